@@ -1,0 +1,62 @@
+# The two commands of the README are `make run` and `make test`. Each sets up all it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: help run test bench lint types format lock openapi clean
+help: ## Say what each command does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+run: $(VENV)/.run ## Start the server with an agent model that runs on this machine
+	$(BIN)/everruns serve
+
+test: $(VENV)/.test ## Run every test
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.run ## Measure the running server with the simulated model
+	$(BIN)/python -m bench
+
+lint: $(VENV)/.test ## Check style, formatting and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.test ## Check types, strictly
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+format: $(VENV)/.test ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+openapi: $(VENV)/.run ## Write docs/openapi.json anew
+	$(BIN)/python -m everruns.api.openapi docs/openapi.json
+
+lock: $(VENV)/.uv ## Resolve every dependency anew
+	$(COMPILE) pyproject.toml -o requirements/run.txt
+	$(COMPILE) -c requirements/run.txt pyproject.toml requirements/test.in -o requirements/test.txt
+	$(COMPILE) --no-deps requirements/local.in -o requirements/local.txt
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+
+clean: ## Remove what these commands made (never your data)
+	rm -rf $(VENV) build dist tests/node/node_modules .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.uv requirements/run.txt requirements/local.txt pyproject.toml
+	$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(UV) pip install --python $(BIN)/python --require-hashes --no-deps -r requirements/local.txt
+	$(UV) pip install --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt tests/node/package-lock.json
+	$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/test.txt
+	cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@

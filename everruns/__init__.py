@@ -1,0 +1,1 @@
+"""Everruns on Ray: a durable runtime for AI agents."""

@@ -1,0 +1,104 @@
+"""Identifiers and timestamps.
+
+An id is ``<prefix>_<32 hex>`` of a UUIDv7 (RFC 9562), so ids of one kind sort by creation. The ids
+of events hold their session's sequence in the UUID's free bits: an event id *is* a cursor, and no
+look-up is needed to resume a stream from it.
+
+Source: docs/contract.md, "Resources" and "Events".
+"""
+
+import re
+import secrets
+import time
+from datetime import UTC, datetime
+from hashlib import blake2s
+
+ID_PATTERN = re.compile(r"[a-z]+_[0-9a-f]{32}")
+
+GENERIC_HARNESS_ID = "harness_00000000000070008000000000000001"
+DEFAULT_ORGANIZATION_ID = "org_00000000000070008000000000000001"
+
+_POSITION_BITS = 20
+_TAG_BITS = 22
+_RANDOM_BITS = 62
+
+
+def now_ms() -> int:
+    """Return the current time in milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def format_time(ms: int) -> str:
+    """Render milliseconds since the epoch as RFC 3339 UTC, e.g. ``2026-01-31T10:00:00.000Z``."""
+    moment = datetime.fromtimestamp(ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+
+
+def parse_time(text: str) -> int:
+    """Read an RFC 3339 time as milliseconds since the epoch.
+
+    Raises:
+        ValueError: The text is no RFC 3339 time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+def _uuid7_hex(ms: int, free: int) -> str:
+    """Lay out a UUIDv7: 48 bits of time, then 12 and 62 bits of ``free`` around the marks."""
+    high, low = free >> 62, free & ((1 << 62) - 1)
+    return f"{ms << 80 | 7 << 76 | high << 64 | 0b10 << 62 | low:032x}"
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh id such as ``agent_0198…``, unique and sorting by time.
+
+    The 12 bits after the milliseconds hold their fraction (RFC 9562, section 6.2, method 3), so
+    ids of one millisecond sort too.
+    """
+    ms, rest_ns = divmod(time.time_ns(), 1_000_000)
+    fraction = rest_ns * 4096 // 1_000_000
+    return f"{prefix}_{_uuid7_hex(ms, fraction << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))}"
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Tell whether ``text`` has the form of an id with this prefix."""
+    return ID_PATTERN.fullmatch(text) is not None and text.startswith(prefix + "_")
+
+
+def _session_tag(session_id: str) -> int:
+    digest = blake2s(session_id.encode(), digest_size=4).digest()
+    return int.from_bytes(digest) >> (32 - _TAG_BITS)
+
+
+def event_id(session_id: str, ms: int, sequence: int, position: int = 0) -> str:
+    """Return the id of an event; ids sort by time, then sequence, then position.
+
+    Args:
+        session_id: Whose log the event belongs to.
+        ms: The event's time, never earlier than that of the event before it.
+        sequence: The event's place in the log; for a delta, that of the last event before it.
+        position: 0 for durable events; for a delta, one more than the characters sent so far.
+    """
+    bounded = min(position, (1 << _POSITION_BITS) - 1)
+    free = sequence << (_POSITION_BITS + _TAG_BITS) | bounded << _TAG_BITS
+    return f"event_{_uuid7_hex(ms, free | _session_tag(session_id))}"
+
+
+def read_event_id(session_id: str, text: str) -> tuple[int, bool] | None:
+    """Read a cursor out of an event id.
+
+    Returns:
+        The sequence that the id holds and whether the id is that of a delta, or ``None`` when the
+        text is not the id of an event of this session.
+    """
+    if not is_id(text, "event"):
+        return None
+    bits = int(text.removeprefix("event_"), 16)
+    free = (bits >> 64 & 0xFFF) << 62 | bits & ((1 << 62) - 1)
+    if free & ((1 << _TAG_BITS) - 1) != _session_tag(session_id):
+        return None
+    position = free >> _TAG_BITS & ((1 << _POSITION_BITS) - 1)
+    return free >> (_POSITION_BITS + _TAG_BITS), position > 0
