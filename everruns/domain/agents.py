@@ -1,0 +1,101 @@
+"""Agents: a system prompt, a model and capabilities under a name.
+
+Source: docs/contract.md, "Resources", Agent.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from everruns.domain.base import MIB, Description, Flag, Model, Name, Number, Prompt, Tags
+from everruns.domain.tools import ToolDefinition
+from everruns.domain.usage import Usage
+
+AgentStatus = Literal["active", "archived"]
+
+
+class CapabilityConfig(Model):
+    """A capability as an agent or session uses it. A plain string stands for its ``ref``."""
+
+    ref: Annotated[str, Field(min_length=1, max_length=256)]
+    config: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_string(cls, value: Any) -> Any:
+        return {"ref": value} if isinstance(value, str) else value
+
+
+class InitialFile(Model):
+    """A file that a session finds in its workspace when it starts."""
+
+    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    content: Annotated[str, Field(max_length=MIB)]
+    encoding: Literal["text", "base64"] = "text"
+    is_readonly: Flag = False
+
+
+Capabilities = Annotated[list[CapabilityConfig], Field(max_length=250)]
+ClientTools = Annotated[list[ToolDefinition], Field(max_length=50)]
+InitialFiles = Annotated[list[InitialFile], Field(max_length=100)]
+ModelName = Annotated[str, Field(min_length=1, max_length=512)]
+MaxIterations = Annotated[int, Field(ge=1, le=1000), Number]
+
+
+class AgentInput(Model):
+    """What creates an agent, or replaces all of one when ``id`` names it."""
+
+    id: Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")] | None = None
+    name: Name
+    display_name: Name | None = None
+    description: Description | None = None
+    system_prompt: Prompt = ""
+    default_model_id: ModelName | None = None
+    tags: Tags = Field(default_factory=list)
+    capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
+    tools: ClientTools = Field(default_factory=list[ToolDefinition])
+    max_iterations: MaxIterations | None = None
+    parallel_tool_calls: Flag | None = None
+    initial_files: InitialFiles = Field(default_factory=list[InitialFile])
+
+
+class AgentPatch(Model):
+    """The fields of an agent to change; those not sent stay as they are."""
+
+    name: Name = ""
+    display_name: Name | None = None
+    description: Description | None = None
+    system_prompt: Prompt = ""
+    default_model_id: ModelName | None = None
+    tags: Tags = Field(default_factory=list)
+    capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
+    tools: ClientTools = Field(default_factory=list[ToolDefinition])
+    max_iterations: MaxIterations | None = None
+    parallel_tool_calls: Flag | None = None
+    initial_files: InitialFiles = Field(default_factory=list[InitialFile])
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that the client sent, as values."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Agent(Model):
+    """A stored agent."""
+
+    id: str
+    name: str
+    display_name: str | None = None
+    description: str | None = None
+    system_prompt: str = ""
+    default_model_id: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    capabilities: list[CapabilityConfig] = Field(default_factory=list[CapabilityConfig])
+    tools: list[ToolDefinition] = Field(default_factory=list[ToolDefinition])
+    max_iterations: int | None = None
+    parallel_tool_calls: bool | None = None
+    initial_files: list[InitialFile] = Field(default_factory=list[InitialFile])
+    harness_id: str
+    status: AgentStatus = "active"
+    usage: Usage | None = None
+    created_at: str
+    updated_at: str

@@ -1,0 +1,64 @@
+"""What all resources share: immutability, tolerance of unknown fields, limits on text."""
+
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+Item = TypeVar("Item")
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Model(BaseModel):
+    """A value: immutable, compared by content, deaf to fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def wire(self) -> dict[str, Any]:
+        """Return the JSON object a client sees; fields without a value are left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Page(Model, Generic[Item]):
+    """One page of a list.
+
+    Source: docs/contract.md, "Resources".
+    """
+
+    data: list[Item]
+    total: int = Field(description="How many there are in all.")
+    offset: int
+    limit: int
+
+
+def max_bytes(limit: int) -> AfterValidator:
+    """Bound a text by the size of its UTF-8 form."""
+
+    def check(text: str) -> str:
+        if len(text) * 4 > limit and len(text.encode()) > limit:
+            raise ValueError(f"must be at most {limit} bytes of UTF-8")
+        return text
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, Field(min_length=1), max_bytes(2 * KIB)]
+Description = Annotated[str, max_bytes(10 * KIB)]
+Prompt = Annotated[str, max_bytes(MIB)]
+Tag = Annotated[str, Field(min_length=1, max_length=256)]
+Tags = Annotated[list[Tag], Field(max_length=100)]
+
+
+def _refuse_words(value: Any) -> Any:
+    if isinstance(value, str | bool):
+        raise PydanticCustomError("number_type", "must be a number")
+    return value
+
+
+Number = BeforeValidator(_refuse_words)
+"""Keeps pydantic from taking words and truth values for numbers."""
+
+Flag = Annotated[bool, Field(strict=True)]
+"""True or false, and none of the words and numbers that pydantic would take for them."""

@@ -1,0 +1,164 @@
+"""Events: the one durable log of a session, and the deltas that only pass by.
+
+A durable event is encoded once, by whoever appends it, and these bytes go to the database and to
+every reader as they are.
+
+Source: docs/contract.md, "Events".
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from everruns.domain.base import Model
+from everruns.ids import event_id, format_time
+
+
+class EventType(StrEnum):
+    """Every type of event on the wire."""
+
+    SESSION_STARTED = "session.started"
+    MESSAGE_CREATED = "message.created"
+    MESSAGE_DELTA = "message.delta"
+    REASONING_DELTA = "reasoning.delta"
+    TOOL_CALL = "tool.call"
+    TOOL_RESULT = "tool.result"
+    SESSION_COMPLETED = "session.completed"
+    SESSION_FAILED = "session.failed"
+    SESSION_CANCELLED = "session.cancelled"
+
+
+TURN_ENDS = frozenset(
+    {EventType.SESSION_COMPLETED, EventType.SESSION_FAILED, EventType.SESSION_CANCELLED}
+)
+
+
+class EventContext(Model):
+    """What an event belongs to."""
+
+    turn_id: str | None = None
+    input_message_id: str | None = None
+
+
+class EventEnvelope(Model):
+    """An event as a client sees it."""
+
+    id: str
+    type: EventType
+    ts: str
+    session_id: str
+    sequence: int | None = None
+    context: EventContext = EventContext()
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A durable event: the columns by which it is found, and its envelope as JSON.
+
+    Attributes:
+        session_id: Whose log it is in.
+        sequence: Its place there, counted from 1 without gaps.
+        id: ``event_…``, which holds the sequence (see ``everruns.ids``).
+        type: One of ``EventType``.
+        turn_id: The turn it belongs to.
+        ts: Milliseconds since the epoch.
+        body: The envelope, UTF-8 JSON on one line.
+    """
+
+    session_id: str
+    sequence: int
+    id: str
+    type: str
+    turn_id: str | None
+    ts: int
+    body: bytes
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """The envelope, decoded anew: events are many and mostly passed on as they are."""
+        return orjson.loads(self.body)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The payload, whose fields the event's type decides."""
+        return self.envelope["data"]
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What the event belongs to: turn, input message, idempotency."""
+        return self.envelope["context"]
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """An event that has no place in a log yet."""
+
+    type: EventType
+    data: dict[str, Any]
+    context: dict[str, Any]
+
+    def at(self, session_id: str, sequence: int, ts: int) -> Event:
+        """Encode the event for its place in a session's log."""
+        identity = event_id(session_id, ts, sequence)
+        body = orjson.dumps(
+            {
+                "id": identity,
+                "type": self.type,
+                "ts": format_time(ts),
+                "session_id": session_id,
+                "sequence": sequence,
+                "context": self.context,
+                "data": self.data,
+            }
+        )
+        turn_id = self.context.get("turn_id")
+        return Event(session_id, sequence, identity, self.type, turn_id, ts, body)
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A stretch of the message being written, for readers only.
+
+    Attributes:
+        type: ``message.delta`` or ``reasoning.delta``.
+        message_id: The id that the finished message will have.
+        offset: Code points of that message (or of its reasoning) before this stretch.
+        text: The stretch.
+        position: Code points of reasoning and text before this stretch, plus one.
+        sequence: The last durable event before it.
+        turn_id: The turn it belongs to.
+        ts: Milliseconds since the epoch.
+    """
+
+    type: EventType
+    message_id: str
+    offset: int
+    text: str
+    position: int
+    sequence: int
+    turn_id: str | None
+    ts: int
+
+    def id(self, session_id: str) -> str:
+        """Return the id by which a client can resume from here."""
+        return event_id(session_id, self.ts, self.sequence, self.position)
+
+    def body(self, session_id: str) -> bytes:
+        """Encode the envelope."""
+        return orjson.dumps(
+            {
+                "id": self.id(session_id),
+                "type": self.type,
+                "ts": format_time(self.ts),
+                "session_id": session_id,
+                "context": {"turn_id": self.turn_id},
+                "data": {
+                    "message_id": self.message_id,
+                    "offset": self.offset,
+                    "delta": self.text,
+                },
+            }
+        )

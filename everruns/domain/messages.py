@@ -1,0 +1,167 @@
+"""Messages and their parts.
+
+Source: docs/contract.md, "Resources", Message.
+"""
+
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, computed_field, model_validator
+
+from everruns.domain.base import MIB, Model, Tags, max_bytes
+from everruns.domain.tools import ToolCall
+
+Role = Literal["system", "user", "agent", "tool_result"]
+
+
+class TextPart(Model):
+    """Plain text or Markdown."""
+
+    type: Literal["text"] = "text"
+    text: Annotated[str, max_bytes(MIB)]
+
+
+class ImagePart(Model):
+    """A picture, by address or by content: exactly one of ``url`` and ``base64`` is set."""
+
+    type: Literal["image"] = "image"
+    url: Annotated[str, Field(max_length=4096, pattern=r"^https?://")] | None = None
+    base64: Annotated[str, Field(max_length=8 * MIB, pattern=r"^[A-Za-z0-9+/]+={0,2}$")] | None = (
+        None
+    )
+    media_type: Annotated[str, Field(pattern=r"^image/[a-z0-9.+-]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ImagePart":
+        if (self.url is None) == (self.base64 is None):
+            raise ValueError("an image needs either url or base64")
+        if self.base64 is not None and self.media_type is None:
+            raise ValueError("an image given as base64 needs its media_type")
+        return self
+
+
+class ToolCallPart(Model):
+    """A tool call within an agent's message."""
+
+    type: Literal["tool_call"] = "tool_call"
+    id: str
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class ToolResultPart(Model):
+    """A tool's answer within a ``tool_result`` message."""
+
+    type: Literal["tool_result"] = "tool_result"
+    tool_call_id: str
+    result: Any = None
+    error: str | None = None
+
+
+InputPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+ContentPart = Annotated[
+    TextPart | ImagePart | ToolCallPart | ToolResultPart, Field(discriminator="type")
+]
+
+
+class ThinkingBlock(Model):
+    """Reasoning as its provider wants it back: text with a signature, or sealed content.
+
+    A provider that signs its reasoning wants each block where it stood: ``text_before`` counts
+    the code points of the message's text before it, ``calls_before`` the tool calls.
+    """
+
+    thinking: str = ""
+    signature: str | None = None
+    redacted: str | None = None
+    text_before: int = 0
+    calls_before: int = 0
+
+
+class Reasoning(Model):
+    """How hard a model should think."""
+
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+
+
+class Controls(Model):
+    """How one message wants to be answered."""
+
+    model_id: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    reasoning: Reasoning | None = None
+
+
+class MessageInput(Model):
+    """The part of a send that becomes the message: a user's text and images."""
+
+    role: Literal["user"] = "user"
+    content: Annotated[list[InputPart], Field(min_length=1, max_length=100)]
+
+
+class SendMessage(Model):
+    """A message that a client sends.
+
+    ``{"content": "hi"}`` and ``{"message": "hi"}`` are shorthands for one part of text.
+    """
+
+    message: MessageInput
+    controls: Controls | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_shorthand(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        fields = cast("dict[str, Any]", body)
+        message = fields.get("message", fields)
+        if isinstance(message, str):
+            message = {"content": message}
+        if isinstance(message, dict):
+            inner = cast("dict[str, Any]", message)
+            if isinstance(inner.get("content"), str):
+                inner = {**inner, "content": [{"type": "text", "text": inner["content"]}]}
+            message = inner
+        return {**fields, "message": message}
+
+
+class Message(Model):
+    """One entry of a conversation, stored for good."""
+
+    id: str
+    session_id: str
+    role: Role
+    content: list[ContentPart]
+    sequence: int = 0
+    controls: Controls | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list)
+    thinking_blocks: list[ThinkingBlock] = Field(default_factory=list[ThinkingBlock])
+    created_at: str
+
+    @computed_field
+    @property
+    def thinking(self) -> str | None:
+        """The readable reasoning of the message, if it has any."""
+        return "".join(block.thinking for block in self.thinking_blocks) or None
+
+    def wire(self) -> dict[str, Any]:
+        """Return the JSON object a client sees."""
+        shown = super().wire()
+        if not self.thinking_blocks:
+            del shown["thinking_blocks"]
+        return shown
+
+    @property
+    def text(self) -> str:
+        """The message's text parts, joined."""
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tool calls that the message asks for, in order."""
+        return [
+            ToolCall(id=part.id, name=part.name, arguments=part.arguments)
+            for part in self.content
+            if isinstance(part, ToolCallPart)
+        ]

@@ -1,0 +1,86 @@
+"""Sessions as resources: what a client creates and reads.
+
+The living part of a session, its conversation and turn, is ``everruns.domain.state``.
+
+Source: docs/contract.md, "Resources", Session.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from everruns.domain.agents import (
+    Capabilities,
+    CapabilityConfig,
+    ClientTools,
+    InitialFile,
+    InitialFiles,
+    MaxIterations,
+    ModelName,
+)
+from everruns.domain.base import Flag, Model, Name, Prompt, Tags
+from everruns.domain.tools import ToolDefinition
+from everruns.domain.usage import Usage
+
+SessionStatus = Literal["started", "active", "idle", "waitingfortoolresults"]
+
+
+class SessionInput(Model):
+    """What creates a session. Every field is optional: without an agent it uses the harness."""
+
+    agent_id: Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")] | None = None
+    agent_name: Name | None = None
+    title: Name | None = None
+    locale: Annotated[str, Field(max_length=64)] | None = None
+    model_id: ModelName | None = None
+    system_prompt: Prompt | None = None
+    tags: Tags = Field(default_factory=list)
+    capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
+    tools: ClientTools = Field(default_factory=list[ToolDefinition])
+    max_iterations: MaxIterations | None = None
+    parallel_tool_calls: Flag | None = None
+    initial_files: InitialFiles = Field(default_factory=list[InitialFile])
+
+
+class SessionSummary(Model):
+    """The part of a session that its event log decides, stored beside it for lists.
+
+    Written in the same transaction as the events it sums up.
+    """
+
+    status: SessionStatus = "started"
+    sequence: int = 0
+    turn_id: str | None = None
+    usage: Usage = Usage()
+    preview: str | None = None
+    output_preview: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    updated_at: str | None = None
+
+
+class Session(Model):
+    """A stored session."""
+
+    id: str
+    agent_id: str | None = None
+    title: str | None = None
+    status: SessionStatus = "started"
+    model_id: str | None = None
+    system_prompt: str | None = None
+    locale: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    capabilities: list[CapabilityConfig] = Field(default_factory=list[CapabilityConfig])
+    tools: list[ToolDefinition] = Field(default_factory=list[ToolDefinition])
+    max_iterations: int | None = None
+    parallel_tool_calls: bool | None = None
+    usage: Usage = Usage()
+    harness_id: str
+    organization_id: str
+    workspace_id: str
+    preview: str | None = None
+    output_preview: str | None = None
+    created_at: str
+    updated_at: str
+    started_at: str | None = None
+    finished_at: str | None = None

@@ -1,0 +1,196 @@
+"""The fold from a session's events to its state.
+
+A session's state is what ``SessionState.apply`` makes of its log, event by event: live, while a
+turn writes it, and again when the session is loaded. Nothing else changes it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from everruns.domain.events import TURN_ENDS, Event, EventType
+from everruns.domain.messages import Message, ToolResultPart
+from everruns.domain.sessions import SessionStatus, SessionSummary
+from everruns.domain.tools import ToolCall
+from everruns.domain.usage import Usage
+from everruns.ids import format_time
+
+PREVIEW_CHARACTERS = 200
+
+
+@dataclass
+class OpenTurn:
+    """A turn that has begun and not ended.
+
+    Attributes:
+        id: ``turn_…``.
+        input_message_id: The user message that began it.
+        started_ms: When, in milliseconds since the epoch.
+        iterations: Model answers stored so far.
+        usage: Tokens of these answers.
+        pending: Calls of the last answer that have no result yet, by call id, in call order.
+        started_calls: Those of the pending calls whose ``tool.call`` is stored: they may have run.
+    """
+
+    id: str
+    input_message_id: str
+    started_ms: int
+    iterations: int = 0
+    usage: Usage = field(default_factory=Usage)
+    pending: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
+    started_calls: set[str] = field(default_factory=set[str])
+
+
+@dataclass
+class SessionState:
+    """Where a session stands.
+
+    Attributes:
+        session_id: Whose state it is.
+        sequence: The last event applied.
+        last_ms: That event's time.
+        history: The messages that a model has read or written, in the order it met them.
+        unread: User messages that no model has read yet.
+        turn: The open turn, if any.
+        last_input_sequence: The newest user message's sequence: where a plain stream starts.
+        idempotency: Keys of sends, by their digest: the request's digest and the message.
+    """
+
+    session_id: str
+    sequence: int = 0
+    last_ms: int = 0
+    history: list[Message] = field(default_factory=list[Message])
+    unread: list[Message] = field(default_factory=list[Message])
+    turn: OpenTurn | None = None
+    usage: Usage = field(default_factory=Usage)
+    last_input_sequence: int = 0
+    idempotency: dict[str, tuple[str, Message]] = field(
+        default_factory=dict[str, tuple[str, Message]]
+    )
+    preview: str | None = None
+    output_preview: str | None = None
+    started_ms: int | None = None
+    finished_ms: int | None = None
+
+    @property
+    def status(self) -> SessionStatus:
+        """What a client reads as the session's status."""
+        if self.turn is not None:
+            return "active"
+        return "idle" if self.sequence else "started"
+
+    @property
+    def messages(self) -> list[Message]:
+        """All messages in the order of the log."""
+        return sorted([*self.history, *self.unread], key=lambda message: message.sequence)
+
+    @property
+    def summary(self) -> SessionSummary:
+        """What lists of sessions show."""
+        return SessionSummary(
+            status=self.status,
+            sequence=self.sequence,
+            turn_id=self.turn.id if self.turn else None,
+            usage=self.usage,
+            preview=self.preview,
+            output_preview=self.output_preview,
+            started_at=_time(self.started_ms),
+            finished_at=_time(self.finished_ms),
+            updated_at=_time(self.last_ms),
+        )
+
+    def apply(self, event: Event) -> None:
+        """Take the next event of the log into account.
+
+        Raises:
+            ValueError: The event is not the next one.
+        """
+        if event.sequence != self.sequence + 1:
+            raise ValueError(f"event {event.sequence} does not follow {self.sequence}")
+        self.sequence, self.last_ms = event.sequence, event.ts
+        envelope = event.envelope
+        data = envelope["data"]
+        match event.type:
+            case EventType.MESSAGE_CREATED:
+                self._message_created(message_of(event, data), data, envelope["context"])
+            case EventType.SESSION_STARTED:
+                self.turn = OpenTurn(data["turn_id"], data["input_message_id"], event.ts)
+                self.started_ms = self.started_ms or event.ts
+                self.finished_ms = None
+            case EventType.TOOL_CALL if self.turn:
+                self.turn.started_calls.add(data["tool_call"]["id"])
+            case EventType.TOOL_RESULT:
+                if self.turn:
+                    self.turn.pending.pop(data["tool_call_id"], None)
+                self.history.append(message_of(event, data))
+            case _ if event.type in TURN_ENDS:
+                self.turn = None
+                self.finished_ms = event.ts
+                # A turn ends only with every message answered, or given up with it.
+                self.history += self.unread
+                self.unread = []
+            case _:
+                pass
+
+    def _message_created(
+        self, message: Message, data: dict[str, Any], context: dict[str, Any]
+    ) -> None:
+        if message.role == "user":
+            self.unread.append(message)
+            self.last_input_sequence = message.sequence
+            self.preview = self.preview or message.text[:PREVIEW_CHARACTERS] or None
+            if idempotency := context.get("idempotency"):
+                self.idempotency[idempotency["key"]] = (idempotency["request"], message)
+            return
+        read_up_to = data.get("input_sequence", message.sequence)
+        self.history += [said for said in self.unread if said.sequence <= read_up_to]
+        self.unread = [said for said in self.unread if said.sequence > read_up_to]
+        self.history.append(message)
+        self.output_preview = message.text[:PREVIEW_CHARACTERS] or self.output_preview
+        usage = Usage.model_validate(data.get("usage") or {})
+        self.usage += usage
+        if self.turn:
+            self.turn.iterations += 1
+            self.turn.usage += usage
+            self.turn.pending = {call.id: call for call in message.tool_calls}
+            self.turn.started_calls = set()
+
+
+def message_of(event: Event, data: dict[str, Any] | None = None) -> Message:
+    """Return the message that an event adds to the conversation.
+
+    Args:
+        event: A ``message.created`` or ``tool.result``.
+        data: Its payload, where the caller has decoded it already.
+    """
+    data = event.data if data is None else data
+    if event.type == EventType.MESSAGE_CREATED:
+        return Message.model_validate(data["message"])
+    part = ToolResultPart(
+        tool_call_id=data["tool_call_id"], result=data.get("result"), error=data.get("error")
+    )
+    return Message(
+        id=event.id.replace("event_", "message_"),
+        session_id=event.session_id,
+        role="tool_result",
+        content=[part],
+        sequence=event.sequence,
+        created_at=format_time(event.ts),
+    )
+
+
+def _time(ms: int | None) -> str | None:
+    return format_time(ms) if ms else None
+
+
+def fold(session_id: str, events: Sequence[Event]) -> SessionState:
+    """Return the state that a whole log leads to."""
+    state = SessionState(session_id)
+    for event in events:
+        state.apply(event)
+    return state
+
+
+def turn_context(turn: OpenTurn) -> dict[str, Any]:
+    """Return the context that events of a turn carry."""
+    return {"turn_id": turn.id, "input_message_id": turn.input_message_id}

@@ -1,0 +1,56 @@
+"""The transcript: what a model is sent of a conversation, always well formed.
+
+Providers refuse a conversation in which a tool call has no result or a result has no call. Logs
+can hold both: a turn was cancelled, a process died, a history was imported. Here they are mended,
+without touching the log.
+
+Source: docs/contract.md, "Turns".
+"""
+
+from collections.abc import Iterator, Sequence
+
+from everruns.domain.messages import Message, ToolResultPart
+
+ORPHAN_ERROR = "No result was recorded for this call."
+
+
+def build_transcript(history: Sequence[Message], unread: Sequence[Message]) -> list[Message]:
+    """Return the messages to send to a model, oldest first.
+
+    Every agent message with tool calls is followed by exactly one ``tool_result`` message a call,
+    in call order; results without a call and empty messages are left out; the transcript begins
+    with what a user said.
+
+    Args:
+        history: What a model has met so far.
+        unread: User messages that come after it.
+    """
+    results = {
+        part.tool_call_id: message
+        for message in history
+        for part in message.content
+        if isinstance(part, ToolResultPart)
+    }
+    transcript = list(_well_formed([*history, *unread], results))
+    while transcript and transcript[0].role not in {"user", "system"}:
+        transcript.pop(0)
+    return transcript
+
+
+def _well_formed(messages: Sequence[Message], results: dict[str, Message]) -> Iterator[Message]:
+    for message in messages:
+        if message.role == "tool_result" or not message.content:
+            continue
+        yield message
+        for call in message.tool_calls:
+            yield results.get(call.id) or _orphan(message, call.id)
+
+
+def _orphan(message: Message, call_id: str) -> Message:
+    return Message(
+        id=message.id,
+        session_id=message.session_id,
+        role="tool_result",
+        content=[ToolResultPart(tool_call_id=call_id, error=ORPHAN_ERROR)],
+        created_at=message.created_at,
+    )

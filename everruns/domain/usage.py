@@ -1,0 +1,33 @@
+"""Tokens and what they cost."""
+
+from typing import TypeVar
+
+from everruns.domain.base import Model
+
+Amount = TypeVar("Amount", int, float)
+
+
+class Usage(Model):
+    """Tokens consumed, and their estimated price where the model's price is known."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+    estimated_cost_usd: float | None = None
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_tokens=_sum(self.cache_read_tokens, other.cache_read_tokens),
+            cache_creation_tokens=_sum(self.cache_creation_tokens, other.cache_creation_tokens),
+            estimated_cost_usd=_sum(self.estimated_cost_usd, other.estimated_cost_usd),
+        )
+
+
+def _sum(first: Amount | None, second: Amount | None) -> Amount | None:
+    """Add two amounts where ``None`` means that nothing is known."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
