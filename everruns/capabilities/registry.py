@@ -1,0 +1,169 @@
+"""Which capabilities there are, and which of them an agent's list means.
+
+Packages add their own by an entry point of the group ``everruns.capabilities`` that names a
+``Capability``.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+import structlog
+
+from everruns.capabilities.base import Capabilities, Capability
+from everruns.capabilities.coming_soon import RESEARCH, SANDBOX
+from everruns.capabilities.current_time import CURRENT_TIME
+from everruns.capabilities.noop import NOOP
+from everruns.capabilities.session_file_system import SESSION_FILE_SYSTEM
+from everruns.capabilities.stateless_todo_list import STATELESS_TODO_LIST
+from everruns.capabilities.test_math import TEST_MATH
+from everruns.capabilities.test_weather import TEST_WEATHER
+from everruns.capabilities.web_fetch import WEB_FETCH
+from everruns.domain.agents import CapabilityConfig
+from everruns.domain.capabilities import CapabilityInfo
+from everruns.errors import CapabilityNotFound, InvalidRequest, UnknownCapability
+from everruns.tools.schema import find_violation
+from everruns.tools.toolbox import Toolbox
+
+ENTRY_POINT_GROUP = "everruns.capabilities"
+
+BUILTIN: tuple[Capability, ...] = (
+    NOOP,
+    CURRENT_TIME,
+    RESEARCH,
+    SANDBOX,
+    SESSION_FILE_SYSTEM,
+    TEST_MATH,
+    TEST_WEATHER,
+    STATELESS_TODO_LIST,
+    WEB_FETCH,
+)
+
+Resolved = tuple[Capability, dict[str, Any]]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@cache
+def load_capabilities() -> Capabilities:
+    """Return every capability by its id: the built-in ones, then those of installed packages.
+
+    A package's capability that cannot be loaded, or takes an id that is taken, is logged and left
+    out: one broken package does not stop the server.
+    """
+    found = {capability.id: capability for capability in BUILTIN}
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            capability = entry.load()
+        except Exception:  # Foreign code runs here, and may do anything.
+            log.exception("capability cannot be loaded", name=entry.name, target=entry.value)
+            continue
+        if not isinstance(capability, Capability):
+            log.error("entry point names no capability", name=entry.name, target=entry.value)
+        elif capability.id in found:
+            log.error("capability id is taken", name=entry.name, capability=capability.id)
+        else:
+            found[capability.id] = capability
+    return found
+
+
+def find_capability(capability_id: str) -> Capability | None:
+    """Return the capability of this id."""
+    return load_capabilities().get(capability_id)
+
+
+def get_capability(capability_id: str) -> Capability:
+    """Return the capability of this id.
+
+    Raises:
+        CapabilityNotFound: There is none.
+    """
+    capability = find_capability(capability_id)
+    if capability is None:
+        raise CapabilityNotFound(f"Capability {capability_id} not found")
+    return capability
+
+
+def describe(capability: Capability) -> CapabilityInfo:
+    """Return what a client is told of a capability."""
+    return CapabilityInfo(
+        id=capability.id,
+        name=capability.name,
+        description=capability.description,
+        status=capability.status,
+        icon=capability.icon,
+        category=capability.category,
+        system_prompt=capability.system_prompt,
+        tool_definitions=[tool.definition for tool in capability.tools],
+        config_schema=capability.config_schema,
+        dependencies=list(capability.dependencies),
+    )
+
+
+def resolve(
+    configs: Sequence[CapabilityConfig], known: Capabilities | None = None
+) -> list[Resolved]:
+    """Return the capabilities that a list means, each once, with its config.
+
+    The order is that of the list; what a capability depends on comes just before it, unless it is
+    there already. Of two entries with one ``ref`` the first counts.
+
+    Args:
+        configs: What the agent or session asks for.
+        known: Capabilities by id; all there are by default.
+
+    Raises:
+        UnknownCapability: There is no such capability, or it cannot be used yet.
+        InvalidRequest: A ``config`` breaks its capability's schema.
+    """
+    known = load_capabilities() if known is None else known
+    given: dict[str, dict[str, Any]] = {}
+    for entry in configs:
+        given.setdefault(entry.ref, entry.config or {})
+    chosen: dict[str, Capability] = {}
+    visited: set[str] = set()
+
+    def choose(ref: str) -> None:
+        if ref in visited:
+            return
+        visited.add(ref)
+        capability = known.get(ref)
+        if capability is None:
+            raise UnknownCapability(f"Unknown capability: {ref}")
+        if capability.status != "available":
+            raise UnknownCapability(f"Capability {ref} is not available ({capability.status})")
+        for dependency in capability.dependencies:
+            choose(dependency)
+        chosen[ref] = capability
+
+    for ref in given:
+        choose(ref)
+    for ref, config in given.items():
+        _check_config(chosen[ref], config)
+    return [(capability, given.get(ref, {})) for ref, capability in chosen.items()]
+
+
+def _check_config(capability: Capability, config: dict[str, Any]) -> None:
+    if capability.config_schema is None:
+        return
+    violation = find_violation(capability.config_schema, config, subject="setting")
+    if violation is not None:
+        raise InvalidRequest(f"Capability {capability.id}: {violation}")
+
+
+def build_toolbox(resolved: Sequence[Resolved], max_timeout_s: float = math.inf) -> Toolbox:
+    """Return the tools of capabilities, in their order.
+
+    Args:
+        resolved: What ``resolve`` returned.
+        max_timeout_s: Seconds that no call may exceed, whatever its tool allows.
+    """
+    tools = ((tool, config) for capability, config in resolved for tool in capability.tools)
+    return Toolbox(tools, max_timeout_s)
+
+
+def system_prompts(resolved: Sequence[Resolved]) -> list[str]:
+    """Return what capabilities add to a system prompt, in their order."""
+    return [capability.system_prompt for capability, _ in resolved if capability.system_prompt]

@@ -1,0 +1,1 @@
+"""Tools: what a model can call, and how calls are run."""

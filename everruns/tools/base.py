@@ -1,0 +1,130 @@
+"""What a tool is.
+
+A tool gets its arguments as the model gave them, already checked against its JSON Schema, and
+returns a JSON value. What it raises as ``ToolError`` becomes the error text that the model reads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from everruns.domain.tools import ToolDefinition
+
+DEFAULT_TIMEOUT_S = 60.0
+
+
+class ToolError(Exception):
+    """A tool's own refusal, in words for the model. It never ends a turn."""
+
+
+class Files(Protocol):
+    """The virtual file system of one session, as tools use it.
+
+    Paths are absolute and normalized by the implementation (``/a/../b`` is ``/b``).
+    """
+
+    async def read(self, path: str) -> "File | None":
+        """Return a file or directory with its content, or ``None``."""
+        ...
+
+    async def write(self, path: str, content: bytes, encoding: str) -> "File":
+        """Create or replace a file and the directories above it.
+
+        Raises:
+            ToolError: The path is a directory or read-only, or a limit is reached.
+        """
+        ...
+
+    async def list(self, path: str, *, recursive: bool = False) -> "list[File]":
+        """Return what is in a directory, without contents, sorted by path."""
+        ...
+
+    async def delete(self, path: str, *, recursive: bool = False) -> bool:
+        """Delete a file or directory; return whether there was one.
+
+        Raises:
+            ToolError: A directory is not empty and ``recursive`` is false, or it is read-only.
+        """
+        ...
+
+    async def grep(self, pattern: str, path_pattern: str | None) -> Sequence[tuple[str, int, str]]:
+        """Return the matching lines of text files as (path, line number from 1, line).
+
+        Raises:
+            ToolError: A pattern is no regular expression.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class File:
+    """A file or directory of a virtual file system.
+
+    Attributes:
+        path: Absolute, e.g. ``/notes/today.md``.
+        is_directory: Whether it is a directory.
+        is_readonly: Whether tools may only read it.
+        encoding: ``text`` or ``base64``: how the content is shown.
+        size_bytes: The content's size.
+        created_at: RFC 3339 UTC.
+        updated_at: RFC 3339 UTC.
+        content: The content, empty in lists.
+    """
+
+    path: str
+    is_directory: bool
+    is_readonly: bool
+    encoding: str
+    size_bytes: int
+    created_at: str
+    updated_at: str
+    content: bytes = b""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """What a tool may know of where it runs.
+
+    Attributes:
+        session_id: The session whose model called it.
+        files: The session's files.
+        config: The ``config`` that the agent gave the tool's capability.
+        allow_private_addresses: Whether tools may fetch from loopback and private networks.
+    """
+
+    session_id: str
+    files: Files
+    config: dict[str, Any]
+    allow_private_addresses: bool = False
+
+
+class Tool(Protocol):
+    """Something a model can call."""
+
+    @property
+    def definition(self) -> ToolDefinition:
+        """What the model is told."""
+        ...
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether running a call twice does no harm, so that a crash may run it again."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds after which a call is given up."""
+        ...
+
+    async def run(self, arguments: dict[str, Any], context: ToolContext) -> Any:
+        """Run one call and return a JSON value.
+
+        Raises:
+            ToolError: The call failed for a reason that the model should read.
+        """
+        ...

@@ -1,0 +1,214 @@
+"""Fetching from the web on behalf of a model: bounded, and only from where that is allowed."""
+
+import asyncio
+import ssl
+import zlib
+from dataclasses import dataclass
+from functools import cache
+
+import httpx
+
+from everruns.domain.base import KIB
+from everruns.tools.addresses import Resolve, resolve, resolve_public
+from everruns.tools.base import ToolError
+
+USER_AGENT = "Everruns-WebFetch/1.0"
+CONNECT_TIMEOUT_S = 5.0
+FIRST_BYTE_TIMEOUT_S = 10.0
+BODY_TIMEOUT_S = 30.0
+MAX_REDIRECTS = 5
+MAX_URL_CHARACTERS = 8 * KIB
+MAX_ADDRESSES = 3
+
+_HEADERS = {
+    "User-Agent": USER_AGENT,
+    "Accept": "text/markdown, text/html;q=0.9, text/*;q=0.8, */*;q=0.5",
+    "Accept-Encoding": "gzip",
+}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a server answered.
+
+    Attributes:
+        url: The address that answered, after redirects.
+        status_code: HTTP status.
+        headers: Of the answer.
+        charset: The text encoding that the server named.
+        body: As much of the body as was asked for and came in time, decompressed.
+        is_cut: Whether there was more than the limit.
+        timed_out: Whether the rest of the body did not come in time.
+    """
+
+    url: str
+    status_code: int
+    headers: httpx.Headers
+    charset: str | None
+    body: bytes = b""
+    is_cut: bool = False
+    timed_out: bool = False
+
+
+class PinnedTransport(httpx.AsyncBaseTransport):
+    """Connects to an address that was checked, whatever the name says a moment later.
+
+    Args:
+        allow_private: Whether every address may be reached.
+        inner: Sends the request; its URL holds the address, its ``Host`` header and TLS server
+            name the host.
+        resolver: Looks names up.
+    """
+
+    def __init__(
+        self, allow_private: bool, inner: httpx.AsyncBaseTransport, resolver: Resolve = resolve
+    ) -> None:
+        self._allow_private = allow_private
+        self._inner = inner
+        self._resolver = resolver
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request to the first address of its host that takes the connection."""
+        host = request.url.raw_host.decode("ascii")
+        port = request.url.port or {"http": 80, "https": 443}[request.url.scheme]
+        if self._allow_private:
+            addresses = await self._resolver(host, port)
+        else:
+            addresses = await resolve_public(host, port, self._resolver)
+        failure: httpx.ConnectError | httpx.ConnectTimeout | None = None
+        for address in addresses[:MAX_ADDRESSES]:
+            pinned = httpx.Request(
+                request.method,
+                request.url.copy_with(host=address),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
+            try:
+                return await self._inner.handle_async_request(pinned)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpx.ConnectError("no address", request=request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+
+async def fetch(
+    url: str,
+    *,
+    method: str,
+    max_bytes: int,
+    allow_private: bool,
+    resolver: Resolve = resolve,
+    inner: httpx.AsyncBaseTransport | None = None,
+) -> Fetched:
+    """Make one request, following redirects, each of which is checked like the first address.
+
+    Args:
+        url: ``http`` or ``https``, without user name or password.
+        method: ``GET`` or ``HEAD``.
+        max_bytes: Most bytes of the body to take, before and after decompression.
+        allow_private: Whether loopback and private networks may be reached.
+        resolver: Looks names up.
+        inner: Sends requests to the checked addresses.
+
+    Raises:
+        ToolError: The address is refused, or there was no answer.
+    """
+    inner = inner or httpx.AsyncHTTPTransport(verify=_tls())
+    transport = PinnedTransport(allow_private, inner, resolver)
+    timeout = httpx.Timeout(FIRST_BYTE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    async with httpx.AsyncClient(
+        transport=transport, headers=_HEADERS, timeout=timeout, trust_env=False
+    ) as client:
+        target = _checked_url(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await _send(client, method, target)
+            try:
+                if not response.has_redirect_location:
+                    return await _receive(response, method, max_bytes)
+                target = _checked_url(response.headers["location"], base=target)
+            finally:
+                await response.aclose()
+    raise ToolError(f"Request failed: more than {MAX_REDIRECTS} redirects")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
+    if len(text) > MAX_URL_CHARACTERS:
+        raise ToolError(f"Invalid URL: longer than {MAX_URL_CHARACTERS} characters")
+    try:
+        url = base.join(text) if base else httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        raise ToolError("Invalid URL: it cannot be read") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ToolError("Invalid URL: must start with http:// or https://")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ToolError("Invalid URL: there is no such port")
+    if url.userinfo:
+        raise ToolError("Invalid URL: must not contain a user name or password")
+    return url
+
+
+async def _send(client: httpx.AsyncClient, method: str, url: httpx.URL) -> httpx.Response:
+    """Return an answer whose body is still to be read."""
+    # The client would keep the cookies of one site for the next.
+    client.cookies.clear()
+    try:
+        async with asyncio.timeout(MAX_ADDRESSES * CONNECT_TIMEOUT_S + FIRST_BYTE_TIMEOUT_S):
+            return await client.send(client.build_request(method, url), stream=True)
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise ToolError("Failed to connect to server") from None
+    except (httpx.TimeoutException, TimeoutError):
+        raise ToolError("Request failed: the server did not answer in time") from None
+    except (httpx.HTTPError, ssl.SSLError) as error:
+        raise ToolError(f"Request failed: {type(error).__name__}") from None
+
+
+async def _receive(response: httpx.Response, method: str, max_bytes: int) -> Fetched:
+    """Read the body up to its limits; what came before a limit or a broken line is kept."""
+    body = bytearray()
+    is_cut = timed_out = False
+    if method != "HEAD":
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) > max_bytes:
+                        is_cut = True
+                        break
+        except (httpx.TimeoutException, TimeoutError):
+            timed_out = True
+        except httpx.HTTPError as error:
+            raise ToolError(f"Request failed: {type(error).__name__}") from None
+    content, was_larger = _decompressed(bytes(body), response.headers, max_bytes)
+    return Fetched(
+        url=str(response.url),
+        status_code=response.status_code,
+        headers=response.headers,
+        charset=response.charset_encoding,
+        body=content,
+        is_cut=is_cut or was_larger,
+        timed_out=timed_out,
+    )
+
+
+def _decompressed(body: bytes, headers: httpx.Headers, max_bytes: int) -> tuple[bytes, bool]:
+    """Undo gzip without ever making more than ``max_bytes`` of it."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding in {"identity", ""}:
+        return body[:max_bytes], len(body) > max_bytes
+    if encoding not in {"gzip", "x-gzip"}:
+        raise ToolError(f"Request failed: unknown content encoding {encoding[:40]}")
+    decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        content = decoder.decompress(body, max_bytes)
+    except zlib.error:
+        raise ToolError("Request failed: the body is no valid gzip") from None
+    return content, bool(decoder.unconsumed_tail)
