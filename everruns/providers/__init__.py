@@ -1,0 +1,1 @@
+"""Drivers: the code that speaks a provider's wire."""

@@ -1,0 +1,172 @@
+"""What a call of Anthropic's Messages is asked with.
+
+Source: https://platform.claude.com/docs/en/api/messages.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
+from everruns.providers.base import ModelRequest
+from everruns.providers.tool_calls import accepted_id, accepted_name, input_schema, result_text
+
+DEFAULT_MAX_TOKENS = 8192
+CACHED = {"type": "ephemeral"}
+
+# Models before adaptive thinking take a budget of tokens; all later ones take an effort.
+BUDGET_MODELS = (
+    "claude-3-7",
+    "claude-haiku-4",
+    "claude-opus-4-0",
+    "claude-opus-4-1",
+    "claude-opus-4-2",
+    "claude-opus-4-5",
+    "claude-sonnet-4-0",
+    "claude-sonnet-4-2",
+    "claude-sonnet-4-5",
+)
+SMALLEST_BUDGET = 1024
+BUDGETS = {"low": 2048, "medium": 8192, "high": 24576, "xhigh": 49152}
+# Newer models cannot be told not to think at all.
+EFFORTS = {"none": "low", "minimal": "low"}
+
+Block = dict[str, Any]
+
+
+def message_body(request: ModelRequest, *, with_thinking: bool = True) -> dict[str, Any]:
+    """Return the body that asks for one streamed message.
+
+    Args:
+        request: What to ask.
+        with_thinking: Whether to send back the thinking that earlier answers brought.
+    """
+    profile = request.model.profile
+    limits = profile.limits if profile else None
+    body: dict[str, Any] = {
+        "model": request.model.model_id,
+        "max_tokens": limits.output if limits else DEFAULT_MAX_TOKENS,
+        "messages": _messages(request.messages, with_thinking=with_thinking),
+        "stream": True,
+    }
+    if request.system_prompt.strip():
+        body["system"] = [_cached({"type": "text", "text": request.system_prompt})]
+    if request.tools:
+        body["tools"] = [
+            {
+                "name": tool.name,
+                "description": tool.description,
+                "input_schema": input_schema(tool),
+            }
+            for tool in request.tools
+        ]
+        if request.parallel_tool_calls is False:
+            body["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
+    body.update(_thinking(request, body["max_tokens"], with_budget=with_thinking))
+    return body
+
+
+def _thinking(request: ModelRequest, max_tokens: int, *, with_budget: bool) -> dict[str, Any]:
+    """Return the fields that say how hard to think.
+
+    Source: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking.
+    """
+    if request.model.profile and not request.model.profile.reasoning:
+        return {}
+    effort = request.effort
+    if request.model.model_id.startswith(BUDGET_MODELS):
+        budget = min(BUDGETS.get(effort or "none", 0), max_tokens // 2)
+        # A budget asks for thinking in the transcript, so it goes when that went.
+        if budget < SMALLEST_BUDGET or not with_budget:
+            return {}
+        return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+    fields: dict[str, Any] = {}
+    if request.model.profile or effort:
+        fields["thinking"] = {"type": "adaptive", "display": "summarized"}
+    if effort:
+        fields["output_config"] = {"effort": EFFORTS.get(effort, effort)}
+    return fields
+
+
+def _messages(messages: Sequence[Message], *, with_thinking: bool) -> list[dict[str, Any]]:
+    """Render the transcript as turns of user and assistant, which must alternate."""
+    turns: list[dict[str, Any]] = []
+    for message in messages:
+        role = "assistant" if message.role == "agent" else "user"
+        if role == "assistant":
+            blocks = _agent_blocks(message, with_thinking=with_thinking)
+        else:
+            blocks = _user_blocks(message)
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        elif blocks:
+            turns.append({"role": role, "content": blocks})
+    if turns and turns[-1]["role"] == "user":
+        turns[-1]["content"][-1] = _cached(turns[-1]["content"][-1])
+    return turns
+
+
+def _cached(block: Block) -> Block:
+    """Mark the end of a prefix that later calls will share."""
+    return {**block, "cache_control": CACHED}
+
+
+def _user_blocks(message: Message) -> list[Block]:
+    blocks: list[Block] = []
+    for part in message.content:
+        match part:
+            case TextPart():
+                blocks += _text_blocks(part.text)
+            case ImagePart(url=str(url)):
+                blocks.append({"type": "image", "source": {"type": "url", "url": url}})
+            case ImagePart():
+                source = {"type": "base64", "media_type": part.media_type, "data": part.base64}
+                blocks.append({"type": "image", "source": source})
+            case ToolResultPart():
+                blocks.append(
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": accepted_id(part.tool_call_id),
+                        "content": result_text(part),
+                        "is_error": part.error is not None,
+                    }
+                )
+            case _:
+                pass
+    return blocks
+
+
+def _agent_blocks(message: Message, *, with_thinking: bool) -> list[Block]:
+    """Render an answer with its thinking where it stood."""
+    text = message.text
+    calls = [
+        {
+            "type": "tool_use",
+            "id": accepted_id(call.id),
+            "name": accepted_name(call.name),
+            "input": call.arguments,
+        }
+        for call in message.tool_calls
+    ]
+    blocks: list[Block] = []
+    shown = called = 0
+    for thought in message.thinking_blocks if with_thinking else ():
+        if sealed := _sealed(thought):
+            blocks += _text_blocks(text[shown : thought.text_before])
+            blocks += calls[called : thought.calls_before]
+            blocks.append(sealed)
+            shown, called = thought.text_before, thought.calls_before
+    return [*blocks, *_text_blocks(text[shown:]), *calls[called:]]
+
+
+def _sealed(thought: ThinkingBlock) -> Block | None:
+    """Render thinking that this provider will know as its own; other providers sign nothing."""
+    if thought.redacted is not None:
+        return {"type": "redacted_thinking", "data": thought.redacted}
+    if thought.signature is None:
+        return None
+    return {"type": "thinking", "thinking": thought.thinking, "signature": thought.signature}
+
+
+def _text_blocks(text: str) -> list[Block]:
+    # Blank text is refused.
+    return [{"type": "text", "text": text}] if text.strip() else []

@@ -1,0 +1,79 @@
+"""What is known of models without asking anyone: limits, features and prices.
+
+The knowledge is data, in ``models.json`` beside this file; the first model of each provider type
+is its default. Prices are list prices for short prompts, as of November 2026: some models cost
+more per token for prompts of more than 100,000 to 272,000 tokens, which estimates leave out.
+
+Source: https://developers.openai.com/api/docs/models and
+https://platform.claude.com/docs/en/models/overview.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from everruns.domain.base import Model
+from everruns.domain.llm import ModelProfile, ProviderType
+from everruns.domain.usage import Usage
+
+# Writing a prompt into a provider's cache costs a quarter more than reading it plainly.
+CACHE_WRITE_FACTOR = 1.25
+_SNAPSHOT = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
+
+
+class CatalogueModel(Model):
+    """A model as the catalogue knows it, by the name its provider knows it by."""
+
+    model_id: str
+    display_name: str
+    profile: ModelProfile
+
+
+@cache
+def _catalogue() -> dict[str, list[CatalogueModel]]:
+    text = Path(__file__).with_name("models.json").read_bytes()
+    return TypeAdapter(dict[str, list[CatalogueModel]]).validate_json(text)
+
+
+def catalogue_models(provider_type: ProviderType) -> list[CatalogueModel]:
+    """Return the models to offer of a provider that names none itself.
+
+    Deployments on Azure have names that only their owner knows: there are none to offer.
+    """
+    return list(_catalogue().get(provider_type, []))
+
+
+def profile_of(provider_type: ProviderType, model_id: str) -> ModelProfile | None:
+    """Return what is known of a model; a dated snapshot is the model it is one of."""
+    known_as = "openai" if provider_type == "azure_openai" else provider_type
+    names = (model_id, _SNAPSHOT.sub("", model_id))
+    for name in names:
+        for model in _catalogue().get(known_as, []):
+            if model.model_id == name:
+                return model.profile
+    return None
+
+
+def cost_usd(profile: ModelProfile | None, usage: Usage) -> float | None:
+    """Estimate what tokens cost, in US dollars; ``None`` where no price is known.
+
+    Args:
+        profile: The model's.
+        usage: Its input includes what was read from and written to the provider's cache.
+    """
+    if profile is None or profile.cost is None:
+        return None
+    cost = profile.cost
+    read = usage.cache_read_tokens or 0
+    written = usage.cache_creation_tokens or 0
+    plain = max(usage.input_tokens - read - written, 0)
+    read_price = cost.input if cost.cache_read is None else cost.cache_read
+    total = (
+        plain * cost.input
+        + read * read_price
+        + written * cost.input * CACHE_WRITE_FACTOR
+        + usage.output_tokens * cost.output
+    )
+    return total / 1_000_000

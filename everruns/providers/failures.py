@@ -1,0 +1,136 @@
+"""What a provider's error means: one table from its words and statuses to our failures.
+
+Source: docs/contract.md, "Turns"; https://platform.openai.com/docs/guides/error-codes;
+https://platform.claude.com/docs/en/api/errors.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+from pydantic import SecretStr
+
+from everruns.errors import (
+    ContextTooLong,
+    ModelFailure,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
+
+LONGEST_RETRY_AFTER_S = 3600.0
+MAX_QUOTE_CHARACTERS = 500
+
+_ADVICE: dict[type[ModelFailure], str] = {
+    ProviderUnauthorized: "Check the provider's api_key and what it is allowed to use.",
+    ProviderRateLimited: "Try again later, or raise the limits of the account.",
+    ProviderUnavailable: "Try again; if it goes on, check the provider's status and base_url.",
+    ProviderRejected: "Check the model's name, its settings and the provider's base_url.",
+    ContextTooLong: "Start a new session, or use a model with a larger context.",
+}
+
+_BY_STATUS: dict[int, type[ModelFailure]] = {
+    401: ProviderUnauthorized,
+    403: ProviderUnauthorized,
+    408: ProviderUnavailable,
+    409: ProviderUnavailable,
+    413: ContextTooLong,
+    425: ProviderUnavailable,
+    429: ProviderRateLimited,
+}
+
+# Errors within a stream carry no status, only the provider's word.
+_BY_WORD: dict[str, type[ModelFailure]] = {
+    "authentication_error": ProviderUnauthorized,
+    "invalid_api_key": ProviderUnauthorized,
+    "permission_error": ProviderUnauthorized,
+    "rate_limit_error": ProviderRateLimited,
+    "rate_limit_exceeded": ProviderRateLimited,
+    "invalid_request_error": ProviderRejected,
+    "not_found_error": ProviderRejected,
+    "request_too_large": ContextTooLong,
+}
+
+# These say more than the status they come with.
+_TELLING_WORDS: dict[str, type[ModelFailure]] = {
+    "context_length_exceeded": ContextTooLong,
+    "exceed_context_size_error": ContextTooLong,
+    "insufficient_quota": ProviderRejected,
+    "billing_error": ProviderRejected,
+}
+_TOO_LONG = re.compile(
+    r"prompt is too long|maximum context length|exceeds? the (available )?context|"
+    r"input length and `max_tokens` exceed"
+)
+_KEY_LIKE = re.compile(r"\b(?:sk|key)-[\w*.\-]{4,}|\bBearer\s+\S+")
+
+
+def failure_of(
+    provider: str,
+    error: Any,
+    status: int | None = None,
+    retry_after_s: float | None = None,
+    api_key: SecretStr | None = None,
+) -> ModelFailure:
+    """Translate a provider's error.
+
+    Args:
+        provider: The provider's name.
+        error: The ``error`` value it sent, in whatever form.
+        status: The HTTP status, unless the error came within a stream.
+        retry_after_s: Seconds it asks to wait.
+        api_key: What must not show, though some providers quote it.
+    """
+    fields = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
+    words = [str(fields.get(name)) for name in ("code", "type")]
+    text = " ".join(str(fields.get("message") or "").split())
+    if status is None and isinstance(fields.get("code"), int):
+        status = fields["code"]
+    kind = _kind(status, words, text)
+    said = f" ({status})" if status else ""
+    quote = "" if kind is ProviderUnauthorized else _quote(text, api_key)
+    message = f"Provider {provider} answered with an error{said}{quote}. {_ADVICE[kind]}"
+    return kind(message, None, retry_after_s)
+
+
+def unavailable(provider: str, what: str) -> ProviderUnavailable:
+    """Return the failure of a provider that cannot be used right now, and why."""
+    return ProviderUnavailable(f"Provider {provider} {what}. {_ADVICE[ProviderUnavailable]}")
+
+
+def read_retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Read how long a provider asks to wait, in seconds of at most an hour.
+
+    Source: RFC 9110, section 10.2.3: seconds or a date.
+    """
+    text = headers.get("retry-after", "")
+    if re.fullmatch(r"\d{1,9}(\.\d*)?", text):
+        wait_s = float(text)
+    else:
+        try:
+            wait_s = parsedate_to_datetime(text).timestamp() - time.time()
+        except ValueError:
+            return None
+    return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def _kind(status: int | None, words: list[str], text: str) -> type[ModelFailure]:
+    for word in words:
+        if word in _TELLING_WORDS:
+            return _TELLING_WORDS[word]
+    if _TOO_LONG.search(text.lower()) and status in {None, 400, 413, 422}:
+        return ContextTooLong
+    if status is not None:
+        unlisted = ProviderUnavailable if status >= 500 else ProviderRejected
+        return _BY_STATUS.get(status, unlisted)
+    return next((_BY_WORD[word] for word in words if word in _BY_WORD), ProviderUnavailable)
+
+
+def _quote(text: str, api_key: SecretStr | None) -> str:
+    if api_key is not None and (key := api_key.get_secret_value().strip()):
+        text = text.replace(key, "***")
+    text = _KEY_LIKE.sub("***", text)[:MAX_QUOTE_CHARACTERS].rstrip(".")
+    return f": {text}" if text else ""

@@ -1,0 +1,128 @@
+"""From a provider's account to its driver: the one place that knows the concrete classes."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from everruns.domain.llm import Provider, ProviderAccount, ProviderType
+from everruns.errors import InvalidRequest
+from everruns.providers import anthropic, openai
+from everruns.providers.anthropic import AnthropicDriver
+from everruns.providers.base import Driver
+from everruns.providers.http import Wire
+from everruns.providers.openai import OpenAIDriver
+from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
+
+
+class NoSettings(BaseModel):
+    """Settings of the provider types that have none; what they do not know is left alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class AzureSettings(NoSettings):
+    """Settings of ``azure_openai``.
+
+    Attributes:
+        api_version: Asks the older API, by deployment, e.g. ``2024-10-21``; without it, the
+            ``/openai/v1`` API is asked.
+    """
+
+    api_version: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,32}$")
+
+
+_SETTINGS: dict[ProviderType, type[BaseModel]] = {
+    "simulated": SimulatedSettings,
+    "azure_openai": AzureSettings,
+}
+
+
+def check_settings(provider_type: ProviderType, settings: dict[str, Any]) -> None:
+    """Check the settings of a provider before it is stored.
+
+    Raises:
+        InvalidRequest: A setting is wrong. The message names it and the reason.
+    """
+    try:
+        _SETTINGS.get(provider_type, NoSettings).model_validate(settings)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, ('settings', *problem['loc'])))}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_context=False)[:5]
+        )
+        raise InvalidRequest(f"The provider's settings are not valid. {problems}.") from None
+
+
+def open_driver(account: ProviderAccount, *, silence_s: float) -> Driver:
+    """Return the driver that speaks for an account.
+
+    Nothing is connected yet; a missing key shows when a model is called.
+
+    Args:
+        account: The provider and its key. A ``local`` one has the ``base_url`` of its server.
+        silence_s: Seconds a model may send nothing before its call is given up.
+
+    Raises:
+        InvalidRequest: The provider's settings are wrong, or it needs a ``base_url``.
+    """
+    provider = account.provider
+    check_settings(provider.provider_type, provider.settings)
+    match provider.provider_type:
+        case "openai":
+            return OpenAIDriver(_wire(account, openai.DEFAULT_BASE_URL, silence_s))
+        case "local":
+            _base_url(provider, "http://127.0.0.1:8080/v1")
+            return OpenAIDriver(_wire(account, "", silence_s))
+        case "azure_openai":
+            return _azure_driver(account, silence_s)
+        case "anthropic":
+            wire = _wire(
+                account,
+                anthropic.DEFAULT_BASE_URL,
+                silence_s,
+                key_header="x-api-key",
+                key_prefix="",
+                headers=anthropic.HEADERS,
+            )
+            return AnthropicDriver(wire)
+        case "simulated":
+            settings = SimulatedSettings.model_validate(provider.settings)
+            return SimulatedDriver(provider.name, settings)
+
+
+def _wire(
+    account: ProviderAccount, default_base_url: str, silence_s: float, **details: Any
+) -> Wire:
+    provider = account.provider
+    return Wire(
+        name=provider.name,
+        base_url=(provider.base_url or default_base_url).rstrip("/"),
+        silence_s=silence_s,
+        api_key=account.api_key,
+        # Compatible servers of one's own often want no key.
+        key_required=provider.base_url is None,
+        **details,
+    )
+
+
+def _azure_driver(account: ProviderAccount, silence_s: float) -> OpenAIDriver:
+    provider = account.provider
+    base_url = _base_url(provider, "https://RESOURCE.openai.azure.com/openai/v1")
+    api_version = AzureSettings.model_validate(provider.settings).api_version
+    key = {"key_header": "api-key", "key_prefix": ""}
+    if api_version is None:
+        return OpenAIDriver(_wire(account, "", silence_s, **key))
+    resource = base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
+    root = account.model_copy(
+        update={"provider": provider.model_copy(update={"base_url": f"{resource}/openai"})}
+    )
+    wire = _wire(root, "", silence_s, query={"api-version": api_version}, **key)
+    return OpenAIDriver(wire, "/deployments/{model}/chat/completions")
+
+
+def _base_url(provider: Provider, example: str) -> str:
+    if provider.base_url is None:
+        raise InvalidRequest(
+            f"Provider {provider.name} has no base_url. Set it, for example to {example}."
+        )
+    return provider.base_url

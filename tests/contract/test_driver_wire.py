@@ -1,0 +1,303 @@
+"""The drivers against a server that speaks the providers' wires, with and without faults."""
+
+from collections.abc import Iterator
+from contextlib import aclosing
+
+import pytest
+from pydantic import SecretStr
+
+from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
+from everruns.domain.messages import Message, TextPart, ToolCallPart, ToolResultPart
+from everruns.domain.tools import ToolDefinition
+from everruns.errors import (
+    ContextTooLong,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
+from everruns.providers.base import (
+    Driver,
+    ModelAnswer,
+    ModelChunk,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+)
+from everruns.providers.http import close_shared_client, shared_client
+from everruns.providers.registry import open_driver
+from tests.aimock import AimockServer, missing_part
+
+pytestmark = pytest.mark.skipif(missing_part() is not None, reason=str(missing_part()))
+
+MODELS = {
+    "openai": "gpt-4.1",
+    "azure_openai": "my-deployment",
+    "anthropic": "claude-haiku-4-5",
+}
+NOW = "2026-11-01T00:00:00.000Z"
+WEATHER = ToolDefinition(
+    name="get_weather",
+    description="Tell the weather.",
+    parameters={"type": "object", "properties": {"city": {"type": "string"}}},
+)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[AimockServer]:
+    with AimockServer.started() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: AimockServer) -> AimockServer:
+    running.reset()
+    return running
+
+
+@pytest.fixture(params=list(MODELS))
+def provider_type(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+async def driver(server: AimockServer, provider_type: str):
+    yield opened(server, provider_type)
+    await close_shared_client()
+
+
+def opened(server: AimockServer, provider_type: str, silence_s: float = 5) -> Driver:
+    settings = {"api_version": "2024-10-21"} if provider_type == "azure_openai" else {}
+    provider = Provider(
+        id="provider_1",
+        name="fake",
+        provider_type=provider_type,
+        base_url=server.azure_url if settings else server.openai_url,
+        settings=settings,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    account = ProviderAccount(provider=provider, api_key=SecretStr("sk-test-secret-0001"))
+    return open_driver(account, silence_s=silence_s)
+
+
+def message(role: str, *content: object) -> Message:
+    parts = [TextPart(text=part) if isinstance(part, str) else part for part in content]
+    return Message(id="message_1", session_id="session_1", role=role, content=parts, created_at=NOW)
+
+
+def asked(
+    provider_type: str, *messages: Message, tools: tuple[ToolDefinition, ...] = ()
+) -> ModelRequest:
+    model = OfferedModel(
+        id="model_1",
+        provider_id="provider_1",
+        provider_name="fake",
+        provider_type=provider_type,
+        model_id=MODELS[provider_type],
+        display_name="A model",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return ModelRequest(model, "Be brief.", messages or (message("user", "hello"),), tools)
+
+
+async def collect(driver: Driver, request: ModelRequest) -> list[ModelChunk]:
+    return [chunk async for chunk in driver.stream(request)]
+
+
+def text_of(chunks: list[ModelChunk]) -> str:
+    return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+
+
+def answer_of(chunks: list[ModelChunk]) -> ModelAnswer:
+    assert isinstance(chunks[-1], ModelAnswer)
+    return chunks[-1]
+
+
+async def test_text_streams_as_deltas_and_ends_with_one_answer(server, provider_type, driver):
+    server.add({"match": {"userMessage": "hello"}, "response": {"content": "Hi there. " * 20}})
+
+    chunks = await collect(driver, asked(provider_type))
+
+    assert text_of(chunks) == "Hi there. " * 20
+    assert sum(isinstance(chunk, TextDelta) for chunk in chunks) > 3
+    assert sum(isinstance(chunk, ModelAnswer) for chunk in chunks) == 1
+    assert answer_of(chunks).finish_reason == "stop"
+
+
+async def test_usage_is_what_the_provider_counted(server, provider_type, driver):
+    counted = {
+        "openai": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+        "anthropic": {"input_tokens": 11, "output_tokens": 7},
+    }
+    server.add(
+        {
+            "match": {},
+            "response": {
+                "content": "Hi",
+                "usage": counted.get(provider_type, counted["openai"]),
+            },
+        }
+    )
+
+    usage = answer_of(await collect(driver, asked(provider_type))).usage
+
+    assert (usage.input_tokens, usage.output_tokens) == (11, 7)
+
+
+async def test_parallel_tool_calls_arrive_complete_and_in_order(server, provider_type, driver):
+    calls = [{"name": "get_weather", "arguments": {"city": city}} for city in ("Paris", "Rome")]
+    server.add({"match": {"toolName": "get_weather"}, "response": {"toolCalls": calls}})
+
+    answer = answer_of(await collect(driver, asked(provider_type, tools=(WEATHER,))))
+
+    assert [call.arguments for call in answer.tool_calls] == [{"city": "Paris"}, {"city": "Rome"}]
+    assert {call.name for call in answer.tool_calls} == {"get_weather"}
+    assert len({call.id for call in answer.tool_calls}) == 2
+    assert answer.finish_reason == "tool_calls"
+
+
+async def test_results_of_tools_reach_the_model(server, provider_type, driver):
+    server.add(
+        {
+            "match": {"toolCallId": "call_1", "toolResultContains": "21"},
+            "response": {"content": "Warm."},
+        }
+    )
+    transcript = (
+        message("user", "weather?"),
+        message("agent", ToolCallPart(id="call_1", name="get_weather", arguments={"city": "Rome"})),
+        message("tool_result", ToolResultPart(tool_call_id="call_1", result={"celsius": 21})),
+    )
+
+    chunks = await collect(driver, asked(provider_type, *transcript, tools=(WEATHER,)))
+
+    assert text_of(chunks) == "Warm."
+
+
+async def test_reasoning_streams_before_the_text(server):
+    server.add({"match": {}, "response": {"content": "42.", "reasoning": "Let me think."}})
+    driver = opened(server, "anthropic")
+
+    chunks = await collect(driver, asked("anthropic"))
+
+    reasoning = "".join(chunk.text for chunk in chunks if isinstance(chunk, ReasoningDelta))
+    assert reasoning == "Let me think."
+    assert isinstance(chunks[0], ReasoningDelta)
+    assert answer_of(chunks).thinking_blocks[0].thinking == "Let me think."
+    assert answer_of(chunks).thinking_blocks[0].signature
+    await close_shared_client()
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        (400, ProviderRejected),
+        (401, ProviderUnauthorized),
+        (404, ProviderRejected),
+        (500, ProviderUnavailable),
+        (503, ProviderUnavailable),
+        (529, ProviderUnavailable),
+    ],
+)
+async def test_statuses_become_failures(server, provider_type, driver, status, failure):
+    server.add({"match": {}, "response": {"error": {"message": "No."}, "status": status}})
+
+    with pytest.raises(failure):
+        await collect(driver, asked(provider_type))
+
+
+async def test_a_rate_limit_tells_how_long_to_wait(server, provider_type, driver):
+    error = {"message": "Slow down.", "type": "rate_limit_error"}
+    server.add({"match": {}, "response": {"error": error, "status": 429, "retryAfter": 7}})
+
+    with pytest.raises(ProviderRateLimited) as raised:
+        await collect(driver, asked(provider_type))
+
+    assert raised.value.retry_after_s == 7
+    assert raised.value.retryable
+
+
+async def test_a_conversation_that_is_too_long_is_named(server, provider_type, driver):
+    error = {
+        "message": "prompt is too long: 210000 tokens > 200000 maximum",
+        "type": "invalid_request_error",
+    }
+    server.add({"match": {}, "response": {"error": error, "status": 400}})
+
+    with pytest.raises(ContextTooLong):
+        await collect(driver, asked(provider_type))
+
+
+async def test_a_stream_cut_in_the_middle_is_unavailable(server, provider_type, driver):
+    server.add(
+        {
+            "match": {},
+            "response": {"content": "This answer will not come to its end. " * 5},
+            "truncateAfterChunks": 4,
+        }
+    )
+
+    with pytest.raises(ProviderUnavailable, match="broke off"):
+        await collect(driver, asked(provider_type))
+
+
+@pytest.mark.parametrize("fault", ["malformedRate", "disconnectRate", "dropRate"])
+async def test_faults_of_the_server_are_unavailable(server, provider_type, driver, fault):
+    server.add({"match": {}, "response": {"content": "Hi"}, "chaos": {fault: 1}})
+
+    with pytest.raises(ProviderUnavailable):
+        await collect(driver, asked(provider_type))
+
+
+async def test_a_silent_model_is_given_up(server, provider_type):
+    server.add({"match": {}, "response": {"content": "Late."}, "streamingProfile": {"ttft": 20000}})
+    driver = opened(server, provider_type, silence_s=0.3)
+
+    with pytest.raises(ProviderUnavailable, match="silent"):
+        await collect(driver, asked(provider_type))
+    await close_shared_client()
+
+
+async def test_closing_a_stream_early_ends_the_call(server, provider_type, driver):
+    server.add({"match": {}, "response": {"content": "word " * 400}, "latency": 20, "chunkSize": 5})
+
+    async with aclosing(driver.stream(asked(provider_type))) as chunks:
+        first = await anext(chunks)
+
+    assert isinstance(first, TextDelta)
+
+
+async def test_calls_after_each_other_share_a_connection(server, provider_type, driver):
+    server.add({"match": {}, "response": {"content": "Hi"}})
+
+    for _ in range(3):
+        await collect(driver, asked(provider_type))
+
+    assert len(shared_client()._transport._pool.connections) == 1
+
+
+async def test_the_key_goes_where_the_provider_looks(server, provider_type, driver):
+    server.add({"match": {}, "response": {"content": "Hi"}})
+    await collect(driver, asked(provider_type))
+
+    call = server.calls()[-1]
+
+    header = {"openai": "authorization", "azure_openai": "api-key", "anthropic": "x-api-key"}
+    assert header[provider_type] in call["headers"]
+    assert (
+        call["path"].split("?")[0]
+        == {
+            "openai": "/v1/chat/completions",
+            "azure_openai": "/openai/deployments/my-deployment/chat/completions",
+            "anthropic": "/v1/messages",
+        }[provider_type]
+    )
+
+
+async def test_models_on_offer_are_listed(server):
+    driver = opened(server, "openai")
+
+    assert await driver.list_models()
+    await close_shared_client()

@@ -1,0 +1,299 @@
+"""What is sent to Chat Completions, and what is made of its stream."""
+
+import pytest
+
+from everruns.domain.messages import ImagePart, ThinkingBlock, ToolCallPart, ToolResultPart
+from everruns.domain.tools import ToolDefinition
+from everruns.errors import ProviderUnavailable
+from everruns.providers.base import ReasoningDelta, TextDelta
+from everruns.providers.openai import OpenAIDriver
+
+WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})
+
+
+def delta(finish_reason=None, **fields):
+    return {"choices": [{"index": 0, "delta": fields, "finish_reason": finish_reason}]}
+
+
+def call(index, identity=None, name=None, arguments=None):
+    function = {key: v for key, v in (("name", name), ("arguments", arguments)) if v is not None}
+    return {"index": index, **({"id": identity} if identity else {}), "function": function}
+
+
+STOP = delta("stop")
+
+
+async def test_a_conversation_is_sent_in_full(provider, ask, say, collect):
+    provider.streams(STOP)
+    request = ask(
+        "gpt-4.1",
+        say("user", "Look", ImagePart(url="https://x.test/a.png")),
+        say("user", ImagePart(base64="aGk=", media_type="image/png")),
+        say(
+            "agent",
+            "Let me see.",
+            ToolCallPart(id="call_1", name="weather", arguments={"city": "Rome"}),
+            ToolCallPart(id="call_2", name="weather"),
+            thoughts=[ThinkingBlock(thinking="private")],
+        ),
+        say("tool_result", ToolResultPart(tool_call_id="call_1", result={"c": 21})),
+        say("tool_result", ToolResultPart(tool_call_id="call_2", error="No city.")),
+        say("agent", "Warm."),
+        say("user", "Thanks"),
+        system_prompt="Be brief.",
+        tools=[WEATHER],
+        parallel_tool_calls=False,
+    )
+
+    await collect(OpenAIDriver(provider.wire()), request)
+
+    assert provider.requests[0].url == "https://fake.test/v1/chat/completions"
+    assert provider.requests[0].headers["authorization"] == "Bearer sk-test-secret-0001"
+    assert provider.bodies == [
+        {
+            "model": "gpt-4.1",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "Look"},
+                        {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "image_url",
+                            "image_url": {"url": "data:image/png;base64,aGk="},
+                        }
+                    ],
+                },
+                {
+                    "role": "assistant",
+                    "content": "Let me see.",
+                    "tool_calls": [
+                        {
+                            "id": "call_1",
+                            "type": "function",
+                            "function": {"name": "weather", "arguments": '{"city":"Rome"}'},
+                        },
+                        {
+                            "id": "call_2",
+                            "type": "function",
+                            "function": {"name": "weather", "arguments": "{}"},
+                        },
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "call_1", "content": '{"c":21}'},
+                {"role": "tool", "tool_call_id": "call_2", "content": '{"error":"No city."}'},
+                {"role": "assistant", "content": "Warm."},
+                {"role": "user", "content": "Thanks"},
+            ],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "weather",
+                        "description": "Tell it.",
+                        "parameters": {"type": "object", "properties": {}},
+                    },
+                }
+            ],
+            "parallel_tool_calls": False,
+        }
+    ]
+
+
+async def test_parallel_calls_are_not_mentioned_without_tools(provider, ask, collect):
+    provider.streams(STOP)
+
+    await collect(OpenAIDriver(provider.wire()), ask("gpt-4.1", parallel_tool_calls=False))
+
+    assert "parallel_tool_calls" not in provider.bodies[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "tools", "sent"),
+    [
+        ("gpt-5", "low", (), "low"),
+        ("gpt-5", None, (), None),
+        ("gpt-4.1", "low", (), None),  # it does not reason
+        ("a-local-model", "high", (), "high"),  # nobody knows
+        ("gpt-6.1-terra", "high", (), "high"),
+        ("gpt-6.1-terra", "high", (WEATHER,), "none"),  # this wire takes no other with tools
+        ("gpt-6.1-terra", None, (WEATHER,), "none"),
+    ],
+)
+async def test_effort_goes_to_models_that_reason(
+    provider, ask, collect, model, effort, tools, sent
+):
+    provider.streams(STOP)
+
+    await collect(OpenAIDriver(provider.wire()), ask(model, effort=effort, tools=tools))
+
+    assert provider.bodies[0].get("reasoning_effort") == sent
+
+
+async def test_text_reasoning_and_refusals_become_deltas(provider, ask, collect):
+    provider.streams(
+        delta(role="assistant", content=""),
+        delta(reasoning_content="Hm"),
+        delta(reasoning=", well"),
+        delta(content="Hi"),
+        delta(refusal=" no"),
+        STOP,
+        b"data: [DONE]\n\n",
+    )
+
+    chunks = await collect(OpenAIDriver(provider.wire()), ask("gpt-4.1"))
+
+    assert chunks[:-1] == [
+        ReasoningDelta("Hm"),
+        ReasoningDelta(", well"),
+        TextDelta("Hi"),
+        TextDelta(" no"),
+    ]
+    assert chunks[-1].thinking_blocks == [ThinkingBlock(thinking="Hm, well")]
+
+
+async def test_parallel_calls_grow_side_by_side(provider, ask, collect):
+    provider.streams(
+        delta(tool_calls=[call(0, "call_a", "weather", ""), call(1, "call_b", "clock", "")]),
+        delta(tool_calls=[call(1, None, None, '{"zone"')]),
+        delta(tool_calls=[call(0, None, None, '{"city":')]),
+        delta(tool_calls=[call(1, None, None, ':"UTC"}'), call(0, None, None, '"Rome"}')]),
+        delta("tool_calls"),
+    )
+
+    answer = (await collect(OpenAIDriver(provider.wire()), ask("gpt-4.1")))[-1]
+
+    assert [(c.id, c.name, c.arguments) for c in answer.tool_calls] == [
+        ("call_a", "weather", {"city": "Rome"}),
+        ("call_b", "clock", {"zone": "UTC"}),
+    ]
+    assert answer.finish_reason == "tool_calls"
+
+
+async def test_calls_that_share_an_index_are_told_apart_by_their_ids(provider, ask, collect):
+    provider.streams(
+        delta(tool_calls=[call(0, "call_a", "weather", "{}")]),
+        delta(tool_calls=[call(0, "call_b", "clock", "{}")]),
+        STOP,
+    )
+
+    answer = (await collect(OpenAIDriver(provider.wire()), ask("gpt-4.1")))[-1]
+
+    assert [c.name for c in answer.tool_calls] == ["weather", "clock"]
+    assert answer.finish_reason == "tool_calls"
+
+
+async def test_ids_that_are_missing_or_taken_are_made_up(provider, ask, say, collect):
+    provider.streams(
+        delta(tool_calls=[call(0, "call_0", "weather", "{}"), call(1, None, "clock", "{}")]),
+        delta("tool_calls"),
+    )
+    earlier = say("agent", ToolCallPart(id="call_0", name="weather"))
+    result = say("tool_result", ToolResultPart(tool_call_id="call_0", result=1))
+    request = ask("gpt-4.1", say("user", "hi"), earlier, result)
+
+    answer = (await collect(OpenAIDriver(provider.wire()), request))[-1]
+
+    ids = [c.id for c in answer.tool_calls]
+    assert len({"call_0", *ids}) == 3
+    assert all(ids)
+
+
+@pytest.mark.parametrize("arguments", ['{"city": "Ro', "[1]", "rome"])
+async def test_arguments_that_are_no_object_are_kept_as_they_came(
+    provider, ask, collect, arguments
+):
+    provider.streams(
+        delta(tool_calls=[call(0, "call_a", "weather", arguments)]), delta("tool_calls")
+    )
+
+    answer = (await collect(OpenAIDriver(provider.wire()), ask("gpt-4.1")))[-1]
+
+    assert answer.tool_calls[0].arguments == {}
+    assert answer.invalid_arguments == {"call_a": arguments}
+
+
+async def test_usage_comes_after_the_end_and_counts_the_cache(provider, ask, collect):
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 5,
+        "prompt_tokens_details": {"cached_tokens": 64},
+    }
+    provider.streams(
+        delta(content="Hi"), STOP, {"choices": [], "usage": usage, "model": "gpt-4.1-2025-04-14"}
+    )
+
+    answer = (await collect(OpenAIDriver(provider.wire()), ask("gpt-4.1")))[-1]
+
+    assert answer.usage.input_tokens == 100
+    assert answer.usage.cache_read_tokens == 64
+    assert answer.model == "gpt-4.1-2025-04-14"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"data: {nonsense\n\n",
+        b"data: [1]\n\n",
+        {"choices": [{"delta": {"content": ["not text"]}}]},
+        {"choices": [7]},
+        {"choices": 7},
+        {"error": {"message": "The server had an error", "type": "server_error"}},
+    ],
+)
+async def test_nonsense_in_a_stream_is_unavailable(provider, ask, collect, event):
+    provider.streams(delta(content="Hi"), event, STOP)
+
+    with pytest.raises(ProviderUnavailable):
+        await collect(OpenAIDriver(provider.wire()), ask("gpt-4.1"))
+
+
+async def test_a_stream_without_an_end_broke_off(provider, ask, collect):
+    provider.streams(delta(content="Hi"))
+
+    with pytest.raises(ProviderUnavailable, match="broke off"):
+        await collect(OpenAIDriver(provider.wire()), ask("gpt-4.1"))
+
+
+async def test_closing_the_stream_closes_the_connection(provider, ask):
+    body = provider.streams(*[delta(content="Hi")] * 5)
+
+    chunks = OpenAIDriver(provider.wire()).stream(ask("gpt-4.1"))
+    await anext(chunks)
+    await chunks.aclose()
+
+    assert body.closed
+
+
+async def test_names_and_ids_from_other_providers_are_sent_in_an_accepted_form(
+    provider, ask, say, collect
+):
+    provider.streams(STOP)
+    odd = "functions.weather:0" + "x" * 100
+    request = ask(
+        "gpt-4.1",
+        say("user", "hi"),
+        say("agent", ToolCallPart(id=odd, name="functions.weather")),
+        say("tool_result", ToolResultPart(tool_call_id=odd, result="ok")),
+    )
+
+    await collect(OpenAIDriver(provider.wire()), request)
+
+    sent = provider.bodies[0]["messages"]
+    assert sent[1]["tool_calls"][0]["id"] == sent[2]["tool_call_id"]
+    assert len(sent[2]["tool_call_id"]) <= 40
+    assert sent[1]["tool_calls"][0]["function"]["name"] == "functions_weather"
+
+
+async def test_listed_models_are_sorted_names(provider):
+    provider.sends(b'{"data": [{"id": "b"}, {"id": "a"}, {"id": ""}]}')
+
+    assert await OpenAIDriver(provider.wire()).list_models() == ["a", "b"]
