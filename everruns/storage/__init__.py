@@ -1,0 +1,1 @@
+"""Where things are kept: one ``Store``, in memory or in a database."""

@@ -1,0 +1,217 @@
+"""What the registry asks of a store.
+
+A store is synchronous and safe to use from several threads, with one writer at a time. Every write
+is one transaction: all of it is durable when the call returns, or none of it happened.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from everruns.domain.agents import Agent
+from everruns.domain.events import Event
+from everruns.domain.llm import ProviderAccount
+from everruns.domain.sessions import Session, SessionSummary
+from everruns.errors import EverrunsError
+from everruns.tools.base import File
+
+
+@dataclass(frozen=True)
+class Append:
+    """Events to store as the next entries of one session's log.
+
+    Attributes:
+        session_id: Whose log.
+        expected: Sequence the first event must get; the log's length plus one.
+        events: One or more events, numbered from ``expected``.
+        summary: What the session's row says after them.
+    """
+
+    session_id: str
+    expected: int
+    events: Sequence[Event]
+    summary: SessionSummary
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Remembers the answer to a request that came with an ``Idempotency-Key``.
+
+    Attributes:
+        key: Digest of the route and the key.
+        request: Digest of the request's body.
+        answer: The JSON that was answered.
+    """
+
+    key: str
+    request: str
+    answer: bytes
+
+
+@dataclass(frozen=True)
+class EventQuery:
+    """Which events of a session to list, all conditions together.
+
+    Attributes:
+        after: Only those with a greater sequence.
+        before: Only those with a smaller sequence.
+        types: Only these types, unless empty.
+        exclude: None of these types.
+        turn_id: Only those of this turn.
+        limit: At most so many.
+        newest_first: Whether the newest come first and are kept when there are more than ``limit``.
+    """
+
+    after: int | None = None
+    before: int | None = None
+    types: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    turn_id: str | None = None
+    limit: int | None = None
+    newest_first: bool = False
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """Which page of a list, newest first.
+
+    Attributes:
+        search: Only what holds this text, in any case, in its name or title or id.
+        agent_id: Only sessions of this agent.
+        offset: How many to pass over.
+        limit: How many to return at most.
+    """
+
+    search: str | None = None
+    agent_id: str | None = None
+    offset: int = 0
+    limit: int = 20
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file with the workspace it is in."""
+
+    workspace_id: str
+    file: File
+
+
+Verdict = EverrunsError | None
+
+
+class Store(Protocol):
+    """Keeps agents, providers, sessions, their event logs and files.
+
+    Every method may raise ``StoreUnavailable``: nothing was stored or read; the same call may
+    succeed later.
+    """
+
+    # Agents
+
+    def put_agent(self, agent: Agent, receipt: Receipt | None = None) -> None:
+        """Store an agent, replacing the one with its id."""
+        ...
+
+    def find_agent(self, agent_id: str) -> Agent | None:
+        """Return an agent, archived ones too."""
+        ...
+
+    def find_agent_by_name(self, name: str) -> Agent | None:
+        """Return the newest active agent of this name."""
+        ...
+
+    def list_agents(self, query: ListQuery) -> tuple[list[Agent], int]:
+        """Return a page of the active agents and how many match in all."""
+        ...
+
+    # Providers
+
+    def put_provider(self, account: ProviderAccount) -> None:
+        """Store a provider with its key, replacing the one with its id."""
+        ...
+
+    def list_providers(self) -> list[ProviderAccount]:
+        """Return every provider with its key, newest first."""
+        ...
+
+    def delete_provider(self, provider_id: str) -> bool:
+        """Delete a provider; return whether there was one."""
+        ...
+
+    # Sessions
+
+    def insert_session(
+        self,
+        session: Session,
+        files: Sequence[StoredFile] = (),
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Store a new session with its first files; the same session again changes nothing."""
+        ...
+
+    def find_session(self, session_id: str) -> Session | None:
+        """Return a session with what its log says of it."""
+        ...
+
+    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+        """Return a page of sessions and how many match in all."""
+        ...
+
+    def delete_session(self, session_id: str) -> bool:
+        """Delete a session, its events and its workspace's files; return whether it was there."""
+        ...
+
+    def unfinished_sessions(self) -> list[str]:
+        """Return the ids of sessions whose turn is open, oldest first."""
+        ...
+
+    # Event logs
+
+    def append(self, appends: Sequence[Append]) -> list[Verdict]:
+        """Store many appends in one transaction, each all or nothing.
+
+        Appends whose events are stored already (a retry) succeed.
+
+        Returns:
+            For each append ``None``, or ``SequenceConflict`` (someone else appended first), or
+            ``SessionNotFound``. The failure of one does not touch the others.
+        """
+        ...
+
+    def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
+        """Return events of a log; empty when there is no such session."""
+        ...
+
+    # Receipts
+
+    def find_receipt(self, key: str) -> Receipt | None:
+        """Return what was answered under this key."""
+        ...
+
+    # Files
+
+    def find_file(self, workspace_id: str, path: str) -> File | None:
+        """Return a file or directory with its content."""
+        ...
+
+    def list_files(self, workspace_id: str, prefix: str, *, contents: bool = False) -> list[File]:
+        """Return the files and directories whose path begins with ``prefix``, sorted by path."""
+        ...
+
+    def put_files(self, files: Sequence[StoredFile]) -> None:
+        """Store files and directories, replacing those with the same path."""
+        ...
+
+    def delete_files(self, workspace_id: str, paths: Sequence[str]) -> int:
+        """Delete the files at exactly these paths; return how many there were."""
+        ...
+
+    # The store itself
+
+    def ping(self) -> None:
+        """Return when the store answers."""
+        ...
+
+    def close(self) -> None:
+        """Make everything durable and let go of the database."""
+        ...

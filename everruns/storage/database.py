@@ -1,0 +1,143 @@
+"""The database under the store: opening it, bringing its tables up to date, and what goes wrong.
+
+One process at a time can have a DuckDB file open; inside it, each pooled connection is one thread's
+view of the same database.
+"""
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Engine, QueuePool, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from everruns.errors import StoreUnavailable
+
+MAX_CONNECTIONS = 16
+CONNECTION_TIMEOUT_S = 30.0
+
+_DUCKDB_CONFIG = {
+    "threads": 2,
+    "memory_limit": "1GB",
+    # Nothing here needs an extension, and a database must not fetch code from the network.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+def duckdb_engine(database: str) -> Engine:
+    """Return the engine of a DuckDB database; it connects when it is first used.
+
+    Args:
+        database: A file's path, or ``:memory:<name>`` for one that lives as long as the engine.
+    """
+    return create_engine(
+        URL.create("duckdb", database=database),
+        connect_args={"config": _DUCKDB_CONFIG},
+        poolclass=QueuePool,
+        pool_size=MAX_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=CONNECTION_TIMEOUT_S,
+        # The connection used last is warm, and the others are only made when threads need them.
+        pool_use_lifo=True,
+        # Rows hold what people and models said, which must not come up in the text of errors.
+        hide_parameters=True,
+    )
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables to the form that this version of the program knows.
+
+    Raises:
+        StoreUnavailable: A newer version of the program wrote the database.
+    """
+    config = Config()
+    config.set_main_option("script_location", "everruns.storage:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            _log.error("database_migration_failed", detail=str(error))
+            raise StoreUnavailable(
+                "The database was written by a newer version of everruns. Install that version,"
+                " or use another data directory"
+            ) from None
+
+
+@contextmanager
+def opening(data_dir: Path) -> Generator[None]:
+    """Tell, for what can go wrong while a data directory is opened, what to do about it.
+
+    Raises:
+        StoreUnavailable: The directory is in use or cannot be used.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, duckdb.Error, OSError) as error:
+        detail = _detail(error)
+        _log.error("data_directory_unusable", data_dir=str(data_dir), detail=detail)
+        raise StoreUnavailable(_what_to_do(data_dir, detail)) from None
+
+
+def _what_to_do(data_dir: Path, detail: str) -> str:
+    if "Could not set lock" in detail:
+        holder = re.search(r"\(PID (\d+)\)", detail)
+        by = f"by process {holder[1]}" if holder else "by another process"
+        return (
+            f"The data directory {data_dir} is in use {by}. Stop that one, or choose another"
+            " directory with EVERRUNS_DATA_DIR"
+        )
+    if _is_full_disk(detail):
+        return f"The disk of the data directory {data_dir} is full. Free some space on it"
+    if _is_damage(detail):
+        return (
+            f"The database in {data_dir} is damaged. Put a backup of it back, or move the"
+            " everruns.duckdb files away to start with an empty one; the log has the details"
+        )
+    return (
+        f"The data directory {data_dir} cannot be used. Make sure that it is a directory this user"
+        " can read and write; the log has the details"
+    )
+
+
+def _is_damage(detail: str) -> bool:
+    return "not a valid DuckDB" in detail or "WAL" in detail or "orrupt" in detail
+
+
+def _is_full_disk(detail: str) -> bool:
+    return "No space left" in detail or "File too large" in detail or "quota exceeded" in detail
+
+
+@contextmanager
+def answering(engine: Engine) -> Generator[None]:
+    """Translate what the database raises: the one place where its errors become the product's.
+
+    Raises:
+        StoreUnavailable: The database did not answer or refused.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, duckdb.Error, OSError) as error:
+        detail = _detail(error)
+        _log.error("database_failed", detail=detail)
+        if isinstance(getattr(error, "orig", error), duckdb.FatalException):
+            # DuckDB answers nothing more until its file is closed and opened again.
+            engine.dispose()
+        if _is_full_disk(detail):
+            raise StoreUnavailable(
+                "The server's disk is full: nothing was stored. Free some space on it"
+            ) from None
+        raise StoreUnavailable("The database did not answer. Try again in a moment") from None
+
+
+def _detail(error: Exception) -> str:
+    return f"{type(error).__name__}: {getattr(error, 'orig', None) or error}"

@@ -1,0 +1,56 @@
+"""The data directory's lock: one server at a time, and the next one is told who is there."""
+
+import fcntl
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from everruns.errors import StoreUnavailable
+
+LOCK_FILE = "server.lock"
+
+
+@contextmanager
+def lock_data_directory(data_dir: Path, address: str) -> Generator[None]:
+    """Hold a data directory, which is created if it is not there.
+
+    The lock goes with the process, however it ends.
+
+    Args:
+        data_dir: The directory.
+        address: Where this server will answer, for the one that comes second.
+
+    Raises:
+        StoreUnavailable: Another server holds it, or it cannot be written.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The data directory {data_dir} cannot be used: {error.strerror}. Choose another with "
+            "--data-dir."
+        ) from None
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreUnavailable(_who_holds(file.read(), data_dir)) from None
+        file.truncate(0)
+        json.dump({"pid": os.getpid(), "address": address}, file)
+        file.flush()
+        yield
+
+
+def _who_holds(text: str, data_dir: Path) -> str:
+    try:
+        holder = json.loads(text)
+        who = f"the server at {holder['address']} (process {holder['pid']})"
+    except (ValueError, KeyError, TypeError):
+        who = "another server"
+    return (
+        f"The data directory {data_dir} is in use by {who}. Stop that server, or choose another "
+        "directory with --data-dir."
+    )

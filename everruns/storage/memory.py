@@ -1,0 +1,276 @@
+"""A store that forgets everything when its process ends: for tests, embedding and trying out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import TypeVar
+
+from everruns.domain.agents import Agent
+from everruns.domain.events import Event
+from everruns.domain.llm import ProviderAccount
+from everruns.domain.sessions import Session, SessionSummary
+from everruns.storage.base import (
+    Append,
+    EventQuery,
+    ListQuery,
+    Receipt,
+    StoredFile,
+    Verdict,
+)
+from everruns.storage.verdicts import judge
+from everruns.tools.base import File
+
+Resource = TypeVar("Resource", Agent, Session)
+
+
+@dataclass
+class _StoredSession:
+    session: Session
+    turn_id: str | None = None
+    events: list[Event] = field(default_factory=list[Event])
+
+    def take(self, append: Append) -> None:
+        self.session = _with_summary(self.session, append.summary)
+        self.turn_id = append.summary.turn_id
+        self.events += append.events
+
+
+class MemoryStore:
+    """Keeps everything in dictionaries behind one lock; implements ``Store``."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._agents: dict[str, Agent] = {}
+        self._providers: dict[str, ProviderAccount] = {}
+        self._sessions: dict[str, _StoredSession] = {}
+        self._receipts: dict[str, Receipt] = {}
+        self._files: dict[tuple[str, str], File] = {}
+
+    # Agents
+
+    def put_agent(self, agent: Agent, receipt: Receipt | None = None) -> None:
+        """Store an agent, replacing the one with its id."""
+        with self._lock:
+            self._agents[agent.id] = agent
+            self._put_receipt(receipt)
+
+    def find_agent(self, agent_id: str) -> Agent | None:
+        """Return an agent, archived ones too."""
+        with self._lock:
+            return self._agents.get(agent_id)
+
+    def find_agent_by_name(self, name: str) -> Agent | None:
+        """Return the newest active agent of this name."""
+        with self._lock:
+            agents = [agent for agent in self._active_agents() if agent.name == name]
+        return max(agents, key=_age, default=None)
+
+    def list_agents(self, query: ListQuery) -> tuple[list[Agent], int]:
+        """Return a page of the active agents and how many match in all."""
+        with self._lock:
+            agents = list(self._active_agents())
+        return _page(
+            agents,
+            query,
+            lambda agent: (agent.id, agent.name, agent.display_name, agent.description),
+        )
+
+    def _active_agents(self) -> Iterable[Agent]:
+        return (agent for agent in self._agents.values() if agent.status == "active")
+
+    # Providers
+
+    def put_provider(self, account: ProviderAccount) -> None:
+        """Store a provider with its key, replacing the one with its id."""
+        with self._lock:
+            self._providers[account.provider.id] = account
+
+    def list_providers(self) -> list[ProviderAccount]:
+        """Return every provider with its key, newest first."""
+        with self._lock:
+            accounts = list(self._providers.values())
+        return sorted(
+            accounts,
+            key=lambda account: (account.provider.created_at, account.provider.id),
+            reverse=True,
+        )
+
+    def delete_provider(self, provider_id: str) -> bool:
+        """Delete a provider; return whether there was one."""
+        with self._lock:
+            return self._providers.pop(provider_id, None) is not None
+
+    # Sessions
+
+    def insert_session(
+        self,
+        session: Session,
+        files: Sequence[StoredFile] = (),
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Store a new session with its first files; the same session again changes nothing."""
+        with self._lock:
+            if session.id not in self._sessions:
+                self._sessions[session.id] = _StoredSession(session)
+                self._put_files(files)
+                self._put_receipt(receipt)
+
+    def find_session(self, session_id: str) -> Session | None:
+        """Return a session with what its log says of it."""
+        with self._lock:
+            stored = self._sessions.get(session_id)
+            return stored.session if stored else None
+
+    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+        """Return a page of sessions and how many match in all."""
+        with self._lock:
+            sessions = [stored.session for stored in self._sessions.values()]
+        if query.agent_id is not None:
+            sessions = [session for session in sessions if session.agent_id == query.agent_id]
+        return _page(sessions, query, lambda session: (session.id, session.title, session.preview))
+
+    def delete_session(self, session_id: str) -> bool:
+        """Delete a session, its events and its workspace's files; return whether it was there."""
+        with self._lock:
+            stored = self._sessions.pop(session_id, None)
+            if stored is None:
+                return False
+            workspace_id = stored.session.workspace_id
+            self._files = {
+                place: file for place, file in self._files.items() if place[0] != workspace_id
+            }
+            return True
+
+    def unfinished_sessions(self) -> list[str]:
+        """Return the ids of sessions whose turn is open, oldest first."""
+        with self._lock:
+            sessions = [
+                stored.session for stored in self._sessions.values() if stored.turn_id is not None
+            ]
+        return [session.id for session in sorted(sessions, key=_age)]
+
+    # Event logs
+
+    def append(self, appends: Sequence[Append]) -> list[Verdict]:
+        """Store many appends in one transaction, each all or nothing."""
+        with self._lock:
+            lengths = {
+                append.session_id: len(self._sessions[append.session_id].events)
+                for append in appends
+                if append.session_id in self._sessions
+            }
+            verdicts, accepted = judge(appends, lengths, self._bodies)
+            for append in accepted:
+                self._sessions[append.session_id].take(append)
+            return verdicts
+
+    def _bodies(self, session_id: str, first: int, last: int) -> list[bytes]:
+        events = self._sessions[session_id].events
+        return [event.body for event in events if first <= event.sequence <= last]
+
+    def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
+        """Return events of a log; empty when there is no such session."""
+        with self._lock:
+            stored = self._sessions.get(session_id)
+            events = [event for event in stored.events if _matches(event, query)] if stored else []
+        if query.newest_first:
+            events.reverse()
+        return events[: query.limit]
+
+    # Receipts
+
+    def find_receipt(self, key: str) -> Receipt | None:
+        """Return what was answered under this key."""
+        with self._lock:
+            return self._receipts.get(key)
+
+    def _put_receipt(self, receipt: Receipt | None) -> None:
+        if receipt is not None:
+            self._receipts.setdefault(receipt.key, receipt)
+
+    # Files
+
+    def find_file(self, workspace_id: str, path: str) -> File | None:
+        """Return a file or directory with its content."""
+        with self._lock:
+            return self._files.get((workspace_id, path))
+
+    def list_files(self, workspace_id: str, prefix: str, *, contents: bool = False) -> list[File]:
+        """Return the files and directories whose path begins with ``prefix``, sorted by path."""
+        with self._lock:
+            files = [
+                file
+                for (workspace, path), file in self._files.items()
+                if workspace == workspace_id and path.startswith(prefix)
+            ]
+        if not contents:
+            files = [replace(file, content=b"") for file in files]
+        return sorted(files, key=lambda file: file.path)
+
+    def put_files(self, files: Sequence[StoredFile]) -> None:
+        """Store files and directories, replacing those with the same path."""
+        with self._lock:
+            self._put_files(files)
+
+    def _put_files(self, files: Sequence[StoredFile]) -> None:
+        self._files |= {(stored.workspace_id, stored.file.path): stored.file for stored in files}
+
+    def delete_files(self, workspace_id: str, paths: Sequence[str]) -> int:
+        """Delete the files at exactly these paths; return how many there were."""
+        with self._lock:
+            found = [path for path in set(paths) if (workspace_id, path) in self._files]
+            for path in found:
+                del self._files[workspace_id, path]
+            return len(found)
+
+    # The store itself
+
+    def ping(self) -> None:
+        """Return when the store answers."""
+
+    def close(self) -> None:
+        """Keep what is there: it goes with the process."""
+
+
+def _age(resource: Agent | Session) -> tuple[str, str]:
+    return resource.created_at, resource.id
+
+
+def _with_summary(session: Session, summary: SessionSummary) -> Session:
+    return session.model_copy(
+        update={
+            "status": summary.status,
+            "usage": summary.usage,
+            "preview": summary.preview,
+            "output_preview": summary.output_preview,
+            "started_at": summary.started_at,
+            "finished_at": summary.finished_at,
+            "updated_at": summary.updated_at or session.updated_at,
+        }
+    )
+
+
+def _page(
+    resources: Iterable[Resource],
+    query: ListQuery,
+    texts: Callable[[Resource], Sequence[str | None]],
+) -> tuple[list[Resource], int]:
+    if query.search:
+        needle = query.search.lower()
+        resources = [
+            resource
+            for resource in resources
+            if any(text and needle in text.lower() for text in texts(resource))
+        ]
+    ordered = sorted(resources, key=_age, reverse=True)
+    return ordered[query.offset : query.offset + query.limit], len(ordered)
+
+
+def _matches(event: Event, query: EventQuery) -> bool:
+    return (
+        (query.after is None or event.sequence > query.after)
+        and (query.before is None or event.sequence < query.before)
+        and (not query.types or event.type in query.types)
+        and event.type not in query.exclude
+        and (query.turn_id is None or event.turn_id == query.turn_id)
+    )

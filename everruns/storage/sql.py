@@ -1,0 +1,314 @@
+"""The store in a database: DuckDB in the data directory."""
+
+import os
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Lock
+
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, and_, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from everruns.domain.agents import Agent
+from everruns.domain.events import Event
+from everruns.domain.llm import ProviderAccount
+from everruns.domain.sessions import Session
+from everruns.errors import StoreUnavailable
+from everruns.ids import now_ms
+from everruns.storage import tables
+from everruns.storage.base import (
+    Append,
+    EventQuery,
+    ListQuery,
+    Receipt,
+    StoredFile,
+    Verdict,
+)
+from everruns.storage.database import answering, duckdb_engine, migrate, opening
+from everruns.storage.encryption import Cipher, load_key
+from everruns.storage.statements import (
+    advance_sessions,
+    contains,
+    insert_events,
+    put_receipt,
+    select_events,
+    select_lengths,
+    select_page,
+    upsert,
+)
+from everruns.storage.tables import agents, events, providers, receipts, sessions
+from everruns.storage.verdicts import first_of_each_session, judge
+from everruns.tools.base import File
+
+DATABASE_FILE = "everruns.duckdb"
+RECEIPTS_KEPT_MS = 7 * 24 * 3600 * 1000
+WRITER_TIMEOUT_S = 60.0
+
+
+def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> "SqlStore":
+    """Open the store of a data directory, making what is not there yet.
+
+    From here on the process makes only files that no other user can read.
+
+    Args:
+        data_dir: Folder of the database and, unless one is given, of the encryption key.
+        encryption_key: 32 bytes as base64 that encrypt the API keys of providers.
+
+    Raises:
+        InvalidRequest: The encryption key is not 32 bytes as base64.
+        StoreUnavailable: Another process uses the directory, it cannot be used, its database is
+            damaged or its API keys were encrypted with another key. The message says what to do.
+    """
+    # DuckDB makes files at any time, and with the mode that the umask leaves.
+    os.umask(0o077)
+    with opening(data_dir), ExitStack() as undo:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        cipher = Cipher(load_key(data_dir, encryption_key))
+        engine = duckdb_engine(str(data_dir / DATABASE_FILE))
+        undo.callback(engine.dispose)
+        migrate(engine)
+        store = SqlStore(engine, cipher)
+        store.list_providers()  # raises when the encryption key is not theirs
+        store.forget_receipts(now_ms() - RECEIPTS_KEPT_MS)
+        undo.pop_all()
+    return store
+
+
+class SqlStore:
+    """Keeps everything in a database; implements ``Store``.
+
+    Args:
+        engine: Of a database that has the tables.
+        cipher: Encrypts the API keys of providers.
+    """
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+        self._writer = Lock()
+
+    @contextmanager
+    def _reading(self) -> Generator[Connection]:
+        with answering(self._engine), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Generator[Connection]:
+        with (
+            self._only_writer(),
+            answering(self._engine),
+            self._engine.begin() as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def _only_writer(self) -> Generator[None]:
+        """Let one transaction write at a time: DuckDB refuses two that change the same rows."""
+        if not self._writer.acquire(timeout=WRITER_TIMEOUT_S):
+            raise StoreUnavailable("The database is busy. Try again in a moment")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    # Agents
+
+    def put_agent(self, agent: Agent, receipt: Receipt | None = None) -> None:
+        """Store an agent, replacing the one with its id."""
+        with self._writing() as connection:
+            upsert(connection, agents, [tables.agent_row(agent)])
+            put_receipt(connection, receipt)
+
+    def find_agent(self, agent_id: str) -> Agent | None:
+        """Return an agent, archived ones too."""
+        with self._reading() as connection:
+            found = connection.execute(select(agents).where(agents.c.id == agent_id))
+            row = found.mappings().first()
+        return tables.agent_of(row) if row else None
+
+    def find_agent_by_name(self, name: str) -> Agent | None:
+        """Return the newest active agent of this name."""
+        matching = and_(agents.c.name == name, agents.c.status == "active")
+        with self._reading() as connection:
+            rows, _ = select_page(connection, agents, matching, ListQuery(limit=1))
+        return tables.agent_of(rows[0]) if rows else None
+
+    def list_agents(self, query: ListQuery) -> tuple[list[Agent], int]:
+        """Return a page of the active agents and how many match in all."""
+        c = agents.c
+        found = contains(query.search, c.id, c.name, c.display_name, c.description)
+        with self._reading() as connection:
+            rows, total = select_page(connection, agents, and_(c.status == "active", found), query)
+        return [tables.agent_of(row) for row in rows], total
+
+    # Providers
+
+    def put_provider(self, account: ProviderAccount) -> None:
+        """Store a provider with its key, replacing the one with its id."""
+        with self._writing() as connection:
+            upsert(connection, providers, [tables.provider_row(account, self._cipher)])
+
+    def list_providers(self) -> list[ProviderAccount]:
+        """Return every provider with its key, newest first."""
+        newest_first = providers.c.created_at.desc(), providers.c.id.desc()
+        with self._reading() as connection:
+            rows = connection.execute(select(providers).order_by(*newest_first)).mappings().all()
+        return [tables.provider_of(row, self._cipher) for row in rows]
+
+    def delete_provider(self, provider_id: str) -> bool:
+        """Delete a provider; return whether there was one."""
+        statement = delete(providers).where(providers.c.id == provider_id)
+        with self._writing() as connection:
+            deleted = connection.execute(statement.returning(providers.c.id)).all()
+        return bool(deleted)
+
+    # Sessions
+
+    def insert_session(
+        self,
+        session: Session,
+        files: Sequence[StoredFile] = (),
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Store a new session with its first files; the same session again changes nothing."""
+        with self._writing() as connection:
+            if not select_lengths(connection, [session.id]):
+                connection.execute(insert(sessions), tables.session_row(session))
+                upsert(connection, tables.files, [tables.file_row(stored) for stored in files])
+                put_receipt(connection, receipt)
+
+    def find_session(self, session_id: str) -> Session | None:
+        """Return a session with what its log says of it."""
+        with self._reading() as connection:
+            found = connection.execute(select(sessions).where(sessions.c.id == session_id))
+            row = found.mappings().first()
+        return tables.session_of(row) if row else None
+
+    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+        """Return a page of sessions and how many match in all."""
+        c = sessions.c
+        matching = contains(query.search, c.id, c.title, c.preview)
+        if query.agent_id is not None:
+            matching = and_(c.agent_id == query.agent_id, matching)
+        with self._reading() as connection:
+            rows, total = select_page(connection, sessions, matching, query)
+        return [tables.session_of(row) for row in rows], total
+
+    def delete_session(self, session_id: str) -> bool:
+        """Delete a session, its events and its workspace's files; return whether it was there."""
+        files = tables.files
+        statement = delete(sessions).where(sessions.c.id == session_id)
+        with self._writing() as connection:
+            workspaces = connection.execute(statement.returning(sessions.c.workspace_id)).scalars()
+            workspace_ids = workspaces.all()
+            if workspace_ids:
+                connection.execute(delete(events).where(events.c.session_id == session_id))
+                connection.execute(delete(files).where(files.c.workspace_id.in_(workspace_ids)))
+        return bool(workspace_ids)
+
+    def unfinished_sessions(self) -> list[str]:
+        """Return the ids of sessions whose turn is open, oldest first."""
+        c = sessions.c
+        statement = select(c.id).where(c.turn_id.is_not(None)).order_by(c.created_at, c.id)
+        with self._reading() as connection:
+            return list(connection.execute(statement).scalars())
+
+    # Event logs
+
+    def append(self, appends: Sequence[Append]) -> list[Verdict]:
+        """Store many appends in one transaction, each all or nothing."""
+        # The first of each session is compared and stored at once, which is nearly always all.
+        # The others are judged by what is stored then.
+        first = first_of_each_session(appends)
+        with self._writing() as connection:
+            advanced = advance_sessions(connection, first)
+            stored = {id(append) for append in first if append.session_id in advanced}
+            insert_events(connection, (append for append in appends if id(append) in stored))
+            rest = [append for append in appends if id(append) not in stored]
+            verdicts = iter(self._judge(connection, rest))
+        return [None if id(append) in stored else next(verdicts) for append in appends]
+
+    def _judge(self, connection: Connection, appends: Sequence[Append]) -> list[Verdict]:
+        if not appends:
+            return []
+
+        def stored(session_id: str, first: int, last: int) -> list[bytes]:
+            query = EventQuery(after=first - 1, before=last + 1)
+            rows = connection.execute(select_events(session_id, query)).mappings()
+            return [tables.event_of(row).body for row in rows]
+
+        lengths = select_lengths(connection, [append.session_id for append in appends])
+        verdicts, accepted = judge(appends, lengths, stored)
+        for append in accepted:
+            advance_sessions(connection, [append])
+            insert_events(connection, [append])
+        return verdicts
+
+    def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
+        """Return events of a log; empty when there is no such session."""
+        with self._reading() as connection:
+            rows = connection.execute(select_events(session_id, query)).mappings().all()
+        return [tables.event_of(row) for row in rows]
+
+    # Receipts
+
+    def find_receipt(self, key: str) -> Receipt | None:
+        """Return what was answered under this key."""
+        c = receipts.c
+        statement = select(c.key, c.request, c.answer).where(c.key == key)
+        with self._reading() as connection:
+            row = connection.execute(statement).mappings().first()
+        return Receipt(**row) if row else None
+
+    def forget_receipts(self, before_ms: int) -> None:
+        """Delete the receipts stored before a time in milliseconds since the epoch."""
+        with self._writing() as connection:
+            connection.execute(delete(receipts).where(receipts.c.stored_ms < before_ms))
+
+    # Files
+
+    def find_file(self, workspace_id: str, path: str) -> File | None:
+        """Return a file or directory with its content."""
+        c = tables.files.c
+        statement = select(tables.files).where(c.workspace_id == workspace_id, c.path == path)
+        with self._reading() as connection:
+            row = connection.execute(statement).mappings().first()
+        return tables.file_of(row) if row else None
+
+    def list_files(self, workspace_id: str, prefix: str, *, contents: bool = False) -> list[File]:
+        """Return the files and directories whose path begins with ``prefix``, sorted by path."""
+        c = tables.files.c
+        columns = [column for column in c if contents or column.name != "content"]
+        statement = select(*columns).where(
+            c.workspace_id == workspace_id, func.starts_with(c.path, prefix)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(statement).mappings().all()
+        # Sorted here, because collations of databases differ.
+        return sorted((tables.file_of(row) for row in rows), key=lambda file: file.path)
+
+    def put_files(self, files: Sequence[StoredFile]) -> None:
+        """Store files and directories, replacing those with the same path."""
+        with self._writing() as connection:
+            upsert(connection, tables.files, [tables.file_row(stored) for stored in files])
+
+    def delete_files(self, workspace_id: str, paths: Sequence[str]) -> int:
+        """Delete the files at exactly these paths; return how many there were."""
+        c = tables.files.c
+        statement = delete(tables.files).where(c.workspace_id == workspace_id, c.path.in_(paths))
+        with self._writing() as connection:
+            return len(connection.execute(statement.returning(c.path)).all())
+
+    # The store itself
+
+    def ping(self) -> None:
+        """Return when the store answers."""
+        with self._reading() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Make everything durable and let go of the database."""
+        with self._only_writer():
+            # DuckDB writes its log into the database when the last connection goes.
+            self._engine.dispose()

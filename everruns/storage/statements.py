@@ -1,0 +1,186 @@
+"""The statements of the store that are more than a plain select, insert or delete.
+
+All of them are SQL that DuckDB and PostgreSQL both take.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from duckdb_engine import Dialect
+from sqlalchemy import (
+    BigInteger,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    TextClause,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from everruns.ids import now_ms
+from everruns.storage.base import Append, EventQuery, ListQuery, Receipt
+from everruns.storage.tables import (
+    Row,
+    event_row,
+    events,
+    receipt_row,
+    receipts,
+    sessions,
+    summary_row,
+)
+
+
+def _rows_of(columns: Iterable[Column[Any]]) -> Select[Any]:
+    """Select rows whose values are bound as one list a column.
+
+    One statement for any number of rows: with executemany DuckDB needs ten times as long.
+    """
+    lists = {column.name: ARRAY(column.type) for column in columns}
+    return select(
+        *(
+            func.unnest(cast(bindparam(name, type_=values), values)).label(name)
+            for name, values in lists.items()
+        )
+    )
+
+
+def _rendered(statement: ClauseElement) -> TextClause:
+    """Compile once what every append needs, since the dialect of DuckDB caches nothing."""
+    return text(str(statement.compile(dialect=Dialect(paramstyle="named"))))
+
+
+_LENGTH = Column[int]("length", BigInteger)
+_LOG = _rows_of(
+    [*(sessions.c[name] for name in ("id", "sequence", "turn_id", "preview", "summary")), _LENGTH]
+).subquery("log")
+
+_SELECT_LENGTHS = _rendered(
+    select(sessions.c.id, sessions.c.sequence).where(sessions.c.id.in_(_rows_of([sessions.c.id])))
+)
+_INSERT_EVENTS = _rendered(insert(events).from_select(events.c.keys(), _rows_of(events.c)))
+_ADVANCE_SESSIONS = _rendered(
+    update(sessions)
+    .where(sessions.c.id == _LOG.c.id, sessions.c.sequence == _LOG.c.length)
+    .values({name: _LOG.c[name] for name in ("sequence", "turn_id", "preview", "summary")})
+    .returning(sessions.c.id)
+)
+
+
+def select_lengths(connection: Connection, session_ids: Iterable[str]) -> dict[str, int]:
+    """Return the length of each session's log, for those sessions that exist."""
+    rows = connection.execute(_SELECT_LENGTHS, {"id": list(set(session_ids))})
+    return {row.id: row.sequence for row in rows}
+
+
+def advance_sessions(connection: Connection, appends: Sequence[Append]) -> set[str]:
+    """Compare and advance: move on each session whose log is where its append expects it.
+
+    Args:
+        connection: In a transaction.
+        appends: At most one a session, each well numbered.
+
+    Returns:
+        The sessions that were moved on; the events of their appends are to be stored with it.
+    """
+    if not appends:
+        return set()
+    rows = [
+        {
+            **summary_row(append.summary),
+            "id": append.session_id,
+            "sequence": append.expected - 1 + len(append.events),
+            "length": append.expected - 1,
+        }
+        for append in appends
+    ]
+    return set(connection.execute(_ADVANCE_SESSIONS, _by_column(rows)).scalars())
+
+
+def insert_events(connection: Connection, appends: Iterable[Append]) -> None:
+    """Store the events of appends."""
+    rows = [event_row(event) for append in appends for event in append.events]
+    if rows:
+        connection.execute(_INSERT_EVENTS, _by_column(rows))
+
+
+def _by_column(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows, or update those whose primary key exists.
+
+    An update in place is also what DuckDB needs: within a transaction its indexes refuse a key
+    that was deleted and comes again.
+    """
+    if not rows:
+        return
+    statement = insert(table)
+    replaced = {
+        column.name: statement.excluded[column.name] for column in table.c if not column.primary_key
+    }
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=replaced),
+        rows,
+    )
+
+
+def put_receipt(connection: Connection, receipt: Receipt | None) -> None:
+    """Remember an answer, if there is one to remember; of two under one key the first stays."""
+    if receipt is not None:
+        row = receipt_row(receipt, now_ms())
+        connection.execute(insert(receipts).on_conflict_do_nothing(), row)
+
+
+def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that any of the columns holds a text, in any case."""
+    if not search:
+        return true()
+    return or_(*(column.icontains(search, autoescape=True) for column in columns))
+
+
+def select_page(
+    connection: Connection, table: Table, matching: ColumnElement[bool], query: ListQuery
+) -> tuple[Sequence[RowMapping], int]:
+    """Return a page of the matching rows, newest first, and how many match in all."""
+    page = (
+        select(table)
+        .where(matching)
+        .order_by(table.c.created_at.desc(), table.c.id.desc())
+        .offset(query.offset)
+        .limit(query.limit)
+    )
+    rows = connection.execute(page).mappings().all()
+    if 0 < len(rows) < query.limit:
+        return rows, query.offset + len(rows)
+    count = select(func.count()).select_from(table).where(matching)
+    return rows, connection.execute(count).scalar_one()
+
+
+def select_events(session_id: str, query: EventQuery) -> Select[Any]:
+    """Return the statement that lists events of a session."""
+    c = events.c
+    statement = select(events).where(c.session_id == session_id)
+    if query.after is not None:
+        statement = statement.where(c.sequence > query.after)
+    if query.before is not None:
+        statement = statement.where(c.sequence < query.before)
+    if query.types:
+        statement = statement.where(c.type.in_(query.types))
+    if query.exclude:
+        statement = statement.where(c.type.not_in(query.exclude))
+    if query.turn_id is not None:
+        statement = statement.where(c.turn_id == query.turn_id)
+    order = c.sequence.desc() if query.newest_first else c.sequence
+    return statement.order_by(order).limit(query.limit)

@@ -1,0 +1,228 @@
+"""The tables, and how a resource becomes a row and a row a resource.
+
+What is searched or sorted by has a column of its own; the rest of a resource is one JSON document.
+Times are kept as the resources hold them (RFC 3339 text sorts by time) or as milliseconds.
+``migrations`` creates these tables; a test keeps the two equal.
+"""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    RowMapping,
+    Table,
+    Text,
+)
+
+from everruns.domain.agents import Agent
+from everruns.domain.events import Event
+from everruns.domain.llm import Provider, ProviderAccount
+from everruns.domain.sessions import Session, SessionSummary
+from everruns.storage.base import Receipt, StoredFile
+from everruns.storage.encryption import Cipher
+from everruns.tools.base import File
+
+Row = dict[str, Any]
+
+metadata = MetaData()
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("display_name", Text),
+    Column("description", Text),
+    Column("status", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+# Models live in their provider's document: they are written with it and never without.
+providers = Table(
+    "providers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("encrypted_api_key", Text),
+)
+
+# Every append rewrites the last four columns, which costs by the column: what is neither searched
+# nor compared stands together in the summary. None has an index, since DuckDB turns updates of
+# indexed columns into deletes and inserts.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("agent_id", Text),
+    Column("workspace_id", Text, nullable=False),
+    Column("title", Text),
+    Column("created_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("turn_id", Text),
+    Column("preview", Text),
+    Column("summary", Text, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("session_id", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("turn_id", Text),
+    Column("ts", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("session_id", "sequence"),
+    # DuckDB cannot use the primary key for its first column alone.
+    Index("events_session_id", "session_id"),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("request", Text, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("stored_ms", BigInteger, nullable=False),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("workspace_id", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("is_directory", Boolean, nullable=False),
+    Column("is_readonly", Boolean, nullable=False),
+    Column("encoding", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "path"),
+)
+
+# The fields of a session that its log decides.
+_SUMMARIZED = frozenset(SessionSummary.model_fields) & frozenset(Session.model_fields)
+
+
+def agent_row(agent: Agent) -> Row:
+    """Return the row of an agent."""
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "display_name": agent.display_name,
+        "description": agent.description,
+        "status": agent.status,
+        "created_at": agent.created_at,
+        "document": agent.model_dump_json(),
+    }
+
+
+def agent_of(row: RowMapping) -> Agent:
+    """Return the agent of a row."""
+    return Agent.model_validate_json(row["document"])
+
+
+def provider_row(account: ProviderAccount, cipher: Cipher) -> Row:
+    """Return the row of a provider, its API key encrypted."""
+    provider, api_key = account.provider, account.api_key
+    return {
+        "id": provider.id,
+        "created_at": provider.created_at,
+        "document": provider.model_dump_json(),
+        "encrypted_api_key": cipher.encrypt(api_key, provider.id) if api_key else None,
+    }
+
+
+def provider_of(row: RowMapping, cipher: Cipher) -> ProviderAccount:
+    """Return the provider of a row with its API key.
+
+    Raises:
+        StoreUnavailable: The API key was encrypted with another key.
+    """
+    encrypted = row["encrypted_api_key"]
+    return ProviderAccount(
+        provider=Provider.model_validate_json(row["document"]),
+        api_key=None if encrypted is None else cipher.decrypt(encrypted, row["id"]),
+    )
+
+
+def session_row(session: Session) -> Row:
+    """Return the row of a new session, whose log is empty."""
+    summary = SessionSummary.model_validate({name: getattr(session, name) for name in _SUMMARIZED})
+    return {
+        "id": session.id,
+        "agent_id": session.agent_id,
+        "workspace_id": session.workspace_id,
+        "title": session.title,
+        "created_at": session.created_at,
+        "document": session.model_dump_json(),
+        **summary_row(summary),
+    }
+
+
+def session_of(row: RowMapping) -> Session:
+    """Return the session of a row."""
+    session, summary = orjson.loads(row["document"]), orjson.loads(row["summary"])
+    # A log that is empty has no time of its own.
+    decided = {name: summary[name] for name in _SUMMARIZED if summary[name] is not None}
+    return Session.model_validate({**session, "finished_at": None, **decided})
+
+
+def summary_row(summary: SessionSummary) -> Row:
+    """Return the columns of a session that its log decides."""
+    return {
+        "sequence": summary.sequence,
+        "turn_id": summary.turn_id,
+        "preview": summary.preview,
+        "summary": summary.model_dump_json(),
+    }
+
+
+def event_row(event: Event) -> Row:
+    """Return the row of an event."""
+    return {
+        "session_id": event.session_id,
+        "sequence": event.sequence,
+        "id": event.id,
+        "type": event.type,
+        "turn_id": event.turn_id,
+        "ts": event.ts,
+        "body": event.body.decode(),
+    }
+
+
+def event_of(row: RowMapping) -> Event:
+    """Return the event of a row."""
+    return Event(**{**row, "body": row["body"].encode()})
+
+
+def receipt_row(receipt: Receipt, stored_ms: int) -> Row:
+    """Return the row of a receipt."""
+    return {
+        "key": receipt.key,
+        "request": receipt.request,
+        "answer": receipt.answer,
+        "stored_ms": stored_ms,
+    }
+
+
+def file_row(stored: StoredFile) -> Row:
+    """Return the row of a file."""
+    return {"workspace_id": stored.workspace_id, **vars(stored.file)}
+
+
+def file_of(row: RowMapping) -> File:
+    """Return the file of a row, without content when the row was read without."""
+    return File(**{name: value for name, value in row.items() if name != "workspace_id"})

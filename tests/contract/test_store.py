@@ -1,0 +1,508 @@
+"""What every store does, in memory or in a database."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Event as Signal
+
+import pytest
+from pydantic import SecretStr
+
+from everruns.domain.agents import Agent, CapabilityConfig
+from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
+from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.usage import Usage
+from everruns.errors import SequenceConflict, SessionNotFound
+from everruns.ids import format_time
+from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Store, StoredFile
+from everruns.storage.memory import MemoryStore
+from everruns.storage.sql import open_store
+from everruns.tools.base import File
+
+
+@pytest.fixture(params=["memory", "duckdb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    store = MemoryStore() if request.param == "memory" else open_store(tmp_path / "data")
+    yield store
+    store.close()
+
+
+def time(age: int) -> str:
+    return format_time(1_800_000_000_000 + age)
+
+
+def agent(number: int, **fields: object) -> Agent:
+    defaults = {
+        "id": f"agent_{number:032x}",
+        "name": f"Agent {number}",
+        "harness_id": "harness_1",
+        "created_at": time(number),
+        "updated_at": time(number),
+    }
+    return Agent.model_validate(defaults | fields)
+
+
+def session(number: int, **fields: object) -> Session:
+    defaults = {
+        "id": f"session_{number:032x}",
+        "agent_id": "agent_1",
+        "harness_id": "harness_1",
+        "organization_id": "org_1",
+        "workspace_id": f"workspace_{number}",
+        "created_at": time(number),
+        "updated_at": time(number),
+    }
+    return Session.model_validate(defaults | fields)
+
+
+def account(number: int, api_key: str | None = None, **fields: object) -> ProviderAccount:
+    model = OfferedModel(
+        id=f"model_{number:032x}",
+        provider_id=f"provider_{number:032x}",
+        provider_name="p",
+        provider_type="simulated",
+        model_id="m",
+        display_name="M",
+        created_at=time(number),
+        updated_at=time(number),
+    )
+    defaults = {
+        "id": f"provider_{number:032x}",
+        "name": "p",
+        "provider_type": "simulated",
+        "models": [model],
+        "api_key_set": api_key is not None,
+        "created_at": time(number),
+        "updated_at": time(number),
+    }
+    return ProviderAccount(
+        provider=Provider.model_validate(defaults | fields),
+        api_key=SecretStr(api_key) if api_key else None,
+    )
+
+
+def events(
+    number: int,
+    first: int,
+    count: int = 1,
+    *,
+    kind: EventType = EventType.MESSAGE_CREATED,
+    turn: str | None = "turn_1",
+    text: str = "hé\x00llo",
+) -> list[Event]:
+    new = NewEvent(kind, {"text": text}, {"turn_id": turn} if turn else {})
+    sequences = range(first, first + count)
+    return [
+        new.at(f"session_{number:032x}", place, 1_800_000_000_000 + place) for place in sequences
+    ]
+
+
+def append(number: int, new: list[Event], **summary: object) -> Append:
+    fields = {"status": "active", "sequence": new[-1].sequence} | summary
+    return Append(
+        f"session_{number:032x}", new[0].sequence, new, SessionSummary.model_validate(fields)
+    )
+
+
+def file(path: str, content: bytes = b"", **fields: object) -> File:
+    plain = File(path, False, False, "text", len(content), time(1), time(1), content)
+    return replace(plain, **fields)
+
+
+def log(store: Store, number: int, **query: object) -> list[int]:
+    found = store.read_events(f"session_{number:032x}", EventQuery(**query))
+    return [event.sequence for event in found]
+
+
+# Agents
+
+
+def test_a_stored_agent_is_found_as_it_was(store: Store) -> None:
+    stored = agent(
+        1,
+        system_prompt="Be kind.\nÄ☃",
+        tags=["a"],
+        capabilities=[CapabilityConfig(ref="time", config={"zone": [1, None]})],
+        usage=Usage(input_tokens=3),
+    )
+    store.put_agent(stored)
+    assert store.find_agent(stored.id) == stored
+
+
+def test_an_unknown_agent_is_none(store: Store) -> None:
+    assert store.find_agent("agent_0") is None
+    assert store.find_agent_by_name("nobody") is None
+
+
+def test_an_agent_put_again_is_replaced(store: Store) -> None:
+    for version in range(5):
+        store.put_agent(agent(1, name=f"version {version}"))
+    assert store.find_agent(agent(1).id) == agent(1, name="version 4")
+    assert store.list_agents(ListQuery()) == ([agent(1, name="version 4")], 1)
+
+
+def test_an_archived_agent_is_found_but_not_listed(store: Store) -> None:
+    archived = agent(1, status="archived")
+    store.put_agent(agent(1))
+    store.put_agent(archived)
+    assert store.find_agent(archived.id) == archived
+    assert store.list_agents(ListQuery()) == ([], 0)
+    assert store.find_agent_by_name(archived.name) is None
+
+
+def test_a_name_finds_its_newest_active_agent(store: Store) -> None:
+    for number, status in ((2, "active"), (1, "active"), (3, "archived")):
+        store.put_agent(agent(number, name="same", status=status))
+    found = store.find_agent_by_name("same")
+    assert found is not None
+    assert found.id == agent(2).id
+
+
+def test_agents_are_listed_newest_first_page_by_page(store: Store) -> None:
+    for number in (3, 1, 5, 2, 4):
+        store.put_agent(agent(number))
+    assert store.list_agents(ListQuery(offset=1, limit=2)) == ([agent(4), agent(3)], 5)
+    assert store.list_agents(ListQuery(offset=4, limit=2)) == ([agent(1)], 5)
+    assert store.list_agents(ListQuery(offset=9)) == ([], 5)
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("ALPHA", [1]),
+        ("beta", [2]),
+        ("gamma delta", [3]),
+        (f"{2:032x}", [2]),
+        ("ÖL", [3]),
+        ("100%", [1]),
+        ("a_b", [2]),
+        ("/", [3]),
+        ("\\", []),
+        ("nothing", []),
+        ("", [3, 2, 1]),
+    ],
+)
+def test_a_search_is_a_text_contained_in_any_case(
+    store: Store, search: str, found: list[int]
+) -> None:
+    store.put_agent(agent(1, name="Alpha 100%", description="1000 aXb"))
+    store.put_agent(agent(2, name="n", display_name="the BETA a_b"))
+    store.put_agent(agent(3, name="n", description="Gamma Delta/öl"))
+    agents, total = store.list_agents(ListQuery(search=search))
+    assert [each.id for each in agents] == [agent(number).id for number in found]
+    assert total == len(found)
+
+
+# Providers
+
+
+def test_a_provider_keeps_its_key_and_its_models(store: Store) -> None:
+    stored = account(1, "sk-secret", settings={"a": {"b": [1.5, None]}})
+    store.put_provider(stored)
+    store.put_provider(account(2))
+    assert store.list_providers() == [account(2), stored]
+
+
+def test_a_provider_put_again_is_replaced(store: Store) -> None:
+    for key in ("first", None, "last"):
+        store.put_provider(account(1, key))
+    assert store.list_providers() == [account(1, "last")]
+
+
+def test_a_deleted_provider_can_come_again(store: Store) -> None:
+    for _ in range(3):
+        store.put_provider(account(1))
+        assert store.delete_provider(account(1).provider.id)
+        assert not store.delete_provider(account(1).provider.id)
+    assert store.list_providers() == []
+
+
+# Sessions
+
+
+def test_a_stored_session_is_found_as_it_was(store: Store) -> None:
+    stored = session(1, title="t", tags=["x"], locale="de", model_id="p/m", max_iterations=4)
+    store.insert_session(stored)
+    assert store.find_session(stored.id) == stored
+    assert store.find_session("session_0") is None
+
+
+def test_the_same_session_again_changes_nothing(store: Store) -> None:
+    store.insert_session(session(1, title="first"))
+    store.append([append(1, events(1, 1))])
+    store.insert_session(
+        session(1, title="second"),
+        [StoredFile("workspace_1", file("/a"))],
+        Receipt("key", "request", b"{}"),
+    )
+    found = store.find_session(session(1).id)
+    assert found is not None
+    assert (found.title, found.status) == ("first", "active")
+    assert store.list_files("workspace_1", "/") == []
+    assert store.find_receipt("key") is None
+
+
+def test_a_session_comes_with_its_files_and_its_receipt(store: Store) -> None:
+    receipt = Receipt("key", "request", b'{"id": 1}')
+    store.insert_session(session(1), [StoredFile("workspace_1", file("/a", b"hi"))], receipt)
+    assert store.find_file("workspace_1", "/a") == file("/a", b"hi")
+    assert store.find_receipt("key") == receipt
+
+
+def test_sessions_are_listed_newest_first_by_agent_and_text(store: Store) -> None:
+    store.insert_session(session(2, title="Weather"))
+    store.insert_session(session(1, preview="what is the WEATHER"))
+    store.insert_session(session(3, agent_id=None, title="weather"))
+    store.insert_session(session(4))
+
+    def numbers(query: ListQuery) -> tuple[list[int], int]:
+        found, total = store.list_sessions(query)
+        return [int(each.id.removeprefix("session_"), 16) for each in found], total
+
+    assert numbers(ListQuery()) == ([4, 3, 2, 1], 4)
+    assert numbers(ListQuery(search="weather")) == ([3, 2, 1], 3)
+    assert numbers(ListQuery(search="weather", agent_id="agent_1", limit=1)) == ([2], 2)
+    assert numbers(ListQuery(agent_id="agent_2")) == ([], 0)
+
+
+def test_a_session_says_what_its_last_append_summed_up(store: Store) -> None:
+    store.insert_session(session(1, title="t"))
+    summary = {
+        "status": "idle",
+        "usage": Usage(input_tokens=5, output_tokens=7, estimated_cost_usd=0.25),
+        "preview": "in",
+        "output_preview": "out",
+        "started_at": time(10),
+        "finished_at": time(11),
+        "updated_at": time(12),
+    }
+    store.append([append(1, events(1, 1, 2), **summary)])
+    assert store.find_session(session(1).id) == session(1, title="t", **summary)
+
+
+def test_deleting_a_session_takes_its_log_and_files_along(store: Store) -> None:
+    for number in (1, 2):
+        files = [StoredFile(f"workspace_{number}", file("/a"))]
+        store.insert_session(session(number), files)
+        store.append([append(number, events(number, 1, 3))])
+    assert store.delete_session(session(1).id)
+    assert not store.delete_session(session(1).id)
+    assert store.find_session(session(1).id) is None
+    assert log(store, 1) == []
+    assert store.list_files("workspace_1", "/") == []
+    assert log(store, 2) == [1, 2, 3]
+    assert len(store.list_files("workspace_2", "/")) == 1
+
+
+def test_a_deleted_session_can_come_again(store: Store) -> None:
+    for _ in range(3):
+        store.insert_session(session(1), [StoredFile("workspace_1", file("/a"))])
+        assert store.append([append(1, events(1, 1, 2))]) == [None]
+        assert store.delete_session(session(1).id)
+
+
+def test_sessions_with_an_open_turn_are_told_oldest_first(store: Store) -> None:
+    for number in (2, 1, 3):
+        store.insert_session(session(number))
+        store.append([append(number, events(number, 1), turn_id="turn_1")])
+    store.append([append(3, events(3, 2), turn_id=None)])
+    assert store.unfinished_sessions() == [session(1).id, session(2).id]
+
+
+# Event logs
+
+
+def test_events_are_read_back_byte_for_byte(store: Store) -> None:
+    store.insert_session(session(1))
+    stored = [*events(1, 1, 2), *events(1, 3, turn=None)]
+    assert store.append([append(1, stored)]) == [None]
+    assert store.read_events(session(1).id, EventQuery()) == stored
+
+
+def test_an_append_out_of_place_is_refused(store: Store) -> None:
+    store.insert_session(session(1))
+    store.append([append(1, events(1, 1, 2))])
+    gap, fork = append(1, events(1, 4)), append(1, events(1, 2, text="other"))
+    for refused in (gap, fork):
+        [verdict] = store.append([refused])
+        assert isinstance(verdict, SequenceConflict)
+    assert log(store, 1) == [1, 2]
+
+
+def test_an_append_to_no_session_is_refused(store: Store) -> None:
+    [verdict] = store.append([append(1, events(1, 1))])
+    assert isinstance(verdict, SessionNotFound)
+    assert log(store, 1) == []
+
+
+def test_an_append_again_succeeds_and_stores_nothing(store: Store) -> None:
+    store.insert_session(session(1))
+    first = append(1, events(1, 1, 2), preview="first")
+    store.append([first])
+    store.append([append(1, events(1, 3), preview="second")])
+    assert store.append([first, first]) == [None, None]
+    assert log(store, 1) == [1, 2, 3]
+    found = store.find_session(session(1).id)
+    assert found is not None
+    assert found.preview == "second"
+
+
+def test_an_append_that_repeats_only_a_part_is_refused(store: Store) -> None:
+    store.insert_session(session(1))
+    store.append([append(1, events(1, 1, 2))])
+    [verdict] = store.append([append(1, events(1, 2, 2))])
+    assert isinstance(verdict, SequenceConflict)
+
+
+def test_two_owners_of_one_session_cannot_both_win(store: Store) -> None:
+    store.insert_session(session(1))
+    mine, theirs = append(1, events(1, 1, text="mine")), append(1, events(1, 1, text="theirs"))
+    assert mine.events[0].id == theirs.events[0].id  # the same millisecond
+    mine_verdict, theirs_verdict = store.append([mine, theirs])
+    assert mine_verdict is None
+    assert isinstance(theirs_verdict, SequenceConflict)
+
+
+def test_a_batch_judges_each_append_for_itself_in_order(store: Store) -> None:
+    store.insert_session(session(1))
+    store.insert_session(session(2))
+    verdicts = store.append(
+        [
+            append(1, events(1, 1, 2), preview="one"),
+            append(2, events(2, 5)),
+            append(3, events(3, 1)),
+            append(1, events(1, 3), preview="two"),
+            append(1, events(1, 3)),
+            append(2, events(2, 1)),
+        ]
+    )
+    outcomes = [type(verdict) for verdict in verdicts]
+    nothing = type(None)
+    assert outcomes == [nothing, SequenceConflict, SessionNotFound, nothing, nothing, nothing]
+    assert (log(store, 1), log(store, 2), log(store, 3)) == ([1, 2, 3], [1], [])
+    found = store.find_session(session(1).id)
+    assert found is not None
+    assert found.preview == "two"
+
+
+def test_misnumbered_events_are_refused_and_harm_nobody(store: Store) -> None:
+    store.insert_session(session(1))
+    store.insert_session(session(2))
+    wrong = append(1, events(1, 1) + events(1, 1))
+    verdicts = store.append([wrong, append(2, events(2, 1))])
+    assert isinstance(verdicts[0], SequenceConflict)
+    assert verdicts[1] is None
+
+
+def test_an_empty_batch_is_no_work(store: Store) -> None:
+    assert store.append([]) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6]),
+        ({"after": 2}, [3, 4, 5, 6]),
+        ({"after": 0, "before": 3}, [1, 2]),
+        ({"limit": 2}, [1, 2]),
+        ({"limit": 2, "newest_first": True}, [6, 5]),
+        ({"limit": 0}, []),
+        ({"types": ["tool.call", "session.started"]}, [3, 4]),
+        ({"exclude": ["message.created", "tool.call"]}, [5, 6]),
+        ({"types": ["tool.call"], "exclude": ["tool.call"]}, []),
+        ({"turn_id": "turn_2"}, [5, 6]),
+        ({"turn_id": "turn_2", "after": 1, "before": 6, "newest_first": True}, [5]),
+    ],
+)
+def test_events_are_listed_by_all_conditions_together(
+    store: Store, query: dict[str, object], found: list[int]
+) -> None:
+    store.insert_session(session(1))
+    new = [
+        *events(1, 1, 2),
+        *events(1, 3, 2, kind=EventType.TOOL_CALL, turn=None),
+        *events(1, 5, 2, kind=EventType.TOOL_RESULT, turn="turn_2"),
+    ]
+    store.append([append(1, new)])
+    assert log(store, 1, **query) == found
+
+
+# Receipts
+
+
+def test_the_first_answer_under_a_key_stays(store: Store) -> None:
+    store.put_agent(agent(1), Receipt("key", "a", b"first"))
+    store.put_agent(agent(2), Receipt("key", "b", b"second"))
+    assert store.find_receipt("key") == Receipt("key", "a", b"first")
+    assert store.find_receipt("other") is None
+
+
+# Files
+
+
+def test_a_file_is_found_with_its_content(store: Store) -> None:
+    stored = file("/a/b.bin", bytes(range(256)), encoding="base64", is_readonly=True)
+    store.put_files([StoredFile("w", stored)])
+    assert store.find_file("w", "/a/b.bin") == stored
+    assert store.find_file("w", "/a") is None
+    assert store.find_file("other", "/a/b.bin") is None
+
+
+def test_files_are_listed_by_prefix_sorted_with_contents_on_demand(store: Store) -> None:
+    paths = ["/b", "/a/Z", "/a/ä", "/a/b", "/a%", "/a"]
+    store.put_files([StoredFile("w", file(path, b"xyz")) for path in paths])
+    assert [found.path for found in store.list_files("w", "/a/")] == ["/a/Z", "/a/b", "/a/ä"]
+    assert [found.path for found in store.list_files("w", "/a%")] == ["/a%"]
+    assert {found.content for found in store.list_files("w", "/")} == {b""}
+    assert {found.size_bytes for found in store.list_files("w", "/")} == {3}
+    assert {found.content for found in store.list_files("w", "/", contents=True)} == {b"xyz"}
+
+
+def test_a_file_put_again_is_replaced(store: Store) -> None:
+    store.put_files([])
+    for version in (b"1", b"22", b"333"):
+        store.put_files([StoredFile("w", file("/a", version)), StoredFile("w", file("/b"))])
+    assert store.list_files("w", "/", contents=True) == [file("/a", b"333"), file("/b")]
+
+
+def test_of_one_path_put_twice_at_once_the_last_stays(store: Store) -> None:
+    store.put_files([StoredFile("w", file("/a", b"1")), StoredFile("w", file("/a", b"2"))])
+    assert store.list_files("w", "/", contents=True) == [file("/a", b"2")]
+
+
+def test_deleted_files_can_come_again(store: Store) -> None:
+    for _ in range(3):
+        store.put_files([StoredFile("w", file(path)) for path in ("/a", "/b", "/c")])
+        assert store.delete_files("w", ["/a", "/b", "/b", "/none"]) == 2
+        assert store.delete_files("w", []) == 0
+        assert [found.path for found in store.list_files("w", "/")] == ["/c"]
+
+
+# The store itself
+
+
+def test_an_open_store_answers(store: Store) -> None:
+    store.ping()
+
+
+def test_many_threads_read_while_one_writes(store: Store) -> None:
+    store.insert_session(session(1))
+    done = Signal()
+
+    def read_until_done() -> None:
+        while not done.is_set():
+            sequences = log(store, 1)
+            assert sequences == list(range(1, len(sequences) + 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(read_until_done) for _ in range(4)]
+        try:
+            for first in range(1, 41, 2):
+                assert store.append([append(1, events(1, first, 2))]) == [None]
+        finally:
+            done.set()
+    for reader in readers:
+        reader.result()
+    assert log(store, 1) == list(range(1, 41))

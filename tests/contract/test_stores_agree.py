@@ -1,0 +1,202 @@
+"""Whatever is done to both stores, both answer the same."""
+
+from typing import Any
+from uuid import uuid4
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from everruns.domain.agents import Agent
+from everruns.domain.events import EventType, NewEvent
+from everruns.domain.llm import Provider, ProviderAccount
+from everruns.domain.sessions import Session, SessionSummary
+from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, StoredFile
+from everruns.storage.database import duckdb_engine
+from everruns.storage.encryption import Cipher
+from everruns.storage.memory import MemoryStore
+from everruns.storage.sql import SqlStore
+from everruns.storage.tables import metadata
+from everruns.tools.base import File
+
+numbers = st.integers(1, 3)
+texts = st.sampled_from(["alpha", "Beta 50%", "BETA_x", "a/b\\c", "é☃", "", "line\nline"])
+maybe_texts = st.none() | texts
+times = st.sampled_from([f"2026-01-0{day}T00:00:00.000Z" for day in (1, 2, 3)])
+kinds = st.sampled_from([EventType.MESSAGE_CREATED, EventType.TOOL_CALL, EventType.TOOL_RESULT])
+turns = st.sampled_from([None, "turn_1", "turn_2"])
+receipts = st.none() | st.builds(Receipt, st.sampled_from("kl"), texts, st.binary(max_size=4))
+paths = st.sampled_from(["/a", "/a/b", "/a/B", "/ä", "/%"])
+workspaces = st.sampled_from(["workspace_1", "workspace_2"])
+files = st.builds(
+    lambda workspace, path, content, time: StoredFile(
+        workspace, File(path, False, False, "text", len(content), time, time, content)
+    ),
+    workspaces,
+    paths,
+    st.binary(max_size=8),
+    times,
+)
+list_queries = st.builds(
+    ListQuery,
+    search=maybe_texts | st.sampled_from(["ETA", "%", "_", "/", "\\", "0001"]),
+    agent_id=st.none() | st.just("agent_1"),
+    offset=st.integers(0, 3),
+    limit=st.integers(0, 3),
+)
+event_queries = st.builds(
+    EventQuery,
+    after=st.none() | st.integers(0, 6),
+    before=st.none() | st.integers(0, 8),
+    types=st.lists(kinds, max_size=2),
+    exclude=st.lists(kinds, max_size=2),
+    turn_id=turns,
+    limit=st.none() | st.integers(0, 4),
+    newest_first=st.booleans(),
+)
+summaries = st.builds(
+    SessionSummary,
+    status=st.sampled_from(["active", "idle"]),
+    turn_id=turns,
+    preview=maybe_texts,
+    output_preview=maybe_texts,
+    started_at=st.none() | times,
+    updated_at=st.none() | times,
+)
+
+
+@st.composite
+def appends(draw: st.DrawFn) -> Append:
+    session_id, first = f"session_{draw(numbers):032x}", draw(st.integers(1, 7))
+    new = [NewEvent(draw(kinds), {"text": draw(texts)}, {"turn_id": draw(turns)}) for _ in "12"]
+    count = draw(st.integers(1, 2))
+    events = [event.at(session_id, first + place, 1) for place, event in enumerate(new[:count])]
+    return Append(session_id, first, events, draw(summaries))
+
+
+class StoresAgree(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        engine = duckdb_engine(f":memory:{uuid4().hex}")
+        metadata.create_all(engine)
+        self.sql = SqlStore(engine, Cipher(bytes(32)))
+        self.memory = MemoryStore()
+
+    def teardown(self) -> None:
+        self.sql.close()
+
+    def both(self, method: str, *args: Any, **named: Any) -> None:
+        expected = getattr(self.memory, method)(*args, **named)
+        assert getattr(self.sql, method)(*args, **named) == expected
+
+    @rule(
+        number=numbers,
+        name=texts.filter(bool),
+        description=maybe_texts,
+        status=st.sampled_from(["active", "archived"]),
+        created=times,
+        receipt=receipts,
+    )
+    def put_agent(self, number, name, description, status, created, receipt) -> None:
+        agent = Agent(
+            id=f"agent_{number:032x}",
+            name=name,
+            description=description,
+            status=status,
+            harness_id="h",
+            created_at=created,
+            updated_at=created,
+        )
+        self.both("put_agent", agent, receipt)
+        self.both("find_agent", agent.id)
+        self.both("find_agent_by_name", name)
+
+    @rule(query=list_queries)
+    def list_resources(self, query) -> None:
+        self.both("list_agents", query)
+        self.both("list_sessions", query)
+
+    @rule(number=numbers, key=st.none() | st.just("sk-key"), created=times)
+    def put_provider(self, number, key, created) -> None:
+        provider = Provider(
+            id=f"provider_{number}",
+            name="p",
+            provider_type="simulated",
+            created_at=created,
+            updated_at=created,
+        )
+        self.both("put_provider", ProviderAccount(provider=provider, api_key=key))
+
+    @rule(number=numbers)
+    def delete_provider(self, number) -> None:
+        self.both("delete_provider", f"provider_{number}")
+
+    @rule(
+        number=numbers,
+        title=maybe_texts,
+        created=times,
+        first_files=st.lists(files, max_size=2),
+        receipt=receipts,
+    )
+    def insert_session(self, number, title, created, first_files, receipt) -> None:
+        session = Session(
+            id=f"session_{number:032x}",
+            agent_id=f"agent_{number % 2}",
+            title=title,
+            harness_id="h",
+            organization_id="o",
+            workspace_id=f"workspace_{number}",
+            created_at=created,
+            updated_at=created,
+        )
+        self.both("insert_session", session, first_files, receipt)
+
+    @rule(number=numbers)
+    def delete_session(self, number) -> None:
+        self.both("delete_session", f"session_{number:032x}")
+
+    @rule(batch=st.lists(appends(), max_size=5))
+    def append(self, batch) -> None:
+        self.append_batch(batch)
+        self.append_batch(batch)
+
+    @rule(number=numbers, data=st.data())
+    def append_next(self, number, data) -> None:
+        session_id = f"session_{number:032x}"
+        place = len(self.memory.read_events(session_id, EventQuery())) + 1
+        new = NewEvent(data.draw(kinds), {"n": place}, {"turn_id": data.draw(turns)})
+        append = Append(session_id, place, [new.at(session_id, place, place)], data.draw(summaries))
+        self.append_batch([append])
+
+    def append_batch(self, batch: list[Append]) -> None:
+        expected = [type(verdict) for verdict in self.memory.append(batch)]
+        assert [type(verdict) for verdict in self.sql.append(batch)] == expected
+
+    @rule(number=numbers, query=event_queries)
+    def read_events(self, number, query) -> None:
+        self.both("read_events", f"session_{number:032x}", query)
+
+    @rule(new=st.lists(files, max_size=3))
+    def put_files(self, new) -> None:
+        self.both("put_files", new)
+
+    @rule(workspace=workspaces, gone=st.lists(paths, max_size=3))
+    def delete_files(self, workspace, gone) -> None:
+        self.both("delete_files", workspace, gone)
+
+    @rule(workspace=workspaces, path=paths, contents=st.booleans())
+    def look_at_files(self, workspace, path, contents) -> None:
+        self.both("find_file", workspace, path)
+        self.both("list_files", workspace, path, contents=contents)
+
+    @invariant()
+    def all_is_equal(self) -> None:
+        self.both("list_providers")
+        self.both("unfinished_sessions")
+        self.both("find_receipt", "k")
+        for number in (1, 2, 3):
+            self.both("find_session", f"session_{number:032x}")
+
+
+TestStoresAgree = StoresAgree.TestCase
+TestStoresAgree.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)

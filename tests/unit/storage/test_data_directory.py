@@ -1,0 +1,156 @@
+"""Opening a data directory: what it makes, and what it says when it cannot."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from everruns.domain.agents import Agent
+from everruns.domain.llm import Provider, ProviderAccount
+from everruns.errors import InvalidRequest, StoreUnavailable
+from everruns.ids import now_ms
+from everruns.storage.base import Receipt
+from everruns.storage.database import duckdb_engine
+from everruns.storage.sql import DATABASE_FILE, SqlStore, open_store
+
+API_KEY = "sk-very-secret-key"
+TIME = "2026-01-01T00:00:00.000Z"
+OTHER_KEY = SecretStr("A" * 43 + "=")
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Undo what opening a store does to the process."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def put_provider(store: SqlStore) -> None:
+    provider = Provider(
+        id="provider_1", name="p", provider_type="openai", created_at=TIME, updated_at=TIME
+    )
+    store.put_provider(ProviderAccount(provider=provider, api_key=SecretStr(API_KEY)))
+
+
+def test_everything_it_makes_is_for_its_owner_alone(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "new" / "data")
+    put_provider(store)
+    made = [tmp_path / "new" / "data", *(tmp_path / "new" / "data").iterdir()]
+    modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in made}
+    store.close()
+    assert modes == {
+        "data": "0o700",
+        "everruns.duckdb": "0o600",
+        "everruns.duckdb.wal": "0o600",
+        "encryption.key": "0o600",
+    }
+
+
+def test_what_was_stored_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
+    for _ in range(3):
+        store = open_store(tmp_path)
+        put_provider(store)
+        store.close()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["encryption.key", DATABASE_FILE]
+    store = open_store(tmp_path)
+    [account] = store.list_providers()
+    store.close()
+    assert account.api_key == SecretStr(API_KEY)
+
+
+def test_no_file_holds_an_api_key_in_clear(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    put_provider(store)
+    before = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    store.close()
+    after = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"provider_1" in before
+    assert b"provider_1" in after
+    assert API_KEY.encode() not in before + after
+
+
+def test_another_encryption_key_is_told_at_once(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    put_provider(store)
+    store.close()
+    with pytest.raises(StoreUnavailable, match="EVERRUNS_ENCRYPTION_KEY") as failure:
+        open_store(tmp_path, OTHER_KEY)
+    assert API_KEY not in str(failure.value)
+    open_store(tmp_path).close()  # the failure let go of the file
+
+
+def test_an_encryption_key_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="32 bytes"):
+        open_store(tmp_path, SecretStr("c2hvcnQ="))
+
+
+def test_a_directory_in_use_names_the_process_that_uses_it(tmp_path: Path) -> None:
+    tmp_path.joinpath("data").mkdir()
+    script = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "data" / DATABASE_FILE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(StoreUnavailable, match=f"in use by process {other.pid}"):
+            open_store(tmp_path / "data")
+        other.kill()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x07" * 20_000], ids=["empty", "garbage"])
+def test_a_damaged_database_says_to_put_a_backup_back(tmp_path: Path, content: bytes) -> None:
+    open_store(tmp_path).close()
+    (tmp_path / DATABASE_FILE).write_bytes(content)
+    with pytest.raises(StoreUnavailable, match=r"damaged\. Put a backup"):
+        open_store(tmp_path)
+
+
+def test_a_path_that_is_no_directory_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StoreUnavailable, match="Make sure that it is a directory"):
+            open_store(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_is_read_only_says_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreUnavailable, match="can read and write"):
+        open_store(tmp_path)
+
+
+def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    engine = duckdb_engine(str(tmp_path / DATABASE_FILE))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(StoreUnavailable, match="newer version"):
+        open_store(tmp_path)
+
+
+def test_a_path_may_hold_what_is_special_in_an_url(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "a &b=c#d%20ä")
+    put_provider(store)
+    store.close()
+    assert (tmp_path / "a &b=c#d%20ä" / DATABASE_FILE).exists()
+
+
+def test_old_receipts_are_forgotten(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    agent = Agent(id="agent_1", name="a", harness_id="h", created_at=TIME, updated_at=TIME)
+    store.put_agent(agent, Receipt("key", "request", b"{}"))
+    store.forget_receipts(before_ms=now_ms() - 60_000)
+    assert store.find_receipt("key") is not None
+    store.forget_receipts(before_ms=now_ms() + 60_000)
+    assert store.find_receipt("key") is None
+    store.close()
