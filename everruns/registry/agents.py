@@ -1,0 +1,156 @@
+"""The agents that users have defined."""
+
+import asyncio
+
+from everruns.capabilities.base import Capabilities
+from everruns.capabilities.registry import resolve
+from everruns.domain.agents import Agent, AgentInput, AgentPatch, CapabilityConfig
+from everruns.domain.base import Page
+from everruns.domain.idempotency import Idempotency
+from everruns.errors import AgentNotFound, UnknownModel
+from everruns.ids import GENERIC_HARNESS_ID, format_time, new_id, now_ms
+from everruns.registry.database import Database, receipt_of
+from everruns.registry.providers import Providers
+from everruns.registry.revision import Revision
+from everruns.storage.base import ListQuery
+
+
+class Agents:
+    """Creates, changes, lists and archives agents."""
+
+    def __init__(
+        self,
+        database: Database,
+        providers: Providers,
+        capabilities: Capabilities,
+        revision: Revision,
+    ) -> None:
+        self._database = database
+        self._store = database.store
+        self._providers = providers
+        self._capabilities = capabilities
+        self._revision = revision
+        self._changes = asyncio.Lock()
+
+    async def create(
+        self, wanted: AgentInput, idempotency: Idempotency | None = None, *, by_name: bool = False
+    ) -> tuple[Agent, bool]:
+        """Create an agent, or replace the one whose ``id`` is given.
+
+        Args:
+            wanted: The agent.
+            idempotency: Makes a repeated request answer as the first one did.
+            by_name: Whether the name of an active agent addresses that one.
+
+        Returns:
+            The agent and whether it is new.
+
+        Raises:
+            UnknownCapability: A capability does not exist or is not available.
+            UnknownModel: No provider offers the default model.
+            IdempotencyKeyReused: The key came with another body before.
+        """
+        async with self._changes:
+            if answer := await self._database.earlier_answer(idempotency):
+                agent = Agent.model_validate_json(answer)
+                return agent, agent.created_at == agent.updated_at
+            await self.check(wanted.capabilities, wanted.default_model_id)
+            known = await self._addressed(wanted, by_name=by_name)
+            now = format_time(now_ms())
+            agent = Agent.model_validate(
+                {
+                    **dict(wanted),
+                    "id": known.id if known else wanted.id or new_id("agent"),
+                    "harness_id": GENERIC_HARNESS_ID,
+                    "usage": known.usage if known else None,
+                    "created_at": known.created_at if known else now,
+                    "updated_at": now,
+                }
+            )
+            await self._put(agent, idempotency)
+            return agent, known is None
+
+    async def _addressed(self, wanted: AgentInput, *, by_name: bool) -> Agent | None:
+        if wanted.id is not None:
+            return await self._database.read(self._store.find_agent, wanted.id)
+        if by_name:
+            return await self._database.read(self._store.find_agent_by_name, wanted.name)
+        return None
+
+    async def check(self, capabilities: list[CapabilityConfig], model: str | None) -> None:
+        """Check what an agent or session names.
+
+        Raises:
+            UnknownCapability: A capability does not exist or is not available.
+            UnknownModel: No provider offers the model.
+        """
+        resolve(capabilities, self._capabilities)
+        if model is not None and not await self._providers.offers(model):
+            raise UnknownModel(
+                f"No active provider offers the model {model!r}. GET /v1/models lists those that "
+                "are offered."
+            )
+
+    async def get(self, agent_id: str) -> Agent:
+        """Return an active agent.
+
+        Raises:
+            AgentNotFound: There is none with this id, or it is archived.
+        """
+        agent = await self._database.read(self._store.find_agent, agent_id)
+        if agent is None or agent.status != "active":
+            raise AgentNotFound(f"Agent {agent_id} not found")
+        return agent
+
+    async def get_by_name(self, name: str) -> Agent:
+        """Return the newest active agent of this name.
+
+        Raises:
+            AgentNotFound: There is none.
+        """
+        agent = await self._database.read(self._store.find_agent_by_name, name)
+        if agent is None:
+            raise AgentNotFound(f"No agent is named {name!r}")
+        return agent
+
+    async def find(self, agent_id: str) -> Agent | None:
+        """Return an agent, archived ones too: their sessions go on."""
+        return await self._database.read(self._store.find_agent, agent_id)
+
+    async def list(self, query: ListQuery) -> Page[Agent]:
+        """Return a page of the active agents."""
+        agents, total = await self._database.read(self._store.list_agents, query)
+        return Page(data=agents, total=total, offset=query.offset, limit=query.limit)
+
+    async def update(self, agent_id: str, patch: AgentPatch) -> Agent:
+        """Change an agent; its running sessions follow at their next turn.
+
+        Raises:
+            AgentNotFound: There is no such active agent.
+            UnknownCapability: A capability does not exist or is not available.
+            UnknownModel: No provider offers the default model.
+        """
+        changes = patch.changes()
+        await self.check(changes.get("capabilities") or [], changes.get("default_model_id"))
+        async with self._changes:
+            agent = (await self.get(agent_id)).model_copy(
+                update={**changes, "updated_at": format_time(now_ms())}
+            )
+            await self._put(agent)
+            return agent
+
+    async def archive(self, agent_id: str) -> None:
+        """Take an agent out of lists and use; its sessions stay.
+
+        Raises:
+            AgentNotFound: There is no such active agent.
+        """
+        async with self._changes:
+            agent = await self.get(agent_id)
+            now = format_time(now_ms())
+            await self._put(agent.model_copy(update={"status": "archived", "updated_at": now}))
+
+    async def _put(self, agent: Agent, idempotency: Idempotency | None = None) -> None:
+        receipt = receipt_of(idempotency, agent.model_dump_json())
+        await self._database.write(self._store.put_agent, agent, receipt)
+        self._revision.advance()

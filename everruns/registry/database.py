@@ -1,0 +1,81 @@
+"""The store, used from an event loop: many readers, one writer."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from everruns.domain.idempotency import Idempotency
+from everruns.errors import IdempotencyKeyReused
+from everruns.storage.base import Receipt, Store
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+READERS = 2
+
+
+class Database:
+    """Runs a store's calls on threads, writes one after another.
+
+    Attributes:
+        store: The store; its methods are passed to ``read`` and ``write``.
+        keyed_requests: Held while a request with an ``Idempotency-Key`` is looked up and carried
+            out, so that two of the same key cannot both find nothing.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.keyed_requests = asyncio.Lock()
+        self._readers = ThreadPoolExecutor(READERS, "store-reader")
+        self._writer = ThreadPoolExecutor(1, "store-writer")
+
+    async def read(
+        self,
+        call: Callable[Arguments, Answer],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Answer:
+        """Run a call that only reads."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: call(*args, **kwargs))
+
+    async def write(
+        self,
+        call: Callable[Arguments, Answer],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Answer:
+        """Run a call that writes, after those before it."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, lambda: call(*args, **kwargs))
+
+    async def earlier_answer(self, idempotency: Idempotency | None) -> bytes | None:
+        """Return what was answered to this key before, or ``None`` for a new one.
+
+        Raises:
+            IdempotencyKeyReused: The key came with another body before.
+        """
+        if idempotency is None:
+            return None
+        receipt = await self.read(self.store.find_receipt, idempotency.key)
+        if receipt is None:
+            return None
+        if receipt.request != idempotency.request:
+            raise IdempotencyKeyReused(
+                "This Idempotency-Key was used with another request body. Use a new key."
+            )
+        return receipt.answer
+
+    async def close(self) -> None:
+        """Let the writes under way end, then close the store."""
+        await self.write(self.store.close)
+        self._writer.shutdown(wait=False)
+        self._readers.shutdown(wait=False)
+
+
+def receipt_of(idempotency: Idempotency | None, answer: str) -> Receipt | None:
+    """Return what to remember of a request that is being answered."""
+    if idempotency is None:
+        return None
+    return Receipt(idempotency.key, idempotency.request, answer.encode())

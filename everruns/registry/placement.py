@@ -1,0 +1,118 @@
+"""Placement: which session host holds which live session. Pure rules, no clocks, no calls.
+
+A session gets a host of its own while there are hosts to have; when all are taken, sessions share,
+the least loaded host first. Some empty hosts are kept warm, so that nobody waits for a process.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from everruns.errors import CapacityExhausted
+
+
+@dataclass
+class Placement:
+    """Who holds what.
+
+    Attributes:
+        sessions_per_host: Live sessions that one host may hold.
+        warm_hosts: Empty hosts to keep ready.
+        max_hosts: Most hosts there may be.
+        hosts: The sessions of each host that is up.
+        starting: Hosts that were asked for and are not up yet.
+    """
+
+    sessions_per_host: int
+    warm_hosts: int
+    max_hosts: int
+    hosts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    starting: set[str] = field(default_factory=set[str])
+    _host_of: dict[str, str] = field(default_factory=dict[str, str])
+
+    def find(self, session_id: str) -> str | None:
+        """Return the host that holds a session, if one does."""
+        return self._host_of.get(session_id)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether some host could take one more session."""
+        return any(self._room(host) > 0 for host in self.hosts)
+
+    def place(self, session_id: str) -> str:
+        """Return the session's host, choosing one if it has none.
+
+        Raises:
+            CapacityExhausted: Every host is full, or none is up yet.
+        """
+        if host := self._host_of.get(session_id):
+            return host
+        host = min(self.hosts, key=lambda name: len(self.hosts[name]), default=None)
+        if host is None or self._room(host) <= 0:
+            raise CapacityExhausted(
+                "Every session actor is full. Try again shortly, or raise max_session_actors or "
+                "sessions_per_actor.",
+                None,
+                1.0,
+            )
+        self._hold(session_id, host)
+        return host
+
+    def claim(self, session_id: str, host: str) -> bool:
+        """Give an unplaced session to this host if it has room; return whether it is its."""
+        if session_id not in self._host_of and self._room(host) > 0:
+            self._hold(session_id, host)
+        return self._host_of.get(session_id) == host
+
+    def _room(self, host: str) -> int:
+        return self.sessions_per_host - len(self.hosts[host]) if host in self.hosts else 0
+
+    def _hold(self, session_id: str, host: str) -> None:
+        self._host_of[session_id] = host
+        self.hosts[host].add(session_id)
+
+    def release(self, session_id: str, host: str | None = None) -> None:
+        """Forget where a session is; with a ``host``, only if it is there."""
+        holder = self._host_of.get(session_id)
+        if holder is not None and host in {None, holder}:
+            del self._host_of[session_id]
+            self.hosts[holder].discard(session_id)
+
+    def host_starting(self, host: str) -> None:
+        """A host was asked for."""
+        self.starting.add(host)
+
+    def host_started(self, host: str) -> set[str]:
+        """A host is up and empty; return the sessions that an earlier life of it held."""
+        lost = self.host_lost(host)
+        self.hosts[host] = set()
+        return lost
+
+    def adopt(self, host: str, sessions: Iterable[str]) -> None:
+        """A host was found that is up and holds these sessions already."""
+        self.host_started(host)
+        for session_id in sessions:
+            if session_id not in self._host_of:
+                self._hold(session_id, host)
+
+    def host_lost(self, host: str) -> set[str]:
+        """A host is gone; return the sessions it held, which are placed nowhere now."""
+        self.starting.discard(host)
+        sessions = self.hosts.pop(host, set())
+        for session_id in sessions:
+            del self._host_of[session_id]
+        return sessions
+
+    @property
+    def empty_hosts(self) -> list[str]:
+        """Hosts that hold nothing."""
+        return [name for name, sessions in self.hosts.items() if not sessions]
+
+    def hosts_to_start(self) -> int:
+        """Return how many more hosts are wanted now."""
+        warm = len(self.empty_hosts) + len(self.starting)
+        room = self.max_hosts - len(self.hosts) - len(self.starting)
+        return max(0, min(self.warm_hosts - warm, room))
+
+    def hosts_to_stop(self) -> list[str]:
+        """Return empty hosts beyond those to keep warm."""
+        return self.empty_hosts[self.warm_hosts :]

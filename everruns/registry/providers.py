@@ -1,0 +1,203 @@
+"""The providers that models come from."""
+
+import asyncio
+from collections.abc import Sequence
+
+from everruns.domain.llm import (
+    ModelInput,
+    ModelProfile,
+    OfferedModel,
+    Provider,
+    ProviderAccount,
+    ProviderInput,
+    ProviderPatch,
+    find_model,
+)
+from everruns.errors import ModelNotFound, ProviderNameTaken, ProviderNotFound
+from everruns.ids import format_time, new_id, now_ms
+from everruns.providers.catalogue import catalogue_models, profile_of
+from everruns.providers.registry import check_settings
+from everruns.registry.database import Database
+from everruns.registry.revision import Revision
+
+
+class Providers:
+    """Adds, changes, lists and removes providers."""
+
+    def __init__(self, database: Database, revision: Revision) -> None:
+        self._database = database
+        self._store = database.store
+        self._revision = revision
+        self._changes = asyncio.Lock()
+
+    async def accounts(self) -> list[ProviderAccount]:
+        """Return every provider with its key; for session hosts alone."""
+        return await self._database.read(self._store.list_providers)
+
+    async def list(self) -> list[Provider]:
+        """Return every provider, newest first."""
+        return [account.provider for account in await self.accounts()]
+
+    async def get(self, provider_id: str) -> Provider:
+        """Return a provider.
+
+        Raises:
+            ProviderNotFound: There is none with this id.
+        """
+        return (await self._account(provider_id)).provider
+
+    async def models(self) -> Sequence[OfferedModel]:
+        """Return the models of all active providers, each provider's in its own order."""
+        providers = [item for item in await self.list() if item.status == "active"]
+        return [model for provider in providers for model in provider.models]
+
+    async def get_model(self, model_id: str) -> OfferedModel:
+        """Return a model by its id or ``<provider name>/<model name>``.
+
+        Raises:
+            ModelNotFound: No active provider offers it.
+        """
+        model = find_model(await self.list(), model_id)
+        if model is None:
+            raise ModelNotFound(f"Model {model_id} not found")
+        return model
+
+    async def offers(self, model: str) -> bool:
+        """Tell whether an active provider offers this model."""
+        return find_model(await self.list(), model) is not None
+
+    async def add(self, wanted: ProviderInput) -> Provider:
+        """Add a provider; the first one becomes the default.
+
+        Raises:
+            ProviderNameTaken: The name is taken: models are addressed by it.
+            InvalidRequest: A setting is wrong.
+        """
+        async with self._changes:
+            check_settings(wanted.provider_type, wanted.settings)
+            others = await self.accounts()
+            _refuse_taken_name(wanted.name, others)
+            now = format_time(now_ms())
+            provider = Provider(
+                id=new_id("provider"),
+                name=wanted.name,
+                provider_type=wanted.provider_type,
+                base_url=wanted.base_url,
+                api_key_set=wanted.api_key is not None,
+                is_default=wanted.is_default or not others,
+                status=wanted.status,
+                settings=wanted.settings,
+                created_at=now,
+                updated_at=now,
+            )
+            offered = wanted.models or [
+                ModelInput(model_id=model.model_id, display_name=model.display_name)
+                for model in catalogue_models(wanted.provider_type)
+            ]
+            provider = provider.model_copy(update={"models": _models(provider, offered)})
+            await self._put(ProviderAccount(provider=provider, api_key=wanted.api_key), others)
+            return provider
+
+    async def update(self, provider_id: str, patch: ProviderPatch) -> Provider:
+        """Change a provider; running sessions follow at their next turn.
+
+        Raises:
+            ProviderNotFound: There is none with this id.
+            ProviderNameTaken: The new name is taken.
+            InvalidRequest: A setting is wrong.
+        """
+        async with self._changes:
+            account = await self._account(provider_id)
+            others = [item for item in await self.accounts() if item.provider.id != provider_id]
+            changes = patch.changes()
+            if "name" in changes:
+                _refuse_taken_name(changes["name"], others)
+            if "settings" in changes:
+                check_settings(account.provider.provider_type, changes["settings"])
+            api_key = changes.pop("api_key", account.api_key)
+            offered: Sequence[ModelInput] | None = changes.pop("models", None)
+            provider = account.provider.model_copy(
+                update={
+                    **changes,
+                    "api_key_set": api_key is not None,
+                    "updated_at": format_time(now_ms()),
+                }
+            )
+            kept = offered or [
+                ModelInput(model_id=model.model_id, display_name=model.display_name)
+                for model in provider.models
+            ]
+            provider = provider.model_copy(update={"models": _models(provider, kept)})
+            await self._put(ProviderAccount(provider=provider, api_key=api_key), others)
+            return provider
+
+    async def delete(self, provider_id: str) -> None:
+        """Remove a provider and its key.
+
+        Raises:
+            ProviderNotFound: There is none with this id.
+        """
+        async with self._changes:
+            if not await self._database.write(self._store.delete_provider, provider_id):
+                raise ProviderNotFound(f"Provider {provider_id} not found")
+            self._revision.advance()
+
+    async def _account(self, provider_id: str) -> ProviderAccount:
+        for account in await self.accounts():
+            if account.provider.id == provider_id:
+                return account
+        raise ProviderNotFound(f"Provider {provider_id} not found")
+
+    async def _put(self, account: ProviderAccount, others: Sequence[ProviderAccount]) -> None:
+        await self._database.write(self._store.put_provider, account)
+        for other in others:
+            if account.provider.is_default and other.provider.is_default:
+                demoted = other.provider.model_copy(update={"is_default": False})
+                await self._database.write(
+                    self._store.put_provider, other.model_copy(update={"provider": demoted})
+                )
+        self._revision.advance()
+
+
+def _refuse_taken_name(name: str, others: Sequence[ProviderAccount]) -> None:
+    if any(other.provider.name == name for other in others):
+        raise ProviderNameTaken(f"A provider named {name!r} exists. Choose another name.")
+
+
+def _models(provider: Provider, offered: Sequence[ModelInput]) -> list[OfferedModel]:
+    """Return a provider's models; those it had before keep their ids."""
+    known = {model.model_id: model for model in provider.models}
+    models: list[OfferedModel] = []
+    for position, wanted in enumerate({item.model_id: item for item in offered}.values()):
+        before = known.get(wanted.model_id)
+        profile = profile_of(provider.provider_type, wanted.model_id)
+        default_name = profile.name if profile else wanted.model_id
+        models.append(
+            OfferedModel(
+                id=before.id if before else new_id("model"),
+                provider_id=provider.id,
+                provider_name=provider.name,
+                provider_type=provider.provider_type,
+                model_id=wanted.model_id,
+                display_name=wanted.display_name or default_name,
+                source="predefined" if profile else "manual",
+                is_default=position == 0,
+                profile=profile,
+                capabilities=_abilities(profile),
+                created_at=before.created_at if before else provider.updated_at,
+                updated_at=provider.updated_at,
+            )
+        )
+    return models
+
+
+def _abilities(profile: ModelProfile | None) -> list[str]:
+    if profile is None:
+        return []
+    flags = {
+        "tools": profile.tool_call,
+        "reasoning": profile.reasoning,
+        "images": profile.attachment,
+        "structured_output": profile.structured_output,
+    }
+    return [name for name, has in flags.items() if has]

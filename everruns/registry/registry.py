@@ -1,0 +1,97 @@
+"""The registry as a whole."""
+
+from dataclasses import dataclass
+
+from everruns.capabilities.base import Capabilities
+from everruns.domain.agents import Agent
+from everruns.domain.llm import ProviderAccount, ProviderInput, ProviderPatch
+from everruns.errors import Unavailable
+from everruns.registry.agents import Agents
+from everruns.registry.database import Database
+from everruns.registry.placement import Placement
+from everruns.registry.providers import Providers
+from everruns.registry.revision import Revision
+from everruns.registry.sessions import Sessions
+from everruns.settings import Settings
+from everruns.storage.base import Store
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a turn needs to know beside its session.
+
+    Attributes:
+        revision: The state of agents and providers that this is (see ``Revision``).
+        agent: The session's agent, archived or not; ``None`` for a session without one.
+        accounts: Every provider with its key.
+    """
+
+    revision: int
+    agent: Agent | None
+    accounts: list[ProviderAccount]
+
+
+class Registry:
+    """Agents, providers, sessions and placement over one store.
+
+    Attributes:
+        agents: The agents.
+        providers: The providers and their models.
+        sessions: The sessions, their logs and where they are placed.
+        placement: Which host holds which session.
+    """
+
+    def __init__(self, store: Store, capabilities: Capabilities, placement: Placement) -> None:
+        self._database = Database(store)
+        self._revision = Revision()
+        self.placement = placement
+        self.providers = Providers(self._database, self._revision)
+        self.agents = Agents(self._database, self.providers, capabilities, self._revision)
+        self.sessions = Sessions(self._database, self.agents, placement, self._revision)
+
+    async def seed(self, settings: Settings, *, has_local_model: bool) -> None:
+        """Add the providers that a first start should find.
+
+        A model that runs on this machine is the default where it is installed, else the simulated
+        one. A vendor whose key the environment holds is added and, when new, made the default.
+        """
+        known = {provider.name: provider for provider in await self.providers.list()}
+        if not known:
+            await self.providers.add(ProviderInput(name="simulated", provider_type="simulated"))
+            if has_local_model:
+                await self.providers.add(
+                    ProviderInput(name="local", provider_type="local", is_default=True)
+                )
+        keys = {"openai": settings.openai_api_key, "anthropic": settings.anthropic_api_key}
+        for name, key in keys.items():
+            if key is None:
+                continue
+            if name in known:
+                await self.providers.update(known[name].id, ProviderPatch(api_key=key))
+            else:
+                await self.providers.add(
+                    ProviderInput.model_validate(
+                        {"name": name, "provider_type": name, "api_key": key, "is_default": True}
+                    )
+                )
+
+    async def configuration(self, agent_id: str | None) -> Configuration:
+        """Return what turns of an agent's sessions need; for session hosts alone."""
+        revision = self._revision.number
+        agent = await self.agents.find(agent_id) if agent_id else None
+        return Configuration(revision, agent, await self.providers.accounts())
+
+    async def ready(self) -> None:
+        """Return when the store answers and a host can hold sessions.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+            Unavailable: No session host is up yet.
+        """
+        if not self.placement.hosts:
+            raise Unavailable("No session actor is up yet. Try again shortly.", None, 1.0)
+        await self._database.read(self._database.store.ping)
+
+    async def close(self) -> None:
+        """Make everything durable and let go of the store."""
+        await self._database.close()

@@ -1,0 +1,236 @@
+"""The sessions, their logs, and where they are placed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from everruns.domain.base import Page
+from everruns.domain.events import Event, EventType
+from everruns.domain.idempotency import Idempotency
+from everruns.domain.messages import Message
+from everruns.domain.sessions import Session, SessionInput
+from everruns.domain.state import message_of
+from everruns.errors import EverrunsError, PlacedElsewhere, SessionNotFound
+from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_time, new_id, now_ms
+from everruns.registry.agents import Agents
+from everruns.registry.database import Database, receipt_of
+from everruns.registry.event_log import EventLog
+from everruns.registry.placement import Placement
+from everruns.registry.revision import Revision
+from everruns.registry.workspace import Workspace, initial_files
+from everruns.storage.base import Append, EventQuery, ListQuery, Verdict
+
+MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
+
+
+@dataclass(frozen=True)
+class LoadedSession:
+    """What a host needs to hold a session: its row and its whole log."""
+
+    session: Session
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True)
+class Appended:
+    """The answer to a batch of appends: one verdict each, and the revision now."""
+
+    verdicts: Sequence[Verdict]
+    revision: int
+
+
+async def _no_relief(_host: str) -> int:
+    return 0
+
+
+class Sessions:
+    """Creates, reads, lists and deletes sessions, stores their events, places them on hosts.
+
+    Attributes:
+        relieve: Asks a host, by name, to let its quiet sessions go; returns how many it let go.
+            Set by whoever knows how to reach hosts.
+    """
+
+    def __init__(
+        self, database: Database, agents: Agents, placement: Placement, revision: Revision
+    ) -> None:
+        self._database = database
+        self._store = database.store
+        self._agents = agents
+        self._placement = placement
+        self._revision = revision
+        self._making_room = asyncio.Lock()
+        self.relieve: Callable[[str], Awaitable[int]] = _no_relief
+        self._log = EventLog(lambda batch: database.write(self._store.append, batch))
+
+    # What a client sees
+
+    async def create(self, wanted: SessionInput, idempotency: Idempotency | None = None) -> Session:
+        """Create a session; it costs nothing but its row until the first message.
+
+        Raises:
+            AgentNotFound: The named agent does not exist or is archived.
+            UnknownCapability: A capability does not exist or is not available.
+            UnknownModel: No provider offers the model.
+            IdempotencyKeyReused: The key came with another body before.
+        """
+        if idempotency is None:
+            return await self._create(wanted, None)
+        async with self._database.keyed_requests:
+            if answer := await self._database.earlier_answer(idempotency):
+                return Session.model_validate_json(answer)
+            return await self._create(wanted, idempotency)
+
+    async def _create(self, wanted: SessionInput, idempotency: Idempotency | None) -> Session:
+        agent = None
+        if wanted.agent_id is not None:
+            agent = await self._agents.get(wanted.agent_id)
+        elif wanted.agent_name is not None:
+            agent = await self._agents.get_by_name(wanted.agent_name)
+        await self._agents.check(wanted.capabilities, wanted.model_id)
+        identity, now = new_id("session"), format_time(now_ms())
+        session = Session.model_validate(
+            {
+                **dict(wanted),
+                "agent_id": agent.id if agent else None,
+                "id": identity,
+                "harness_id": GENERIC_HARNESS_ID,
+                "organization_id": DEFAULT_ORGANIZATION_ID,
+                "workspace_id": identity.replace("session_", "workspace_"),
+                "created_at": now,
+                "updated_at": now,
+            }
+        )
+        files = [*(agent.initial_files if agent else []), *wanted.initial_files]
+        await self._database.write(
+            self._store.insert_session,
+            session,
+            initial_files(session.workspace_id, files) if files else (),
+            receipt_of(idempotency, session.model_dump_json()),
+        )
+        return session
+
+    async def get(self, session_id: str) -> Session:
+        """Return a session.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        session = await self._database.read(self._store.find_session, session_id)
+        if session is None:
+            raise SessionNotFound(f"Session {session_id} not found")
+        return session
+
+    async def list(self, query: ListQuery) -> Page[Session]:
+        """Return a page of sessions; those of an agent stay readable when it is archived."""
+        sessions, total = await self._database.read(self._store.list_sessions, query)
+        return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)
+
+    async def delete(self, session_id: str) -> None:
+        """Delete a session with its events and files.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        self._placement.release(session_id)
+        if not await self._database.write(self._store.delete_session, session_id):
+            raise SessionNotFound(f"Session {session_id} not found")
+
+    async def messages(self, session_id: str, offset: int, limit: int) -> Page[Message]:
+        """Return a page of a session's messages, oldest first.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        events = await self.events(session_id, EventQuery(types=MESSAGE_EVENTS))
+        page = [message_of(event) for event in events[offset : offset + limit]]
+        return Page(data=page, total=len(events), offset=offset, limit=limit)
+
+    async def events(self, session_id: str, query: EventQuery) -> Sequence[Event]:
+        """Return events of a session's log.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        events = await self._database.read(self._store.read_events, session_id, query)
+        if not events:
+            await self.get(session_id)
+        return events
+
+    # What session hosts ask
+
+    async def append(self, appends: Sequence[Append]) -> Appended:
+        """Store events of several sessions, merged with those of other hosts.
+
+        Raises:
+            Overloaded: Too many appends are waiting.
+        """
+        verdicts = await self._log.append_all(appends)
+        return Appended(verdicts, self._revision.number)
+
+    async def load(self, session_id: str, host: str) -> LoadedSession:
+        """Return a session to the host that is to hold it.
+
+        Raises:
+            PlacedElsewhere: Another host holds it, or this one has no room.
+            SessionNotFound: There is none with this id.
+        """
+        if not self._placement.claim(session_id, host):
+            raise PlacedElsewhere(f"Session {session_id} is placed on another host than {host}.")
+        try:
+            session, events = await asyncio.gather(
+                self.get(session_id),
+                self._database.read(self._store.read_events, session_id, EventQuery()),
+            )
+        except EverrunsError:
+            self._placement.release(session_id, host)
+            raise
+        return LoadedSession(session, events)
+
+    async def release(self, session_id: str, host: str) -> None:
+        """Note that a host has let a session go."""
+        self._placement.release(session_id, host)
+
+    async def file(self, workspace_id: str, operation: str, *args: Any, **kwargs: Any) -> Any:
+        """Run one operation of ``Workspace`` on the files of a session.
+
+        Raises:
+            ToolError: The operation was refused.
+        """
+        run = getattr(Workspace(self._store, workspace_id), operation)
+        do = self._database.write if operation in {"write", "delete"} else self._database.read
+        return await do(run, *args, **kwargs)
+
+    # Placement
+
+    async def place(self, session_id: str) -> str:
+        """Return the name of the host that holds the session, choosing one if none does.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+            CapacityExhausted: Every host is full.
+        """
+        host = self._placement.find(session_id)
+        if host is None:
+            await self.get(session_id)
+            if not self._placement.has_room:
+                await self._make_room()
+            host = self._placement.place(session_id)
+        return host
+
+    async def _make_room(self) -> None:
+        """Ask a full host to let its quiet sessions go, before their time."""
+        async with self._making_room:
+            for host in list(self._placement.hosts):
+                if self._placement.has_room or await self.relieve(host):
+                    return
+
+    async def holder(self, session_id: str) -> str | None:
+        """Return the host that holds the session, if one does."""
+        return self._placement.find(session_id)
+
+    async def abandoned(self) -> Sequence[str]:
+        """Return the sessions whose turn is open and which no host holds."""
+        unfinished = await self._database.read(self._store.unfinished_sessions)
+        return [identity for identity in unfinished if self._placement.find(identity) is None]

@@ -1,0 +1,140 @@
+"""Placement: who holds what, under every order of events."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from everruns.errors import CapacityExhausted
+from everruns.registry.placement import Placement
+
+HOSTS = [f"h{number}" for number in range(5)]
+SESSIONS = [f"s{number}" for number in range(12)]
+hosts = st.sampled_from(HOSTS)
+sessions = st.sampled_from(SESSIONS)
+
+
+class PlacementMachine(RuleBasedStateMachine):
+    """Compares placement with a plain dictionary of who holds what."""
+
+    @initialize(cap=st.integers(1, 4), warm=st.integers(1, 3), most=st.integers(1, 5))
+    def begin(self, cap: int, warm: int, most: int) -> None:
+        self.placement = Placement(cap, warm, most)
+        self.holder: dict[str, str] = {}
+        self.up: set[str] = set()
+        self.cap, self.warm, self.most = cap, warm, most
+
+    def load(self, host: str) -> int:
+        return list(self.holder.values()).count(host)
+
+    def lose(self, host: str) -> None:
+        self.up.discard(host)
+        self.holder = {key: value for key, value in self.holder.items() if value != host}
+
+    @rule(session=sessions)
+    def place(self, session: str) -> None:
+        loads = [self.load(host) for host in self.up]
+        if session not in self.holder and (not loads or min(loads) >= self.cap):
+            with pytest.raises(CapacityExhausted):
+                self.placement.place(session)
+            return
+        host = self.placement.place(session)
+        if session not in self.holder:
+            assert self.load(host) == min(loads), "the least loaded host comes first"
+        assert self.holder.setdefault(session, host) == host
+
+    @rule(session=sessions, host=hosts)
+    def claim(self, session: str, host: str) -> None:
+        free = session not in self.holder and host in self.up and self.load(host) < self.cap
+        if free:
+            self.holder[session] = host
+        assert self.placement.claim(session, host) == (self.holder.get(session) == host)
+
+    @rule(session=sessions, host=st.none() | hosts)
+    def release(self, session: str, host: str | None) -> None:
+        self.placement.release(session, host)
+        if host in {None, self.holder.get(session)}:
+            self.holder.pop(session, None)
+
+    @rule()
+    def start_wanted_hosts(self) -> None:
+        free = [host for host in HOSTS if host not in self.up | self.placement.starting]
+        wanted = self.placement.hosts_to_start()
+        for host in free[:wanted]:
+            self.placement.host_starting(host)
+        assert self.placement.hosts_to_start() == max(0, wanted - len(free))
+        if wanted:
+            assert len(self.up | self.placement.starting) <= self.most
+
+    @rule(host=hosts)
+    def host_started(self, host: str) -> None:
+        held = {key for key, value in self.holder.items() if value == host}
+        assert self.placement.host_started(host) == held
+        self.lose(host)
+        self.up.add(host)
+
+    @rule(host=hosts)
+    def host_lost(self, host: str) -> None:
+        held = {key for key, value in self.holder.items() if value == host}
+        assert self.placement.host_lost(host) == held
+        self.lose(host)
+
+    @rule(host=hosts, held=st.sets(sessions, max_size=4))
+    def adopt(self, host: str, held: set[str]) -> None:
+        held = set(sorted(held)[: self.cap])
+        self.placement.adopt(host, held)
+        self.lose(host)
+        self.up.add(host)
+        for session in held:
+            self.holder.setdefault(session, host)
+
+    @invariant()
+    def everyone_agrees_who_holds_what(self) -> None:
+        if not hasattr(self, "placement"):
+            return
+        assert set(self.placement.hosts) == self.up
+        for session in SESSIONS:
+            assert self.placement.find(session) == self.holder.get(session)
+        for host, held in self.placement.hosts.items():
+            assert held == {key for key, value in self.holder.items() if value == host}
+
+    @invariant()
+    def no_host_is_over_the_cap(self) -> None:
+        for host in getattr(self, "up", ()):
+            assert self.load(host) <= self.cap
+
+    @invariant()
+    def room_and_warm_hosts_are_counted(self) -> None:
+        if not hasattr(self, "placement"):
+            return
+        loads = [self.load(host) for host in self.up]
+        empty = loads.count(0)
+        assert self.placement.has_room == any(load < self.cap for load in loads)
+        assert len(self.placement.hosts_to_stop()) == max(0, empty - self.warm)
+        if self.placement.hosts_to_start():
+            assert empty + len(self.placement.starting) < self.warm
+
+
+PlacementMachine.TestCase.settings = settings(
+    max_examples=30, stateful_step_count=25, deadline=None
+)
+TestPlacement = PlacementMachine.TestCase
+
+
+def test_a_session_gets_a_host_of_its_own_while_there_is_one():
+    placement = Placement(2, 1, 2)
+    placement.host_started("a")
+    placement.host_started("b")
+    assert {placement.place("1"), placement.place("2")} == {"a", "b"}
+    assert {placement.place("3"), placement.place("4")} == {"a", "b"}
+    with pytest.raises(CapacityExhausted) as full:
+        placement.place("5")
+    assert full.value.retry_after_s
+
+
+def test_a_full_host_takes_no_session_that_comes_to_it_by_an_old_address():
+    placement = Placement(1, 1, 1)
+    placement.host_started("a")
+    placement.place("1")
+    assert not placement.claim("2", "a")
+    assert placement.claim("1", "a")

@@ -1,0 +1,143 @@
+"""Providers: which is the default, which models they offer, what becomes of their keys."""
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from everruns.domain.llm import ProviderInput, ProviderPatch
+from everruns.errors import Conflict, InvalidRequest, ModelNotFound, ProviderNotFound
+from everruns.registry.registry import Registry
+from everruns.settings import Settings
+
+KEY = "sk-test-secret-0002"
+
+
+def wanted(name: str, **fields: Any) -> ProviderInput:
+    return ProviderInput.model_validate({"name": name, "provider_type": "simulated", **fields})
+
+
+def patch(**fields: Any) -> ProviderPatch:
+    return ProviderPatch.model_validate(fields)
+
+
+async def defaults(registry: Registry) -> list[str]:
+    return [item.name for item in await registry.providers.list() if item.is_default]
+
+
+async def test_the_first_provider_is_the_default_until_another_one_is_chosen(registry: Registry):
+    await registry.providers.add(wanted("first"))
+    second = await registry.providers.add(wanted("second"))
+    assert await defaults(registry) == ["first"]
+    await registry.providers.update(second.id, patch(is_default=True))
+    assert await defaults(registry) == ["second"]
+    await registry.providers.add(wanted("third", is_default=True))
+    assert await defaults(registry) == ["third"]
+
+
+async def test_a_name_that_is_taken_is_refused(registry: Registry):
+    await registry.providers.add(wanted("first"))
+    second = await registry.providers.add(wanted("second"))
+    with pytest.raises(Conflict) as refused:
+        await registry.providers.add(wanted("first"))
+    assert refused.value.code == "PROVIDER_NAME_TAKEN"
+    with pytest.raises(Conflict):
+        await registry.providers.update(second.id, patch(name="first"))
+    await registry.providers.update(second.id, patch(name="second"))
+
+
+async def test_models_keep_their_ids_through_every_change(registry: Registry):
+    provider = await registry.providers.add(
+        wanted("p", models=[{"model_id": "a"}, {"model_id": "b"}])
+    )
+    before = {model.model_id: model.id for model in provider.models}
+    renamed = await registry.providers.update(provider.id, patch(name="q"))
+    assert {model.model_id: model.id for model in renamed.models} == before
+    assert [model.qualified_name for model in renamed.models] == ["q/a", "q/b"]
+    changed = await registry.providers.update(
+        provider.id, patch(models=[{"model_id": "b"}, {"model_id": "c"}])
+    )
+    assert [model.model_id for model in changed.models] == ["b", "c"]
+    assert changed.models[0].id == before["b"]
+    assert [model.is_default for model in changed.models] == [True, False]
+
+
+async def test_a_model_named_twice_is_offered_once(registry: Registry):
+    provider = await registry.providers.add(
+        wanted("p", models=[{"model_id": "a"}, {"model_id": "a", "display_name": "A"}])
+    )
+    assert [model.display_name for model in provider.models] == ["A"]
+
+
+async def test_without_models_the_catalogue_decides(registry: Registry):
+    provider = await registry.providers.add(wanted("o", provider_type="openai"))
+    assert provider.models
+    assert all(model.profile for model in provider.models)
+
+
+async def test_a_key_is_kept_for_hosts_and_never_shown(registry: Registry):
+    provider = await registry.providers.add(wanted("p", api_key=KEY))
+    assert provider.api_key_set
+    (account,) = (await registry.configuration(None)).accounts
+    assert account.api_key == SecretStr(KEY)
+    shown = f"{provider.wire()} {provider!r} {account!r} {account.wire()}"
+    assert KEY not in shown
+
+
+async def test_a_change_leaves_the_key_and_null_removes_it(registry: Registry):
+    provider = await registry.providers.add(wanted("p", api_key=KEY))
+    assert (await registry.providers.update(provider.id, patch(name="q"))).api_key_set
+    assert not (await registry.providers.update(provider.id, patch(api_key=None))).api_key_set
+    assert (await registry.providers.accounts())[0].api_key is None
+
+
+async def test_wrong_settings_are_refused_and_nothing_is_stored(registry: Registry):
+    with pytest.raises(InvalidRequest):
+        await registry.providers.add(wanted("p", settings={"nonsense": 1}))
+    assert await registry.providers.list() == []
+    provider = await registry.providers.add(wanted("p"))
+    with pytest.raises(InvalidRequest):
+        await registry.providers.update(provider.id, patch(settings={"nonsense": 1}))
+
+
+async def test_a_disabled_providers_models_are_not_offered(registry: Registry):
+    provider = await registry.providers.add(wanted("p"))
+    named = provider.models[0].qualified_name
+    assert (await registry.providers.get_model(named)).id == provider.models[0].id
+    await registry.providers.update(provider.id, patch(status="disabled"))
+    assert await registry.providers.models() == []
+    with pytest.raises(ModelNotFound):
+        await registry.providers.get_model(named)
+
+
+async def test_what_is_deleted_is_gone(registry: Registry):
+    provider = await registry.providers.add(wanted("p"))
+    await registry.providers.delete(provider.id)
+    for gone in (
+        registry.providers.get(provider.id),
+        registry.providers.delete(provider.id),
+        registry.providers.update(provider.id, patch(name="q")),
+    ):
+        with pytest.raises(ProviderNotFound):
+            await gone
+
+
+async def test_a_first_start_finds_a_simulated_provider(registry: Registry, tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    await registry.seed(settings, has_local_model=False)
+    await registry.seed(settings, has_local_model=False)
+    assert [item.name for item in await registry.providers.list()] == ["simulated"]
+    assert await defaults(registry) == ["simulated"]
+
+
+async def test_a_vendors_key_adds_it_once_and_later_renews_its_key(registry: Registry, tmp_path):
+    await registry.seed(
+        Settings(data_dir=tmp_path, openai_api_key=SecretStr("old")), has_local_model=True
+    )
+    assert await defaults(registry) == ["openai"]
+    await registry.seed(
+        Settings(data_dir=tmp_path, openai_api_key=SecretStr("new")), has_local_model=True
+    )
+    accounts = {item.provider.name: item for item in await registry.providers.accounts()}
+    assert sorted(accounts) == ["local", "openai", "simulated"]
+    assert accounts["openai"].api_key == SecretStr("new")

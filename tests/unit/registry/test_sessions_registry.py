@@ -1,0 +1,203 @@
+"""Sessions as the registry keeps them: rows, logs, placement."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from everruns.domain.agents import AgentInput
+from everruns.domain.idempotency import Idempotency
+from everruns.domain.sessions import Session, SessionInput
+from everruns.errors import (
+    AgentNotFound,
+    CapacityExhausted,
+    IdempotencyKeyReused,
+    PlacedElsewhere,
+    SequenceConflict,
+    SessionNotFound,
+    StoreUnavailable,
+    UnknownCapability,
+    UnknownModel,
+)
+from everruns.ids import new_id
+from everruns.registry.placement import Placement
+from everruns.registry.registry import Registry
+from everruns.storage.base import Append, EventQuery, ListQuery
+from tests.logs import LogWriter, call_part
+
+KEY = Idempotency.of("POST /v1/sessions", "key", b"body")
+
+
+def wanted(**fields: Any) -> SessionInput:
+    return SessionInput.model_validate(fields)
+
+
+def appended(log: LogWriter) -> Append:
+    """All of a log as one append."""
+    return Append(log.session_id, 1, list(log.events), log.state.summary)
+
+
+async def talked(registry: Registry, *, ends: bool = True) -> tuple[Session, LogWriter]:
+    """A session with one turn in its log."""
+    session = await registry.sessions.create(wanted())
+    log = LogWriter(session.id)
+    log.user("hi")
+    log.agent("let me see", [call_part("a")])
+    log.tool_call("a")
+    log.tool_result("a")
+    if ends:
+        log.agent("hello")
+        log.end()
+    stored = await registry.sessions.append([appended(log)])
+    assert stored.verdicts == [None]
+    return session, log
+
+
+async def test_a_session_finds_its_agent_by_id_or_name(registry: Registry):
+    agent, _ = await registry.agents.create(AgentInput(name="a"))
+    by_id = await registry.sessions.create(wanted(agent_id=agent.id))
+    by_name = await registry.sessions.create(wanted(agent_name="a"))
+    alone = await registry.sessions.create(wanted())
+    assert (by_id.agent_id, by_name.agent_id, alone.agent_id) == (agent.id, agent.id, None)
+    page = await registry.sessions.list(ListQuery(agent_id=agent.id))
+    assert [session.id for session in page.data] == [by_name.id, by_id.id]
+
+
+async def test_what_a_session_names_must_exist(registry: Registry):
+    for fields, error in (
+        ({"agent_id": new_id("agent")}, AgentNotFound),
+        ({"agent_name": "nobody"}, AgentNotFound),
+        ({"capabilities": ["nothing"]}, UnknownCapability),
+        ({"model_id": "no/model"}, UnknownModel),
+    ):
+        with pytest.raises(error):
+            await registry.sessions.create(wanted(**fields))
+
+
+async def test_a_repeated_key_gives_one_session_even_at_once(registry: Registry):
+    made = await asyncio.gather(*(registry.sessions.create(wanted(), KEY) for _ in range(10)))
+    assert {session.id for session in made} == {made[0].id}
+    with pytest.raises(IdempotencyKeyReused):
+        await registry.sessions.create(wanted(), Idempotency(KEY.key, "another"))
+
+
+async def test_initial_files_are_there_from_the_start(registry: Registry):
+    session = await registry.sessions.create(
+        wanted(initial_files=[{"path": "/notes/a.txt", "content": "hello"}])
+    )
+    file = await registry.sessions.file(session.workspace_id, "read", "/notes/a.txt")
+    assert file.content == b"hello"
+
+
+async def test_a_log_is_read_back_as_it_was_appended(registry: Registry):
+    session, log = await talked(registry)
+    assert await registry.sessions.events(session.id, EventQuery()) == log.events
+    ends = await registry.sessions.events(session.id, EventQuery(types=["session.completed"]))
+    assert ends == log.events[-1:]
+    stored = await registry.sessions.get(session.id)
+    assert (stored.status, stored.preview, stored.output_preview) == ("idle", "hi", "hello")
+
+
+async def test_messages_come_oldest_first_in_pages(registry: Registry):
+    session, log = await talked(registry)
+    page = await registry.sessions.messages(session.id, 1, 2)
+    assert page.data == log.state.messages[1:3]
+    assert [message.role for message in page.data] == ["agent", "tool_result"]
+    assert page.total == 4
+
+
+async def test_two_who_append_the_same_place_do_not_both_succeed(registry: Registry):
+    session = await registry.sessions.create(wanted())
+    first, second = LogWriter(session.id), LogWriter(session.id)
+    first.user("one")
+    second.user("two")
+    one = await registry.sessions.append([appended(first)])
+    two = await registry.sessions.append([appended(second)])
+    assert one.verdicts == [None]
+    assert isinstance(two.verdicts[0], SequenceConflict)
+    again = await registry.sessions.append([appended(first)])
+    assert again.verdicts == [None], "a retry of what is stored succeeds"
+    assert await registry.sessions.events(session.id, EventQuery()) == first.events
+
+
+async def test_a_session_that_does_not_exist_is_told_everywhere(registry: Registry):
+    identity = new_id("session")
+    log = LogWriter(identity)
+    log.user("hi")
+    stored = await registry.sessions.append([appended(log)])
+    assert isinstance(stored.verdicts[0], SessionNotFound)
+    for asked in (
+        registry.sessions.get(identity),
+        registry.sessions.delete(identity),
+        registry.sessions.place(identity),
+        registry.sessions.load(identity, "h0"),
+        registry.sessions.events(identity, EventQuery()),
+        registry.sessions.messages(identity, 0, 10),
+    ):
+        with pytest.raises(SessionNotFound):
+            await asked
+    assert await registry.sessions.holder(identity) is None
+
+
+async def test_a_deleted_session_frees_its_place_and_its_files(registry: Registry):
+    session = await registry.sessions.create(wanted(initial_files=[{"path": "/a", "content": "x"}]))
+    await registry.sessions.place(session.id)
+    await registry.sessions.delete(session.id)
+    assert await registry.sessions.holder(session.id) is None
+    assert await registry.sessions.file(session.workspace_id, "read", "/a") is None
+
+
+async def test_only_the_host_that_holds_a_session_can_load_it(registry: Registry, placement):
+    placement.host_started("h1")
+    session, log = await talked(registry)
+    holder = await registry.sessions.place(session.id)
+    other = {"h0": "h1", "h1": "h0"}[holder]
+    loaded = await registry.sessions.load(session.id, holder)
+    assert loaded.events == log.events
+    with pytest.raises(PlacedElsewhere):
+        await registry.sessions.load(session.id, other)
+    await registry.sessions.release(session.id, other)
+    assert await registry.sessions.holder(session.id) == holder
+    await registry.sessions.release(session.id, holder)
+    assert (await registry.sessions.load(session.id, other)).events == log.events
+
+
+async def test_a_session_that_could_not_be_loaded_is_not_held(registry: Registry, monkeypatch):
+    session = await registry.sessions.create(wanted())
+
+    def unavailable(*_: Any) -> None:
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(registry.sessions._store, "read_events", unavailable)
+    with pytest.raises(StoreUnavailable):
+        await registry.sessions.load(session.id, "h0")
+    assert await registry.sessions.holder(session.id) is None
+
+
+async def test_abandoned_are_the_open_turns_that_no_host_holds(registry: Registry):
+    resting, _ = await talked(registry)
+    open_turn, _ = await talked(registry, ends=False)
+    held, _ = await talked(registry, ends=False)
+    await registry.sessions.place(held.id)
+    assert list(await registry.sessions.abandoned()) == [open_turn.id]
+    assert resting.id != open_turn.id
+
+
+async def test_a_full_host_is_asked_to_make_room_before_anyone_is_refused(
+    registry: Registry, placement: Placement
+):
+    sessions = [await registry.sessions.create(wanted()) for _ in range(4)]
+    for session in sessions[:2]:
+        await registry.sessions.place(session.id)
+    asked: list[str] = []
+
+    async def relieve(host: str) -> int:
+        asked.append(host)
+        placement.release(sessions[0].id)
+        return 1
+
+    with pytest.raises(CapacityExhausted):
+        await registry.sessions.place(sessions[2].id)
+    registry.sessions.relieve = relieve
+    assert await registry.sessions.place(sessions[2].id) == "h0"
+    assert asked == ["h0"]

@@ -1,0 +1,396 @@
+"""The rules of a session's file system."""
+
+import posixpath
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from everruns.domain.agents import InitialFile
+from everruns.errors import InvalidRequest
+from everruns.ids import new_id
+from everruns.registry import workspace as module
+from everruns.registry.workspace import (
+    MAX_DEPTH,
+    MAX_FILE_BYTES,
+    MAX_PATH_BYTES,
+    Workspace,
+    initial_files,
+    matches_path,
+    normalize_path,
+)
+from everruns.storage.memory import MemoryStore
+from everruns.tools.base import ToolError
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return Workspace(MemoryStore(), new_id("workspace"))
+
+
+def write(workspace: Workspace, *paths: str) -> None:
+    for path in paths:
+        workspace.write(path, b"", "text")
+
+
+def paths(workspace: Workspace) -> list[str]:
+    return [entry.path for entry in workspace.list("/", recursive=True)]
+
+
+# Paths
+
+
+@pytest.mark.parametrize(
+    ("path", "normal"),
+    [
+        ("/a/b.txt", "/a/b.txt"),
+        ("a/b.txt", "/a/b.txt"),
+        ("//a///b/", "/a/b"),
+        ("/a/../b", "/b"),
+        ("/../../etc/passwd", "/etc/passwd"),
+        ("/a/./b", "/a/b"),
+        (".", "/"),
+        ("/", "/"),
+        ("/workspace/a", "/workspace/a"),
+        ("/ä b/c", "/ä b/c"),
+        ("C:\\a", "/C:\\a"),
+    ],
+)
+def test_path_is_made_absolute_and_plain(path, normal):
+    assert normalize_path(path) == normal
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", "must not be empty"),
+        ("/a\0b", "NUL"),
+        ("/\ud800", "not valid Unicode"),
+        ("/" + "a" * MAX_PATH_BYTES, "longer than"),
+        ("/a" * (MAX_DEPTH + 1), "deeper than"),
+    ],
+)
+def test_path_that_breaks_a_rule_is_refused(path, words):
+    with pytest.raises(ToolError, match=words):
+        normalize_path(path)
+
+
+@given(st.text(alphabet="ab./\\ ä", min_size=1, max_size=60))
+def test_normal_path_never_leaves_the_root_and_stays_the_same(path):
+    normal = normalize_path(path)
+    assert normal.startswith("/")
+    assert ".." not in normal.split("/")
+    assert "//" not in normal
+    assert normal == "/" or not normal.endswith("/")
+    assert normalize_path(normal) == normal
+
+
+@given(st.text(min_size=1))
+def test_any_text_is_a_path_or_refused(path):
+    with suppress(ToolError):
+        assert normalize_path(path).startswith("/")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant", "not_meant"),
+    [
+        ("src", ["/src/a.rs", "/x/src.txt"], ["/lib/a.rs"]),
+        ("*.md", ["/a.md", "/x/y/b.md"], ["/a.mdx", "/md"]),
+        ("/src/*", ["/src/a", "/src/x/b"], ["/lib/src/a"]),
+        ("src/*.rs", ["/src/a.rs"], ["/src/a.py"]),
+        ("src/**/*.rs", ["/src/a.rs", "/src/x/y/b.rs"], ["/a.rs"]),
+        ("/a?.txt", ["/ab.txt"], ["/a.txt"]),
+        ("[ab].txt", ["/a.txt", "/x/b.txt"], ["/c.txt"]),
+    ],
+)
+def test_pattern_for_paths(pattern, meant, not_meant):
+    assert all(matches_path(path, pattern) for path in meant)
+    assert not any(matches_path(path, pattern) for path in not_meant)
+
+
+# Reading and writing
+
+
+def test_written_file_can_be_read(workspace):
+    workspace.write("/a/b.txt", b"hello", "text")
+    file = workspace.read("/a/b.txt")
+    assert file is not None
+    assert (file.content, file.size_bytes, file.encoding) == (b"hello", 5, "text")
+    assert (file.is_directory, file.is_readonly, file.name) == (False, False, "b.txt")
+
+
+def test_path_without_a_file_reads_as_none(workspace):
+    assert workspace.read("/nope") is None
+
+
+def test_root_is_always_there_and_as_old_as_the_workspace(workspace):
+    root = workspace.read("/")
+    assert root is not None
+    assert root.is_directory
+    assert root.created_at > "2025"
+    assert workspace.list("/") == []
+
+
+def test_directories_above_a_file_come_with_it(workspace):
+    write(workspace, "/a/b/c.txt")
+    assert paths(workspace) == ["/a", "/a/b", "/a/b/c.txt"]
+    directory = workspace.read("/a/b")
+    assert directory is not None
+    assert directory.is_directory
+
+
+def test_replaced_file_keeps_its_birthday(workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "now_ms", lambda: 1_000)
+    first = workspace.write("/a", b"1", "text")
+    monkeypatch.setattr(module, "now_ms", lambda: 2_000)
+    second = workspace.write("/a", b"2", "text")
+    assert second.created_at == first.created_at
+    assert second.updated_at > first.updated_at
+
+
+def test_workspaces_do_not_see_each_other():
+    store = MemoryStore()
+    one, other = Workspace(store, "w1"), Workspace(store, "w2")
+    write(one, "/a")
+    assert other.read("/a") is None
+    assert paths(other) == []
+    assert other.delete("/a") is False
+
+
+def test_directory_cannot_be_written_as_a_file(workspace):
+    write(workspace, "/a/b")
+    for path in ("/a", "/"):
+        with pytest.raises(ToolError, match="is a directory"):
+            workspace.write(path, b"", "text")
+
+
+def test_file_cannot_be_a_directory(workspace):
+    write(workspace, "/a")
+    with pytest.raises(ToolError, match="'/a' is a file, not a directory"):
+        write(workspace, "/a/b/c")
+
+
+def test_read_only_file_stays(workspace):
+    workspace.write("/d/a", b"1", "text", is_readonly=True)
+    with pytest.raises(ToolError, match="read-only: /d/a"):
+        workspace.write("/d/a", b"2", "text")
+    with pytest.raises(ToolError, match="read-only: /d/a"):
+        workspace.delete("/d", recursive=True)
+    file = workspace.read("/d/a")
+    assert file is not None
+    assert file.content == b"1"
+
+
+def test_file_has_a_largest_size(workspace):
+    workspace.write("/a", b"x" * MAX_FILE_BYTES, "text")
+    with pytest.raises(ToolError, match="too large"):
+        workspace.write("/a", b"x" * (MAX_FILE_BYTES + 1), "text")
+
+
+def test_workspace_has_a_most_number_of_entries(workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "MAX_ENTRIES", 3)
+    write(workspace, "/a/b", "/c")
+    with pytest.raises(ToolError, match="Too many files"):
+        write(workspace, "/d")
+    write(workspace, "/c")
+    assert paths(workspace) == ["/a", "/a/b", "/c"]
+
+
+def test_workspace_has_a_largest_size(workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "MAX_WORKSPACE_BYTES", 10)
+    workspace.write("/a", b"x" * 9, "text")
+    with pytest.raises(ToolError, match="full"):
+        workspace.write("/b", b"xx", "text")
+    workspace.write("/a", b"x" * 10, "text")
+
+
+# Listing and deleting
+
+
+def test_list_is_one_level_deep_and_without_contents(workspace):
+    workspace.write("/a/b/c", b"x", "text")
+    workspace.write("/a/d", b"y", "text")
+    write(workspace, "/ab/e")
+    assert [entry.path for entry in workspace.list("/a")] == ["/a/b", "/a/d"]
+    assert all(entry.content == b"" for entry in workspace.list("/a"))
+    assert [entry.path for entry in workspace.list("/")] == ["/a", "/ab"]
+
+
+def test_list_of_what_is_no_directory_is_refused(workspace):
+    write(workspace, "/a")
+    with pytest.raises(ToolError, match="is a file, not a directory"):
+        workspace.list("/a")
+    with pytest.raises(ToolError, match="Directory not found: /b"):
+        workspace.list("/b")
+
+
+def test_delete_takes_exactly_what_was_named(workspace):
+    write(workspace, "/a", "/a.txt", "/ab")
+    assert workspace.delete("/a") is True
+    assert workspace.delete("/a") is False
+    assert paths(workspace) == ["/a.txt", "/ab"]
+
+
+def test_delete_of_a_directory_that_is_not_empty_must_be_meant(workspace):
+    write(workspace, "/a/b/c", "/ab")
+    with pytest.raises(ToolError, match="not empty"):
+        workspace.delete("/a")
+    assert workspace.delete("/a", recursive=True) is True
+    assert paths(workspace) == ["/ab"]
+
+
+def test_empty_directory_can_be_deleted(workspace):
+    write(workspace, "/a/b")
+    workspace.delete("/a/b")
+    assert workspace.delete("/a") is True
+    assert paths(workspace) == []
+
+
+def test_root_cannot_be_deleted(workspace):
+    with pytest.raises(ToolError, match="root"):
+        workspace.delete("/..", recursive=True)
+
+
+# Searching
+
+
+def test_grep_finds_lines_by_number(workspace):
+    workspace.write("/a.txt", b"one\r\ntwo\r\n\nTwo\n", "text")
+    workspace.write("/b/c.txt", b"two", "text")
+    assert workspace.grep("(?i)two$", None) == [
+        ("/a.txt", 2, "two"),
+        ("/a.txt", 4, "Two"),
+        ("/b/c.txt", 1, "two"),
+    ]
+    assert workspace.grep("two", "/b/*") == [("/b/c.txt", 1, "two")]
+
+
+def test_grep_counts_no_line_after_the_last_break(workspace):
+    workspace.write("/a", b"x\n", "text")
+    write(workspace, "/empty")
+    assert workspace.grep("^$", None) == []
+
+
+def test_grep_passes_over_what_is_no_text(workspace):
+    workspace.write("/a", b"\xffabc", "base64")
+    workspace.write("/b", b"abc\0", "base64")
+    workspace.write("/c", b"abc", "base64")
+    assert [path for path, _, _ in workspace.grep("abc", None)] == ["/c"]
+
+
+@pytest.mark.parametrize("pattern", ["a(", "[", "(?=a)", "*", "a{1000}{1000}{1000}", "x" * 1001])
+def test_grep_with_no_regular_expression_is_refused(workspace, pattern):
+    with pytest.raises(ToolError, match=r"Invalid regex pattern: .+"):
+        workspace.grep(pattern, None)
+
+
+def test_grep_cannot_be_kept_busy_by_a_pattern(workspace):
+    workspace.write("/a", b"a" * 100_000, "text")
+    assert workspace.grep("(a+)+b", None) == []
+
+
+def test_grep_takes_bounded_time(workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "GREP_TIMEOUT_S", -1.0)
+    workspace.write("/a", b"one", "text")
+    with pytest.raises(ToolError, match="takes too long"):
+        workspace.grep("x", None)
+
+
+def test_grep_returns_bounded_matches(workspace):
+    workspace.write("/a", b"x\n" * 2000, "text")
+    workspace.write("/b", b"y" * 20_000, "text")
+    assert len(workspace.grep("x", None)) == 1000
+    assert len(workspace.grep("y", None)[0][2]) == 500
+
+
+# The files a workspace starts with
+
+
+def initial(path: str, content: str = "", **fields) -> InitialFile:
+    return InitialFile(path=path, content=content, **fields)
+
+
+def test_initial_files_come_with_their_directories():
+    files = initial_files("w1", [initial("/a/b.txt", "hi", is_readonly=True)])
+    assert [(stored.workspace_id, stored.file.path) for stored in files] == [
+        ("w1", "/a"),
+        ("w1", "/a/b.txt"),
+    ]
+    assert files[1].file.content == b"hi"
+    assert files[1].file.is_readonly
+
+
+def test_initial_file_may_be_base64():
+    (stored,) = initial_files("w1", [initial("/a", "/w==", encoding="base64")])
+    assert stored.file.content == b"\xff"
+    assert stored.file.encoding == "base64"
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ([initial("/ok"), initial("/a\0")], "initial_files.1: Invalid path"),
+        ([initial("/a"), initial("/a/b")], "initial_files.1: Path '/a' is a file"),
+        (
+            [initial("/a", "*", encoding="base64")],
+            "initial_files.0: the content is no valid base64",
+        ),
+        ([initial("/")], "initial_files.0: Path '/' is a directory"),
+        ([initial("/a", is_readonly=True), initial("//a")], "initial_files.1: File is read-only"),
+    ],
+)
+def test_initial_file_that_breaks_a_rule_is_refused_by_its_place(files, words):
+    with pytest.raises(InvalidRequest, match=words):
+        initial_files("w1", files)
+
+
+NAMES = st.sampled_from(["/a", "/b", "/a/x", "/a/y", "/a/x/1", "/a/x/2", "/b/z"])
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Whatever is done, in any order, what is there is a tree."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.workspace = Workspace(MemoryStore(), "w1")
+        self.contents: dict[str, bytes] = {}
+
+    @rule(path=NAMES, content=st.binary(max_size=3))
+    def write(self, path: str, content: bytes) -> None:
+        try:
+            self.workspace.write(path, content, "base64")
+        except ToolError:
+            return
+        self.contents[path] = content
+
+    @rule(path=NAMES, recursive=st.booleans())
+    def delete(self, path: str, recursive: bool) -> None:
+        try:
+            self.workspace.delete(path, recursive=recursive)
+        except ToolError:
+            return
+        for name in list(self.contents):
+            if name == path or name.startswith(path + "/"):
+                del self.contents[name]
+
+    @invariant()
+    def files_hold_what_was_written_last(self) -> None:
+        entries = self.workspace.list("/", recursive=True)
+        files = {entry.path for entry in entries if not entry.is_directory}
+        assert files == self.contents.keys()
+        for path, content in self.contents.items():
+            file = self.workspace.read(path)
+            assert file is not None
+            assert file.content == content
+
+    @invariant()
+    def every_parent_is_a_directory(self) -> None:
+        for entry in self.workspace.list("/", recursive=True):
+            parent = self.workspace.read(posixpath.dirname(entry.path))
+            assert parent is not None
+            assert parent.is_directory
+
+
+TestAnyOrder = AnyOrder.TestCase
