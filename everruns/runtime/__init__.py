@@ -1,0 +1,1 @@
+"""The running product: sessions, their turns and logs, and where they are placed."""

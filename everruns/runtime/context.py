@@ -1,0 +1,139 @@
+"""The context of a turn: which model answers, what it is told, what it can call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from everruns.capabilities.base import Capabilities
+from everruns.capabilities.registry import build_toolbox, resolve, system_prompts
+from everruns.domain.agents import CapabilityConfig
+from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
+from everruns.domain.messages import Controls
+from everruns.domain.sessions import Session
+from everruns.domain.state import SessionState
+from everruns.domain.transcript import build_transcript
+from everruns.errors import NoModel
+from everruns.providers.base import ModelRequest
+from everruns.registry.registry import Configuration
+from everruns.settings import Settings
+from everruns.tools.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class TurnContext:
+    """All that one step of a turn depends on beside the conversation itself.
+
+    Attributes:
+        model: The model that answers.
+        account: Its provider, with the key.
+        system_prompt: The agent's and session's words, then those of their capabilities.
+        toolbox: The tools of their capabilities.
+        max_iterations: Model calls the turn may make.
+        parallel_tool_calls: Whether one step may run several calls; ``None`` if nobody said.
+        effort: How hard the model should reason, if the message said.
+    """
+
+    model: OfferedModel
+    account: ProviderAccount
+    system_prompt: str
+    toolbox: Toolbox
+    max_iterations: int
+    parallel_tool_calls: bool | None
+    effort: str | None
+
+    def request(self, state: SessionState) -> ModelRequest:
+        """Return the model call that continues the conversation."""
+        return ModelRequest(
+            model=self.model,
+            system_prompt=self.system_prompt,
+            messages=build_transcript(state.history, state.unread),
+            tools=self.toolbox.definitions,
+            effort=self.effort,
+            parallel_tool_calls=self.parallel_tool_calls,
+        )
+
+
+def turn_context(
+    session: Session,
+    state: SessionState,
+    configuration: Configuration,
+    capabilities: Capabilities,
+    settings: Settings,
+) -> TurnContext:
+    """Put together the context of a session's next step.
+
+    Args:
+        session: The session.
+        state: Where its conversation stands; its newest user message may name the model.
+        configuration: Its agent and all providers.
+        capabilities: All capabilities there are.
+        settings: The deployment's limits.
+
+    Raises:
+        NoModel: Nobody names a model that is offered, and there is no default.
+    """
+    agent = configuration.agent
+    controls = _controls(state)
+    model = _model(
+        configuration.accounts,
+        [controls.model_id, session.model_id, agent.default_model_id if agent else None],
+    )
+    account = next(item for item in configuration.accounts if item.provider.id == model.provider_id)
+    used = resolve(_usable(session, configuration, capabilities), capabilities)
+    prompts = [
+        agent.system_prompt if agent else None,
+        session.system_prompt,
+        *system_prompts(used),
+    ]
+    parallel = session.parallel_tool_calls
+    if parallel is None and agent:
+        parallel = agent.parallel_tool_calls
+    return TurnContext(
+        model=model,
+        account=account,
+        system_prompt="\n\n".join(prompt for prompt in prompts if prompt),
+        toolbox=build_toolbox(used, settings.tool_timeout_s),
+        max_iterations=session.max_iterations
+        or (agent.max_iterations if agent else None)
+        or settings.max_iterations,
+        parallel_tool_calls=parallel,
+        effort=controls.reasoning.effort if controls.reasoning else None,
+    )
+
+
+def _controls(state: SessionState) -> Controls:
+    for message in reversed([*state.history, *state.unread]):
+        if message.role == "user":
+            return message.controls or Controls()
+    return Controls()
+
+
+def _model(accounts: Sequence[ProviderAccount], wishes: list[str | None]) -> OfferedModel:
+    model, missing = resolve_model([account.provider for account in accounts], wishes)
+    if model is not None:
+        return model
+    if missing is not None:
+        raise NoModel(
+            f"No active provider offers the model {missing!r} any more. Name another one for the "
+            "agent, the session or the message; GET /v1/models lists those there are."
+        )
+    raise NoModel(
+        "No model is named and no default provider offers one. Add a provider with "
+        "POST /v1/llm-providers, or name a model for the agent."
+    )
+
+
+def _usable(
+    session: Session, configuration: Configuration, capabilities: Capabilities
+) -> list[CapabilityConfig]:
+    """Return the agent's capabilities, then the session's, without those that have gone.
+
+    They were checked when they were chosen; a package that was removed since must not end every
+    turn of every session that used it.
+    """
+    agent = configuration.agent
+    chosen = [*(agent.capabilities if agent else []), *session.capabilities]
+    return [
+        config
+        for config in chosen
+        if config.ref in capabilities and capabilities[config.ref].status == "available"
+    ]

@@ -1,0 +1,447 @@
+"""A session host: holds the sessions placed on it and runs their turns.
+
+On a cluster each session actor is one host; in one process there is one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from pydantic import SecretStr
+
+from everruns.capabilities.base import Capabilities
+from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.idempotency import Idempotency
+from everruns.domain.llm import ProviderAccount
+from everruns.domain.messages import Message, SendMessage
+from everruns.domain.state import SessionState
+from everruns.domain.state import turn_context as event_context
+from everruns.errors import (
+    EverrunsError,
+    IdempotencyKeyReused,
+    Overloaded,
+    PlacedElsewhere,
+    SessionNotFound,
+)
+from everruns.ids import format_time, new_id
+from everruns.providers.base import Driver
+from everruns.providers.registry import open_driver
+from everruns.registry.event_log import EventLog
+from everruns.registry.registry import Configuration, Registry
+from everruns.runtime.context import TurnContext, turn_context
+from everruns.runtime.cursor import Reading, Want
+from everruns.runtime.files import SessionFiles
+from everruns.runtime.reading import read_session, start_cursor
+from everruns.runtime.session import LiveSession, Watch
+from everruns.runtime.turn import Turn, end_turn
+from everruns.settings import Settings
+from everruns.storage.base import Append, EventQuery, Verdict
+from everruns.tools.base import ToolContext
+
+READ_PAGE = 512
+CANCEL_PATIENCE_S = 0.5
+# A full host lets go of every session that has neither turn nor reader.
+RELIEF_QUIET_S = 0.0
+
+
+@dataclass(frozen=True)
+class LocalModelAddress:
+    """Where a model that runs beside the product answers, in OpenAI's protocol."""
+
+    base_url: str
+    api_key: SecretStr
+
+
+LocalModel = Callable[[], Awaitable[LocalModelAddress]]
+
+log = structlog.get_logger(__name__)
+
+
+class SessionHost:
+    """Holds live sessions.
+
+    Args:
+        name: By which placement knows the host.
+        registry: The registry, or what stands for it on another node.
+        capabilities: All capabilities there are.
+        settings: The deployment's settings.
+        local_model: Starts the model that runs beside the product, if need be, and returns where
+            it answers; ``None`` where there is none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        registry: Registry,
+        capabilities: Capabilities,
+        settings: Settings,
+        local_model: LocalModel | None = None,
+    ) -> None:
+        self.name = name
+        self._registry = registry
+        self._capabilities = capabilities
+        self._settings = settings
+        self._local_model = local_model
+        self._log = EventLog(self._commit)
+        self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
+        self._revision = 0
+        self._configurations: dict[str | None, Configuration] = {}
+        self._drivers: dict[str, tuple[ProviderAccount, Driver]] = {}
+        self._reads: dict[str, Watch] = {}
+        self._answered: dict[str, float] = {}
+        self._releases: set[asyncio.Task[None]] = set()
+
+    # What the edge asks
+
+    async def send(self, session_id: str, sent: SendMessage, idempotency: Idempotency) -> Message:
+        """Store a user message and see that a turn reads it: a new one, or the one that runs.
+
+        Returns:
+            The stored message; for a repeated request, the one stored first.
+
+        Raises:
+            IdempotencyKeyReused: The key came with another body before.
+            Overloaded: The running turn has too many messages yet to read.
+            PlacedElsewhere: The session is not on this host.
+            SessionNotFound: There is no such session.
+        """
+        session = await self._session(session_id)
+
+        def build(state: SessionState, now: int) -> list[NewEvent]:
+            if earlier := state.idempotency.get(idempotency.key):
+                request, _ = earlier
+                if request != idempotency.request:
+                    raise IdempotencyKeyReused(
+                        "This Idempotency-Key was used with another request body. Use a new key."
+                    )
+                return []
+            if len(state.unread) >= self._settings.max_queued_messages:
+                raise Overloaded(
+                    "The session has too many messages that its turn has not read yet.", None, 1.0
+                )
+            return _input_events(state, sent, idempotency, now)
+
+        await session.append(build)
+        self._run(session)
+        return session.state.idempotency[idempotency.key][1]
+
+    async def cancel(self, session_id: str, reason: str | None = None) -> bool:
+        """End the session's turn now; return whether this call ended one.
+
+        Raises:
+            PlacedElsewhere: The session is not on this host.
+            SessionNotFound: There is no such session.
+        """
+        session = await self._session(session_id)
+        turn = session.state.turn
+        if turn is None:
+            return False
+        session.stopped_turn = turn.id
+        await _stop(session)
+        data = {"reason": reason or "cancelled"}
+        ended = await end_turn(session, turn.id, EventType.SESSION_CANCELLED, data)
+        self._run(session)
+        return ended
+
+    async def activate(self, session_id: str) -> None:
+        """Hold a session and go on with its turn if one is open."""
+        await self._session(session_id)
+
+    async def delete(self, session_id: str) -> None:
+        """Delete a session: end its turn and streams, and free all it held.
+
+        Raises:
+            PlacedElsewhere: The session is not on this host.
+            SessionNotFound: There is no such session.
+        """
+        session = await self._session(session_id)
+        session.stopped_turn = session.state.turn.id if session.state.turn else None
+        await _stop(session)
+        try:
+            # Held until it is gone from the store, so that nobody loads it in between.
+            await self._registry.sessions.delete(session_id)
+        finally:
+            session.close()
+            await self._let_go(session)
+
+    async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
+        """Return what is new for each wish, or wait until something is new for one of them.
+
+        A reader has one call under way at a time; ``nudge`` makes it return at once.
+
+        Args:
+            reader: Who asks; a new name for each asking process.
+            wants: Sessions and cursors.
+            wait_s: Seconds to wait at most.
+
+        Returns:
+            One reading for each wish that has news; empty when there are none.
+        """
+        watch = self._reads[reader] = Watch()
+        sessions: dict[str, LiveSession] = {}
+        try:
+            readings = await self._watch(wants, watch, sessions)
+            if not readings:
+                readings = await self._read_now(wants, sessions)
+            if not readings and await _set_within(watch.dirty, wait_s):
+                if not watch.urgent.is_set():
+                    await _set_within(watch.urgent, self._pace_left(reader))
+                readings = await self._read_now(wants, sessions)
+        finally:
+            for session in sessions.values():
+                session.watches.discard(watch)
+            if self._reads.get(reader) is watch:
+                del self._reads[reader]
+        if readings:
+            self._answered[reader] = asyncio.get_running_loop().time()
+        return readings
+
+    async def nudge(self, reader: str) -> None:
+        """Make the reader's call under way return, so that it can ask for more sessions."""
+        if watch := self._reads.get(reader):
+            watch.dirty.set()
+            watch.urgent.set()
+
+    def _pace_left(self, reader: str) -> float:
+        """Return the seconds for which a reader should gather deltas before its next answer."""
+        since = asyncio.get_running_loop().time() - self._answered.get(reader, 0)
+        return max(0.0, self._settings.delta_pace_ms / 1000 - since)
+
+    async def _watch(
+        self, wants: Sequence[Want], watch: Watch, sessions: dict[str, LiveSession]
+    ) -> list[Reading]:
+        """Fill ``sessions`` with those that are here; return readings for those that are not."""
+        readings: list[Reading] = []
+        found = await asyncio.gather(
+            *(self._session(want.session_id) for want in wants), return_exceptions=True
+        )
+        for want, session in zip(wants, found, strict=True):
+            match session:
+                case LiveSession():
+                    session.watches.add(watch)
+                    sessions[want.session_id] = session
+                case SessionNotFound():
+                    readings.append(Reading(want.key, [], want.cursor, "gone"))
+                case PlacedElsewhere():
+                    readings.append(Reading(want.key, [], want.cursor, "moved"))
+                case error:
+                    raise error
+        return readings
+
+    async def _read_now(
+        self, wants: Sequence[Want], sessions: dict[str, LiveSession]
+    ) -> list[Reading]:
+        readings: list[Reading] = []
+        for want in wants:
+            session = sessions[want.session_id]
+            if session.closed:
+                readings.append(Reading(want.key, [], want.cursor, "moved"))
+                continue
+            cursor = start_cursor(session, want.cursor)
+            events, complete = await self._events_after(session, cursor.sequence or 0)
+            items, after = read_session(session, cursor, events, complete=complete)
+            if items:
+                readings.append(Reading(want.key, items, after))
+        return readings
+
+    async def _events_after(
+        self, session: LiveSession, sequence: int
+    ) -> tuple[Sequence[Event], bool]:
+        events = session.events_after(sequence)
+        if events is not None:
+            return events[:READ_PAGE], len(events) <= READ_PAGE
+        query = EventQuery(after=sequence, limit=READ_PAGE)
+        return await self._registry.sessions.events(session.id, query), False
+
+    # What turns ask
+
+    async def context(self, session: LiveSession) -> TurnContext:
+        """Return the context of the session's next step."""
+        configuration = await self._configuration(session.resource.agent_id)
+        return turn_context(
+            session.resource,
+            session.state,
+            configuration,
+            self._capabilities,
+            self._settings,
+        )
+
+    async def driver(self, account: ProviderAccount) -> Driver:
+        """Return the driver of a provider, opened anew when the provider has changed."""
+        provider = account.provider
+        if provider.provider_type == "local" and not provider.base_url and self._local_model:
+            address = await self._local_model()
+            provider = provider.model_copy(update={"base_url": address.base_url})
+            account = ProviderAccount(provider=provider, api_key=address.api_key)
+        known, driver = self._drivers.get(provider.id, (None, None))
+        if driver is None or known != account:
+            driver = open_driver(account, silence_s=self._settings.model_timeout_s)
+            self._drivers[provider.id] = (account, driver)
+        return driver
+
+    def tool_context(self, session: LiveSession) -> ToolContext:
+        """Return what the session's tools may know."""
+        return ToolContext(
+            session_id=session.id,
+            files=SessionFiles(self._registry.sessions, session.resource.workspace_id),
+            config={},
+            allow_private_addresses=self._settings.allow_private_addresses,
+        )
+
+    async def _configuration(self, agent_id: str | None) -> Configuration:
+        known = self._configurations.get(agent_id)
+        if known is None or known.revision < self._revision:
+            known = await self._registry.configuration(agent_id)
+            self._configurations[agent_id] = known
+            self._revision = max(self._revision, known.revision)
+        return known
+
+    async def _commit(self, appends: Sequence[Append]) -> Sequence[Verdict]:
+        appended = await self._registry.sessions.append(appends)
+        self._revision = max(self._revision, appended.revision)
+        return appended.verdicts
+
+    # Holding sessions
+
+    async def _session(self, session_id: str) -> LiveSession:
+        """Return a live session, loading it if it is not in memory.
+
+        Raises:
+            PlacedElsewhere: Another host holds it, or this one has just let it go.
+            SessionNotFound: There is no such session.
+        """
+        held = self._sessions.get(session_id)
+        if held is None:
+            held = self._sessions[session_id] = asyncio.ensure_future(self._load(session_id))
+            held.add_done_callback(lambda loaded: self._forget_failed(session_id, loaded))
+        session = await asyncio.shield(held)
+        if session.closed:
+            await self._let_go(session)
+            raise PlacedElsewhere(f"Session {session_id} has left this host.")
+        session.touched = asyncio.get_running_loop().time()
+        return session
+
+    async def _load(self, session_id: str) -> LiveSession:
+        loaded = await self._registry.sessions.load(session_id, self.name)
+        session = LiveSession(loaded.session, loaded.events, self._log)
+        self._run(session)
+        return session
+
+    def _forget_failed(self, session_id: str, loaded: asyncio.Future[LiveSession]) -> None:
+        """Let the next caller try again what failed, whether or not anybody still waits for it."""
+        if loaded.cancelled() or loaded.exception():
+            del self._sessions[session_id]
+
+    def _run(self, session: LiveSession) -> None:
+        """See that the session's open turn is run by exactly one task."""
+        running = session.task is not None and not session.task.done()
+        turn = session.state.turn
+        if turn is None or turn.id == session.stopped_turn or session.closed or running:
+            return
+        session.task = asyncio.create_task(Turn(session, self).run(), name=session.id)
+        session.task.add_done_callback(lambda task: self._turn_left(session, task))
+
+    def _turn_left(self, session: LiveSession, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("turn interrupted", session_id=session.id, error=str(error))
+            session.close()
+        if session.closed:
+            release = asyncio.create_task(self._let_go(session))
+            self._releases.add(release)
+            release.add_done_callback(self._releases.discard)
+        elif not task.cancelled():
+            # A message may have begun the next turn while this one's task was ending.
+            self._run(session)
+
+    async def _let_go(self, session: LiveSession) -> None:
+        """Forget a session that was closed, so that it can be placed and loaded anew."""
+        if self._loaded.get(session.id) is session:
+            del self._sessions[session.id]
+            await self._registry.sessions.release(session.id, self.name)
+
+    @property
+    def _loaded(self) -> dict[str, LiveSession]:
+        """The sessions that are in memory, without those still loading."""
+        return {
+            session_id: held.result()
+            for session_id, held in self._sessions.items()
+            if held.done() and not held.cancelled() and not held.exception()
+        }
+
+    async def held(self) -> Sequence[str]:
+        """Return the ids of the sessions on this host."""
+        return list(self._sessions)
+
+    async def tidy(self) -> None:
+        """Let quiet sessions go, for as long as the host lives."""
+        interval = min(5.0, self._settings.hibernate_after_s / 2)
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                await self.hibernate(self._settings.hibernate_after_s)
+            except EverrunsError as error:
+                log.warning("sessions not released", host=self.name, code=error.code)
+
+    async def hibernate(self, quiet_s: float) -> int:
+        """Let go of sessions without a turn or reader for so many seconds; return how many."""
+        quiet_since = asyncio.get_running_loop().time() - quiet_s
+        quiet = [
+            session
+            for session in self._loaded.values()
+            if not session.is_busy and not session.watches and session.touched <= quiet_since
+        ]
+        for session in quiet:
+            session.close()
+        await asyncio.gather(*map(self._let_go, quiet))
+        return len(quiet)
+
+    async def close(self) -> None:
+        """Stop every turn where it stands and let go of connections; turns resume elsewhere."""
+        for session in self._loaded.values():
+            await _stop(session)
+            session.close()
+        for _, driver in self._drivers.values():
+            await driver.close()
+
+
+async def _stop(session: LiveSession) -> None:
+    """Stop the task that runs a session's turn, waiting a little for it to let go."""
+    if session.task is not None and not session.task.done():
+        session.task.cancel()
+        await asyncio.wait([session.task], timeout=CANCEL_PATIENCE_S)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _input_events(
+    state: SessionState, sent: SendMessage, idempotency: Idempotency, now: int
+) -> list[NewEvent]:
+    """Return the events of a send: the message, and the turn it begins unless one is open."""
+    message = Message(
+        id=new_id("message"),
+        session_id=state.session_id,
+        role="user",
+        content=list(sent.message.content),
+        sequence=state.sequence + 1,
+        controls=sent.controls,
+        metadata=sent.metadata,
+        tags=sent.tags,
+        created_at=format_time(now),
+    )
+    context = (
+        event_context(state.turn)
+        if state.turn
+        else {"turn_id": new_id("turn"), "input_message_id": message.id}
+    )
+    keyed = {"idempotency": {"key": idempotency.key, "request": idempotency.request}}
+    created = NewEvent(EventType.MESSAGE_CREATED, {"message": message.wire()}, {**context, **keyed})
+    if state.turn:
+        return [created]
+    return [created, NewEvent(EventType.SESSION_STARTED, context, context)]

@@ -1,0 +1,67 @@
+"""The runtime in one process, for embedding and for tests: the product needs no cluster."""
+
+import asyncio
+
+from everruns.capabilities.base import Capabilities
+from everruns.registry.placement import Placement
+from everruns.registry.registry import Registry
+from everruns.runtime.host import RELIEF_QUIET_S, LocalModel, SessionHost
+from everruns.runtime.reconciler import reconcile
+from everruns.runtime.runtime import Runtime
+from everruns.settings import Settings
+from everruns.storage.base import Store
+
+HOST = "local"
+
+
+class LocalRuntime(Runtime):
+    """Registry and one session host in this process.
+
+    Args:
+        store: Where everything is kept; closed with the runtime.
+        settings: The deployment's settings.
+        capabilities: All capabilities there are.
+        local_model: Starts a model that runs on this machine and returns where it answers, if
+            there is one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        capabilities: Capabilities,
+        local_model: LocalModel | None = None,
+    ) -> None:
+        placement = Placement(settings.sessions_per_actor, warm_hosts=1, max_hosts=1)
+        placement.host_started(HOST)
+        registry = Registry(store, capabilities, placement)
+        self.host = SessionHost(HOST, registry, capabilities, settings, local_model)
+        registry.sessions.relieve = lambda _host: self.host.hibernate(RELIEF_QUIET_S)
+        self._settings = settings
+        self._has_local_model = local_model is not None
+        self._tasks: list[asyncio.Task[None]] = []
+
+        async def find_host(_name: str) -> SessionHost:
+            return self.host
+
+        super().__init__(registry, find_host)
+
+    async def start(self) -> None:
+        """Seed the providers of a first start and resume turns that were left open."""
+        await self.registry.seed(self._settings, has_local_model=self._has_local_model)
+
+        async def activate(_host: str, session_id: str) -> None:
+            await self.host.activate(session_id)
+
+        self._tasks = [
+            asyncio.create_task(reconcile(self.registry.sessions, activate)),
+            asyncio.create_task(self.host.tidy()),
+        ]
+
+    async def close(self) -> None:
+        """Stop everything; open turns resume at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.host.close()
+        await self.registry.close()

@@ -1,0 +1,133 @@
+"""The runtime as the edge sees it: send, cancel, delete, stream.
+
+It finds the host that holds a session, asks it, and asks again elsewhere when the session has
+moved. Whether hosts are objects in this process or actors on a cluster is decided by what it is
+given (see ``everruns.runtime.local`` and ``actors.runtime``).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from everruns.domain.idempotency import Idempotency
+from everruns.domain.messages import Message, SendMessage
+from everruns.errors import HostLost, PlacedElsewhere, SequenceConflict, Unavailable
+from everruns.ids import new_id
+from everruns.registry.registry import Registry
+from everruns.runtime.cursor import Cursor
+from everruns.runtime.host import SessionHost
+from everruns.runtime.streams import Batch, FindHost, Streams
+
+PATIENCE_S = 20.0
+RETRY_S = 0.05
+REMEMBERED_PLACES = 100_000
+
+Answer = TypeVar("Answer")
+
+
+class Runtime:
+    """Sessions, wherever they are held.
+
+    Args:
+        registry: The registry, or what stands for it.
+        find_host: Returns a session host by its name.
+
+    Attributes:
+        registry: Agents, providers and sessions as resources.
+    """
+
+    def __init__(self, registry: Registry, find_host: FindHost) -> None:
+        self.registry = registry
+        self._find_host = find_host
+        self._places: dict[str, str] = {}
+        self._streams = Streams(self._place, self._forget, find_host)
+
+    async def send(
+        self, session_id: str, sent: SendMessage, idempotency: Idempotency | None = None
+    ) -> Message:
+        """Store a user message; a turn reads it, the one that runs or a new one.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            IdempotencyKeyReused: The key came with another body before.
+            Overloaded: The running turn has too many messages yet to read.
+            CapacityExhausted: Every session actor is full.
+            Unavailable: The session's host did not answer in time. Sending again is safe with an
+                ``Idempotency-Key``.
+        """
+        # With a key of our own a send can be repeated when its host was lost in the middle of it.
+        keyed = idempotency or Idempotency(new_id("request"), "")
+        return await self._ask(session_id, lambda host: host.send(session_id, sent, keyed))
+
+    async def cancel(self, session_id: str, reason: str | None = None) -> bool:
+        """End the session's turn now; return whether there was one to end.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            Unavailable: The session's host did not answer in time.
+        """
+        session = await self.registry.sessions.get(session_id)
+        if session.status in {"started", "idle"}:
+            return False
+        return await self._ask(session_id, lambda host: host.cancel(session_id, reason))
+
+    async def delete_session(self, session_id: str) -> None:
+        """Delete a session: end its turn and its streams, free all it held.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            Unavailable: The session's host did not answer in time.
+        """
+        if await self.registry.sessions.holder(session_id) is None:
+            await self.registry.sessions.delete(session_id)
+        else:
+            await self._ask(session_id, lambda host: host.delete(session_id))
+        self._forget(session_id)
+
+    async def stream(self, session_id: str, cursor: Cursor) -> AsyncIterator[Batch]:
+        """Begin to read a session from a cursor on.
+
+        Returns:
+            Batches of events and deltas; it ends only when the session is deleted. Close it
+            (``aclose``) when the reader has gone.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            Unavailable: The session cannot be placed now.
+        """
+        return await self._streams.open(session_id, cursor)
+
+    async def ready(self) -> None:
+        """Return when requests can be served.
+
+        Raises:
+            Unavailable: The registry or its store does not answer.
+        """
+        await self.registry.ready()
+
+    async def _ask(
+        self, session_id: str, ask: Callable[[SessionHost], Awaitable[Answer]]
+    ) -> Answer:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            try:
+                return await ask(await self._find_host(await self._place(session_id)))
+            except (PlacedElsewhere, HostLost, SequenceConflict):
+                self._forget(session_id)
+                if asyncio.get_running_loop().time() > deadline:
+                    raise Unavailable(
+                        "The session is moving. Try again shortly.", None, 1.0
+                    ) from None
+                await asyncio.sleep(RETRY_S)
+
+    async def _place(self, session_id: str) -> str:
+        if name := self._places.get(session_id):
+            return name
+        name = await self.registry.sessions.place(session_id)
+        if len(self._places) >= REMEMBERED_PLACES:
+            self._places.clear()
+        self._places[session_id] = name
+        return name
+
+    def _forget(self, session_id: str) -> None:
+        self._places.pop(session_id, None)

@@ -1,0 +1,164 @@
+"""A live session: its state, the tail of its log, its draft, and the turn that runs it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from everruns.domain.events import Event, NewEvent
+from everruns.domain.sessions import Session
+from everruns.domain.state import SessionState, fold
+from everruns.errors import EverrunsError, PlacedElsewhere, StoreUnavailable
+from everruns.ids import now_ms
+from everruns.registry.event_log import EventLog
+from everruns.runtime.draft import Draft
+from everruns.storage.base import Append
+
+RECENT_EVENTS = 256
+STORE_PATIENCE_S = 30.0
+STORE_RETRY_S = 0.25
+
+Build = Callable[[SessionState, int], Sequence[NewEvent]]
+
+
+class Watch:
+    """How one reader waits for several sessions.
+
+    Attributes:
+        dirty: Set when anything is new.
+        urgent: Set when it should be shown at once: a durable event or a draft's first words.
+    """
+
+    def __init__(self) -> None:
+        self.dirty = asyncio.Event()
+        self.urgent = asyncio.Event()
+
+
+class LiveSession:
+    """A session in the memory of its host.
+
+    Attributes:
+        resource: The session as it was created.
+        state: The fold of its log.
+        draft: The message being written, if any.
+        closed: Set when the session has left this host; nothing is appended after it.
+        watches: Readers waiting for something new.
+        touched: Loop time at which somebody last asked for it.
+        task: The task that runs its turn, if one does.
+        stopped_turn: The turn that is being ended from outside and must not be run on.
+    """
+
+    def __init__(self, resource: Session, events: Sequence[Event], log: EventLog) -> None:
+        self.resource = resource
+        self.state = fold(resource.id, events)
+        self.draft: Draft | None = None
+        self.closed = False
+        self.watches: set[Watch] = set()
+        self.touched = asyncio.get_running_loop().time()
+        self.task: asyncio.Task[None] | None = None
+        self.stopped_turn: str | None = None
+        self._recent = list(events[-RECENT_EVENTS:])
+        self._log = log
+        self._writing = asyncio.Lock()
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.resource.id
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a turn is open or anything is still being done for the session."""
+        running = self.task is not None and not self.task.done()
+        return self.state.turn is not None or running or self._writing.locked()
+
+    @property
+    def draft_ms(self) -> int:
+        """The time of a delta of the draft, in milliseconds.
+
+        While events are being stored it is theirs, so that the ids of deltas sort before them.
+        """
+        return self.state.last_ms if self._writing.locked() else max(now_ms(), self.state.last_ms)
+
+    async def append(self, build: Build) -> list[Event]:
+        """Store the next events of the log; they are durable when this returns.
+
+        What has begun is finished even when the caller is cancelled, so that the state never
+        lags behind the log.
+
+        Args:
+            build: Given the state and the time in ms, returns the events to append. It sees the
+                state as it is when nothing else is being written, and may raise to append nothing.
+
+        Raises:
+            PlacedElsewhere: The session has left this host.
+            SequenceConflict: Another host appended first; this one has let the session go.
+            StoreUnavailable: The store did not answer for a while; the session was let go.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._append(build)))
+
+    async def _append(self, build: Build) -> list[Event]:
+        async with self._writing:
+            if self.closed:
+                raise PlacedElsewhere(f"Session {self.id} has left this host.")
+            now = max(now_ms(), self.state.last_ms)
+            expected = self.state.sequence + 1
+            events = [
+                new.at(self.id, expected + place, now)
+                for place, new in enumerate(build(self.state, now))
+            ]
+            if not events:
+                return events
+            # Applied before the commit, whose summary needs it. Readers see nothing until the
+            # commit has succeeded, and if it fails the session is loaded anew.
+            for event in events:
+                self.state.apply(event)
+            try:
+                await self._commit(Append(self.id, expected, events, self.state.summary))
+            except EverrunsError:
+                self.close()
+                raise
+            self._remember(events)
+            return events
+
+    async def _commit(self, append: Append) -> None:
+        deadline = asyncio.get_running_loop().time() + STORE_PATIENCE_S
+        while True:
+            try:
+                return await self._log.append(append)
+            except StoreUnavailable:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(STORE_RETRY_S)
+
+    def _remember(self, events: list[Event]) -> None:
+        self._recent += events
+        if len(self._recent) > 2 * RECENT_EVENTS:
+            del self._recent[:-RECENT_EVENTS]
+        if self.draft and self.state.history and self.state.history[-1].id == self.draft.message_id:
+            self.draft = None
+        if self.state.turn is None:
+            self.draft = None
+        self.notify(urgent=True)
+
+    def events_after(self, sequence: int) -> list[Event] | None:
+        """Return the stored events after a sequence; ``None`` if they are no longer in memory."""
+        if not self._recent:
+            return []
+        first = self._recent[0].sequence
+        if sequence + 1 < first:
+            return None
+        return self._recent[sequence + 1 - first :]
+
+    def notify(self, *, urgent: bool) -> None:
+        """Wake the readers that wait for this session."""
+        for watch in self.watches:
+            watch.dirty.set()
+            if urgent:
+                watch.urgent.set()
+
+    def close(self) -> None:
+        """Leave this host: stop the turn where it stands and wake the readers."""
+        self.closed = True
+        self.draft = None
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
+        self.notify(urgent=True)

@@ -1,0 +1,66 @@
+"""What tests of several rooms share: the cluster, started once."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from everruns.errors import CapacityExhausted
+from everruns.runtime.runtime import Runtime
+from everruns.settings import Settings
+from tests.conversations import Conversation
+from tests.waiting import PATIENCE_S, POLL_S
+
+HIBERNATE_AFTER_S = 1.0
+SESSION_ACTORS = 2
+SESSIONS_PER_ACTOR = 2
+CAPACITY = SESSION_ACTORS * SESSIONS_PER_ACTOR
+
+
+@pytest.fixture(scope="session")
+def ray_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A cluster for the whole run, and the settings of the runtime on it."""
+    ray = pytest.importorskip("ray")
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("data"),
+        warm_session_actors=1,
+        max_session_actors=SESSION_ACTORS,
+        sessions_per_actor=SESSIONS_PER_ACTOR,
+        hibernate_after_s=HIBERNATE_AFTER_S,
+        openai_api_key=None,
+        anthropic_api_key=None,
+    )
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        namespace="everruns",
+        log_to_driver=False,
+        object_store_memory=100 * 1024 * 1024,
+        runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parents[1])}},
+    )
+    yield settings
+    ray.shutdown()
+
+
+@pytest.fixture
+async def ray_runtime(ray_settings: Settings) -> Runtime:
+    """The runtime on the cluster, ready to take a session."""
+    from actors.runtime import RayRuntime
+
+    runtime = RayRuntime(ray_settings.public())
+    await with_room(runtime)
+    return runtime
+
+
+async def with_room(runtime: Runtime) -> None:
+    """Return when the runtime can hold a session: its first session actor takes a moment."""
+    talk = await Conversation.begin(runtime)
+    async with asyncio.timeout(3 * PATIENCE_S):
+        while True:
+            try:
+                await runtime.registry.sessions.place(talk.id)
+                break
+            except CapacityExhausted:
+                await asyncio.sleep(POLL_S)
+    await runtime.delete_session(talk.id)

@@ -1,0 +1,158 @@
+"""Talking to a runtime as a client does, whichever runtime it is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from everruns.domain.events import TURN_ENDS, Delta, Event, EventType
+from everruns.domain.idempotency import Idempotency
+from everruns.domain.llm import Provider, ProviderInput
+from everruns.domain.messages import Message, SendMessage
+from everruns.domain.sessions import Session, SessionInput
+from everruns.ids import new_id
+from everruns.runtime.cursor import Cursor
+from everruns.runtime.runtime import Runtime
+from everruns.storage.base import EventQuery
+
+PATIENCE_S = 30.0
+
+
+class Reader:
+    """Reads a stream and rebuilds texts from deltas, as a client does.
+
+    Attributes:
+        items: All that came, in order.
+        texts: Text by message id, from deltas alone.
+        ended: Whether the stream has ended.
+    """
+
+    def __init__(self, batches: AsyncIterator[Iterable[Event | Delta]]) -> None:
+        self._batches = batches
+        self.items: list[Event | Delta] = []
+        self.batches: list[list[Event | Delta]] = []
+        self.texts: dict[str, str] = {}
+        self.ended = False
+
+    async def next(self) -> list[Event | Delta]:
+        """Take one batch."""
+        try:
+            batch = list(await asyncio.wait_for(anext(self._batches), PATIENCE_S))
+        except StopAsyncIteration:
+            self.ended = True
+            return []
+        self.batches.append(batch)
+        for item in batch:
+            self.take(item)
+        return batch
+
+    def take(self, item: Event | Delta) -> None:
+        self.items.append(item)
+        if isinstance(item, Delta) and item.type == EventType.MESSAGE_DELTA:
+            text = self.texts.get(item.message_id, "")
+            assert item.offset <= len(text), "a gap between deltas"
+            self.texts[item.message_id] = text[: item.offset] + item.text
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Read on until the condition holds."""
+        while not condition():
+            assert not self.ended, "the stream ended too early"
+            await self.next()
+
+    async def until_type(self, *types: str) -> Event | Delta:
+        """Read on until something of one of these types has come; return the last of them."""
+        await self.until(lambda: any(item.type in types for item in self.items))
+        return next(item for item in reversed(self.items) if item.type in types)
+
+    @property
+    def events(self) -> list[Event]:
+        """The durable events that came."""
+        return [item for item in self.items if isinstance(item, Event)]
+
+    @property
+    def deltas(self) -> list[Delta]:
+        """The deltas that came."""
+        return [item for item in self.items if isinstance(item, Delta)]
+
+    @property
+    def text(self) -> str:
+        """The newest message that came as deltas."""
+        return list(self.texts.values())[-1] if self.texts else ""
+
+    async def close(self) -> None:
+        await self._batches.aclose()
+
+
+class Conversation:
+    """One session of a runtime."""
+
+    def __init__(self, runtime: Runtime, session: Session) -> None:
+        self.runtime = runtime
+        self.session = session
+        self.id = session.id
+
+    @classmethod
+    async def begin(cls, runtime: Runtime, **fields: Any) -> "Conversation":
+        wanted = SessionInput.model_validate(fields)
+        return cls(runtime, await runtime.registry.sessions.create(wanted))
+
+    async def send(self, text: str, key: str | None = None, **fields: Any) -> Message:
+        sent = SendMessage.model_validate({"content": text, **fields})
+        keyed = Idempotency.of("POST", key, text.encode()) if key else None
+        return await self.runtime.send(self.id, sent, keyed)
+
+    async def say(self, text: str) -> str:
+        """Send a message and return the text of the turn's last answer."""
+        await self.send(text)
+        await self.ended()
+        return (await self.messages())[-1].text
+
+    async def ended(self) -> Event:
+        """Wait until no turn is open and return how the last one ended."""
+        async with self.reading() as reader:
+            await reader.until(
+                lambda: (
+                    reader.events
+                    and reader.events[-1].type in TURN_ENDS
+                    and reader.items[-1] is reader.events[-1]
+                )
+            )
+            return reader.events[-1]
+
+    async def log(self) -> list[Event]:
+        return list(await self.runtime.registry.sessions.events(self.id, EventQuery()))
+
+    async def types(self) -> list[str]:
+        return [str(event.type) for event in await self.log()]
+
+    async def data_of(self, kind: str) -> list[dict[str, Any]]:
+        """The payloads of all events of a type."""
+        return [event.data for event in await self.log() if event.type == kind]
+
+    async def messages(self) -> list[Message]:
+        return list((await self.runtime.registry.sessions.messages(self.id, 0, 1000)).data)
+
+    async def texts(self) -> list[str]:
+        """What was said, with who said it."""
+        return [
+            f"{message.role}: {message.text}"
+            for message in await self.messages()
+            if message.role != "tool_result"
+        ]
+
+    @asynccontextmanager
+    async def reading(self, cursor: Cursor | None = None) -> AsyncIterator[Reader]:
+        """Read the session from a cursor, from the start by default."""
+        reader = Reader(await self.runtime.stream(self.id, cursor or Cursor(0)))
+        try:
+            yield reader
+        finally:
+            await reader.close()
+
+
+async def simulated(runtime: Runtime, **settings: Any) -> str:
+    """Add a simulated provider with these settings; return the name of its model."""
+    provider: Provider = await runtime.registry.providers.add(
+        ProviderInput(name=new_id("p"), provider_type="simulated", settings=settings)
+    )
+    return provider.models[0].qualified_name

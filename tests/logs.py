@@ -1,0 +1,127 @@
+"""Event logs for tests: written as a turn writes them, and Hypothesis strategies of whole ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+
+from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.messages import Message, TextPart, ToolCallPart
+from everruns.domain.state import SessionState, fold
+from everruns.ids import format_time, new_id
+
+SESSION_ID = "session_" + "5" * 32
+
+
+@dataclass
+class LogWriter:
+    """Writes a valid log step by step, keeping the state that a live session would have."""
+
+    session_id: str = SESSION_ID
+    now: int = 1_700_000_000_000
+    events: list[Event] = field(default_factory=list)
+    state: SessionState = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.state = SessionState(self.session_id)
+
+    def write(self, kind: EventType, data: dict[str, Any], **context: Any) -> Event:
+        self.now += 1
+        if self.state.turn:
+            turn = self.state.turn
+            context = {"turn_id": turn.id, "input_message_id": turn.input_message_id, **context}
+        event = NewEvent(kind, data, context).at(self.session_id, self.state.sequence + 1, self.now)
+        self.state.apply(event)
+        self.events.append(event)
+        return event
+
+    def user(self, text: str, key: str | None = None) -> Message:
+        """A user's message; it begins a turn unless one is open."""
+        message = self.message("user", [TextPart(text=text)])
+        keyed = {"idempotency": {"key": key, "request": text}} if key else {}
+        begins = self.state.turn is None
+        self.write(EventType.MESSAGE_CREATED, {"message": message.wire()}, **keyed)
+        if begins:
+            opened = {"turn_id": new_id("turn"), "input_message_id": message.id}
+            self.write(EventType.SESSION_STARTED, opened, **opened)
+        return message
+
+    def agent(
+        self,
+        text: str = "",
+        calls: Sequence[ToolCallPart] = (),
+        read_up_to: int | None = None,
+        **data: Any,
+    ) -> Message:
+        """An answer whose model had read the log up to a sequence, all of it by default."""
+        seen = self.state.sequence if read_up_to is None else read_up_to
+        content = [*([TextPart(text=text)] if text else []), *calls]
+        message = self.message("agent", content)
+        data = {"message": message.wire(), "input_sequence": seen, **data}
+        self.write(EventType.MESSAGE_CREATED, data)
+        return message
+
+    def tool_call(self, call_id: str) -> None:
+        call = self.state.turn.pending[call_id]
+        self.write(EventType.TOOL_CALL, {"tool_call": call.wire(), "message_id": "message_x"})
+
+    def tool_result(self, call_id: str, result: Any = "done") -> None:
+        outcome = {"tool_call_id": call_id, "name": "tool", "success": True, "duration_ms": 1}
+        self.write(EventType.TOOL_RESULT, {**outcome, "result": result})
+
+    def end(self, kind: EventType = EventType.SESSION_COMPLETED) -> None:
+        self.write(kind, {"turn_id": self.state.turn.id})
+
+    def message(self, role: str, content: list[Any]) -> Message:
+        return Message(
+            id=new_id("message"),
+            session_id=self.session_id,
+            role=role,
+            content=content,
+            sequence=self.state.sequence + 1,
+            created_at=format_time(self.now),
+        )
+
+    def refold(self) -> SessionState:
+        """What loading this log anew gives."""
+        return fold(self.session_id, self.events)
+
+
+def call_part(call_id: str, name: str = "tool", **arguments: Any) -> ToolCallPart:
+    return ToolCallPart(id=call_id, name=name, arguments=arguments)
+
+
+@st.composite
+def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
+    """Valid logs: turns, steering, tools that run or are lost, every way to end."""
+    log = LogWriter()
+    texts = st.text(max_size=8)
+    for number in range(draw(st.integers(1, max_steps))):
+        turn = log.state.turn
+        steps = ["user"]
+        if turn is not None:
+            unannounced = [key for key in turn.pending if key not in turn.started_calls]
+            if turn.pending:
+                steps += ["tool_result", "tool_result", "tool_result"]
+                steps += ["tool_call"] if unannounced else []
+            else:
+                steps += ["agent", "agent", "calls"]
+            steps += ["completed", "failed", "cancelled"]
+        match draw(st.sampled_from(steps)):
+            case "user":
+                log.user(draw(texts), key=draw(st.sampled_from([None, f"key-{number}"])))
+            case "agent":
+                seen = draw(st.integers(0, log.state.sequence))
+                log.agent(draw(texts), read_up_to=seen, usage={"output_tokens": number})
+            case "calls":
+                count = draw(st.integers(1, 3))
+                calls = [call_part(f"call_{number}_{place}") for place in range(count)]
+                log.agent(draw(texts), calls)
+            case "tool_call":
+                log.tool_call(draw(st.sampled_from(unannounced)))
+            case "tool_result":
+                log.tool_result(draw(st.sampled_from(list(turn.pending))))
+            case ending:
+                log.end(EventType(f"session.{ending}"))
+    return log

@@ -1,0 +1,298 @@
+"""How a host holds sessions: hibernation, eviction, deletion, moving."""
+
+import asyncio
+
+import pytest
+
+from everruns.errors import (
+    CapacityExhausted,
+    PlacedElsewhere,
+    SequenceConflict,
+    SessionNotFound,
+    StoreUnavailable,
+)
+from everruns.runtime.cursor import Cursor, Want
+from everruns.runtime.local import HOST
+from everruns.storage.memory import MemoryStore
+from everruns.tools.function import tool
+from tests.conversations import Conversation
+from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
+from tests.waiting import eventually
+
+
+async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was():
+    driver = ScriptedDriver(says("One."), says("Two."))
+    async with local_runtime(driver, hibernate_after_s=0.02) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.say("one")
+        await eventually(lambda: not runtime.host._sessions)
+        assert await runtime.registry.sessions.holder(talk.id) is None
+        assert await talk.say("two") == "Two."
+        assert driver.read(1) == ["user: one", "agent: One.", "user: two"]
+
+
+async def test_a_session_with_a_turn_or_a_reader_stays():
+    gate = Gate()
+    async with local_runtime(ScriptedDriver(says(gate, "One."))) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.send("one")
+        await gate.reached.wait()
+        assert await runtime.host.hibernate(0) == 0
+        async with talk.reading() as reader:
+            await reader.next()
+            waiting = asyncio.create_task(reader.until_type("session.completed"))
+            gate.open()
+            await waiting
+            listening = asyncio.create_task(reader.next())
+            session = runtime.host._loaded[talk.id]
+            await eventually(lambda: session.watches and not session.is_busy)
+            assert await runtime.host.hibernate(0) == 0
+            listening.cancel()
+            await asyncio.wait([listening])
+        await eventually(lambda: not session.watches)
+        assert await runtime.host.hibernate(0) == 1
+
+
+async def test_a_turn_whose_end_is_just_being_stored_is_not_put_to_sleep(monkeypatch):
+    class SlowStore(MemoryStore):
+        slow = False
+
+        def append(self, appends):
+            if any(event.type == "session.completed" for one in appends for event in one.events):
+                reached.set()
+                assert released.wait(10)
+            return super().append(appends)
+
+    from threading import Event
+
+    reached, released = Event(), Event()
+    async with local_runtime(ScriptedDriver(says("One.")), store=SlowStore()) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.send("one")
+        await eventually(reached.is_set)
+        assert runtime.host._loaded[talk.id].state.turn is None
+        assert await runtime.host.hibernate(0) == 0
+        released.set()
+        assert (await talk.ended()).type == "session.completed"
+
+
+async def test_a_full_host_lets_quiet_sessions_go_for_new_ones():
+    driver = ScriptedDriver(*[says(str(number)) for number in range(6)])
+    async with local_runtime(driver, sessions_per_actor=1) as runtime:
+        talks = [await Conversation.begin(runtime) for _ in range(3)]
+        for number, talk in enumerate([*talks, *talks]):
+            assert await talk.say("hi") == str(number)
+            assert list(runtime.host._loaded) == [talk.id]
+
+
+async def test_a_host_full_of_running_turns_refuses_and_says_when_to_come_back():
+    gate = Gate()
+    driver = ScriptedDriver(says(gate, "One."), says("Two."))
+    async with local_runtime(driver, sessions_per_actor=1) as runtime:
+        busy, other = await Conversation.begin(runtime), await Conversation.begin(runtime)
+        await busy.send("hi")
+        await gate.reached.wait()
+        with pytest.raises(CapacityExhausted) as full:
+            await other.send("hi")
+        assert full.value.retry_after_s
+        gate.open()
+        await busy.ended()
+        assert await other.say("hi") == "Two."
+
+
+async def test_deleting_ends_the_turn_the_streams_and_the_session():
+    gate = Gate()
+    driver = ScriptedDriver(says("Hel", gate, "lo"))
+    async with local_runtime(driver) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.send("hi")
+        async with talk.reading() as one, talk.reading(Cursor()) as other:
+            await one.until(lambda: one.text == "Hel")
+            await runtime.delete_session(talk.id)
+            for reader in (one, other):
+                while not reader.ended:
+                    await reader.next()
+        assert driver.closed == 1
+        assert not runtime.host._sessions
+        assert await runtime.registry.sessions.holder(talk.id) is None
+        with pytest.raises(SessionNotFound):
+            await talk.send("hi")
+
+
+async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
+    """Nobody may load a session anew while it is being deleted: its readers would wait for ever."""
+    from threading import Event
+
+    released = Event()
+
+    class SlowStore(MemoryStore):
+        def delete_session(self, session_id):
+            assert released.wait(10)
+            return super().delete_session(session_id)
+
+    async with local_runtime(ScriptedDriver(says("Hello.")), store=SlowStore()) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.say("hi")
+        async with talk.reading() as reader:
+            await reader.until_type("session.completed")
+            reading = asyncio.create_task(reader.next())
+            deleting = asyncio.create_task(runtime.delete_session(talk.id))
+            late = await talk.runtime.stream(talk.id, Cursor(0))
+            await anext(late)
+            released.set()
+            await deleting
+            await reading
+            assert reader.ended
+            with pytest.raises(StopAsyncIteration):
+                await asyncio.wait_for(anext(late), 10)
+        assert not runtime.host._sessions
+
+
+async def test_a_session_at_rest_is_deleted_without_being_loaded():
+    async with local_runtime() as runtime:
+        talk = await Conversation.begin(runtime)
+        await runtime.delete_session(talk.id)
+        assert not runtime.host._sessions
+        with pytest.raises(SessionNotFound):
+            await runtime.delete_session(talk.id)
+
+
+async def test_a_host_deletes_only_what_it_holds():
+    async with local_runtime() as runtime:
+        talk = await Conversation.begin(runtime)
+        runtime.registry.placement.host_started("other")
+        assert runtime.registry.placement.claim(talk.id, "other")
+        with pytest.raises(PlacedElsewhere):
+            await runtime.host.delete(talk.id)
+        assert await runtime.registry.sessions.get(talk.id)
+
+
+async def test_a_stream_and_a_turn_survive_that_their_session_moves():
+    gate = Gate()
+    driver = ScriptedDriver(says("Hello ", gate), says("Hello ", "again."))
+    async with local_runtime(driver) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.send("hi")
+        async with talk.reading() as reader:
+            await reader.until(lambda: reader.text == "Hello ")
+            runtime.host._loaded[talk.id].close()
+            await reader.until_type("session.completed")
+            assert reader.text == "Hello again."
+            assert reader.events == await talk.log()
+
+
+async def test_who_was_overtaken_in_the_log_lets_go_and_the_send_succeeds_anew():
+    store = MemoryStore()
+    driver = ScriptedDriver(says("One."), says("Two."))
+    async with local_runtime(driver, store=store) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.say("one")
+        append, refuse = store.append, [True]
+
+        def overtaken(appends):
+            return [SequenceConflict("taken")] if refuse and refuse.pop() else append(appends)
+
+        store.append = overtaken
+        assert await talk.say("two") == "Two."
+        assert await talk.texts() == ["user: one", "agent: One.", "user: two", "agent: Two."]
+
+
+async def test_a_lost_session_starts_no_more_tools():
+    gates = [Gate(), Gate()]
+    ran: list[int] = []
+
+    @tool()
+    async def work(number: int) -> None:
+        """Work."""
+        ran.append(number)
+        await gates[number].pass_through()
+
+    wanted = [call("work", f"call_{number}", number=number) for number in range(2)]
+    driver = ScriptedDriver(calls(*wanted), says("Done."))
+    store = MemoryStore()
+    async with local_runtime(driver, work, store=store) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit"], parallel_tool_calls=False)
+        await talk.send("go")
+        await gates[0].reached.wait()
+        append, refuse = store.append, [True]
+        store.append = lambda appends: (
+            [SequenceConflict("taken")] if refuse and refuse.pop() else append(appends)
+        )
+        gates[0].open()
+        # Loaded anew, both calls had been announced, so neither is run again.
+        await talk.ended()
+        assert ran == [0]
+
+
+async def test_a_store_that_is_away_for_a_moment_is_waited_for(monkeypatch):
+    monkeypatch.setattr("everruns.runtime.session.STORE_RETRY_S", 0.001)
+    store = MemoryStore()
+    async with local_runtime(ScriptedDriver(says("One.")), store=store) as runtime:
+        talk = await Conversation.begin(runtime)
+        append, failures = store.append, [StoreUnavailable("away")] * 5
+
+        def sometimes(appends):
+            if failures:
+                raise failures.pop()
+            return append(appends)
+
+        store.append = sometimes
+        assert await talk.say("one") == "One."
+
+
+async def test_a_session_that_could_not_be_loaded_is_loaded_by_the_next_request():
+    store = MemoryStore()
+    driver = ScriptedDriver(says("One."))
+    async with local_runtime(driver, store=store) as runtime:
+        talk = await Conversation.begin(runtime)
+        read, failures = store.read_events, [StoreUnavailable("away"), LookupError("unforeseen")]
+
+        def sometimes(*args):
+            if failures:
+                raise failures.pop()
+            return read(*args)
+
+        store.read_events = sometimes
+        with pytest.raises(LookupError):
+            await talk.send("one")
+        with pytest.raises(StoreUnavailable):
+            await talk.send("one")
+        assert await talk.say("one") == "One."
+
+
+async def test_a_read_that_fails_leaves_no_trace_on_the_sessions_it_wanted(monkeypatch):
+    store = MemoryStore()
+    async with local_runtime(store=store) as runtime:
+        good, bad = await Conversation.begin(runtime), await Conversation.begin(runtime)
+        await runtime.host.activate(good.id)
+        read = store.read_events
+
+        def unavailable(session_id, query):
+            if session_id == bad.id:
+                raise StoreUnavailable("away")
+            return read(session_id, query)
+
+        store.read_events = unavailable
+        wants = [Want(0, good.id, Cursor()), Want(1, bad.id, Cursor())]
+        with pytest.raises(StoreUnavailable):
+            await runtime.host.read("reader", wants, 5)
+        assert not runtime.host._loaded[good.id].watches
+        assert await runtime.host.hibernate(0) == 1
+
+
+async def test_tidying_goes_on_after_the_registry_was_away():
+    async with local_runtime(hibernate_after_s=0.02) as runtime:
+        release, failures = runtime.registry.sessions.release, [StoreUnavailable("away")]
+
+        async def sometimes(*args):
+            if failures:
+                raise failures.pop()
+            await release(*args)
+
+        runtime.registry.sessions.release = sometimes
+        for _ in range(2):
+            talk = await Conversation.begin(runtime)
+            await runtime.host.activate(talk.id)
+            await eventually(lambda: not runtime.host._sessions)
+        assert await runtime.registry.sessions.holder(talk.id) is None
+        assert HOST in runtime.registry.placement.hosts

@@ -1,0 +1,146 @@
+"""A turn whose process was lost goes on where its log stands."""
+
+import pytest
+
+from everruns.domain.events import Event, EventType
+from everruns.domain.sessions import Session
+from everruns.domain.state import fold
+from everruns.runtime.turn import UNKNOWN_OUTCOME
+from everruns.storage.base import Append
+from everruns.storage.memory import MemoryStore
+from everruns.tools.function import tool
+from tests.conversations import Conversation
+from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
+
+
+class Tools:
+    """Two tools that note when they run."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+        @tool(repeatable=True)
+        async def look(what: str) -> str:
+            """Look."""
+            self.ran.append(f"look {what}")
+            return what
+
+        @tool()
+        async def pay(amount: int) -> str:
+            """Pay."""
+            self.ran.append(f"pay {amount}")
+            return "paid"
+
+        self.tools = (look, pay)
+
+
+def answers():
+    return [
+        calls(call("look", "c1", what="a"), call("pay", "c2", amount=1), words=["First."]),
+        calls(call("pay", "c3", amount=2), call("nothing", "c4")),
+        says("All ", "done."),
+    ]
+
+
+async def whole_turn() -> tuple[Session, list[Event]]:
+    tools = Tools()
+    async with local_runtime(ScriptedDriver(*answers()), *tools.tools) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit"])
+        await talk.send("go", key="k")
+        await talk.ended()
+        return talk.session, await talk.log()
+
+
+def store_after_a_crash(session: Session, events: list[Event]) -> MemoryStore:
+    """A store as a process that died after these events left it."""
+    store = MemoryStore()
+    store.insert_session(session)
+    summary = fold(session.id, events).summary
+    assert store.append([Append(session.id, 1, events, summary)]) == [None]
+    return store
+
+
+LENGTH = 14
+
+
+async def test_the_turn_that_is_interrupted_below_has_this_many_events():
+    _, log = await whole_turn()
+    assert len(log) == LENGTH
+
+
+@pytest.mark.parametrize("stored", range(2, LENGTH - 1))
+async def test_a_turn_goes_on_from_every_point_of_its_log(stored: int):
+    session, log = await whole_turn()
+    before = log[:stored]
+    answered = sum(
+        event.type == EventType.MESSAGE_CREATED and event.data["message"]["role"] == "agent"
+        for event in before
+    )
+    begun = {e.data["tool_call"]["id"] for e in before if e.type == EventType.TOOL_CALL}
+    begun -= {e.data["tool_call_id"] for e in before if e.type == EventType.TOOL_RESULT}
+    had_result = {e.data["tool_call_id"] for e in before if e.type == EventType.TOOL_RESULT}
+
+    tools, driver = Tools(), ScriptedDriver(*answers()[answered:])
+    store = store_after_a_crash(session, before)
+    async with local_runtime(driver, *tools.tools, store=store) as runtime:
+        talk = Conversation(runtime, session)
+        assert (await talk.ended()).type == EventType.SESSION_COMPLETED
+        after = await talk.log()
+        results = await talk.data_of("tool.result")
+        assert await talk.send("go", key="k") == (await talk.messages())[0]
+
+    assert after[:stored] == before, "what was stored is never changed"
+    assert len(driver.requests) == 3 - answered, "a stored answer is not asked for again"
+    by_call = {result["tool_call_id"]: result for result in results}
+    assert len(results) == len(by_call) == 4, "one result a call"
+    for call_id, paid in (("c2", "pay 1"), ("c3", "pay 2")):
+        if call_id in begun:
+            assert by_call[call_id]["error"] == UNKNOWN_OUTCOME
+            assert paid not in tools.ran, "what may have had its effect is not run again"
+        else:
+            assert by_call[call_id]["result"] == "paid"
+            assert (paid in tools.ran) == (call_id not in had_result)
+    assert by_call["c1"]["result"] == "a"
+    assert tools.ran.count("look a") == ("c1" not in had_result)
+
+
+async def test_a_turn_that_was_lost_twice_still_ends_once():
+    session, log = await whole_turn()
+    store = store_after_a_crash(session, log[:2])
+    tools = Tools()
+    async with (
+        local_runtime(ScriptedDriver(*answers()[:1]), *tools.tools, store=store) as runtime,
+        Conversation(runtime, session).reading() as reader,
+    ):
+        await reader.until_type("tool.call")
+    driver = ScriptedDriver(*answers()[1:])
+    async with local_runtime(driver, *tools.tools, store=store) as runtime:
+        talk = Conversation(runtime, session)
+        await talk.ended()
+        assert (await talk.types()).count("session.completed") == 1
+
+
+async def test_a_resumed_turn_takes_messages_and_can_be_cancelled():
+    from tests.scripts import Gate
+
+    session, log = await whole_turn()
+    gate = Gate()
+    store = store_after_a_crash(session, log[:2])
+    async with local_runtime(ScriptedDriver(says("so far", gate)), store=store) as runtime:
+        talk = Conversation(runtime, session)
+        await gate.reached.wait()
+        assert await runtime.cancel(session.id)
+        assert (await talk.texts())[-1] == "agent: so far"
+
+
+async def test_one_session_that_cannot_be_loaded_does_not_stop_the_others():
+    session, log = await whole_turn()
+    store = store_after_a_crash(session, log[:2])
+    broken = session.model_copy(update={"id": "session_" + "0" * 32, "created_at": "2000"})
+    store.insert_session(broken)
+    bad = [Event(broken.id, 1, "event_x", "message.created", None, 1, b"not json")]
+    store._sessions[broken.id].events = bad
+    store._sessions[broken.id].turn_id = "turn_x"
+    tools = Tools()
+    async with local_runtime(ScriptedDriver(*answers()), *tools.tools, store=store) as runtime:
+        assert (await Conversation(runtime, session).ended()).type == "session.completed"
