@@ -1,0 +1,1 @@
+"""HTTP: requests in, runtime calls out, answers and streams back."""

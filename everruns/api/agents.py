@@ -1,0 +1,99 @@
+"""Routes of agents.
+
+Source: docs/contract.md, "Resources", Agent.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from everruns.api.faces import Face
+from everruns.api.parameters import (
+    DEFAULT_LIMIT,
+    AgentId,
+    Limit,
+    Offset,
+    Search,
+    TheRuntime,
+    runtime_of,
+)
+from everruns.api.plain import answer, document, read_body, read_key
+from everruns.domain.agents import Agent, AgentInput, AgentPatch
+from everruns.domain.base import Page
+from everruns.storage.base import ListQuery
+
+EXAMPLE = {
+    "name": "research-assistant",
+    "system_prompt": "You are a careful research assistant.",
+    "capabilities": ["current_time", {"ref": "web_fetch"}],
+    "tags": ["demo"],
+}
+
+
+class NamedAgentInput(AgentInput):
+    """What creates an agent, or replaces all of the active one with its name."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+
+
+async def list_agents(
+    runtime: TheRuntime,
+    search: Search = None,
+    offset: Offset = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Agent]:
+    """List the active agents, newest first."""
+    query = ListQuery(search=search, offset=offset, limit=limit)
+    return await runtime.registry.agents.list(query)
+
+
+async def create_agent(request: Request) -> Response:
+    """Create an agent; with the `id` of one that exists, replace that one (200)."""
+    wanted = await read_body(request, AgentInput)
+    agents = runtime_of(request).registry.agents
+    agent, is_new = await agents.create(wanted, await read_key(request))
+    return answer(agent, 201 if is_new else 200)
+
+
+async def create_named_agent(request: Request) -> Response:
+    """Create an agent; with the `id` or name of an active one, replace that one (200)."""
+    wanted = await read_body(request, NamedAgentInput)
+    agents = runtime_of(request).registry.agents
+    agent, is_new = await agents.create(wanted, await read_key(request), by_name=True)
+    return answer(agent, 201 if is_new else 200)
+
+
+async def get_agent(agent_id: AgentId, runtime: TheRuntime) -> Agent:
+    """Read an agent."""
+    return await runtime.registry.agents.get(agent_id)
+
+
+async def update_agent(agent_id: AgentId, patch: AgentPatch, runtime: TheRuntime) -> Agent:
+    """Change the fields that are sent; the agent's sessions follow at their next turn."""
+    return await runtime.registry.agents.update(agent_id, patch)
+
+
+async def archive_agent(agent_id: AgentId, runtime: TheRuntime) -> None:
+    """Archive an agent: it leaves lists and use, its sessions stay."""
+    await runtime.registry.agents.archive(agent_id)
+
+
+def add_routes(router: APIRouter, face: Face) -> None:
+    """Add the routes of agents to a face."""
+    named = face.names_are_addresses
+    router.get("/agents")(list_agents)
+    router.post(
+        "/agents",
+        name="create_agent",
+        status_code=201,
+        response_model=Agent,
+        responses={200: {"model": Agent, "description": "The agent was replaced"}},
+        openapi_extra=document(
+            NamedAgentInput if named else AgentInput,
+            {"assistant": EXAMPLE},
+        ),
+    )(create_named_agent if named else create_agent)
+    router.get("/agents/{agent_id}")(get_agent)
+    router.patch("/agents/{agent_id}")(update_agent)
+    router.delete("/agents/{agent_id}", status_code=204)(archive_agent)

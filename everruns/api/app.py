@@ -1,0 +1,117 @@
+"""The application: every route on both faces, behind one door, inside one error boundary."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from types import ModuleType
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from everruns.api import (
+    agents,
+    events,
+    harnesses,
+    health,
+    messages,
+    models,
+    providers,
+    sessions,
+)
+from everruns.api import capabilities as capability_routes
+from everruns.api.auth import Authentication
+from everruns.api.body import JsonRoute
+from everruns.api.docs import add_documentation
+from everruns.api.errors import ErrorBoundary, answer_error
+from everruns.api.faces import FACES, SPECIFICATION, Face
+from everruns.api.keys import KeyRing
+from everruns.api.openapi import build_document
+from everruns.api.sse import OpenStreams
+from everruns.capabilities.base import Capabilities
+from everruns.errors import EverrunsError
+from everruns.runtime.runtime import Runtime
+from everruns.settings import Settings
+
+# Requests are matched in this order: what is asked most comes first.
+ROOMS = (messages, events, sessions, agents, capability_routes, providers, models, harnesses)
+
+
+class Application(FastAPI):
+    """FastAPI with this server's own OpenAPI document."""
+
+    def openapi(self) -> dict[str, object]:
+        """Return the OpenAPI document."""
+        if self.openapi_schema is None:
+            self.openapi_schema = build_document(self)
+        return self.openapi_schema
+
+
+def create_app(
+    runtime: Runtime,
+    settings: Settings,
+    capabilities: Capabilities,
+    keys: KeyRing | None = None,
+) -> FastAPI:
+    """Build the application.
+
+    Args:
+        runtime: Sessions and the registry.
+        settings: The deployment's settings.
+        capabilities: All capabilities there are.
+        keys: The API keys that requests must bring; ``None`` lets everyone in.
+    """
+    app = Application(
+        lifespan=_lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(ErrorBoundary)]
+        + ([Middleware(Authentication, keys=keys, docs=settings.docs)] if keys else []),
+        exception_handlers={
+            EverrunsError: answer_error,
+            HTTPException: answer_error,
+            RequestValidationError: answer_error,
+        },
+    )
+    app.state.runtime = runtime
+    app.state.settings = settings
+    app.state.capabilities = capabilities
+    app.state.open_streams = OpenStreams()
+    for face in FACES:
+        for room in ROOMS:
+            router = _router(room, face, face.prefix)
+            room.add_routes(router, face)
+            app.router.routes += router.routes
+    router = _router(health, SPECIFICATION, "")
+    health.add_routes(router)
+    app.router.routes += router.routes
+    if settings.docs:
+        add_documentation(app)
+    return app
+
+
+def _router(room: ModuleType, face: Face, prefix: str) -> APIRouter:
+    return APIRouter(
+        prefix=prefix,
+        tags=[room.__name__.rpartition(".")[2]],
+        route_class=JsonRoute,
+        generate_unique_id_function=face.operation_id,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    yield
+    end_streams(app)
+
+
+def end_streams(app: FastAPI) -> None:
+    """Send the readers of all streams elsewhere; called when this process is about to stop.
+
+    A server waits for its open responses before it ends an app's lifespan, so whoever stops the
+    server calls this first.
+    """
+    open_streams: OpenStreams = app.state.open_streams
+    open_streams.close()

@@ -1,0 +1,48 @@
+"""The door: requests without a valid API key stay outside, where the deployment wants keys."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from everruns.api.keys import KeyRing
+from everruns.errors import Unauthorized
+
+OPEN_PATHS = ("/health", "/ready")
+DOCUMENTATION_PATHS = ("/swagger-ui", "/api-doc/openapi.json")
+
+
+class Authentication:
+    """Lets a request pass that brings a key, as ``Authorization: Bearer evr_…`` or without Bearer.
+
+    Args:
+        app: What is behind the door.
+        keys: The keys that open it.
+        docs: Whether the documentation is before the door.
+    """
+
+    def __init__(self, app: ASGIApp, keys: KeyRing, *, docs: bool) -> None:
+        self._app = app
+        self._keys = keys
+        self._docs = docs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request.
+
+        Raises:
+            Unauthorized: The request brought no key, or a wrong one.
+        """
+        if scope["type"] == "http" and not self._is_open(scope["path"]):
+            self._check(Headers(scope=scope).get("authorization", ""))
+        await self._app(scope, receive, send)
+
+    def _is_open(self, path: str) -> bool:
+        return path in OPEN_PATHS or (
+            self._docs and (path in DOCUMENTATION_PATHS or path.startswith("/swagger-ui/"))
+        )
+
+    def _check(self, authorization: str) -> None:
+        scheme, _, rest = authorization.partition(" ")
+        secret = rest.strip() if scheme.lower() == "bearer" else authorization
+        if not secret:
+            raise Unauthorized("An API key is needed: Authorization: Bearer evr_…")
+        if not self._keys.verify(secret):
+            raise Unauthorized("The API key is not valid. Create one with: everruns keys create")

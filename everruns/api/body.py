@@ -1,0 +1,131 @@
+"""Request bodies: bounded, and strict JSON whatever their content type says.
+
+Source: docs/contract.md, "Errors".
+"""
+
+import math
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, cast
+
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from everruns.errors import InvalidJson, InvalidRequest, TooLarge
+
+MAX_DEPTH = 64
+MAX_VALUES = 100_000
+MAX_INTEGER = 2**63 - 1
+
+
+def parse_json(body: bytes) -> Any:
+    """Read a JSON text.
+
+    Raises:
+        InvalidJson: It is malformed, or holds what cannot be stored faithfully: NUL characters,
+            lone surrogates, numbers beyond 64 bits, NaN; or it is nested too deeply or has too
+            many values.
+    """
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidJson(f"The body is not valid JSON: {error}") from None
+    _check(value)
+    return value
+
+
+def _check(root: Any) -> None:
+    """Walk through a value level by level, which bounds depth and number together."""
+    level: Sequence[Any] = [root]
+    seen = depth = 0
+    while level:
+        depth += 1
+        seen += len(level)
+        if seen > MAX_VALUES:
+            raise InvalidJson(f"The body holds more than {MAX_VALUES} values.")
+        below: list[Any] = []
+        for value in level:
+            if depth > MAX_DEPTH and isinstance(value, dict | list):
+                raise InvalidJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
+            if isinstance(value, str):
+                if "\0" in value:
+                    raise InvalidJson("The body holds a NUL character (\\u0000) in a string.")
+            elif isinstance(value, dict):
+                fields = cast("dict[str, Any]", value)
+                below.extend(fields)
+                below.extend(fields.values())
+            elif isinstance(value, list):
+                below.extend(cast("list[Any]", value))
+            elif not _is_storable(value):
+                raise InvalidJson("The body holds a number beyond 64 bits.")
+        level = below
+
+
+def _is_storable(value: float | bool | None) -> bool:
+    return value is None or (
+        abs(value) <= MAX_INTEGER if isinstance(value, int) else math.isfinite(value)
+    )
+
+
+class JsonRequest(Request):
+    """A request whose body is JSON and no longer than the deployment allows."""
+
+    async def body(self) -> bytes:
+        """Return the body.
+
+        Raises:
+            TooLarge: It is too long; no more than the limit was kept.
+        """
+        if not hasattr(self, "_body"):
+            limit: int = self.app.state.settings.max_body_bytes
+            length = self.headers.get("content-length", "0")
+            chunks = bytearray()
+            if not length.isdigit() or int(length) <= limit:
+                async for chunk in self.stream():
+                    chunks += chunk
+                    if len(chunks) > limit:
+                        break
+            if len(chunks) > limit or (length.isdigit() and int(length) > limit):
+                raise TooLarge(f"The body is longer than {limit} bytes.")
+            self._body = bytes(chunks)
+        return self._body
+
+    async def json(self) -> Any:
+        """Return the body as a value.
+
+        Raises:
+            TooLarge: It is too long.
+            InvalidJson: It is no JSON that this server takes.
+        """
+        return parse_json(await self.body())
+
+
+class JsonRoute(APIRoute):
+    """A route that reads its body as strict JSON and writes answers without nulls."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "response_model_exclude_none": True})
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what serves one request."""
+        handle = super().get_route_handler()
+
+        async def handle_json(request: Request) -> Response:
+            _refuse_nul(request.scope)
+            return await handle(JsonRequest(_as_json(request.scope), request.receive))
+
+        return handle_json
+
+
+def _refuse_nul(scope: Scope) -> None:
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        raise InvalidRequest("The URL holds a NUL character (%00).")
+
+
+def _as_json(scope: Scope) -> Scope:
+    """Call the body JSON: ``curl -d`` calls it a form, others say nothing."""
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    others = [header for header in headers if header[0] != b"content-type"]
+    return {**scope, "headers": [*others, (b"content-type", b"application/json")]}

@@ -1,0 +1,79 @@
+"""The documentation's pages: Swagger UI from this server's own files, and the OpenAPI document.
+
+Source: docs/contract.md, "Routes": it works with no internet.
+"""
+
+from importlib.resources import files
+
+import orjson
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from everruns.errors import RouteNotFound
+
+DOCUMENT_PATH = "/api-doc/openapi.json"
+ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+POLICY = (
+    "default-src 'none'; connect-src 'self'; script-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <title>Everruns API</title>
+  <link rel="icon" href="/swagger-ui/favicon.png">
+  <link rel="stylesheet" href="/swagger-ui/swagger-ui.css">
+</head>
+<body>
+  <div id="swagger-ui"></div>
+  <script src="/swagger-ui/swagger-ui-bundle.js"></script>
+  <script src="/swagger-ui/start.js"></script>
+</body>
+</html>
+"""
+# Without ``validatorUrl`` the page would send the document to a validator on the internet.
+START = f"""SwaggerUIBundle({{
+  url: "{DOCUMENT_PATH}",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null,
+}});
+"""
+
+
+async def show_page(_request: Request) -> Response:
+    """Answer with the page."""
+    return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+
+
+async def open_page(_request: Request) -> Response:
+    """Lead to the page."""
+    return RedirectResponse("/swagger-ui/")
+
+
+async def send_asset(request: Request) -> Response:
+    """Answer with one of the page's files."""
+    name = request.path_params["name"]
+    if name == "start.js":
+        return Response(START, media_type="text/javascript")
+    if name not in ASSETS:
+        raise RouteNotFound(f"There is no route /swagger-ui/{name}")
+    return FileResponse(str(files("fastapi_offline") / "static" / name))
+
+
+async def send_document(request: Request) -> Response:
+    """Answer with the OpenAPI document."""
+    return Response(orjson.dumps(request.app.openapi()), media_type="application/json")
+
+
+def add_documentation(app: FastAPI) -> None:
+    """Add the documentation's routes."""
+    app.router.routes += [
+        Route("/swagger-ui", open_page, include_in_schema=False),
+        Route("/swagger-ui/", show_page, include_in_schema=False),
+        Route("/swagger-ui/{name}", send_asset, include_in_schema=False),
+        Route(DOCUMENT_PATH, send_document, include_in_schema=False),
+    ]

@@ -1,0 +1,190 @@
+"""From errors to answers: the one place that knows HTTP statuses.
+
+Every answer that is not a success has the same shape, whatever failed and wherever.
+
+Source: docs/contract.md, "Errors".
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+import structlog
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from everruns.errors import (
+    Conflict,
+    EverrunsError,
+    InvalidCursor,
+    InvalidId,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    NotImplementedHere,
+    Overloaded,
+    RouteNotFound,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
+from everruns.ids import new_id
+
+STATUSES: Mapping[type[EverrunsError], int] = {
+    InvalidRequest: 400,
+    Unauthorized: 401,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    Conflict: 409,
+    TooLarge: 413,
+    Overloaded: 429,
+    EverrunsError: 500,
+    NotImplementedHere: 501,
+    Unavailable: 503,
+}
+RETRY_STATUSES = frozenset({429, 503})
+DEFAULT_RETRY_AFTER_S = 1.0
+SHOWN_PROBLEMS = 5
+LONGEST_MESSAGE = 2000
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def status_of(error: type[EverrunsError]) -> int:
+    """Return the HTTP status of a class of errors: that of its nearest ancestor in the table."""
+    return next(STATUSES[parent] for parent in error.__mro__ if parent in STATUSES)
+
+
+def error_answer(error: EverrunsError, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer that reports an error."""
+    status = status_of(type(error))
+    answer_headers = dict(headers or {})
+    if status in RETRY_STATUSES:
+        seconds = error.retry_after_s or DEFAULT_RETRY_AFTER_S
+        answer_headers["Retry-After"] = str(max(1, math.ceil(seconds)))
+    if status == 401:
+        answer_headers["WWW-Authenticate"] = "Bearer"
+    body = {"error": {"message": error.message[:LONGEST_MESSAGE], "code": error.code}}
+    return Response(
+        orjson.dumps(body), status, headers=answer_headers, media_type="application/json"
+    )
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """Answer what a route raised: ours, a validation's, or the framework's."""
+    if isinstance(error, RequestValidationError):
+        return error_answer(invalid_request(error.errors()))
+    if isinstance(error, HTTPException):
+        return _framework_answer(request, error)
+    return error_answer(cast("EverrunsError", error))
+
+
+def _framework_answer(request: Request, error: HTTPException) -> Response:
+    # FastAPI wraps whatever reading a body raises.
+    if isinstance(error.__cause__, EverrunsError):
+        return error_answer(error.__cause__)
+    path = request.scope["path"]
+    match error.status_code:
+        case 404:
+            return error_answer(RouteNotFound(f"There is no route {path}"))
+        case 405:
+            allowed = ", ".join(_allowed_methods(request, path))
+            message = f"{request.method} is not allowed on {path}. Allowed: {allowed}"
+            return error_answer(MethodNotAllowed(message), {"Allow": allowed})
+        case status if 400 <= status < 500:
+            return error_answer(InvalidRequest(str(error.detail)))
+        case _:
+            return error_answer(EverrunsError(str(error.detail)))
+
+
+def _allowed_methods(request: Request, path: str) -> list[str]:
+    routes: Sequence[Any] = request.app.router.routes
+    return sorted(
+        {
+            method
+            for route in routes
+            if isinstance(route, Route) and route.path_regex.match(path)
+            for method in route.methods or ()
+        }
+    )
+
+
+def invalid_request(problems: Sequence[Any]) -> InvalidRequest:
+    """Name each field that is wrong, and why.
+
+    Args:
+        problems: As pydantic reports them; each place begins with ``body``, ``query`` or ``path``.
+    """
+    place = problems[0]["loc"][0]
+    field = str(problems[0]["loc"][-1])
+    if place == "path":
+        kind = field.removesuffix("_id")
+        return InvalidId(f"{field}: must be {kind}_ and 32 hexadecimal digits (a-f in lower case)")
+    message = "; ".join(_explain(problem) for problem in problems[:SHOWN_PROBLEMS])
+    if field in {"since_id", "after_sequence"}:
+        return InvalidCursor(message)
+    return InvalidRequest(message)
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    place, *path = problem["loc"]
+    field = ".".join(map(str, path)) or place
+    reason = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{field}: {reason}"
+
+
+def error_classes(root: type[EverrunsError] = EverrunsError) -> Iterator[type[EverrunsError]]:
+    """Yield a class of errors and all below it, each once."""
+    yield root
+    for child in root.__subclasses__():
+        yield from error_classes(child)
+
+
+class ErrorBoundary:
+    """The outermost layer: no request leaves without an answer in our shape.
+
+    It answers what the layers around the routes raise, and everything that nobody foresaw.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except ClientDisconnect:
+            return
+        except EverrunsError as error:
+            if has_begun:
+                raise
+            await error_answer(error)(scope, receive, send)
+        except Exception:
+            request_id = new_id("request")
+            log.exception(
+                "request failed",
+                request_id=request_id,
+                method=scope["method"],
+                path=scope["path"],
+            )
+            if has_begun:
+                raise
+            unforeseen = EverrunsError(
+                f"Something went wrong on the server. Its log tells more under {request_id}."
+            )
+            await error_answer(unforeseen)(scope, receive, send)

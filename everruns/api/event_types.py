@@ -1,0 +1,194 @@
+"""What each type of event carries, for the OpenAPI document.
+
+The log's events are encoded where they are appended and passed on as they are; tests hold them
+against these models.
+
+Source: docs/contract.md, "Events".
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, RootModel
+
+from everruns.domain.base import Model
+from everruns.domain.events import EventContext
+from everruns.domain.messages import Message
+from everruns.domain.tools import ToolCall
+from everruns.domain.usage import Usage
+
+EXAMPLE_STREAM = (
+    "retry: 100\n"
+    "event: connected\n"
+    'data: {"status":"connected"}\n\n'
+    "event: message.delta\n"
+    'data: {"id":"event_…","type":"message.delta","ts":"2026-01-31T10:00:00.000Z",'
+    '"session_id":"session_…","context":{"turn_id":"turn_…"},'
+    '"data":{"message_id":"message_…","offset":0,"delta":"Hello"}}\n\n'
+    ": heartbeat\n\n"
+    "event: session.completed\n"
+    "id: event_…\n"
+    'data: {"id":"event_…","type":"session.completed", …}\n\n'
+)
+
+
+class TurnStarted(Model):
+    """A turn began."""
+
+    turn_id: str
+    input_message_id: str
+
+
+class MessageCreated(Model):
+    """A message was stored."""
+
+    message: Message
+    usage: Usage | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+
+
+class Stretch(Model):
+    """A stretch of a message being written; ``text = text[:offset] + delta`` rebuilds it."""
+
+    message_id: str = Field(description="The id that the finished message will have.")
+    offset: int = Field(description="Code points of the message before this stretch.")
+    delta: str
+
+
+class ToolCalled(Model):
+    """A tool begins to run."""
+
+    tool_call: ToolCall
+    message_id: str
+
+
+class ToolAnswered(Model):
+    """A tool's result: ``result`` or ``error``."""
+
+    tool_call_id: str
+    name: str
+    success: bool
+    result: Any = None
+    error: str | None = None
+    duration_ms: int
+
+
+class TurnCompleted(Model):
+    """A turn ended well."""
+
+    turn_id: str
+    iterations: int
+    duration_ms: int
+    usage: Usage
+    final_message_id: str | None = None
+
+
+class Failure(Model):
+    """Why a turn failed."""
+
+    message: str
+    code: str
+
+
+class TurnFailed(Model):
+    """A turn failed; the session takes messages as before."""
+
+    turn_id: str
+    error: Failure
+
+
+class TurnCancelled(Model):
+    """A turn was cancelled."""
+
+    turn_id: str
+    reason: str | None = None
+
+
+class _Envelope(Model):
+    id: str = Field(description="Sorts by time and sequence; a cursor.")
+    ts: str
+    session_id: str
+    context: EventContext = EventContext()
+
+
+class _DurableEnvelope(_Envelope):
+    sequence: int
+
+
+class SessionStartedEvent(_DurableEnvelope):
+    """``session.started``."""
+
+    type: Literal["session.started"]
+    data: TurnStarted
+
+
+class MessageCreatedEvent(_DurableEnvelope):
+    """``message.created``."""
+
+    type: Literal["message.created"]
+    data: MessageCreated
+
+
+class DeltaEvent(_Envelope):
+    """``message.delta`` and ``reasoning.delta``, which only pass by."""
+
+    type: Literal["message.delta", "reasoning.delta"]
+    data: Stretch
+
+
+class ToolCallEvent(_DurableEnvelope):
+    """``tool.call``."""
+
+    type: Literal["tool.call"]
+    data: ToolCalled
+
+
+class ToolResultEvent(_DurableEnvelope):
+    """``tool.result``."""
+
+    type: Literal["tool.result"]
+    data: ToolAnswered
+
+
+class SessionCompletedEvent(_DurableEnvelope):
+    """``session.completed``."""
+
+    type: Literal["session.completed"]
+    data: TurnCompleted
+
+
+class SessionFailedEvent(_DurableEnvelope):
+    """``session.failed``."""
+
+    type: Literal["session.failed"]
+    data: TurnFailed
+
+
+class SessionCancelledEvent(_DurableEnvelope):
+    """``session.cancelled``."""
+
+    type: Literal["session.cancelled"]
+    data: TurnCancelled
+
+
+AnyEvent = Annotated[
+    SessionStartedEvent
+    | MessageCreatedEvent
+    | DeltaEvent
+    | ToolCallEvent
+    | ToolResultEvent
+    | SessionCompletedEvent
+    | SessionFailedEvent
+    | SessionCancelledEvent,
+    Field(discriminator="type"),
+]
+
+
+class Event(RootModel[AnyEvent]):
+    """An event as a stream sends it or a list holds it."""
+
+
+class EventList(Model):
+    """Events of a session, oldest first."""
+
+    data: list[Event]

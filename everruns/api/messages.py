@@ -1,0 +1,52 @@
+"""Routes of messages.
+
+Source: docs/contract.md, "Resources", Message, and "Turns".
+"""
+
+from fastapi import APIRouter, Request, Response
+
+from everruns.api.faces import Face
+from everruns.api.parameters import (
+    DEFAULT_LIMIT,
+    Limit,
+    Offset,
+    SessionId,
+    TheRuntime,
+    runtime_of,
+)
+from everruns.api.plain import answer, document, id_of, read_body, read_key
+from everruns.domain.base import Page
+from everruns.domain.messages import Message, SendMessage
+
+EXAMPLE = {"message": {"role": "user", "content": [{"type": "text", "text": "What time is it?"}]}}
+SHORTHAND = {"content": "What time is it?"}
+
+
+async def list_messages(
+    session_id: SessionId,
+    runtime: TheRuntime,
+    offset: Offset = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Message]:
+    """List a session's messages, oldest first."""
+    return await runtime.registry.sessions.messages(session_id, offset, limit)
+
+
+async def send_message(request: Request) -> Response:
+    """Send a user message: it starts a turn, or steers the one that runs."""
+    session_id = id_of(request, "session")
+    sent = await read_body(request, SendMessage)
+    return answer(await runtime_of(request).send(session_id, sent, await read_key(request)))
+
+
+def add_routes(router: APIRouter, _face: Face) -> None:
+    """Add the routes of messages to a face."""
+    path = "/sessions/{session_id}/messages"
+    examples = {"message": EXAMPLE, "shorthand": SHORTHAND}
+    router.post(
+        path,
+        status_code=201,
+        response_model=Message,
+        openapi_extra=document(SendMessage, examples, ids=["session"]),
+    )(send_message)
+    router.get(path)(list_messages)

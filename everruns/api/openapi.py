@@ -1,0 +1,165 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and every error they can answer.
+
+``python -m everruns.api.openapi FILE`` writes it.
+"""
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from everruns.api.agents import NamedAgentInput
+from everruns.api.errors import RETRY_STATUSES, error_classes, status_of
+from everruns.api.schema_rules import state_rules
+from everruns.capabilities.registry import load_capabilities
+from everruns.domain.agents import AgentInput
+from everruns.domain.base import Model
+from everruns.domain.messages import SendMessage
+from everruns.domain.sessions import SessionInput
+from everruns.runtime.local import LocalRuntime
+from everruns.settings import load_settings
+from everruns.storage.memory import MemoryStore
+
+DESCRIPTION = """A durable runtime for AI agents.
+
+`/v1` is the API. `/api/v1` is the same with the names that the Everruns SDK speaks: give the SDK
+a base URL that ends in `/api`.
+
+## Errors
+
+Every answer that is no success has the shape of `Error`. `code` is stable:
+
+| code | status | meaning |
+|---|---|---|
+"""
+TAGS = {
+    "agents": "A system prompt, a model and capabilities under a name.",
+    "sessions": "Conversations with agents, which outlive everything.",
+    "messages": "What is said in a session.",
+    "events": "The log of a session, streamed and listed.",
+    "capabilities": "What agents can be given.",
+    "providers": "Accounts with which models are called.",
+    "models": "What providers offer.",
+    "harnesses": "What sessions run in.",
+    "health": "Whether the server lives and can serve.",
+}
+ERROR: dict[str, Any] = {
+    "type": "object",
+    "description": "What went wrong.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "code"],
+            "properties": {
+                "message": {"type": "string", "description": "For people: what and why."},
+                "code": {"type": "string", "description": "For programs: stable."},
+            },
+        }
+    },
+    "example": {"error": {"message": "Agent agent_0198… not found", "code": "AGENT_NOT_FOUND"}},
+}
+# Bodies that routes read themselves, see ``everruns.api.plain``.
+PLAIN_BODIES: tuple[type[Model], ...] = (AgentInput, NamedAgentInput, SendMessage, SessionInput)
+RESPONSES = {
+    400: ("Invalid", "The request is wrong: the message names the field and the reason."),
+    401: ("Unauthorized", "The deployment wants an API key."),
+    404: ("NotFound", "There is no such thing."),
+    409: ("Conflict", "The state of the resource refuses the request."),
+    413: ("TooLarge", "The body is too long."),
+    429: ("Overloaded", "Too much at once; try again after `Retry-After` seconds."),
+    500: ("Unforeseen", "Something went wrong on the server."),
+    503: ("Unavailable", "Not possible now; try again after `Retry-After` seconds."),
+}
+SCHEMES = {"api_key": {"type": "http", "scheme": "bearer", "description": "`evr_…`"}}
+
+
+def build_document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document of an app."""
+    document = get_openapi(
+        title="Everruns on Ray",
+        version=version("everruns"),
+        description=DESCRIPTION + "\n".join(_code_rows()),
+        routes=app.routes,
+        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        separate_input_output_schemas=False,
+    )
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    schemas |= _body_schemas()
+    state_rules(schemas)
+    schemas["Error"] = ERROR
+    document["components"]["responses"] = {
+        name: _error_response(status, text) for status, (name, text) in RESPONSES.items()
+    }
+    document["components"]["securitySchemes"] = SCHEMES
+    # An empty requirement: whether keys are wanted is the deployment's choice.
+    document["security"] = [{}, {"api_key": []}]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)  # Answered as 400.
+            for status in _error_statuses(path, operation):
+                reference = f"#/components/responses/{RESPONSES[status][0]}"
+                operation["responses"][str(status)] = {"$ref": reference}
+    return document
+
+
+def _body_schemas() -> dict[str, Any]:
+    _, schema = models_json_schema(
+        [(body, "validation") for body in PLAIN_BODIES],
+        ref_template="#/components/schemas/{model}",
+    )
+    return schema["$defs"]
+
+
+def _code_rows() -> Iterator[str]:
+    rows = {
+        error.code: (status_of(error), (error.__doc__ or "").partition("\n")[0])
+        for error in error_classes()
+    }
+    for code, (status, meaning) in sorted(rows.items()):
+        yield f"| `{code}` | {status} | {meaning} |"
+
+
+def _error_statuses(path: str, operation: dict[str, Any]) -> Iterator[int]:
+    yield from (400, 401)
+    if "{" in path or "requestBody" in operation:
+        yield 404
+    if "requestBody" in operation:
+        yield from (409, 413)
+    yield from (429, 500, 503)
+
+
+def _error_response(status: int, text: str) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": text,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    if status in RETRY_STATUSES:
+        response["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+    return response
+
+
+def render_document(app: FastAPI) -> bytes:
+    """Return the OpenAPI document as the file that is kept with the source."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(app.openapi(), option=options)
+
+
+def main() -> None:
+    """Write the document to the file that the command line names."""
+    # Imported here, for the app imports this module.
+    from everruns.api.app import create_app  # noqa: PLC0415
+
+    settings, known = load_settings(), load_capabilities()
+    app = create_app(LocalRuntime(MemoryStore(), settings, known), settings, known)
+    Path(sys.argv[1]).write_bytes(render_document(app))
+
+
+if __name__ == "__main__":
+    main()

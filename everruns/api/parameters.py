@@ -1,0 +1,42 @@
+"""What routes take beside their bodies: ids, pages, and what the app was built with."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from everruns.capabilities.base import Capabilities
+from everruns.runtime.runtime import Runtime
+
+MAX_OFFSET = 10**9
+MAX_LIMIT = 100
+DEFAULT_LIMIT = 20
+
+AgentId = Annotated[str, Path(pattern=r"^agent_[0-9a-f]{32}$", description="Id of an agent.")]
+SessionId = Annotated[str, Path(pattern=r"^session_[0-9a-f]{32}$", description="Id of a session.")]
+ProviderId = Annotated[
+    str, Path(pattern=r"^provider_[0-9a-f]{32}$", description="Id of a provider.")
+]
+HarnessId = Annotated[str, Path(pattern=r"^harness_[0-9a-f]{32}$", description="Id of a harness.")]
+
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many to pass over.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many to return at most.")]
+Search = Annotated[
+    str | None, Query(max_length=256, description="Only what holds this text, in any case.")
+]
+
+
+def runtime_of(request: Request) -> Runtime:
+    """Return the runtime that the app was built with."""
+    return request.app.state.runtime
+
+
+async def _runtime(request: Request) -> Runtime:
+    return runtime_of(request)
+
+
+async def _capabilities(request: Request) -> Capabilities:
+    return request.app.state.capabilities
+
+
+TheRuntime = Annotated[Runtime, Depends(_runtime)]
+TheCapabilities = Annotated[Capabilities, Depends(_capabilities)]

@@ -1,0 +1,120 @@
+"""Routes of sessions.
+
+Source: docs/contract.md, "Resources", Session, and "Turns".
+"""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from everruns.api.faces import Face
+from everruns.api.parameters import (
+    DEFAULT_LIMIT,
+    AgentId,
+    Limit,
+    Offset,
+    Search,
+    SessionId,
+    TheRuntime,
+    runtime_of,
+)
+from everruns.api.plain import answer, document, id_of, read_body, read_key
+from everruns.domain.base import Model, Page
+from everruns.domain.sessions import Session, SessionInput
+from everruns.errors import AgentNotFound
+from everruns.storage.base import ListQuery
+
+EXAMPLE = {"title": "First talk", "model_id": "simulated/simulated-1"}
+
+NOTHING = b"{}"
+
+
+class Cancelled(Model):
+    """Whether there was a turn to end."""
+
+    status: Literal["cancelled", "no_op"]
+
+
+async def list_sessions(
+    runtime: TheRuntime,
+    agent_id: Annotated[
+        str | None,
+        Query(pattern=r"^agent_[0-9a-f]{32}$", description="Only sessions of this agent."),
+    ] = None,
+    search: Search = None,
+    offset: Offset = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Session]:
+    """List sessions, newest first."""
+    query = ListQuery(search=search, agent_id=agent_id, offset=offset, limit=limit)
+    return await runtime.registry.sessions.list(query)
+
+
+async def create_session(request: Request) -> Response:
+    """Create a session, of an agent (`agent_id` or `agent_name`) or of none."""
+    wanted = await read_body(request, SessionInput, NOTHING)
+    sessions = runtime_of(request).registry.sessions
+    return answer(await sessions.create(wanted, await read_key(request)))
+
+
+async def list_agent_sessions(
+    agent_id: AgentId,
+    runtime: TheRuntime,
+    search: Search = None,
+    offset: Offset = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Session]:
+    """List an agent's sessions, newest first; those of an archived agent too."""
+    if await runtime.registry.agents.find(agent_id) is None:
+        raise AgentNotFound(f"Agent {agent_id} not found")
+    query = ListQuery(search=search, agent_id=agent_id, offset=offset, limit=limit)
+    return await runtime.registry.sessions.list(query)
+
+
+async def create_agent_session(request: Request) -> Response:
+    """Create a session of an agent."""
+    wanted = await read_body(request, SessionInput, NOTHING)
+    of_agent = {"agent_id": id_of(request, "agent"), "agent_name": None}
+    sessions = runtime_of(request).registry.sessions
+    return answer(
+        await sessions.create(wanted.model_copy(update=of_agent), await read_key(request))
+    )
+
+
+async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
+    """Read a session."""
+    return await runtime.registry.sessions.get(session_id)
+
+
+async def delete_session(session_id: SessionId, runtime: TheRuntime) -> None:
+    """Delete a session: end its turn and its streams, free all it held."""
+    await runtime.delete_session(session_id)
+
+
+async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelled:
+    """End the session's turn within a second; what was streamed so far is kept."""
+    ended = await runtime.cancel(session_id)
+    return Cancelled(status="cancelled" if ended else "no_op")
+
+
+def add_routes(router: APIRouter, _face: Face) -> None:
+    """Add the routes of sessions to a face."""
+    at_agent, at_session = "/agents/{agent_id}/sessions", "/sessions/{session_id}"
+    example = {"titled": EXAMPLE}
+    router.get("/sessions")(list_sessions)
+    router.post(
+        "/sessions",
+        status_code=201,
+        response_model=Session,
+        openapi_extra=document(SessionInput, example, is_required=False),
+    )(create_session)
+    router.get(at_agent)(list_agent_sessions)
+    router.post(
+        at_agent,
+        status_code=201,
+        response_model=Session,
+        openapi_extra=document(SessionInput, example, ids=["agent"], is_required=False),
+    )(create_agent_session)
+    router.get(at_session)(get_session)
+    router.delete(at_session, status_code=204)(delete_session)
+    router.post(f"{at_session}/cancel")(cancel_session)

@@ -1,0 +1,83 @@
+"""The API over the local runtime: in this process, and over real sockets for what lasts."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from everruns.api.app import create_app, end_streams
+from everruns.capabilities.registry import load_capabilities
+from everruns.runtime.local import LocalRuntime
+from everruns.settings import Settings
+from everruns.storage.memory import MemoryStore
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, heartbeat_s=0.2, delta_pace_ms=5)
+
+
+@pytest.fixture
+async def runtime(settings: Settings) -> AsyncIterator[LocalRuntime]:
+    runtime = LocalRuntime(MemoryStore(), settings, load_capabilities())
+    await runtime.start()
+    yield runtime
+    await runtime.close()
+
+
+@pytest.fixture
+def app(runtime: LocalRuntime, settings: Settings) -> FastAPI:
+    return create_app(runtime, settings, load_capabilities())
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        yield client
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[str]:
+    """Serve an app on a free port of loopback; yields its base URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await eventually(lambda: server.started)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        end_streams(app)
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def server(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a real server."""
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
+        yield client
+
+
+async def eventually(condition: Callable[[], object], within_s: float = 10) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., Awaitable[None]]:
+    return eventually
+
+
+@pytest.fixture
+def serve() -> Callable[[FastAPI], object]:
+    return serving

@@ -1,0 +1,168 @@
+"""The documentation that the server shows of itself."""
+
+import re
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+from fastapi import FastAPI
+
+from everruns.api.app import create_app
+from everruns.api.docs import PAGE, START
+from everruns.api.errors import error_classes
+from everruns.api.openapi import render_document
+from everruns.capabilities.registry import load_capabilities
+from everruns.runtime.local import LocalRuntime
+from everruns.settings import Settings
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+
+
+@pytest.fixture
+def document(app: FastAPI) -> dict:
+    return orjson.loads(render_document(app))
+
+
+def operations(document: dict) -> dict[str, dict]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def references(value: object) -> set[str]:
+    if isinstance(value, dict):
+        found = {value["$ref"]} if "$ref" in value else set()
+        return found.union(*map(references, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(references, value))
+    return set()
+
+
+async def test_the_page_and_all_it_needs_come_from_this_server(client: httpx.AsyncClient):
+    page = await client.get("/swagger-ui/")
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+
+    assert page.status_code == 200
+    assert len(assets) == 4
+    for asset in assets:
+        assert asset.startswith("/swagger-ui/")
+        assert (await client.get(asset)).status_code == 200
+    assert "//" not in (PAGE + START).replace("<!DOCTYPE", "")
+    assert "connect-src 'self'" in page.headers["content-security-policy"]
+
+
+async def test_the_page_is_found_without_its_slash(client: httpx.AsyncClient):
+    response = await client.get("/swagger-ui")
+
+    assert response.is_redirect
+    assert response.headers["location"] == "/swagger-ui/"
+
+
+async def test_other_files_are_not_served(client: httpx.AsyncClient):
+    for name in ("redoc.standalone.js", "..%2f..%2fcore.py", "%2e%2e/core.py"):
+        assert (await client.get(f"/swagger-ui/{name}")).status_code == 404
+
+
+async def test_a_deployment_can_hide_its_documentation(runtime: LocalRuntime, settings: Settings):
+    hidden = settings.model_copy(update={"docs": False})
+    app = create_app(runtime, hidden, load_capabilities())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        assert (await client.get("/swagger-ui/")).status_code == 404
+        assert (await client.get("/api-doc/openapi.json")).status_code == 404
+
+
+async def test_the_document_is_served(client: httpx.AsyncClient, document: dict):
+    served = (await client.get("/api-doc/openapi.json")).json()
+
+    assert served == document
+    assert served["openapi"].startswith("3.1")
+
+
+def test_the_committed_document_is_not_stale(app: FastAPI):
+    assert render_document(app) == COMMITTED.read_bytes(), "run: make openapi"
+
+
+def test_every_route_of_the_contract_is_documented_on_both_faces(document: dict):
+    routes = {
+        "GET /agents",
+        "POST /agents",
+        "GET /agents/{agent_id}",
+        "PATCH /agents/{agent_id}",
+        "DELETE /agents/{agent_id}",
+        "GET /agents/{agent_id}/sessions",
+        "POST /agents/{agent_id}/sessions",
+        "GET /sessions",
+        "POST /sessions",
+        "GET /sessions/{session_id}",
+        "DELETE /sessions/{session_id}",
+        "GET /sessions/{session_id}/messages",
+        "POST /sessions/{session_id}/messages",
+        "GET /sessions/{session_id}/events",
+        "POST /sessions/{session_id}/cancel",
+        "GET /capabilities",
+        "GET /capabilities/{capability_id}",
+        "GET /llm-providers",
+        "POST /llm-providers",
+        "GET /llm-providers/{provider_id}",
+        "PATCH /llm-providers/{provider_id}",
+        "DELETE /llm-providers/{provider_id}",
+        "GET /llm-providers/{provider_id}/models",
+        "GET /models",
+        "GET /llm-models",
+    }
+    documented = operations(document)
+
+    for face in ("/v1", "/api/v1"):
+        for route in routes:
+            assert route.replace(" ", f" {face}") in documented
+    assert "GET /api/v1/sessions/{session_id}/sse" in documented
+    assert "GET /v1/sessions/{session_id}/sse" not in documented
+
+
+def test_operations_have_readable_names_of_their_own(document: dict):
+    names = [operation["operationId"] for operation in operations(document).values()]
+
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
+
+
+def test_every_operation_tells_its_errors_in_the_one_shape(document: dict):
+    for operation in operations(document).values():
+        responses = operation["responses"]
+        assert "422" not in responses
+        assert {"400", "401", "429", "500", "503"} <= set(responses)
+    for response in document["components"]["responses"].values():
+        schema = response["content"]["application/json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/Error"}
+
+
+def test_every_reference_leads_somewhere(document: dict):
+    for reference in references(document):
+        _, section, kind, name = reference.split("/")
+        assert name in document[section][kind]
+
+
+def test_the_stream_is_documented_with_its_events(document: dict):
+    responses = document["paths"]["/v1/sessions/{session_id}/events"]["get"]["responses"]
+    stream = responses["200"]["content"]["text/event-stream"]
+
+    data = stream["schema"]["oneOf"][0]["properties"]["data"]
+    assert data["contentSchema"] == {"$ref": "#/components/schemas/Event"}
+    assert "event: message.delta" in stream["example"]
+    known = document["components"]["schemas"]["Event"]["discriminator"]["mapping"]
+    assert {"message.created", "message.delta", "tool.call", "session.failed"} <= set(known)
+
+
+def test_every_error_code_is_in_the_description(document: dict):
+    for error in error_classes():
+        assert f"| `{error.code}` |" in document["info"]["description"]
+
+
+def test_bodies_are_shown_by_example(document: dict):
+    for route in ("/v1/agents", "/v1/sessions", "/v1/llm-providers"):
+        body = document["paths"][route]["post"]["requestBody"]
+        assert body["content"]["application/json"]["examples"]

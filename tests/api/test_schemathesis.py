@@ -1,0 +1,116 @@
+"""Generated requests: the server keeps what its own OpenAPI document promises."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from everruns.api.app import create_app
+from everruns.capabilities.registry import load_capabilities
+from everruns.ids import GENERIC_HARNESS_ID, is_id
+from everruns.runtime.local import LocalRuntime
+from everruns.settings import Settings
+from everruns.storage.memory import MemoryStore
+
+# Refusals of what no schema can say: which things there are, and what cannot be stored.
+BEYOND_SCHEMAS = {"INVALID_CURSOR", "INVALID_JSON", "UNKNOWN_CAPABILITY", "UNKNOWN_MODEL"}
+
+
+class BackgroundServer:
+    """The API on a free port, in a thread of its own: generated requests are sent blocking."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._settings = Settings(data_dir=data_dir, stream_cycle_s=0.02)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    async def _serve(self) -> None:
+        known = load_capabilities()
+        runtime = LocalRuntime(MemoryStore(), self._settings, known)
+        await runtime.start()
+        app = create_app(runtime, self._settings, known)
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        self._ready.set()
+        await self._server.serve(sockets=[self._listener])
+        await runtime.close()
+
+    def __enter__(self) -> "BackgroundServer":
+        self._thread.start()
+        self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with BackgroundServer(tmp_path_factory.mktemp("generated")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def resources(url: str) -> dict[str, str]:
+    """Things to ask for, under the names of the path parameters that address them."""
+    with httpx.Client(base_url=url) as client:
+        session = client.post("/v1/sessions", json={}).json()
+        client.post(f"/v1/sessions/{session['id']}/messages", json={"content": "hi"})
+        agent = client.post("/v1/agents", json={"name": "agent"}).json()
+        provider = {"name": session["id"], "provider_type": "simulated"}
+        provider = client.post("/v1/providers", json=provider).json()
+    return {
+        "session_id": session["id"],
+        "agent_id": agent["id"],
+        "provider_id": provider["id"],
+        "harness_id": GENERIC_HARNESS_ID,
+    }
+
+
+DOCUMENT = schemathesis.openapi.from_path(
+    Path(__file__).parents[2] / "docs" / "openapi.json",
+    config=SchemathesisConfig(
+        projects=ProjectsConfig(
+            default=ProjectConfig(generation=GenerationConfig(allow_x00=False, deterministic=True))
+        )
+    ),
+)
+
+
+@DOCUMENT.parametrize()
+@hypothesis_settings(
+    max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+def test_a_generated_request_is_answered_as_documented(
+    case: schemathesis.Case, url: str, resources: dict[str, str]
+):
+    for name, identity in resources.items():
+        if is_id(str(case.path_parameters.get(name)), identity.partition("_")[0]):
+            case.path_parameters[name] = identity
+
+    response = case.call(base_url=url, timeout=10)
+
+    case.validate_response(
+        response, excluded_checks=[positive_data_acceptance] if is_beyond_schemas(response) else []
+    )
+
+
+def is_beyond_schemas(response: schemathesis.Response) -> bool:
+    if response.status_code != 400:
+        return False
+    error = response.json()["error"]
+    return error["code"] in BEYOND_SCHEMAS or "provider's settings" in error["message"]
