@@ -1,0 +1,1 @@
+"""The product on a Ray cluster: thin actors around the plain classes of ``everruns``."""

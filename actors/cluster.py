@@ -1,0 +1,71 @@
+"""Where things live on the cluster: the actors' names, and what stands for them elsewhere."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import ray
+
+from actors.remote import Remote
+from everruns.registry.registry import Registry
+from everruns.runtime.host import SessionHost
+
+if TYPE_CHECKING:
+    from actors.local_model import LocalModel
+    from actors.pool import SessionActorPool
+
+NAMESPACE = "everruns"
+REGISTRY = "registry"
+SESSION_ACTOR = "session-actor-"
+LOCAL_MODEL = "local-model"
+
+REGISTRY_PATIENCE_S = 30.0
+# Waiting reads and sends are many and cheap; the bound only keeps a runaway caller out.
+MAX_CONCURRENCY = 10_000
+
+
+class RemoteRegistry:
+    """Stands for the registry in its actor, room by room."""
+
+    def __init__(self) -> None:
+        self.agents = _registry_room("agents")
+        self.providers = _registry_room("providers")
+        self.sessions = _registry_room("sessions")
+        self._registry = _registry_room("registry")
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._registry, method)
+
+
+def _registry_room(room: str) -> Remote:
+    return Remote(lambda: _actor(REGISTRY), room, REGISTRY_PATIENCE_S)
+
+
+def _actor(name: str) -> Any:
+    return ray.get_actor(name, namespace=NAMESPACE)
+
+
+def remote_registry() -> Registry:
+    """Return what stands for the registry.
+
+    Raises:
+        ValueError: The cluster has no registry yet.
+    """
+    return cast("Registry", RemoteRegistry())
+
+
+def remote_pool() -> "SessionActorPool":
+    """Return what stands for the pool of session actors."""
+    return cast("SessionActorPool", _registry_room("pool"))
+
+
+def remote_local_model() -> "LocalModel":
+    """Return what stands for the model that runs on the registry's node."""
+    return cast("LocalModel", _registry_room("local_model"))
+
+
+def remote_host(name: str) -> SessionHost:
+    """Return what stands for a session host.
+
+    Raises:
+        ValueError: No actor has this name.
+    """
+    return cast("SessionHost", Remote(lambda: _actor(name), "host"))

@@ -1,0 +1,47 @@
+"""The session actor: a session host in a process of its own."""
+
+import asyncio
+from typing import Any
+
+import ray
+
+from actors.cluster import remote_local_model, remote_pool, remote_registry
+from actors.remote import answer
+from everruns.capabilities.registry import load_capabilities
+from everruns.log import configure_log
+from everruns.runtime.host import SessionHost
+from everruns.settings import load_settings
+
+
+class SessionActor:
+    """Holds live sessions and runs their turns.
+
+    Named ``session-actor-<n>``. A new one, and one that Ray has restarted, tells the pool that it
+    is up and empty; what its earlier life held is then placed and resumed anew.
+
+    Args:
+        name: The actor's own name.
+        settings: The deployment's settings, without secrets.
+    """
+
+    def __init__(self, name: str, settings: dict[str, Any]) -> None:
+        configure_log()
+        self._host = SessionHost(
+            name,
+            remote_registry(),
+            load_capabilities(),
+            load_settings(**settings),
+            remote_local_model().address,
+        )
+        self._rooms = {"host": self._host}
+        self._tasks = [
+            asyncio.ensure_future(remote_pool().host_started(name)),
+            asyncio.ensure_future(self._host.tidy()),
+        ]
+
+    @ray.method
+    async def call(
+        self, room: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Carry out one call of the host."""
+        return await answer(self._rooms, room, method, args, kwargs)

@@ -1,0 +1,188 @@
+"""The command line: ``everruns serve`` and what goes with it."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from everruns.api.keys import KeyRing
+from everruns.errors import EverrunsError, InvalidRequest
+from everruns.log import configure_log
+from everruns.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from actors.server import Addresses
+
+cli = typer.Typer(
+    name="everruns",
+    help="A durable runtime for AI agents behind a REST API, on a Ray cluster.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+keys = typer.Typer(help="API keys for deployments with auth = api_keys.", no_args_is_help=True)
+cli.add_typer(keys, name="keys")
+
+out = Console()
+err = Console(stderr=True)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(help="TOML file with settings.", exists=True, dir_okay=False),
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option(help="Folder of the database and keys. [~/.everruns]")
+]
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [9300]")] = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    auth: Annotated[
+        str | None, typer.Option(help="Who may come in: none or api_keys. [none]")
+    ] = None,
+    allow_open_network: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-open-network", help="Accept auth=none on an address others can reach."
+        ),
+    ] = None,
+    replicas: Annotated[int | None, typer.Option(help="API replicas. [1]")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join; without it one is started.")
+    ] = None,
+    dashboard: Annotated[
+        bool | None, typer.Option(help="Start the Ray dashboard, on loopback.")
+    ] = None,
+) -> None:
+    """Start or join Ray, deploy the API and stay until Ctrl-C.
+
+    Every setting can also come from an EVERRUNS_* environment variable or the config file;
+    `everruns config` shows them all.
+    """
+    settings = load_settings(
+        config,
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        auth=auth,
+        allow_open_network=allow_open_network,
+        replicas=replicas,
+        ray_address=ray_address,
+        dashboard=dashboard,
+    )
+    settings.check_exposure()
+    from actors.ray_environment import prepare_environment  # noqa: PLC0415
+
+    # Ray reads its environment when it is imported.
+    prepare_environment(settings)
+    from actors.server import Addresses, run_server  # noqa: PLC0415
+
+    with err.status("Starting") as status:
+
+        def report(line: str) -> None:
+            status.update(line)
+            if not err.is_terminal:
+                err.print(line)
+
+        def ready(addresses: Addresses) -> None:
+            status.stop()
+            _welcome(settings, addresses)
+
+        run_server(settings, report, ready)
+
+
+def _welcome(settings: Settings, addresses: "Addresses") -> None:
+    lines = [f"[bold green]Everruns is ready[/] at [bold]{addresses.api}[/]"]
+    if settings.docs:
+        lines.append(f"  API reference  {addresses.api}/swagger-ui/")
+    if addresses.dashboard:
+        lines.append(f"  Ray dashboard  {addresses.dashboard} (token: everruns token)")
+    lines += [f"  Data           {settings.data_dir}", "  Stop with Ctrl-C"]
+    for line in lines:
+        out.print(line, highlight=False, soft_wrap=True)
+
+
+@cli.command()
+def config(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Show every setting, its value here and its environment variable; secrets are masked."""
+    settings = load_settings(config, data_dir=data_dir)
+    table = Table("Setting", "Value", "Environment variable", "Meaning")
+    for name, field in Settings.model_fields.items():
+        table.add_row(
+            name, str(getattr(settings, name)), f"EVERRUNS_{name.upper()}", field.description
+        )
+    out.print(table)
+
+
+@cli.command()
+def token(data_dir: DataDirOption = None) -> None:
+    """Print the token that the Ray dashboard's login asks for."""
+    from actors.ray_environment import read_token  # noqa: PLC0415
+
+    settings = load_settings(data_dir=data_dir)
+    found = read_token(settings.data_dir)
+    if found is None:
+        raise InvalidRequest(f"No server has been started on {settings.data_dir} yet.")
+    out.print(found, highlight=False)
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Make a key and show it, this once."""
+    _, secret = _key_ring(data_dir).create(name)
+    err.print("Keep this key; it is not shown again:")
+    out.print(secret, highlight=False)
+
+
+@keys.command("list")
+def list_keys(data_dir: DataDirOption = None) -> None:
+    """List the keys by name; the keys themselves are not kept."""
+    table = Table("Id", "Name", "Ends in", "Created")
+    for key in _key_ring(data_dir).list_keys():
+        table.add_row(key.id, key.name, key.last_four, key.created_at)
+    out.print(table)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="Its id, from `everruns keys list`.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Make a key worthless at once."""
+    _key_ring(data_dir).revoke(key_id)
+    err.print(f"Revoked {key_id}")
+
+
+def _key_ring(data_dir: Path | None) -> KeyRing:
+    return KeyRing(load_settings(data_dir=data_dir).data_dir)
+
+
+@cli.command("version")
+def show_version() -> None:
+    """Print the version."""
+    out.print(version("everruns"), highlight=False)
+
+
+def main() -> None:
+    """Run the command line; what the user can put right is told in one line."""
+    configure_log()
+    try:
+        cli()
+    except EverrunsError as error:
+        err.print(f"[bold red]everruns:[/] {error.message}", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Wiring: settings to runtime and HTTP API, as a Ray Serve application.
+
+``everruns serve`` runs it; so do ``serve run serve_app:app`` and ``serve deploy config/serve.yaml``
+on a cluster that is there already.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve import Application
+
+from actors.runtime import RayRuntime
+from everruns.api.app import create_app
+from everruns.api.keys import KeyRing
+from everruns.capabilities.registry import load_capabilities
+from everruns.log import configure_log
+from everruns.settings import load_settings
+
+# Every open event stream counts as a request under way.
+MAX_ONGOING_REQUESTS = 20_000
+GRACEFUL_SHUTDOWN_S = 10.0
+
+
+class ApiReplica:
+    """One process that serves HTTP. It holds nothing that another could not take over."""
+
+
+def api_builder(settings: dict[str, Any]) -> Callable[[], FastAPI]:
+    """Return what puts the API together in the process that will serve it.
+
+    Serve wants a builder: an application object does not travel between processes.
+
+    Args:
+        settings: The deployment's settings, without secrets.
+    """
+
+    def build() -> FastAPI:
+        configure_log()
+        own = load_settings(**settings)
+        keys = KeyRing(own.data_dir) if own.auth == "api_keys" else None
+        return create_app(RayRuntime(settings), own, load_capabilities(), keys)
+
+    return build
+
+
+def app(arguments: dict[str, Any]) -> Application:
+    """Build the Serve application.
+
+    Args:
+        arguments: Settings by name; those not given come from the environment (see
+            ``everruns.settings``).
+    """
+    settings = load_settings(**arguments)
+    settings.check_exposure()
+    replica = serve.ingress(api_builder(settings.public()))(ApiReplica)
+    deployment = serve.deployment(
+        name="api",
+        num_replicas=settings.replicas,
+        max_ongoing_requests=MAX_ONGOING_REQUESTS,
+        graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S,
+        ray_actor_options={"num_cpus": 0},
+        logging_config={"enable_access_log": False},
+    )(replica)
+    return deployment.bind()
