@@ -1,0 +1,1 @@
+"""Measures a running server with the simulated model: ``make bench``."""

@@ -1,0 +1,106 @@
+"""The server under measurement: as ``everruns serve`` runs it, on a data directory of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+START_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 15.0
+ADDRESS = re.compile(r"Everruns is ready at (http://\S+)")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that is up.
+
+    Attributes:
+        address: Where it answers.
+        ready_s: Seconds from its start to its first answer.
+        data_dir: Its data directory.
+        process: Its first process; all others are below it.
+    """
+
+    address: str
+    ready_s: float
+    data_dir: str
+    process: psutil.Process
+
+    def memory(self) -> list[tuple[str, float]]:
+        """Return each process's name and private memory in MB, largest first."""
+        found: list[tuple[str, float]] = []
+        for process in [self.process, *self.process.children(recursive=True)]:
+            try:
+                found.append((_name(process), process.memory_full_info().uss / 1e6))
+            except psutil.NoSuchProcess:
+                continue
+        return sorted(found, key=lambda item: -item[1])
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that all processes have used."""
+        total = 0.0
+        for process in [self.process, *self.process.children(recursive=True)]:
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            total += times.user + times.system
+        return total
+
+
+@contextmanager
+def running_server(**environment: str) -> Generator[Server]:
+    """Start a server on free ports and stop it afterwards.
+
+    Args:
+        environment: ``EVERRUNS_*`` variables to add.
+
+    Raises:
+        RuntimeError: It did not come up; the message is what it printed.
+    """
+    with TemporaryDirectory(prefix="everruns-bench-") as folder:
+        printed = Path(folder) / "server.log"
+        variables = {**os.environ, "EVERRUNS_DATA_DIR": f"{folder}/data", **environment}
+        started = time.monotonic()
+        with printed.open("w") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "everruns.cli", "serve", "--port", "0"],
+                env=variables,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            address = _wait_for_address(child, printed)
+            ready_s = time.monotonic() - started
+            data_dir = variables["EVERRUNS_DATA_DIR"]
+            yield Server(address, ready_s, data_dir, psutil.Process(child.pid))
+        finally:
+            child.send_signal(signal.SIGINT)
+            child.wait(STOP_TIMEOUT_S)
+
+
+def _wait_for_address(child: "subprocess.Popen[bytes]", printed: Path) -> str:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if found := ADDRESS.search(printed.read_text().replace("\n", " ")):
+            return found[1]
+        if child.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"The server did not come up:\n{printed.read_text()}")
+
+
+def _name(process: psutil.Process) -> str:
+    words = " ".join(process.cmdline()) or process.name()
+    if "everruns.cli" in words:
+        return "everruns serve"
+    return re.sub(r"^\S*/", "", words)[:60]

@@ -1,0 +1,120 @@
+"""Starting, stopping and sharing a machine."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from bench.server import Server, running_server
+from tests.e2e.conversation import say, start_session
+
+STOP_WITHIN_S = 10
+
+
+def everruns(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "everruns.cli", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+
+
+def test_a_second_server_on_the_same_data_is_refused_and_told_of_the_first(
+    server: Server,
+) -> None:
+    refused = everruns("serve", "--port", "0", EVERRUNS_DATA_DIR=server.data_dir)
+
+    assert refused.returncode == 1
+    assert f"in use by the server at {server.address}" in refused.stderr
+
+
+def test_a_server_beside_another_serves_stops_at_once_and_keeps_its_data(
+    server: Server, tmp_path: Path
+) -> None:
+    data = str(tmp_path / "data")
+    with running_server(EVERRUNS_DATA_DIR=data, EVERRUNS_DASHBOARD="false") as second:
+        with httpx.Client(base_url=second.address, timeout=30) as client:
+            session_id = start_session(client, default_model_id="simulated/simulated-1")
+            say(client, session_id, "Remember me")
+            log = client.get(
+                f"/v1/sessions/{session_id}/events", headers={"accept": "application/json"}
+            ).json()
+        assert httpx.get(f"{server.address}/ready").is_success
+        processes = [second.process, *second.process.children(recursive=True)]
+
+        stopping = time.monotonic()
+        second.process.send_signal(signal.SIGINT)
+        second.process.wait(STOP_WITHIN_S)
+
+        assert time.monotonic() - stopping < STOP_WITHIN_S
+        _, alive = psutil.wait_procs(processes, timeout=1)
+        assert alive == []
+
+    assert httpx.get(f"{server.address}/ready").is_success
+    with (
+        running_server(EVERRUNS_DATA_DIR=data, EVERRUNS_DASHBOARD="false") as again,
+        httpx.Client(base_url=again.address, timeout=30) as client,
+    ):
+        kept = client.get(
+            f"/v1/sessions/{session_id}/events", headers={"accept": "application/json"}
+        ).json()
+        assert kept == log
+        assert say(client, session_id, "Again")[-1]["type"] == "session.completed"
+
+
+def test_no_file_of_the_data_directory_is_open_to_others(server: Server) -> None:
+    folder = Path(server.data_dir)
+
+    assert folder.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "says"),
+    [
+        (["serve", "--host", "0.0.0.0"], {}, "--allow-open-network"),
+        (["serve", "--port", "70000"], {}, "port"),
+        (["config"], {"EVERRUNS_PORT": "many"}, "port"),
+        (["keys", "revoke", "key_1"], {}, "keys list"),
+        (["token"], {}, "No server has been started"),
+    ],
+)
+def test_a_wrong_command_or_setting_answers_with_what_would_be_right(
+    tmp_path: Path, words: list[str], environment: dict[str, str], says: str
+) -> None:
+    answer = everruns(*words, EVERRUNS_DATA_DIR=str(tmp_path), **environment)
+
+    assert answer.returncode != 0
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_taken_port_is_named(server: Server, tmp_path: Path) -> None:
+    port = server.address.rsplit(":", 1)[1]
+
+    refused = everruns("serve", "--port", port, EVERRUNS_DATA_DIR=str(tmp_path))
+
+    assert refused.returncode == 1
+    assert port in refused.stderr
+
+
+def test_a_key_is_shown_once_and_kept_as_a_digest(tmp_path: Path) -> None:
+    made = everruns("keys", "create", "laptop", EVERRUNS_DATA_DIR=str(tmp_path))
+    secret = made.stdout.strip()
+
+    listed = everruns("keys", "list", EVERRUNS_DATA_DIR=str(tmp_path))
+
+    assert re.fullmatch(r"evr_[\w-]{40,}", secret)
+    assert "laptop" in listed.stdout
+    assert all(secret not in path.read_text() for path in tmp_path.iterdir())
