@@ -18,7 +18,7 @@ from everruns.runtime.reconciler import reconcile
 from everruns.settings import Settings, load_settings
 from everruns.storage.sql import open_store
 
-SESSION_ACTORS_PER_CPU = 8
+SESSION_ACTORS_PER_CPU = 2
 
 
 class RegistryActor:

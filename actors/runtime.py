@@ -2,11 +2,23 @@
 
 from typing import Any
 
-from actors.cluster import remote_host, remote_registry
-from actors.registry import start_registry
+import ray
+
+from actors.cluster import NAMESPACE, REGISTRY, remote_host, remote_registry
 from everruns.errors import HostLost
 from everruns.runtime.host import SessionHost
 from everruns.runtime.runtime import Runtime
+
+
+def ensure_registry(settings: dict[str, Any]) -> None:
+    """Start the registry if the cluster has none."""
+    try:
+        ray.get_actor(REGISTRY, namespace=NAMESPACE)
+    except ValueError:
+        # Imported only here: the registry brings the database along, which takes seconds.
+        from actors.registry import start_registry  # noqa: PLC0415
+
+        start_registry(settings)
 
 
 class RayRuntime(Runtime):
@@ -18,7 +30,7 @@ class RayRuntime(Runtime):
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        start_registry(settings)
+        ensure_registry(settings)
         super().__init__(remote_registry(), _find_host)
 
 

@@ -19,6 +19,7 @@ from ray import serve
 import serve_app
 from actors.cluster import NAMESPACE, remote_registry
 from actors.ports import check_port_free, free_port
+from actors.runtime import ensure_registry
 from everruns.errors import Unavailable
 from everruns.settings import Settings
 from everruns.storage.lock import lock_data_directory
@@ -71,6 +72,8 @@ def run_server(
             # Only now: starting Ray sets handlers of its own.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler)
+            # First, so that it comes up while Serve does.
+            ensure_registry(settings.public())
             report("Starting the API")
             # What Serve tells of its own start would stand between our lines.
             logging.getLogger("ray.serve").setLevel(logging.WARNING)

@@ -61,7 +61,14 @@ class Reader:
 
     async def until_type(self, *types: str) -> Event | Delta:
         """Read on until something of one of these types has come; return the last of them."""
-        await self.until(lambda: any(item.type in types for item in self.items))
+
+        def came() -> bool:
+            last = self.events[-1] if self.events else None
+            if last is not None and last.type == EventType.SESSION_FAILED not in types:
+                raise AssertionError(f"the turn failed: {last.data['error']}")
+            return any(item.type in types for item in self.items)
+
+        await self.until(came)
         return next(item for item in reversed(self.items) if item.type in types)
 
     @property

@@ -26,10 +26,11 @@ MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
 
 @dataclass(frozen=True)
 class LoadedSession:
-    """What a host needs to hold a session: its row and its whole log."""
+    """What a host needs to hold a session: its row, its whole log, and the revision now."""
 
     session: Session
     events: Sequence[Event]
+    revision: int
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class Sessions:
         except EverrunsError:
             self._placement.release(session_id, host)
             raise
-        return LoadedSession(session, events)
+        return LoadedSession(session, events, self._revision.number)
 
     async def release(self, session_id: str, host: str) -> None:
         """Note that a host has let a session go."""

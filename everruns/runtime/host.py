@@ -324,6 +324,7 @@ class SessionHost:
 
     async def _load(self, session_id: str) -> LiveSession:
         loaded = await self._registry.sessions.load(session_id, self.name)
+        self._revision = max(self._revision, loaded.revision)
         session = LiveSession(loaded.session, loaded.events, self._log)
         self._run(session)
         return session

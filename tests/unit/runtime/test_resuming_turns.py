@@ -9,8 +9,9 @@ from everruns.runtime.turn import UNKNOWN_OUTCOME
 from everruns.storage.base import Append
 from everruns.storage.memory import MemoryStore
 from everruns.tools.function import tool
-from tests.conversations import Conversation
-from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
+from tests.conversations import Conversation, simulated
+from tests.logs import LogWriter
+from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
 
 
 class Tools:
@@ -121,8 +122,6 @@ async def test_a_turn_that_was_lost_twice_still_ends_once():
 
 
 async def test_a_resumed_turn_takes_messages_and_can_be_cancelled():
-    from tests.scripts import Gate
-
     session, log = await whole_turn()
     gate = Gate()
     store = store_after_a_crash(session, log[:2])
@@ -144,3 +143,17 @@ async def test_one_session_that_cannot_be_loaded_does_not_stop_the_others():
     tools = Tools()
     async with local_runtime(ScriptedDriver(*answers()), *tools.tools, store=store) as runtime:
         assert (await Conversation(runtime, session).ended()).type == "session.completed"
+
+
+async def test_a_turn_that_moves_to_a_host_finds_what_was_configured_meanwhile():
+    async with local_runtime() as runtime:
+        await (await Conversation.begin(runtime)).say("The host has read its configuration.")
+        model = await simulated(runtime, reply="From the new provider.")
+        talk = await Conversation.begin(runtime, model_id=model)
+        log = LogWriter(talk.id)
+        log.user("begun on another host")
+        append = Append(talk.id, 1, log.events, log.state.summary)
+        assert (await runtime.registry.sessions.append([append])).verdicts == [None]
+        await runtime.host.activate(talk.id)
+        assert (await talk.ended()).type == EventType.SESSION_COMPLETED
+        assert (await talk.messages())[-1].text == "From the new provider."
