@@ -29,6 +29,8 @@ def prepare_environment(settings: Settings) -> None:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     variables = {
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray's default of 15 would let any other program on the machine slow the server down.
+        "RAY_worker_niceness": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(_token_file(settings.data_dir)),
         **_haproxy(),
