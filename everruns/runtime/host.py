@@ -4,56 +4,31 @@ On a cluster each session actor is one host; in one process there is one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import structlog
-from pydantic import SecretStr
 
 from everruns.capabilities.base import Capabilities
-from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
-from everruns.domain.llm import ProviderAccount
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.state import SessionState
 from everruns.domain.state import turn_context as event_context
-from everruns.errors import (
-    EverrunsError,
-    IdempotencyKeyReused,
-    Overloaded,
-    PlacedElsewhere,
-    SessionNotFound,
-)
+from everruns.errors import EverrunsError, IdempotencyKeyReused, Overloaded, PlacedElsewhere
 from everruns.ids import format_time, new_id
-from everruns.providers.base import Driver
-from everruns.providers.registry import open_driver
 from everruns.registry.event_log import EventLog
-from everruns.registry.registry import Configuration, Registry
-from everruns.runtime.context import TurnContext, turn_context
+from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Reading, Want
-from everruns.runtime.files import SessionFiles
-from everruns.runtime.reading import read_session, start_cursor
-from everruns.runtime.session import LiveSession, Watch
+from everruns.runtime.environment import Environment, LocalModel
+from everruns.runtime.reads import Reads
+from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import Turn, end_turn
 from everruns.settings import Settings
-from everruns.storage.base import Append, EventQuery, Verdict
-from everruns.tools.base import ToolContext
 
-READ_PAGE = 512
 CANCEL_PATIENCE_S = 0.5
 # A full host lets go of every session that has neither turn nor reader.
 RELIEF_QUIET_S = 0.0
 
-
-@dataclass(frozen=True)
-class LocalModelAddress:
-    """Where a model that runs beside the product answers, in OpenAI's protocol."""
-
-    base_url: str
-    api_key: SecretStr
-
-
-LocalModel = Callable[[], Awaitable[LocalModelAddress]]
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +43,10 @@ class SessionHost:
         settings: The deployment's settings.
         local_model: Starts the model that runs beside the product, if need be, and returns where
             it answers; ``None`` where there is none.
+
+    Attributes:
+        name: By which placement knows the host.
+        environment: What the turns of its sessions share.
     """
 
     def __init__(
@@ -79,17 +58,12 @@ class SessionHost:
         local_model: LocalModel | None = None,
     ) -> None:
         self.name = name
+        self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
-        self._capabilities = capabilities
         self._settings = settings
-        self._local_model = local_model
-        self._log = EventLog(self._commit)
+        self._log = EventLog(self.environment.append)
+        self._reads = Reads(self._session, registry.sessions.events, settings.delta_pace_ms / 1000)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
-        self._revision = 0
-        self._configurations: dict[str | None, Configuration] = {}
-        self._drivers: dict[str, tuple[ProviderAccount, Driver]] = {}
-        self._reads: dict[str, Watch] = {}
-        self._answered: dict[str, float] = {}
         self._releases: set[asyncio.Task[None]] = set()
 
     # What the edge asks
@@ -166,141 +140,12 @@ class SessionHost:
             await self._let_go(session)
 
     async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
-        """Return what is new for each wish, or wait until something is new for one of them.
-
-        A reader has one call under way at a time; ``nudge`` makes it return at once.
-
-        Args:
-            reader: Who asks; a new name for each asking process.
-            wants: Sessions and cursors.
-            wait_s: Seconds to wait at most.
-
-        Returns:
-            One reading for each wish that has news; empty when there are none.
-        """
-        watch = self._reads[reader] = Watch()
-        sessions: dict[str, LiveSession] = {}
-        try:
-            readings = await self._watch(wants, watch, sessions)
-            if not readings:
-                readings = await self._read_now(wants, sessions)
-            if not readings and await _set_within(watch.dirty, wait_s):
-                if not watch.urgent.is_set():
-                    await _set_within(watch.urgent, self._pace_left(reader))
-                readings = await self._read_now(wants, sessions)
-        finally:
-            for session in sessions.values():
-                session.watches.discard(watch)
-            if self._reads.get(reader) is watch:
-                del self._reads[reader]
-        if readings:
-            self._answered[reader] = asyncio.get_running_loop().time()
-        return readings
+        """Return what is new for each wish, or wait until something is; see ``Reads.read``."""
+        return await self._reads.read(reader, wants, wait_s)
 
     async def nudge(self, reader: str) -> None:
-        """Make the reader's call under way return, so that it can ask for more sessions."""
-        if watch := self._reads.get(reader):
-            watch.dirty.set()
-            watch.urgent.set()
-
-    def _pace_left(self, reader: str) -> float:
-        """Return the seconds for which a reader should gather deltas before its next answer."""
-        since = asyncio.get_running_loop().time() - self._answered.get(reader, 0)
-        return max(0.0, self._settings.delta_pace_ms / 1000 - since)
-
-    async def _watch(
-        self, wants: Sequence[Want], watch: Watch, sessions: dict[str, LiveSession]
-    ) -> list[Reading]:
-        """Fill ``sessions`` with those that are here; return readings for those that are not."""
-        readings: list[Reading] = []
-        found = await asyncio.gather(
-            *(self._session(want.session_id) for want in wants), return_exceptions=True
-        )
-        for want, session in zip(wants, found, strict=True):
-            match session:
-                case LiveSession():
-                    session.watches.add(watch)
-                    sessions[want.session_id] = session
-                case SessionNotFound():
-                    readings.append(Reading(want.key, [], want.cursor, "gone"))
-                case PlacedElsewhere():
-                    readings.append(Reading(want.key, [], want.cursor, "moved"))
-                case error:
-                    raise error
-        return readings
-
-    async def _read_now(
-        self, wants: Sequence[Want], sessions: dict[str, LiveSession]
-    ) -> list[Reading]:
-        readings: list[Reading] = []
-        for want in wants:
-            session = sessions[want.session_id]
-            if session.closed:
-                readings.append(Reading(want.key, [], want.cursor, "moved"))
-                continue
-            cursor = start_cursor(session, want.cursor)
-            events, complete = await self._events_after(session, cursor.sequence or 0)
-            items, after = read_session(session, cursor, events, complete=complete)
-            if items:
-                readings.append(Reading(want.key, items, after))
-        return readings
-
-    async def _events_after(
-        self, session: LiveSession, sequence: int
-    ) -> tuple[Sequence[Event], bool]:
-        events = session.events_after(sequence)
-        if events is not None:
-            return events[:READ_PAGE], len(events) <= READ_PAGE
-        query = EventQuery(after=sequence, limit=READ_PAGE)
-        return await self._registry.sessions.events(session.id, query), False
-
-    # What turns ask
-
-    async def context(self, session: LiveSession) -> TurnContext:
-        """Return the context of the session's next step."""
-        configuration = await self._configuration(session.resource.agent_id)
-        return turn_context(
-            session.resource,
-            session.state,
-            configuration,
-            self._capabilities,
-            self._settings,
-        )
-
-    async def driver(self, account: ProviderAccount) -> Driver:
-        """Return the driver of a provider, opened anew when the provider has changed."""
-        provider = account.provider
-        if provider.provider_type == "local" and not provider.base_url and self._local_model:
-            address = await self._local_model()
-            provider = provider.model_copy(update={"base_url": address.base_url})
-            account = ProviderAccount(provider=provider, api_key=address.api_key)
-        known, driver = self._drivers.get(provider.id, (None, None))
-        if driver is None or known != account:
-            driver = open_driver(account, silence_s=self._settings.model_timeout_s)
-            self._drivers[provider.id] = (account, driver)
-        return driver
-
-    def tool_context(self, session: LiveSession) -> ToolContext:
-        """Return what the session's tools may know."""
-        return ToolContext(
-            session_id=session.id,
-            files=SessionFiles(self._registry.sessions, session.resource.workspace_id),
-            config={},
-            allow_private_addresses=self._settings.allow_private_addresses,
-        )
-
-    async def _configuration(self, agent_id: str | None) -> Configuration:
-        known = self._configurations.get(agent_id)
-        if known is None or known.revision < self._revision:
-            known = await self._registry.configuration(agent_id)
-            self._configurations[agent_id] = known
-            self._revision = max(self._revision, known.revision)
-        return known
-
-    async def _commit(self, appends: Sequence[Append]) -> Sequence[Verdict]:
-        appended = await self._registry.sessions.append(appends)
-        self._revision = max(self._revision, appended.revision)
-        return appended.verdicts
+        """Make a reader's call under way return, so that it can ask for more sessions."""
+        self._reads.nudge(reader)
 
     # Holding sessions
 
@@ -324,7 +169,7 @@ class SessionHost:
 
     async def _load(self, session_id: str) -> LiveSession:
         loaded = await self._registry.sessions.load(session_id, self.name)
-        self._revision = max(self._revision, loaded.revision)
+        self.environment.heed(loaded.revision)
         session = LiveSession(loaded.session, loaded.events, self._log)
         self._run(session)
         return session
@@ -340,7 +185,7 @@ class SessionHost:
         turn = session.state.turn
         if turn is None or turn.id == session.stopped_turn or session.closed or running:
             return
-        session.task = asyncio.create_task(Turn(session, self).run(), name=session.id)
+        session.task = asyncio.create_task(Turn(session, self.environment).run(), name=session.id)
         session.task.add_done_callback(lambda task: self._turn_left(session, task))
 
     def _turn_left(self, session: LiveSession, task: asyncio.Task[None]) -> None:
@@ -357,18 +202,15 @@ class SessionHost:
 
     async def _let_go(self, session: LiveSession) -> None:
         """Forget a session that was closed, so that it can be placed and loaded anew."""
-        if self._loaded.get(session.id) is session:
+        if _finished(self._sessions.get(session.id)) is session:
             del self._sessions[session.id]
             await self._registry.sessions.release(session.id, self.name)
 
     @property
     def _loaded(self) -> dict[str, LiveSession]:
         """The sessions that are in memory, without those still loading."""
-        return {
-            session_id: held.result()
-            for session_id, held in self._sessions.items()
-            if held.done() and not held.cancelled() and not held.exception()
-        }
+        found = {session_id: _finished(held) for session_id, held in self._sessions.items()}
+        return {session_id: session for session_id, session in found.items() if session}
 
     async def held(self) -> Sequence[str]:
         """Return the ids of the sessions on this host."""
@@ -402,8 +244,14 @@ class SessionHost:
         for session in self._loaded.values():
             await _stop(session)
             session.close()
-        for _, driver in self._drivers.values():
-            await driver.close()
+        await self.environment.close()
+
+
+def _finished(held: "asyncio.Future[LiveSession] | None") -> LiveSession | None:
+    """Return the session once it is loaded."""
+    if held is None or not held.done() or held.cancelled() or held.exception():
+        return None
+    return held.result()
 
 
 async def _stop(session: LiveSession) -> None:
@@ -411,14 +259,6 @@ async def _stop(session: LiveSession) -> None:
     if session.task is not None and not session.task.done():
         session.task.cancel()
         await asyncio.wait([session.task], timeout=CANCEL_PATIENCE_S)
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
 
 
 def _input_events(

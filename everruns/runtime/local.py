@@ -5,7 +5,8 @@ import asyncio
 from everruns.capabilities.base import Capabilities
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
-from everruns.runtime.host import RELIEF_QUIET_S, LocalModel, SessionHost
+from everruns.runtime.environment import LocalModel
+from everruns.runtime.host import RELIEF_QUIET_S, SessionHost
 from everruns.runtime.reconciler import reconcile
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings

@@ -11,24 +11,21 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from everruns.domain.events import EventType, NewEvent
-from everruns.domain.llm import ProviderAccount
-from everruns.domain.messages import ContentPart, Message, TextPart, ThinkingBlock, ToolCallPart
 from everruns.domain.state import OpenTurn, SessionState, turn_context
 from everruns.domain.tools import ToolCall, ToolResult
-from everruns.domain.usage import Usage
 from everruns.errors import EverrunsError, InvalidRequest, MaxIterations, ModelFailure, TurnFailure
-from everruns.ids import format_time, new_id
+from everruns.ids import new_id
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest, ReasoningDelta, TextDelta
-from everruns.providers.catalogue import cost_usd
 from everruns.runtime.context import TurnContext
 from everruns.runtime.draft import Draft
+from everruns.runtime.environment import Environment
+from everruns.runtime.outcomes import answered, broken_off, called, returned
 from everruns.runtime.session import LiveSession
-from everruns.tools.base import ToolContext
 from everruns.tools.toolbox import Toolbox
 
 MODEL_RETRIES = 2
@@ -46,32 +43,15 @@ class TurnOver(Exception):
     """The turn was ended by someone else; its loop has nothing left to do."""
 
 
-class TurnHost(Protocol):
-    """What a turn needs of the place it runs in."""
-
-    async def context(self, session: LiveSession) -> TurnContext:
-        """Return the context of the session's next step."""
-        ...
-
-    async def driver(self, account: ProviderAccount) -> Driver:
-        """Return the driver of a provider."""
-        ...
-
-    def tool_context(self, session: LiveSession) -> ToolContext:
-        """Return what the session's tools may know."""
-        ...
-
-
 class Turn:
     """Runs the open turn of one session."""
 
-    def __init__(self, session: LiveSession, host: TurnHost) -> None:
+    def __init__(self, session: LiveSession, environment: Environment) -> None:
         opened = session.state.turn
         assert opened is not None  # noqa: S101
         self._session = session
-        self._host = host
+        self._environment = environment
         self._id = opened.id
-        self._invalid_arguments: dict[str, str] = {}
 
     async def run(self) -> None:
         """Advance the turn until it ends, one way or another.
@@ -81,7 +61,7 @@ class Turn:
         """
         try:
             while turn := self._open(self._session.state):
-                context = await self._host.context(self._session)
+                context = await self._environment.context(self._session)
                 if turn.pending:
                     await self._run_tools(turn, context)
                 else:
@@ -119,38 +99,13 @@ class Turn:
                 "a message to go on, or raise max_iterations."
             )
         session = self._session
-        driver = await self._host.driver(context.account)
+        driver = await self._environment.driver(context.account)
         # From here to the request nothing waits: the draft knows exactly what the model reads.
         draft = session.draft = Draft(new_id("message"), turn.id, session.state.sequence)
         answer = await self._stream(driver, context.request(session.state), draft)
-        self._invalid_arguments = answer.invalid_arguments
 
         def outcome(state: SessionState, now: int) -> list[NewEvent]:
-            turn = self._still_open(state)
-            usage = _priced(answer.usage, context)
-            calls = _distinct_calls(answer.tool_calls, state)
-            said = NewEvent(
-                EventType.MESSAGE_CREATED,
-                {
-                    "message": _agent_message(state, draft, now, calls, answer).wire(),
-                    "usage": usage.wire(),
-                    "model": context.model.qualified_name,
-                    "finish_reason": answer.finish_reason,
-                    "input_sequence": draft.input_sequence,
-                },
-                turn_context(turn),
-            )
-            steered = any(message.sequence > draft.input_sequence for message in state.unread)
-            if calls or steered:
-                return [said]
-            completed = {
-                "turn_id": turn.id,
-                "iterations": turn.iterations + 1,
-                "duration_ms": now - turn.started_ms,
-                "usage": (turn.usage + usage).wire(),
-                "final_message_id": draft.message_id,
-            }
-            return [said, NewEvent(EventType.SESSION_COMPLETED, completed, turn_context(turn))]
+            return answered(state, self._still_open(state), now, draft, answer, context)
 
         await session.append(outcome)
 
@@ -200,51 +155,40 @@ class Turn:
         # A call that had started before this loop met it was started by a process now lost.
         interrupted = set(turn.started_calls)
         calls = list(turn.pending.values())
+        one_by_one = context.parallel_tool_calls is False
+        for group in [[call] for call in calls] if one_by_one else [calls]:
+            await self._announce([call for call in group if call.id not in interrupted])
+            await asyncio.gather(
+                *(
+                    self._run_tool(call, context, interrupted=call.id in interrupted)
+                    for call in group
+                )
+            )
+
+    async def _announce(self, calls: Sequence[ToolCall]) -> None:
         history = self._session.state.history
         message_id = next(said.id for said in reversed(history) if said.role == "agent")
-        fresh = [call for call in calls if call.id not in interrupted]
-
-        def announce(state: SessionState, _now: int) -> list[NewEvent]:
-            turn = self._still_open(state)
-            return [
-                NewEvent(
-                    EventType.TOOL_CALL,
-                    {"tool_call": call.wire(), "message_id": message_id},
-                    turn_context(turn),
-                )
-                for call in fresh
+        await self._session.append(
+            lambda state, _now: [
+                called(self._still_open(state), call, message_id) for call in calls
             ]
-
-        await self._session.append(announce)
-        limit = 1 if context.parallel_tool_calls is False else len(calls)
-        gate = asyncio.Semaphore(limit)
-
-        async def run(call: ToolCall) -> None:
-            async with gate:
-                await self._run_tool(call, context, interrupted=call.id in interrupted)
-
-        await asyncio.gather(*map(run, calls))
+        )
 
     async def _run_tool(self, call: ToolCall, context: TurnContext, *, interrupted: bool) -> None:
         started = asyncio.get_running_loop().time()
-        toolbox = context.toolbox
-        if interrupted and not _is_repeatable(toolbox, call.name):
+        invalid_arguments = self._still_open(self._session.state).invalid_arguments
+        if interrupted and not _is_repeatable(context.toolbox, call.name):
             result = ToolResult(tool_call_id=call.id, error=UNKNOWN_OUTCOME)
-        elif raw := self._invalid_arguments.get(call.id):
-            result = ToolResult(
-                tool_call_id=call.id,
-                error=f"The arguments are not a JSON object: {raw[:200]}",
-            )
+        elif raw := invalid_arguments.get(call.id):
+            error = f"The arguments are not a JSON object: {raw}"
+            result = ToolResult(tool_call_id=call.id, error=error)
         else:
-            outcome = await toolbox.call(call, self._host.tool_context(self._session))
-            result = outcome.result
+            tool_context = self._environment.tool_context(self._session)
+            result = (await context.toolbox.call(call, tool_context)).result
         duration_ms = round((asyncio.get_running_loop().time() - started) * 1000)
-
-        def record(state: SessionState, _now: int) -> list[NewEvent]:
-            turn = self._still_open(state)
-            return [_result_event(turn, call, result, duration_ms)]
-
-        await self._session.append(record)
+        await self._session.append(
+            lambda state, _now: [returned(self._still_open(state), call, result, duration_ms)]
+        )
 
     # The end
 
@@ -275,91 +219,13 @@ async def end_turn(
         turn = state.turn
         if turn is None or turn.id != turn_id:
             return []
-        context = turn_context(turn)
-        events: list[NewEvent] = []
-        draft = session.draft
-        if draft is not None and draft.text.length:
-            partial = _agent_message(state, draft, now, (), None)
-            events.append(
-                NewEvent(
-                    EventType.MESSAGE_CREATED,
-                    {"message": partial.wire(), "input_sequence": draft.input_sequence},
-                    context,
-                )
-            )
         reason = data.get("reason") or "the turn ended"
-        for call in turn.pending.values():
-            if call.id in turn.started_calls:
-                result = ToolResult(tool_call_id=call.id, error=f"Not finished: {reason}.")
-                events.append(_result_event(turn, call, result, now - turn.started_ms))
-        return [*events, NewEvent(ending, {"turn_id": turn.id, **data}, context)]
+        left = broken_off(state, turn, now, session.draft, reason)
+        return [*left, NewEvent(ending, {"turn_id": turn.id, **data}, turn_context(turn))]
 
     return bool(await session.append(build))
-
-
-def _agent_message(
-    state: SessionState,
-    draft: Draft,
-    now: int,
-    calls: Sequence[ToolCall],
-    answer: ModelAnswer | None,
-) -> Message:
-    """Return the message a draft became; without an answer it was broken off."""
-    content: list[ContentPart] = []
-    if draft.text.length:
-        content.append(TextPart(text=str(draft.text)))
-    content += [
-        ToolCallPart(id=call.id, name=call.name, arguments=call.arguments) for call in calls
-    ]
-    return Message(
-        id=draft.message_id,
-        session_id=state.session_id,
-        role="agent",
-        content=content,
-        sequence=state.sequence + 1,
-        metadata={} if answer else {"incomplete": True},
-        thinking_blocks=_thinking(draft, answer),
-        created_at=format_time(now),
-    )
-
-
-def _thinking(draft: Draft, answer: ModelAnswer | None) -> list[ThinkingBlock]:
-    if answer and answer.thinking_blocks:
-        return list(answer.thinking_blocks)
-    return [ThinkingBlock(thinking=str(draft.reasoning))] if draft.reasoning.length else []
-
-
-def _distinct_calls(calls: Sequence[ToolCall], state: SessionState) -> list[ToolCall]:
-    """Give calls whose id the session has seen before a new one: ids address results."""
-    seen = {call.id for message in state.history for call in message.tool_calls}
-    distinct: list[ToolCall] = []
-    for call in calls:
-        fresh = call.model_copy(update={"id": new_id("call")}) if call.id in seen else call
-        seen.add(fresh.id)
-        distinct.append(fresh)
-    return distinct
-
-
-def _result_event(turn: OpenTurn, call: ToolCall, result: ToolResult, duration_ms: int) -> NewEvent:
-    outcome = {"error": result.error} if result.error is not None else {"result": result.result}
-    return NewEvent(
-        EventType.TOOL_RESULT,
-        {
-            "tool_call_id": call.id,
-            "name": call.name,
-            "success": result.error is None,
-            **outcome,
-            "duration_ms": duration_ms,
-        },
-        turn_context(turn),
-    )
 
 
 def _is_repeatable(toolbox: Toolbox, name: str) -> bool:
     tool = toolbox.find(name)
     return tool is not None and tool.repeatable
-
-
-def _priced(usage: Usage, context: TurnContext) -> Usage:
-    cost = cost_usd(context.model.profile, usage)
-    return usage if cost is None else usage.model_copy(update={"estimated_cost_usd": cost})

@@ -5,13 +5,23 @@ import pytest
 from everruns.domain.events import Event, EventType
 from everruns.domain.sessions import Session
 from everruns.domain.state import fold
+from everruns.providers.base import ModelAnswer
 from everruns.runtime.turn import UNKNOWN_OUTCOME
 from everruns.storage.base import Append
 from everruns.storage.memory import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation, simulated
 from tests.logs import LogWriter
-from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
+from tests.scripts import (
+    USAGE,
+    Gate,
+    ScriptedDriver,
+    call,
+    calls,
+    local_runtime,
+    says,
+    step,
+)
 
 
 class Tools:
@@ -157,3 +167,46 @@ async def test_a_turn_that_moves_to_a_host_finds_what_was_configured_meanwhile()
         await runtime.host.activate(talk.id)
         assert (await talk.ended()).type == EventType.SESSION_COMPLETED
         assert (await talk.messages())[-1].text == "From the new provider."
+
+
+async def test_arguments_that_were_no_object_are_still_refused_after_a_crash():
+    broken = ModelAnswer(
+        tool_calls=[call("pay", "c1")], invalid_arguments={"c1": "{nonsense"}, usage=USAGE
+    )
+    async with local_runtime(ScriptedDriver(step(broken), says("Oh."))) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit"])
+        await talk.send("go")
+        await talk.ended()
+        log = await talk.log()
+    asked = next(n for n, event in enumerate(log) if event.type == EventType.TOOL_CALL)
+    tools, store = Tools(), store_after_a_crash(talk.session, log[:asked])
+
+    async with local_runtime(ScriptedDriver(says("Oh.")), *tools.tools, store=store) as runtime:
+        resumed = Conversation(runtime, talk.session)
+        await resumed.ended()
+        (result,) = await resumed.data_of("tool.result")
+
+    assert result["error"] == "The arguments are not a JSON object: {nonsense"
+    assert tools.ran == []
+
+
+async def test_of_calls_that_run_one_after_another_only_the_begun_one_is_uncertain():
+    tools = Tools()
+    answer = calls(call("pay", "c1", amount=1), call("pay", "c2", amount=2))
+    driver = ScriptedDriver(answer, says("Done."))
+    async with local_runtime(driver, *tools.tools) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit"], parallel_tool_calls=False)
+        await talk.send("go")
+        await talk.ended()
+        log = await talk.log()
+    begun = next(n for n, event in enumerate(log) if event.type == EventType.TOOL_CALL)
+    again, store = Tools(), store_after_a_crash(talk.session, log[: begun + 1])
+
+    async with local_runtime(ScriptedDriver(says("Done.")), *again.tools, store=store) as runtime:
+        resumed = Conversation(runtime, talk.session)
+        await resumed.ended()
+        first, second = await resumed.data_of("tool.result")
+
+    assert first["error"] == UNKNOWN_OUTCOME
+    assert second["result"] == "paid"
+    assert again.ran == ["pay 2"]

@@ -11,7 +11,7 @@ from everruns.domain.events import Delta, Event, EventType
 from everruns.domain.messages import Message
 from everruns.domain.state import message_of
 from everruns.ids import read_event_id
-from everruns.runtime import host, session
+from everruns.runtime import reads, session
 from everruns.runtime.cursor import Cursor
 from everruns.tools.function import tool
 from tests.conversations import Conversation, Reader
@@ -137,7 +137,7 @@ async def test_many_readers_of_many_sessions_each_get_their_own():
 
 
 async def test_a_long_log_is_replayed_in_pages(monkeypatch):
-    monkeypatch.setattr(host, "READ_PAGE", 20)
+    monkeypatch.setattr(reads, "READ_PAGE", 20)
     monkeypatch.setattr(session, "RECENT_EVENTS", 10)
 
     async def answer(request):

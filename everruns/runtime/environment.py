@@ -1,0 +1,124 @@
+"""The environment of turns: agents, providers and tools as a host knows them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from everruns.capabilities.base import Capabilities
+from everruns.domain.llm import ProviderAccount
+from everruns.providers.base import Driver
+from everruns.providers.registry import open_driver
+from everruns.registry.registry import Configuration, Registry
+from everruns.runtime.context import TurnContext, turn_context
+from everruns.runtime.files import SessionFiles
+from everruns.runtime.session import LiveSession
+from everruns.settings import Settings
+from everruns.storage.base import Append, Verdict
+from everruns.tools.base import ToolContext
+
+REMEMBERED_AGENTS = 1000
+
+
+@dataclass(frozen=True)
+class LocalModelAddress:
+    """Where a model that runs beside the product answers, in OpenAI's protocol."""
+
+    base_url: str
+    api_key: SecretStr
+
+
+LocalModel = Callable[[], Awaitable[LocalModelAddress]]
+
+
+class Environment:
+    """What all turns of a host share.
+
+    Agents and providers are read once and kept until the registry's revision, which every answer
+    to an append carries, says that something has changed.
+
+    Args:
+        registry: The registry, or what stands for it on another node.
+        capabilities: All capabilities there are.
+        settings: The deployment's settings.
+        local_model: Starts the model that runs beside the product, if need be, and returns where
+            it answers; ``None`` where there is none.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        capabilities: Capabilities,
+        settings: Settings,
+        local_model: LocalModel | None,
+    ) -> None:
+        self._registry = registry
+        self._capabilities = capabilities
+        self._settings = settings
+        self._local_model = local_model
+        self._revision = 0
+        self._configurations: dict[str | None, Configuration] = {}
+        self._drivers: dict[str, tuple[ProviderAccount, Driver]] = {}
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[Verdict]:
+        """Store events in the registry; see ``Sessions.append``."""
+        appended = await self._registry.sessions.append(appends)
+        self.heed(appended.revision)
+        return appended.verdicts
+
+    def heed(self, revision: int) -> None:
+        """Take note of the revision that the registry is at."""
+        self._revision = max(self._revision, revision)
+
+    async def context(self, session: LiveSession) -> TurnContext:
+        """Return the context of a session's next step.
+
+        Raises:
+            NoModel: Nobody names a model that is offered, and there is no default.
+        """
+        configuration = await self._configuration(session.resource.agent_id)
+        return turn_context(
+            session.resource, session.state, configuration, self._capabilities, self._settings
+        )
+
+    async def driver(self, account: ProviderAccount) -> Driver:
+        """Return the driver of a provider, opened anew when the provider has changed.
+
+        Raises:
+            InvalidRequest: The provider's settings do not make one.
+            ProviderUnavailable: The local model does not start.
+        """
+        provider = account.provider
+        if provider.provider_type == "local" and not provider.base_url and self._local_model:
+            address = await self._local_model()
+            provider = provider.model_copy(update={"base_url": address.base_url})
+            account = ProviderAccount(provider=provider, api_key=address.api_key)
+        known, driver = self._drivers.get(provider.id, (None, None))
+        if driver is None or known != account:
+            driver = open_driver(account, silence_s=self._settings.model_timeout_s)
+            self._drivers[provider.id] = (account, driver)
+        return driver
+
+    def tool_context(self, session: LiveSession) -> ToolContext:
+        """Return what a session's tools may know."""
+        return ToolContext(
+            session_id=session.id,
+            files=SessionFiles(self._registry.sessions, session.resource.workspace_id),
+            config={},
+            allow_private_addresses=self._settings.allow_private_addresses,
+        )
+
+    async def _configuration(self, agent_id: str | None) -> Configuration:
+        known = self._configurations.get(agent_id)
+        if known is None or known.revision < self._revision:
+            known = await self._registry.configuration(agent_id)
+            if len(self._configurations) >= REMEMBERED_AGENTS:
+                self._configurations.clear()
+            self._configurations[agent_id] = known
+            self.heed(known.revision)
+        return known
+
+    async def close(self) -> None:
+        """Give up the connections to providers."""
+        for _, driver in self._drivers.values():
+            await driver.close()

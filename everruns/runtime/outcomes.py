@@ -1,0 +1,155 @@
+"""Outcomes: the events that the steps of a turn leave in the log.
+
+Source: docs/contract.md, "Events".
+"""
+
+from collections.abc import Sequence
+
+from everruns.domain.events import EventType, NewEvent
+from everruns.domain.messages import ContentPart, Message, TextPart, ThinkingBlock, ToolCallPart
+from everruns.domain.state import OpenTurn, SessionState, turn_context
+from everruns.domain.tools import ToolCall, ToolResult
+from everruns.domain.usage import Usage
+from everruns.ids import format_time, new_id
+from everruns.providers.base import ModelAnswer
+from everruns.providers.catalogue import cost_usd
+from everruns.runtime.context import TurnContext
+from everruns.runtime.draft import Draft
+
+# Characters that are kept of arguments that were no JSON object.
+SHOWN_ARGUMENTS = 200
+
+
+def answered(
+    state: SessionState,
+    turn: OpenTurn,
+    now: int,
+    draft: Draft,
+    answer: ModelAnswer,
+    context: TurnContext,
+) -> list[NewEvent]:
+    """Return what a model's answer leaves: its message, and the turn's end unless it goes on.
+
+    It goes on when the answer calls tools, and when a user said something meanwhile.
+    """
+    usage = _priced(answer.usage, context)
+    calls, invalid_arguments = _distinct_calls(answer, state)
+    invalid = {"invalid_arguments": invalid_arguments} if invalid_arguments else {}
+    said = NewEvent(
+        EventType.MESSAGE_CREATED,
+        {
+            "message": _agent_message(state, draft, now, calls, answer).wire(),
+            "usage": usage.wire(),
+            "model": context.model.qualified_name,
+            "finish_reason": answer.finish_reason,
+            "input_sequence": draft.input_sequence,
+            **invalid,
+        },
+        turn_context(turn),
+    )
+    steered = any(message.sequence > draft.input_sequence for message in state.unread)
+    if calls or steered:
+        return [said]
+    completed = {
+        "turn_id": turn.id,
+        "iterations": turn.iterations + 1,
+        "duration_ms": now - turn.started_ms,
+        "usage": (turn.usage + usage).wire(),
+        "final_message_id": draft.message_id,
+    }
+    return [said, NewEvent(EventType.SESSION_COMPLETED, completed, turn_context(turn))]
+
+
+def called(turn: OpenTurn, call: ToolCall, message_id: str) -> NewEvent:
+    """Return what says that a tool call is about to run."""
+    data = {"tool_call": call.wire(), "message_id": message_id}
+    return NewEvent(EventType.TOOL_CALL, data, turn_context(turn))
+
+
+def returned(turn: OpenTurn, call: ToolCall, result: ToolResult, duration_ms: int) -> NewEvent:
+    """Return what says how a tool call ended."""
+    outcome = {"error": result.error} if result.error is not None else {"result": result.result}
+    return NewEvent(
+        EventType.TOOL_RESULT,
+        {
+            "tool_call_id": call.id,
+            "name": call.name,
+            "success": result.error is None,
+            **outcome,
+            "duration_ms": duration_ms,
+        },
+        turn_context(turn),
+    )
+
+
+def broken_off(
+    state: SessionState, turn: OpenTurn, now: int, draft: Draft | None, reason: str
+) -> list[NewEvent]:
+    """Return what a turn leaves that ends before its answer: the text so far, results for calls."""
+    events: list[NewEvent] = []
+    if draft is not None and draft.text.length:
+        partial = _agent_message(state, draft, now, (), None)
+        data = {"message": partial.wire(), "input_sequence": draft.input_sequence}
+        events.append(NewEvent(EventType.MESSAGE_CREATED, data, turn_context(turn)))
+    for call in turn.pending.values():
+        if call.id in turn.started_calls:
+            result = ToolResult(tool_call_id=call.id, error=f"Not finished: {reason}.")
+            events.append(returned(turn, call, result, now - turn.started_ms))
+    return events
+
+
+def _agent_message(
+    state: SessionState,
+    draft: Draft,
+    now: int,
+    calls: Sequence[ToolCall],
+    answer: ModelAnswer | None,
+) -> Message:
+    """Return the message a draft became; without an answer it was broken off."""
+    content: list[ContentPart] = []
+    if draft.text.length:
+        content.append(TextPart(text=str(draft.text)))
+    content += [
+        ToolCallPart(id=call.id, name=call.name, arguments=call.arguments) for call in calls
+    ]
+    return Message(
+        id=draft.message_id,
+        session_id=state.session_id,
+        role="agent",
+        content=content,
+        sequence=state.sequence + 1,
+        metadata={} if answer else {"incomplete": True},
+        thinking_blocks=_thinking(draft, answer),
+        created_at=format_time(now),
+    )
+
+
+def _thinking(draft: Draft, answer: ModelAnswer | None) -> list[ThinkingBlock]:
+    if answer and answer.thinking_blocks:
+        return list(answer.thinking_blocks)
+    return [ThinkingBlock(thinking=str(draft.reasoning))] if draft.reasoning.length else []
+
+
+def _distinct_calls(
+    answer: ModelAnswer, state: SessionState
+) -> tuple[list[ToolCall], dict[str, str]]:
+    """Give calls whose id the session has seen before a new one: ids address results.
+
+    Returns:
+        The calls, and by their ids the arguments that were no JSON object.
+    """
+    seen = {call.id for message in state.history for call in message.tool_calls}
+    distinct: list[ToolCall] = []
+    invalid: dict[str, str] = {}
+    for call in answer.tool_calls:
+        fresh = call.model_copy(update={"id": new_id("call")}) if call.id in seen else call
+        seen.add(fresh.id)
+        distinct.append(fresh)
+        if call.id in answer.invalid_arguments:
+            invalid[fresh.id] = answer.invalid_arguments[call.id][:SHOWN_ARGUMENTS]
+    return distinct, invalid
+
+
+def _priced(usage: Usage, context: TurnContext) -> Usage:
+    cost = cost_usd(context.model.profile, usage)
+    return usage if cost is None else usage.model_copy(update={"estimated_cost_usd": cost})
