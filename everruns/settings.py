@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     replicas: int = Field(1, ge=1, le=64, description="API replicas.")
     warm_session_actors: int = Field(2, ge=1, description="Empty session actors kept ready.")
     max_session_actors: int = Field(
-        0, ge=0, description="Most session actors; 0 means 8 for each CPU of the cluster."
+        0, ge=0, description="Most session actors; 0 means 2 for each CPU of the cluster."
     )
     sessions_per_actor: int = Field(128, ge=1, description="Live sessions an actor may share.")
     hibernate_after_s: float = Field(
