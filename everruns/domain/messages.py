@@ -136,21 +136,14 @@ class Message(Model):
     controls: Controls | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     tags: list[str] = Field(default_factory=list)
-    thinking_blocks: list[ThinkingBlock] = Field(default_factory=list[ThinkingBlock])
+    thinking_blocks: list[ThinkingBlock] | None = None
     created_at: str
 
     @computed_field
     @property
     def thinking(self) -> str | None:
         """The readable reasoning of the message, if it has any."""
-        return "".join(block.thinking for block in self.thinking_blocks) or None
-
-    def wire(self) -> dict[str, Any]:
-        """Return the JSON object a client sees."""
-        shown = super().wire()
-        if not self.thinking_blocks:
-            del shown["thinking_blocks"]
-        return shown
+        return "".join(block.thinking for block in self.thinking_blocks or ()) or None
 
     @property
     def text(self) -> str:

@@ -149,7 +149,7 @@ def _agent_blocks(message: Message, *, with_thinking: bool) -> list[Block]:
     ]
     blocks: list[Block] = []
     shown = called = 0
-    for thought in message.thinking_blocks if with_thinking else ():
+    for thought in (message.thinking_blocks or ()) if with_thinking else ():
         if sealed := _sealed(thought):
             blocks += _text_blocks(text[shown : thought.text_before])
             blocks += calls[called : thought.calls_before]

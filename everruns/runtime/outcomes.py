@@ -124,10 +124,10 @@ def _agent_message(
     )
 
 
-def _thinking(draft: Draft, answer: ModelAnswer | None) -> list[ThinkingBlock]:
+def _thinking(draft: Draft, answer: ModelAnswer | None) -> list[ThinkingBlock] | None:
     if answer and answer.thinking_blocks:
         return list(answer.thinking_blocks)
-    return [ThinkingBlock(thinking=str(draft.reasoning))] if draft.reasoning.length else []
+    return [ThinkingBlock(thinking=str(draft.reasoning))] if draft.reasoning.length else None
 
 
 def _distinct_calls(
