@@ -139,10 +139,14 @@ def _explain(problem: Mapping[str, Any]) -> str:
 
 
 def error_classes(root: type[EverrunsError] = EverrunsError) -> Iterator[type[EverrunsError]]:
-    """Yield a class of errors and all below it, each once."""
-    yield root
-    for child in root.__subclasses__():
-        yield from error_classes(child)
+    """Yield a class of errors and all below it that are the product's own, each once.
+
+    Others make subclasses of their own as they run, such as Ray for errors out of actors.
+    """
+    if root.__module__ == EverrunsError.__module__:
+        yield root
+        for child in root.__subclasses__():
+            yield from error_classes(child)
 
 
 class ErrorBoundary:

@@ -1,6 +1,7 @@
 """Objects in actors, used as if they were here."""
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ class Room:
     async def say(self, word: str, *, loud: bool = False) -> str:
         return word.upper() if loud else word
 
-    async def create(self, _wanted: str, key: str | None = None) -> str | None:
+    async def create(self, wanted: str, key: str | None = None) -> str | None:
+        if wanted == "the end":
+            os._exit(1)
         return key
 
 
@@ -80,9 +83,9 @@ async def test_what_does_no_harm_is_repeated_while_the_actor_restarts(house, nam
 async def test_what_creates_without_a_key_is_not_repeated(house, name: str):
     patient = remote(name, patience_s=30)
     await patient.say("up")
-    ray.kill(house, no_restart=False)
     with pytest.raises(HostLost):
-        await patient.create("without a key")
+        await patient.create("the end")
+    assert await patient.say("up again") == "up again"
 
 
 async def test_another_actor_that_takes_the_name_is_found(house, name: str):

@@ -9,6 +9,7 @@ from everruns.errors import (
     EverrunsError,
     IdempotencyKeyReused,
     Overloaded,
+    SessionNotFound,
     TooLarge,
     Unauthorized,
     UnknownModel,
@@ -40,6 +41,12 @@ def test_codes_are_of_one_class_each():
     codes = [error.code for error in error_classes()]
 
     assert len(set(codes)) == len(codes)
+
+
+def test_classes_that_others_make_of_our_errors_are_not_told_of():
+    foreign = type("SessionNotFoundInAnActor", (SessionNotFound,), {"__module__": "elsewhere"})
+
+    assert foreign not in error_classes()
 
 
 def test_a_retry_is_never_asked_for_at_once():
