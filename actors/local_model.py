@@ -6,6 +6,7 @@ hundred megabytes, and costs nothing until then.
 
 import asyncio
 import secrets
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,9 @@ class LocalModelActor:
     """Runs the engine, whose own threads serve HTTP."""
 
     def __init__(self, api_key: str) -> None:
-        import xllamacpp  # noqa: PLC0415  # pyright: ignore  # an optional extra
-
-        parameters: Any = xllamacpp.CommonParams()
+        # An optional extra without types.
+        engine: Any = import_module("xllamacpp")
+        parameters = engine.CommonParams()
         parameters.model.path = str(_weights())
         parameters.hostnames = ["127.0.0.1"]
         parameters.port = 0
@@ -54,7 +55,7 @@ class LocalModelActor:
         parameters.cache_ram_mib = 0
         parameters.n_parallel = PARALLEL_ANSWERS
         parameters.warmup = False
-        self._server: Any = xllamacpp.Server(parameters)
+        self._server: Any = engine.Server(parameters)
 
     @ray.method
     def base_url(self) -> str:

@@ -42,41 +42,32 @@ ModelName = Annotated[str, Field(min_length=1, max_length=512)]
 MaxIterations = Annotated[int, Field(ge=1, le=1000), Number]
 
 
-class AgentInput(Model):
+class AgentFields(Model):
+    """What a client decides of an agent beside its name."""
+
+    display_name: Name | None = None
+    description: Description | None = None
+    system_prompt: Prompt = ""
+    default_model_id: ModelName | None = None
+    tags: Tags = Field(default_factory=list)
+    capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
+    tools: ClientTools = Field(default_factory=list[ToolDefinition])
+    max_iterations: MaxIterations | None = None
+    parallel_tool_calls: Flag | None = None
+    initial_files: InitialFiles = Field(default_factory=list[InitialFile])
+
+
+class AgentInput(AgentFields):
     """What creates an agent, or replaces all of one when ``id`` names it."""
 
     id: Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")] | None = None
     name: Name
-    display_name: Name | None = None
-    description: Description | None = None
-    system_prompt: Prompt = ""
-    default_model_id: ModelName | None = None
-    tags: Tags = Field(default_factory=list)
-    capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
-    tools: ClientTools = Field(default_factory=list[ToolDefinition])
-    max_iterations: MaxIterations | None = None
-    parallel_tool_calls: Flag | None = None
-    initial_files: InitialFiles = Field(default_factory=list[InitialFile])
 
 
-class AgentPatch(Model):
+class AgentPatch(AgentFields):
     """The fields of an agent to change; those not sent stay as they are."""
 
     name: Name = ""
-    display_name: Name | None = None
-    description: Description | None = None
-    system_prompt: Prompt = ""
-    default_model_id: ModelName | None = None
-    tags: Tags = Field(default_factory=list)
-    capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
-    tools: ClientTools = Field(default_factory=list[ToolDefinition])
-    max_iterations: MaxIterations | None = None
-    parallel_tool_calls: Flag | None = None
-    initial_files: InitialFiles = Field(default_factory=list[InitialFile])
-
-    def changes(self) -> dict[str, Any]:
-        """Return the fields that the client sent, as values."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class Agent(Model):

@@ -20,6 +20,10 @@ class Model(BaseModel):
         """Return the JSON object a client sees; fields without a value are left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that were given, as values, without those left to their defaults."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
 
 class Page(Model, Generic[Item]):
     """One page of a list.

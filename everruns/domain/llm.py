@@ -78,14 +78,12 @@ class OfferedModel(Model):
         return f"{self.provider_name}/{self.model_id}"
 
 
-class ProviderInput(Model):
-    """What adds a provider.
+class ProviderFields(Model):
+    """What a client decides of a provider beside its name and type.
 
     ``models`` names what it offers; without it the catalogue decides. The first is the default.
     """
 
-    name: ProviderName
-    provider_type: ProviderType
     base_url: BaseUrl | None = None
     api_key: Annotated[SecretStr, Field(min_length=1, max_length=4096)] | None = None
     is_default: Flag = False
@@ -96,22 +94,17 @@ class ProviderInput(Model):
     )
 
 
-class ProviderPatch(Model):
+class ProviderInput(ProviderFields):
+    """What adds a provider."""
+
+    name: ProviderName
+    provider_type: ProviderType
+
+
+class ProviderPatch(ProviderFields):
     """The fields of a provider to change; those not sent stay as they are."""
 
     name: ProviderName = "-"
-    base_url: BaseUrl | None = None
-    api_key: Annotated[SecretStr, Field(min_length=1, max_length=4096)] | None = None
-    is_default: Flag = False
-    status: ProviderStatus = "active"
-    settings: dict[str, Any] = Field(default_factory=dict)
-    models: Annotated[list[ModelInput], Field(max_length=200)] = Field(
-        default_factory=list[ModelInput]
-    )
-
-    def changes(self) -> dict[str, Any]:
-        """Return the fields that the client sent, as values."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class Provider(Model):
