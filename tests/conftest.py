@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from everruns.errors import CapacityExhausted
 from everruns.runtime.runtime import Runtime
@@ -16,6 +17,11 @@ HIBERNATE_AFTER_S = 1.0
 SESSION_ACTORS = 2
 SESSIONS_PER_ACTOR = 2
 CAPACITY = SESSION_ACTORS * SESSIONS_PER_ACTOR
+
+
+# How long an example takes says nothing on a machine that others use too.
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
