@@ -84,3 +84,15 @@ class Session(Model):
     updated_at: str
     started_at: str | None = None
     finished_at: str | None = None
+
+    def summed_up(self, summary: SessionSummary) -> "Session":
+        """Return the session, as it was created, with what its log says of it.
+
+        A summary without a time leaves that of the creation.
+        """
+        decided = {name: getattr(summary, name) for name in _SUMMARIZED}
+        updated_at = summary.updated_at or self.updated_at
+        return self.model_copy(update={**decided, "updated_at": updated_at})
+
+
+_SUMMARIZED = SessionSummary.model_fields.keys() & Session.model_fields.keys()

@@ -8,7 +8,7 @@ from typing import TypeVar
 from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
-from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.sessions import Session
 from everruns.storage.base import (
     Append,
     EventQuery,
@@ -25,12 +25,13 @@ Resource = TypeVar("Resource", Agent, Session)
 
 @dataclass
 class _StoredSession:
+    created: Session
     session: Session
     turn_id: str | None = None
     events: list[Event] = field(default_factory=list[Event])
 
     def take(self, append: Append) -> None:
-        self.session = _with_summary(self.session, append.summary)
+        self.session = self.created.summed_up(append.summary)
         self.turn_id = append.summary.turn_id
         self.events += append.events
 
@@ -111,7 +112,7 @@ class MemoryStore:
         """Store a new session with its first files; the same session again changes nothing."""
         with self._lock:
             if session.id not in self._sessions:
-                self._sessions[session.id] = _StoredSession(session)
+                self._sessions[session.id] = _StoredSession(session, session)
                 self._put_files(files)
                 self._put_receipt(receipt)
 
@@ -234,20 +235,6 @@ class MemoryStore:
 
 def _age(resource: Agent | Session) -> tuple[str, str]:
     return resource.created_at, resource.id
-
-
-def _with_summary(session: Session, summary: SessionSummary) -> Session:
-    return session.model_copy(
-        update={
-            "status": summary.status,
-            "usage": summary.usage,
-            "preview": summary.preview,
-            "output_preview": summary.output_preview,
-            "started_at": summary.started_at,
-            "finished_at": summary.finished_at,
-            "updated_at": summary.updated_at or session.updated_at,
-        }
-    )
 
 
 def _page(

@@ -7,7 +7,6 @@ Times are kept as the resources hold them (RFC 3339 text sorts by time) or as mi
 
 from typing import Any
 
-import orjson
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -112,9 +111,6 @@ files = Table(
     PrimaryKeyConstraint("workspace_id", "path"),
 )
 
-# The fields of a session that its log decides.
-_SUMMARIZED = frozenset(SessionSummary.model_fields) & frozenset(Session.model_fields)
-
 
 def agent_row(agent: Agent) -> Row:
     """Return the row of an agent."""
@@ -160,7 +156,6 @@ def provider_of(row: RowMapping, cipher: Cipher) -> ProviderAccount:
 
 def session_row(session: Session) -> Row:
     """Return the row of a new session, whose log is empty."""
-    summary = SessionSummary.model_validate({name: getattr(session, name) for name in _SUMMARIZED})
     return {
         "id": session.id,
         "agent_id": session.agent_id,
@@ -168,16 +163,16 @@ def session_row(session: Session) -> Row:
         "title": session.title,
         "created_at": session.created_at,
         "document": session.model_dump_json(),
-        **summary_row(summary),
+        **summary_row(SessionSummary(preview=session.preview)),
     }
 
 
 def session_of(row: RowMapping) -> Session:
     """Return the session of a row."""
-    session, summary = orjson.loads(row["document"]), orjson.loads(row["summary"])
-    # A log that is empty has no time of its own.
-    decided = {name: summary[name] for name in _SUMMARIZED if summary[name] is not None}
-    return Session.model_validate({**session, "finished_at": None, **decided})
+    created = Session.model_validate_json(row["document"])
+    if row["sequence"] == 0:
+        return created
+    return created.summed_up(SessionSummary.model_validate_json(row["summary"]))
 
 
 def summary_row(summary: SessionSummary) -> Row:
