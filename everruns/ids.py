@@ -34,18 +34,6 @@ def format_time(ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
-def parse_time(text: str) -> int:
-    """Read an RFC 3339 time as milliseconds since the epoch.
-
-    Raises:
-        ValueError: The text is no RFC 3339 time.
-    """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
-
-
 def _uuid7_hex(ms: int, free: int) -> str:
     """Lay out a UUIDv7: 48 bits of time, then 12 and 62 bits of ``free`` around the marks."""
     high, low = free >> 62, free & ((1 << 62) - 1)

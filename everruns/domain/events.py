@@ -42,18 +42,6 @@ class EventContext(Model):
     input_message_id: str | None = None
 
 
-class EventEnvelope(Model):
-    """An event as a client sees it."""
-
-    id: str
-    type: EventType
-    ts: str
-    session_id: str
-    sequence: int | None = None
-    context: EventContext = EventContext()
-    data: dict[str, Any]
-
-
 @dataclass(frozen=True)
 class Event:
     """A durable event: the columns by which it is found, and its envelope as JSON.
