@@ -10,7 +10,6 @@ from everruns.runtime.host import SessionHost
 
 if TYPE_CHECKING:
     from actors.local_model import LocalModel
-    from actors.pool import SessionActorPool
 
 NAMESPACE = "everruns"
 REGISTRY = "registry"
@@ -18,6 +17,8 @@ SESSION_ACTOR = "session-actor-"
 LOCAL_MODEL = "local-model"
 
 REGISTRY_PATIENCE_S = 30.0
+# Longer than a read waits for news; shorter than a caller would wait for a host that hangs.
+HOST_TIMEOUT_S = 15.0
 # Waiting reads and sends are many and cheap; the bound only keeps a runaway caller out.
 MAX_CONCURRENCY = 10_000
 
@@ -52,11 +53,6 @@ def remote_registry() -> Registry:
     return cast("Registry", RemoteRegistry())
 
 
-def remote_pool() -> "SessionActorPool":
-    """Return what stands for the pool of session actors."""
-    return cast("SessionActorPool", _registry_room("pool"))
-
-
 def remote_local_model() -> "LocalModel":
     """Return what stands for the model that runs on the registry's node."""
     return cast("LocalModel", _registry_room("local_model"))
@@ -68,4 +64,4 @@ def remote_host(name: str) -> SessionHost:
     Raises:
         ValueError: No actor has this name.
     """
-    return cast("SessionHost", Remote(lambda: _actor(name), "host"))
+    return cast("SessionHost", Remote(lambda: _actor(name), "host", timeout_s=HOST_TIMEOUT_S))

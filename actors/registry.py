@@ -1,31 +1,39 @@
 """The registry actor: the registry in a process of its own, and the session actors it keeps."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import ray
 
-from actors.cluster import MAX_CONCURRENCY, NAMESPACE, REGISTRY, remote_host
+from actors.cluster import MAX_CONCURRENCY, NAMESPACE, REGISTRY
 from actors.local_model import LocalModel, local_model_installed
 from actors.pool import SessionActorPool
 from actors.remote import answer
+from actors.runtime import find_host
 from everruns.capabilities.registry import load_capabilities
+from everruns.errors import EverrunsError
 from everruns.log import configure_log
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.host import RELIEF_QUIET_S
-from everruns.runtime.reconciler import reconcile
+from everruns.runtime.reconciler import Reconciler
+from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings, load_settings
 from everruns.storage.sql import open_store
 
 SESSION_ACTORS_PER_CPU = 2
+START_RETRY_S = 1.0
+
+Answer = TypeVar("Answer")
 
 
 class RegistryActor:
     """Owns the database, and decides where sessions live.
 
     Detached and restarted for ever: a new life finds the session actors of the one before and
-    asks them what they hold.
+    asks them what they hold. A database that cannot be opened is tried again and again, and every
+    call is told meanwhile what is wrong with it.
 
     Args:
         settings: The deployment's settings without secrets; these are read from the environment
@@ -34,50 +42,69 @@ class RegistryActor:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         configure_log()
-        own = load_settings(**settings)
-        cpus = int(ray.cluster_resources().get("CPU", 1))
-        placement = Placement(
-            own.sessions_per_actor,
-            own.warm_session_actors,
-            own.max_session_actors or SESSION_ACTORS_PER_CPU * cpus,
-        )
-        self._registry = Registry(
-            open_store(own.data_dir, own.encryption_key), load_capabilities(), placement
-        )
-        self._pool = SessionActorPool(placement, settings)
-        self._rooms = {
-            "registry": self._registry,
-            "agents": self._registry.agents,
-            "providers": self._registry.providers,
-            "sessions": self._registry.sessions,
-            "pool": self._pool,
-            "local_model": LocalModel(),
-        }
+        self._settings = settings
+        self._problem: EverrunsError | None = None
+        self._rooms: dict[str, object] = {}
         self._tasks: list[asyncio.Future[None]] = []
-        self._started = asyncio.ensure_future(self._start(own))
+        self._answerable = asyncio.Event()
+        self._started = asyncio.ensure_future(self._start(load_settings(**settings)))
+        self._started.add_done_callback(lambda _: self._answerable.set())
 
     async def _start(self, settings: Settings) -> None:
-        await self._registry.seed(settings, has_local_model=local_model_installed())
-        await self._pool.adopt()
+        store = await self._persist(
+            lambda: asyncio.to_thread(open_store, settings.data_dir, settings.encryption_key)
+        )
+        cpus = int(ray.cluster_resources().get("CPU", 1))
+        placement = Placement(
+            settings.sessions_per_actor,
+            settings.warm_session_actors,
+            settings.max_session_actors or SESSION_ACTORS_PER_CPU * cpus,
+        )
+        registry = Registry(store, load_capabilities(), placement)
+        has_local_model = local_model_installed()
+        await self._persist(lambda: registry.seed(settings, has_local_model=has_local_model))
 
         async def relieve(host: str) -> int:
-            return await remote_host(host).hibernate(RELIEF_QUIET_S)
+            return await (await find_host(host)).hibernate(RELIEF_QUIET_S)
 
-        async def activate(host: str, session_id: str) -> None:
-            await remote_host(host).activate(session_id)
-
-        self._registry.sessions.relieve = relieve
+        registry.sessions.relieve = relieve
+        reconciler = Reconciler(registry.sessions, find_host)
+        watch = HostWatch(registry, find_host, reconciler.wake)
+        pool = SessionActorPool(placement, watch, self._settings)
+        await pool.adopt()
         self._tasks = [
-            asyncio.ensure_future(self._pool.keep()),
-            asyncio.ensure_future(reconcile(self._registry.sessions, activate)),
+            asyncio.ensure_future(pool.keep()),
+            asyncio.ensure_future(reconciler.run()),
         ]
+        self._rooms = {
+            "registry": registry,
+            "agents": registry.agents,
+            "providers": registry.providers,
+            "sessions": registry.sessions,
+            "local_model": LocalModel(),
+        }
+
+    async def _persist(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Try until it succeeds; meanwhile every caller is told what is wrong."""
+        while True:
+            try:
+                return await attempt()
+            except EverrunsError as problem:
+                self._problem = problem
+                self._answerable.set()
+            await asyncio.sleep(START_RETRY_S)
 
     @ray.method
     async def call(
         self, room: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Carry out one call of the registry or of what it keeps."""
-        await asyncio.shield(self._started)
+        await self._answerable.wait()
+        if self._started.done():
+            # Raises what nobody foresaw, if that ended it.
+            self._started.result()
+        elif self._problem is not None:
+            raise self._problem
         return await answer(self._rooms, room, method, args, kwargs)
 
 

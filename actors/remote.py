@@ -28,15 +28,21 @@ class Remote:
         room: Which of the actor's objects is meant.
         patience_s: Seconds for which calls that do no harm when repeated are repeated while the
             actor is being restarted.
+        timeout_s: Seconds after which a call is given up and its outcome unknown.
     """
 
     def __init__(
-        self, find: "Callable[[], ActorHandle[Any]]", room: str, patience_s: float = 0
+        self,
+        find: "Callable[[], ActorHandle[Any]]",
+        room: str,
+        patience_s: float = 0,
+        timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
         self._find = find
         self._handle: ActorHandle[Any] | None = find()
         self._room = room
         self._patience_s = patience_s
+        self._timeout_s = timeout_s
 
     def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
         if method.startswith("_"):
@@ -55,7 +61,7 @@ class Remote:
         while True:
             try:
                 reference = self._actor().call.remote(self._room, method, args, kwargs)
-                return await asyncio.wait_for(reference, CALL_TIMEOUT_S)
+                return await asyncio.wait_for(reference, self._timeout_s)
             except RayTaskError as error:
                 cause: object = getattr(error, "cause", None)
                 if isinstance(cause, EverrunsError | ToolError):

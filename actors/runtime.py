@@ -31,13 +31,18 @@ class RayRuntime(Runtime):
 
     def __init__(self, settings: dict[str, Any]) -> None:
         ensure_registry(settings)
-        super().__init__(remote_registry(), _find_host)
+        super().__init__(remote_registry(), find_host)
 
 
 _hosts: dict[str, SessionHost] = {}
 
 
-async def _find_host(name: str) -> SessionHost:
+async def find_host(name: str) -> SessionHost:
+    """Return what stands for a session host.
+
+    Raises:
+        HostLost: No actor has this name.
+    """
     if name not in _hosts:
         try:
             _hosts[name] = remote_host(name)

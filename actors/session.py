@@ -5,7 +5,7 @@ from typing import Any
 
 import ray
 
-from actors.cluster import remote_local_model, remote_pool, remote_registry
+from actors.cluster import remote_local_model, remote_registry
 from actors.remote import answer
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
@@ -16,8 +16,8 @@ from everruns.settings import load_settings
 class SessionActor:
     """Holds live sessions and runs their turns.
 
-    Named ``session-actor-<n>``. A new one, and one that Ray has restarted, tells the pool that it
-    is up and empty; what its earlier life held is then placed and resumed anew.
+    Named ``session-actor-<n>``, and restarted by Ray when it dies. The registry watches it (see
+    ``HostWatch``): what an earlier life held is placed and resumed anew.
 
     Args:
         name: The actor's own name.
@@ -34,10 +34,7 @@ class SessionActor:
             remote_local_model().address,
         )
         self._rooms = {"host": self._host}
-        self._tasks = [
-            asyncio.ensure_future(remote_pool().host_started(name)),
-            asyncio.ensure_future(self._host.tidy()),
-        ]
+        self._tidying = asyncio.ensure_future(self._host.tidy())
 
     @ray.method
     async def call(

@@ -213,6 +213,12 @@ class MaxIterations(TurnFailure):
     code = "MAX_ITERATIONS"
 
 
+class TurnCrashed(TurnFailure):
+    """The turn lost its host several times in a row without storing anything in between."""
+
+    code = "TURN_CRASHED"
+
+
 class NoModel(TurnFailure):
     """No model is named by message, session or agent, and no default provider offers one."""
 

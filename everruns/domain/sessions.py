@@ -8,6 +8,7 @@ Source: docs/contract.md, "Resources", Session.
 from typing import Annotated, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from everruns.domain.agents import (
     Capabilities,
@@ -46,6 +47,9 @@ class SessionSummary(Model):
     """The part of a session that its event log decides, stored beside it for lists.
 
     Written in the same transaction as the events it sums up.
+
+    Attributes:
+        crashes: How often the open turn has lost its host since its last event.
     """
 
     status: SessionStatus = "started"
@@ -57,6 +61,7 @@ class SessionSummary(Model):
     started_at: str | None = None
     finished_at: str | None = None
     updated_at: str | None = None
+    crashes: int = 0
 
 
 class Session(Model):
@@ -84,6 +89,8 @@ class Session(Model):
     updated_at: str
     started_at: str | None = None
     finished_at: str | None = None
+    # Known to session hosts, shown to nobody.
+    crashes: SkipJsonSchema[int] = Field(0, exclude=True)
 
     def summed_up(self, summary: SessionSummary) -> "Session":
         """Return the session, as it was created, with what its log says of it.

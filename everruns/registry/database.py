@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from everruns.domain.idempotency import Idempotency
-from everruns.errors import IdempotencyKeyReused
+from everruns.errors import IdempotencyKeyReused, Overloaded
 from everruns.storage.base import Receipt, Store
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
 READERS = 2
+MAX_WAITING = 2_000
 
 
 class Database:
@@ -29,6 +30,7 @@ class Database:
         self.keyed_requests = asyncio.Lock()
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._writer = ThreadPoolExecutor(1, "store-writer")
+        self._waiting = 0
 
     async def read(
         self,
@@ -36,9 +38,12 @@ class Database:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Answer:
-        """Run a call that only reads."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, lambda: call(*args, **kwargs))
+        """Run a call that only reads.
+
+        Raises:
+            Overloaded: Too many calls are waiting.
+        """
+        return await self._run(self._readers, lambda: call(*args, **kwargs))
 
     async def write(
         self,
@@ -46,9 +51,21 @@ class Database:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Answer:
-        """Run a call that writes, after those before it."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writer, lambda: call(*args, **kwargs))
+        """Run a call that writes, after those before it.
+
+        Raises:
+            Overloaded: Too many calls are waiting.
+        """
+        return await self._run(self._writer, lambda: call(*args, **kwargs))
+
+    async def _run(self, threads: ThreadPoolExecutor, call: Callable[[], Answer]) -> Answer:
+        if self._waiting >= MAX_WAITING:
+            raise Overloaded("The database has too much to do. Try again shortly.", None, 1.0)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
+        finally:
+            self._waiting -= 1
 
     async def earlier_answer(self, idempotency: Idempotency | None) -> bytes | None:
         """Return what was answered to this key before, or ``None`` for a new one.

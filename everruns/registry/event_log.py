@@ -8,13 +8,14 @@ of all hosts into one transaction of the store.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
 
 import structlog
 
 from everruns.errors import EverrunsError, Overloaded, StoreUnavailable
-from everruns.storage.base import Append, Verdict
+from everruns.storage.base import Verdict
 
-Commit = Callable[[Sequence[Append]], Awaitable[Sequence[Verdict]]]
+Entry = TypeVar("Entry")
 
 MAX_WAITING = 10_000
 MAX_BATCH = 512
@@ -22,7 +23,7 @@ MAX_BATCH = 512
 log = structlog.get_logger(__name__)
 
 
-class EventLog:
+class EventLog(Generic[Entry]):
     """Stores appends in batches, each caller learning only of its own.
 
     Args:
@@ -30,15 +31,17 @@ class EventLog:
             becomes the verdict of the whole batch.
     """
 
-    def __init__(self, commit: Commit) -> None:
+    def __init__(self, commit: Callable[[Sequence[Entry]], Awaitable[Sequence[Verdict]]]) -> None:
         self._commit = commit
-        self._waiting: list[tuple[Append, asyncio.Future[Verdict]]] = []
+        self._waiting: list[tuple[Entry, asyncio.Future[Verdict]]] = []
+        self._committing: list[tuple[Entry, asyncio.Future[Verdict]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def append(self, append: Append) -> None:
+    async def append(self, append: Entry) -> None:
         """Store one append and return when it is durable.
 
         Raises:
+            PlacedElsewhere: Another host holds the session.
             SequenceConflict: Someone else appended first. The caller no longer owns the session.
             SessionNotFound: The session was deleted.
             StoreUnavailable: Nothing is known to be stored. Retry with the same arguments.
@@ -48,7 +51,7 @@ class EventLog:
         if verdict is not None:
             raise verdict
 
-    async def append_all(self, appends: Sequence[Append]) -> list[Verdict]:
+    async def append_all(self, appends: Sequence[Entry]) -> list[Verdict]:
         """Store several appends and return the verdict of each.
 
         Raises:
@@ -63,15 +66,21 @@ class EventLog:
             self._writer = asyncio.create_task(self._write())
         return list(await asyncio.gather(*futures))
 
+    async def settle(self) -> None:
+        """Return when everything that has been appended up to now has its verdict."""
+        if unsettled := [future for _, future in [*self._committing, *self._waiting]]:
+            await asyncio.wait(unsettled)
+
     async def _write(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            self._committing = batch
             verdicts = await self._verdicts([append for append, _ in batch])
             for (_, future), verdict in zip(batch, verdicts, strict=True):
                 if not future.done():
                     future.set_result(verdict)
 
-    async def _verdicts(self, appends: Sequence[Append]) -> Sequence[Verdict]:
+    async def _verdicts(self, appends: Sequence[Entry]) -> Sequence[Verdict]:
         commit = asyncio.ensure_future(self._commit(appends))
         # Whatever goes wrong, the callers learn of it and the next batch has its turn.
         await asyncio.wait([commit])

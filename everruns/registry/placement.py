@@ -19,7 +19,7 @@ class Placement:
         warm_hosts: Empty hosts to keep ready.
         max_hosts: Most hosts there may be.
         hosts: The sessions of each host that is up.
-        starting: Hosts that were asked for and are not up yet.
+        starting: Hosts that were asked for, or are expected back, and are not up.
     """
 
     sessions_per_host: int
@@ -81,21 +81,31 @@ class Placement:
         """A host was asked for."""
         self.starting.add(host)
 
-    def host_started(self, host: str) -> set[str]:
-        """A host is up and empty; return the sessions that an earlier life of it held."""
-        lost = self.host_lost(host)
-        self.hosts[host] = set()
-        return lost
+    def host_started(self, host: str, holding: Iterable[str] = ()) -> None:
+        """A host is up; what an earlier life of it held is placed nowhere now.
 
-    def adopt(self, host: str, sessions: Iterable[str]) -> None:
-        """A host was found that is up and holds these sessions already."""
-        self.host_started(host)
-        for session_id in sessions:
+        Args:
+            host: Its name.
+            holding: Sessions that it holds already. Those placed elsewhere stay there.
+        """
+        self.host_stopped(host)
+        self.hosts[host] = set()
+        for session_id in holding:
             if session_id not in self._host_of:
                 self._hold(session_id, host)
 
     def host_lost(self, host: str) -> set[str]:
-        """A host is gone; return the sessions it held, which are placed nowhere now."""
+        """A host does not answer, and is expected back.
+
+        Returns:
+            The sessions it held, which are placed nowhere now.
+        """
+        sessions = self.host_stopped(host)
+        self.starting.add(host)
+        return sessions
+
+    def host_stopped(self, host: str) -> set[str]:
+        """A host has gone for good; return the sessions it held, which are placed nowhere now."""
         self.starting.discard(host)
         sessions = self.hosts.pop(host, set())
         for session_id in sessions:

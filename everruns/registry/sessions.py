@@ -1,7 +1,7 @@
 """The sessions, their logs, and where they are placed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class Sessions:
         self._revision = revision
         self._making_room = asyncio.Lock()
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
-        self._log = EventLog(lambda batch: database.write(self._store.append, batch))
+        self._log: EventLog[tuple[str, Append]] = EventLog(self._commit)
 
     # What a client sees
 
@@ -135,7 +135,10 @@ class Sessions:
             SessionNotFound: There is none with this id.
         """
         self._placement.release(session_id)
-        if not await self._database.write(self._store.delete_session, session_id):
+        deleted = await self._database.write(self._store.delete_session, session_id)
+        # Someone may have placed it anew while it was still stored.
+        self._placement.release(session_id)
+        if not deleted:
             raise SessionNotFound(f"Session {session_id} not found")
 
     async def messages(self, session_id: str, offset: int, limit: int) -> Page[Message]:
@@ -161,14 +164,35 @@ class Sessions:
 
     # What session hosts ask
 
-    async def append(self, appends: Sequence[Append]) -> Appended:
+    async def append(self, appends: Sequence[Append], host: str) -> Appended:
         """Store events of several sessions, merged with those of other hosts.
+
+        Args:
+            appends: What to store.
+            host: Who asks. What it does not hold by placement is refused as ``PlacedElsewhere``.
 
         Raises:
             Overloaded: Too many appends are waiting.
         """
-        verdicts = await self._log.append_all(appends)
+        verdicts = await self._log.append_all([(host, append) for append in appends])
         return Appended(verdicts, self._revision.number)
+
+    async def _commit(self, batch: Sequence[tuple[str, Append]]) -> Sequence[Verdict]:
+        """Store the appends of those who own their session.
+
+        Whoever loads a session waits for all appends that came before, and those of an earlier
+        owner that come later are refused here. So the log that was loaded is the whole log, and
+        the new owner alone continues it.
+        """
+        owned = [self._placement.find(append.session_id) == host for host, append in batch]
+        appends = [append for (_, append), own in zip(batch, owned, strict=True) if own]
+        stored = iter(await self._database.write(self._store.append, appends) if appends else ())
+        return [
+            next(stored)
+            if own
+            else PlacedElsewhere(f"Session {append.session_id} has left host {host}.")
+            for (host, append), own in zip(batch, owned, strict=True)
+        ]
 
     async def load(self, session_id: str, host: str) -> LoadedSession:
         """Return a session to the host that is to hold it.
@@ -180,6 +204,7 @@ class Sessions:
         if not self._placement.claim(session_id, host):
             raise PlacedElsewhere(f"Session {session_id} is placed on another host than {host}.")
         try:
+            await self._log.settle()
             session, events = await asyncio.gather(
                 self.get(session_id),
                 self._database.read(self._store.read_events, session_id, EventQuery()),
@@ -188,6 +213,15 @@ class Sessions:
             self._placement.release(session_id, host)
             raise
         return LoadedSession(session, events, self._revision.number)
+
+    async def behind(self, known: Mapping[str, int]) -> set[str]:
+        """Return the sessions whose log goes on after the events that a host knows.
+
+        Args:
+            known: For each session the last event that the host knows.
+        """
+        lengths = await self._database.read(self._store.log_lengths, list(known))
+        return {identity for identity, length in lengths.items() if length > known[identity]}
 
     async def release(self, session_id: str, host: str) -> None:
         """Note that a host has let a session go."""

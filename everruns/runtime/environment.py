@@ -60,9 +60,9 @@ class Environment:
         self._configurations: dict[str | None, Configuration] = {}
         self._drivers: dict[str, tuple[ProviderAccount, Driver]] = {}
 
-    async def append(self, appends: Sequence[Append]) -> Sequence[Verdict]:
+    async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
         """Store events in the registry; see ``Sessions.append``."""
-        appended = await self._registry.sessions.append(appends)
+        appended = await self._registry.sessions.append(appends, host)
         self.heed(appended.revision)
         return appended.verdicts
 

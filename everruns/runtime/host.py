@@ -4,7 +4,7 @@ On a cluster each session actor is one host; in one process there is one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -13,17 +13,17 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.state import SessionState
-from everruns.domain.state import turn_context as event_context
 from everruns.errors import EverrunsError, IdempotencyKeyReused, Overloaded, PlacedElsewhere
-from everruns.ids import format_time, new_id
 from everruns.registry.event_log import EventLog
 from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Reading, Want
 from everruns.runtime.environment import Environment, LocalModel
+from everruns.runtime.outcomes import received
 from everruns.runtime.reads import Reads
 from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import Turn, end_turn
 from everruns.settings import Settings
+from everruns.storage.base import Append
 
 CANCEL_PATIENCE_S = 0.5
 # A full host lets go of every session that has neither turn nor reader.
@@ -61,7 +61,7 @@ class SessionHost:
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
         self._settings = settings
-        self._log = EventLog(self.environment.append)
+        self._log = EventLog[Append](lambda batch: self.environment.append(batch, name))
         self._reads = Reads(self._session, registry.sessions.events, settings.delta_pace_ms / 1000)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
         self._releases: set[asyncio.Task[None]] = set()
@@ -94,7 +94,7 @@ class SessionHost:
                 raise Overloaded(
                     "The session has too many messages that its turn has not read yet.", None, 1.0
                 )
-            return _input_events(state, sent, idempotency, now)
+            return received(state, sent, idempotency, now)
 
         await session.append(build)
         self._run(session)
@@ -212,9 +212,24 @@ class SessionHost:
         found = {session_id: _finished(held) for session_id, held in self._sessions.items()}
         return {session_id: session for session_id, session in found.items() if session}
 
-    async def held(self) -> Sequence[str]:
-        """Return the ids of the sessions on this host."""
-        return list(self._sessions)
+    async def report(self, wait_s: float) -> Mapping[str, int]:
+        """Say, after a while, which sessions this host holds; see ``HostWatch``.
+
+        Returns:
+            For each session the last event that this host knows; 0 for one that is loading.
+        """
+        await asyncio.sleep(wait_s)
+        return {
+            session_id: loaded.state.sequence if (loaded := _finished(held)) else 0
+            for session_id, held in self._sessions.items()
+        }
+
+    async def leave(self, session_ids: Sequence[str]) -> None:
+        """Let go of sessions that are placed elsewhere, whatever they are doing."""
+        leaving = [self._loaded[held] for held in session_ids if held in self._loaded]
+        for session in leaving:
+            session.close()
+        await asyncio.gather(*map(self._let_go, leaving))
 
     async def tidy(self) -> None:
         """Let quiet sessions go, for as long as the host lives."""
@@ -241,10 +256,18 @@ class SessionHost:
 
     async def close(self) -> None:
         """Stop every turn where it stands and let go of connections; turns resume elsewhere."""
-        for session in self._loaded.values():
-            await _stop(session)
-            session.close()
+        await asyncio.gather(*map(self._stop_for_now, self._loaded.values()))
         await self.environment.close()
+
+    async def _stop_for_now(self, session: LiveSession) -> None:
+        """Stop a turn where it stands, by intent: this is not a crash of its host."""
+        await _stop(session)
+        try:
+            if session.state.turn is not None and not session.closed:
+                await session.note_crashes(session.crashes - 1)
+        except EverrunsError as error:
+            log.warning("stopped turn not noted", session_id=session.id, code=error.code)
+        session.close()
 
 
 def _finished(held: "asyncio.Future[LiveSession] | None") -> LiveSession | None:
@@ -259,30 +282,3 @@ async def _stop(session: LiveSession) -> None:
     if session.task is not None and not session.task.done():
         session.task.cancel()
         await asyncio.wait([session.task], timeout=CANCEL_PATIENCE_S)
-
-
-def _input_events(
-    state: SessionState, sent: SendMessage, idempotency: Idempotency, now: int
-) -> list[NewEvent]:
-    """Return the events of a send: the message, and the turn it begins unless one is open."""
-    message = Message(
-        id=new_id("message"),
-        session_id=state.session_id,
-        role="user",
-        content=list(sent.message.content),
-        sequence=state.sequence + 1,
-        controls=sent.controls,
-        metadata=sent.metadata,
-        tags=sent.tags,
-        created_at=format_time(now),
-    )
-    context = (
-        event_context(state.turn)
-        if state.turn
-        else {"turn_id": new_id("turn"), "input_message_id": message.id}
-    )
-    keyed = {"idempotency": {"key": idempotency.key, "request": idempotency.request}}
-    created = NewEvent(EventType.MESSAGE_CREATED, {"message": message.wire()}, {**context, **keyed})
-    if state.turn:
-        return [created]
-    return [created, NewEvent(EventType.SESSION_STARTED, context, context)]

@@ -7,7 +7,7 @@ from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.environment import LocalModel
 from everruns.runtime.host import RELIEF_QUIET_S, SessionHost
-from everruns.runtime.reconciler import reconcile
+from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from everruns.storage.base import Store
@@ -50,12 +50,9 @@ class LocalRuntime(Runtime):
     async def start(self) -> None:
         """Seed the providers of a first start and resume turns that were left open."""
         await self.registry.seed(self._settings, has_local_model=self._has_local_model)
-
-        async def activate(_host: str, session_id: str) -> None:
-            await self.host.activate(session_id)
-
+        self._reconciler = Reconciler(self.registry.sessions, self._find_host)
         self._tasks = [
-            asyncio.create_task(reconcile(self.registry.sessions, activate)),
+            asyncio.create_task(self._reconciler.run()),
             asyncio.create_task(self.host.tidy()),
         ]
 
@@ -64,5 +61,6 @@ class LocalRuntime(Runtime):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._reconciler.close()
         await self.host.close()
         await self.registry.close()

@@ -6,7 +6,15 @@ Source: docs/contract.md, "Events".
 from collections.abc import Sequence
 
 from everruns.domain.events import EventType, NewEvent
-from everruns.domain.messages import ContentPart, Message, TextPart, ThinkingBlock, ToolCallPart
+from everruns.domain.idempotency import Idempotency
+from everruns.domain.messages import (
+    ContentPart,
+    Message,
+    SendMessage,
+    TextPart,
+    ThinkingBlock,
+    ToolCallPart,
+)
 from everruns.domain.state import OpenTurn, SessionState, turn_context
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.usage import Usage
@@ -18,6 +26,33 @@ from everruns.runtime.draft import Draft
 
 # Characters that are kept of arguments that were no JSON object.
 SHOWN_ARGUMENTS = 200
+
+
+def received(
+    state: SessionState, sent: SendMessage, idempotency: Idempotency, now: int
+) -> list[NewEvent]:
+    """Return what a send leaves: the message, and the turn that it begins unless one is open."""
+    message = Message(
+        id=new_id("message"),
+        session_id=state.session_id,
+        role="user",
+        content=list(sent.message.content),
+        sequence=state.sequence + 1,
+        controls=sent.controls,
+        metadata=sent.metadata,
+        tags=sent.tags,
+        created_at=format_time(now),
+    )
+    context = (
+        turn_context(state.turn)
+        if state.turn
+        else {"turn_id": new_id("turn"), "input_message_id": message.id}
+    )
+    keyed = {"idempotency": {"key": idempotency.key, "request": idempotency.request}}
+    created = NewEvent(EventType.MESSAGE_CREATED, {"message": message.wire()}, {**context, **keyed})
+    if state.turn:
+        return [created]
+    return [created, NewEvent(EventType.SESSION_STARTED, context, context)]
 
 
 def answered(

@@ -9,20 +9,30 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
+import structlog
+
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
-from everruns.errors import HostLost, PlacedElsewhere, SequenceConflict, Unavailable
+from everruns.errors import (
+    HostLost,
+    PlacedElsewhere,
+    SequenceConflict,
+    SessionNotFound,
+    Unavailable,
+)
 from everruns.ids import new_id
 from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.host import SessionHost
 from everruns.runtime.streams import Batch, FindHost, Streams
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 RETRY_S = 0.05
 REMEMBERED_PLACES = 100_000
 
 Answer = TypeVar("Answer")
+
+log = structlog.get_logger(__name__)
 
 
 class Runtime:
@@ -78,10 +88,15 @@ class Runtime:
             SessionNotFound: There is no such session.
             Unavailable: The session's host did not answer in time.
         """
-        if await self.registry.sessions.holder(session_id) is None:
-            await self.registry.sessions.delete(session_id)
-        else:
-            await self._ask(session_id, lambda host: host.delete(session_id))
+        await self.registry.sessions.get(session_id)
+        try:
+            if await self.registry.sessions.holder(session_id) is None:
+                await self.registry.sessions.delete(session_id)
+            else:
+                await self._ask(session_id, lambda host: host.delete(session_id))
+        except SessionNotFound:
+            # It was there a moment ago: deleted meanwhile, perhaps by a call thought lost.
+            log.info("session was deleted already", session_id=session_id)
         self._forget(session_id)
 
     async def stream(self, session_id: str, cursor: Cursor) -> AsyncIterator[Batch]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from everruns.domain.events import Event, NewEvent
-from everruns.domain.sessions import Session
+from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.state import SessionState, fold
 from everruns.errors import EverrunsError, PlacedElsewhere, StoreUnavailable
 from everruns.ids import now_ms
@@ -44,9 +44,11 @@ class LiveSession:
         touched: Loop time at which somebody last asked for it.
         task: The task that runs its turn, if one does.
         stopped_turn: The turn that is being ended from outside and must not be run on.
+        interrupted: Whether the open turn was begun elsewhere and not taken up here yet.
+        crashes: How often the open turn has lost its host since its last event.
     """
 
-    def __init__(self, resource: Session, events: Sequence[Event], log: EventLog) -> None:
+    def __init__(self, resource: Session, events: Sequence[Event], log: EventLog[Append]) -> None:
         self.resource = resource
         self.state = fold(resource.id, events)
         self.draft: Draft | None = None
@@ -55,6 +57,8 @@ class LiveSession:
         self.touched = asyncio.get_running_loop().time()
         self.task: asyncio.Task[None] | None = None
         self.stopped_turn: str | None = None
+        self.interrupted = self.state.turn is not None
+        self.crashes = resource.crashes
         self._recent = list(events[-RECENT_EVENTS:])
         self._log = log
         self._writing = asyncio.Lock()
@@ -89,7 +93,7 @@ class LiveSession:
                 state as it is when nothing else is being written, and may raise to append nothing.
 
         Raises:
-            PlacedElsewhere: The session has left this host.
+            PlacedElsewhere: The session has left this host, whether or not it knew.
             SequenceConflict: Another host appended first; this one has let the session go.
             StoreUnavailable: The store did not answer for a while; the session was let go.
         """
@@ -97,8 +101,7 @@ class LiveSession:
 
     async def _append(self, build: Build) -> list[Event]:
         async with self._writing:
-            if self.closed:
-                raise PlacedElsewhere(f"Session {self.id} has left this host.")
+            self._check_held()
             now = max(now_ms(), self.state.last_ms)
             expected = self.state.sequence + 1
             events = [
@@ -111,23 +114,41 @@ class LiveSession:
             # commit has succeeded, and if it fails the session is loaded anew.
             for event in events:
                 self.state.apply(event)
-            try:
-                await self._commit(Append(self.id, expected, events, self.state.summary))
-            except EverrunsError:
-                self.close()
-                raise
+            await self._commit(events, self.state.summary)
+            self.crashes = 0
             self._remember(events)
             return events
 
-    async def _commit(self, append: Append) -> None:
+    async def note_crashes(self, crashes: int) -> None:
+        """Store how often the open turn has lost its host since its last event.
+
+        Raises:
+            PlacedElsewhere: The session has left this host, whether or not it knew.
+            StoreUnavailable: The store did not answer for a while; the session was let go.
+        """
+        async with self._writing:
+            self._check_held()
+            await self._commit([], self.state.summary.model_copy(update={"crashes": crashes}))
+            self.crashes = crashes
+
+    def _check_held(self) -> None:
+        if self.closed:
+            raise PlacedElsewhere(f"Session {self.id} has left this host.")
+
+    async def _commit(self, events: Sequence[Event], summary: SessionSummary) -> None:
+        append = Append(self.id, summary.sequence + 1 - len(events), events, summary)
         deadline = asyncio.get_running_loop().time() + STORE_PATIENCE_S
         while True:
             try:
                 return await self._log.append(append)
             except StoreUnavailable:
                 if asyncio.get_running_loop().time() > deadline:
+                    self.close()
                     raise
                 await asyncio.sleep(STORE_RETRY_S)
+            except EverrunsError:
+                self.close()
+                raise
 
     def _remember(self, events: list[Event]) -> None:
         self._recent += events

@@ -17,7 +17,7 @@ from everruns.ids import new_id
 from everruns.runtime.cursor import Cursor, Reading, Want
 from everruns.runtime.host import SessionHost
 
-READ_WAIT_S = 20.0
+READ_WAIT_S = 10.0
 RETRY_S = 0.1
 
 Batch = Sequence[Event | Delta]
@@ -48,8 +48,15 @@ class Stream:
         self.hungry = True
         return self._answer
 
-    def answer(self, reading: Reading) -> None:
-        """Feed the stream."""
+    def answer(self, reading: Reading, asked: Cursor) -> None:
+        """Feed the stream, unless it has moved on since this was asked for.
+
+        Args:
+            reading: What is new.
+            asked: After which cursor.
+        """
+        if not self.hungry or self.cursor != asked:
+            return
         self.hungry = False
         self.cursor = reading.cursor
         if self._answer is not None and not self._answer.done():
@@ -101,6 +108,7 @@ class HostReader:
             if not hungry:
                 await self._more.wait()
                 continue
+            cursors = {key: item.cursor for key, item in hungry.items()}
             wants = [Want(key, item.session_id, item.cursor) for key, item in hungry.items()]
             try:
                 readings = await self._read_or_more(wants)
@@ -109,7 +117,7 @@ class HostReader:
                 readings = [Reading(want.key, [], want.cursor, "moved") for want in wants]
             for reading in readings:
                 if stream := self._streams.get(reading.key):
-                    stream.answer(reading)
+                    stream.answer(reading, cursors[reading.key])
             # Let the fed streams hand on their batches and ask again, so that one call serves all.
             await asyncio.sleep(0)
 
@@ -166,7 +174,10 @@ class Streams:
             while True:
                 try:
                     name = await self._place(stream.session_id)
-                    reader = await self._reader(name)
+                    found = await self._reader(name)
+                    if reader is not None and reader is not found:
+                        reader.leave(stream)
+                    reader = found
                     reading = await reader.next(stream)
                 except NotFound:
                     return

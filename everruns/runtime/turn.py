@@ -18,7 +18,14 @@ import structlog
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.state import OpenTurn, SessionState, turn_context
 from everruns.domain.tools import ToolCall, ToolResult
-from everruns.errors import EverrunsError, InvalidRequest, MaxIterations, ModelFailure, TurnFailure
+from everruns.errors import (
+    EverrunsError,
+    InvalidRequest,
+    MaxIterations,
+    ModelFailure,
+    TurnCrashed,
+    TurnFailure,
+)
 from everruns.ids import new_id
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest, ReasoningDelta, TextDelta
 from everruns.runtime.context import TurnContext
@@ -28,6 +35,7 @@ from everruns.runtime.outcomes import answered, broken_off, called, returned
 from everruns.runtime.session import LiveSession
 from everruns.tools.toolbox import Toolbox
 
+MAX_CRASHES = 3
 MODEL_RETRIES = 2
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
@@ -60,6 +68,8 @@ class Turn:
             EverrunsError: The turn could not be stored; it stays open, and the session was let go.
         """
         try:
+            if self._session.interrupted:
+                await self._take_up()
             while turn := self._open(self._session.state):
                 context = await self._environment.context(self._session)
                 if turn.pending:
@@ -80,6 +90,22 @@ class Turn:
             await self._fail(
                 TurnFailure("The turn failed for an internal reason. Send the message again.")
             )
+
+    async def _take_up(self) -> None:
+        """Go on with a turn that was begun elsewhere, unless it ends every process it runs in.
+
+        That its host stopped it by intent was noted there as one crash less.
+        """
+        self._session.interrupted = False
+        crashes = self._session.crashes + 1
+        if crashes >= MAX_CRASHES:
+            raise TurnCrashed(
+                f"The turn lost its process {crashes} times without getting on, and was ended. "
+                "Look for what its last step does, such as a tool that crashes or runs out of "
+                "memory, before you send the message again."
+            )
+        # Before the step: if it crashes again, this must be known.
+        await self._session.note_crashes(crashes)
 
     def _open(self, state: SessionState) -> OpenTurn | None:
         return state.turn if state.turn and state.turn.id == self._id else None

@@ -178,6 +178,10 @@ class Store(Protocol):
         """
         ...
 
+    def log_lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many events the log of each session has, for those that exist."""
+        ...
+
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty when there is no such session."""
         ...

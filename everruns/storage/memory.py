@@ -169,6 +169,15 @@ class MemoryStore:
         events = self._sessions[session_id].events
         return [event.body for event in events if first <= event.sequence <= last]
 
+    def log_lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many events the log of each session has, for those that exist."""
+        with self._lock:
+            return {
+                session_id: len(self._sessions[session_id].events)
+                for session_id in session_ids
+                if session_id in self._sessions
+            }
+
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty when there is no such session."""
         with self._lock:

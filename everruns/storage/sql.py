@@ -245,6 +245,11 @@ class SqlStore:
             insert_events(connection, [append])
         return verdicts
 
+    def log_lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many events the log of each session has, for those that exist."""
+        with self._reading() as connection:
+            return select_lengths(connection, session_ids)
+
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty when there is no such session."""
         with self._reading() as connection:

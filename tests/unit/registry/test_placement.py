@@ -67,22 +67,23 @@ class PlacementMachine(RuleBasedStateMachine):
             assert len(self.up | self.placement.starting) <= self.most
 
     @rule(host=hosts)
-    def host_started(self, host: str) -> None:
-        held = {key for key, value in self.holder.items() if value == host}
-        assert self.placement.host_started(host) == held
-        self.lose(host)
-        self.up.add(host)
-
-    @rule(host=hosts)
     def host_lost(self, host: str) -> None:
         held = {key for key, value in self.holder.items() if value == host}
         assert self.placement.host_lost(host) == held
+        assert host in self.placement.starting, "it is expected back"
+        self.lose(host)
+
+    @rule(host=hosts)
+    def host_stopped(self, host: str) -> None:
+        held = {key for key, value in self.holder.items() if value == host}
+        assert self.placement.host_stopped(host) == held
+        assert host not in self.placement.starting
         self.lose(host)
 
     @rule(host=hosts, held=st.sets(sessions, max_size=4))
-    def adopt(self, host: str, held: set[str]) -> None:
+    def host_started(self, host: str, held: set[str]) -> None:
         held = set(sorted(held)[: self.cap])
-        self.placement.adopt(host, held)
+        self.placement.host_started(host, held)
         self.lose(host)
         self.up.add(host)
         for session in held:

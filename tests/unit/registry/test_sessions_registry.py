@@ -1,6 +1,8 @@
 """Sessions as the registry keeps them: rows, logs, placement."""
 
 import asyncio
+from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import pytest
@@ -22,8 +24,9 @@ from everruns.errors import (
 from everruns.ids import new_id
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
-from everruns.storage.base import Append, EventQuery, ListQuery
+from everruns.storage.base import Append, EventQuery, ListQuery, Verdict
 from tests.logs import LogWriter, call_part
+from tests.waiting import eventually
 
 KEY = Idempotency.of("POST /v1/sessions", "key", b"body")
 
@@ -48,9 +51,17 @@ async def talked(registry: Registry, *, ends: bool = True) -> tuple[Session, Log
     if ends:
         log.agent("hello")
         log.end()
-    stored = await registry.sessions.append([appended(log)])
-    assert stored.verdicts == [None]
+    assert await stored(registry, log, "h0") is None
     return session, log
+
+
+async def stored(registry: Registry, log: LogWriter, host: str) -> Verdict:
+    """The verdict on a log that a host loads a session for, stores and lets go."""
+    with suppress(SessionNotFound):
+        await registry.sessions.load(log.session_id, host)
+    (verdict,) = (await registry.sessions.append([appended(log)], host)).verdicts
+    await registry.sessions.release(log.session_id, host)
+    return verdict
 
 
 async def test_a_session_finds_its_agent_by_id_or_name(registry: Registry):
@@ -111,12 +122,9 @@ async def test_two_who_append_the_same_place_do_not_both_succeed(registry: Regis
     first, second = LogWriter(session.id), LogWriter(session.id)
     first.user("one")
     second.user("two")
-    one = await registry.sessions.append([appended(first)])
-    two = await registry.sessions.append([appended(second)])
-    assert one.verdicts == [None]
-    assert isinstance(two.verdicts[0], SequenceConflict)
-    again = await registry.sessions.append([appended(first)])
-    assert again.verdicts == [None], "a retry of what is stored succeeds"
+    assert await stored(registry, first, "h0") is None
+    assert isinstance(await stored(registry, second, "h0"), SequenceConflict)
+    assert await stored(registry, first, "h0") is None, "a retry of what is stored succeeds"
     assert await registry.sessions.events(session.id, EventQuery()) == first.events
 
 
@@ -124,8 +132,7 @@ async def test_a_session_that_does_not_exist_is_told_everywhere(registry: Regist
     identity = new_id("session")
     log = LogWriter(identity)
     log.user("hi")
-    stored = await registry.sessions.append([appended(log)])
-    assert isinstance(stored.verdicts[0], SessionNotFound)
+    assert isinstance(await stored(registry, log, "h0"), PlacedElsewhere)
     for asked in (
         registry.sessions.get(identity),
         registry.sessions.delete(identity),
@@ -160,6 +167,48 @@ async def test_only_the_host_that_holds_a_session_can_load_it(registry: Registry
     assert await registry.sessions.holder(session.id) == holder
     await registry.sessions.release(session.id, holder)
     assert (await registry.sessions.load(session.id, other)).events == log.events
+
+
+async def test_only_the_host_that_holds_a_session_can_append_to_it(registry: Registry, placement):
+    placement.host_started("h1")
+    session = await registry.sessions.create(wanted())
+    log = LogWriter(session.id)
+    log.user("hi")
+    await registry.sessions.load(session.id, "h0")
+    for stranger in ("h1", "nobody"):
+        (refused,) = (await registry.sessions.append([appended(log)], stranger)).verdicts
+        assert isinstance(refused, PlacedElsewhere)
+    placement.host_lost("h0")
+    (fenced,) = (await registry.sessions.append([appended(log)], "h0")).verdicts
+    assert isinstance(fenced, PlacedElsewhere), "it was lost: another may hold the session now"
+    assert not await registry.sessions.events(session.id, EventQuery())
+
+
+async def test_what_an_owner_had_under_way_is_seen_by_the_next_one(
+    registry: Registry, placement, monkeypatch
+):
+    """An append that is being stored when the session moves is in the log that the next loads."""
+    placement.host_started("h1")
+    session = await registry.sessions.create(wanted())
+    log = LogWriter(session.id)
+    log.user("hi")
+    await registry.sessions.load(session.id, "h0")
+    append, begun, released = registry.sessions._store.append, Event(), Event()
+
+    def slowly(appends):
+        begun.set()
+        assert released.wait(10)
+        return append(appends)
+
+    monkeypatch.setattr(registry.sessions._store, "append", slowly)
+    appending = asyncio.ensure_future(registry.sessions.append([appended(log)], "h0"))
+    await eventually(begun.is_set)
+    placement.host_lost("h0")
+    loading = asyncio.ensure_future(registry.sessions.load(session.id, "h1"))
+    await asyncio.sleep(0)
+    released.set()
+    assert (await loading).events == log.events
+    assert (await appending).verdicts == [None]
 
 
 async def test_a_session_that_could_not_be_loaded_is_not_held(registry: Registry, monkeypatch):

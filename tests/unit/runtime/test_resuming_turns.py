@@ -6,6 +6,7 @@ from everruns.domain.events import Event, EventType
 from everruns.domain.sessions import Session
 from everruns.domain.state import fold
 from everruns.providers.base import ModelAnswer
+from everruns.runtime.local import HOST
 from everruns.runtime.turn import UNKNOWN_OUTCOME
 from everruns.storage.base import Append
 from everruns.storage.memory import MemoryStore
@@ -163,7 +164,8 @@ async def test_a_turn_that_moves_to_a_host_finds_what_was_configured_meanwhile()
         log = LogWriter(talk.id)
         log.user("begun on another host")
         append = Append(talk.id, 1, log.events, log.state.summary)
-        assert (await runtime.registry.sessions.append([append])).verdicts == [None]
+        assert runtime.registry.placement.claim(talk.id, HOST)
+        assert (await runtime.registry.sessions.append([append], HOST)).verdicts == [None]
         await runtime.host.activate(talk.id)
         assert (await talk.ended()).type == EventType.SESSION_COMPLETED
         assert (await talk.messages())[-1].text == "From the new provider."

@@ -1,7 +1,7 @@
 """Streams: every event exactly once, deltas that rebuild every text, bounded memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from random import Random
 
 from hypothesis import given, settings
@@ -12,7 +12,8 @@ from everruns.domain.messages import Message
 from everruns.domain.state import message_of
 from everruns.ids import read_event_id
 from everruns.runtime import reads, session
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.cursor import Cursor, Reading, Want
+from everruns.runtime.streams import Streams
 from everruns.tools.function import tool
 from tests.conversations import Conversation, Reader
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
@@ -271,3 +272,50 @@ def test_every_event_comes_exactly_once_over_any_reconnects(first, second, thoug
             assert all(reader.events == log for reader in readers)
 
     asyncio.run(scenario())
+
+
+class FollowedHost:
+    """A host that tells of one new event at every read, when it is let."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.reads = 0
+
+    async def read(self, _reader: str, wants: Sequence[Want], _wait_s: float) -> list[Reading]:
+        self.reads += 1
+        await self.gate.pass_through()
+        return [
+            Reading(want.key, [event_at(sequence)], Cursor(sequence))
+            for want in wants
+            if (sequence := (want.cursor.sequence or 0) + 1)
+        ]
+
+    async def nudge(self, _reader: str) -> None:
+        pass
+
+
+def event_at(sequence: int) -> Event:
+    return Event("session_1", sequence, f"event_{sequence}", "tool.call", None, sequence, b"{}")
+
+
+async def test_a_stream_that_follows_its_session_to_another_host_is_fed_by_that_one_alone():
+    """Someone else in this process may have found out first that the session has moved."""
+    places = ["old"]
+    hosts = {"old": FollowedHost(Gate()), "new": FollowedHost(Gate())}
+
+    async def place(_session_id: str) -> str:
+        return places[-1]
+
+    async def find_host(name: str) -> FollowedHost:
+        return hosts[name]
+
+    streams = Streams(place, lambda _session_id: None, find_host)
+    batches = await streams.open("session_1", Cursor(0))
+    hosts["old"].gate.open()
+    assert [event.sequence for event in await anext(batches)] == [1]
+    places.append("new")
+    hosts["new"].gate.open()
+    taken = [event.sequence for _ in range(5) for event in await anext(batches)]
+    assert taken == [2, 3, 4, 5, 6]
+    assert hosts["old"].reads == 1
+    await batches.aclose()

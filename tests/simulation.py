@@ -1,0 +1,298 @@
+"""A cluster in one process and in no time: real registry, hosts and runtimes, simulated in between.
+
+What is simulated is what a cluster adds: processes that die, restart and stand still, calls that
+take their time or are lost on the way, and the clock. A second passes as soon as nothing else is
+to be done, so minutes of a cluster's life take milliseconds.
+"""
+
+import asyncio
+import pickle
+from collections.abc import AsyncGenerator, Callable, Sequence
+from random import Random
+from typing import Any
+
+from everruns.capabilities.base import Capability
+from everruns.capabilities.registry import load_capabilities
+from everruns.domain.events import Event
+from everruns.domain.llm import ProviderAccount
+from everruns.domain.tools import ToolCall
+from everruns.errors import HostLost
+from everruns.ids import new_id
+from everruns.providers.base import Driver, ModelAnswer, ModelChunk, ModelRequest, TextDelta
+from everruns.registry.placement import Placement
+from everruns.registry.registry import Registry
+from everruns.runtime.host import SessionHost
+from everruns.runtime.reconciler import Reconciler
+from everruns.runtime.runtime import Runtime
+from everruns.runtime.watch import HostWatch
+from everruns.settings import Settings
+from everruns.storage.base import Append, EventQuery, Verdict
+from everruns.storage.memory import MemoryStore
+from everruns.tools.function import tool
+from tests.scripts import USAGE
+from tests.simulated_processes import (
+    Process,
+    SimulatedLoop,
+    asked_by,
+    end_with_the_process,
+    here,
+    start_in_its_process,
+)
+
+HOSTS = ("host-0", "host-1", "host-2")
+RESTART_S = 2.0
+CALL_TIMEOUT_S = 15.0
+PATIENCE_S = 30.0
+RETRY_S = 0.1
+
+
+class Facade:
+    """Stands for an object in another process, as ``actors.remote.Remote`` does on Ray."""
+
+    def __init__(
+        self, cluster: "Cluster", process: str, path: Sequence[str], patience_s: float
+    ) -> None:
+        self._cluster, self._process, self._path = cluster, process, path
+        self._patience_s = patience_s
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + self._patience_s
+            while True:
+                try:
+                    async with asyncio.timeout(CALL_TIMEOUT_S):
+                        return await self._cluster.call(
+                            self._process, (*self._path, method), args, kwargs
+                        )
+                except (HostLost, TimeoutError) as error:
+                    end_with_the_process()
+                    if loop.time() >= deadline:
+                        raise HostLost("lost") from error
+                    await asyncio.sleep(RETRY_S)
+
+        return call
+
+
+class RegistryFacade(Facade):
+    """Stands for the registry, room by room."""
+
+    def __init__(self, cluster: "Cluster") -> None:
+        super().__init__(cluster, "registry", (), PATIENCE_S)
+        for room in ("agents", "providers", "sessions"):
+            setattr(self, room, Facade(cluster, "registry", (room,), PATIENCE_S))
+
+
+class WitnessedStore(MemoryStore):
+    """Notes who loaded and who appended, in the order in which it happened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.owners: dict[str, Process] = {}
+        self.asked: dict[tuple[str, bytes], Process] = {}
+        self.violations: list[str] = []
+
+    def note_asked(self, appends: Sequence[Append], by: Process) -> None:
+        """Remember who wants to append what."""
+        for append in appends:
+            if append.events:
+                self.asked[append.session_id, append.events[0].body] = by
+
+    def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
+        asking = asked_by.get()
+        if asking is not None and query == EventQuery():
+            # Only who loads a session reads its whole log.
+            self.owners[session_id] = asking
+        return super().read_events(session_id, query)
+
+    def append(self, appends: Sequence[Append]) -> list[Verdict]:
+        lengths = self.log_lengths([one.session_id for one in appends])
+        verdicts = super().append(appends)
+        for one, verdict in zip(appends, verdicts, strict=True):
+            if verdict is None and one.events and one.expected > lengths[one.session_id]:
+                asked = self.asked[one.session_id, one.events[0].body]
+                owner = self.owners.setdefault(one.session_id, asked)
+                if asked is not owner:
+                    self.violations.append(f"{asked.name} wrote what {owner.name} owned")
+        return verdicts
+
+
+class ScenarioDriver:
+    """Says what the user's last message asks for; the first word is what kind of turn it is.
+
+    ``talk``: an answer. ``work``: two calls of a tool that may not be repeated, then an answer.
+    ``crash``: the end of the process, as often as the second word says, then an answer.
+    """
+
+    def __init__(self, cluster: "Cluster") -> None:
+        self._cluster = cluster
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+        said = [message for message in request.messages if message.role == "user"]
+        worked = request.messages[-1].role == "tool_result"
+        self._cluster.asked.append(said[-1].text)
+        kind, count, *_ = said[-1].text.split()
+        if kind == "crash" and self._cluster.asked.count(said[-1].text) <= int(count):
+            self._cluster.crash(here.get().name)
+            await here.get().pass_border()
+        for word in ("One ", "moment. "):
+            await asyncio.sleep(0.5)
+            await here.get().pass_border()
+            yield TextDelta(word)
+        wanted: tuple[ToolCall, ...] = ()
+        if kind == "work" and not worked:
+            wanted = tuple(
+                ToolCall(id=new_id("call"), name="pay", arguments={"token": new_id("token")})
+                for _ in range(2)
+            )
+        yield ModelAnswer(tool_calls=wanted, usage=USAGE)
+
+    async def list_models(self) -> Sequence[str]:
+        return []
+
+    async def close(self) -> None:
+        pass
+
+
+class Cluster:
+    """Three hosts, one registry, replicas as wanted; all restart by themselves when they die.
+
+    Attributes:
+        store: What is on disk.
+        paid: How often each payment was made, by its token.
+        asked: What the model was asked, call by call.
+    """
+
+    def __init__(self, random: Random, sessions_per_host: int = 4) -> None:
+        self.store = WitnessedStore()
+        self.paid: dict[str, int] = {}
+        self.asked: list[str] = []
+        self.processes: dict[str, Process] = {}
+        self._objects: dict[str, Any] = {}
+        self._random = random
+        self._settings = Settings(
+            data_dir="unused",
+            delta_pace_ms=0,
+            hibernate_after_s=20,
+            openai_api_key=None,
+            anthropic_api_key=None,
+        )
+        self._sessions_per_host = sessions_per_host
+
+        @tool()
+        async def pay(token: str) -> str:
+            """Pay."""
+            await here.get().pass_border()
+            self.paid[token] = self.paid.get(token, 0) + 1
+            await asyncio.sleep(0.5)
+            return "paid"
+
+        kit = Capability("kit", "Kit", "What a test wrote.", tools=(pay,))
+        self._capabilities = {**load_capabilities(), kit.id: kit}
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimulatedLoop)
+        loop.set_task_factory(start_in_its_process)
+        loop.work_s = lambda: self._random.choice((0.001, 0.003, 0.003, 0.25))
+        for name in HOSTS:
+            self._start_host(name)
+        await self._start_registry()
+
+    # Processes
+
+    def _start_host(self, name: str) -> None:
+        process = self.processes[name] = Process(name)
+
+        async def live() -> None:
+            host = SessionHost(name, RegistryFacade(self), self._capabilities, self._settings)
+
+            async def scripted(_account: ProviderAccount) -> Driver:
+                return ScenarioDriver(self)
+
+            host.environment.driver = scripted
+            self._objects[name] = host
+            await host.tidy()
+
+        process.start(live())
+
+    async def _start_registry(self) -> None:
+        process = self.processes["registry"] = Process("registry")
+        await process.start(self._begin_registry(process))
+
+    async def _begin_registry(self, process: Process) -> None:
+        placement = Placement(self._sessions_per_host, warm_hosts=0, max_hosts=len(HOSTS))
+        registry = Registry(self.store, self._capabilities, placement)
+        await registry.seed(self._settings, has_local_model=False)
+        # From now on the hosts that are up are asked who owns what.
+        self.store.owners.clear()
+        reconciler = Reconciler(registry.sessions, self.find_host)
+        watch = HostWatch(registry, self.find_host, reconciler.wake)
+        await watch.adopt(HOSTS)
+        process.start(reconciler.run())
+        self._objects["registry"] = registry
+
+    def runtime(self, name: str) -> Runtime:
+        """A replica's runtime; its calls are those of a process of this name."""
+        self.processes.setdefault(name, Process(name))
+        return Runtime(RegistryFacade(self), self.find_host)
+
+    async def find_host(self, name: str) -> Any:
+        return Facade(self, name, (), 0)
+
+    def crash(self, name: str) -> None:
+        """Kill a process; Ray starts it again after a while."""
+        process = self.processes[name]
+        if not process.alive:
+            return
+        process.die()
+        self._objects.pop(name, None)
+        asyncio.get_running_loop().create_task(self._restart(name))
+
+    async def _restart(self, name: str) -> None:
+        await asyncio.sleep(RESTART_S * self._random.uniform(0.5, 2))
+        if name == "registry":
+            await self._start_registry()
+        else:
+            self._start_host(name)
+
+    def pause(self, name: str) -> None:
+        self.processes[name].running.clear()
+
+    def go_on(self, name: str) -> None:
+        self.processes[name].running.set()
+
+    # Calls
+
+    async def call(self, name: str, path: Sequence[str], args: Any, kwargs: Any) -> Any:
+        """Carry out a call in another process, as a network and Ray would."""
+        caller = here.get(None)
+        message = pickle.dumps((args, kwargs))
+        await self._travel(caller)
+        process, target = self.processes[name], self._objects.get(name)
+        await process.pass_border()
+        if target is None:
+            raise HostLost(f"{name} is starting.")
+        for attribute in path:
+            target = getattr(target, attribute)
+        args, kwargs = pickle.loads(message)
+        if path[-1] == "append" and caller is not None:
+            self.store.note_asked(args[0], caller)
+        work = process.start(target(*args, **kwargs), caller)
+        try:
+            answer = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            if process.alive:
+                raise
+            end_with_the_process()
+            raise HostLost(f"{name} died.") from None
+        finally:
+            await process.pass_border()
+        await self._travel(caller)
+        return pickle.loads(pickle.dumps(answer))
+
+    async def _travel(self, caller: Process | None) -> None:
+        """Take a moment, now and then a long one."""
+        await asyncio.sleep(self._random.choice((0.001, 0.001, 0.002, 0.01, 0.3)))
+        if caller is not None:
+            await caller.pass_border()

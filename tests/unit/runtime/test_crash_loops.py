@@ -1,0 +1,83 @@
+"""A turn that ends every process it runs in is ended; one that was stopped by intent is not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random
+
+import pytest
+
+from everruns.domain.events import Event
+from everruns.errors import TurnCrashed
+from everruns.runtime.turn import MAX_CRASHES
+from everruns.storage.memory import MemoryStore
+from tests.conversations import Conversation
+from tests.scripts import Gate, ScriptedDriver, local_runtime, says
+from tests.simulated_processes import SimulatedLoop
+from tests.simulation import Cluster
+
+PATIENCE_S = 120
+
+
+def on_a_cluster(story: Callable[[Cluster, Conversation], Awaitable[None]]) -> None:
+    """Tell a story on a simulated cluster."""
+
+    async def tell() -> None:
+        cluster = Cluster(Random(1))
+        await cluster.start()
+        talk = await Conversation.begin(cluster.runtime("replica"))
+        async with asyncio.timeout(PATIENCE_S):
+            await story(cluster, talk)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        runner.run(tell())
+
+
+async def outcome(talk: Conversation, text: str) -> Event:
+    await talk.send(text)
+    return await talk.ended()
+
+
+def test_a_turn_that_crashes_its_host_three_times_is_ended_and_the_session_goes_on():
+    async def story(cluster: Cluster, talk: Conversation) -> None:
+        ended = await outcome(talk, "crash 99")
+        assert ended.type == "session.failed"
+        assert ended.data["error"]["code"] == TurnCrashed.code
+        assert cluster.asked == ["crash 99"] * MAX_CRASHES
+        assert (await outcome(talk, "talk 1")).type == "session.completed"
+
+    on_a_cluster(story)
+
+
+def test_a_turn_that_crashes_twice_completes():
+    async def story(cluster: Cluster, talk: Conversation) -> None:
+        assert (await outcome(talk, f"crash {MAX_CRASHES - 1}")).type == "session.completed"
+        assert len(cluster.asked) == MAX_CRASHES
+
+    on_a_cluster(story)
+
+
+def test_what_the_turn_stored_in_between_counts_as_progress():
+    async def story(cluster: Cluster, talk: Conversation) -> None:
+        for round_ in range(2):
+            assert (await outcome(talk, f"crash 2 {round_}")).type == "session.completed"
+        assert len(cluster.asked) == 2 * MAX_CRASHES
+
+    on_a_cluster(story)
+
+
+@pytest.mark.parametrize("stops", [MAX_CRASHES + 2])
+async def test_a_turn_that_is_stopped_by_intent_again_and_again_goes_on_in_the_end(stops: int):
+    store = MemoryStore()
+    session = None
+    for _ in range(stops):
+        gate = Gate()
+        async with local_runtime(ScriptedDriver(says(gate)), store=store) as runtime:
+            if session is None:
+                talk = await Conversation.begin(runtime)
+                session = talk.session
+                await talk.send("hi")
+            await gate.reached.wait()
+    async with local_runtime(ScriptedDriver(says("At last.")), store=store) as runtime:
+        assert (await Conversation(runtime, session).ended()).type == "session.completed"
