@@ -256,6 +256,12 @@ class Cluster:
         else:
             self._start_host(name)
 
+    def holders(self, session_id: str) -> list[str]:
+        """Who believes that a session is there: hosts, and the registry's placement."""
+        hosts = [name for name in HOSTS if session_id in self._objects[name]._sessions]
+        placed = self._objects["registry"].placement.find(session_id)
+        return [*hosts, *([f"placed on {placed}"] if placed else [])]
+
     def pause(self, name: str) -> None:
         self.processes[name].running.clear()
 
