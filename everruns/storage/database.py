@@ -14,7 +14,7 @@ import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import URL, Engine, QueuePool, create_engine
+from sqlalchemy import URL, Engine, QueuePool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from everruns.errors import StoreUnavailable
@@ -51,6 +51,13 @@ def duckdb_engine(database: str) -> Engine:
         # Rows hold what people and models said, which must not come up in the text of errors.
         hide_parameters=True,
     )
+
+
+def has_read_log(engine: Engine) -> bool:
+    """Open a database; return whether anything of its write-ahead log has become part of it."""
+    with engine.connect() as connection:
+        size = connection.execute(text("SELECT wal_size FROM pragma_database_size()")).scalar_one()
+    return size != "0 bytes"
 
 
 def migrate(engine: Engine) -> None:
@@ -110,7 +117,8 @@ def _what_to_do(data_dir: Path, detail: str) -> str:
 
 
 def _is_damage(detail: str) -> bool:
-    return "not a valid DuckDB" in detail or "WAL" in detail or "orrupt" in detail
+    signs = ("not a valid DuckDB", "Could not read enough bytes", "WAL", "orrupt")
+    return any(sign in detail for sign in signs)
 
 
 def _is_full_disk(detail: str) -> bool:

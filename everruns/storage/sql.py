@@ -25,8 +25,9 @@ from everruns.storage.base import (
     StoredFile,
     Verdict,
 )
-from everruns.storage.database import answering, duckdb_engine, migrate, opening
+from everruns.storage.database import answering, duckdb_engine, has_read_log, migrate, opening
 from everruns.storage.encryption import Cipher, load_key
+from everruns.storage.recovery import connect_and_mend
 from everruns.storage.statements import (
     advance_sessions,
     contains,
@@ -42,6 +43,7 @@ from everruns.storage.verdicts import first_of_each_session, judge
 from everruns.tools.base import File
 
 DATABASE_FILE = "everruns.duckdb"
+LOG_FILE = f"{DATABASE_FILE}.wal"
 RECEIPTS_KEPT_MS = 7 * 24 * 3600 * 1000
 WRITER_TIMEOUT_S = 60.0
 
@@ -67,6 +69,7 @@ def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> "SqlS
         cipher = Cipher(load_key(data_dir, encryption_key))
         engine = duckdb_engine(str(data_dir / DATABASE_FILE))
         undo.callback(engine.dispose)
+        connect_and_mend(data_dir / LOG_FILE, lambda: has_read_log(engine))
         migrate(engine)
         store = SqlStore(engine, cipher)
         store.list_providers()  # raises when the encryption key is not theirs
