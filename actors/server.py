@@ -21,6 +21,7 @@ from ray.serve.exceptions import RayServeException
 
 import serve_app
 from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
+from actors.error_page import write_error_page
 from actors.ports import check_port_free, free_port
 from actors.runtime import ensure_registry
 from everruns.errors import EverrunsError, Unavailable
@@ -87,6 +88,8 @@ def run_server(
             # What Serve tells of its own start would stand between our lines.
             logging.getLogger("ray.serve").setLevel(logging.WARNING)
             serve.start(http_options={"host": settings.host, "port": port})
+            if settings.ray_address is None:
+                write_error_page()
             serve.run(serve_app.app(settings.public()), name=APPLICATION, route_prefix="/")
             _wait_until_ready(address)
             ready(Addresses(address, dashboard))
