@@ -5,14 +5,16 @@ on a cluster that is there already.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 
+from actors.draining import when_draining
 from actors.runtime import RayRuntime
-from everruns.api.app import create_app
+from everruns.api.app import create_app, end_streams
 from everruns.api.keys import KeyRing
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
@@ -40,7 +42,9 @@ def api_builder(settings: dict[str, Any]) -> Callable[[], FastAPI]:
         configure_log()
         own = load_settings(**settings)
         keys = KeyRing(own.data_dir) if own.auth == "api_keys" else None
-        return create_app(RayRuntime(settings), own, load_capabilities(), keys)
+        application = create_app(RayRuntime(settings), own, load_capabilities(), keys)
+        when_draining(partial(end_streams, application))
+        return application
 
     return build
 
@@ -60,6 +64,8 @@ def app(arguments: dict[str, Any]) -> Application:
         num_replicas=settings.replicas,
         max_ongoing_requests=MAX_ONGOING_REQUESTS,
         graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S,
+        # A new version is up before the old one stops.
+        max_surge_percent=100,
         ray_actor_options={"num_cpus": 0},
         logging_config={"enable_access_log": False},
     )(replica)

@@ -31,6 +31,9 @@ def prepare_environment(settings: Settings) -> None:
         "RAY_USAGE_STATS_ENABLED": "0",
         # Ray's default of 15 would let any other program on the machine slow the server down.
         "RAY_worker_niceness": "0",
+        # Serve kills a proxy that is not up by then, and its start fails; on a busy machine its
+        # default of 5 s passes.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(_token_file(settings.data_dir)),
         **_haproxy(),
@@ -70,6 +73,7 @@ def _haproxy() -> dict[str, str]:
         "RAY_SERVE_HAPROXY_MAXCONN": str(connections),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, (os.cpu_count() or 1) // 2)),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),

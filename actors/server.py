@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,12 +16,15 @@ import psutil
 import ray
 import structlog
 from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 
 import serve_app
-from actors.cluster import NAMESPACE, remote_registry
+from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
+from actors.error_page import write_error_page
 from actors.ports import check_port_free, free_port
 from actors.runtime import ensure_registry
-from everruns.errors import Unavailable
+from everruns.errors import EverrunsError, Unavailable
 from everruns.settings import Settings
 from everruns.storage.lock import lock_data_directory
 
@@ -29,8 +33,14 @@ OBJECT_STORE_BYTES = 256 * 1024 * 1024
 READY_TIMEOUT_S = 120.0
 READY_POLL_S = 0.1
 READY_POLL_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 4.0
-PROCESS_END_TIMEOUT_S = 3.0
+# The whole stop is to take less than ten seconds; Ray needs up to four of them for its own end.
+REQUESTS_TIMEOUT_S = 3.0
+HOSTS_TIMEOUT_S = 1.0
+REGISTRY_TIMEOUT_S = 2.0
+PROCESS_END_TIMEOUT_S = 2.0
+# Behind HAProxy, Serve keeps a replica for half a minute after its last request.
+LEAVE_TIMEOUT_S = 60.0
+STOP_POLL_S = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +88,8 @@ def run_server(
             # What Serve tells of its own start would stand between our lines.
             logging.getLogger("ray.serve").setLevel(logging.WARNING)
             serve.start(http_options={"host": settings.host, "port": port})
+            if settings.ray_address is None:
+                write_error_page()
             serve.run(serve_app.app(settings.public()), name=APPLICATION, route_prefix="/")
             _wait_until_ready(address)
             ready(Addresses(address, dashboard))
@@ -87,10 +99,12 @@ def run_server(
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-            _close_registry()
-            if settings.ray_address:
-                _leave()
-            else:
+            if ray.is_initialized():
+                _end_requests()
+                _close_actors()
+                if settings.ray_address:
+                    _leave()
+            if not settings.ray_address:
                 _stop()
 
 
@@ -113,10 +127,25 @@ def _stop() -> None:
     """End the cluster that was started here, to its last process."""
     started = psutil.Process().children(recursive=True)
     ray.shutdown()
-    _, alive = psutil.wait_procs(started, timeout=PROCESS_END_TIMEOUT_S)
-    for process in alive:
+    _wait(lambda: not any(map(_is_alive, started)), PROCESS_END_TIMEOUT_S)
+    for process in started:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def _wait(condition: Callable[[], bool], timeout_s: float) -> None:
+    """Return when the condition holds, or when the time is over."""
+    deadline = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(STOP_POLL_S)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process runs; one that ended and whose parent has not asked is over too."""
+    try:
+        return process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _join(settings: Settings) -> None:
@@ -125,12 +154,10 @@ def _join(settings: Settings) -> None:
 
 
 def _leave() -> None:
-    """Take the application and its actors off the cluster."""
-    serve.delete(APPLICATION)
-    named: list[Any] = ray.util.list_named_actors(all_namespaces=True)
-    for actor in named:
-        if actor["namespace"] == NAMESPACE:
-            ray.kill(ray.get_actor(actor["name"], namespace=NAMESPACE), no_restart=True)
+    """Take the actors off the cluster, and wait until the application has gone."""
+    for name in _actors():
+        ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
+    _wait(_is_deleted, LEAVE_TIMEOUT_S)
     ray.shutdown()
 
 
@@ -149,17 +176,54 @@ def _wait_until_ready(address: str) -> None:
     raise Unavailable("The API did not become ready. Ray's logs under /tmp/ray say why.")
 
 
-def _close_registry() -> None:
-    """Let the registry write everything out; what it cannot in time, the next start repairs."""
+def _end_requests() -> None:
+    """Take no more connections, send the readers of streams away, let requests finish."""
+    balancers = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.name() == "haproxy"
+    ]
+    for process in balancers:
+        # HAProxy's sign to listen no more and to end with its last connection.
+        process.send_signal(signal.SIGUSR1)
+    try:
+        serve.delete(APPLICATION, _blocking=False)
+    except RayServeException:
+        return  # Stopped before Serve was up.
+    if balancers:
+        _wait(lambda: not any(map(_is_alive, balancers)), REQUESTS_TIMEOUT_S)
+    else:
+        _wait(_is_deleted, REQUESTS_TIMEOUT_S)
 
-    async def close() -> None:
-        await asyncio.wait_for(remote_registry().close(), CLOSE_TIMEOUT_S)
 
-    if ray.is_initialized():
+def _is_deleted() -> bool:
+    return APPLICATION not in serve.status().applications
+
+
+def _close_actors() -> None:
+    """Stop turns where they stand, and let the registry write everything out.
+
+    What is not done in time, the next start repairs.
+    """
+
+    async def close(name: str, find: Callable[[], Any], timeout_s: float) -> None:
         try:
-            asyncio.run(close())
-        except (ValueError, Unavailable, TimeoutError) as error:
-            log.warning("registry not closed", error=str(error))
+            await asyncio.wait_for(find().close(), timeout_s)
+        except (ValueError, EverrunsError, RayError, TimeoutError) as error:
+            log.warning("actor not closed", actor=name, error=repr(error))
+
+    async def close_all(hosts: list[str]) -> None:
+        closing = (close(name, partial(remote_host, name), HOSTS_TIMEOUT_S) for name in hosts)
+        await asyncio.gather(*closing)
+        await close(REGISTRY, remote_registry, REGISTRY_TIMEOUT_S)
+
+    asyncio.run(close_all([name for name in _actors() if name.startswith(SESSION_ACTOR)]))
+
+
+def _actors() -> list[str]:
+    """Return the names of this application's actors."""
+    named: list[Any] = ray.util.list_named_actors(all_namespaces=True)
+    return [actor["name"] for actor in named if actor["namespace"] == NAMESPACE]
 
 
 def _dashboard_port(settings: Settings) -> int:

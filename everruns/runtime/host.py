@@ -65,6 +65,7 @@ class SessionHost:
         self._reads = Reads(self._session, registry.sessions.events, settings.delta_pace_ms / 1000)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
         self._releases: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     # What the edge asks
 
@@ -153,9 +154,11 @@ class SessionHost:
         """Return a live session, loading it if it is not in memory.
 
         Raises:
-            PlacedElsewhere: Another host holds it, or this one has just let it go.
+            PlacedElsewhere: Another host holds it, or this one has just let it go or stops.
             SessionNotFound: There is no such session.
         """
+        if self._closed:
+            raise PlacedElsewhere(f"Session {session_id} is on a host that stops.")
         held = self._sessions.get(session_id)
         if held is None:
             held = self._sessions[session_id] = asyncio.ensure_future(self._load(session_id))
@@ -183,7 +186,9 @@ class SessionHost:
         """See that the session's open turn is run by exactly one task."""
         running = session.task is not None and not session.task.done()
         turn = session.state.turn
-        if turn is None or turn.id == session.stopped_turn or session.closed or running:
+        if self._closed or session.closed or running:
+            return
+        if turn is None or turn.id == session.stopped_turn:
             return
         session.task = asyncio.create_task(Turn(session, self.environment).run(), name=session.id)
         session.task.add_done_callback(lambda task: self._turn_left(session, task))
@@ -255,8 +260,12 @@ class SessionHost:
         return len(quiet)
 
     async def close(self) -> None:
-        """Stop every turn where it stands and let go of connections; turns resume elsewhere."""
-        await asyncio.gather(*map(self._stop_for_now, self._loaded.values()))
+        """Stop every turn where it stands, for good, and let go of connections.
+
+        The turns stay open; they resume where their sessions are held next.
+        """
+        self._closed = True
+        await asyncio.gather(*map(self._stop_for_now, list(self._loaded.values())))
         await self.environment.close()
 
     async def _stop_for_now(self, session: LiveSession) -> None:

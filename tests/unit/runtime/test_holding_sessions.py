@@ -297,3 +297,24 @@ async def test_tidying_goes_on_after_the_registry_was_away():
             await eventually(lambda: not runtime.host._sessions)
         assert await runtime.registry.sessions.holder(talk.id) is None
         assert HOST in runtime.registry.placement.hosts
+
+
+async def test_a_host_that_stops_leaves_turns_open_and_begins_nothing_more():
+    gate, never = Gate(), Gate()
+    driver = ScriptedDriver(says("Hel", gate, "lo"), says(never))
+    async with local_runtime(driver) as runtime:
+        talks = [await Conversation.begin(runtime) for _ in range(2)]
+        for talk in talks:
+            await talk.send("hi")
+        await gate.reached.wait()
+        await never.reached.wait()
+        await runtime.host.close()
+        for talk in talks:
+            for _ in range(2):
+                with pytest.raises(PlacedElsewhere):
+                    await runtime.host.activate(talk.id)
+            assert [event.type for event in await talk.log()] == [
+                "message.created",
+                "session.started",
+            ]
+        assert driver.closed == 2

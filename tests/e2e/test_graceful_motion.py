@@ -1,0 +1,213 @@
+"""Replicas are replaced, die and stop: clients see the contract and nothing else."""
+
+import asyncio
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from actors.ports import free_port
+from bench.server import Server, running_server
+from tests.e2e.conversation import post, start_session
+from tests.waiting import eventually
+
+STOP_WITHIN_S = 10
+REDEPLOY_WITHIN_S = 120
+RECONNECT_S = 0.1
+DRAINING_S = 3
+SESSIONS = 4
+
+
+@pytest.fixture(scope="module")
+def dashboard_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def server(dashboard_port: int) -> Iterator[Server]:
+    """A server with two replicas, which these tests change and stop."""
+    with running_server(
+        EVERRUNS_REPLICAS="2",
+        EVERRUNS_DASHBOARD_PORT=str(dashboard_port),
+        RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S=str(DRAINING_S),
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+async def caller(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=server.address, timeout=30) as caller:
+        yield caller
+
+
+def replicas(server: Server) -> list[psutil.Process]:
+    """Return the processes of the API replicas."""
+    return [
+        process
+        for process in server.process.children(recursive=True)
+        if process.status() != psutil.STATUS_ZOMBIE and "ServeReplica" in process.cmdline()[0]
+    ]
+
+
+def deploy(server: Server, dashboard_port: int, **settings: Any) -> None:
+    """Deploy the application again with other settings, as ``serve deploy`` does."""
+    token = (Path(server.data_dir) / "ray_token").read_text()
+    arguments = {"data_dir": server.data_dir, **settings}
+    application = {"name": "everruns", "import_path": "serve_app:app", "args": arguments}
+    answer = httpx.put(
+        f"http://127.0.0.1:{dashboard_port}/api/serve/applications/",
+        json={"applications": [application]},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=60,
+    )
+    assert answer.is_success, answer.text
+
+
+class Follower:
+    """Reads a session's events for ever: reconnects with the last id, as a browser does."""
+
+    def __init__(self, caller: httpx.AsyncClient, session_id: str) -> None:
+        self.session_id = session_id
+        self.sequences: list[int] = []
+        self.endings: Counter[str] = Counter()
+        self._caller = caller
+        self._last_id = ""
+
+    async def follow(self) -> None:
+        while True:
+            await self.read_one_stream()
+            await asyncio.sleep(RECONNECT_S)
+
+    async def read_one_stream(self) -> None:
+        """Read until the server ends the stream, and note how it did."""
+        url = f"/v1/sessions/{self.session_id}/events?after_sequence=0"
+        event = ""
+        headers = {"Last-Event-ID": self._last_id}
+        try:
+            async with self._caller.stream("GET", url, headers=headers, timeout=None) as stream:
+                assert stream.status_code == 200
+                async for line in stream.aiter_lines():
+                    name, _, value = line.partition(": ")
+                    if name == "event":
+                        event = value
+                    elif name == "id":
+                        self._last_id = value
+                    elif name == "data" and "sequence" in (data := json.loads(value)):
+                        self.sequences.append(data["sequence"])
+        except httpx.HTTPError as error:
+            event = repr(error)
+        self.endings[event] += 1
+
+
+async def test_a_request_whose_replica_dies_is_answered_with_an_error_of_ours(
+    server: Server,
+) -> None:
+    victim, _ = replicas(server)
+    victim.suspend()
+    async with httpx.AsyncClient(base_url=server.address, timeout=30) as caller:
+        asking = [asyncio.create_task(caller.get("/health")) for _ in range(10)]
+        answered, waiting = await asyncio.wait(asking, timeout=2)
+        victim.kill()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert all(task.result().is_success for task in answered)
+    # HAProxy closes a connection silently, for its client to try again, if it had sent the
+    # request over a connection that it had used before.
+    errors = [outcome for outcome in outcomes if isinstance(outcome, httpx.Response)]
+    assert errors
+    for error in errors:
+        assert error.status_code == 503
+        assert error.headers["retry-after"] == "1"
+        assert error.json()["error"]["code"] == "HOST_LOST"
+
+
+async def test_replicas_are_replaced_under_load_without_a_failed_request_or_a_lost_event(
+    server: Server, client: httpx.Client, caller: httpx.AsyncClient, dashboard_port: int
+) -> None:
+    followers = [
+        Follower(caller, start_session(client, default_model_id="simulated/simulated-1"))
+        for _ in range(SESSIONS)
+    ]
+    following = [asyncio.create_task(follower.follow()) for follower in followers]
+    old = replicas(server)
+    replaced = asyncio.Event()
+    requests = 0
+
+    async def talk(session_id: str) -> None:
+        nonlocal requests
+        path = f"/v1/sessions/{session_id}"
+        while not replaced.is_set():
+            (await caller.post(f"{path}/messages", json={"content": "hi"})).raise_for_status()
+            (await caller.get(path)).raise_for_status()
+            (await caller.get(f"{path}/messages")).raise_for_status()
+            requests += 3
+            await asyncio.sleep(RECONNECT_S)
+
+    talking = [asyncio.create_task(talk(follower.session_id)) for follower in followers]
+    await asyncio.to_thread(deploy, server, dashboard_port, replicas=2, heartbeat_s=11)
+    await eventually(
+        lambda: not any(map(psutil.Process.is_running, old)) or any(map(_failed, talking)),
+        REDEPLOY_WITHIN_S,
+    )
+    replaced.set()
+    await asyncio.gather(*talking)
+
+    for follower in followers:
+        await eventually(lambda follower=follower: follower.sequences == log(client, follower))
+        assert set(follower.endings) == {"disconnecting"}
+    assert len(replicas(server)) == 2
+    assert requests > 100
+    for task in following:
+        task.cancel()
+
+
+def _failed(task: "asyncio.Task[None]") -> bool:
+    return task.done() and task.exception() is not None
+
+
+def log(client: httpx.Client, follower: Follower) -> list[int]:
+    """Return the sequences of a session's stored events."""
+    sequences: list[int] = []
+    while True:
+        events = client.get(
+            f"/v1/sessions/{follower.session_id}/events",
+            params={"after_sequence": sequences[-1] if sequences else 0, "limit": 1000},
+            headers={"accept": "application/json"},
+        ).json()["data"]
+        if not events:
+            return sequences
+        sequences += [event["sequence"] for event in events]
+
+
+async def test_a_stopped_server_sends_its_readers_away_and_ends_in_time(
+    server: Server, client: httpx.Client, caller: httpx.AsyncClient
+) -> None:
+    model = post(
+        client,
+        "/v1/llm-providers",
+        {
+            "name": "slow",
+            "provider_type": "simulated",
+            "settings": {"tokens": 1000, "tokens_per_s": 20},
+        },
+    )["models"][0]["id"]
+    session_id = start_session(client, default_model_id=model)
+    post(client, f"/v1/sessions/{session_id}/messages", {"content": "Talk."})
+    followers = [Follower(caller, session_id) for _ in range(3)]
+    reading = [asyncio.create_task(follower.read_one_stream()) for follower in followers]
+    await eventually(lambda: all(len(follower.sequences) == 2 for follower in followers))
+
+    stopping = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(asyncio.gather(*reading), STOP_WITHIN_S)
+    await asyncio.to_thread(server.process.wait, STOP_WITHIN_S)
+
+    assert time.monotonic() - stopping < STOP_WITHIN_S
+    assert all(follower.endings == {"disconnecting": 1} for follower in followers)
