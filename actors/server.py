@@ -24,7 +24,7 @@ from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remo
 from actors.error_page import write_error_page
 from actors.ports import check_port_free, free_port
 from actors.runtime import ensure_registry
-from everruns.errors import EverrunsError, Unavailable
+from everruns.errors import EverrunsError, InvalidRequest, StoreUnavailable, Unavailable
 from everruns.settings import Settings
 from everruns.storage.lock import lock_data_directory
 
@@ -33,6 +33,9 @@ OBJECT_STORE_BYTES = 256 * 1024 * 1024
 READY_TIMEOUT_S = 120.0
 READY_POLL_S = 0.1
 READY_POLL_TIMEOUT_S = 5.0
+# A server that was killed may hold the database for a moment longer.
+HOPELESS_AFTER_S = 5.0
+HOPELESS_CODES = frozenset({StoreUnavailable.code, InvalidRequest.code})
 # The whole stop is to take less than ten seconds; Ray needs up to four of them for its own end.
 REQUESTS_TIMEOUT_S = 3.0
 HOSTS_TIMEOUT_S = 1.0
@@ -165,15 +168,34 @@ def _wait_until_ready(address: str) -> None:
     """Return when the API answers through its whole path.
 
     Raises:
-        Unavailable: It does not.
+        EverrunsError: It does not. The message says why, if that is known.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
+    hopeless_since: float | None = None
     while time.monotonic() < deadline:
-        with suppress(httpx.HTTPError):
-            if httpx.get(f"{address}/ready", timeout=READY_POLL_TIMEOUT_S).is_success:
-                return
+        problem = _problem(address)
+        if problem is None:
+            return
+        if problem.code not in HOPELESS_CODES:
+            hopeless_since = None
+        elif hopeless_since is None:
+            hopeless_since = time.monotonic()
+        elif time.monotonic() - hopeless_since > HOPELESS_AFTER_S:
+            raise problem
         time.sleep(READY_POLL_S)
     raise Unavailable("The API did not become ready. Ray's logs under /tmp/ray say why.")
+
+
+def _problem(address: str) -> EverrunsError | None:
+    """Return what keeps the API from being ready."""
+    try:
+        answer = httpx.get(f"{address}/ready", timeout=READY_POLL_TIMEOUT_S)
+        if answer.is_success:
+            return None
+        error = answer.json()["error"]
+        return EverrunsError(error["message"], error["code"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return Unavailable("The API does not answer yet.")
 
 
 def _end_requests() -> None:
@@ -209,6 +231,8 @@ def _close_actors() -> None:
     async def close(name: str, find: Callable[[], Any], timeout_s: float) -> None:
         try:
             await asyncio.wait_for(find().close(), timeout_s)
+        except StoreUnavailable:
+            return  # It never came to open what would have to be closed.
         except (ValueError, EverrunsError, RayError, TimeoutError) as error:
             log.warning("actor not closed", actor=name, error=repr(error))
 
