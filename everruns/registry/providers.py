@@ -149,13 +149,14 @@ class Providers:
         raise ProviderNotFound(f"Provider {provider_id} not found")
 
     async def _put(self, account: ProviderAccount, others: Sequence[ProviderAccount]) -> None:
-        await self._database.write(self._store.put_provider, account)
-        for other in others:
-            if account.provider.is_default and other.provider.is_default:
-                demoted = other.provider.model_copy(update={"is_default": False})
-                await self._database.write(
-                    self._store.put_provider, other.model_copy(update={"provider": demoted})
-                )
+        demoted = [
+            other.model_copy(
+                update={"provider": other.provider.model_copy(update={"is_default": False})}
+            )
+            for other in others
+            if account.provider.is_default and other.provider.is_default
+        ]
+        await self._database.write(self._store.put_providers, account, *demoted)
         self._revision.advance()
 
 

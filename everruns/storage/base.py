@@ -126,8 +126,8 @@ class Store(Protocol):
 
     # Providers
 
-    def put_provider(self, account: ProviderAccount) -> None:
-        """Store a provider with its key, replacing the one with its id."""
+    def put_providers(self, *accounts: ProviderAccount) -> None:
+        """Store providers with their keys, all or none, replacing those with their ids."""
         ...
 
     def list_providers(self) -> list[ProviderAccount]:

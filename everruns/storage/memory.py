@@ -81,10 +81,10 @@ class MemoryStore:
 
     # Providers
 
-    def put_provider(self, account: ProviderAccount) -> None:
-        """Store a provider with its key, replacing the one with its id."""
+    def put_providers(self, *accounts: ProviderAccount) -> None:
+        """Store providers with their keys, all or none, replacing those with their ids."""
         with self._lock:
-            self._providers[account.provider.id] = account
+            self._providers.update({account.provider.id: account for account in accounts})
 
     def list_providers(self) -> list[ProviderAccount]:
         """Return every provider with its key, newest first."""

@@ -147,10 +147,11 @@ class SqlStore:
 
     # Providers
 
-    def put_provider(self, account: ProviderAccount) -> None:
-        """Store a provider with its key, replacing the one with its id."""
+    def put_providers(self, *accounts: ProviderAccount) -> None:
+        """Store providers with their keys, all or none, replacing those with their ids."""
+        rows = [tables.provider_row(account, self._cipher) for account in accounts]
         with self._writing() as connection:
-            upsert(connection, providers, [tables.provider_row(account, self._cipher)])
+            upsert(connection, providers, rows)
 
     def list_providers(self) -> list[ProviderAccount]:
         """Return every provider with its key, newest first."""

@@ -200,20 +200,20 @@ def test_a_search_is_a_text_contained_in_any_case(
 
 def test_a_provider_keeps_its_key_and_its_models(store: Store) -> None:
     stored = account(1, "sk-secret", settings={"a": {"b": [1.5, None]}})
-    store.put_provider(stored)
-    store.put_provider(account(2))
+    store.put_providers(stored)
+    store.put_providers(account(2))
     assert store.list_providers() == [account(2), stored]
 
 
 def test_a_provider_put_again_is_replaced(store: Store) -> None:
     for key in ("first", None, "last"):
-        store.put_provider(account(1, key))
+        store.put_providers(account(1, key))
     assert store.list_providers() == [account(1, "last")]
 
 
 def test_a_deleted_provider_can_come_again(store: Store) -> None:
     for _ in range(3):
-        store.put_provider(account(1))
+        store.put_providers(account(1))
         assert store.delete_provider(account(1).provider.id)
         assert not store.delete_provider(account(1).provider.id)
     assert store.list_providers() == []

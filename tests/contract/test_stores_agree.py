@@ -125,7 +125,7 @@ class StoresAgree(RuleBasedStateMachine):
             created_at=created,
             updated_at=created,
         )
-        self.both("put_provider", ProviderAccount(provider=provider, api_key=key))
+        self.both("put_providers", ProviderAccount(provider=provider, api_key=key))
 
     @rule(number=numbers)
     def delete_provider(self, number) -> None:

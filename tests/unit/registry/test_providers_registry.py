@@ -6,7 +6,13 @@ import pytest
 from pydantic import SecretStr
 
 from everruns.domain.llm import ProviderInput, ProviderPatch
-from everruns.errors import Conflict, InvalidRequest, ModelNotFound, ProviderNotFound
+from everruns.errors import (
+    Conflict,
+    InvalidRequest,
+    ModelNotFound,
+    ProviderNotFound,
+    StoreUnavailable,
+)
 from everruns.registry.registry import Registry
 from everruns.settings import Settings
 
@@ -141,3 +147,27 @@ async def test_a_vendors_key_adds_it_once_and_later_renews_its_key(registry: Reg
     accounts = {item.provider.name: item for item in await registry.providers.accounts()}
     assert sorted(accounts) == ["local", "openai", "simulated"]
     assert accounts["openai"].api_key == SecretStr("new")
+
+
+async def test_the_default_changes_in_one_write(registry: Registry, monkeypatch):
+    """Else a crash in between would leave two defaults, or a refused write none."""
+    await registry.providers.add(wanted("old"))
+
+    def refuse(*_: object) -> None:
+        raise StoreUnavailable("full")
+
+    monkeypatch.setattr(registry._database.store, "put_providers", refuse)
+    with pytest.raises(StoreUnavailable):
+        await registry.providers.add(wanted("new", is_default=True))
+    monkeypatch.undo()
+    assert await defaults(registry) == ["old"]
+    written: list[int] = []
+    put = registry._database.store.put_providers
+    monkeypatch.setattr(
+        registry._database.store,
+        "put_providers",
+        lambda *accounts: (written.append(len(accounts)), put(*accounts)),
+    )
+    await registry.providers.add(wanted("new", is_default=True))
+    assert written == [2]
+    assert await defaults(registry) == ["new"]

@@ -36,7 +36,7 @@ def put_provider(store: SqlStore) -> None:
     provider = Provider(
         id="provider_1", name="p", provider_type="openai", created_at=TIME, updated_at=TIME
     )
-    store.put_provider(ProviderAccount(provider=provider, api_key=SecretStr(API_KEY)))
+    store.put_providers(ProviderAccount(provider=provider, api_key=SecretStr(API_KEY)))
 
 
 def test_everything_it_makes_is_for_its_owner_alone(tmp_path: Path) -> None:
