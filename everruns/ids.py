@@ -34,6 +34,15 @@ def format_time(ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
+def parse_time(text: str) -> int:
+    """Return the milliseconds since the epoch that ``format_time`` made this text of.
+
+    Raises:
+        ValueError: The text is no RFC 3339 time.
+    """
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
 def _uuid7_hex(ms: int, free: int) -> str:
     """Lay out a UUIDv7: 48 bits of time, then 12 and 62 bits of ``free`` around the marks."""
     high, low = free >> 62, free & ((1 << 62) - 1)

@@ -4,7 +4,9 @@ A session's state is what ``SessionState.apply`` makes of its log, event by even
 turn writes it, and again when the session is loaded. Nothing else changes it.
 """
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +116,7 @@ class SessionState:
         data = envelope["data"]
         match event.type:
             case EventType.MESSAGE_CREATED:
-                self._message_created(message_of(event, data), data, envelope["context"])
+                self._message_created(message_of(event, envelope), data, envelope["context"])
             case EventType.SESSION_STARTED:
                 self.turn = OpenTurn(data["turn_id"], data["input_message_id"], event.ts)
                 self.started_ms = self.started_ms or event.ts
@@ -124,7 +126,7 @@ class SessionState:
             case EventType.TOOL_RESULT:
                 if self.turn:
                     self.turn.pending.pop(data["tool_call_id"], None)
-                self.history.append(message_of(event, data))
+                self.history.append(message_of(event, envelope))
             case _ if event.type in TURN_ENDS:
                 self.turn = None
                 self.finished_ms = event.ts
@@ -159,14 +161,15 @@ class SessionState:
             self.turn.invalid_arguments = data.get("invalid_arguments", {})
 
 
-def message_of(event: Event, data: dict[str, Any] | None = None) -> Message:
+def message_of(event: Event, envelope: dict[str, Any] | None = None) -> Message:
     """Return the message that an event adds to the conversation.
 
     Args:
         event: A ``message.created`` or ``tool.result``.
-        data: Its payload, where the caller has decoded it already.
+        envelope: Its envelope, where the caller has decoded it already.
     """
-    data = event.data if data is None else data
+    envelope = envelope or event.envelope
+    data = envelope["data"]
     if event.type == EventType.MESSAGE_CREATED:
         return Message.model_validate(data["message"])
     part = ToolResultPart(
@@ -178,7 +181,7 @@ def message_of(event: Event, data: dict[str, Any] | None = None) -> Message:
         role="tool_result",
         content=[part],
         sequence=event.sequence,
-        created_at=format_time(event.ts),
+        created_at=envelope["ts"],
     )
 
 
@@ -189,9 +192,26 @@ def _time(ms: int | None) -> str | None:
 def fold(session_id: str, events: Sequence[Event]) -> SessionState:
     """Return the state that a whole log leads to."""
     state = SessionState(session_id)
-    for event in events:
-        state.apply(event)
+    with _without_collector():
+        for event in events:
+            state.apply(event)
     return state
+
+
+@contextmanager
+def _without_collector() -> Generator[None]:
+    """Keep Python from looking for garbage among objects that are all kept.
+
+    It would go over them, and over all that the process holds, again and again: of a long log
+    that takes as long as folding it.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def turn_context(turn: OpenTurn) -> dict[str, Any]:

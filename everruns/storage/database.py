@@ -25,6 +25,8 @@ CONNECTION_TIMEOUT_S = 30.0
 _DUCKDB_CONFIG = {
     "threads": 2,
     "memory_limit": "1GB",
+    # A page is chosen by its narrow columns before the wide ones are read, up to this many rows.
+    "late_materialization_max_rows": 1000,
     # Nothing here needs an extension, and a database must not fetch code from the network.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -60,8 +62,12 @@ def has_read_log(engine: Engine) -> bool:
     return size != "0 bytes"
 
 
-def migrate(engine: Engine) -> None:
+def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the tables to the form that this version of the program knows.
+
+    Args:
+        engine: Of the database.
+        revision: The form to stop at, of those before the newest.
 
     Raises:
         StoreUnavailable: A newer version of the program wrote the database.
@@ -71,7 +77,7 @@ def migrate(engine: Engine) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
         except CommandError as error:
             _log.error("database_migration_failed", detail=str(error))
             raise StoreUnavailable(

@@ -8,7 +8,6 @@ from threading import Lock
 
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, and_, delete, func, select, text
-from sqlalchemy.dialects.postgresql import insert
 
 from everruns.domain.agents import Agent
 from everruns.domain.events import Event
@@ -32,6 +31,7 @@ from everruns.storage.statements import (
     advance_sessions,
     contains,
     insert_events,
+    insert_session,
     put_receipt,
     select_events,
     select_lengths,
@@ -134,15 +134,16 @@ class SqlStore:
         """Return the newest active agent of this name."""
         matching = and_(agents.c.name == name, agents.c.status == "active")
         with self._reading() as connection:
-            rows, _ = select_page(connection, agents, matching, ListQuery(limit=1))
+            rows, _ = select_page(connection, agents.c.created_at, matching, ListQuery(limit=1))
         return tables.agent_of(rows[0]) if rows else None
 
     def list_agents(self, query: ListQuery) -> tuple[list[Agent], int]:
         """Return a page of the active agents and how many match in all."""
         c = agents.c
         found = contains(query.search, c.id, c.name, c.display_name, c.description)
+        matching = and_(c.status == "active", found)
         with self._reading() as connection:
-            rows, total = select_page(connection, agents, and_(c.status == "active", found), query)
+            rows, total = select_page(connection, c.created_at, matching, query)
         return [tables.agent_of(row) for row in rows], total
 
     # Providers
@@ -177,8 +178,7 @@ class SqlStore:
     ) -> None:
         """Store a new session with its first files; the same session again changes nothing."""
         with self._writing() as connection:
-            if not select_lengths(connection, [session.id]):
-                connection.execute(insert(sessions), tables.session_row(session))
+            if insert_session(connection, session):
                 upsert(connection, tables.files, [tables.file_row(stored) for stored in files])
                 put_receipt(connection, receipt)
 
@@ -196,7 +196,7 @@ class SqlStore:
         if query.agent_id is not None:
             matching = and_(c.agent_id == query.agent_id, matching)
         with self._reading() as connection:
-            rows, total = select_page(connection, sessions, matching, query)
+            rows, total = select_page(connection, c.created_ms, matching, query)
         return [tables.session_of(row) for row in rows], total
 
     def delete_session(self, session_id: str) -> bool:
@@ -214,7 +214,7 @@ class SqlStore:
     def unfinished_sessions(self) -> list[str]:
         """Return the ids of sessions whose turn is open, oldest first."""
         c = sessions.c
-        statement = select(c.id).where(c.turn_id.is_not(None)).order_by(c.created_at, c.id)
+        statement = select(c.id).where(c.turn_id.is_not(None)).order_by(c.created_ms, c.id)
         with self._reading() as connection:
             return list(connection.execute(statement).scalars())
 
@@ -239,8 +239,8 @@ class SqlStore:
 
         def stored(session_id: str, first: int, last: int) -> list[bytes]:
             query = EventQuery(after=first - 1, before=last + 1)
-            rows = connection.execute(select_events(session_id, query)).mappings()
-            return [tables.event_of(row).body for row in rows]
+            rows = connection.execute(select_events(session_id, query))
+            return [event.body for event in tables.events_of(session_id, rows)]
 
         lengths = select_lengths(connection, [append.session_id for append in appends])
         verdicts, accepted = judge(appends, lengths, stored)
@@ -257,8 +257,8 @@ class SqlStore:
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty when there is no such session."""
         with self._reading() as connection:
-            rows = connection.execute(select_events(session_id, query)).mappings().all()
-        return [tables.event_of(row) for row in rows]
+            rows = connection.execute(select_events(session_id, query)).all()
+        return tables.events_of(session_id, rows)
 
     # Receipts
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from everruns.domain.sessions import Session
 from everruns.ids import now_ms
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt
 from everruns.storage.tables import (
@@ -36,6 +37,7 @@ from everruns.storage.tables import (
     events,
     receipt_row,
     receipts,
+    session_row,
     sessions,
     summary_row,
 )
@@ -67,6 +69,13 @@ _LOG = _rows_of([sessions.c.id, *(sessions.c[name] for name in _ADVANCED), _LENG
 _SELECT_LENGTHS = _rendered(
     select(sessions.c.id, sessions.c.sequence).where(sessions.c.id.in_(_rows_of([sessions.c.id])))
 )
+_INSERT_SESSION = _rendered(
+    insert(sessions)
+    .values({column.name: bindparam(column.name) for column in sessions.c})
+    .on_conflict_do_nothing()
+    .returning(sessions.c.id)
+)
+_LOGGED = [column for column in events.c if column is not events.c.session_id]
 _INSERT_EVENTS = _rendered(insert(events).from_select(events.c.keys(), _rows_of(events.c)))
 _ADVANCE_SESSIONS = _rendered(
     update(sessions)
@@ -83,6 +92,11 @@ _ADVANCE_SESSION = _rendered(
     .values({name: bindparam(f"new_{name}") for name in _ADVANCED})
     .returning(sessions.c.id)
 )
+
+
+def insert_session(connection: Connection, session: Session) -> bool:
+    """Store a new session; return false, and change nothing, if it is stored already."""
+    return bool(connection.execute(_INSERT_SESSION, session_row(session)).all())
 
 
 def select_lengths(connection: Connection, session_ids: Iterable[str]) -> dict[str, int]:
@@ -163,13 +177,21 @@ def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[
 
 
 def select_page(
-    connection: Connection, table: Table, matching: ColumnElement[bool], query: ListQuery
+    connection: Connection, created: Column[Any], matching: ColumnElement[bool], query: ListQuery
 ) -> tuple[Sequence[RowMapping], int]:
-    """Return a page of the matching rows, newest first, and how many match in all."""
+    """Return a page of the matching rows of a table, newest first, and how many match in all.
+
+    Args:
+        connection: To the database.
+        created: The table's column of the time by which its rows are sorted.
+        matching: Which rows.
+        query: Which page of them.
+    """
+    table = created.table
     page = (
         select(table)
         .where(matching)
-        .order_by(table.c.created_at.desc(), table.c.id.desc())
+        .order_by(created.desc(), table.c.id.desc())
         .offset(query.offset)
         .limit(query.limit)
     )
@@ -181,9 +203,9 @@ def select_page(
 
 
 def select_events(session_id: str, query: EventQuery) -> Select[Any]:
-    """Return the statement that lists events of a session."""
+    """Return the statement that lists events of a session, all columns but its id."""
     c = events.c
-    statement = select(events).where(c.session_id == session_id)
+    statement = select(*_LOGGED).where(c.session_id == session_id)
     if query.after is not None:
         statement = statement.where(c.sequence > query.after)
     if query.before is not None:

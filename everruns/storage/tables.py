@@ -1,10 +1,13 @@
 """The tables, and how a resource becomes a row and a row a resource.
 
 What is searched or sorted by has a column of its own; the rest of a resource is one JSON document.
-Times are kept as the resources hold them (RFC 3339 text sorts by time) or as milliseconds.
+Times are kept as the resources hold them (RFC 3339 text sorts by time) or, where there are many
+rows to sort, as milliseconds: DuckDB passes over old rows by the least and greatest number of each
+block, but knows only the first eight bytes of texts.
 ``migrations`` creates these tables; a test keeps the two equal.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +27,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
+from everruns.ids import parse_time
 from everruns.storage.base import Receipt, StoredFile
 from everruns.storage.encryption import Cipher
 from everruns.tools.base import File
@@ -64,7 +68,7 @@ sessions = Table(
     Column("agent_id", Text),
     Column("workspace_id", Text, nullable=False),
     Column("title", Text),
-    Column("created_at", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("turn_id", Text),
@@ -161,7 +165,7 @@ def session_row(session: Session) -> Row:
         "agent_id": session.agent_id,
         "workspace_id": session.workspace_id,
         "title": session.title,
-        "created_at": session.created_at,
+        "created_ms": parse_time(session.created_at),
         "document": session.model_dump_json(),
         **summary_row(SessionSummary(preview=session.preview)),
     }
@@ -198,9 +202,15 @@ def event_row(event: Event) -> Row:
     }
 
 
-def event_of(row: RowMapping) -> Event:
-    """Return the event of a row."""
-    return Event(**{**row, "body": row["body"].encode()})
+def events_of(session_id: str, rows: Iterable[Sequence[Any]]) -> list[Event]:
+    """Return the events of a session's rows, each with the columns but the first, in order.
+
+    By place and not by name, and with one session id for all: a log has thousands of events.
+    """
+    return [
+        Event(session_id, sequence, identity, kind, turn_id, ts, body.encode())
+        for sequence, identity, kind, turn_id, ts, body in rows
+    ]
 
 
 def receipt_row(receipt: Receipt, stored_ms: int) -> Row:

@@ -14,6 +14,7 @@ from everruns.ids import (
     is_id,
     new_id,
     now_ms,
+    parse_time,
     read_event_id,
 )
 
@@ -77,3 +78,4 @@ def test_a_standard_reader_reads_a_time_as_it_was_meant(ms: int):
 
 def test_a_time_is_rfc_3339_in_utc_with_milliseconds():
     assert format_time(1_769_853_600_007) == "2026-01-31T10:00:00.007Z"
+    assert parse_time("2026-01-31T10:00:00.007Z") == 1_769_853_600_007

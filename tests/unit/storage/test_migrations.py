@@ -4,6 +4,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
+from everruns.ids import parse_time
 from everruns.storage.database import duckdb_engine, migrate
 from everruns.storage.tables import metadata
 
@@ -42,3 +43,19 @@ def test_migrating_again_changes_nothing() -> None:
     before = structure(engine)
     migrate(engine)
     assert structure(engine) == before
+
+
+def test_sessions_keep_the_time_of_their_creation_when_it_becomes_a_number() -> None:
+    engine = duckdb_engine(f":memory:{uuid4().hex}")
+    migrate(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO sessions (id, workspace_id, created_at, document, sequence, summary)"
+                " VALUES ('session_1', 'w', '2026-01-31T10:00:00.007Z', '{}', 0, '{}')"
+            )
+        )
+    migrate(engine)
+    with engine.connect() as connection:
+        stored = connection.execute(text("SELECT id, created_ms FROM sessions")).one()
+    assert tuple(stored) == ("session_1", parse_time("2026-01-31T10:00:00.007Z"))
