@@ -151,6 +151,6 @@ class Agents:
             await self._put(agent.model_copy(update={"status": "archived", "updated_at": now}))
 
     async def _put(self, agent: Agent, idempotency: Idempotency | None = None) -> None:
-        receipt = receipt_of(idempotency, agent.model_dump_json())
+        receipt = receipt_of(idempotency, agent.model_dump_json(), agent.id)
         await self._database.write(self._store.put_agent, agent, receipt)
         self._revision.advance()

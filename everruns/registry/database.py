@@ -91,8 +91,8 @@ class Database:
         self._readers.shutdown(wait=False)
 
 
-def receipt_of(idempotency: Idempotency | None, answer: str) -> Receipt | None:
+def receipt_of(idempotency: Idempotency | None, answer: str, resource_id: str) -> Receipt | None:
     """Return what to remember of a request that is being answered."""
     if idempotency is None:
         return None
-    return Receipt(idempotency.key, idempotency.request, answer.encode())
+    return Receipt(idempotency.key, idempotency.request, answer.encode(), resource_id)

@@ -108,7 +108,7 @@ class Sessions:
             self._store.insert_session,
             session,
             initial_files(session.workspace_id, files) if files else (),
-            receipt_of(idempotency, session.model_dump_json()),
+            receipt_of(idempotency, session.model_dump_json(), session.id),
         )
         return session
 

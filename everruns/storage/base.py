@@ -41,11 +41,13 @@ class Receipt:
         key: Digest of the route and the key.
         request: Digest of the request's body.
         answer: The JSON that was answered.
+        resource_id: What the answer tells of. A session's answers are deleted with it.
     """
 
     key: str
     request: str
     answer: bytes
+    resource_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class Store(Protocol):
         ...
 
     def delete_session(self, session_id: str) -> bool:
-        """Delete a session, its events and its workspace's files; return whether it was there."""
+        """Delete a session and all that is kept of it; return whether it was there."""
         ...
 
     def unfinished_sessions(self) -> list[str]:

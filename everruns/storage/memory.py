@@ -131,7 +131,7 @@ class MemoryStore:
         return _page(sessions, query, lambda session: (session.id, session.title, session.preview))
 
     def delete_session(self, session_id: str) -> bool:
-        """Delete a session, its events and its workspace's files; return whether it was there."""
+        """Delete a session and all that is kept of it; return whether it was there."""
         with self._lock:
             stored = self._sessions.pop(session_id, None)
             if stored is None:
@@ -139,6 +139,11 @@ class MemoryStore:
             workspace_id = stored.session.workspace_id
             self._files = {
                 place: file for place, file in self._files.items() if place[0] != workspace_id
+            }
+            self._receipts = {
+                key: receipt
+                for key, receipt in self._receipts.items()
+                if receipt.resource_id != session_id
             }
             return True
 

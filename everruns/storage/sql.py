@@ -200,7 +200,7 @@ class SqlStore:
         return [tables.session_of(row) for row in rows], total
 
     def delete_session(self, session_id: str) -> bool:
-        """Delete a session, its events and its workspace's files; return whether it was there."""
+        """Delete a session and all that is kept of it; return whether it was there."""
         files = tables.files
         statement = delete(sessions).where(sessions.c.id == session_id)
         with self._writing() as connection:
@@ -209,6 +209,7 @@ class SqlStore:
             if workspace_ids:
                 connection.execute(delete(events).where(events.c.session_id == session_id))
                 connection.execute(delete(files).where(files.c.workspace_id.in_(workspace_ids)))
+                connection.execute(delete(receipts).where(receipts.c.resource_id == session_id))
         return bool(workspace_ids)
 
     def unfinished_sessions(self) -> list[str]:
@@ -265,7 +266,7 @@ class SqlStore:
     def find_receipt(self, key: str) -> Receipt | None:
         """Return what was answered under this key."""
         c = receipts.c
-        statement = select(c.key, c.request, c.answer).where(c.key == key)
+        statement = select(c.key, c.request, c.answer, c.resource_id).where(c.key == key)
         with self._reading() as connection:
             row = connection.execute(statement).mappings().first()
         return Receipt(**row) if row else None

@@ -98,6 +98,7 @@ receipts = Table(
     Column("request", Text, nullable=False),
     Column("answer", LargeBinary, nullable=False),
     Column("stored_ms", BigInteger, nullable=False),
+    Column("resource_id", Text),
 )
 
 files = Table(
@@ -219,6 +220,7 @@ def receipt_row(receipt: Receipt, stored_ms: int) -> Row:
         "key": receipt.key,
         "request": receipt.request,
         "answer": receipt.answer,
+        "resource_id": receipt.resource_id,
         "stored_ms": stored_ms,
     }
 

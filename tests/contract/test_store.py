@@ -251,6 +251,15 @@ def test_a_session_comes_with_its_files_and_its_receipt(store: Store) -> None:
     assert store.find_receipt("key") == receipt
 
 
+def test_a_deleted_session_takes_its_receipt_along_and_no_other(store: Store) -> None:
+    for number in (1, 2):
+        receipt = Receipt(f"key {number}", "request", b"{}", session(number).id)
+        store.insert_session(session(number), receipt=receipt)
+    assert store.delete_session(session(1).id)
+    assert store.find_receipt("key 1") is None
+    assert store.find_receipt("key 2") is not None
+
+
 def test_sessions_are_listed_newest_first_by_agent_and_text(store: Store) -> None:
     store.insert_session(session(2, title="Weather"))
     store.insert_session(session(1, preview="what is the WEATHER"))
