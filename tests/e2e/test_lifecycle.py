@@ -13,9 +13,14 @@ import psutil
 import pytest
 
 from bench.server import Server, running_server
-from tests.e2e.conversation import say, start_session
+from tests.e2e.conversation import post, read_turn, say, start_session, types
 
 STOP_WITHIN_S = 10
+SLOW = {
+    "name": "slow",
+    "provider_type": "simulated",
+    "settings": {"tokens": 80, "tokens_per_s": 20},
+}
 
 
 def everruns(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -39,7 +44,7 @@ def test_a_second_server_on_the_same_data_is_refused_and_told_of_the_first(
     assert f"in use by the server at {server.address}" in refused.stderr
 
 
-def test_a_server_beside_another_serves_stops_at_once_and_keeps_its_data(
+def test_a_server_beside_another_serves_stops_at_once_and_goes_on_where_it_stood(
     server: Server, tmp_path: Path
 ) -> None:
     data = str(tmp_path / "data")
@@ -50,6 +55,11 @@ def test_a_server_beside_another_serves_stops_at_once_and_keeps_its_data(
             log = client.get(
                 f"/v1/sessions/{session_id}/events", headers={"accept": "application/json"}
             ).json()
+            slow = post(client, "/v1/llm-providers", SLOW)["models"][0]["id"]
+            open_turn = start_session(client, default_model_id=slow)
+            post(client, f"/v1/sessions/{open_turn}/messages", {"content": "Talk."})
+            with client.stream("GET", f"/v1/sessions/{open_turn}/events") as stream:
+                next(line for line in stream.iter_lines() if line.startswith("event: message.d"))
         assert httpx.get(f"{server.address}/ready").is_success
         processes = [second.process, *second.process.children(recursive=True)]
 
@@ -71,6 +81,12 @@ def test_a_server_beside_another_serves_stops_at_once_and_keeps_its_data(
         ).json()
         assert kept == log
         assert say(client, session_id, "Again")[-1]["type"] == "session.completed"
+        assert types(read_turn(client, open_turn)) == [
+            "message.created",
+            "session.started",
+            "message.created",
+            "session.completed",
+        ]
 
 
 def test_no_file_of_the_data_directory_is_open_to_others(server: Server) -> None:
