@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from tests.faults.client import Client, Event, Follower, connected
 from tests.faults.model import ModelServer, Scenario, Script
 from tests.faults.plugin import CAPABILITY
 from tests.faults.processes import Service
+
+CANCEL_WITHIN_S = 10.0
 
 
 @dataclass
@@ -100,6 +102,12 @@ class World:
         try:
             async with client.following(created["id"]) as follower:
                 yield Talk(self.service, client, follower, scenario, created["id"])
+        except BaseException:
+            # A turn that does not end would go on beside the next test.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CANCEL_WITHIN_S):
+                    await client.post(f"/v1/sessions/{created['id']}/cancel", {})
+            raise
         finally:
             scenario.gates.open_all()
 

@@ -5,7 +5,7 @@ from tests.faults.report import REPORT
 from tests.faults.talk import World
 
 CRASHES = 3
-TURN_WITHIN_S = 120.0
+TURN_WITHIN_S = 60.0
 
 
 def script(number: int, text: str) -> list[Answer]:
