@@ -38,12 +38,15 @@ class Client:
 
     Attributes:
         repeated: How many requests had to be sent again.
+        strange: Refusals without the body that the contract promises. They are told of, and the
+            request is sent again, so that everything else can be judged.
     """
 
     def __init__(self, address: Callable[[], str], connections: aiohttp.ClientSession) -> None:
         self._address = address
         self._connections = connections
         self.repeated = 0
+        self.strange: list[str] = []
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create something, once, however often the request has to be sent."""
@@ -77,7 +80,9 @@ class Client:
                         text = await answer.text()
                         if answer.ok:
                             return json.loads(text)
-                        if answer.status not in TRY_AGAIN:
+                        if answer.status not in TRY_AGAIN and not _tells_why(text):
+                            self.strange.append(f"{method} {path}: {answer.status} {text}")
+                        elif answer.status not in TRY_AGAIN:
                             raise Refused(f"{method} {path}: {answer.status} {text}")
                         wait_s = float(answer.headers.get("Retry-After", RETRY_S))
                 except (aiohttp.ClientError, TimeoutError):
@@ -104,7 +109,9 @@ class Client:
     @asynccontextmanager
     async def following(self, session_id: str) -> "AsyncIterator[Follower]":
         """Follow a session's stream until the block ends."""
-        follower = Follower(lambda: f"{self._address()}/v1/sessions/{session_id}/events")
+        follower = Follower(
+            lambda: f"{self._address()}/v1/sessions/{session_id}/events", self.strange
+        )
         reading = asyncio.create_task(follower.read(self._connections))
         try:
             yield follower
@@ -143,7 +150,7 @@ class Follower:
         reading: Cleared to read nothing for a while.
     """
 
-    def __init__(self, url: Callable[[], str]) -> None:
+    def __init__(self, url: Callable[[], str], strange: list[str]) -> None:
         self.events: list[Event] = []
         self.seen_at: list[float] = []
         self.texts: dict[str, Rebuilt] = {}
@@ -153,6 +160,7 @@ class Follower:
         self.reading = asyncio.Event()
         self.reading.set()
         self._url = url
+        self._strange = strange
         self._last_id: str | None = None
         self._changed = asyncio.Event()
 
@@ -172,7 +180,8 @@ class Follower:
             if stream.status in TRY_AGAIN:
                 return
             if not stream.ok:
-                raise Refused(f"GET {stream.url}: {stream.status} {await stream.text()}")
+                self._strange.append(f"GET {stream.url}: {stream.status} {await stream.text()}")
+                return
             self.connections += 1
             async for frame in frames(stream):
                 await self.reading.wait()
@@ -238,6 +247,13 @@ async def frames(stream: aiohttp.ClientResponse) -> AsyncIterator[dict[str, str]
             fields = dict(line.split(": ", 1) for line in lines)
             if "data" in fields:
                 yield fields
+
+
+def _tells_why(text: str) -> bool:
+    try:
+        return "code" in json.loads(text)["error"]
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 @asynccontextmanager

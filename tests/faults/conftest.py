@@ -4,11 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.model import ModelServer
-from tests.faults.plugin import write_package
-from tests.faults.processes import Service
-from tests.faults.report import REPORT
-from tests.faults.talk import World
+# Before it is imported, so that a check that fails tells what differs.
+pytest.register_assert_rewrite("tests.faults.checks")
+
+from tests.faults.model import ModelServer  # noqa: E402
+from tests.faults.plugin import write_package  # noqa: E402
+from tests.faults.processes import Service  # noqa: E402
+from tests.faults.report import REPORT  # noqa: E402
+from tests.faults.talk import World  # noqa: E402
 
 
 @pytest.fixture(scope="session")
