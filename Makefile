@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help run test bench lint types format lock openapi clean
+.PHONY: help run test faults bench lint types format lock openapi clean
 help: ## Say what each command does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
@@ -15,6 +15,9 @@ run: $(VENV)/.run ## Start the server with an agent model that runs on this mach
 
 test: $(VENV)/.test ## Run every test
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/.test ## Kill, pause and cut everything, for long
+	$(BIN)/python -m pytest tests/faults -v -s -m "long or not long"
 
 bench: $(VENV)/.run ## Measure the running server with the simulated model
 	$(BIN)/python -m bench

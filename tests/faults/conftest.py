@@ -1,0 +1,39 @@
+"""One server for all tests here; those that end everything start it again."""
+
+from collections.abc import Iterator
+
+import pytest
+
+# Before it is imported, so that a check that fails tells what differs.
+pytest.register_assert_rewrite("tests.faults.checks")
+
+from tests.faults.model import ModelServer  # noqa: E402
+from tests.faults.plugin import write_package  # noqa: E402
+from tests.faults.processes import Service  # noqa: E402
+from tests.faults.report import REPORT  # noqa: E402
+from tests.faults.talk import World  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The server under test, the model it asks, and the tools it runs."""
+    folder = tmp_path_factory.mktemp("faults")
+    with ModelServer().running() as model:
+        environment = {
+            **write_package(folder / "package", model.tools_url),
+            "EVERRUNS_DATA_DIR": str(folder / "data"),
+            "EVERRUNS_DASHBOARD": "false",
+            "EVERRUNS_ALLOW_PRIVATE_ADDRESSES": "true",
+        }
+        service = Service(environment)
+        service.start()
+        try:
+            yield World(service, model)
+        finally:
+            service.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the faults of this run came to."""
+    for line in REPORT.lines():
+        terminalreporter.write_line(line)

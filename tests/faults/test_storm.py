@@ -1,0 +1,130 @@
+"""Many conversations while processes die all the time: each message is answered exactly once."""
+
+import asyncio
+import random
+import re
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.faults.checks import messages
+from tests.faults.client import connected
+from tests.faults.model import Answer, Call, Say
+from tests.faults.processes import Role, Service, kill
+from tests.faults.report import REPORT, Outcome
+from tests.faults.talk import Talk, World
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+SESSIONS = 200
+STORM_S = 120.0
+KILL_EVERY_S = 3.0
+# One that is killed again before it is up would keep the server down for the whole storm.
+LIVES_AT_LEAST_S = 8.0
+QUIET_WITHIN_S = 180.0
+PROGRESS_EVERY_S = 10.0
+# Between two messages of a session, so that this process can keep up with reading.
+REST_S = (1.0, 5.0)
+STEERS = 0.2
+ANSWER = Say(20, seconds=0.3)
+ALL_SESSION_ACTORS = "all session actors"
+VICTIMS = [
+    *[Role.SESSION_ACTOR] * 4,
+    *[Role.REGISTRY] * 2,
+    *[Role.REPLICA] * 2,
+    ALL_SESSION_ACTORS,
+]
+
+
+def script(number: int, text: str) -> list[Answer]:
+    if number % 4 == 1:
+        return [[Say(3), Call("look"), Call("pay")], [ANSWER]]
+    return [[ANSWER]]
+
+
+async def converse(talk: Talk, until: float, chance: random.Random) -> None:
+    """Send message after message; some while the turn of the one before runs."""
+    while time.monotonic() < until:
+        await talk.send()
+        if chance.random() >= STEERS:
+            await quiet(talk)
+        await asyncio.sleep(chance.uniform(*REST_S))
+
+
+async def quiet(talk: Talk) -> None:
+    """Return when every message that was sent has been read and every turn has ended."""
+    follower = talk.follower
+
+    def done() -> bool:
+        stored = {message["id"] for message in messages(follower.events, "user")}
+        begun = len(follower.of_type("session.started"))
+        return stored >= set(talk.sent) and begun == follower.ended
+
+    await follower.until(done, QUIET_WITHIN_S)
+
+
+async def storm(service: Service, until: float, chance: random.Random) -> list[float]:
+    """Kill a process every few seconds; return when."""
+    faults: list[float] = []
+    while time.monotonic() < until:
+        await asyncio.sleep(KILL_EVERY_S)
+        wanted = chance.choice(VICTIMS)
+        role = Role.SESSION_ACTOR if wanted == ALL_SESSION_ACTORS else Role(wanted)
+        victims = await asyncio.to_thread(service.processes, role, LIVES_AT_LEAST_S)
+        if wanted != ALL_SESSION_ACTORS:
+            victims = chance.sample(victims, min(1, len(victims)))
+        faults += [time.monotonic()] * len(victims)
+        kill(*victims)
+    return faults
+
+
+async def tell_progress(talks: list[Talk]) -> None:
+    while True:
+        await asyncio.sleep(PROGRESS_EVERY_S)
+        sent = sum(len(talk.sent) for talk in talks)
+        ended = sum(talk.follower.ended for talk in talks)
+        print(f"storm: {sent} messages acknowledged, {ended} turns ended", flush=True)
+
+
+async def count(talk: Talk, outcome: Outcome, faults: list[float]) -> str | None:
+    """Add a session's figures to the outcome; return what does not hold of it."""
+    stored = Counter(message["id"] for message in messages(talk.follower.events, "user"))
+    outcome.turns += talk.follower.ended
+    outcome.lost += len(set(talk.sent) - stored.keys())
+    outcome.doubled += sum(times - 1 for times in stored.values())
+    outcome.stuck += len(talk.follower.of_type("session.started")) - talk.follower.ended
+    try:
+        await talk.check(faults)
+    except AssertionError as error:
+        return f"{talk.scenario.name}: {str(error)[:2000]}"
+    return None
+
+
+async def test_every_acknowledged_message_is_answered_once(world: World) -> None:
+    outcome = REPORT["storm"]
+    chance = random.Random(1)
+    async with connected(lambda: world.service.address) as client, AsyncExitStack() as stack:
+        model_id = await world.model_id(client)
+        talks = [
+            await stack.enter_async_context(world.talk_over(client, model_id, script))
+            for _ in range(SESSIONS)
+        ]
+        until = time.monotonic() + STORM_S
+        telling = asyncio.create_task(tell_progress(talks))
+        faults, *ended = await asyncio.gather(
+            storm(world.service, until, chance),
+            *(converse(talk, until, random.Random(place)) for place, talk in enumerate(talks)),
+            return_exceptions=True,
+        )
+        assert isinstance(faults, list), faults
+        left = await asyncio.gather(*map(quiet, talks), return_exceptions=True)
+        telling.cancel()
+        outcome.faults += len(faults)
+        wrong = [await count(talk, outcome, faults) for talk in talks]
+        wrong += [repr(error) for error in (*ended, *left) if error is not None]
+        found = [text for text in wrong if text is not None]
+        strange = Counter(re.sub(r"session_\w+", "...", text) for text in client.strange)
+        assert not found, "\n".join([f"{len(found)} things do not hold:", *found[:10]])
+        assert not strange, strange
