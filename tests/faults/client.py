@@ -35,6 +35,8 @@ class Client:
 
     Args:
         address: Returns the server's address, which may change when it starts again.
+        connections: What connects.
+        patience_s: Seconds after which a request is given up.
 
     Attributes:
         repeated: How many requests had to be sent again.
@@ -42,8 +44,11 @@ class Client:
             request is sent again, so that everything else can be judged.
     """
 
-    def __init__(self, address: Callable[[], str], connections: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, address: Callable[[], str], connections: aiohttp.ClientSession, patience_s: float
+    ) -> None:
         self._address = address
+        self._patience_s = patience_s
         self._connections = connections
         self.repeated = 0
         self.strange: list[str] = []
@@ -65,7 +70,7 @@ class Client:
         body: dict[str, Any] | None,
         **parameters: Any,
     ) -> dict[str, Any]:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(self._patience_s):
             while True:
                 wait_s = RETRY_S
                 try:
@@ -257,8 +262,10 @@ def _tells_why(text: str) -> bool:
 
 
 @asynccontextmanager
-async def connected(address: Callable[[], str]) -> AsyncIterator[Client]:
+async def connected(
+    address: Callable[[], str], patience_s: float = PATIENCE_S
+) -> AsyncIterator[Client]:
     """Return a client whose connections end with the block."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as connections:
-        yield Client(address, connections)
+        yield Client(address, connections, patience_s)

@@ -61,17 +61,12 @@ class Service:
             running, self._running = self._running, None
             running.__exit__(None, None, None)
 
-    def processes(self, role: Role, lived_s: float = 0.0) -> list[psutil.Process]:
-        """Return the processes that have a role now, if they have lived for so many seconds."""
+    def processes(self, role: Role) -> list[psutil.Process]:
+        """Return the processes that have a role now."""
         assert self._server is not None
         with suppress(psutil.NoSuchProcess):
             first = self._server.process
-            before = time.time() - lived_s
-            everything = [
-                process
-                for process in (first, *first.children(recursive=True))
-                if process.create_time() <= before
-            ]
+            everything = [first, *first.children(recursive=True)]
             if role is Role.EVERYTHING:
                 return everything
             return [process for process in everything if _title(process).startswith(TITLES[role])]
