@@ -5,10 +5,12 @@ Source: docs/contract.md, "Resources", Message.
 
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, computed_field, model_validator
+from pydantic import AfterValidator, Field, computed_field, model_validator
 
-from everruns.domain.base import MIB, Model, Tags, max_bytes
+from everruns.domain.base import MIB, Model, Tags
 from everruns.domain.tools import ToolCall
+
+MAX_TEXT_BYTES = MIB
 
 Role = Literal["system", "user", "agent", "tool_result"]
 
@@ -17,7 +19,7 @@ class TextPart(Model):
     """Plain text or Markdown."""
 
     type: Literal["text"] = "text"
-    text: Annotated[str, max_bytes(MIB)]
+    text: str
 
 
 class ImagePart(Model):
@@ -57,7 +59,15 @@ class ToolResultPart(Model):
     error: str | None = None
 
 
-InputPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+def _bounded(part: TextPart) -> TextPart:
+    if len(part.text.encode()) > MAX_TEXT_BYTES:
+        raise ValueError(f"text: must be at most {MAX_TEXT_BYTES} bytes of UTF-8")
+    return part
+
+
+# What comes from outside is bounded; what models write has a bound of its own.
+TextInput = Annotated[TextPart, AfterValidator(_bounded)]
+InputPart = Annotated[TextInput | ImagePart, Field(discriminator="type")]
 ContentPart = Annotated[
     TextPart | ImagePart | ToolCallPart | ToolResultPart, Field(discriminator="type")
 ]

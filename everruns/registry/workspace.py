@@ -5,7 +5,6 @@ disk. Each operation looks before it writes, so those of one workspace must not 
 """
 
 import base64
-import binascii
 import posixpath
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -226,7 +225,7 @@ def initial_files(workspace_id: str, files: Sequence[InitialFile]) -> list[Store
             workspace.write(file.path, content, file.encoding, is_readonly=file.is_readonly)
         except ToolError as error:
             raise InvalidRequest(f"initial_files.{position}: {error}") from None
-        except (binascii.Error, UnicodeError):
+        except ValueError:
             reason = f"the content is no valid {file.encoding}"
             raise InvalidRequest(f"initial_files.{position}: {reason}") from None
     entries = store.list_files(workspace_id, "/", contents=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from everruns.domain.base import MIB
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.state import OpenTurn, SessionState, turn_context
 from everruns.domain.tools import ToolCall, ToolResult
@@ -36,6 +37,7 @@ from everruns.runtime.session import LiveSession
 from everruns.tools.toolbox import Toolbox
 
 MAX_CRASHES = 3
+MAX_ANSWER_CHARACTERS = 16 * MIB
 MODEL_RETRIES = 2
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
@@ -166,10 +168,12 @@ class Turn:
                         first = not draft.text.length
                         draft.text.append(text)
                         session.notify(urgent=first)
+                        _check_length(draft)
                     case ReasoningDelta(text):
                         first = not draft.reasoning.length
                         draft.reasoning.append(text)
                         session.notify(urgent=first)
+                        _check_length(draft)
                     case ModelAnswer():
                         return chunk
         raise ModelFailure("The provider's answer ended without its end. Send the message again.")
@@ -250,6 +254,14 @@ async def end_turn(
         return [*left, NewEvent(ending, {"turn_id": turn.id, **data}, turn_context(turn))]
 
     return bool(await session.append(build))
+
+
+def _check_length(draft: Draft) -> None:
+    if draft.text.length + draft.reasoning.length > MAX_ANSWER_CHARACTERS:
+        raise ModelFailure(
+            f"The model's answer is longer than {MAX_ANSWER_CHARACTERS:,} characters. What came "
+            "until then is kept; ask for less at a time."
+        )
 
 
 def _is_repeatable(toolbox: Toolbox, name: str) -> bool:

@@ -5,7 +5,6 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -22,9 +21,6 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 SESSIONS = 200
 STORM_S = 120.0
 KILL_EVERY_S = 3.0
-# A role is not struck again before so many turns have ended: on a slow machine, processes that
-# are killed before they are up would keep the server down for the whole storm.
-TURNS_BETWEEN = 20
 QUIET_WITHIN_S = 180.0
 PROGRESS_EVERY_S = 10.0
 # Between two messages of a session, so that this process can keep up with reading.
@@ -67,19 +63,13 @@ async def quiet(talk: Talk) -> None:
     await follower.until(done, QUIET_WITHIN_S)
 
 
-async def storm(
-    service: Service, until: float, chance: random.Random, ended: Callable[[], int]
-) -> list[float]:
+async def storm(service: Service, until: float, chance: random.Random) -> list[float]:
     """Kill a process every few seconds; return when."""
     faults: list[float] = []
-    struck: dict[Role, int] = {}
     while time.monotonic() < until:
         await asyncio.sleep(KILL_EVERY_S)
         wanted = chance.choice(VICTIMS)
         role = Role.SESSION_ACTOR if wanted == ALL_SESSION_ACTORS else Role(wanted)
-        if ended() < struck.get(role, 0) + TURNS_BETWEEN:
-            continue
-        struck[role] = ended()
         victims = await asyncio.to_thread(service.processes, role)
         if wanted != ALL_SESSION_ACTORS:
             victims = chance.sample(victims, min(1, len(victims)))
@@ -126,7 +116,7 @@ async def test_every_acknowledged_message_is_answered_once(world: World) -> None
         until = time.monotonic() + STORM_S
         telling = asyncio.create_task(tell_progress(talks))
         faults, *ended = await asyncio.gather(
-            storm(world.service, until, chance, lambda: sum(talk.follower.ended for talk in talks)),
+            storm(world.service, until, chance),
             *(converse(talk, until, random.Random(place)) for place, talk in enumerate(talks)),
             return_exceptions=True,
         )
@@ -142,4 +132,5 @@ async def test_every_acknowledged_message_is_answered_once(world: World) -> None
         for text, times in strange.items():
             print(f"storm: {times} times {text}", flush=True)
         assert not found, "\n".join([f"{len(found)} things do not hold:", *found[:10]])
-        assert not strange, strange
+        # What Serve's own proxy says when the only replica dies under it; see docs/contract.md.
+        assert all(text.endswith("500 Internal Server Error") for text in strange), strange

@@ -346,3 +346,21 @@ async def test_a_session_that_does_not_exist_is_told():
             await runtime.delete_session(talk.id)
         with pytest.raises(SessionNotFound):
             await runtime.stream(talk.id, None)
+
+
+async def test_an_answer_may_be_longer_than_what_users_may_send():
+    text = "x" * 3_000_000
+    async with local_runtime(ScriptedDriver(says(text))) as runtime:
+        talk = await Conversation.begin(runtime)
+        assert await talk.say("at length") == text
+
+
+async def test_an_answer_without_end_is_broken_off_and_what_came_is_kept(monkeypatch):
+    monkeypatch.setattr("everruns.runtime.turn.MAX_ANSWER_CHARACTERS", 10)
+    async with local_runtime(ScriptedDriver(says("01234", "56789", "more"))) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.send("on and on")
+        ended = await talk.ended()
+        assert ended.type == "session.failed"
+        assert "longer than" in ended.data["error"]["message"]
+        assert (await talk.messages())[-1].metadata == {"incomplete": True}
