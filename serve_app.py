@@ -23,6 +23,8 @@ from everruns.settings import load_settings
 # Every open event stream counts as a request under way.
 MAX_ONGOING_REQUESTS = 20_000
 GRACEFUL_SHUTDOWN_S = 10.0
+# How soon a replica that died is noticed, and another started.
+HEALTH_CHECK_EVERY_S = 1.0
 
 
 class ApiReplica:
@@ -64,6 +66,7 @@ def app(arguments: dict[str, Any]) -> Application:
         num_replicas=settings.replicas,
         max_ongoing_requests=MAX_ONGOING_REQUESTS,
         graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S,
+        health_check_period_s=HEALTH_CHECK_EVERY_S,
         # A new version is up before the old one stops.
         max_surge_percent=100,
         ray_actor_options={"num_cpus": 0},

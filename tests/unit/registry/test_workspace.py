@@ -337,6 +337,10 @@ def test_initial_file_may_be_base64():
             [initial("/a", "*", encoding="base64")],
             "initial_files.0: the content is no valid base64",
         ),
+        (
+            [initial("/a", "Ä", encoding="base64")],
+            "initial_files.0: the content is no valid base64",
+        ),
         ([initial("/")], "initial_files.0: Path '/' is a directory"),
         ([initial("/a", is_readonly=True), initial("//a")], "initial_files.1: File is read-only"),
     ],
