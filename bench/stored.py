@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -85,13 +85,15 @@ def _measure_calls(few: Filled, many: Filled) -> dict[str, tuple[float, float]]:
 def _calls(filled: Filled) -> dict[str, Operation]:
     store, agent_id = filled.store, filled.agent_ids[0]
     found = filled.session_ids[len(filled.session_ids) // 2]
-    appends = _next_appends(filled)
+    appends = iter(_appends(filled))
+    later = EventQuery(after=2)
     return {
         "list sessions, page of 20": lambda: store.list_sessions(ListQuery()),
         "list an agent's sessions": lambda: store.list_sessions(ListQuery(agent_id=agent_id)),
         "list sessions, page of 100": lambda: store.list_sessions(ListQuery(limit=100)),
         "find session": lambda: store.find_session(found),
         "read its events": lambda: store.read_events(found, EventQuery()),
+        "read its later events": lambda: store.read_events(found, later),
         "unfinished sessions": store.unfinished_sessions,
         "create session": lambda: store.insert_session(make_session(agent_id, 1)),
         "send: append two events": lambda: store.append([next(appends)]),
@@ -100,13 +102,15 @@ def _calls(filled: Filled) -> dict[str, Operation]:
     }
 
 
-def _next_appends(filled: Filled) -> Iterator[Append]:
-    """Open a turn in one stored session after the other."""
-    for identity in filled.session_ids:
+def _appends(filled: Filled) -> list[Append]:
+    """Return what opens a turn in one stored session after the other."""
+    appends: list[Append] = []
+    for identity in filled.session_ids[: WARM_UP + REPETITIONS]:
         log = filled.store.read_events(identity, EventQuery())
         opening = Log(identity, len(log)).opening()
         summary = fold(identity, [*log, *opening]).summary
-        yield Append(identity, len(log) + 1, opening, summary)
+        appends.append(Append(identity, len(log) + 1, opening, summary))
+    return appends
 
 
 async def _measure_activation(filled: Filled) -> dict[str, list[tuple[float, float]]]:
