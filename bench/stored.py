@@ -26,6 +26,7 @@ from everruns.registry.event_log import EventLog
 from everruns.registry.sessions import LoadedSession
 from everruns.runtime.session import LiveSession
 from everruns.storage.base import Append, EventQuery, ListQuery
+from everruns.storage.sql import SqlStore
 
 # So many that each agent's list fills a page there too.
 FEW_SESSIONS = 100
@@ -119,8 +120,6 @@ async def _measure_activation(filled: Filled) -> dict[str, list[tuple[float, flo
     Returns:
         Milliseconds elapsed, and milliseconds of CPU, which tell less of what else runs here.
     """
-    store, identity = filled.store, filled.long_session_id
-    log = EventLog(store_nothing)
     times: dict[str, list[tuple[float, float]]] = {
         "read from the database": [],
         "packed for another process": [],
@@ -129,24 +128,31 @@ async def _measure_activation(filled: Filled) -> dict[str, list[tuple[float, flo
         "in all": [],
     }
     for _ in range(ACTIVATIONS):
-        moments = [_now()]
-        session = store.find_session(identity)
-        if session is None:
-            raise RuntimeError("The long session is gone.")
-        loaded = LoadedSession(session, store.read_events(identity, EventQuery()), 1)
-        moments.append(_now())
-        packed = pickle.dumps(loaded, protocol=5)
-        moments.append(_now())
-        unpacked = pickle.loads(packed)
-        moments.append(_now())
-        live = LiveSession(unpacked.session, unpacked.events, log)
-        moments.append(_now())
-        if live.state.sequence != len(loaded.events):
-            raise RuntimeError("The long session is not what was stored.")
+        moments = _activate(filled.store, filled.long_session_id)
         spans = [*pairwise(moments), (moments[0], moments[-1])]
         for taken, (begin, end) in zip(times.values(), spans, strict=True):
             taken.append(((end[0] - begin[0]) * 1000, (end[1] - begin[1]) * 1000))
     return times
+
+
+def _activate(store: SqlStore, session_id: str) -> list[tuple[float, float]]:
+    """Make a session live as a host does that is another process; return the times between."""
+    moments = [_now()]
+    session = store.find_session(session_id)
+    if session is None:
+        raise RuntimeError("The long session is gone.")
+    loaded = LoadedSession(session, store.read_events(session_id, EventQuery()), 1)
+    moments.append(_now())
+    packed = pickle.dumps(loaded, protocol=5)
+    moments.append(_now())
+    # The other process would hold the second copy alone.
+    loaded = pickle.loads(packed)
+    moments.append(_now())
+    live = LiveSession(loaded.session, loaded.events, EventLog(store_nothing))
+    moments.append(_now())
+    if live.state.sequence != len(loaded.events):
+        raise RuntimeError("The long session is not what was stored.")
+    return moments
 
 
 def _now() -> tuple[float, float]:
