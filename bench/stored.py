@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -26,6 +26,7 @@ from everruns.registry.event_log import EventLog
 from everruns.registry.sessions import LoadedSession
 from everruns.runtime.session import LiveSession
 from everruns.storage.base import Append, EventQuery, ListQuery
+from everruns.storage.sql import SqlStore
 
 # So many that each agent's list fills a page there too.
 FEW_SESSIONS = 100
@@ -85,13 +86,15 @@ def _measure_calls(few: Filled, many: Filled) -> dict[str, tuple[float, float]]:
 def _calls(filled: Filled) -> dict[str, Operation]:
     store, agent_id = filled.store, filled.agent_ids[0]
     found = filled.session_ids[len(filled.session_ids) // 2]
-    appends = _next_appends(filled)
+    appends = iter(_appends(filled))
+    later = EventQuery(after=2)
     return {
         "list sessions, page of 20": lambda: store.list_sessions(ListQuery()),
         "list an agent's sessions": lambda: store.list_sessions(ListQuery(agent_id=agent_id)),
         "list sessions, page of 100": lambda: store.list_sessions(ListQuery(limit=100)),
         "find session": lambda: store.find_session(found),
         "read its events": lambda: store.read_events(found, EventQuery()),
+        "read its later events": lambda: store.read_events(found, later),
         "unfinished sessions": store.unfinished_sessions,
         "create session": lambda: store.insert_session(make_session(agent_id, 1)),
         "send: append two events": lambda: store.append([next(appends)]),
@@ -100,13 +103,15 @@ def _calls(filled: Filled) -> dict[str, Operation]:
     }
 
 
-def _next_appends(filled: Filled) -> Iterator[Append]:
-    """Open a turn in one stored session after the other."""
-    for identity in filled.session_ids:
+def _appends(filled: Filled) -> list[Append]:
+    """Return what opens a turn in one stored session after the other."""
+    appends: list[Append] = []
+    for identity in filled.session_ids[: WARM_UP + REPETITIONS]:
         log = filled.store.read_events(identity, EventQuery())
         opening = Log(identity, len(log)).opening()
         summary = fold(identity, [*log, *opening]).summary
-        yield Append(identity, len(log) + 1, opening, summary)
+        appends.append(Append(identity, len(log) + 1, opening, summary))
+    return appends
 
 
 async def _measure_activation(filled: Filled) -> dict[str, list[tuple[float, float]]]:
@@ -115,8 +120,6 @@ async def _measure_activation(filled: Filled) -> dict[str, list[tuple[float, flo
     Returns:
         Milliseconds elapsed, and milliseconds of CPU, which tell less of what else runs here.
     """
-    store, identity = filled.store, filled.long_session_id
-    log = EventLog(store_nothing)
     times: dict[str, list[tuple[float, float]]] = {
         "read from the database": [],
         "packed for another process": [],
@@ -125,24 +128,31 @@ async def _measure_activation(filled: Filled) -> dict[str, list[tuple[float, flo
         "in all": [],
     }
     for _ in range(ACTIVATIONS):
-        moments = [_now()]
-        session = store.find_session(identity)
-        if session is None:
-            raise RuntimeError("The long session is gone.")
-        loaded = LoadedSession(session, store.read_events(identity, EventQuery()), 1)
-        moments.append(_now())
-        packed = pickle.dumps(loaded, protocol=5)
-        moments.append(_now())
-        unpacked = pickle.loads(packed)
-        moments.append(_now())
-        live = LiveSession(unpacked.session, unpacked.events, log)
-        moments.append(_now())
-        if live.state.sequence != len(loaded.events):
-            raise RuntimeError("The long session is not what was stored.")
+        moments = _activate(filled.store, filled.long_session_id)
         spans = [*pairwise(moments), (moments[0], moments[-1])]
         for taken, (begin, end) in zip(times.values(), spans, strict=True):
             taken.append(((end[0] - begin[0]) * 1000, (end[1] - begin[1]) * 1000))
     return times
+
+
+def _activate(store: SqlStore, session_id: str) -> list[tuple[float, float]]:
+    """Make a session live as a host does that is another process; return the times between."""
+    moments = [_now()]
+    session = store.find_session(session_id)
+    if session is None:
+        raise RuntimeError("The long session is gone.")
+    loaded = LoadedSession(session, store.read_events(session_id, EventQuery()), 1)
+    moments.append(_now())
+    packed = pickle.dumps(loaded, protocol=5)
+    moments.append(_now())
+    # The other process would hold the second copy alone.
+    loaded = pickle.loads(packed)
+    moments.append(_now())
+    live = LiveSession(loaded.session, loaded.events, EventLog(store_nothing))
+    moments.append(_now())
+    if live.state.sequence != len(loaded.events):
+        raise RuntimeError("The long session is not what was stored.")
+    return moments
 
 
 def _now() -> tuple[float, float]:

@@ -26,6 +26,7 @@ from everruns.storage.base import (
 )
 from everruns.storage.database import answering, duckdb_engine, has_read_log, migrate, opening
 from everruns.storage.encryption import Cipher, load_key
+from everruns.storage.newest import NewestSessions
 from everruns.storage.recovery import connect_and_mend
 from everruns.storage.statements import (
     advance_sessions,
@@ -90,6 +91,7 @@ class SqlStore:
         self._engine = engine
         self._cipher = cipher
         self._writer = Lock()
+        self._newest = NewestSessions()
 
     @contextmanager
     def _reading(self) -> Generator[Connection]:
@@ -181,6 +183,7 @@ class SqlStore:
             if insert_session(connection, session):
                 upsert(connection, tables.files, [tables.file_row(stored) for stored in files])
                 put_receipt(connection, receipt)
+                self._newest.made_one()
 
     def find_session(self, session_id: str) -> Session | None:
         """Return a session with what its log says of it."""
@@ -196,7 +199,8 @@ class SqlStore:
         if query.agent_id is not None:
             matching = and_(c.agent_id == query.agent_id, matching)
         with self._reading() as connection:
-            rows, total = select_page(connection, c.created_ms, matching, query)
+            since = None if query.search else self._newest.since(connection)
+            rows, total = select_page(connection, c.created_ms, matching, query, since)
         return [tables.session_of(row) for row in rows], total
 
     def delete_session(self, session_id: str) -> bool:

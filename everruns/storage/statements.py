@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     TextClause,
     bindparam,
+    case,
     cast,
     func,
     or_,
@@ -77,9 +78,11 @@ _INSERT_SESSION = _rendered(
 )
 _LOGGED = [column for column in events.c if column is not events.c.session_id]
 _INSERT_EVENTS = _rendered(insert(events).from_select(events.c.keys(), _rows_of(events.c)))
+# DuckDB finds a row by its index only if it compares no other column while it scans: as plain
+# comparisons these conditions on the sequence would make it read every session.
 _ADVANCE_SESSIONS = _rendered(
     update(sessions)
-    .where(sessions.c.id == _LOG.c.id, sessions.c.sequence == _LOG.c.length)
+    .where(sessions.c.id == _LOG.c.id, sessions.c.sequence - _LOG.c.length == text("0"))
     .values({name: _LOG.c[name] for name in _ADVANCED})
     .returning(sessions.c.id)
 )
@@ -88,7 +91,10 @@ _ADVANCE_SESSIONS = _rendered(
 # For one session alone, without the join, DuckDB needs half the time.
 _ADVANCE_SESSION = _rendered(
     update(sessions)
-    .where(sessions.c.id == bindparam("id"), sessions.c.sequence == bindparam("length"))
+    .where(
+        sessions.c.id == bindparam("id"),
+        case((sessions.c.id == bindparam("id"), sessions.c.sequence == bindparam("length"))),
+    )
     .values({name: bindparam(f"new_{name}") for name in _ADVANCED})
     .returning(sessions.c.id)
 )
@@ -177,7 +183,11 @@ def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[
 
 
 def select_page(
-    connection: Connection, created: Column[Any], matching: ColumnElement[bool], query: ListQuery
+    connection: Connection,
+    created: Column[Any],
+    matching: ColumnElement[bool],
+    query: ListQuery,
+    since: int | None = None,
 ) -> tuple[Sequence[RowMapping], int]:
     """Return a page of the matching rows of a table, newest first, and how many match in all.
 
@@ -186,6 +196,8 @@ def select_page(
         created: The table's column of the time by which its rows are sorted.
         matching: Which rows.
         query: Which page of them.
+        since: Look first among the rows made since then. If they fill the page it is the right
+            one, whatever the time, since all other rows are older.
     """
     table = created.table
     page = (
@@ -195,7 +207,11 @@ def select_page(
         .offset(query.offset)
         .limit(query.limit)
     )
-    rows = connection.execute(page).mappings().all()
+    rows: Sequence[RowMapping] = ()
+    if since is not None:
+        rows = connection.execute(page.where(created >= since)).mappings().all()
+    if len(rows) < query.limit or since is None:
+        rows = connection.execute(page).mappings().all()
     if 0 < len(rows) < query.limit:
         return rows, query.offset + len(rows)
     count = select(func.count()).select_from(table).where(matching)
@@ -204,8 +220,14 @@ def select_page(
 
 def select_events(session_id: str, query: EventQuery) -> Select[Any]:
     """Return the statement that lists events of a session, all columns but its id."""
-    c = events.c
-    statement = select(*_LOGGED).where(c.session_id == session_id)
+    log = select(*_LOGGED).where(events.c.session_id == session_id)
+    if query == EventQuery():
+        return log.order_by(events.c.sequence)
+    # DuckDB finds a log by its index only if it compares nothing else while it scans: conditions
+    # beside the session's id would make it read the events of all sessions.
+    found = log.cte("log").prefix_with("MATERIALIZED")
+    c = found.c
+    statement = select(found)
     if query.after is not None:
         statement = statement.where(c.sequence > query.after)
     if query.before is not None:

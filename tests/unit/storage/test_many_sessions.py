@@ -1,0 +1,123 @@
+"""What the store does so that it answers as fast with many sessions as with few."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, event, insert, true
+
+from everruns.domain.events import EventType, NewEvent
+from everruns.domain.sessions import Session, SessionSummary
+from everruns.ids import format_time, parse_time
+from everruns.storage.base import Append, EventQuery, ListQuery
+from everruns.storage.database import duckdb_engine
+from everruns.storage.encryption import Cipher
+from everruns.storage.newest import SET_APART
+from everruns.storage.sql import SqlStore
+from everruns.storage.statements import select_page
+from everruns.storage.tables import metadata, session_row, sessions
+
+
+def make_session(number: int, created_ms: int) -> Session:
+    return Session(
+        id=f"session_{number:032x}",
+        agent_id=f"agent_{number % 2}",
+        harness_id="h",
+        organization_id="o",
+        workspace_id=f"workspace_{number}",
+        created_at=format_time(created_ms),
+        updated_at=format_time(created_ms),
+    )
+
+
+def filled_engine(created: list[int]) -> Engine:
+    engine = duckdb_engine(f":memory:{uuid4().hex}")
+    metadata.create_all(engine)
+    rows = [session_row(make_session(number, ms)) for number, ms in enumerate(created)]
+    with engine.begin() as connection:
+        connection.execute(insert(sessions), rows)
+    return engine
+
+
+def store_of(engine: Engine) -> SqlStore:
+    return SqlStore(engine, Cipher(bytes(32)))
+
+
+@given(
+    created=st.lists(st.integers(1, 6), min_size=1, max_size=8),
+    since=st.integers(0, 7),
+    offset=st.integers(0, 9),
+    limit=st.integers(0, 9),
+)
+def test_a_page_is_the_same_whatever_bound_it_is_looked_for_in(created, since, offset, limit):
+    engine = filled_engine(created)
+    query = ListQuery(offset=offset, limit=limit)
+    with engine.connect() as connection:
+        bounded, whole = (
+            select_page(connection, sessions.c.created_ms, true(), query, bound)
+            for bound in (since, None)
+        )
+    engine.dispose()
+
+    assert bounded == whole
+
+
+def test_the_newest_of_many_sessions_come_first_also_when_more_are_made() -> None:
+    count = 2 * SET_APART
+    store = store_of(filled_engine(list(range(1, count + 1))))
+
+    def listed(**query: Any) -> list[int]:
+        page, _ = store.list_sessions(ListQuery(**query))
+        return [parse_time(session.created_at) for session in page]
+
+    assert listed(limit=2) == [count, count - 1]
+    store.insert_session(make_session(count, count + 1))
+    assert listed(limit=2) == [count + 1, count]
+    assert listed(limit=2, offset=count - 1) == [2, 1]
+    assert listed(limit=2, agent_id="agent_1") == [count, count - 2]
+    store.close()
+
+
+def append(number: int, first: int) -> Append:
+    session_id = f"session_{number:032x}"
+    new = NewEvent(EventType.TOOL_CALL, {}, {"turn_id": "turn_1"})
+    return Append(session_id, first, [new.at(session_id, first, 1)], SessionSummary())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.append([append(1, 3)]),
+        lambda store: store.append([append(1, 3), append(2, 3)]),
+        lambda store: store.find_session(append(1, 1).session_id),
+        lambda store: store.read_events(append(1, 1).session_id, EventQuery()),
+        lambda store: store.read_events(append(1, 1).session_id, EventQuery(after=1)),
+        lambda store: store.read_events(append(1, 1).session_id, EventQuery(types=["tool.call"])),
+        lambda store: store.read_events(append(1, 1).session_id, EventQuery(limit=1)),
+    ],
+    ids=["append", "appends", "session", "log", "later events", "events of a type", "first event"],
+)
+def test_a_session_and_its_log_are_found_by_their_index(call: Callable[[SqlStore], object]) -> None:
+    engine = filled_engine(list(range(1, 100)))
+    store = store_of(engine)
+    for sequence in (1, 2):
+        store.append([append(number, sequence) for number in range(1, 50)])
+    run: list[tuple[str, Any]] = []
+
+    def note(_connection, _cursor, statement, parameters, *_) -> None:
+        if not statement.startswith("INSERT"):
+            run.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    call(store)
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert run
+    with engine.connect() as connection:
+        for statement, parameters in run:
+            plan = connection.exec_driver_sql("EXPLAIN ANALYZE " + statement, parameters)
+            assert "Index Scan" in plan.one()[1]
+    store.close()
