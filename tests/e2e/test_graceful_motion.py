@@ -127,6 +127,7 @@ async def test_a_request_whose_replica_dies_is_answered_with_an_error_of_ours(
         assert error.status_code == 503
         assert error.headers["retry-after"] == "1"
         assert error.json()["error"]["code"] == "HOST_LOST"
+    await eventually(lambda: len(replicas(server)) == 2, REDEPLOY_WITHIN_S)
 
 
 async def test_replicas_are_replaced_under_load_without_a_failed_request_or_a_lost_event(
@@ -163,7 +164,7 @@ async def test_replicas_are_replaced_under_load_without_a_failed_request_or_a_lo
     for follower in followers:
         await eventually(lambda follower=follower: follower.sequences == log(client, follower))
         assert set(follower.endings) == {"disconnecting"}
-    assert len(replicas(server)) == 2
+    await eventually(lambda: len(replicas(server)) == 2, REDEPLOY_WITHIN_S)
     assert requests > 100
     for task in following:
         task.cancel()
