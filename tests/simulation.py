@@ -163,13 +163,14 @@ class Cluster:
         asked: What the model was asked, call by call.
     """
 
-    def __init__(self, random: Random, sessions_per_host: int = 4) -> None:
+    def __init__(self, random: Random, sessions_per_host: int = 4, hosts: int = len(HOSTS)) -> None:
         self.store = WitnessedStore()
         self.paid: dict[str, int] = {}
         self.asked: list[str] = []
         self.processes: dict[str, Process] = {}
         self._objects: dict[str, Any] = {}
         self._random = random
+        self._hosts = HOSTS[:hosts]
         self._settings = Settings(
             data_dir="unused",
             delta_pace_ms=0,
@@ -195,7 +196,7 @@ class Cluster:
         assert isinstance(loop, SimulatedLoop)
         loop.set_task_factory(start_in_its_process)
         loop.work_s = lambda: self._random.choice((0.001, 0.003, 0.003, 0.25))
-        for name in HOSTS:
+        for name in self._hosts:
             self._start_host(name)
         await self._start_registry()
 
@@ -221,14 +222,14 @@ class Cluster:
         await process.start(self._begin_registry(process))
 
     async def _begin_registry(self, process: Process) -> None:
-        placement = Placement(self._sessions_per_host, warm_hosts=0, max_hosts=len(HOSTS))
+        placement = Placement(self._sessions_per_host, warm_hosts=0, max_hosts=len(self._hosts))
         registry = Registry(self.store, self._capabilities, placement)
         await registry.seed(self._settings, has_local_model=False)
         # From now on the hosts that are up are asked who owns what.
         self.store.owners.clear()
         reconciler = Reconciler(registry.sessions, self.find_host)
         watch = HostWatch(registry, self.find_host, reconciler.wake)
-        await watch.adopt(HOSTS)
+        await watch.adopt(self._hosts)
         process.start(reconciler.run())
         self._objects["registry"] = registry
 
@@ -258,7 +259,7 @@ class Cluster:
 
     def holders(self, session_id: str) -> list[str]:
         """Who believes that a session is there: hosts, and the registry's placement."""
-        hosts = [name for name in HOSTS if session_id in self._objects[name]._sessions]
+        hosts = [name for name in self._hosts if session_id in self._objects[name]._sessions]
         placed = self._objects["registry"].placement.find(session_id)
         return [*hosts, *([f"placed on {placed}"] if placed else [])]
 

@@ -49,7 +49,8 @@ class SessionSummary(Model):
     Written in the same transaction as the events it sums up.
 
     Attributes:
-        crashes: How often the open turn has lost its host since its last event.
+        suspicion: How much speaks for the open turn ending the processes that run it, since its
+            last event; see ``everruns.runtime.turn``.
     """
 
     status: SessionStatus = "started"
@@ -61,7 +62,7 @@ class SessionSummary(Model):
     started_at: str | None = None
     finished_at: str | None = None
     updated_at: str | None = None
-    crashes: int = 0
+    suspicion: int = 0
 
 
 class Session(Model):
@@ -90,7 +91,7 @@ class Session(Model):
     started_at: str | None = None
     finished_at: str | None = None
     # Known to session hosts, shown to nobody.
-    crashes: SkipJsonSchema[int] = Field(0, exclude=True)
+    suspicion: SkipJsonSchema[int] = Field(0, exclude=True)
 
     def summed_up(self, summary: SessionSummary) -> "Session":
         """Return the session, as it was created, with what its log says of it.

@@ -26,11 +26,20 @@ MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
 
 @dataclass(frozen=True)
 class LoadedSession:
-    """What a host needs to hold a session: its row, its whole log, and the revision now."""
+    """What a host needs to hold a session.
+
+    Attributes:
+        session: Its row.
+        events: Its whole log.
+        revision: The revision now.
+        lost_with: How many open turns, this session's included, lost their host with it; 0 if the
+            session comes from no host that was lost.
+    """
 
     session: Session
     events: Sequence[Event]
     revision: int
+    lost_with: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ class Sessions:
         self._placement = placement
         self._revision = revision
         self._making_room = asyncio.Lock()
+        self._lost_with: dict[str, int] = {}
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
         self._log: EventLog[tuple[str, Append]] = EventLog(self._commit)
 
@@ -212,7 +222,8 @@ class Sessions:
         except EverrunsError:
             self._placement.release(session_id, host)
             raise
-        return LoadedSession(session, events, self._revision.number)
+        lost_with = self._lost_with.pop(session_id, 0)
+        return LoadedSession(session, events, self._revision.number, lost_with)
 
     async def behind(self, known: Mapping[str, int]) -> set[str]:
         """Return the sessions whose log goes on after the events that a host knows.
@@ -222,6 +233,12 @@ class Sessions:
         """
         lengths = await self._database.read(self._store.log_lengths, list(known))
         return {identity for identity, length in lengths.items() if length > known[identity]}
+
+    async def note_lost(self, session_ids: set[str]) -> None:
+        """Remember which open turns have lost their host together."""
+        unfinished = await self._database.read(self._store.unfinished_sessions)
+        interrupted = session_ids.intersection(unfinished)
+        self._lost_with.update(dict.fromkeys(interrupted, len(interrupted)))
 
     async def release(self, session_id: str, host: str) -> None:
         """Note that a host has let a session go."""

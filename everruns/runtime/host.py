@@ -173,7 +173,7 @@ class SessionHost:
     async def _load(self, session_id: str) -> LiveSession:
         loaded = await self._registry.sessions.load(session_id, self.name)
         self.environment.heed(loaded.revision)
-        session = LiveSession(loaded.session, loaded.events, self._log)
+        session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
         self._run(session)
         return session
 
@@ -265,18 +265,11 @@ class SessionHost:
         The turns stay open; they resume where their sessions are held next.
         """
         self._closed = True
-        await asyncio.gather(*map(self._stop_for_now, list(self._loaded.values())))
+        sessions = list(self._loaded.values())
+        await asyncio.gather(*map(_stop, sessions))
+        for session in sessions:
+            session.close()
         await self.environment.close()
-
-    async def _stop_for_now(self, session: LiveSession) -> None:
-        """Stop a turn where it stands, by intent: this is not a crash of its host."""
-        await _stop(session)
-        try:
-            if session.state.turn is not None and not session.closed:
-                await session.note_crashes(session.crashes - 1)
-        except EverrunsError as error:
-            log.warning("stopped turn not noted", session_id=session.id, code=error.code)
-        session.close()
 
 
 def _finished(held: "asyncio.Future[LiveSession] | None") -> LiveSession | None:

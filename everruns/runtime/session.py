@@ -45,10 +45,17 @@ class LiveSession:
         task: The task that runs its turn, if one does.
         stopped_turn: The turn that is being ended from outside and must not be run on.
         interrupted: Whether the open turn was begun elsewhere and not taken up here yet.
-        crashes: How often the open turn has lost its host since its last event.
+        lost_with: How many open turns, this one included, lost their host with it; 0 if none did.
+        suspicion: How much speaks for the open turn ending the processes that run it.
     """
 
-    def __init__(self, resource: Session, events: Sequence[Event], log: EventLog[Append]) -> None:
+    def __init__(
+        self,
+        resource: Session,
+        events: Sequence[Event],
+        log: EventLog[Append],
+        lost_with: int = 0,
+    ) -> None:
         self.resource = resource
         self.state = fold(resource.id, events)
         self.draft: Draft | None = None
@@ -58,7 +65,8 @@ class LiveSession:
         self.task: asyncio.Task[None] | None = None
         self.stopped_turn: str | None = None
         self.interrupted = self.state.turn is not None
-        self.crashes = resource.crashes
+        self.lost_with = lost_with
+        self.suspicion = resource.suspicion
         self._recent = list(events[-RECENT_EVENTS:])
         self._log = log
         self._writing = asyncio.Lock()
@@ -115,12 +123,12 @@ class LiveSession:
             for event in events:
                 self.state.apply(event)
             await self._commit(events, self.state.summary)
-            self.crashes = 0
+            self.suspicion = 0
             self._remember(events)
             return events
 
-    async def note_crashes(self, crashes: int) -> None:
-        """Store how often the open turn has lost its host since its last event.
+    async def note_suspicion(self, suspicion: int) -> None:
+        """Store how much speaks for the open turn ending the processes that run it.
 
         Raises:
             PlacedElsewhere: The session has left this host, whether or not it knew.
@@ -128,8 +136,8 @@ class LiveSession:
         """
         async with self._writing:
             self._check_held()
-            await self._commit([], self.state.summary.model_copy(update={"crashes": crashes}))
-            self.crashes = crashes
+            await self._commit([], self.state.summary.model_copy(update={"suspicion": suspicion}))
+            self.suspicion = suspicion
 
     def _check_held(self) -> None:
         if self.closed:

@@ -36,7 +36,11 @@ from everruns.runtime.outcomes import answered, broken_off, called, returned
 from everruns.runtime.session import LiveSession
 from everruns.tools.toolbox import Toolbox
 
-MAX_CRASHES = 3
+# How much it speaks against a turn that its host was lost: three times alone are enough, or ten in
+# the company of other open turns, any of which may have been the cause, if it was a turn at all.
+ALONE = 10
+IN_COMPANY = 3
+CERTAIN = 30
 MAX_ANSWER_CHARACTERS = 16 * MIB
 MODEL_RETRIES = 2
 FIRST_RETRY_S = 0.5
@@ -94,20 +98,20 @@ class Turn:
             )
 
     async def _take_up(self) -> None:
-        """Go on with a turn that was begun elsewhere, unless it ends every process it runs in.
-
-        That its host stopped it by intent was noted there as one crash less.
-        """
-        self._session.interrupted = False
-        crashes = self._session.crashes + 1
-        if crashes >= MAX_CRASHES:
+        """Go on with a turn that was begun elsewhere, unless it ends every process it runs in."""
+        session = self._session
+        session.interrupted = False
+        if not session.lost_with:
+            return
+        suspicion = session.suspicion + (ALONE if session.lost_with == 1 else IN_COMPANY)
+        if suspicion >= CERTAIN:
             raise TurnCrashed(
-                f"The turn lost its process {crashes} times without getting on, and was ended. "
+                "The turn lost its process again and again without getting on, and was ended. "
                 "Look for what its last step does, such as a tool that crashes or runs out of "
                 "memory, before you send the message again."
             )
         # Before the step: if it crashes again, this must be known.
-        await self._session.note_crashes(crashes)
+        await session.note_suspicion(suspicion)
 
     def _open(self, state: SessionState) -> OpenTurn | None:
         return state.turn if state.turn and state.turn.id == self._id else None

@@ -98,7 +98,7 @@ class HostWatch:
                     await self._begin(name)
                     doubtful = set()
             except HostLost as error:
-                self._lost(name, error)
+                await self._lost(name, error)
                 await asyncio.sleep(RETRY_S)
             except EverrunsError as error:
                 log.warning("session host not watched", host=name, code=error.code)
@@ -151,10 +151,14 @@ class HostWatch:
             self._on_lost()
         return doubtful - settled
 
-    def _lost(self, name: str, error: HostLost) -> None:
+    async def _lost(self, name: str, lost: HostLost) -> None:
         if name not in self._placement.hosts:
             return
         sessions = self._placement.host_lost(name)
-        log.warning("session host lost", host=name, sessions=len(sessions), error=str(error))
+        log.warning("session host lost", host=name, sessions=len(sessions), error=str(lost))
         self.changed.set()
+        try:
+            await self._registry.sessions.note_lost(sessions)
+        except EverrunsError as error:
+            log.warning("lost turns not noted", host=name, code=error.code)
         self._on_lost()

@@ -8,7 +8,7 @@ import pytest
 
 from everruns.domain.events import Event
 from everruns.errors import TurnCrashed
-from everruns.runtime.turn import MAX_CRASHES
+from everruns.runtime.turn import ALONE, CERTAIN
 from everruns.storage.memory import MemoryStore
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
@@ -16,13 +16,14 @@ from tests.simulated_processes import SimulatedLoop
 from tests.simulation import Cluster
 
 PATIENCE_S = 120
+MAX_CRASHES = CERTAIN // ALONE
 
 
-def on_a_cluster(story: Callable[[Cluster, Conversation], Awaitable[None]]) -> None:
+def on_a_cluster(story: Callable[[Cluster, Conversation], Awaitable[None]], hosts: int = 3) -> None:
     """Tell a story on a simulated cluster."""
 
     async def tell() -> None:
-        cluster = Cluster(Random(1))
+        cluster = Cluster(Random(1), hosts=hosts)
         await cluster.start()
         talk = await Conversation.begin(cluster.runtime("replica"))
         async with asyncio.timeout(PATIENCE_S):
@@ -65,6 +66,21 @@ def test_what_the_turn_stored_in_between_counts_as_progress():
         assert len(cluster.asked) == 2 * MAX_CRASHES
 
     on_a_cluster(story)
+
+
+def test_what_it_shares_with_others_is_no_proof_against_a_turn():
+    """Three crashes of a host with two turns may be the other one's doing, or nobody's."""
+
+    async def story(cluster: Cluster, talk: Conversation) -> None:
+        talks = [talk, await Conversation.begin(talk.runtime)]
+        await asyncio.gather(*(each.send(f"crash {MAX_CRASHES - 1} {each.id}") for each in talks))
+        while cluster.store.unfinished_sessions():
+            await asyncio.sleep(1)
+        assert len(cluster.asked) > 2 * MAX_CRASHES - 1
+        for each in talks:
+            assert (await each.log())[-1].type == "session.completed"
+
+    on_a_cluster(story, hosts=1)
 
 
 @pytest.mark.parametrize("stops", [MAX_CRASHES + 2])
