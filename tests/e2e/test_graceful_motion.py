@@ -53,8 +53,16 @@ def replicas(server: Server) -> list[psutil.Process]:
     return [
         process
         for process in server.process.children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE and "ServeReplica" in process.cmdline()[0]
+        if "ServeReplica" in "".join(_title(process))
     ]
+
+
+def _title(process: psutil.Process) -> list[str]:
+    """Return a process's command line; one that has ended, or is about to, has none."""
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
 
 
 def deploy(server: Server, dashboard_port: int, **settings: Any) -> None:

@@ -44,6 +44,8 @@ def test_a_second_server_on_the_same_data_is_refused_and_told_of_the_first(
     assert f"in use by the server at {server.address}" in refused.stderr
 
 
+# Two starts; what it shows in one piece is shown in parts by the tests of motion and of faults.
+@pytest.mark.long
 def test_a_server_beside_another_serves_stops_at_once_and_goes_on_where_it_stood(
     server: Server, tmp_path: Path
 ) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-# Before it is imported, so that a check that fails tells what differs.
-pytest.register_assert_rewrite("tests.faults.checks")
+# Before they are imported, so that a check that fails tells what differs.
+pytest.register_assert_rewrite("tests.faults.checks", "tests.faults.broken_wire")
 
 from tests.faults.model import ModelServer  # noqa: E402
 from tests.faults.plugin import write_package  # noqa: E402

@@ -80,7 +80,7 @@ MOMENTS: list[Moment] = [
 DAILY: dict[Role, list[Moment]] = {
     Role.SESSION_ACTOR: MOMENTS,
     Role.REGISTRY: [before_the_append, mid_stream],
-    Role.REPLICA: [mid_stream, in_a_repeatable_tool],
+    Role.REPLICA: [mid_stream],
     Role.EVERYTHING: [mid_stream],
 }
 
