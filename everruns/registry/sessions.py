@@ -148,6 +148,7 @@ class Sessions:
         deleted = await self._database.write(self._store.delete_session, session_id)
         # Someone may have placed it anew while it was still stored.
         self._placement.release(session_id)
+        self._lost_with.pop(session_id, None)
         if not deleted:
             raise SessionNotFound(f"Session {session_id} not found")
 
