@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import ray
 
-from actors.remote import Remote
+from actors.remote import Line, Remote
 from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
 
@@ -27,17 +27,14 @@ class RemoteRegistry:
     """Stands for the registry in its actor, room by room."""
 
     def __init__(self) -> None:
-        self.agents = _registry_room("agents")
-        self.providers = _registry_room("providers")
-        self.sessions = _registry_room("sessions")
-        self._registry = _registry_room("registry")
+        line = Line(lambda: _actor(REGISTRY))
+        self.agents = Remote(line, "agents", REGISTRY_PATIENCE_S)
+        self.providers = Remote(line, "providers", REGISTRY_PATIENCE_S)
+        self.sessions = Remote(line, "sessions", REGISTRY_PATIENCE_S)
+        self._registry = Remote(line, "registry", REGISTRY_PATIENCE_S)
 
     def __getattr__(self, method: str) -> Any:
         return getattr(self._registry, method)
-
-
-def _registry_room(room: str) -> Remote:
-    return Remote(lambda: _actor(REGISTRY), room, REGISTRY_PATIENCE_S)
 
 
 def _actor(name: str) -> Any:
@@ -55,7 +52,8 @@ def remote_registry() -> Registry:
 
 def remote_local_model() -> "LocalModel":
     """Return what stands for the model that runs on the registry's node."""
-    return cast("LocalModel", _registry_room("local_model"))
+    line = Line(lambda: _actor(REGISTRY))
+    return cast("LocalModel", Remote(line, "local_model", REGISTRY_PATIENCE_S))
 
 
 def remote_host(name: str) -> SessionHost:
@@ -64,4 +62,4 @@ def remote_host(name: str) -> SessionHost:
     Raises:
         ValueError: No actor has this name.
     """
-    return cast("SessionHost", Remote(lambda: _actor(name), "host", timeout_s=HOST_TIMEOUT_S))
+    return cast("SessionHost", Remote(Line(lambda: _actor(name)), "host", timeout_s=HOST_TIMEOUT_S))

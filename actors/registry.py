@@ -9,7 +9,7 @@ import ray
 from actors.cluster import MAX_CONCURRENCY, NAMESPACE, REGISTRY
 from actors.local_model import LocalModel, local_model_installed
 from actors.pool import SessionActorPool
-from actors.remote import answer
+from actors.remote import Callee
 from actors.runtime import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError
@@ -28,7 +28,7 @@ START_RETRY_S = 1.0
 Answer = TypeVar("Answer")
 
 
-class RegistryActor:
+class RegistryActor(Callee):
     """Owns the database, and decides where sessions live.
 
     Detached and restarted for ever: a new life finds the session actors of the one before and
@@ -41,6 +41,7 @@ class RegistryActor:
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__()
         configure_log()
         self._settings = settings
         self._problem: EverrunsError | None = None
@@ -94,18 +95,15 @@ class RegistryActor:
                 self._answerable.set()
             await asyncio.sleep(START_RETRY_S)
 
-    @ray.method
-    async def call(
-        self, room: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """Carry out one call of the registry or of what it keeps."""
+    async def room(self, name: str) -> object:
+        """Return the registry or what it keeps, once it is there."""
         await self._answerable.wait()
         if self._started.done():
             # Raises what nobody foresaw, if that ended it.
             self._started.result()
         elif self._problem is not None:
             raise self._problem
-        return await answer(self._rooms, room, method, args, kwargs)
+        return self._rooms[name]
 
 
 def start_registry(settings: dict[str, Any]) -> None:

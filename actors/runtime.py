@@ -1,6 +1,8 @@
 """The runtime on a cluster: the same runtime, with actors for hosts and registry."""
 
+import asyncio
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import ray
 
@@ -34,7 +36,8 @@ class RayRuntime(Runtime):
         super().__init__(remote_registry(), find_host)
 
 
-_hosts: dict[str, SessionHost] = {}
+# Connections to hosts belong to the event loop they were made on.
+_hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SessionHost]] = WeakKeyDictionary()
 
 
 async def find_host(name: str) -> SessionHost:
@@ -43,9 +46,10 @@ async def find_host(name: str) -> SessionHost:
     Raises:
         HostLost: No actor has this name.
     """
-    if name not in _hosts:
+    hosts = _hosts.setdefault(asyncio.get_running_loop(), {})
+    if name not in hosts:
         try:
-            _hosts[name] = remote_host(name)
+            hosts[name] = remote_host(name)
         except ValueError as error:
             raise HostLost("The session's host has gone. Try again shortly.", None, 1.0) from error
-    return _hosts[name]
+    return hosts[name]

@@ -3,17 +3,15 @@
 import asyncio
 from typing import Any
 
-import ray
-
 from actors.cluster import remote_local_model, remote_registry
-from actors.remote import answer
+from actors.remote import Callee
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
 from everruns.runtime.host import SessionHost
 from everruns.settings import load_settings
 
 
-class SessionActor:
+class SessionActor(Callee):
     """Holds live sessions and runs their turns.
 
     Named ``session-actor-<n>``, and restarted by Ray when it dies. The registry watches it (see
@@ -25,6 +23,7 @@ class SessionActor:
     """
 
     def __init__(self, name: str, settings: dict[str, Any]) -> None:
+        super().__init__()
         configure_log()
         self._host = SessionHost(
             name,
@@ -33,12 +32,8 @@ class SessionActor:
             load_settings(**settings),
             remote_local_model().address,
         )
-        self._rooms = {"host": self._host}
         self._tidying = asyncio.ensure_future(self._host.tidy())
 
-    @ray.method
-    async def call(
-        self, room: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """Carry out one call of the host."""
-        return await answer(self._rooms, room, method, args, kwargs)
+    async def room(self, name: str) -> object:
+        """Return the host."""
+        return {"host": self._host}[name]

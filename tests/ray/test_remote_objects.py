@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.remote import Remote, answer
+from actors.remote import Callee, Line, Remote, UnforeseenError
 from everruns.errors import HostLost, SessionNotFound
 from everruns.tools.base import ToolError
 from tests.waiting import POLL_S
@@ -17,6 +17,7 @@ ray = pytest.importorskip("ray")
 class Room:
     async def fail(self, kind: str) -> None:
         raise {
+            "bug": ZeroDivisionError("a mistake"),
             "product": SessionNotFound("Session s not found", None, 2.5),
             "tool": ToolError("I refuse."),
         }[kind]
@@ -30,32 +31,41 @@ class Room:
         return key
 
 
-class House:
+class House(Callee):
     """An actor with one room."""
 
-    def __init__(self) -> None:
-        self.rooms = {"room": Room()}
-
-    async def call(self, room: str, method: str, args: Any, kwargs: Any) -> Any:
-        return await answer(self.rooms, room, method, args, kwargs)
+    async def room(self, name: str) -> object:
+        return {"room": Room()}[name]
 
 
-def start(name: str) -> Any:
-    return ray.remote(House).options(name=name, num_cpus=0, max_restarts=-1).remote()
+class FarHouse(House):
+    """One that is, as far as callers know, on another machine."""
+
+    async def address(self) -> tuple[str, str | None]:
+        return "another node", "no socket of this machine"
+
+
+def start(name: str, kind: type[House] = House) -> Any:
+    return ray.remote(kind).options(name=name, num_cpus=0, max_restarts=-1).remote()
+
+
+@pytest.fixture(scope="module", params=[House, FarHouse], ids=["near", "far"])
+def kind(ray_settings, request: pytest.FixtureRequest) -> type[House]:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def name(ray_settings) -> str:
-    return "house-of-tests"
+def name(kind: type[House]) -> str:
+    return f"{kind.__name__}-of-tests"
 
 
 @pytest.fixture(scope="module")
-def house(name: str) -> Any:
-    return start(name)
+def house(name: str, kind: type[House]) -> Any:
+    return start(name, kind)
 
 
 def remote(name: str, patience_s: float = 0) -> Any:
-    return Remote(lambda: ray.get_actor(name), "room", patience_s)
+    return Remote(Line(lambda: ray.get_actor(name)), "room", patience_s)
 
 
 async def test_a_call_is_one_of_the_object_itself(house, name: str):
@@ -69,6 +79,11 @@ async def test_errors_come_back_as_they_were_raised(house, name: str):
     assert (missing.value.code, missing.value.retry_after_s) == ("SESSION_NOT_FOUND", 2.5)
     with pytest.raises(ToolError, match="I refuse"):
         await remote(name).fail("tool")
+
+
+async def test_mistakes_name_what_was_called(house, name: str):
+    with pytest.raises(UnforeseenError, match=r"room\.fail: ZeroDivisionError: a mistake"):
+        await remote(name).fail("bug")
 
 
 async def test_what_does_no_harm_is_repeated_while_the_actor_restarts(house, name: str):
@@ -88,14 +103,14 @@ async def test_what_creates_without_a_key_is_not_repeated(house, name: str):
     assert await patient.say("up again") == "up again"
 
 
-async def test_another_actor_that_takes_the_name_is_found(house, name: str):
+async def test_another_actor_that_takes_the_name_is_found(house, name: str, kind):
     old = remote(name, patience_s=30)
     await old.say("up")
     ray.kill(house, no_restart=True)
     async with asyncio.timeout(30):
         while True:
             try:
-                again = start(name)
+                again = start(name, kind)
                 break
             except ValueError:
                 await asyncio.sleep(POLL_S)
