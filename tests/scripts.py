@@ -69,9 +69,6 @@ class ScriptedDriver:
     async def list_models(self) -> Sequence[str]:
         return []
 
-    async def close(self) -> None:
-        pass
-
     def read(self, call: int) -> list[str]:
         """What the model read in a call, one line a message."""
         return [

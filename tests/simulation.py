@@ -150,9 +150,6 @@ class ScenarioDriver:
     async def list_models(self) -> Sequence[str]:
         return []
 
-    async def close(self) -> None:
-        pass
-
 
 class Cluster:
     """Three hosts, one registry, replicas as wanted; all restart by themselves when they die.

@@ -5,6 +5,7 @@ https://platform.claude.com/docs/en/build-with-claude/streaming.
 """
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,7 @@ class AnthropicDriver:
         for with_thinking in (True, False):
             try:
                 body = message_body(request, with_thinking=with_thinking)
-                async with self._wire.post("/messages", body) as payloads:
+                async with aclosing(self._wire.post("/messages", body)) as payloads:
                     async for payload in payloads:
                         if chunk := answer.read(payload):
                             yield chunk
@@ -71,9 +72,6 @@ class AnthropicDriver:
     async def list_models(self) -> Sequence[str]:
         """Return the names of the models on offer. See ``Driver``."""
         return listed_models(await self._wire.get("/models?limit=1000"))
-
-    async def close(self) -> None:
-        """Do nothing: connections belong to the event loop. See ``Driver``."""
 
 
 @dataclass

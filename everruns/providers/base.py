@@ -1,6 +1,6 @@
 """What a turn asks of a model, and what a driver answers.
 
-A driver is stateless but for its HTTP connections. It turns one ``ModelRequest`` into a stream:
+A driver is stateless; its connections are its host's. It turns one ``ModelRequest`` into a stream:
 text and reasoning as they arrive, then exactly one ``ModelAnswer``.
 """
 
@@ -96,8 +96,4 @@ class Driver(Protocol):
         Raises:
             ModelFailure: The provider could not be asked.
         """
-        ...
-
-    async def close(self) -> None:
-        """Give up the driver's connections."""
         ...

@@ -1,18 +1,12 @@
-"""What the drivers that speak HTTP share: connections, event streams, and their limits.
-
-Source: https://html.spec.whatwg.org/multipage/server-sent-events.html.
-"""
+"""What the drivers that speak HTTP share: asking, limits on what may come, what failures mean."""
 
 import asyncio
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
-import httpx
+import aiohttp
 import orjson
 from pydantic import SecretStr
 
@@ -22,38 +16,14 @@ from everruns.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
+from everruns.providers.connections import CONNECT_TIMEOUT_S, Connections, UnusableProxy
+from everruns.providers.event_stream import EventSplitter
 from everruns.providers.failures import failure_of, read_retry_after_s, unavailable
 
-CONNECT_TIMEOUT_S = 10.0
-WRITE_TIMEOUT_S = 60.0
 DRAIN_TIMEOUT_S = 0.1
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_STREAM_BYTES = 256 * 1024 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024
-
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
-def shared_client() -> httpx.AsyncClient:
-    """Return the running event loop's HTTP client, whose connections all drivers share."""
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None or client.is_closed:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        client = _clients[loop] = httpx.AsyncClient(verify=_tls(), limits=limits)
-    return client
-
-
-async def close_shared_client() -> None:
-    """Close the running event loop's connections. Only at the end of a process or test."""
-    client = _clients.pop(asyncio.get_running_loop(), None)
-    if client is not None:
-        await client.aclose()
 
 
 @dataclass(frozen=True)
@@ -64,46 +34,56 @@ class Wire:
         name: The provider's name, for messages.
         base_url: Prefix of every path.
         silence_s: Seconds the provider may send nothing.
+        connections: Where its connections are kept.
         api_key: The key, if there is one.
         key_required: Whether the provider cannot be asked without a key.
         key_header: Header that carries the key.
         key_prefix: What stands before the key in it.
         headers: Further headers.
         query: Parameters of every URL.
-        client: Instead of the shared one.
     """
 
     name: str
     base_url: str
     silence_s: float
+    connections: Connections
     api_key: SecretStr | None = None
     key_required: bool = True
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     query: Mapping[str, str] = field(default_factory=dict[str, str])
-    client: httpx.AsyncClient | None = None
 
-    @asynccontextmanager
-    async def post(self, path: str, body: dict[str, Any]) -> AsyncGenerator[AsyncIterator[bytes]]:
+    async def post(self, path: str, body: dict[str, Any]) -> AsyncGenerator[bytes]:
         """Send a request whose answer is an event stream.
 
-        Leaving the block ends the request and its connection.
+        Closing the iterator (``aclose``) ends the request, and its connection too unless the
+        answer was read to its end.
 
         Yields:
             The ``data`` of each event.
 
         Raises:
-            ModelFailure: Also from within the block, when the stream fails while it is read.
+            ModelFailure: Also in the middle, when the stream fails while it is read.
         """
-        async with self._send("POST", path, orjson.dumps(body)) as response:
-            if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                answer = _json(await self._read(response))
-                if "error" in answer:
-                    raise self.failure(answer["error"])
-                raise self._unavailable("answered with something that is not an event stream")
-            async with aclosing(self._payloads(response)) as payloads:
-                yield payloads
+        with self._failures():
+            async with self._request("POST", path, orjson.dumps(body)) as response:
+                await self._accept(response)
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    answer = _json(await self._read(response))
+                    if "error" in answer:
+                        raise self.failure(answer["error"])
+                    raise self._unavailable("answered with something that is not an event stream")
+                splitter = EventSplitter()
+                size = 0
+                while piece := await response.content.readany():
+                    size += len(piece)
+                    if splitter.unfinished_bytes > MAX_LINE_BYTES or size > MAX_STREAM_BYTES:
+                        raise self._unavailable("sent an answer larger than any answer should be")
+                    for data in splitter.feed(piece):
+                        yield data
+                for data in splitter.end():
+                    yield data
 
     async def get(self, path: str) -> dict[str, Any]:
         """Ask for a JSON object.
@@ -111,8 +91,10 @@ class Wire:
         Raises:
             ModelFailure: There was no answer, or an error.
         """
-        async with self._send("GET", path, None) as response:
-            return self.decode(await self._read(response))
+        with self._failures():
+            async with self._request("GET", path, None) as response:
+                await self._accept(response)
+                return self.decode(await self._read(response))
 
     def decode(self, payload: bytes) -> dict[str, Any]:
         """Read a payload as the JSON object it should be.
@@ -169,78 +151,57 @@ class Wire:
             )
         return {**headers, self.key_header: self.key_prefix + key}
 
-    @asynccontextmanager
-    async def _send(
+    def _request(
         self, method: str, path: str, content: bytes | None
-    ) -> AsyncGenerator[httpx.Response]:
-        client = self.client or shared_client()
-        timeout = httpx.Timeout(self.silence_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S)
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self.connections.request(
+            method,
+            self.base_url + path,
+            headers=self._authorized_headers(),
+            query=self.query,
+            content=content,
+            silence_s=self.silence_s,
+        )
+
+    @contextmanager
+    def _failures(self) -> Generator[None]:
+        """Say in our words what goes wrong on the way."""
         try:
-            async with client.stream(
-                method,
-                self.base_url + path,
-                params=self.query or None,
-                content=content,
-                headers=self._authorized_headers(),
-                timeout=timeout,
-            ) as response:
-                if response.status_code != 200:
-                    raise await self._refusal(response)
-                yield response
-        except httpx.ConnectTimeout:
-            raise self._unavailable(f"could not be reached in {CONNECT_TIMEOUT_S:g} s") from None
-        except httpx.TimeoutException:
-            raise self._unavailable(f"was silent for {self.silence_s:g} s") from None
-        except httpx.ConnectError as error:
-            raise self._unavailable("could not be reached") from error
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            yield
+        except UnusableProxy:
+            raise ProviderRejected(
+                f"The environment names a proxy for provider {self.name} that is not one for HTTP. "
+                "Name one for HTTP, or exempt the provider in NO_PROXY."
+            ) from None
+        # The last is what names of impossible length become when they are looked up.
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError):
             raise ProviderRejected(
                 f"The base_url of provider {self.name} is not a valid address. Set it anew."
             ) from None
-        except httpx.HTTPError as error:
+        except aiohttp.ConnectionTimeoutError:
+            raise self._unavailable(f"could not be reached in {CONNECT_TIMEOUT_S:g} s") from None
+        except TimeoutError:
+            raise self._unavailable(f"was silent for {self.silence_s:g} s") from None
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
+            raise self._unavailable("could not be reached") from error
+        except aiohttp.ClientError as error:
             raise self.broken_off() from error
 
-    async def _refusal(self, response: httpx.Response) -> ModelFailure:
+    async def _accept(self, response: aiohttp.ClientResponse) -> None:
+        if response.status == 200:
+            return
         answer = _json(await self._read(response))
-        return self.failure(
-            answer.get("error") or answer,
-            response.status_code,
-            read_retry_after_s(response.headers),
+        raise self.failure(
+            answer.get("error") or answer, response.status, read_retry_after_s(response.headers)
         )
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
+        while piece := await response.content.readany():
+            body += piece
             if len(body) > MAX_BODY_BYTES:
                 raise self._unavailable(f"sent a body of more than {MAX_BODY_BYTES} bytes")
         return bytes(body)
-
-    async def _payloads(self, response: httpx.Response) -> AsyncGenerator[bytes]:
-        """Split an event stream; only ``data`` fields matter on these wires."""
-        rest = bytearray()
-        data: list[bytes] = []
-        size = 0
-        async for chunk in response.aiter_bytes():
-            size += len(chunk)
-            if len(rest) > MAX_LINE_BYTES or size > MAX_STREAM_BYTES:
-                raise self._unavailable("sent an answer larger than any answer should be")
-            rest += chunk
-            if b"\n" not in chunk:
-                continue
-            *lines, tail = bytes(rest).split(b"\n")
-            rest = bytearray(tail)
-            for line in lines:
-                if line.startswith(b"data:"):
-                    data.append(line[5:].strip())
-                elif line in {b"", b"\r"} and data:
-                    yield data[0] if len(data) == 1 else b"\n".join(data)
-                    data = []
-        if rest.startswith(b"data:"):
-            data.append(bytes(rest[5:]).strip())
-        # Some servers forget the blank line after the last event.
-        if data:
-            yield b"\n".join(data)
 
 
 async def drain(payloads: AsyncIterator[bytes]) -> None:
@@ -248,7 +209,7 @@ async def drain(payloads: AsyncIterator[bytes]) -> None:
 
     There should be nothing but the end of the body. It is not worth waiting for, nor failing.
     """
-    with suppress(TimeoutError, httpx.HTTPError):
+    with suppress(TimeoutError, ModelFailure):
         async with asyncio.timeout(DRAIN_TIMEOUT_S):
             async for _ in payloads:
                 pass

@@ -4,6 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat.
 """
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
@@ -58,7 +59,7 @@ class OpenAIDriver:
         """Call the model once. See ``Driver``."""
         path = self._path.format(model=quote(request.model.model_id, safe=""))
         answer = _Answer(self._wire)
-        async with self._wire.post(path, completion_body(request)) as payloads:
+        async with aclosing(self._wire.post(path, completion_body(request))) as payloads:
             async for payload in payloads:
                 if payload == b"[DONE]":
                     answer.finished = True
@@ -71,9 +72,6 @@ class OpenAIDriver:
     async def list_models(self) -> Sequence[str]:
         """Return the names of the models on offer. See ``Driver``."""
         return listed_models(await self._wire.get("/models"))
-
-    async def close(self) -> None:
-        """Do nothing: connections belong to the event loop. See ``Driver``."""
 
 
 def listed_models(answer: dict[str, Any]) -> list[str]:

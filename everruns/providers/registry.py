@@ -9,6 +9,7 @@ from everruns.errors import InvalidRequest
 from everruns.providers import anthropic, openai
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.base import Driver
+from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
 from everruns.providers.openai import OpenAIDriver
 from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
@@ -53,13 +54,14 @@ def check_settings(provider_type: ProviderType, settings: dict[str, Any]) -> Non
         raise InvalidRequest(f"The provider's settings are not valid. {problems}.") from None
 
 
-def open_driver(account: ProviderAccount, *, silence_s: float) -> Driver:
+def open_driver(account: ProviderAccount, connections: Connections, *, silence_s: float) -> Driver:
     """Return the driver that speaks for an account.
 
     Nothing is connected yet; a missing key shows when a model is called.
 
     Args:
         account: The provider and its key. A ``local`` one has the ``base_url`` of its server.
+        connections: Those of the event loop in which models are called.
         silence_s: Seconds a model may send nothing before its call is given up.
 
     Raises:
@@ -69,16 +71,17 @@ def open_driver(account: ProviderAccount, *, silence_s: float) -> Driver:
     check_settings(provider.provider_type, provider.settings)
     match provider.provider_type:
         case "openai":
-            return OpenAIDriver(_wire(account, openai.DEFAULT_BASE_URL, silence_s))
+            return OpenAIDriver(_wire(account, openai.DEFAULT_BASE_URL, connections, silence_s))
         case "local":
             _base_url(provider, "http://127.0.0.1:8080/v1")
-            return OpenAIDriver(_wire(account, "", silence_s))
+            return OpenAIDriver(_wire(account, "", connections, silence_s))
         case "azure_openai":
-            return _azure_driver(account, silence_s)
+            return _azure_driver(account, connections, silence_s)
         case "anthropic":
             wire = _wire(
                 account,
                 anthropic.DEFAULT_BASE_URL,
+                connections,
                 silence_s,
                 key_header="x-api-key",
                 key_prefix="",
@@ -91,13 +94,18 @@ def open_driver(account: ProviderAccount, *, silence_s: float) -> Driver:
 
 
 def _wire(
-    account: ProviderAccount, default_base_url: str, silence_s: float, **details: Any
+    account: ProviderAccount,
+    default_base_url: str,
+    connections: Connections,
+    silence_s: float,
+    **details: Any,
 ) -> Wire:
     provider = account.provider
     return Wire(
         name=provider.name,
         base_url=(provider.base_url or default_base_url).rstrip("/"),
         silence_s=silence_s,
+        connections=connections,
         api_key=account.api_key,
         # Compatible servers of one's own often want no key.
         key_required=provider.base_url is None,
@@ -105,18 +113,20 @@ def _wire(
     )
 
 
-def _azure_driver(account: ProviderAccount, silence_s: float) -> OpenAIDriver:
+def _azure_driver(
+    account: ProviderAccount, connections: Connections, silence_s: float
+) -> OpenAIDriver:
     provider = account.provider
     base_url = _base_url(provider, "https://RESOURCE.openai.azure.com/openai/v1")
     api_version = AzureSettings.model_validate(provider.settings).api_version
     key = {"key_header": "api-key", "key_prefix": ""}
     if api_version is None:
-        return OpenAIDriver(_wire(account, "", silence_s, **key))
+        return OpenAIDriver(_wire(account, "", connections, silence_s, **key))
     resource = base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
     root = account.model_copy(
         update={"provider": provider.model_copy(update={"base_url": f"{resource}/openai"})}
     )
-    wire = _wire(root, "", silence_s, query={"api-version": api_version}, **key)
+    wire = _wire(root, "", connections, silence_s, query={"api-version": api_version}, **key)
     return OpenAIDriver(wire, "/deployments/{model}/chat/completions")
 
 

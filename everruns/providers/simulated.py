@@ -162,9 +162,6 @@ class SimulatedDriver:
         """Return the name of the one simulated model. See ``Driver``."""
         return [MODEL_ID]
 
-    async def close(self) -> None:
-        """Do nothing: nothing is held. See ``Driver``."""
-
     def _step(self, transcript: Sequence[Message]) -> SimulatedStep:
         settings = self._settings
         if settings.script is None:

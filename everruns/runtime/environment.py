@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from everruns.capabilities.base import Capabilities
 from everruns.domain.llm import ProviderAccount
 from everruns.providers.base import Driver
+from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
 from everruns.runtime.context import TurnContext, turn_context
@@ -56,6 +57,7 @@ class Environment:
         self._capabilities = capabilities
         self._settings = settings
         self._local_model = local_model
+        self._connections = Connections()
         self._revision = 0
         self._configurations: dict[str | None, Configuration] = {}
         self._drivers: dict[str, tuple[ProviderAccount, Driver]] = {}
@@ -95,7 +97,9 @@ class Environment:
             account = ProviderAccount(provider=provider, api_key=address.api_key)
         known, driver = self._drivers.get(provider.id, (None, None))
         if driver is None or known != account:
-            driver = open_driver(account, silence_s=self._settings.model_timeout_s)
+            driver = open_driver(
+                account, self._connections, silence_s=self._settings.model_timeout_s
+            )
             self._drivers[provider.id] = (account, driver)
         return driver
 
@@ -120,5 +124,4 @@ class Environment:
 
     async def close(self) -> None:
         """Give up the connections to providers."""
-        for _, driver in self._drivers.values():
-            await driver.close()
+        await self._connections.close()

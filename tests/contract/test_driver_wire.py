@@ -1,8 +1,10 @@
 """The drivers against a server that speaks the providers' wires, with and without faults."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from pydantic import SecretStr
 
@@ -24,7 +26,7 @@ from everruns.providers.base import (
     ReasoningDelta,
     TextDelta,
 )
-from everruns.providers.http import close_shared_client, shared_client
+from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
 from tests.aimock import AimockServer, missing_part
 
@@ -61,12 +63,20 @@ def provider_type(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def driver(server: AimockServer, provider_type: str):
-    yield opened(server, provider_type)
-    await close_shared_client()
+async def connections() -> AsyncIterator[Connections]:
+    connections = Connections()
+    yield connections
+    await connections.close()
 
 
-def opened(server: AimockServer, provider_type: str, silence_s: float = 5) -> Driver:
+@pytest.fixture
+def driver(server: AimockServer, provider_type: str, connections: Connections) -> Driver:
+    return opened(server, provider_type, connections)
+
+
+def opened(
+    server: AimockServer, provider_type: str, connections: Connections, silence_s: float = 5
+) -> Driver:
     settings = {"api_version": "2024-10-21"} if provider_type == "azure_openai" else {}
     provider = Provider(
         id="provider_1",
@@ -78,7 +88,7 @@ def opened(server: AimockServer, provider_type: str, silence_s: float = 5) -> Dr
         updated_at=NOW,
     )
     account = ProviderAccount(provider=provider, api_key=SecretStr("sk-test-secret-0001"))
-    return open_driver(account, silence_s=silence_s)
+    return open_driver(account, connections, silence_s=silence_s)
 
 
 def message(role: str, *content: object) -> Message:
@@ -100,6 +110,16 @@ def asked(
         updated_at=NOW,
     )
     return ModelRequest(model, "Be brief.", messages or (message("user", "hello"),), tools)
+
+
+def ports_that_lead_to(server: AimockServer) -> set[int]:
+    """Return our ends of all connections to the server."""
+    port = urlsplit(server.openai_url).port
+    return {
+        connection.laddr.port
+        for connection in psutil.Process().net_connections("tcp")
+        if connection.status == psutil.CONN_ESTABLISHED and connection.raddr.port == port
+    }
 
 
 async def collect(driver: Driver, request: ModelRequest) -> list[ModelChunk]:
@@ -176,9 +196,9 @@ async def test_results_of_tools_reach_the_model(server, provider_type, driver):
     assert text_of(chunks) == "Warm."
 
 
-async def test_reasoning_streams_before_the_text(server):
+async def test_reasoning_streams_before_the_text(server, connections):
     server.add({"match": {}, "response": {"content": "42.", "reasoning": "Let me think."}})
-    driver = opened(server, "anthropic")
+    driver = opened(server, "anthropic", connections)
 
     chunks = await collect(driver, asked("anthropic"))
 
@@ -187,7 +207,6 @@ async def test_reasoning_streams_before_the_text(server):
     assert isinstance(chunks[0], ReasoningDelta)
     assert answer_of(chunks).thinking_blocks[0].thinking == "Let me think."
     assert answer_of(chunks).thinking_blocks[0].signature
-    await close_shared_client()
 
 
 @pytest.mark.parametrize(
@@ -251,13 +270,12 @@ async def test_faults_of_the_server_are_unavailable(server, provider_type, drive
         await collect(driver, asked(provider_type))
 
 
-async def test_a_silent_model_is_given_up(server, provider_type):
+async def test_a_silent_model_is_given_up(server, provider_type, connections):
     server.add({"match": {}, "response": {"content": "Late."}, "streamingProfile": {"ttft": 20000}})
-    driver = opened(server, provider_type, silence_s=0.3)
+    driver = opened(server, provider_type, connections, silence_s=0.3)
 
     with pytest.raises(ProviderUnavailable, match="silent"):
         await collect(driver, asked(provider_type))
-    await close_shared_client()
 
 
 async def test_closing_a_stream_early_ends_the_call(server, provider_type, driver):
@@ -272,10 +290,13 @@ async def test_closing_a_stream_early_ends_the_call(server, provider_type, drive
 async def test_calls_after_each_other_share_a_connection(server, provider_type, driver):
     server.add({"match": {}, "response": {"content": "Hi"}})
 
+    ports: set[int] = set()
+    others = ports_that_lead_to(server)
     for _ in range(3):
         await collect(driver, asked(provider_type))
+        ports |= ports_that_lead_to(server) - others
 
-    assert len(shared_client()._transport._pool.connections) == 1
+    assert len(ports) == 1
 
 
 async def test_the_key_goes_where_the_provider_looks(server, provider_type, driver):
@@ -296,8 +317,7 @@ async def test_the_key_goes_where_the_provider_looks(server, provider_type, driv
     )
 
 
-async def test_models_on_offer_are_listed(server):
-    driver = opened(server, "openai")
+async def test_models_on_offer_are_listed(server, connections):
+    driver = opened(server, "openai", connections)
 
     assert await driver.list_models()
-    await close_shared_client()

@@ -71,9 +71,6 @@ class PacedDriver:
     async def list_models(self) -> Sequence[str]:
         return []
 
-    async def close(self) -> None:
-        pass
-
 
 @dataclass
 class Server:

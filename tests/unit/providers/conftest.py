@@ -1,80 +1,125 @@
-"""What the tests of drivers share: messages, requests, and a provider that is a function."""
+"""What the tests of drivers share: messages, requests, and a provider on the loopback."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import orjson
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 from pydantic import SecretStr
 
 from everruns.domain.llm import ModelProfile, OfferedModel
 from everruns.domain.messages import Message, TextPart, ThinkingBlock
 from everruns.providers.base import Driver, ModelChunk, ModelRequest
 from everruns.providers.catalogue import profile_of
+from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
 
 NOW = "2026-11-01T00:00:00.000Z"
 KEY = "sk-test-secret-0001"
 
 
-class Chunks(httpx.AsyncByteStream):
-    """A body that arrives in pieces."""
+@dataclass
+class Asked:
+    """A request as it arrived."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self.chunks = chunks
-        self.closed = False
+    path: str
+    headers: dict[str, str]
+    content: bytes
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self.chunks:
-            yield chunk
 
-    async def aclose(self) -> None:
-        self.closed = True
+@dataclass
+class Answer:
+    """What is answered, in pieces.
+
+    Attributes:
+        ends: Whether it comes to its end, or waits after the last piece.
+        abandoned: Set when the client closes the connection before the end.
+    """
+
+    status: int
+    headers: dict[str, str]
+    pieces: Iterable[bytes]
+    ends: bool = True
+    abandoned: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class FakeProvider:
     """Answers each request with the next of its answers and keeps the requests."""
 
     def __init__(self) -> None:
-        self.answers: list[httpx.Response] = []
-        self.requests: list[httpx.Request] = []
+        self.answers: list[Answer] = []
+        self.requests: list[Asked] = []
+        self.connections = Connections()
+        self._server = RawTestServer(self._answer)
 
-    def streams(self, *events: Any) -> Chunks:
+    async def start(self) -> None:
+        await self._server.start_server()
+
+    async def close(self) -> None:
+        await self.connections.close()
+        await self._server.close()
+
+    def streams(self, *events: Any, ends: bool = True) -> Answer:
         """Answer with these events: JSON values, or bytes as they are."""
-        return self.sends(
-            *(
-                event if isinstance(event, bytes) else b"data: " + orjson.dumps(event) + b"\n\n"
-                for event in events
-            )
-        )
+        pieces = [
+            event if isinstance(event, bytes) else b"data: " + orjson.dumps(event) + b"\n\n"
+            for event in events
+        ]
+        return self.sends(pieces, ends=ends)
 
-    def sends(self, *chunks: bytes, content_type: str = "text/event-stream") -> Chunks:
-        body = Chunks(chunks)
-        headers = {"content-type": content_type}
-        self.answers.append(httpx.Response(200, headers=headers, stream=body))
-        return body
+    def sends(
+        self,
+        pieces: Iterable[bytes],
+        status: int = 200,
+        content_type: str = "text/event-stream",
+        ends: bool = True,
+        **headers: str,
+    ) -> Answer:
+        answer = Answer(status, {"content-type": content_type, **headers}, pieces, ends)
+        self.answers.append(answer)
+        return answer
 
-    def refuses(self, status: int, error: Any, headers: dict[str, str] | None = None) -> None:
-        self.answers.append(httpx.Response(status, json={"error": error}, headers=headers))
+    def refuses(self, status: int, error: Any, **headers: str) -> Answer:
+        body = orjson.dumps({"error": error})
+        return self.sends([body], status, "application/json", **headers)
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
         return [orjson.loads(request.content) for request in self.requests]
 
     def wire(self, **details: Any) -> Wire:
-        def answer(request: httpx.Request) -> httpx.Response:
-            self.requests.append(request)
-            return self.answers.pop(0)
-
-        client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        base_url = str(self._server.make_url("/v1"))
         fields = {"api_key": SecretStr(KEY), **details}
-        return Wire("fake", "https://fake.test/v1", 5, client=client, **fields)
+        return Wire("fake", base_url, 5, self.connections, **fields)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers = {name.lower(): text for name, text in request.headers.items()}
+        self.requests.append(Asked(request.path_qs, headers, await request.read()))
+        answer = self.answers.pop(0)
+        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        await response.prepare(request)
+        try:
+            for piece in answer.pieces:
+                await response.write(piece)
+            if not answer.ends:
+                await asyncio.Event().wait()
+        except (asyncio.CancelledError, ConnectionError):
+            answer.abandoned.set()
+            raise
+        await response.write_eof()
+        return response
 
 
 @pytest.fixture
-def provider() -> FakeProvider:
-    return FakeProvider()
+async def provider() -> AsyncIterator[FakeProvider]:
+    provider = FakeProvider()
+    await provider.start()
+    yield provider
+    await provider.close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.errors import InvalidRequest, ProviderUnauthorized
 from everruns.providers.anthropic import AnthropicDriver
+from everruns.providers.connections import Connections
 from everruns.providers.openai import OpenAIDriver
 from everruns.providers.registry import check_settings, open_driver
 from everruns.providers.simulated import SimulatedDriver
@@ -36,14 +37,16 @@ def account(provider_type: str, key: str | None = None, **fields) -> ProviderAcc
 def test_each_type_has_its_driver(provider_type, driver):
     base_url = "http://127.0.0.1:9/v1" if provider_type in {"local", "azure_openai"} else None
 
-    opened = open_driver(account(provider_type, "key", base_url=base_url), silence_s=5)
+    opened = open_driver(
+        account(provider_type, "key", base_url=base_url), Connections(), silence_s=5
+    )
 
     assert isinstance(opened, driver)
 
 
 @pytest.mark.parametrize("provider_type", ["openai", "anthropic"])
 async def test_a_missing_key_shows_when_a_model_is_called(provider_type, ask, collect):
-    driver = open_driver(account(provider_type), silence_s=5)
+    driver = open_driver(account(provider_type), Connections(), silence_s=5)
 
     with pytest.raises(ProviderUnauthorized, match="no API key"):
         await collect(driver, ask("gpt-4.1"))
@@ -67,7 +70,9 @@ async def test_a_missing_key_shows_when_a_model_is_called(provider_type, ask, co
 )
 def test_azure_is_asked_at_the_address_of_its_api(base_url, settings, url):
     opened = open_driver(
-        account("azure_openai", "key", base_url=base_url, settings=settings), silence_s=5
+        account("azure_openai", "key", base_url=base_url, settings=settings),
+        Connections(),
+        silence_s=5,
     )
 
     assert isinstance(opened, OpenAIDriver)
@@ -79,7 +84,7 @@ def test_azure_is_asked_at_the_address_of_its_api(base_url, settings, url):
 @pytest.mark.parametrize("provider_type", ["azure_openai", "local"])
 def test_a_provider_without_a_common_address_needs_its_own(provider_type):
     with pytest.raises(InvalidRequest, match="base_url"):
-        open_driver(account(provider_type, "key"), silence_s=5)
+        open_driver(account(provider_type, "key"), Connections(), silence_s=5)
 
 
 @pytest.mark.parametrize(

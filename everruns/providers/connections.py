@@ -1,0 +1,159 @@
+"""The HTTP connections to models: their pool, their limits, TLS and proxies."""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import cache, lru_cache
+from typing import cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+from aiohttp import (
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    InvalidURL,
+    Payload,
+    TCPConnector,
+)
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter
+
+CONNECT_TIMEOUT_S = 10.0
+WRITE_TIMEOUT_S = 60.0
+# Common servers close a connection that was idle for 5 s. One that is closed while a request is
+# on its way costs a try, so ours are given up before.
+KEEP_ALIVE_S = 4.0
+MAX_HEADER_BYTES = 100 * 1024
+REMEMBERED_SERVERS = 1000
+
+
+class UnusableProxy(Exception):
+    """The environment names a proxy that is none for HTTP."""
+
+
+class Connections:
+    """Connections of one event loop, opened when they are needed.
+
+    There is no limit to how many are in use. Idle ones are closed after ``KEEP_ALIVE_S``.
+    """
+
+    def __init__(self) -> None:
+        self._session: ClientSession | None = None
+        self._proxy_of = lru_cache(REMEMBERED_SERVERS)(_proxy_of)
+
+    def request(
+        self,
+        method: str,
+        address: str,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        content: bytes | None,
+        silence_s: float,
+    ) -> AbstractAsyncContextManager[ClientResponse]:
+        """Send a request; leaving the block ends it.
+
+        A connection serves the next request if the answer was read to its end, and is closed if
+        not. Redirects are answers like any other. A POST is never repeated. Credentials within
+        the address go before an ``authorization`` among the headers.
+
+        Raises:
+            UnusableProxy: There is a proxy for the address, but not for HTTP.
+            aiohttp.InvalidURL: The address is none.
+            aiohttp.ClientError: There is no connection, or no answer. From within the block too.
+            TimeoutError: Connecting took ``CONNECT_TIMEOUT_S``, sending ``WRITE_TIMEOUT_S``, or
+                nothing came for ``silence_s``. From within the block too.
+        """
+        try:
+            parts = urlsplit(address)
+            proxy = self._proxy_of(parts.scheme, parts.hostname or "", parts.port)
+        except ValueError:
+            raise InvalidURL(address) from None
+        if parts.username is not None:
+            headers = {name: text for name, text in headers.items() if name != "authorization"}
+        return self._open_session().request(
+            method,
+            address,
+            params=query or None,
+            data=None if content is None else _Body(content),
+            headers=headers,
+            proxy=proxy,
+            timeout=ClientTimeout(connect=CONNECT_TIMEOUT_S, sock_read=silence_s),
+            allow_redirects=False,
+        )
+
+    async def close(self) -> None:
+        """Close all connections, those in use too."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open_session(self) -> ClientSession:
+        if self._session is None:
+            self._session = ClientSession(
+                connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=_tls()),
+                cookie_jar=DummyCookieJar(),
+                max_line_size=MAX_HEADER_BYTES,
+                max_field_size=MAX_HEADER_BYTES,
+            )
+        return self._session
+
+
+class _Body(Payload):
+    """The content of a request, which the other side must take in time."""
+
+    _value: bytes
+    _autoclose = True
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content, content_type="application/json")
+        self._size = len(content)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await writer.write(self._value)
+        except BaseException:
+            # Closed in the usual way, the connection would stay until the rest is taken.
+            if transport := cast("StreamWriter", writer).transport:
+                transport.abort()
+            raise
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    # Whom to trust is decided as for web_fetch: SSL_CERT_FILE, SSL_CERT_DIR, or certifi's roots.
+    context = httpx.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _proxy_of(scheme: str, host: str, port: int | None) -> str | None:
+    """Return the proxy that the environment names for a server.
+
+    Not left to aiohttp, which would ask the environment and ``~/.netrc`` at each request, in
+    threads, does not know ``ALL_PROXY``, and passes over proxies it does not support.
+    """
+    if proxy_bypass(host) or proxy_bypass(f"{host}:{port}"):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    try:
+        parts = urlsplit(proxy)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UnusableProxy
+    return proxy
