@@ -20,7 +20,7 @@ from everruns.runtime.host import RELIEF_QUIET_S
 from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings, load_settings
-from everruns.storage.sql import open_store
+from everruns.storage.data_directory import open_store
 
 SESSION_ACTORS_PER_CPU = 2
 START_RETRY_S = 1.0

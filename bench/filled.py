@@ -11,8 +11,9 @@ from everruns.domain.events import Event
 from everruns.domain.state import fold
 from everruns.ids import new_id
 from everruns.storage.base import Append
+from everruns.storage.data_directory import DATABASE_FILE, open_store
 from everruns.storage.database import duckdb_engine, migrate
-from everruns.storage.sql import DATABASE_FILE, SqlStore, open_store
+from everruns.storage.sql import SqlStore
 from everruns.storage.tables import session_row, sessions
 
 AGENTS = 5

@@ -1,12 +1,9 @@
-"""The store in a database: DuckDB in the data directory."""
+"""The store in a database."""
 
-import os
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from threading import Lock
 
-from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, and_, delete, func, select, text
 
 from everruns.domain.agents import Agent
@@ -14,7 +11,6 @@ from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session
 from everruns.errors import StoreUnavailable
-from everruns.ids import now_ms
 from everruns.storage import tables
 from everruns.storage.base import (
     Append,
@@ -24,10 +20,9 @@ from everruns.storage.base import (
     StoredFile,
     Verdict,
 )
-from everruns.storage.database import answering, duckdb_engine, has_read_log, migrate, opening
-from everruns.storage.encryption import Cipher, load_key
+from everruns.storage.database import answering
+from everruns.storage.encryption import Cipher
 from everruns.storage.newest import NewestSessions
-from everruns.storage.recovery import connect_and_mend
 from everruns.storage.statements import (
     advance_sessions,
     contains,
@@ -43,40 +38,7 @@ from everruns.storage.tables import agents, events, providers, receipts, session
 from everruns.storage.verdicts import first_of_each_session, judge
 from everruns.tools.base import File
 
-DATABASE_FILE = "everruns.duckdb"
-LOG_FILE = f"{DATABASE_FILE}.wal"
-RECEIPTS_KEPT_MS = 7 * 24 * 3600 * 1000
 WRITER_TIMEOUT_S = 60.0
-
-
-def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> "SqlStore":
-    """Open the store of a data directory, making what is not there yet.
-
-    From here on the process makes only files that no other user can read.
-
-    Args:
-        data_dir: Folder of the database and, unless one is given, of the encryption key.
-        encryption_key: 32 bytes as base64 that encrypt the API keys of providers.
-
-    Raises:
-        InvalidRequest: The encryption key is not 32 bytes as base64.
-        StoreUnavailable: Another process uses the directory, it cannot be used, its database is
-            damaged or its API keys were encrypted with another key. The message says what to do.
-    """
-    # DuckDB makes files at any time, and with the mode that the umask leaves.
-    os.umask(0o077)
-    with opening(data_dir), ExitStack() as undo:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        cipher = Cipher(load_key(data_dir, encryption_key))
-        engine = duckdb_engine(str(data_dir / DATABASE_FILE))
-        undo.callback(engine.dispose)
-        connect_and_mend(data_dir / LOG_FILE, lambda: has_read_log(engine))
-        migrate(engine)
-        store = SqlStore(engine, cipher)
-        store.list_providers()  # raises when the encryption key is not theirs
-        store.forget_receipts(now_ms() - RECEIPTS_KEPT_MS)
-        undo.pop_all()
-    return store
 
 
 class SqlStore:

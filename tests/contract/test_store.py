@@ -17,8 +17,8 @@ from everruns.domain.usage import Usage
 from everruns.errors import SequenceConflict, SessionNotFound
 from everruns.ids import format_time
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Store, StoredFile
+from everruns.storage.data_directory import open_store
 from everruns.storage.memory import MemoryStore
-from everruns.storage.sql import open_store
 from everruns.tools.base import File
 
 

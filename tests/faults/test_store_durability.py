@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from everruns.storage.base import EventQuery
-from everruns.storage.sql import open_store
+from everruns.storage.data_directory import open_store
 
 SESSION = f"session_{1:032x}"
 
@@ -20,7 +20,7 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
 from everruns.storage.base import Append
-from everruns.storage.sql import open_store
+from everruns.storage.data_directory import open_store
 
 def say(*words): print(*words, flush=True)
 
@@ -82,8 +82,8 @@ def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("size", "limit", "stored"),
-    [(20_000, 300_000, 20), (800_000, 18_000_000, 50)],
-    ids=["the log does not fit", "a checkpoint does not fit"],
+    [(20_000, 300_000, 20), (800_000, 18_000_000, 120)],
+    ids=["the journal does not fit", "the database does not fit"],
 )
 def test_a_full_disk_refuses_and_goes_on_when_there_is_space(
     tmp_path: Path, size: int, limit: int, stored: int

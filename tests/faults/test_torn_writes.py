@@ -16,7 +16,8 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
 from everruns.storage.base import Append, EventQuery
-from everruns.storage.sql import DATABASE_FILE, LOG_FILE, SqlStore, open_store
+from everruns.storage.data_directory import DATABASE_FILE, LOG_FILE, open_store
+from everruns.storage.sql import SqlStore
 
 SESSION = f"session_{1:032x}"
 APPENDS = 8
@@ -28,14 +29,15 @@ TIME = "2026-01-01T00:00:00.000Z"
 WRITER = f"""
 import os, signal, sys
 from pathlib import Path
-from everruns.storage.sql import open_store
-from tests.faults.test_torn_writes import LOG_FILE, append, insert_session
+from everruns.storage.data_directory import open_store
+from tests.faults.test_torn_writes import LOG_FILE, append, insert_session, sequences
 
 data_dir = Path(sys.argv[1])
 store = open_store(data_dir)
 insert_session(store)
 for sequence in range(1, {APPENDS} + 1):
     append(store, sequence)
+    sequences(store)  # brings it out of the journal
     print((data_dir / LOG_FILE).stat().st_size, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -110,7 +112,11 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> Crashed:
     assert writer.returncode == -signal.SIGKILL
     ends = [int(line) for line in writer.stdout.split()]
     assert len(ends) == APPENDS
-    return Crashed({path.name: path.read_bytes() for path in data_dir.iterdir()}, ends)
+    return Crashed({path.name: path.read_bytes() for path in files(data_dir)}, ends)
+
+
+def files(data_dir: Path) -> list[Path]:
+    return [path for path in data_dir.iterdir() if path.is_file()]
 
 
 def database_files(data_dir: Path) -> dict[str, bytes]:

@@ -16,8 +16,9 @@ from everruns.domain.llm import Provider, ProviderAccount
 from everruns.errors import InvalidRequest, StoreUnavailable
 from everruns.ids import now_ms
 from everruns.storage.base import Receipt
+from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
 from everruns.storage.database import duckdb_engine
-from everruns.storage.sql import DATABASE_FILE, SqlStore, open_store
+from everruns.storage.sql import SqlStore
 
 API_KEY = "sk-very-secret-key"
 TIME = "2026-01-01T00:00:00.000Z"
@@ -42,7 +43,7 @@ def put_provider(store: SqlStore) -> None:
 def test_everything_it_makes_is_for_its_owner_alone(tmp_path: Path) -> None:
     store = open_store(tmp_path / "new" / "data")
     put_provider(store)
-    made = [tmp_path / "new" / "data", *(tmp_path / "new" / "data").iterdir()]
+    made = [tmp_path / "new" / "data", *(tmp_path / "new" / "data").rglob("*")]
     modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in made}
     store.close()
     assert modes == {
@@ -50,6 +51,8 @@ def test_everything_it_makes_is_for_its_owner_alone(tmp_path: Path) -> None:
         "everruns.duckdb": "0o600",
         "everruns.duckdb.wal": "0o600",
         "encryption.key": "0o600",
+        "journal": "0o700",
+        "000000000001": "0o600",
     }
 
 
@@ -58,7 +61,8 @@ def test_what_was_stored_is_there_when_it_is_opened_again(tmp_path: Path) -> Non
         store = open_store(tmp_path)
         put_provider(store)
         store.close()
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["encryption.key", DATABASE_FILE]
+        left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+        assert left == {"encryption.key", DATABASE_FILE, JOURNAL_FOLDER}
     store = open_store(tmp_path)
     [account] = store.list_providers()
     store.close()
@@ -68,9 +72,9 @@ def test_what_was_stored_is_there_when_it_is_opened_again(tmp_path: Path) -> Non
 def test_no_file_holds_an_api_key_in_clear(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     put_provider(store)
-    before = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    before = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     store.close()
-    after = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    after = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"provider_1" in before
     assert b"provider_1" in after
     assert API_KEY.encode() not in before + after

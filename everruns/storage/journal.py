@@ -1,0 +1,184 @@
+"""A journal: entries that are durable at once, kept until what they say is done.
+
+Files of frames, written at their end alone. A frame is a mark, the length and the checksum of its
+content, and the content. When the power fails during a write, any block of it may be missing;
+nothing of it was acknowledged, so a last frame that is not whole is cut off. One that others follow
+is damage.
+"""
+
+import os
+import struct
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import structlog
+
+FILE_BYTES = 4 * 1024 * 1024
+_FRAME = struct.Struct("<4sII")
+_MARK = b"EVJ1"
+
+_log = structlog.get_logger(__name__)
+
+
+class JournalDamaged(OSError):
+    """An entry is damaged that others follow."""
+
+
+@dataclass
+class _File:
+    path: Path
+    descriptor: int
+    size: int = 0
+    undone: int = 0
+
+
+class Journal:
+    """Keeps entries in a folder until they are done, first in, first out.
+
+    Safe to use from several threads.
+
+    Args:
+        folder: Made if it is not there. Nothing else may use it.
+
+    Attributes:
+        left: The entries that an earlier life left undone, oldest first. They stay where they are
+            until ``forget_left``.
+
+    Raises:
+        JournalDamaged: What an earlier life left cannot be read; nothing was changed.
+        OSError: The folder cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._folder = folder
+        self._lock = Lock()
+        self._broken = False
+        self._old = sorted(folder.iterdir())
+        self.left = _read(self._old)
+        self._number = int(self._old[-1].name) if self._old else 0
+        self._files = deque([self._new_file()])
+
+    def forget_left(self) -> None:
+        """Remove what an earlier life left; all of it is done."""
+        for path in self._old:
+            path.unlink()
+        self._old, self.left = [], []
+
+    def write(self, entry: bytes) -> None:
+        """Add an entry; it is durable when this returns.
+
+        Raises:
+            OSError: It is not, and never will be.
+        """
+        frame = _FRAME.pack(_MARK, len(entry), zlib.crc32(entry)) + entry
+        with self._lock:
+            if self._broken or not self._files:
+                raise OSError("The journal cannot be written any longer.")
+            if self._files[-1].size >= FILE_BYTES:
+                self._files.append(self._new_file())
+            file = self._files[-1]
+            try:
+                written = 0
+                while written < len(frame):
+                    written += os.write(file.descriptor, frame[written:])
+                os.fdatasync(file.descriptor)
+            except OSError:
+                self._take_back(file)
+                raise
+            file.size += len(frame)
+            file.undone += 1
+
+    def done(self, count: int) -> None:
+        """Note that the oldest so many entries are done."""
+        with self._lock:
+            while count and self._files[0].undone:
+                file = self._files[0]
+                finished = min(count, file.undone)
+                file.undone -= finished
+                count -= finished
+                if file.undone:
+                    continue
+                if len(self._files) > 1:
+                    self._remove(self._files.popleft())
+                elif file.size:
+                    # Need not be durable: what is done already may be done again.
+                    os.ftruncate(file.descriptor, 0)
+                    file.size = 0
+
+    def close(self) -> None:
+        """Let go of the files; they go too, unless entries are left in them."""
+        with self._lock:
+            while self._files:
+                file = self._files.popleft()
+                if file.undone:
+                    os.close(file.descriptor)
+                else:
+                    self._remove(file)
+
+    def _new_file(self) -> _File:
+        self._number += 1
+        path = self._folder / f"{self._number:012}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return _File(path, descriptor)
+
+    def _take_back(self, file: _File) -> None:
+        """Remove what a failed write left: found later, it would stand for another entry."""
+        try:
+            os.ftruncate(file.descriptor, file.size)
+            os.fdatasync(file.descriptor)
+        except OSError as error:
+            self._broken = True
+            _log.error("journal_broken", file=str(file.path), detail=str(error))
+
+    def _remove(self, file: _File) -> None:
+        os.close(file.descriptor)
+        file.path.unlink()
+
+
+def _read(paths: list[Path]) -> list[bytes]:
+    entries: list[bytes] = []
+    for path in paths:
+        content = path.read_bytes()
+        position = 0
+        while (frame := _frame_at(content, position)) is not None:
+            entries.append(frame)
+            position += _FRAME.size + len(frame)
+        if position == len(content):
+            continue
+        if path != paths[-1] or _is_followed(content, position):
+            raise JournalDamaged(f"Corrupt journal {path}: not readable from byte {position} on")
+        _log.warning("torn_write_cut_off", file=str(path), size_bytes=len(content) - position)
+        # At once: this file will not be the last one any longer.
+        with path.open("r+b") as file:
+            file.truncate(position)
+            os.fsync(file.fileno())
+    return entries
+
+
+def _frame_at(content: bytes, position: int) -> bytes | None:
+    """Return what the frame at a position holds, if it is whole."""
+    if len(content) - position < _FRAME.size:
+        return None
+    mark, length, checksum = _FRAME.unpack_from(content, position)
+    start = position + _FRAME.size
+    entry = content[start : start + length]
+    if mark != _MARK or len(entry) < length or zlib.crc32(entry) != checksum:
+        return None
+    return entry
+
+
+def _is_followed(content: bytes, position: int) -> bool:
+    """Tell whether a whole frame comes after what is not one."""
+    while (position := content.find(_MARK, position + 1)) >= 0:
+        if _frame_at(content, position) is not None:
+            return True
+    return False

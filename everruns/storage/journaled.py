@@ -1,0 +1,291 @@
+"""The store whose event logs are durable before the database has them.
+
+A transaction of DuckDB takes some 4 ms of CPU for a single append, and hardly more for a hundred.
+An append is therefore judged in memory, written to a journal, and answered; what has gathered there
+goes into the database a tenth of a second later, in one transaction, or at once when somebody reads
+what it is about. After a crash the journal says what the database lacks.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import Condition, Lock, Thread
+
+import orjson
+import structlog
+from sqlalchemy import Engine
+
+from everruns.domain.events import Event
+from everruns.domain.sessions import Session, SessionSummary
+from everruns.errors import StoreUnavailable
+from everruns.storage.base import Append, EventQuery, ListQuery, Verdict
+from everruns.storage.database import answering
+from everruns.storage.encryption import Cipher
+from everruns.storage.journal import Journal
+from everruns.storage.sql import SqlStore
+from everruns.storage.verdicts import judge
+
+APPLY_AFTER_S = 0.1
+RETRY_S = 1.0
+APPLY_TIMEOUT_S = 60.0
+MAX_APPENDS = 512
+MAX_GATHERED_BYTES = 64 * 1024 * 1024
+REMEMBERED_LOGS = 100_000
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class JournaledStore(SqlStore):
+    """Keeps event logs in a journal first and in the database soon after; implements ``Store``.
+
+    What the journal holds from an earlier life is brought into the database before anything else.
+
+    Args:
+        engine: Of a database that has the tables.
+        cipher: Encrypts the API keys of providers.
+        journal: The journal of this database.
+    """
+
+    def __init__(self, engine: Engine, cipher: Cipher, journal: Journal) -> None:
+        super().__init__(engine, cipher)
+        self._journal = journal
+        self._appending = Lock()
+        # For each log that was written lately: its length, and the number of its last entry.
+        self._logs: dict[str, tuple[int, int]] = {}
+        # Guards what follows, and tells of its changes.
+        self._changed = Condition()
+        self._gathered: list[tuple[Sequence[Append], int]] = []
+        self._gathered_bytes = 0
+        self._written = 0
+        self._applied = 0
+        self._wanted = 0
+        self._problem: StoreUnavailable | None = None
+        self._closing = False
+        self._recover()
+        self._applier = Thread(target=self._apply_all, name="journal-applier", daemon=True)
+        self._applier.start()
+
+    def _recover(self) -> None:
+        left = [append for entry in self._journal.left for append in _decode(entry)]
+        for start in range(0, len(left), MAX_APPENDS):
+            batch = left[start : start + MAX_APPENDS]
+            lengths = super().log_lengths([append.session_id for append in batch])
+            self._apply(
+                [
+                    append
+                    for append in batch
+                    # In the database already; deciding so by its events would take long.
+                    if not (append.events and _end(append) <= lengths.get(append.session_id, 0))
+                ]
+            )
+        if left:
+            _log.info("journal_recovered", appends=len(left))
+        self._journal.forget_left()
+
+    # Appending
+
+    def append(self, appends: Sequence[Append]) -> list[Verdict]:
+        """Store many appends, each all or nothing."""
+        with self._appending:
+            lengths = self._lengths({append.session_id for append in appends})
+            verdicts, accepted = judge(appends, lengths, self._stored_bodies)
+            if accepted:
+                self._write(accepted)
+        return verdicts
+
+    def _lengths(self, session_ids: set[str]) -> dict[str, int]:
+        """Return the lengths of logs; what is not remembered is in the database."""
+        known = {found: self._logs[found][0] for found in session_ids & self._logs.keys()}
+        if unknown := session_ids - known.keys():
+            known.update(super().log_lengths(list(unknown)))
+        return known
+
+    def _stored_bodies(self, session_id: str, first: int, last: int) -> list[bytes]:
+        query = EventQuery(after=first - 1, before=last + 1)
+        return [event.body for event in self.read_events(session_id, query)]
+
+    def _write(self, accepted: Sequence[Append]) -> None:
+        entry = _encode(accepted)
+        with self._changed:
+            # Nothing is lost when the database does not keep up, but memory has an end.
+            self._wait_until(lambda: self._gathered_bytes < MAX_GATHERED_BYTES)
+        with answering(self._engine):
+            self._journal.write(entry)
+        if len(self._logs) > REMEMBERED_LOGS:
+            self._logs = {
+                found: (length, number)
+                for found, (length, number) in self._logs.items()
+                if number > self._applied
+            }
+        with self._changed:
+            self._written += 1
+            self._gathered.append((accepted, len(entry)))
+            self._gathered_bytes += len(entry)
+            self._changed.notify_all()
+        for append in accepted:
+            self._logs[append.session_id] = _end(append), self._written
+
+    # Reading: first the database gets what it lacks
+
+    def find_session(self, session_id: str) -> Session | None:
+        """Return a session with what its log says of it."""
+        self._bring(session_id)
+        return super().find_session(session_id)
+
+    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+        """Return a page of sessions and how many match in all."""
+        self._bring_all()
+        return super().list_sessions(query)
+
+    def unfinished_sessions(self) -> list[str]:
+        """Return the ids of sessions whose turn is open, oldest first."""
+        self._bring_all()
+        return super().unfinished_sessions()
+
+    def log_lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many events the log of each session has, for those that exist."""
+        with self._appending:
+            return self._lengths(set(session_ids))
+
+    def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
+        """Return events of a log; empty when there is no such session."""
+        self._bring(session_id)
+        return super().read_events(session_id, query)
+
+    def delete_session(self, session_id: str) -> bool:
+        """Delete a session and all that is kept of it; return whether it was there."""
+        with self._appending:
+            self._bring(session_id)
+            self._logs.pop(session_id, None)
+            return super().delete_session(session_id)
+
+    def _bring(self, session_id: str) -> None:
+        _, number = self._logs.get(session_id, (0, 0))
+        self._bring_up_to(number)
+
+    def _bring_all(self) -> None:
+        self._bring_up_to(self._written)
+
+    def _bring_up_to(self, number: int) -> None:
+        """Return when an entry of the journal and all before it are in the database.
+
+        Raises:
+            StoreUnavailable: The database does not take them.
+        """
+        with self._changed:
+            self._wanted = max(self._wanted, number)
+            self._changed.notify_all()
+            self._wait_until(lambda: self._applied >= number)
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        self._changed.wait_for(lambda: condition() or self._problem, APPLY_TIMEOUT_S)
+        if not condition():
+            raise self._problem or StoreUnavailable(
+                "The database does not keep up. Try again in a moment"
+            )
+
+    # From the journal to the database
+
+    def _apply_all(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._gathered or self._closing)
+                if not self._gathered:
+                    return
+                self._changed.wait_for(
+                    lambda: self._wanted > self._applied or self._closing, APPLY_AFTER_S
+                )
+                entries = self._next_entries()
+            try:
+                self._apply([append for appends, _ in entries for append in appends])
+            except StoreUnavailable as error:
+                # Who reads learns of it. What was written stays in the journal, whatever comes.
+                _log.error("journal_not_applied", entries=len(entries), detail=error.message)
+                with self._changed:
+                    self._problem = error
+                    self._changed.notify_all()
+                    if self._changed.wait_for(lambda: self._closing, RETRY_S):
+                        return
+                continue
+            self._journal.done(len(entries))
+            with self._changed:
+                self._problem = None
+                del self._gathered[: len(entries)]
+                self._gathered_bytes -= sum(size for _, size in entries)
+                self._applied += len(entries)
+                self._changed.notify_all()
+
+    def _next_entries(self) -> list[tuple[Sequence[Append], int]]:
+        entries: list[tuple[Sequence[Append], int]] = []
+        appends = 0
+        for entry in self._gathered:
+            appends += len(entry[0])
+            if entries and appends > MAX_APPENDS:
+                break
+            entries.append(entry)
+        return entries
+
+    def _apply(self, appends: Sequence[Append]) -> None:
+        joined = _joined(appends)
+        for append, verdict in zip(joined, super().append(joined), strict=True):
+            if verdict is not None:
+                # Only where the journal and the database are not of the same time.
+                _log.error("journal_entry_refused", session_id=append.session_id, code=verdict.code)
+
+    def close(self) -> None:
+        """Bring everything into the database and let go of it."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._applier.join(APPLY_TIMEOUT_S)
+        self._journal.close()
+        super().close()
+
+
+def _end(append: Append) -> int:
+    """Return how long a log is after an append."""
+    return append.expected - 1 + len(append.events)
+
+
+def _joined(appends: Sequence[Append]) -> list[Append]:
+    """Make one append of those that follow each other in a log."""
+    logs: dict[str, Append] = {}
+    for append in appends:
+        first = logs.get(append.session_id)
+        logs[append.session_id] = (
+            append
+            if first is None
+            else replace(append, expected=first.expected, events=[*first.events, *append.events])
+        )
+    return list(logs.values())
+
+
+def _encode(appends: Sequence[Append]) -> bytes:
+    return orjson.dumps(
+        [
+            (
+                append.session_id,
+                append.expected,
+                append.summary.model_dump(mode="json"),
+                [
+                    (event.id, event.type, event.turn_id, event.ts, event.body.decode())
+                    for event in append.events
+                ],
+            )
+            for append in appends
+        ]
+    )
+
+
+def _decode(entry: bytes) -> list[Append]:
+    return [
+        Append(
+            session_id,
+            expected,
+            [
+                Event(session_id, sequence, identity, kind, turn_id, ts, body.encode())
+                for sequence, (identity, kind, turn_id, ts, body) in enumerate(events, expected)
+            ],
+            SessionSummary.model_validate(summary),
+        )
+        for session_id, expected, summary, events in orjson.loads(entry)
+    ]

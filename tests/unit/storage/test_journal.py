@@ -1,0 +1,151 @@
+"""The journal: what was written is there until it is done, whatever was torn."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from everruns.storage import journal as module
+from everruns.storage.journal import Journal, JournalDamaged
+
+ENTRIES = [b"first", b"", b"EVJ1 in a text", bytes(range(256)) * 20]
+
+
+def written(folder: Path, *entries: bytes) -> Path:
+    """The file of a process that was killed after it had written these."""
+    journal = Journal(folder)
+    for entry in entries:
+        journal.write(entry)
+    (file,) = sorted(folder.iterdir())[-1:]
+    return file
+
+
+def left(folder: Path) -> list[bytes]:
+    return Journal(folder).left
+
+
+def test_what_was_written_is_left_for_the_next_life(tmp_path: Path):
+    written(tmp_path / "journal", *ENTRIES)
+    assert left(tmp_path / "journal") == ENTRIES
+
+
+def test_what_is_left_stays_until_it_is_forgotten(tmp_path: Path):
+    written(tmp_path, b"one")
+    written(tmp_path, b"two")
+    third = Journal(tmp_path)
+    assert third.left == [b"one", b"two"]
+    third.forget_left()
+    assert left(tmp_path) == []
+
+
+def test_what_is_done_is_left_no_longer_once_nothing_else_is_undone(tmp_path: Path):
+    journal = Journal(tmp_path)
+    journal.write(b"one")
+    journal.write(b"two")
+    journal.done(1)
+    assert left(tmp_path) == [b"one", b"two"]
+    journal.done(1)
+    assert left(tmp_path) == []
+    journal.write(b"three")
+    assert left(tmp_path) == [b"three"]
+
+
+def test_a_full_file_goes_when_all_in_it_is_done(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(module, "FILE_BYTES", 100)
+    journal = Journal(tmp_path)
+    for number in range(9):
+        journal.write(b"%d" % number * 40)
+    assert len(list(tmp_path.iterdir())) > 3
+    journal.done(7)
+    assert left(tmp_path)[-2:] == [b"7" * 40, b"8" * 40]
+    assert b"0" * 40 not in left(tmp_path)
+    journal.done(2)
+    journal.close()
+    assert left(tmp_path) == []
+
+
+def test_closing_leaves_what_is_undone(tmp_path: Path):
+    journal = Journal(tmp_path)
+    journal.write(b"one")
+    journal.close()
+    assert left(tmp_path) == [b"one"]
+    with pytest.raises(OSError, match="cannot be written"):
+        journal.write(b"two")
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_last_write_that_is_torn_anywhere_is_cut_off(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+):
+    folder = tmp_path_factory.mktemp("journal")
+    file = written(folder, *ENTRIES)
+    whole = file.read_bytes()
+    begin = len(whole) - len(ENTRIES[-1])
+    if data.draw(st.booleans(), "ends too early"):
+        torn = whole[: data.draw(st.integers(begin - 12, len(whole) - 1), "length")]
+    else:
+        start = data.draw(st.integers(begin, len(whole) - 1), "zeros from")
+        end = data.draw(st.integers(start + 1, len(whole)), "to")
+        torn = whole[:start] + bytes(end - start) + whole[end:]
+    file.write_bytes(torn)
+
+    expected = ENTRIES if torn == whole else ENTRIES[:-1]
+    assert left(folder) == expected
+    written(folder, b"more")
+    assert left(folder) == [*expected, b"more"]
+
+
+@pytest.mark.parametrize("place", [0, 5, 9, 13])
+def test_damage_that_entries_follow_is_refused_and_nothing_changed(tmp_path: Path, place: int):
+    file = written(tmp_path, *ENTRIES)
+    damaged = bytearray(file.read_bytes())
+    damaged[place] ^= 0x10
+    file.write_bytes(damaged)
+    with pytest.raises(JournalDamaged, match=r"Corrupt journal .* byte 0"):
+        Journal(tmp_path)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [damaged]
+
+
+def test_damage_that_files_follow_is_refused(tmp_path: Path):
+    file = written(tmp_path, b"one")
+    written(tmp_path, b"two")
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(JournalDamaged):
+        Journal(tmp_path)
+
+
+def test_a_write_that_failed_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    journal = Journal(tmp_path)
+    journal.write(b"one")
+    sync, failures = os.fdatasync, [OSError(errno.ENOSPC, "No space left on device")]
+
+    def fail_once(descriptor: int) -> None:
+        if failures:
+            raise failures.pop()
+        sync(descriptor)
+
+    monkeypatch.setattr(module.os, "fdatasync", fail_once)
+    with pytest.raises(OSError, match="No space"):
+        journal.write(b"two")
+    journal.write(b"three")
+    assert left(tmp_path) == [b"one", b"three"]
+
+
+def test_a_write_that_cannot_be_taken_back_is_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    journal = Journal(tmp_path)
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(module.os, "fdatasync", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            journal.write(b"one")
+    with pytest.raises(OSError, match="cannot be written"):
+        journal.write(b"two")
