@@ -10,13 +10,14 @@ Source of the wire: https://platform.openai.com/docs/api-reference/chat.
 import argparse
 import asyncio
 import re
-from itertools import count
+from collections.abc import Iterator
+from itertools import chain, count
 from typing import cast
 
 import orjson
 import uvloop
 
-from bench.reply import Answer, Reply, parse_model_name
+from bench.reply import Answer, parse_model_name
 
 LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
@@ -88,25 +89,25 @@ class Connection(asyncio.Protocol):
         self._write(STREAM)
         usage = (wanted.get("stream_options") or {}).get("include_usage", False)
         self._next = self._loop.call_later(
-            reply.wait_s, self._begin, reply, answer, answer.closing(usage=usage) + END
+            reply.wait_s, self._begin, answer, answer.closing(usage=usage) + END
         )
 
-    def _begin(self, reply: Reply, answer: Answer, closing: bytes) -> None:
-        if reply.tokens_per_s is None:
-            self._write(answer.opening() + answer.token() * reply.tokens + closing)
+    def _begin(self, answer: Answer, closing: bytes) -> None:
+        rate = answer.reply.tokens_per_s
+        if rate is None:
+            self._write(b"".join((answer.opening(), *answer.tokens(), closing)))
             return
         self._write(answer.opening())
-        self._go_on(reply, answer.token(), closing, self._loop.time(), 0)
+        begun = self._loop.time()
+        due = (begun + place / rate for place in count(1))
+        self._go_on(chain(answer.tokens(), [closing]), due)
 
-    def _go_on(self, reply: Reply, token: bytes, closing: bytes, begun: float, sent: int) -> None:
-        if sent == reply.tokens:
-            self._write(closing)
-            return
-        self._write(token)
-        due = begun + (sent + 1) / (reply.tokens_per_s or 1)
-        self._next = self._loop.call_at(
-            due, self._go_on, reply, token, closing, begun, sent + 1
-        )
+    def _go_on(self, frames: Iterator[bytes], due: Iterator[float]) -> None:
+        """Write the next frame and wait for the time of the one after it."""
+        frame = next(frames, None)
+        if frame is not None:
+            self._write(frame)
+            self._next = self._loop.call_at(next(due), self._go_on, frames, due)
 
     def _answer_json(self, status: int, value: object) -> None:
         body = orjson.dumps(value)

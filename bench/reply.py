@@ -1,12 +1,15 @@
 """What the fake model answers, told by its name: pure data and bytes."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any
 
 import orjson
 
-WORD = "word "
+# All of one length. More than one, since some clients take a word that repeats for a broken model.
+WORDS = ("some ", "more ", "text ", "here ")
 
 NAME = re.compile(r"tokens-([1-9]\d{0,5})(?:-rate-([1-9]\d{0,5}))?(?:-wait-(\d{1,4}))?")
 
@@ -16,7 +19,7 @@ class Reply:
     """An answer.
 
     Attributes:
-        tokens: How many; each is ``WORD``.
+        tokens: How many; each is one of ``WORDS``, in turn.
         tokens_per_s: How fast they come; all at once if there is none.
         wait_s: Seconds before the first.
     """
@@ -28,7 +31,7 @@ class Reply:
     @property
     def text(self) -> str:
         """All of it."""
-        return WORD * self.tokens
+        return "".join(islice(cycle(WORDS), self.tokens))
 
     @property
     def streaming_s(self) -> float:
@@ -72,9 +75,10 @@ class Answer:
         """Return what comes before the first token."""
         return self._event([_choice({"role": "assistant", "content": ""})])
 
-    def token(self) -> bytes:
-        """Return what each token is."""
-        return self._event([_choice({"content": WORD})])
+    def tokens(self) -> Iterator[bytes]:
+        """Return the tokens."""
+        each = [self._event([_choice({"content": word})]) for word in WORDS]
+        return islice(cycle(each), self.reply.tokens)
 
     def closing(self, *, usage: bool) -> bytes:
         """Return what comes after the last token."""

@@ -4,9 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
-from statistics import median
-from typing import TypeVar
+from dataclasses import dataclass, field
 
 import aiohttp
 
@@ -67,20 +65,6 @@ class StreamFigures:
     gap_p50: float
     gap_p99: float
     cpu_ms: float
-
-
-Figures = TypeVar("Figures", TurnFigures, StreamFigures)
-
-
-def median_of(rounds: list[Figures]) -> Figures:
-    """Return the median of each figure."""
-    kind = type(rounds[0])
-    return kind(
-        **{
-            figure.name: median(getattr(one, figure.name) for one in rounds)
-            for figure in fields(kind)
-        }
-    )
 
 
 @dataclass

@@ -3,11 +3,12 @@
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,14 +71,10 @@ def _uvicorn(program: str) -> Callable[[Path, int], list[str]]:
     return lambda _folder, port: ["uvicorn", program, *options, "--port", str(port)]
 
 
-def _adk(folder: Path, port: int) -> list[str]:
-    database = f"sqlite:///{folder / 'sessions.db'}"
-    options = ["--session_service_uri", database, "--artifact_service_uri", "memory://"]
-    quiet = ["--log_level", "error"]
-    return ["adk", "api_server", *options, *quiet, "--port", str(port), str(folder / "agents")]
-
-
 def _adk_agents(folder: Path, models: Sequence[str]) -> None:
+    # A file that is made for concurrent writers stays so; ADK's own is not, and locks itself out.
+    with closing(sqlite3.connect(folder / "sessions.db")) as database:
+        database.execute("PRAGMA journal_mode=WAL")
     for model in models:
         agent = folder / "agents" / python_name(model)
         agent.mkdir(parents=True)
@@ -113,7 +110,13 @@ PEERS = (
         wires={OURS: Everruns, f"{OURS}, stream per turn": EverrunsStreamPerTurn},
     ),
     Peer("agno", durable=True, wires={"agno": Agno}, command=_uvicorn("agno_os:app")),
-    Peer("adk", durable=True, wires={"adk": Adk}, command=_adk, set_up=_adk_agents),
+    Peer(
+        "adk",
+        durable=True,
+        wires={"adk": Adk},
+        command=_uvicorn("adk_server:app"),
+        set_up=_adk_agents,
+    ),
     Peer(
         "langgraph",
         durable=False,

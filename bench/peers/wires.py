@@ -337,4 +337,6 @@ async def post(client: aiohttp.ClientSession, path: str, body: dict[str, Any]) -
 
 async def _check(answer: aiohttp.ClientResponse) -> None:
     if answer.status >= 400:
-        raise BrokenServer(f"{answer.method} {answer.url.path}: {answer.status} {await answer.text()}")
+        raise BrokenServer(
+            f"{answer.method} {answer.url.path}: {answer.status} {await answer.text()}"
+        )
