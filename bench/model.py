@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from itertools import chain, count
-from typing import cast
+from typing import Any, cast
 
 import orjson
 import uvloop
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         else:
             self._complete(orjson.loads(body), len(body))
 
-    def _complete(self, wanted: dict, size: int) -> None:
+    def _complete(self, wanted: dict[str, Any], size: int) -> None:
         try:
             reply = parse_model_name(wanted["model"])
         except ValueError as error:

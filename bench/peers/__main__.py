@@ -6,6 +6,7 @@ slow is shown; only what is broken ends the run.
 """
 
 import argparse
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -14,7 +15,8 @@ import aiohttp
 import uvloop
 from rich.console import Console
 
-from bench.peers.measuring import run_streams, run_turns, speaking_to
+from bench.peers.catalogue import CEILING, OURS, PEERS, Peer
+from bench.peers.measuring import TurnFigures, run_streams, run_turns, speaking_to
 from bench.peers.report import (
     CLIENTS,
     Result,
@@ -25,7 +27,7 @@ from bench.peers.report import (
     targets_table,
     turns_table,
 )
-from bench.peers.running import CEILING, OURS, PEERS, Peer, running_model, running_peer
+from bench.peers.running import running_model, running_peer
 from bench.peers.wires import Wire
 from bench.server import Server
 
@@ -34,18 +36,20 @@ STREAMED = "tokens-300-rate-40"
 MODELS = (AT_ONCE, STREAMED)
 STREAMS = 200
 WARM_UP_CLIENTS = 8
-WARM_UP_S = 4.0
+WARM_UP_S = 3.0
+AT_REST_CORES = 0.4
+AT_REST_WITHIN_S = 20
 
 # As wide as the widest table, whatever the terminal is: the tables are there to be copied.
-out = Console(width=140, highlight=False)
+out = Console(width=160, highlight=False)
 
 
 def main() -> None:
     """Measure and print."""
     options = _options()
     started = time.monotonic()
-    rounds: dict[str, list[Result]] = defaultdict(list)
     wanted = [peer for peer in PEERS if peer.name in options.only]
+    rounds: dict[str, list[Result]] = defaultdict(list)
     with running_model() as model_url:
         for number in range(1, options.rounds + 1):
             for peer in wanted if number % 2 else reversed(wanted):
@@ -57,7 +61,9 @@ def main() -> None:
                         rounds[result.name].append(result)
     results = [median_of(rounds[row]) for peer in PEERS for row in peer.wires if row in rounds]
     _print(results)
-    out.print(f"Took {(time.monotonic() - started) / 60:.1f} minutes, {options.rounds} rounds")
+    out.print(
+        f"Medians of {options.rounds} rounds, taken in {(time.monotonic() - started) / 60:.1f} min"
+    )
 
 
 async def _measure(peer: Peer, server: Server, model_url: str, seconds: float) -> list[Result]:
@@ -86,7 +92,8 @@ async def _measure_row(
         if unprepared_for:
             await spoken.prepare(unprepared_for, MODELS)
         await run_turns(spoken, AT_ONCE, WARM_UP_CLIENTS, WARM_UP_S, server.cpu_s)
-        turns = {}
+        await _rest(server)
+        turns: dict[int, TurnFigures] = {}
         for clients in CLIENTS:
             figures = await run_turns(spoken, AT_ONCE, clients, seconds, server.cpu_s)
             turns[clients] = figures
@@ -101,6 +108,15 @@ async def _measure_row(
         )
     memory_mb = sum(size for _, size in server.memory())
     return Result(row, peer.durable, turns, streams, memory_mb)
+
+
+async def _rest(server: Server) -> None:
+    """Wait until a server has done what it still does after its start, but not for ever."""
+    for _ in range(AT_REST_WITHIN_S):
+        before = server.cpu_s()
+        await asyncio.sleep(1)
+        if server.cpu_s() - before < AT_REST_CORES:
+            return
 
 
 def _print(results: Sequence[Result]) -> None:
@@ -125,8 +141,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--seconds",
         type=_at_least(float, 1),
-        default=6.0,
-        help="how long each number of clients is measured (6)",
+        default=5.0,
+        help="how long each number of clients is measured (5)",
     )
     parser.add_argument(
         "--only",

@@ -77,7 +77,7 @@ class Turn:
     last_token: float = 0.0
     longest_gap: float = 0.0
     end: float = 0.0
-    text: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list[str])
 
     def hear(self, text: str) -> None:
         """Note that events arrived, and the text that they hold."""

@@ -234,7 +234,7 @@ def _ratio(ours: float | None, theirs: float) -> str:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, box=box.MARKDOWN, title_justify="left")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
     return table

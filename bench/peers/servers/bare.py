@@ -1,4 +1,4 @@
-"""The turn by hand: FastAPI, the vendor's client, a dict. Nothing is stored, nothing outlives it."""
+"""The turn by hand: FastAPI, the vendor's client, a dict. Nothing is stored."""
 
 import json
 import os
