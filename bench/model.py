@@ -87,7 +87,8 @@ class Connection(asyncio.Protocol):
             self._next = self._loop.call_later(whole, self._answer_json, 200, answer.whole())
             return
         self._write(STREAM)
-        usage = (wanted.get("stream_options") or {}).get("include_usage", False)
+        options: dict[str, Any] = wanted.get("stream_options") or {}
+        usage: bool = options.get("include_usage", False)
         self._next = self._loop.call_later(
             reply.wait_s, self._begin, answer, answer.closing(usage=usage) + END
         )
