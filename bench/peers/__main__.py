@@ -50,30 +50,38 @@ def main() -> None:
     started = time.monotonic()
     wanted = [peer for peer in PEERS if peer.name in options.only]
     rounds: dict[str, list[Result]] = defaultdict(list)
-    with running_model() as model_url:
-        for number in range(1, options.rounds + 1):
-            for peer in wanted if number % 2 else reversed(wanted):
-                out.print(f"Round {number} of {options.rounds}: starting {peer.name}", style="bold")
-                with running_peer(peer, model_url, MODELS) as server:
-                    out.print(f"  ready in {server.ready_s:.1f} s")
-                    measuring = _measure(peer, server, model_url, options.seconds)
-                    for result in uvloop.run(measuring):
+    try:
+        with running_model() as model_url:
+            for number in range(1, options.rounds + 1):
+                for peer in wanted if number % 2 else reversed(wanted):
+                    out.print(f"Round {number} of {options.rounds}: {peer.name}", style="bold")
+                    for result in _measure_anew(peer, model_url, options.seconds):
                         rounds[result.name].append(result)
-    results = [median_of(rounds[row]) for peer in PEERS for row in peer.wires if row in rounds]
-    _print(results)
-    out.print(
-        f"Medians of {options.rounds} rounds, taken in {(time.monotonic() - started) / 60:.1f} min"
-    )
+    finally:
+        # What was measured before something broke is worth showing, too.
+        rows = [row for peer in PEERS for row in peer.wires if row in rounds]
+        if rows:
+            _print([median_of(rounds[row]) for row in rows])
+        minutes = (time.monotonic() - started) / 60
+        out.print(f"Medians over rounds ({options.rounds} asked for), taken in {minutes:.1f} min")
+
+
+def _measure_anew(peer: Peer, model_url: str, seconds: float) -> list[Result]:
+    """Start a server on an empty folder, measure it and stop it."""
+    with running_peer(peer, model_url, MODELS) as server:
+        out.print(f"  ready in {server.ready_s:.1f} s")
+        return uvloop.run(_measure(peer, server, model_url, seconds))
 
 
 async def _measure(peer: Peer, server: Server, model_url: str, seconds: float) -> list[Result]:
     """Measure a server once for each way it is spoken to."""
+    any_wire = next(iter(peer.wires.values()))
+    async with speaking_to(server.address, any_wire) as spoken:
+        await spoken.prepare(model_url, MODELS)
     results: list[Result] = []
     for row, wire in peer.wires.items():
         try:
-            results.append(
-                await _measure_row(row, peer, server, wire, None if results else model_url, seconds)
-            )
+            results.append(await _measure_row(row, peer, server, wire, seconds))
         except Exception as error:
             error.add_note(f"This is what came of {row}.")
             raise
@@ -85,12 +93,9 @@ async def _measure_row(
     peer: Peer,
     server: Server,
     wire: Callable[[aiohttp.ClientSession], Wire],
-    unprepared_for: str | None,
     seconds: float,
 ) -> Result:
     async with speaking_to(server.address, wire) as spoken:
-        if unprepared_for:
-            await spoken.prepare(unprepared_for, MODELS)
         await run_turns(spoken, AT_ONCE, WARM_UP_CLIENTS, WARM_UP_S, server.cpu_s)
         await _rest(server)
         turns: dict[int, TurnFigures] = {}
