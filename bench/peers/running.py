@@ -20,12 +20,13 @@ from bench.server import START_TIMEOUT_S, STOP_TIMEOUT_S, Server, running_server
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".venv" / "peers"
 
-# None of them phones home meanwhile.
+# None of them phones home meanwhile, or writes a line for each request.
 QUIET = {
     "AGNO_TELEMETRY": "false",
     "LANGGRAPH_CLI_NO_ANALYTICS": "1",
     "LANGGRAPH_NO_VERSION_CHECK": "true",
     "LANGSMITH_TRACING": "false",
+    "LOG_LEVEL": "ERROR",
     "OTEL_SDK_DISABLED": "true",
 }
 

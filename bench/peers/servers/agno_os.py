@@ -9,12 +9,13 @@ from agno.os import AgentOS
 
 TURNS_IN_A_SESSION = 10
 
+database = SqliteDb(db_file="agno.db")
 agents = [
     Agent(
         id=model,
         name=model,
         model=OpenAIChat(id=model, base_url=os.environ["OPENAI_BASE_URL"], api_key="none"),
-        db=SqliteDb(db_file="agno.db"),
+        db=database,
         instructions=os.environ["SYSTEM_PROMPT"],
         # The whole conversation, as every other server here sends it.
         add_history_to_context=True,

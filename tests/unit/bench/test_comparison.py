@@ -48,6 +48,10 @@ def test_percentiles_lie_between_the_values():
     assert percentile(values, 99) == pytest.approx(100)
 
 
+def test_of_a_single_value_every_percentile_is_that_value():
+    assert percentile([7.0], 99) == 7
+
+
 def test_the_median_of_rounds_is_taken_of_each_figure():
     rounds = [result("agno", turns_per_s=rate) for rate in (30, 10, 20)]
 
