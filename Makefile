@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := agno adk langgraph bare
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help run test faults bench lint types format lock openapi clean
+.PHONY: help run test faults bench bench-peers lint types format lock openapi clean
 help: ## Say what each command does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 run: $(VENV)/.run ## Start the server with an agent model that runs on this machine
 	$(BIN)/everruns serve
@@ -21,6 +22,9 @@ faults: $(VENV)/.test ## Kill, pause and cut everything, for long
 
 bench: $(VENV)/.run ## Measure the running server with the simulated model
 	$(BIN)/python -m bench
+
+bench-peers: $(VENV)/.run $(PEERS:%=$(VENV)/peers/%/.installed) ## Measure it beside other servers of agents
+	$(BIN)/python -m bench.peers
 
 lint: $(VENV)/.test ## Check style, formatting and who imports whom
 	$(BIN)/ruff check .
@@ -42,6 +46,9 @@ lock: $(VENV)/.uv ## Resolve every dependency anew
 	$(COMPILE) -c requirements/run.txt pyproject.toml requirements/test.in -o requirements/test.txt
 	$(COMPILE) --no-deps requirements/local.in -o requirements/local.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	for peer in $(PEERS); do \
+		$(COMPILE) requirements/peers/$$peer.in -o requirements/peers/$$peer.txt || exit 1; \
+	done
 
 clean: ## Remove what these commands made (never your data)
 	rm -rf $(VENV) build dist tests/node/node_modules .pytest_cache .ruff_cache .hypothesis
@@ -62,4 +69,9 @@ $(VENV)/.run: $(VENV)/.uv requirements/run.txt requirements/local.txt pyproject.
 $(VENV)/.test: $(VENV)/.run requirements/test.txt tests/node/package-lock.json
 	$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/test.txt
 	cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(VENV)/peers/%/.installed: requirements/peers/%.txt $(VENV)/.uv
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(@D)
+	$(UV) pip sync --python $(@D)/bin/python --require-hashes $<
 	@touch $@

@@ -35,7 +35,7 @@ class Measured:
 
 def percentile(values: list[float], percent: int) -> float:
     """Return a percentile of measured values."""
-    if percent == 50:
+    if percent == 50 or len(values) == 1:
         return median(values)
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 

@@ -1,0 +1,1 @@
+"""Compares the server with its peers: ``make bench-peers``."""
