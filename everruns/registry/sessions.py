@@ -21,6 +21,8 @@ from everruns.registry.revision import Revision
 from everruns.registry.workspace import Workspace, initial_files
 from everruns.storage.base import Append, EventQuery, ListQuery, Verdict
 
+REMEMBERED_NEW = 256
+
 MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
 
 
@@ -72,6 +74,8 @@ class Sessions:
         self._revision = revision
         self._making_room = asyncio.Lock()
         self._lost_with: dict[str, int] = {}
+        # Created and not loaded yet: their logs are empty, and they need not be read back.
+        self._new: dict[str, Session] = {}
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
         self._log: EventLog[tuple[str, Append]] = EventLog(self._commit)
 
@@ -120,6 +124,9 @@ class Sessions:
             initial_files(session.workspace_id, files) if files else (),
             receipt_of(idempotency, session.model_dump_json(), session.id),
         )
+        if len(self._new) >= REMEMBERED_NEW:
+            del self._new[next(iter(self._new))]
+        self._new[session.id] = session
         return session
 
     async def get(self, session_id: str) -> Session:
@@ -128,7 +135,9 @@ class Sessions:
         Raises:
             SessionNotFound: There is none with this id.
         """
-        session = await self._database.read(self._store.find_session, session_id)
+        session = self._new.get(session_id)
+        if session is None:
+            session = await self._database.read(self._store.find_session, session_id)
         if session is None:
             raise SessionNotFound(f"Session {session_id} not found")
         return session
@@ -145,6 +154,7 @@ class Sessions:
             SessionNotFound: There is none with this id.
         """
         self._placement.release(session_id)
+        self._new.pop(session_id, None)
         deleted = await self._database.write(self._store.delete_session, session_id)
         # Someone may have placed it anew while it was still stored.
         self._placement.release(session_id)
@@ -215,16 +225,21 @@ class Sessions:
         if not self._placement.claim(session_id, host):
             raise PlacedElsewhere(f"Session {session_id} is placed on another host than {host}.")
         try:
-            await self._log.settle()
-            session, events = await asyncio.gather(
-                self.get(session_id),
-                self._database.read(self._store.read_events, session_id, EventQuery()),
-            )
+            session, events = await self._load(session_id)
         except EverrunsError:
             self._placement.release(session_id, host)
             raise
         lost_with = self._lost_with.pop(session_id, 0)
         return LoadedSession(session, events, self._revision.number, lost_with)
+
+    async def _load(self, session_id: str) -> tuple[Session, Sequence[Event]]:
+        if new := self._new.pop(session_id, None):
+            return new, []
+        await self._log.settle()
+        return await asyncio.gather(
+            self.get(session_id),
+            self._database.read(self._store.read_events, session_id, EventQuery()),
+        )
 
     async def behind(self, known: Mapping[str, int]) -> set[str]:
         """Return the sessions whose log goes on after the events that a host knows.
@@ -276,8 +291,10 @@ class Sessions:
         """Ask a full host to let its quiet sessions go, before their time."""
         async with self._making_room:
             for host in list(self._placement.hosts):
-                if self._placement.has_room or await self.relieve(host):
+                # Who came meanwhile may have taken what the one before has freed.
+                if self._placement.has_room:
                     return
+                await self.relieve(host)
 
     async def holder(self, session_id: str) -> str | None:
         """Return the host that holds the session, if one does."""

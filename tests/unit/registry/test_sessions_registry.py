@@ -212,7 +212,7 @@ async def test_what_an_owner_had_under_way_is_seen_by_the_next_one(
 
 
 async def test_a_session_that_could_not_be_loaded_is_not_held(registry: Registry, monkeypatch):
-    session = await registry.sessions.create(wanted())
+    session, _ = await talked(registry)
 
     def unavailable(*_: Any) -> None:
         raise StoreUnavailable("down")
@@ -250,3 +250,48 @@ async def test_a_full_host_is_asked_to_make_room_before_anyone_is_refused(
     registry.sessions.relieve = relieve
     assert await registry.sessions.place(sessions[2].id) == "h0"
     assert asked == ["h0"]
+
+
+async def test_room_that_another_session_takes_is_made_once_more(
+    registry: Registry, placement: Placement
+):
+    placement.host_started("h1")
+    sessions = [await registry.sessions.create(wanted()) for _ in range(6)]
+    for session in sessions[:4]:
+        await registry.sessions.place(session.id)
+
+    async def relieve(host: str) -> int:
+        placement.release(next(iter(placement.hosts[host])))
+        if host == "h0":
+            placement.place(sessions[4].id)
+        return 1
+
+    registry.sessions.relieve = relieve
+    assert await registry.sessions.place(sessions[5].id) == "h1"
+
+
+async def test_a_session_just_created_is_loaded_without_reading_it_back(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    session = await registry.sessions.create(wanted(title="new"))
+
+    def unavailable(*_: Any) -> None:
+        raise StoreUnavailable("down")
+
+    with monkeypatch.context() as down:
+        for read in ("find_session", "read_events"):
+            down.setattr(registry.sessions._store, read, unavailable)
+        host = await registry.sessions.place(session.id)
+        loaded = await registry.sessions.load(session.id, host)
+        assert (loaded.session, loaded.events) == (session, [])
+    await registry.sessions.release(session.id, host)
+    assert (await registry.sessions.load(session.id, host)).session == session
+
+
+async def test_a_session_just_created_is_gone_when_it_is_deleted(registry: Registry):
+    session = await registry.sessions.create(wanted())
+    await registry.sessions.delete(session.id)
+    with pytest.raises(SessionNotFound):
+        await registry.sessions.get(session.id)
+    with pytest.raises(SessionNotFound):
+        await registry.sessions.place(session.id)
