@@ -52,7 +52,10 @@ class SessionActorPool:
         loop = asyncio.get_running_loop()
         while True:
             if self._placement.hosts_to_start():
+                began = loop.time()
                 await self._start_one()
+                # A start takes seconds of CPU: as long again is left to everything else.
+                await asyncio.sleep(loop.time() - began)
                 continue
             surplus = self._placement.hosts_to_stop()
             if not surplus:

@@ -3,32 +3,29 @@
 import asyncio
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from threading import Event, Thread
 from typing import Any
 
 import httpx
 import psutil
 import ray
 import structlog
-from ray import serve
 from ray.exceptions import RayError
-from ray.serve.exceptions import RayServeException
 
-import serve_app
 from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
-from actors.error_page import write_error_page
 from actors.ports import check_port_free, free_port
+from actors.processes import is_alive, wait
 from actors.runtime import ensure_registry
 from everruns.errors import EverrunsError, InvalidRequest, StoreUnavailable, Unavailable
 from everruns.settings import Settings
 from everruns.storage.lock import lock_data_directory
 
-APPLICATION = "everruns"
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
 READY_TIMEOUT_S = 120.0
 READY_POLL_S = 0.1
@@ -37,13 +34,11 @@ READY_POLL_TIMEOUT_S = 5.0
 HOPELESS_AFTER_S = 5.0
 HOPELESS_CODES = frozenset({StoreUnavailable.code, InvalidRequest.code})
 # The whole stop is to take less than ten seconds; Ray needs up to four of them for its own end.
-REQUESTS_TIMEOUT_S = 3.0
 HOSTS_TIMEOUT_S = 1.0
 REGISTRY_TIMEOUT_S = 2.0
 PROCESS_END_TIMEOUT_S = 2.0
 # Behind HAProxy, Serve keeps a replica for half a minute after its last request.
 LEAVE_TIMEOUT_S = 60.0
-STOP_POLL_S = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +74,10 @@ def run_server(
     check_port_free(settings.host, port)
     address = f"http://{_url_host(settings.host)}:{port}"
     with lock_data_directory(settings.data_dir, address):
+        # Importing Serve takes two seconds, in which Ray starts.
+        importing = Thread(target=import_module, args=["actors.application"])
         try:
+            importing.start()
             report("Starting Ray" if settings.ray_address is None else "Joining Ray")
             dashboard = _join(settings) if settings.ray_address else _start(settings)
             # Only now: starting Ray sets handlers of its own.
@@ -88,25 +86,26 @@ def run_server(
             # First, so that it comes up while Serve does.
             ensure_registry(settings.public())
             report("Starting the API")
-            # What Serve tells of its own start would stand between our lines.
-            logging.getLogger("ray.serve").setLevel(logging.WARNING)
-            serve.start(http_options={"host": settings.host, "port": port})
-            if settings.ray_address is None:
-                write_error_page()
-            serve.run(serve_app.app(settings.public()), name=APPLICATION, route_prefix="/")
+            importing.join()
+            from actors.application import deploy  # noqa: PLC0415
+
+            deploy(settings, port)
             _wait_until_ready(address)
             ready(Addresses(address, dashboard))
-            threading.Event().wait()
+            Event().wait()
         except KeyboardInterrupt:
             report("Stopping")
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             if ray.is_initialized():
-                _end_requests()
+                importing.join()
+                from actors.application import end_requests, is_deleted  # noqa: PLC0415
+
+                end_requests()
                 _close_actors()
                 if settings.ray_address:
-                    _leave()
+                    _leave(is_deleted)
             if not settings.ray_address:
                 _stop()
 
@@ -130,25 +129,10 @@ def _stop() -> None:
     """End the cluster that was started here, to its last process."""
     started = psutil.Process().children(recursive=True)
     ray.shutdown()
-    _wait(lambda: not any(map(_is_alive, started)), PROCESS_END_TIMEOUT_S)
+    wait(lambda: not any(map(is_alive, started)), PROCESS_END_TIMEOUT_S)
     for process in started:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def _wait(condition: Callable[[], bool], timeout_s: float) -> None:
-    """Return when the condition holds, or when the time is over."""
-    deadline = time.monotonic() + timeout_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(STOP_POLL_S)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    """Tell whether a process runs; one that ended and whose parent has not asked is over too."""
-    try:
-        return process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _join(settings: Settings) -> None:
@@ -156,11 +140,11 @@ def _join(settings: Settings) -> None:
     ray.init(settings.ray_address, namespace=NAMESPACE, logging_level=logging.WARNING)
 
 
-def _leave() -> None:
+def _leave(is_deleted: Callable[[], bool]) -> None:
     """Take the actors off the cluster, and wait until the application has gone."""
     for name in _actors():
         ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
-    _wait(_is_deleted, LEAVE_TIMEOUT_S)
+    wait(is_deleted, LEAVE_TIMEOUT_S)
     ray.shutdown()
 
 
@@ -196,30 +180,6 @@ def _problem(address: str) -> EverrunsError | None:
         return EverrunsError(error["message"], error["code"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return Unavailable("The API does not answer yet.")
-
-
-def _end_requests() -> None:
-    """Take no more connections, send the readers of streams away, let requests finish."""
-    balancers = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.name() == "haproxy"
-    ]
-    for process in balancers:
-        # HAProxy's sign to listen no more and to end with its last connection.
-        process.send_signal(signal.SIGUSR1)
-    try:
-        serve.delete(APPLICATION, _blocking=False)
-    except RayServeException:
-        return  # Stopped before Serve was up.
-    if balancers:
-        _wait(lambda: not any(map(_is_alive, balancers)), REQUESTS_TIMEOUT_S)
-    else:
-        _wait(_is_deleted, REQUESTS_TIMEOUT_S)
-
-
-def _is_deleted() -> bool:
-    return APPLICATION not in serve.status().applications
 
 
 def _close_actors() -> None:

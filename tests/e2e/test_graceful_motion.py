@@ -121,7 +121,7 @@ async def test_a_request_whose_replica_dies_is_answered_with_an_error_of_ours(
     victim, _ = replicas(server)
     victim.suspend()
     async with httpx.AsyncClient(base_url=server.address, timeout=30) as caller:
-        asking = [asyncio.create_task(caller.get("/health")) for _ in range(10)]
+        asking = [asyncio.create_task(caller.get("/health")) for _ in range(100)]
         answered, waiting = await asyncio.wait(asking, timeout=2)
         victim.kill()
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)

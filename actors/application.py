@@ -1,0 +1,60 @@
+"""The application on Ray Serve, from outside: deploying it, and ending its requests.
+
+Importing this module takes two seconds, nearly all of them for Serve.
+"""
+
+import logging
+import signal
+
+import psutil
+from ray import serve
+from ray.serve.exceptions import RayServeException
+
+import serve_app
+from actors.error_page import write_error_page
+from actors.processes import is_alive, wait
+from everruns.settings import Settings
+
+APPLICATION = "everruns"
+# The whole stop is to take less than ten seconds; this is the requests' share.
+REQUESTS_TIMEOUT_S = 3.0
+
+
+def deploy(settings: Settings, port: int) -> None:
+    """Start Serve, unless it runs, and the application on it; return when it is up.
+
+    Args:
+        settings: The deployment's settings.
+        port: Where HTTP is taken.
+    """
+    # What Serve tells of its own start would stand between our lines.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    serve.start(http_options={"host": settings.host, "port": port})
+    if settings.ray_address is None:
+        write_error_page()
+    serve.run(serve_app.app(settings.public()), name=APPLICATION, route_prefix="/")
+
+
+def end_requests() -> None:
+    """Take no more connections, send the readers of streams away, let requests finish."""
+    balancers = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.name() == "haproxy"
+    ]
+    for process in balancers:
+        # HAProxy's sign to listen no more and to end with its last connection.
+        process.send_signal(signal.SIGUSR1)
+    try:
+        serve.delete(APPLICATION, _blocking=False)
+    except RayServeException:
+        return  # Stopped before Serve was up.
+    if balancers:
+        wait(lambda: not any(map(is_alive, balancers)), REQUESTS_TIMEOUT_S)
+    else:
+        wait(is_deleted, REQUESTS_TIMEOUT_S)
+
+
+def is_deleted() -> bool:
+    """Tell whether Serve has taken the application off the cluster."""
+    return APPLICATION not in serve.status().applications
