@@ -24,11 +24,10 @@ def measure(out: Console) -> list[Report]:
             with running_until_answered(*program) as server:
                 seconds, cpu = server.ready_s, cpu_by_role({}, usages(server, memory=False))
             taken[name].append(seconds)
+            spent_s = sum(cpu.values())
             for role, cpu_s in {"all": spent_s, **cpu}.items():
                 spent[name][role].append(cpu_s)
-            out.print(
-                f"  round {number}, {name}: {seconds:.1f} s, {sum(cpu.values()):.1f} s of CPU"
-            )
+            out.print(f"  round {number}, {name}: {seconds:.1f} s, {spent_s:.1f} s of CPU")
     floor, ours = (median(values) for values in taken.values())
     times = Report(
         "Ready: from the start of the process to the first GET /health",
