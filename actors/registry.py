@@ -20,7 +20,7 @@ from everruns.runtime.host import RELIEF_QUIET_S
 from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings, load_settings
-from everruns.storage.sql import open_store
+from everruns.storage.base import Store
 
 SESSION_ACTORS_PER_CPU = 2
 START_RETRY_S = 1.0
@@ -52,9 +52,7 @@ class RegistryActor(Callee):
         self._started.add_done_callback(lambda _: self._answerable.set())
 
     async def _start(self, settings: Settings) -> None:
-        store = await self._persist(
-            lambda: asyncio.to_thread(open_store, settings.data_dir, settings.encryption_key)
-        )
+        store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
         cpus = int(ray.cluster_resources().get("CPU", 1))
         placement = Placement(
             settings.sessions_per_actor,
@@ -104,6 +102,14 @@ class RegistryActor(Callee):
         elif self._problem is not None:
             raise self._problem
         return self._rooms[name]
+
+
+def _open_store(settings: Settings) -> Store:
+    # The database takes a second to import, and Ray imports this module in every process that
+    # finds the registry.
+    from everruns.storage.sql import open_store  # noqa: PLC0415
+
+    return open_store(settings.data_dir, settings.encryption_key)
 
 
 def start_registry(settings: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ def ensure_registry(settings: dict[str, Any]) -> None:
     try:
         ray.get_actor(REGISTRY, namespace=NAMESPACE)
     except ValueError:
-        # Imported only here: the registry brings the database along, which takes seconds.
+        # Only here, since it imports this module.
         from actors.registry import start_registry  # noqa: PLC0415
 
         start_registry(settings)
