@@ -1,5 +1,7 @@
 """Starting an empty application beside a server, and waiting for what answers at an address."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from actors.ports import free_port
-from bench.server import START_TIMEOUT_S, Child, Server, running_program
+from bench.server import START_TIMEOUT_S, STOP_TIMEOUT_S, Child, Server, running_program
 
 SERVER = ("everruns.cli", "serve")
 EMPTY = ("bench.limits.empty",)
@@ -47,3 +49,23 @@ def running_empty() -> Generator[Server]:
     """Run an empty application on Ray and Serve, started as a server is."""
     with running_until_answered(*EMPTY) as server:
         yield server
+
+
+@contextmanager
+def running_model() -> Generator[str]:
+    """Start the fake model server; yield its address.
+
+    Raises:
+        RuntimeError: It did not come up.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bench.model"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        address = child.stdout.readline().strip() if child.stdout else ""
+        if not address:
+            raise RuntimeError("The model server did not come up.")
+        yield address
+    finally:
+        child.terminate()
+        child.wait(STOP_TIMEOUT_S)
