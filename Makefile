@@ -6,9 +6,9 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help run test faults bench lint types format lock openapi clean
+.PHONY: help run test faults bench bench-limits lint types format lock openapi clean
 help: ## Say what each command does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 run: $(VENV)/.run ## Start the server with an agent model that runs on this machine
 	$(BIN)/everruns serve
@@ -21,6 +21,9 @@ faults: $(VENV)/.test ## Kill, pause and cut everything, for long
 
 bench: $(VENV)/.run ## Measure the running server with the simulated model
 	$(BIN)/python -m bench
+
+bench-limits: $(VENV)/.run ## Measure what a server costs and where it ends
+	$(BIN)/python -m bench.limits
 
 lint: $(VENV)/.test ## Check style, formatting and who imports whom
 	$(BIN)/ruff check .

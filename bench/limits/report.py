@@ -70,5 +70,10 @@ def show_targets(out: Console, reports: Sequence[Report]) -> None:
     for report in reports:
         for target in report.targets:
             reached = "yes" if target.reached else "no"
-            table.add_row(target.what, target.wanted, f"{target.value:.3g}", reached)
+            table.add_row(
+                target.what,
+                target.wanted,
+                f"{target.value:,.0f}" if abs(target.value) >= 100 else f"{target.value:.3g}",
+                reached,
+            )
     out.print(table)

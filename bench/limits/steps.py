@@ -131,7 +131,7 @@ async def _in_registry(folder: Path) -> tuple[float, float]:
         for _ in range(1 + CLIENTS):
             session = await registry.sessions.create(SessionInput())
             await registry.sessions.load(session.id, HOST)
-            logs.append(_appends(session.id))
+            logs.append(turn_appends(session.id))
         alone_ms = await append(logs[0])
         started = time.perf_counter()
         await asyncio.gather(*map(append, logs[1:]))
@@ -141,7 +141,7 @@ async def _in_registry(folder: Path) -> tuple[float, float]:
     return median(alone_ms), CLIENTS * APPENDS_EACH / seconds
 
 
-def _appends(session_id: str) -> list[Append]:
+def turn_appends(session_id: str) -> list[Append]:
     """Return the steps of a turn that calls a tool again and again."""
     log, state = Log(session_id), SessionState(session_id)
     parts = [log.opening()]
