@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help run test faults bench bench-peers lint types format lock openapi clean
+.PHONY: help run test faults bench bench-limits bench-peers lint types format lock openapi clean
 help: ## Say what each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -25,6 +25,9 @@ bench: $(VENV)/.run ## Measure the running server with the simulated model
 
 bench-peers: $(VENV)/.run $(PEERS:%=$(VENV)/peers/%/.installed) ## Measure it beside other servers of agents
 	$(BIN)/python -m bench.peers
+
+bench-limits: $(VENV)/.run ## Measure what a server costs and where it ends
+	$(BIN)/python -m bench.limits
 
 lint: $(VENV)/.test ## Check style, formatting and who imports whom
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ import psutil
 
 START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 15.0
+Child = subprocess.Popen[bytes]
+
 ADDRESS = re.compile(r"Everruns is ready at (http://\S+)")
 
 
@@ -67,28 +69,50 @@ def running_server(**environment: str) -> Generator[Server]:
     Raises:
         RuntimeError: It did not come up; the message is what it printed.
     """
+    arguments = ["everruns.cli", "serve", "--port", "0"]
+    with running_program(arguments, _wait_for_address, **environment) as server:
+        yield server
+
+
+@contextmanager
+def running_program(
+    arguments: list[str], wait: Callable[[Child, Path], str], **environment: str
+) -> Generator[Server]:
+    """Run a Python module that serves, on a data directory of its own, and stop it afterwards.
+
+    Args:
+        arguments: Its name and arguments.
+        wait: Returns its address when it answers, given its process and where it prints.
+        environment: Variables to add.
+
+    Raises:
+        RuntimeError: It did not come up; the message is what it printed.
+    """
     with TemporaryDirectory(prefix="everruns-bench-") as folder:
         printed = Path(folder) / "server.log"
         variables = {**os.environ, "EVERRUNS_DATA_DIR": f"{folder}/data", **environment}
         started = time.monotonic()
         with printed.open("w") as output:
             child = subprocess.Popen(
-                [sys.executable, "-m", "everruns.cli", "serve", "--port", "0"],
+                [sys.executable, "-m", *arguments],
                 env=variables,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        process = psutil.Process(child.pid)
         try:
-            address = _wait_for_address(child, printed)
+            address = wait(child, printed)
             ready_s = time.monotonic() - started
-            data_dir = variables["EVERRUNS_DATA_DIR"]
-            yield Server(address, ready_s, data_dir, psutil.Process(child.pid))
+            yield Server(address, ready_s, variables["EVERRUNS_DATA_DIR"], process)
         finally:
+            below = process.children(recursive=True)
             child.send_signal(signal.SIGINT)
             child.wait(STOP_TIMEOUT_S)
+            for left in psutil.wait_procs(below, STOP_TIMEOUT_S)[1]:
+                left.kill()
 
 
-def _wait_for_address(child: "subprocess.Popen[bytes]", printed: Path) -> str:
+def _wait_for_address(child: Child, printed: Path) -> str:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if found := ADDRESS.search(printed.read_text().replace("\n", " ")):

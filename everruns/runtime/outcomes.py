@@ -173,6 +173,8 @@ def _distinct_calls(
     Returns:
         The calls, and by their ids the arguments that were no JSON object.
     """
+    if not answer.tool_calls:
+        return [], {}
     seen = {call.id for message in state.history for call in message.tool_calls}
     distinct: list[ToolCall] = []
     invalid: dict[str, str] = {}

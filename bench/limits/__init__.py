@@ -1,0 +1,1 @@
+"""Measures what a server costs and where it ends: ``make bench-limits``."""

@@ -1,0 +1,71 @@
+"""Starting an empty application beside a server, and waiting for what answers at an address."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from actors.ports import free_port
+from bench.server import START_TIMEOUT_S, STOP_TIMEOUT_S, Child, Server, running_program
+
+SERVER = ("everruns.cli", "serve")
+EMPTY = ("bench.limits.empty",)
+POLL_S = 0.02
+
+
+@contextmanager
+def running_until_answered(*program: str) -> Generator[Server]:
+    """Run a program on a free port; its ``ready_s`` is when ``GET /health`` first answered 200.
+
+    Raises:
+        RuntimeError: It did not come up; the message is what it printed.
+    """
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+
+    def wait(child: Child, printed: Path) -> str:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        with httpx.Client(timeout=5.0) as client:
+            while time.monotonic() < deadline and child.poll() is None:
+                try:
+                    if client.get(f"{address}/health").status_code == 200:
+                        return address
+                except httpx.TransportError:
+                    # Nothing listens yet.
+                    pass
+                time.sleep(POLL_S)
+        raise RuntimeError(f"{' '.join(program)} did not come up:\n{printed.read_text()}")
+
+    with running_program([*program, "--port", str(port)], wait) as server:
+        yield server
+
+
+@contextmanager
+def running_empty() -> Generator[Server]:
+    """Run an empty application on Ray and Serve, started as a server is."""
+    with running_until_answered(*EMPTY) as server:
+        yield server
+
+
+@contextmanager
+def running_model() -> Generator[str]:
+    """Start the fake model server; yield its address.
+
+    Raises:
+        RuntimeError: It did not come up.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bench.model"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        address = child.stdout.readline().strip() if child.stdout else ""
+        if not address:
+            raise RuntimeError("The model server did not come up.")
+        yield address
+    finally:
+        child.terminate()
+        child.wait(STOP_TIMEOUT_S)
