@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     max_session_actors: int = Field(
         0, ge=0, description="Most session actors; 0 means 2 for each CPU of the cluster."
     )
-    sessions_per_actor: int = Field(128, ge=1, description="Live sessions an actor may share.")
+    sessions_per_actor: int = Field(512, ge=1, description="Live sessions an actor may share.")
     hibernate_after_s: float = Field(
         60.0, gt=0, description="Seconds after which a quiet session leaves memory."
     )

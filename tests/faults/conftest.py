@@ -23,6 +23,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             **write_package(folder / "package", model.tools_url),
             "EVERRUNS_DATA_DIR": str(folder / "data"),
             "EVERRUNS_DASHBOARD": "false",
+            # Small enough to be filled.
+            "EVERRUNS_SESSIONS_PER_ACTOR": "128",
             "EVERRUNS_ALLOW_PRIVATE_ADDRESSES": "true",
         }
         service = Service(environment)
