@@ -105,11 +105,12 @@ def running_program(
             ready_s = time.monotonic() - started
             yield Server(address, ready_s, variables["EVERRUNS_DATA_DIR"], process)
         finally:
-            below = process.children(recursive=True)
-            child.send_signal(signal.SIGINT)
-            child.wait(STOP_TIMEOUT_S)
-            for left in psutil.wait_procs(below, STOP_TIMEOUT_S)[1]:
-                left.kill()
+            if child.poll() is None:
+                below = process.children(recursive=True)
+                child.send_signal(signal.SIGINT)
+                child.wait(STOP_TIMEOUT_S)
+                for left in psutil.wait_procs(below, STOP_TIMEOUT_S)[1]:
+                    left.kill()
 
 
 def _wait_for_address(child: Child, printed: Path) -> str:
