@@ -281,11 +281,17 @@ class Sessions:
         """
         host = self._placement.find(session_id)
         if host is None:
-            await self.get(session_id)
+            await self._check_exists(session_id)
             if not self._placement.has_room:
                 await self._make_room()
             host = self._placement.place(session_id)
         return host
+
+    async def _check_exists(self, session_id: str) -> None:
+        # The store knows the lengths of most logs without looking.
+        known = session_id in self._new
+        if not known and not await self._database.read(self._store.log_lengths, [session_id]):
+            raise SessionNotFound(f"Session {session_id} not found")
 
     async def _make_room(self) -> None:
         """Ask a full host to let its quiet sessions go, before their time."""
