@@ -92,7 +92,8 @@ async def _turn(client: aiohttp.ClientSession, session_id: str, measured: Measur
             if line.startswith(b"event: session.completed"):
                 break
             if line.startswith((b"event: session.failed", b"event: session.cancelled")):
-                raise RuntimeError("A turn failed under load.")
+                told = (await stream.content.readuntil(b"\n\n")).decode()
+                raise RuntimeError(f"A turn failed under load: {told}")
         stream.close()
     measured.first_event_ms.append((first - sent) * 1000)
     measured.turn_ms.append((time.perf_counter() - sent) * 1000)

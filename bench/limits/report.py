@@ -1,7 +1,7 @@
 """What a measurement came to: a table, and the targets it is held against."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -44,24 +44,20 @@ class Report:
         columns: The heads of the table.
         rows: Its cells, as they are shown.
         targets: What is asked of it.
-        notes: What the table does not tell.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     targets: Sequence[Target] = ()
-    notes: Sequence[str] = field(default_factory=tuple[str, ...])
 
 
 def show(out: Console, report: Report) -> None:
-    """Print a measurement's table and notes, in a form that can be copied into a document."""
+    """Print a measurement's table, in a form that can be copied into a document."""
     table = Table(*report.columns, title=report.title, box=box.MARKDOWN)
     for row in report.rows:
         table.add_row(*row)
     out.print(table)
-    for note in report.notes:
-        out.print(note)
 
 
 def show_targets(out: Console, reports: Sequence[Report]) -> None:

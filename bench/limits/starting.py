@@ -62,10 +62,18 @@ def running_model() -> Generator[str]:
         [sys.executable, "-m", "bench.model"], stdout=subprocess.PIPE, text=True
     )
     try:
-        address = child.stdout.readline().strip() if child.stdout else ""
-        if not address:
-            raise RuntimeError("The model server did not come up.")
-        yield address
+        yield _printed_address(child)
+    except Exception as error:
+        if child.poll() is not None:
+            error.add_note(f"The model server had ended by itself, with {child.returncode}.")
+        raise
     finally:
         child.terminate()
         child.wait(STOP_TIMEOUT_S)
+
+
+def _printed_address(child: "subprocess.Popen[str]") -> str:
+    address = child.stdout.readline().strip() if child.stdout else ""
+    if not address:
+        raise RuntimeError("The model server did not come up.")
+    return address
