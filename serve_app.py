@@ -13,6 +13,7 @@ from ray import serve
 from ray.serve import Application
 
 from actors.draining import when_draining
+from actors.processes import keep_what_is_there
 from actors.runtime import RayRuntime
 from everruns.api.app import create_app, end_streams
 from everruns.api.keys import KeyRing
@@ -46,6 +47,7 @@ def api_builder(settings: dict[str, Any]) -> Callable[[], FastAPI]:
         keys = KeyRing(own.data_dir) if own.auth == "api_keys" else None
         application = create_app(RayRuntime(settings), own, load_capabilities(), keys)
         when_draining(partial(end_streams, application))
+        keep_what_is_there()
         return application
 
     return build

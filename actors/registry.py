@@ -9,6 +9,7 @@ import ray
 from actors.cluster import MAX_CONCURRENCY, NAMESPACE, REGISTRY
 from actors.local_model import LocalModel, local_model_installed
 from actors.pool import SessionActorPool
+from actors.processes import keep_what_is_there
 from actors.remote import Callee
 from actors.runtime import find_host
 from everruns.capabilities.registry import load_capabilities
@@ -82,6 +83,7 @@ class RegistryActor(Callee):
             "sessions": registry.sessions,
             "local_model": LocalModel(),
         }
+        keep_what_is_there()
 
     async def _persist(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """Try until it succeeds; meanwhile every caller is told what is wrong."""

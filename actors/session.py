@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from actors.cluster import remote_local_model, remote_registry
+from actors.processes import keep_what_is_there
 from actors.remote import Callee
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
@@ -32,6 +33,7 @@ class SessionActor(Callee):
             load_settings(**settings),
             remote_local_model().address,
         )
+        keep_what_is_there()
         self._tidying = asyncio.ensure_future(self._host.tidy())
 
     async def room(self, name: str) -> object:

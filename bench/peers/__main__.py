@@ -32,7 +32,7 @@ from bench.peers.wires import Wire
 from bench.server import Server
 
 AT_ONCE = "tokens-20"
-STREAMED = "tokens-300-rate-40"
+STREAMED = "tokens-300-rate-50"
 MODELS = (AT_ONCE, STREAMED)
 STREAMS = 200
 WARM_UP_CLIENTS = 8

@@ -178,7 +178,7 @@ def turns_table(results: Sequence[Result], clients: int, ours: Result | None) ->
 def streams_table(results: Sequence[Result], ours: Result | None, streams: int) -> Table:
     """Show what many answers at once came to, each server's ratio to ours included."""
     table = _table(
-        f"{streams} streams at once, 300 tokens each at 40 a second (milliseconds)",
+        f"{streams} streams at once, 300 tokens each at 50 a second (milliseconds)",
         "tokens/s",
         "ours/theirs",
         "first event p50",

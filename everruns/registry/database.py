@@ -1,13 +1,13 @@
-"""The store, used from an event loop: many readers, one writer."""
+"""The store, used from an event loop: many readers, one writer, and appends beside it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import IdempotencyKeyReused, Overloaded
-from everruns.storage.base import Receipt, Store
+from everruns.storage.base import Append, Receipt, Store, Verdict
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -30,6 +30,7 @@ class Database:
         self.keyed_requests = asyncio.Lock()
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._writer = ThreadPoolExecutor(1, "store-writer")
+        self._appender = ThreadPoolExecutor(1, "store-appender")
         self._waiting = 0
 
     async def read(
@@ -57,6 +58,14 @@ class Database:
             Overloaded: Too many calls are waiting.
         """
         return await self._run(self._writer, lambda: call(*args, **kwargs))
+
+    async def append(self, appends: Sequence[Append]) -> list[Verdict]:
+        """Store appends; see ``Store.append``. They do not wait for other writes.
+
+        Raises:
+            Overloaded: Too many calls are waiting.
+        """
+        return await self._run(self._appender, lambda: self.store.append(appends))
 
     async def _run(self, threads: ThreadPoolExecutor, call: Callable[[], Answer]) -> Answer:
         if self._waiting >= MAX_WAITING:
@@ -86,8 +95,10 @@ class Database:
 
     async def close(self) -> None:
         """Let the writes under way end, then close the store."""
+        await self._run(self._appender, lambda: None)
         await self.write(self.store.close)
         self._writer.shutdown(wait=False)
+        self._appender.shutdown(wait=False)
         self._readers.shutdown(wait=False)
 
 

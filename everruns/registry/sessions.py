@@ -207,7 +207,7 @@ class Sessions:
         """
         owned = [self._placement.find(append.session_id) == host for host, append in batch]
         appends = [append for (_, append), own in zip(batch, owned, strict=True) if own]
-        stored = iter(await self._database.write(self._store.append, appends) if appends else ())
+        stored = iter(await self._database.append(appends) if appends else ())
         return [
             next(stored)
             if own
