@@ -74,7 +74,8 @@ class Sessions:
         self._revision = revision
         self._making_room = asyncio.Lock()
         self._lost_with: dict[str, int] = {}
-        # Created and not loaded yet: their logs are empty, and they need not be read back.
+        # Created, and neither loaded nor appended to yet: their logs are empty, and they need not
+        # be read back.
         self._new: dict[str, Session] = {}
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
         self._log: EventLog[tuple[str, Append]] = EventLog(self._commit)
@@ -195,6 +196,8 @@ class Sessions:
         Raises:
             Overloaded: Too many appends are waiting.
         """
+        for append in appends:
+            self._new.pop(append.session_id, None)
         verdicts = await self._log.append_all([(host, append) for append in appends])
         return Appended(verdicts, self._revision.number)
 

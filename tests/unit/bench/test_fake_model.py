@@ -11,6 +11,7 @@ from bench.model import Connection
 from bench.reply import WORDS, Reply, parse_model_name
 from everruns.domain.llm import OfferedModel
 from everruns.providers.base import ModelAnswer, ModelRequest, TextDelta
+from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
 from everruns.providers.openai import OpenAIDriver
 
@@ -26,25 +27,26 @@ async def model() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def ask(model: str) -> AsyncIterator[Callable[[str], Awaitable[tuple[str, ModelAnswer]]]]:
-    async with httpx.AsyncClient() as client:
-        driver = OpenAIDriver(Wire("bench", model, 5, key_required=False, client=client))
+    connections = Connections()
+    driver = OpenAIDriver(Wire("bench", model, 5, connections, key_required=False))
 
-        async def send(name: str) -> tuple[str, ModelAnswer]:
-            offered = OfferedModel(
-                id="model_1",
-                provider_id="provider_1",
-                provider_name="bench",
-                provider_type="openai",
-                model_id=name,
-                display_name=name,
-                created_at=NOW,
-                updated_at=NOW,
-            )
-            *chunks, end = [chunk async for chunk in driver.stream(ModelRequest(offered, "", ()))]
-            assert isinstance(end, ModelAnswer)
-            return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta)), end
+    async def send(name: str) -> tuple[str, ModelAnswer]:
+        offered = OfferedModel(
+            id="model_1",
+            provider_id="provider_1",
+            provider_name="bench",
+            provider_type="openai",
+            model_id=name,
+            display_name=name,
+            created_at=NOW,
+            updated_at=NOW,
+        )
+        *chunks, end = [chunk async for chunk in driver.stream(ModelRequest(offered, "", ()))]
+        assert isinstance(end, ModelAnswer)
+        return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta)), end
 
-        yield send
+    yield send
+    await connections.close()
 
 
 @pytest.mark.parametrize(

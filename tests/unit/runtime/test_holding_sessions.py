@@ -246,6 +246,8 @@ async def test_a_session_that_could_not_be_loaded_is_loaded_by_the_next_request(
     driver = ScriptedDriver(says("One."))
     async with local_runtime(driver, store=store) as runtime:
         talk = await Conversation.begin(runtime)
+        await runtime.host.activate(talk.id)
+        assert await runtime.host.hibernate(0) == 1
         read, failures = store.read_events, [StoreUnavailable("away"), LookupError("unforeseen")]
 
         def sometimes(*args):
@@ -265,6 +267,8 @@ async def test_a_read_that_fails_leaves_no_trace_on_the_sessions_it_wanted(monke
     store = MemoryStore()
     async with local_runtime(store=store) as runtime:
         good, bad = await Conversation.begin(runtime), await Conversation.begin(runtime)
+        await runtime.host.activate(bad.id)
+        assert await runtime.host.hibernate(0) == 1
         await runtime.host.activate(good.id)
         read = store.read_events
 
