@@ -53,6 +53,10 @@ class Callee(ABC):
             return pickle.dumps((value, None), pickle.HIGHEST_PROTOCOL)
         except (EverrunsError, ToolError) as error:
             return pickle.dumps((None, error), pickle.HIGHEST_PROTOCOL)
+        except asyncio.CancelledError:
+            # What the call waited for was broken off; whoever called must not wait for it.
+            lost = HostLost("A part of the cluster is stopping. Try again shortly.", None, 1.0)
+            return pickle.dumps((None, lost), pickle.HIGHEST_PROTOCOL)
         except Exception as error:
             log.exception("call failed", room=name, method=method)
             unforeseen = UnforeseenError(f"{name}.{method}: {type(error).__name__}: {error}")

@@ -197,16 +197,16 @@ class JournaledStore(SqlStore):
                 entries = self._next_entries()
             try:
                 self._apply([append for appends, _ in entries for append in appends])
-            except StoreUnavailable as error:
-                # Who reads learns of it. What was written stays in the journal, whatever comes.
-                _log.error("journal_not_applied", entries=len(entries), detail=error.message)
+                self._journal.done(len(entries))
+            except Exception as error:  # noqa: BLE001 - this thread must go on, whatever it is
+                # Who reads learns of it. What was written stays in the journal.
+                _log.exception("journal_not_applied", entries=len(entries))
                 with self._changed:
-                    self._problem = error
+                    self._problem = _unavailable(error)
                     self._changed.notify_all()
                     if self._changed.wait_for(lambda: self._closing, RETRY_S):
                         return
                 continue
-            self._journal.done(len(entries))
             with self._changed:
                 self._problem = None
                 del self._gathered[: len(entries)]
@@ -239,6 +239,12 @@ class JournaledStore(SqlStore):
         self._applier.join(APPLY_TIMEOUT_S)
         self._journal.close()
         super().close()
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    if isinstance(error, StoreUnavailable):
+        return error
+    return StoreUnavailable("The database does not take what was stored. The log has the details")
 
 
 def _end(append: Append) -> int:

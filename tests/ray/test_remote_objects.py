@@ -18,6 +18,7 @@ class Room:
     async def fail(self, kind: str) -> None:
         raise {
             "bug": ZeroDivisionError("a mistake"),
+            "broken off": asyncio.CancelledError(),
             "product": SessionNotFound("Session s not found", None, 2.5),
             "tool": ToolError("I refuse."),
         }[kind]
@@ -84,6 +85,11 @@ async def test_errors_come_back_as_they_were_raised(house, name: str):
 async def test_mistakes_name_what_was_called(house, name: str):
     with pytest.raises(UnforeseenError, match=r"room\.fail: ZeroDivisionError: a mistake"):
         await remote(name).fail("bug")
+
+
+async def test_a_call_that_is_broken_off_in_the_actor_is_not_waited_for(house, name: str):
+    with pytest.raises(HostLost, match="stopping"):
+        await remote(name).fail("broken off")
 
 
 async def test_what_does_no_harm_is_repeated_while_the_actor_restarts(house, name: str):

@@ -186,6 +186,29 @@ def test_while_the_database_refuses_appends_go_on_and_readers_learn_why(
     assert [event.sequence for event in found] == [1, 2]
 
 
+def test_the_database_is_tried_again_whatever_went_wrong(
+    store: JournaledStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(journaled, "RETRY_S", 0.01)
+    put, failures = SqlStore.append, [LookupError("unforeseen")]
+
+    def sometimes(store: SqlStore, appends: list[Append]) -> object:
+        if failures:
+            raise failures.pop()
+        return put(store, appends)
+
+    monkeypatch.setattr(SqlStore, "append", sometimes)
+    assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
+    with pytest.raises(StoreUnavailable, match="does not take"):
+        store.read_events(SESSIONS[0], EventQuery())
+    while True:
+        try:
+            assert len(store.read_events(SESSIONS[0], EventQuery())) == 1
+            break
+        except StoreUnavailable:
+            continue
+
+
 def test_more_than_memory_should_hold_is_refused_until_the_database_takes_it(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
