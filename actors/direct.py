@@ -18,12 +18,16 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+import structlog
+
 MAX_WAITING = 10_000
 BACKLOG = 1000
 HEADER = struct.Struct("!QI")
 CREDENTIALS = struct.Struct("3i")
 
 Answer = Callable[[bytes], Awaitable[bytes]]
+
+log = structlog.get_logger(__name__)
 
 
 class Frames(asyncio.Protocol):
@@ -90,18 +94,23 @@ class DirectServer:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._name: str | None = None
+        self._opening = asyncio.Lock()
         self._server: asyncio.Server | None = None
 
     async def address(self) -> str | None:
         """Return the name of the socket, listening from now on; ``None`` where there is none."""
-        if self._name is None and sys.platform == "linux":
-            self._name = f"\0everruns-{secrets.token_hex(16)}"
-            listening = _socket()
-            listening.bind(self._name)
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_unix_server(
-                lambda: Asked(self._answer), sock=listening, backlog=BACKLOG
-            )
+        if sys.platform != "linux":
+            return None
+        async with self._opening:
+            if self._name is None:
+                name = f"\0everruns-{secrets.token_hex(16)}"
+                listening = _socket()
+                listening.bind(name)
+                loop = asyncio.get_running_loop()
+                self._server = await loop.create_unix_server(
+                    lambda: Asked(self._answer), sock=listening, backlog=BACKLOG
+                )
+                self._name = name
         return self._name
 
     def close(self) -> None:
@@ -133,9 +142,14 @@ class Asked(Frames):
             self.transport.pause_reading()
 
     async def _carry_out(self, number: int, request: bytes) -> None:
-        answer = await self._answer(request)
-        if not self.transport.is_closing():  # Else who asked has gone; what was asked is done.
-            await self.send(number, answer)
+        try:
+            answer = await self._answer(request)
+            if not self.transport.is_closing():  # Else who asked has gone; what was asked is done.
+                await self.send(number, answer)
+        except Exception:
+            # Whoever waits for the answer learns so that there will be none.
+            log.exception("direct call not answered")
+            self.transport.abort()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -14,6 +14,7 @@ from everruns.registry.placement import Placement
 from everruns.runtime.watch import HostWatch
 
 INTERVAL_S = 0.25
+RETRY_S = 5.0
 STOP_AFTER_S = 60.0
 START_TIMEOUT_S = 60.0
 
@@ -36,6 +37,7 @@ class SessionActorPool:
         self._placement = placement
         self._watch = watch
         self._settings = settings
+        self._surplus_since: float | None = None
 
     async def adopt(self) -> None:
         """Find the session actors that an earlier life of the registry started."""
@@ -48,23 +50,29 @@ class SessionActorPool:
 
     async def keep(self) -> None:
         """Start and stop session actors as placement wants, for as long as the registry lives."""
-        surplus_since: float | None = None
-        loop = asyncio.get_running_loop()
         while True:
-            if self._placement.hosts_to_start():
-                began = loop.time()
-                await self._start_one()
-                # A start takes seconds of CPU: as long again is left to everything else.
-                await asyncio.sleep(loop.time() - began)
-                continue
-            surplus = self._placement.hosts_to_stop()
-            if not surplus:
-                surplus_since = None
-            elif surplus_since is None:
-                surplus_since = loop.time()
-            elif loop.time() - surplus_since > STOP_AFTER_S:
-                self._stop(surplus[-1])
-            await asyncio.sleep(INTERVAL_S)
+            try:
+                await asyncio.sleep(await self._keep())
+            except Exception:  # There must be session actors as long as there is a registry.
+                log.exception("session actors not kept")
+                await asyncio.sleep(RETRY_S)
+
+    async def _keep(self) -> float:
+        """Start or stop one; return for how many seconds to rest."""
+        now = asyncio.get_running_loop().time
+        if self._placement.hosts_to_start():
+            began = now()
+            await self._start_one()
+            # A start takes seconds of CPU: as long again is left to everything else.
+            return now() - began
+        surplus = self._placement.hosts_to_stop()
+        if not surplus:
+            self._surplus_since = None
+        elif self._surplus_since is None:
+            self._surplus_since = now()
+        elif now() - self._surplus_since > STOP_AFTER_S:
+            self._stop(surplus[-1])
+        return INTERVAL_S
 
     async def _start_one(self) -> None:
         taken = self._placement.hosts.keys() | self._placement.starting
@@ -92,5 +100,5 @@ class SessionActorPool:
 
     def _stop(self, name: str) -> None:
         self._watch.forget(name)
-        with suppress(ValueError):  # It has gone by itself.
+        with suppress(ValueError, RayError):  # It has gone by itself.
             ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)

@@ -1,10 +1,12 @@
 """The registry actor: the registry in a process of its own, and the session actors it keeps."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import ray
+import structlog
 
 from actors.cluster import MAX_CONCURRENCY, NAMESPACE, REGISTRY
 from actors.local_model import LocalModel, local_model_installed
@@ -28,6 +30,8 @@ START_RETRY_S = 1.0
 
 Answer = TypeVar("Answer")
 
+log = structlog.get_logger(__name__)
+
 
 class RegistryActor(Callee):
     """Owns the database, and decides where sessions live.
@@ -49,8 +53,18 @@ class RegistryActor(Callee):
         self._rooms: dict[str, object] = {}
         self._tasks: list[asyncio.Future[None]] = []
         self._answerable = asyncio.Event()
-        self._started = asyncio.ensure_future(self._start(load_settings(**settings)))
-        self._started.add_done_callback(lambda _: self._answerable.set())
+        self._started = asyncio.ensure_future(self._begin(load_settings(**settings)))
+
+    async def _begin(self, settings: Settings) -> None:
+        try:
+            await self._start(settings)
+        except Exception:
+            # A life that could not begin leaves its place to the next one.
+            log.exception("registry not started")
+            await asyncio.sleep(START_RETRY_S)
+            os._exit(1)
+        self._problem = None
+        self._answerable.set()
 
     async def _start(self, settings: Settings) -> None:
         store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
@@ -98,10 +112,7 @@ class RegistryActor(Callee):
     async def room(self, name: str) -> object:
         """Return the registry or what it keeps, once it is there."""
         await self._answerable.wait()
-        if self._started.done():
-            # Raises what nobody foresaw, if that ended it.
-            self._started.result()
-        elif self._problem is not None:
+        if self._problem is not None:
             raise self._problem
         return self._rooms[name]
 

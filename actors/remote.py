@@ -13,16 +13,13 @@ from ray.exceptions import RayError
 
 from actors.direct import DirectConnection, DirectServer
 from everruns.errors import EverrunsError, HostLost
+from everruns.ids import new_id
 from everruns.tools.base import ToolError
 
 CALL_TIMEOUT_S = 60.0
 RETRY_S = 0.1
 
 log = structlog.get_logger(__name__)
-
-
-class UnforeseenError(Exception):
-    """A call failed in the actor for a reason that nobody foresaw; the actor's log tells more."""
 
 
 class Callee(ABC):
@@ -47,8 +44,10 @@ class Callee(ABC):
 
     async def _answer(self, request: bytes) -> bytes:
         # Pickled here and not by Ray, whose own way takes a fifth of the whole call.
-        name, method, args, kwargs = pickle.loads(request)  # noqa: S301 - see actors.direct
+        called = "?"
         try:
+            name, method, args, kwargs = pickle.loads(request)  # noqa: S301 - see actors.direct
+            called = f"{name}.{method}"
             value = await getattr(await self.room(name), method)(*args, **kwargs)
             return pickle.dumps((value, None), pickle.HIGHEST_PROTOCOL)
         except (EverrunsError, ToolError) as error:
@@ -57,9 +56,12 @@ class Callee(ABC):
             # What the call waited for was broken off; whoever called must not wait for it.
             lost = HostLost("A part of the cluster is stopping. Try again shortly.", None, 1.0)
             return pickle.dumps((None, lost), pickle.HIGHEST_PROTOCOL)
-        except Exception as error:
-            log.exception("call failed", room=name, method=method)
-            unforeseen = UnforeseenError(f"{name}.{method}: {type(error).__name__}: {error}")
+        except Exception:
+            call_id = new_id("call")
+            log.exception("call failed", call=called, call_id=call_id)
+            unforeseen = EverrunsError(
+                f"Something went wrong in a part of the server. Its log tells more under {call_id}."
+            )
             return pickle.dumps((None, unforeseen), pickle.HIGHEST_PROTOCOL)
 
 
@@ -103,11 +105,19 @@ class Line:
                 handle = self._handle = self._handle or self._find()
                 where: Any = handle.address.remote()
                 node, address = await where
-                if address and node == ray.get_runtime_context().get_node_id():
-                    self._call = (await DirectConnection.connect(address)).call
-                else:
-                    self._call = _through_ray(handle)
+                is_near = node == ray.get_runtime_context().get_node_id()
+                connection = await _connection(address) if address and is_near else None
+                self._call = connection.call if connection else _through_ray(handle)
             return self._call
+
+
+async def _connection(address: str) -> DirectConnection | None:
+    """Return a direct connection; none where there is only the way through Ray."""
+    try:
+        return await DirectConnection.connect(address)
+    except OSError as error:
+        log.warning("no direct connection", error=str(error))
+        return None
 
 
 def _through_ray(handle: "ActorHandle[Any]") -> Callable[[bytes], Awaitable[bytes]]:

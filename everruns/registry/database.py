@@ -44,7 +44,7 @@ class Database:
         Raises:
             Overloaded: Too many calls are waiting.
         """
-        return await self._run(self._readers, lambda: call(*args, **kwargs))
+        return await self._unless_overloaded(self._readers, lambda: call(*args, **kwargs))
 
     async def write(
         self,
@@ -57,22 +57,23 @@ class Database:
         Raises:
             Overloaded: Too many calls are waiting.
         """
-        return await self._run(self._writer, lambda: call(*args, **kwargs))
+        return await self._unless_overloaded(self._writer, lambda: call(*args, **kwargs))
 
     async def append(self, appends: Sequence[Append]) -> list[Verdict]:
-        """Store appends; see ``Store.append``. They do not wait for other writes.
+        """Store appends; see ``Store.append``. They wait for no other write, whatever there is.
 
-        Raises:
-            Overloaded: Too many calls are waiting.
+        ``EventLog`` bounds how many there are.
         """
-        return await self._run(self._appender, lambda: self.store.append(appends))
+        return await _run(self._appender, lambda: self.store.append(appends))
 
-    async def _run(self, threads: ThreadPoolExecutor, call: Callable[[], Answer]) -> Answer:
+    async def _unless_overloaded(
+        self, threads: ThreadPoolExecutor, call: Callable[[], Answer]
+    ) -> Answer:
         if self._waiting >= MAX_WAITING:
             raise Overloaded("The database has too much to do. Try again shortly.", None, 1.0)
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, call)
+            return await _run(threads, call)
         finally:
             self._waiting -= 1
 
@@ -95,11 +96,15 @@ class Database:
 
     async def close(self) -> None:
         """Let the writes under way end, then close the store."""
-        await self._run(self._appender, lambda: None)
-        await self.write(self.store.close)
+        await _run(self._appender, lambda: None)
+        await _run(self._writer, self.store.close)
         self._writer.shutdown(wait=False)
         self._appender.shutdown(wait=False)
         self._readers.shutdown(wait=False)
+
+
+async def _run(threads: ThreadPoolExecutor, call: Callable[[], Answer]) -> Answer:
+    return await asyncio.get_running_loop().run_in_executor(threads, call)
 
 
 def receipt_of(idempotency: Idempotency | None, answer: str, resource_id: str) -> Receipt | None:

@@ -67,8 +67,8 @@ class HostWatch:
                 self._placement.host_started(name, held.keys() - behind)
                 if strays := held.keys() - self._placement.hosts[name]:
                     await host.leave(list(strays))
-        except (HostLost, TimeoutError):
-            log.warning("session host does not answer", host=name)
+        except (EverrunsError, TimeoutError) as error:
+            log.warning("session host not taken over", host=name, error=repr(error))
             self._placement.host_lost(name)
         self.watch(name)
 
@@ -79,7 +79,8 @@ class HostWatch:
 
     def forget(self, name: str) -> None:
         """Watch a host no longer: it has gone for good."""
-        self._watching.pop(name).cancel()
+        if watching := self._watching.pop(name, None):
+            watching.cancel()
         self._placement.host_stopped(name)
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ class Append:
     Attributes:
         session_id: Whose log.
         expected: Sequence the first event must get; the log's length plus one.
-        events: One or more events, numbered from ``expected``.
+        events: Events numbered from ``expected``; none where only the summary changes.
         summary: What the session's row says after them.
     """
 
@@ -148,7 +148,10 @@ class Store(Protocol):
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
     ) -> None:
-        """Store a new session with its first files; the same session again changes nothing."""
+        """Store a new session with its first files; the same session again changes nothing.
+
+        The id of a session that was deleted is never used again.
+        """
         ...
 
     def find_session(self, session_id: str) -> Session | None:

@@ -111,6 +111,12 @@ def _what_to_do(data_dir: Path, detail: str) -> str:
         )
     if _is_full_disk(detail):
         return f"The disk of the data directory {data_dir} is full. Free some space on it"
+    if "Corrupt journal" in detail:
+        return (
+            f"The journal in {data_dir} is damaged, and the database lacks what it holds. Put a"
+            " backup of both back, or move the folder journal away to go on without the last"
+            " moments before the server ended; the log has the details"
+        )
     if _is_damage(detail):
         return (
             f"The database in {data_dir} is damaged. Put a backup of it back, or move the"
@@ -146,11 +152,16 @@ def answering(engine: Engine) -> Generator[None]:
         if isinstance(getattr(error, "orig", error), duckdb.FatalException):
             # DuckDB answers nothing more until its file is closed and opened again.
             engine.dispose()
-        if _is_full_disk(detail):
-            raise StoreUnavailable(
-                "The server's disk is full: nothing was stored. Free some space on it"
-            ) from None
-        raise StoreUnavailable("The database did not answer. Try again in a moment") from None
+        raise not_stored(detail) from None
+
+
+def not_stored(detail: str) -> StoreUnavailable:
+    """Return what a caller is told, for what a database, a disk or a file system said."""
+    if _is_full_disk(detail):
+        return StoreUnavailable(
+            "The server's disk is full: nothing was stored. Free some space on it"
+        )
+    return StoreUnavailable("The database did not answer. Try again in a moment")
 
 
 def _detail(error: Exception) -> str:

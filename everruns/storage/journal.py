@@ -7,6 +7,7 @@ is damage.
 """
 
 import os
+import re
 import struct
 import zlib
 from collections import deque
@@ -19,6 +20,7 @@ import structlog
 FILE_BYTES = 4 * 1024 * 1024
 _FRAME = struct.Struct("<4sII")
 _MARK = b"EVJ1"
+_NAME = re.compile(r"\d{12}")
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +35,7 @@ class _File:
     descriptor: int
     size: int = 0
     undone: int = 0
+    torn: bool = False
 
 
 class Journal:
@@ -54,10 +57,10 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
+        _make_durable(folder.parent)
         self._folder = folder
         self._lock = Lock()
-        self._broken = False
-        self._old = sorted(folder.iterdir())
+        self._old = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
         self.left = _read(self._old)
         self._number = int(self._old[-1].name) if self._old else 0
         self._files = deque([self._new_file()])
@@ -65,37 +68,44 @@ class Journal:
     def forget_left(self) -> None:
         """Remove what an earlier life left; all of it is done."""
         for path in self._old:
-            path.unlink()
+            _remove(path)
         self._old, self.left = [], []
 
     def write(self, entry: bytes) -> None:
         """Add an entry; it is durable when this returns.
 
         Raises:
-            OSError: It is not, and never will be.
+            OSError: It is not. Where even this could not be made sure of, an entry that was
+                refused may still be found by the next life, and no other is taken until it can.
         """
-        frame = _FRAME.pack(_MARK, len(entry), zlib.crc32(entry)) + entry
+        frame = _frame(entry)
         with self._lock:
-            if self._broken or not self._files:
-                raise OSError("The journal cannot be written any longer.")
+            self._check()
             if self._files[-1].size >= FILE_BYTES:
                 self._files.append(self._new_file())
             file = self._files[-1]
             try:
-                written = 0
-                while written < len(frame):
-                    written += os.write(file.descriptor, frame[written:])
-                os.fdatasync(file.descriptor)
+                _write(file.descriptor, frame)
             except OSError:
+                file.torn = True
                 self._take_back(file)
                 raise
             file.size += len(frame)
             file.undone += 1
 
-    def done(self, count: int) -> None:
-        """Note that the oldest so many entries are done."""
+    def check(self) -> None:
+        """Return when entries can be written, as far as that is known.
+
+        Raises:
+            OSError: They cannot.
+        """
         with self._lock:
-            while count and self._files[0].undone:
+            self._check()
+
+    def done(self, count: int) -> None:
+        """Note that the oldest so many entries are done; they may be left for the next life."""
+        with self._lock:
+            while count and self._files and self._files[0].undone:
                 file = self._files[0]
                 finished = min(count, file.undone)
                 file.undone -= finished
@@ -103,32 +113,52 @@ class Journal:
                 if file.undone:
                     continue
                 if len(self._files) > 1:
-                    self._remove(self._files.popleft())
+                    os.close(self._files.popleft().descriptor)
+                    _remove(file.path)
                 elif file.size:
-                    # Need not be durable: what is done already may be done again.
-                    os.ftruncate(file.descriptor, 0)
-                    file.size = 0
+                    _empty(file)
+
+    def keep_aside(self, entry: bytes) -> Path:
+        """Store, durably and for good, what cannot be done; return the file it is added to.
+
+        Raises:
+            OSError: It is not stored.
+        """
+        path = self._folder.with_name(f"{self._folder.name}.refused")
+        descriptor = _open(path, os.O_APPEND)
+        try:
+            _write(descriptor, _frame(entry))
+        finally:
+            os.close(descriptor)
+        _make_durable(path.parent)
+        return path
 
     def close(self) -> None:
         """Let go of the files; they go too, unless entries are left in them."""
         with self._lock:
             while self._files:
                 file = self._files.popleft()
-                if file.undone:
-                    os.close(file.descriptor)
-                else:
-                    self._remove(file)
+                os.close(file.descriptor)
+                if not file.undone:
+                    _remove(file.path)
+
+    def _check(self) -> None:
+        if not self._files:
+            raise OSError("The journal is closed")
+        if self._files[-1].torn:
+            self._take_back(self._files[-1])
 
     def _new_file(self) -> _File:
         self._number += 1
         path = self._folder / f"{self._number:012}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        folder = os.open(self._folder, os.O_RDONLY)
+        file = _File(path, _open(path, os.O_APPEND | os.O_EXCL))
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return _File(path, descriptor)
+            _make_durable(self._folder)
+        except OSError:
+            os.close(file.descriptor)
+            _remove(path)
+            raise
+        return file
 
     def _take_back(self, file: _File) -> None:
         """Remove what a failed write left: found later, it would stand for another entry."""
@@ -136,12 +166,51 @@ class Journal:
             os.ftruncate(file.descriptor, file.size)
             os.fdatasync(file.descriptor)
         except OSError as error:
-            self._broken = True
-            _log.error("journal_broken", file=str(file.path), detail=str(error))
+            _log.error("journal_not_writable", file=str(file.path), detail=str(error))
+            raise
+        file.torn = False
 
-    def _remove(self, file: _File) -> None:
-        os.close(file.descriptor)
-        file.path.unlink()
+
+def _write(descriptor: int, content: bytes) -> None:
+    written = 0
+    while written < len(content):
+        written += os.write(descriptor, content[written:])
+    os.fdatasync(descriptor)
+
+
+def _make_durable(folder: Path) -> None:
+    """Let the names of the files in a folder outlast a failure of the power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, flags: int) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600)
+
+
+# What is done already may be done again, so it does no harm where it stays.
+
+
+def _empty(file: _File) -> None:
+    try:
+        os.ftruncate(file.descriptor, 0)
+        file.size = 0
+    except OSError as error:
+        _log.warning("journal_not_emptied", file=str(file.path), detail=str(error))
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        _log.warning("journal_not_removed", file=str(path), detail=str(error))
+
+
+def _frame(entry: bytes) -> bytes:
+    return _FRAME.pack(_MARK, len(entry), zlib.crc32(entry)) + entry
 
 
 def _read(paths: list[Path]) -> list[bytes]:

@@ -6,20 +6,21 @@ goes into the database a tenth of a second later, in one transaction, or at once
 what it is about. After a crash the journal says what the database lacks.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from threading import Condition, Lock, Thread
 
-import orjson
 import structlog
 from sqlalchemy import Engine
 
 from everruns.domain.events import Event
-from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.sessions import Session
 from everruns.errors import StoreUnavailable
 from everruns.storage.base import Append, EventQuery, ListQuery, Verdict
-from everruns.storage.database import answering
+from everruns.storage.database import not_stored
 from everruns.storage.encryption import Cipher
+from everruns.storage.entries import after, decode, encode, end, joined
 from everruns.storage.journal import Journal
 from everruns.storage.sql import SqlStore
 from everruns.storage.verdicts import judge
@@ -65,18 +66,9 @@ class JournaledStore(SqlStore):
         self._applier.start()
 
     def _recover(self) -> None:
-        left = [append for entry in self._journal.left for append in _decode(entry)]
+        left = [append for entry in self._journal.left for append in decode(entry)]
         for start in range(0, len(left), MAX_APPENDS):
-            batch = left[start : start + MAX_APPENDS]
-            lengths = super().log_lengths([append.session_id for append in batch])
-            self._apply(
-                [
-                    append
-                    for append in batch
-                    # In the database already; deciding so by its events would take long.
-                    if not (append.events and _end(append) <= lengths.get(append.session_id, 0))
-                ]
-            )
+            self._apply(self._lacking(left[start : start + MAX_APPENDS]))
         if left:
             _log.info("journal_recovered", appends=len(left))
         self._journal.forget_left()
@@ -104,11 +96,11 @@ class JournaledStore(SqlStore):
         return [event.body for event in self.read_events(session_id, query)]
 
     def _write(self, accepted: Sequence[Append]) -> None:
-        entry = _encode(accepted)
+        entry = encode(accepted)
         with self._changed:
             # Nothing is lost when the database does not keep up, but memory has an end.
             self._wait_until(lambda: self._gathered_bytes < MAX_GATHERED_BYTES)
-        with answering(self._engine):
+        with self._writing_journal():
             self._journal.write(entry)
         if len(self._logs) > REMEMBERED_LOGS:
             self._logs = {
@@ -122,7 +114,7 @@ class JournaledStore(SqlStore):
             self._gathered_bytes += len(entry)
             self._changed.notify_all()
         for append in accepted:
-            self._logs[append.session_id] = _end(append), self._written
+            self._logs[append.session_id] = end(append), self._written
 
     # Reading: first the database gets what it lacks
 
@@ -186,33 +178,42 @@ class JournaledStore(SqlStore):
     # From the journal to the database
 
     def _apply_all(self) -> None:
+        doubtful = False
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._gathered or self._closing)
                 if not self._gathered:
-                    return
+                    break
                 self._changed.wait_for(
                     lambda: self._wanted > self._applied or self._closing, APPLY_AFTER_S
                 )
                 entries = self._next_entries()
+            appends = [append for appends, _ in entries for append in appends]
             try:
-                self._apply([append for appends, _ in entries for append in appends])
+                self._apply(self._lacking(appends) if doubtful else appends)
                 self._journal.done(len(entries))
             except Exception as error:  # noqa: BLE001 - this thread must go on, whatever it is
-                # Who reads learns of it. What was written stays in the journal.
+                # Who reads learns of it. What was written stays in the journal. A commit that
+                # raises may have stored everything all the same.
+                doubtful = True
                 _log.exception("journal_not_applied", entries=len(entries))
                 with self._changed:
                     self._problem = _unavailable(error)
                     self._changed.notify_all()
                     if self._changed.wait_for(lambda: self._closing, RETRY_S):
-                        return
+                        break
                 continue
+            doubtful = False
             with self._changed:
                 self._problem = None
                 del self._gathered[: len(entries)]
                 self._gathered_bytes -= sum(size for _, size in entries)
                 self._applied += len(entries)
                 self._changed.notify_all()
+        with self._changed:
+            # Nobody is to wait for what does not come.
+            self._problem = self._problem or StoreUnavailable("The server is stopping")
+            self._changed.notify_all()
 
     def _next_entries(self) -> list[tuple[Sequence[Append], int]]:
         entries: list[tuple[Sequence[Append], int]] = []
@@ -224,12 +225,48 @@ class JournaledStore(SqlStore):
             entries.append(entry)
         return entries
 
+    def _lacking(self, appends: Sequence[Append]) -> list[Append]:
+        """Return what the database may lack of appends that it may have in part or whole."""
+        lengths = super().log_lengths([append.session_id for append in appends])
+        if gone := {append.session_id for append in appends} - lengths.keys():
+            _log.info("journal_of_deleted_sessions", sessions=len(gone))
+        return [
+            after(append, lengths[append.session_id])
+            for append in appends
+            if end(append) >= lengths.get(append.session_id, sys.maxsize)
+        ]
+
     def _apply(self, appends: Sequence[Append]) -> None:
-        joined = _joined(appends)
-        for append, verdict in zip(joined, super().append(joined), strict=True):
-            if verdict is not None:
-                # Only where the journal and the database are not of the same time.
-                _log.error("journal_entry_refused", session_id=append.session_id, code=verdict.code)
+        together = joined(appends)
+        for append, verdict in zip(together, super().append(together), strict=True):
+            if verdict is None:
+                continue
+            # Only where the journal and the database are not of the same time: one of them was
+            # taken from a backup. Whoever goes on with the session goes on from the database.
+            kept = self._journal.keep_aside(encode([append]))
+            self._logs.pop(append.session_id, None)
+            _log.error(
+                "journal_entry_refused",
+                session_id=append.session_id,
+                code=verdict.code,
+                kept=str(kept),
+            )
+
+    # The store itself
+
+    def ping(self) -> None:
+        """Return when the store answers and takes appends."""
+        with self._writing_journal():
+            self._journal.check()
+        super().ping()
+
+    @contextmanager
+    def _writing_journal(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            _log.error("journal_failed", detail=str(error))
+            raise not_stored(str(error)) from None
 
     def close(self) -> None:
         """Bring everything into the database and let go of it."""
@@ -245,53 +282,3 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     if isinstance(error, StoreUnavailable):
         return error
     return StoreUnavailable("The database does not take what was stored. The log has the details")
-
-
-def _end(append: Append) -> int:
-    """Return how long a log is after an append."""
-    return append.expected - 1 + len(append.events)
-
-
-def _joined(appends: Sequence[Append]) -> list[Append]:
-    """Make one append of those that follow each other in a log."""
-    logs: dict[str, Append] = {}
-    for append in appends:
-        first = logs.get(append.session_id)
-        logs[append.session_id] = (
-            append
-            if first is None
-            else replace(append, expected=first.expected, events=[*first.events, *append.events])
-        )
-    return list(logs.values())
-
-
-def _encode(appends: Sequence[Append]) -> bytes:
-    return orjson.dumps(
-        [
-            (
-                append.session_id,
-                append.expected,
-                append.summary.model_dump(mode="json"),
-                [
-                    (event.id, event.type, event.turn_id, event.ts, event.body.decode())
-                    for event in append.events
-                ],
-            )
-            for append in appends
-        ]
-    )
-
-
-def _decode(entry: bytes) -> list[Append]:
-    return [
-        Append(
-            session_id,
-            expected,
-            [
-                Event(session_id, sequence, identity, kind, turn_id, ts, body.encode())
-                for sequence, (identity, kind, turn_id, ts, body) in enumerate(events, expected)
-            ],
-            SessionSummary.model_validate(summary),
-        )
-        for session_id, expected, summary, events in orjson.loads(entry)
-    ]

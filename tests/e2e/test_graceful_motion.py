@@ -23,6 +23,7 @@ REDEPLOY_WITHIN_S = 120
 RECONNECT_S = 0.1
 DRAINING_S = 2
 SESSIONS = 4
+MORE_THAN_WERE_CONNECTED = 400
 
 
 @pytest.fixture(scope="module")
@@ -120,15 +121,20 @@ async def test_a_request_whose_replica_dies_is_answered_with_an_error_of_ours(
 ) -> None:
     victim, _ = replicas(server)
     victim.suspend()
-    async with httpx.AsyncClient(base_url=server.address, timeout=30) as caller:
-        asking = [asyncio.create_task(caller.get("/health")) for _ in range(100)]
-        answered, waiting = await asyncio.wait(asking, timeout=2)
+    limits = httpx.Limits(max_connections=MORE_THAN_WERE_CONNECTED)
+    async with httpx.AsyncClient(base_url=server.address, timeout=30, limits=limits) as caller:
+        waiting: set[asyncio.Task[httpx.Response]] = set()
+        while not waiting:  # HAProxy learns of a replica a moment after it is up.
+            asking = [
+                asyncio.create_task(caller.get("/health")) for _ in range(MORE_THAN_WERE_CONNECTED)
+            ]
+            answered, waiting = await asyncio.wait(asking, timeout=3)
         victim.kill()
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
 
     assert all(task.result().is_success for task in answered)
     # HAProxy closes a connection silently, for its client to try again, if it had sent the
-    # request over a connection that it had used before.
+    # request over a connection that it had used before. The others are new.
     errors = [outcome for outcome in outcomes if isinstance(outcome, httpx.Response)]
     assert errors
     for error in errors:

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import pickle
 from typing import Any
 
 import pytest
 
-from actors.remote import Callee, Line, Remote, UnforeseenError
-from everruns.errors import HostLost, SessionNotFound
+from actors.remote import Callee, Line, Remote
+from everruns.errors import EverrunsError, HostLost, SessionNotFound
 from everruns.tools.base import ToolError
 from tests.waiting import POLL_S
 
@@ -82,9 +83,16 @@ async def test_errors_come_back_as_they_were_raised(house, name: str):
         await remote(name).fail("tool")
 
 
-async def test_mistakes_name_what_was_called(house, name: str):
-    with pytest.raises(UnforeseenError, match=r"room\.fail: ZeroDivisionError: a mistake"):
+async def test_mistakes_are_told_by_the_log_alone(house, name: str):
+    with pytest.raises(EverrunsError, match=r"log tells more under call_[0-9a-f]{32}") as mistake:
         await remote(name).fail("bug")
+    assert mistake.value.code == "INTERNAL_ERROR"
+
+
+async def test_what_cannot_be_understood_is_answered(house, name: str):
+    request: Any = house.call.remote(b"no pickle")
+    _, error = pickle.loads(await request)
+    assert error.code == "INTERNAL_ERROR"
 
 
 async def test_a_call_that_is_broken_off_in_the_actor_is_not_waited_for(house, name: str):

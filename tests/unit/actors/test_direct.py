@@ -103,6 +103,25 @@ async def test_when_the_other_process_ends_all_who_wait_learn_of_it(connect: Con
         await connect("\0everruns-test-that-ends")
 
 
+async def test_a_request_that_cannot_be_answered_is_not_waited_for(connect: Connect):
+    async def fail(_request: bytes) -> bytes:
+        raise MemoryError
+
+    server = DirectServer(fail)
+    address = await server.address()
+    assert address is not None
+    with pytest.raises(ConnectionError):
+        await (await connect(address)).call(b"anything")
+    server.close()
+
+
+async def test_all_who_ask_for_the_address_at_once_get_the_same(answers: Answers):
+    server = DirectServer(answers.answer)
+    addresses = await asyncio.gather(*(server.address() for _ in range(3)))
+    assert len(set(addresses)) == 1
+    server.close()
+
+
 async def test_what_was_asked_is_done_though_who_asked_has_gone(
     address: str, answers: Answers, connect: Connect
 ):

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from everruns.domain.idempotency import Idempotency
-from everruns.errors import IdempotencyKeyReused
+from everruns.errors import IdempotencyKeyReused, Overloaded
+from everruns.registry import database as module
 from everruns.registry.database import Database, receipt_of
 from everruns.storage.memory import MemoryStore
 
@@ -47,6 +48,23 @@ async def test_errors_of_the_store_reach_the_caller(database: Database):
     for run in (database.read, database.write):
         with pytest.raises(LookupError, match="from the store"):
             await run(fail)
+
+
+async def test_appends_and_the_end_do_not_wait_for_room_among_reads_and_writes(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "MAX_WAITING", 1)
+    database = Database(MemoryStore())
+    released = threading.Event()
+    reading = asyncio.create_task(database.read(released.wait, 10))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await database.write(database.store.ping)
+    assert await database.append([]) == []
+    closing = asyncio.create_task(database.close())
+    released.set()
+    assert await reading
+    await closing
 
 
 async def test_an_earlier_answer_is_found_by_key_and_request(database: Database):

@@ -72,7 +72,7 @@ def test_closing_leaves_what_is_undone(tmp_path: Path):
     journal.write(b"one")
     journal.close()
     assert left(tmp_path) == [b"one"]
-    with pytest.raises(OSError, match="cannot be written"):
+    with pytest.raises(OSError, match="closed"):
         journal.write(b"two")
 
 
@@ -135,7 +135,7 @@ def test_a_write_that_failed_is_taken_back(tmp_path: Path, monkeypatch: pytest.M
     assert left(tmp_path) == [b"one", b"three"]
 
 
-def test_a_write_that_cannot_be_taken_back_is_the_last(
+def test_after_a_write_that_cannot_be_taken_back_none_is_taken_until_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     journal = Journal(tmp_path)
@@ -145,7 +145,58 @@ def test_a_write_that_cannot_be_taken_back_is_the_last(
 
     with monkeypatch.context() as broken:
         broken.setattr(module.os, "fdatasync", fail)
+        for attempt in (b"one", b"two"):
+            with pytest.raises(OSError, match="Input/output"):
+                journal.write(attempt)
         with pytest.raises(OSError, match="Input/output"):
-            journal.write(b"one")
-    with pytest.raises(OSError, match="cannot be written"):
-        journal.write(b"two")
+            journal.check()
+    journal.check()
+    journal.write(b"three")
+    assert left(tmp_path) == [b"three"]
+
+
+@pytest.mark.parametrize("call", ["ftruncate", "unlink"])
+def test_what_is_done_may_stay_where_files_cannot_be_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+):
+    monkeypatch.setattr(module, "FILE_BYTES", 1)
+    journal = Journal(tmp_path)
+    journal.write(b"one")
+    journal.write(b"two")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as unchangeable:
+        target = module.os if call == "ftruncate" else Path
+        unchangeable.setattr(target, call, refuse)
+        journal.done(2)
+    journal.write(b"three")
+    assert left(tmp_path)[-1] == b"three"
+    journal.done(1)
+
+
+def test_what_is_kept_aside_is_no_part_of_the_journal(tmp_path: Path):
+    journal = Journal(tmp_path / "journal")
+    kept = journal.keep_aside(b"one")
+    assert journal.keep_aside(b"two") == kept
+    assert b"one" in kept.read_bytes()
+    assert left(tmp_path / "journal") == []
+
+
+def test_other_files_in_the_folder_are_left_alone(tmp_path: Path):
+    journal = written(tmp_path, b"one")
+    note = journal.with_name("note.txt")
+    note.write_text("mine")
+    again = Journal(tmp_path)
+    again.forget_left()
+    again.close()
+    assert list(tmp_path.iterdir()) == [note]
+
+
+def test_a_closed_journal_takes_nothing_more(tmp_path: Path):
+    journal = Journal(tmp_path)
+    journal.close()
+    journal.done(1)
+    with pytest.raises(OSError, match="closed"):
+        journal.write(b"one")

@@ -1,24 +1,33 @@
 """The journaled store does what the store in memory does, though it lives many lives."""
 
+import errno
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
-from everruns.storage import journaled
+from everruns.storage import journal, journaled
 from everruns.storage.base import Append, EventQuery, ListQuery
-from everruns.storage.data_directory import JOURNAL_FOLDER, open_store
+from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
+from everruns.storage.journal import Journal
 from everruns.storage.journaled import JournaledStore
 from everruns.storage.memory import MemoryStore
 from everruns.storage.sql import SqlStore
 
+Answer = TypeVar("Answer")
+
 TIME = "2026-01-01T00:00:00.000Z"
 SESSIONS = [f"session_{number:032x}" for number in range(3)]
+MORE_SESSIONS = [f"session_{number:032x}" for number in range(3, 6)]
 
 
 def session(session_id: str) -> Session:
@@ -46,6 +55,8 @@ class Lives(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.sessions = list(SESSIONS)
+        self.later = list(MORE_SESSIONS)
         self.memory = MemoryStore()
         self.folder = self.make_folder()
         self.store = open_store(self.folder)
@@ -62,7 +73,7 @@ class Lives(RuleBasedStateMachine):
     @rule(
         batch=st.lists(
             st.tuples(
-                st.sampled_from(SESSIONS),
+                st.integers(0, len(SESSIONS + MORE_SESSIONS) - 1),
                 st.sampled_from([0, 0, 0, 0, -1, -2, 1]),
                 st.integers(0, 3),
                 st.sampled_from(["", "a", "long"]),
@@ -71,14 +82,14 @@ class Lives(RuleBasedStateMachine):
             max_size=4,
         )
     )
-    def append(self, batch: list[tuple[str, int, int, str]]) -> None:
-        lengths = self.memory.log_lengths(SESSIONS)
-        places = [max(1, lengths.get(session_id, 0) + 1 + off) for session_id, off, *_ in batch]
-        appends = [
+    def append(self, batch: list[tuple[int, int, int, str]]) -> None:
+        lengths = self.memory.log_lengths(self.sessions)
+        appends: list[Append] = []
+        for number, off, count, text in batch:
+            session_id = self.sessions[number % len(self.sessions)]
+            place = max(1, lengths.get(session_id, 0) + 1 + off)
             # Summaries alone are appended to logs that have something to sum up.
-            append(session_id, place, max(count, place == 1), text)
-            for place, (session_id, _, count, text) in zip(places, batch, strict=True)
-        ]
+            appends.append(append(session_id, place, max(count, place == 1), text))
         told = [type(verdict) for verdict in self.store.append(appends)]
         assert told == [type(verdict) for verdict in self.memory.append(appends)]
 
@@ -86,17 +97,20 @@ class Lives(RuleBasedStateMachine):
     def delete(self, session_id: str) -> None:
         assert self.store.delete_session(session_id) == self.memory.delete_session(session_id)
 
-    @rule(session_id=st.sampled_from(SESSIONS))
-    def create(self, session_id: str) -> None:
-        self.insert(session_id)
+    @precondition(lambda self: self.later)
+    @rule()
+    def create(self) -> None:
+        self.sessions.append(self.later.pop())
+        self.insert(self.sessions[-1])
 
     @rule()
     def live_again(self) -> None:
         self.store.close()
         self.store = open_store(self.folder)
 
-    @rule(session_id=st.sampled_from(SESSIONS), text=st.sampled_from(["x", "lost?"]))
-    def die_with_an_append_in_the_journal_alone(self, session_id: str, text: str) -> None:
+    @rule(number=st.integers(0, 5), text=st.sampled_from(["x", "lost?"]))
+    def die_with_an_append_in_the_journal_alone(self, number: int, text: str) -> None:
+        session_id = self.sessions[number % len(self.sessions)]
         expected = self.memory.log_lengths([session_id]).get(session_id, 0) + 1
         one = [append(session_id, expected, 2, text)]
         with pytest.MonkeyPatch.context() as unavailable:
@@ -105,19 +119,46 @@ class Lives(RuleBasedStateMachine):
             self.store.close()
         self.store = open_store(self.folder)
 
+    @rule(steps=st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=6))
+    def die_before_the_journal_is_emptied(self, steps: list[tuple[int, bool]]) -> None:
+        session_id = self.sessions[-1]
+        with pytest.MonkeyPatch.context() as unavailable:
+            unavailable.setattr(Journal, "done", lambda *_: None)
+            for count, is_read in steps:
+                length = self.memory.log_lengths([session_id]).get(session_id, 0)
+                one = [append(session_id, length + 1, max(count, length == 0), f"{count}")]
+                assert bool(self.store.append(one)[0]) == bool(self.memory.append(one)[0])
+                if is_read:
+                    self.store.read_events(session_id, EventQuery())
+            self.store.close()
+        self.store = open_store(self.folder)
+
+    @rule(number=st.integers(0, 5), counts=st.lists(st.integers(0, 2), min_size=1, max_size=3))
+    def commit_and_fail(self, number: int, counts: list[int]) -> None:
+        session_id = self.sessions[number % len(self.sessions)]
+        with pytest.MonkeyPatch.context() as failing:
+            failed = fail_after_the_next_append(failing)
+            for count in counts:
+                length = self.memory.log_lengths([session_id]).get(session_id, 0)
+                one = [append(session_id, length + 1, max(count, length == 0), f"{count}")]
+                verdict = self.memory.append(one)[0]
+                assert bool(self.store.append(one)[0]) == bool(verdict)
+                assert verdict or failed.wait(10)
+        in_the_end(self.store.unfinished_sessions)
+
     @rule()
     def read(self) -> None:
-        for session_id in SESSIONS:
+        for session_id in self.sessions:
             query = EventQuery()
-            assert self.store.read_events(session_id, query) == self.memory.read_events(
-                session_id, query
-            )
+            found = self.store.read_events(session_id, query)
+            assert found == self.memory.read_events(session_id, query)
             assert self.store.find_session(session_id) == self.memory.find_session(session_id)
         assert self.store.list_sessions(ListQuery()) == self.memory.list_sessions(ListQuery())
 
     @invariant()
     def knows_how_long_logs_are(self) -> None:
-        assert self.store.log_lengths(SESSIONS) == self.memory.log_lengths(SESSIONS)
+        known = self.store.log_lengths(self.sessions)
+        assert known == self.memory.log_lengths(self.sessions)
 
     def teardown(self) -> None:
         self.read()
@@ -133,7 +174,35 @@ def refuse_appends(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SqlStore, "append", refuse)
 
 
-def test_all_lives_are_one(tmp_path_factory: pytest.TempPathFactory):
+def fail_after_the_next_append(patch: pytest.MonkeyPatch) -> Event:
+    """Let the database store what comes next, and say that it did not."""
+    put, failed = SqlStore.append, Event()
+
+    def commit_and_fail(store: SqlStore, appends: list[Append]) -> object:
+        verdicts = put(store, appends)
+        if not failed.is_set():
+            failed.set()
+            raise StoreUnavailable("The database did not answer")
+        return verdicts
+
+    patch.setattr(SqlStore, "append", commit_and_fail)
+    return failed
+
+
+def in_the_end(read: Callable[[], Answer]) -> Answer:
+    """What the store answers when it is available again."""
+    while True:
+        try:
+            return read()
+        except StoreUnavailable:
+            continue
+
+
+def test_all_lives_are_one(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(journaled, "RETRY_S", 0.01)
+
     class Here(Lives):
         def make_folder(self) -> Path:
             return tmp_path_factory.mktemp("data")
@@ -177,12 +246,7 @@ def test_while_the_database_refuses_appends_go_on_and_readers_learn_why(
         with pytest.raises(StoreUnavailable, match="disk is full"):
             store.read_events(SESSIONS[0], EventQuery())
         assert store.append([append(SESSIONS[0], 2, 1)]) == [None]
-    while True:
-        try:
-            found = store.read_events(SESSIONS[0], EventQuery())
-            break
-        except StoreUnavailable:
-            continue
+    found = in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))
     assert [event.sequence for event in found] == [1, 2]
 
 
@@ -201,12 +265,7 @@ def test_the_database_is_tried_again_whatever_went_wrong(
     assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
     with pytest.raises(StoreUnavailable, match="does not take"):
         store.read_events(SESSIONS[0], EventQuery())
-    while True:
-        try:
-            assert len(store.read_events(SESSIONS[0], EventQuery())) == 1
-            break
-        except StoreUnavailable:
-            continue
+    assert len(in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))) == 1
 
 
 def test_more_than_memory_should_hold_is_refused_until_the_database_takes_it(
@@ -219,12 +278,7 @@ def test_more_than_memory_should_hold_is_refused_until_the_database_takes_it(
         assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
         with pytest.raises(StoreUnavailable, match="disk is full"):
             store.append([append(SESSIONS[0], 2, 1)])
-    while True:
-        try:
-            assert store.append([append(SESSIONS[0], 2, 1)]) == [None]
-            break
-        except StoreUnavailable:
-            continue
+    assert in_the_end(lambda: store.append([append(SESSIONS[0], 2, 1)])) == [None]
 
 
 def test_a_log_that_is_forgotten_is_looked_up(
@@ -235,14 +289,6 @@ def test_a_log_that_is_forgotten_is_looked_up(
         assert store.append([append(SESSIONS[0], place, 1)]) == [None]
         store.read_events(SESSIONS[0], EventQuery())
     assert store.log_lengths(SESSIONS) == {SESSIONS[0]: 5}
-
-
-def test_a_session_that_was_deleted_and_comes_again_has_an_empty_log(store: JournaledStore):
-    store.append([append(SESSIONS[0], 1, 3)])
-    store.delete_session(SESSIONS[0])
-    store.insert_session(session(SESSIONS[0]))
-    assert store.log_lengths(SESSIONS) == {SESSIONS[0]: 0}
-    assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
 
 
 def test_a_summary_that_only_the_journal_has_survives(
@@ -259,3 +305,79 @@ def test_a_summary_that_only_the_journal_has_survives(
     again.close()
     assert found is not None
     assert found.suspicion == len("suspicious")
+
+
+def test_steps_stored_by_a_commit_that_failed_do_not_take_later_ones_with_them(
+    store: JournaledStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(journaled, "RETRY_S", 0.2)
+    failed = fail_after_the_next_append(monkeypatch)
+    store.append([append(SESSIONS[0], 1, 2)])
+    assert failed.wait(10)
+    store.append([append(SESSIONS[0], 3, 1)])
+    found = in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))
+    assert [event.sequence for event in found] == [1, 2, 3]
+
+
+def test_a_summary_between_steps_does_not_take_later_ones_with_it(
+    store: JournaledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as dying:
+        dying.setattr(Journal, "done", lambda *_: None)
+        store.append([append(SESSIONS[0], 1, 2)])
+        store.append([append(SESSIONS[0], 3, 0, "suspicious")])
+        store.append([append(SESSIONS[0], 3, 2)])
+        store.read_events(SESSIONS[0], EventQuery())
+        refuse_appends(dying)
+        store.append([append(SESSIONS[0], 5, 2, "last")])
+        store.close()
+    again = open_store(tmp_path)
+    found = again.read_events(SESSIONS[0], EventQuery())
+    summed_up = again.find_session(SESSIONS[0])
+    again.close()
+    assert [event.sequence for event in found] == [1, 2, 3, 4, 5, 6]
+    assert summed_up is not None
+    assert summed_up.suspicion == len("last")
+
+
+def test_steps_that_an_older_database_cannot_have_are_kept_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data_dir, backup = tmp_path / "data", tmp_path / "backup"
+    store = open_store(data_dir)
+    store.insert_session(session(SESSIONS[0]))
+    store.append([append(SESSIONS[0], 1, 2)])
+    store.close()
+    shutil.copy(data_dir / DATABASE_FILE, backup)
+    store = open_store(data_dir)
+    store.append([append(SESSIONS[0], 3, 2)])
+    store.read_events(SESSIONS[0], EventQuery())
+    with monkeypatch.context() as dying:
+        refuse_appends(dying)
+        store.append([append(SESSIONS[0], 5, 1, "only the journal has this")])
+        store.close()
+
+    shutil.copy(backup, data_dir / DATABASE_FILE)
+    again = open_store(data_dir)
+    assert again.log_lengths(SESSIONS) == {SESSIONS[0]: 2}
+    assert again.append([append(SESSIONS[0], 3, 1)]) == [None]
+    again.close()
+    kept = data_dir / f"{JOURNAL_FOLDER}.refused"
+    assert b"only the journal has this" in kept.read_bytes()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_a_journal_that_cannot_be_written_is_told_to_whoever_asks_for_the_store(
+    store: JournaledStore, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(journal.os, "fdatasync", fail)
+        with pytest.raises(StoreUnavailable):
+            store.append([append(SESSIONS[0], 1, 1)])
+        with pytest.raises(StoreUnavailable):
+            store.ping()
+    store.ping()
+    assert store.append([append(SESSIONS[0], 1, 1)]) == [None]

@@ -1,0 +1,57 @@
+"""Watching hosts that do something nobody foresaw."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from everruns.capabilities.registry import load_capabilities
+from everruns.errors import EverrunsError
+from everruns.registry.placement import Placement
+from everruns.registry.registry import Registry
+from everruns.runtime.watch import HostWatch
+from everruns.storage.memory import MemoryStore
+from tests.waiting import eventually
+
+
+class Host:
+    """A host that fails a few times and then reports that it holds nothing."""
+
+    def __init__(self, failures: int) -> None:
+        self._failures = failures
+
+    async def report(self, wait_s: float) -> Mapping[str, int]:
+        await asyncio.sleep(wait_s)
+        if self._failures:
+            self._failures -= 1
+            raise EverrunsError("Something went wrong in a part of the server.")
+        return {}
+
+    async def leave(self, _session_ids: Sequence[str]) -> None:
+        raise AssertionError("it holds nothing")
+
+
+@pytest.fixture
+async def watch():
+    host = Host(failures=2)
+
+    async def find_host(_name: str) -> Host:
+        return host
+
+    registry = Registry(MemoryStore(), load_capabilities(), Placement(10, 1, 4))
+    watch = HostWatch(registry, find_host, lambda: None)
+    yield watch
+    watch.close()
+    await registry.close()
+
+
+async def test_a_host_that_fails_when_it_is_taken_over_is_trusted_once_it_answers(watch: HostWatch):
+    await watch.adopt(["host"])
+    assert watch._placement.hosts == {}
+    await eventually(lambda: "host" in watch._placement.hosts)
+
+
+async def test_a_host_that_was_never_watched_can_be_forgotten(watch: HostWatch):
+    watch._placement.host_starting("host")
+    watch.forget("host")
+    assert watch._placement.starting == set()
