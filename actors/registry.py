@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from everruns.storage.base import Store
 
 SESSION_ACTORS_PER_CPU = 2
 START_RETRY_S = 1.0
+SWITCH_THREADS_S = 0.0005
 
 Answer = TypeVar("Answer")
 
@@ -49,6 +51,8 @@ class RegistryActor(Callee):
         super().__init__()
         configure_log()
         self._settings = settings
+        # The event loop has to wait no longer than this while a thread uses the database.
+        sys.setswitchinterval(SWITCH_THREADS_S)
         self._problem: EverrunsError | None = None
         self._rooms: dict[str, object] = {}
         self._tasks: list[asyncio.Future[None]] = []

@@ -14,6 +14,8 @@ from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
 from everruns.storage.base import ListQuery
 
+REMEMBERED_AGENTS = 1000
+
 
 class Agents:
     """Creates, changes, lists and archives agents."""
@@ -31,6 +33,7 @@ class Agents:
         self._capabilities = capabilities
         self._revision = revision
         self._changes = asyncio.Lock()
+        self._known: dict[str, Agent] = {}
 
     async def create(
         self, wanted: AgentInput, idempotency: Idempotency | None = None, *, by_name: bool = False
@@ -97,7 +100,7 @@ class Agents:
         Raises:
             AgentNotFound: There is none with this id, or it is archived.
         """
-        agent = await self._database.read(self._store.find_agent, agent_id)
+        agent = await self.find(agent_id)
         if agent is None or agent.status != "active":
             raise AgentNotFound(f"Agent {agent_id} not found")
         return agent
@@ -115,7 +118,13 @@ class Agents:
 
     async def find(self, agent_id: str) -> Agent | None:
         """Return an agent, archived ones too: their sessions go on."""
-        return await self._database.read(self._store.find_agent, agent_id)
+        if known := self._known.get(agent_id):
+            return known
+        revision = self._revision.number
+        agent = await self._database.read(self._store.find_agent, agent_id)
+        if agent is not None and revision == self._revision.number:
+            self._remember(agent)
+        return agent
 
     async def list(self, query: ListQuery) -> Page[Agent]:
         """Return a page of the active agents."""
@@ -152,5 +161,12 @@ class Agents:
 
     async def _put(self, agent: Agent, idempotency: Idempotency | None = None) -> None:
         receipt = receipt_of(idempotency, agent.model_dump_json(), agent.id)
+        self._known.pop(agent.id, None)
         await self._database.write(self._store.put_agent, agent, receipt)
         self._revision.advance()
+        self._remember(agent)
+
+    def _remember(self, agent: Agent) -> None:
+        if len(self._known) >= REMEMBERED_AGENTS:
+            del self._known[next(iter(self._known))]
+        self._known[agent.id] = agent

@@ -239,10 +239,10 @@ class Sessions:
         if new := self._new.pop(session_id, None):
             return new, []
         await self._log.settle()
-        return await asyncio.gather(
-            self.get(session_id),
-            self._database.read(self._store.read_events, session_id, EventQuery()),
-        )
+        loaded = await self._database.read(self._store.load_session, session_id)
+        if loaded is None:
+            raise SessionNotFound(f"Session {session_id} not found")
+        return loaded
 
     async def behind(self, known: Mapping[str, int]) -> set[str]:
         """Return the sessions whose log goes on after the events that a host knows.

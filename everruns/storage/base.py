@@ -148,14 +148,15 @@ class Store(Protocol):
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
     ) -> None:
-        """Store a new session with its first files; the same session again changes nothing.
-
-        The id of a session that was deleted is never used again.
-        """
+        """Store a new session with its first files. Its id was never used before."""
         ...
 
     def find_session(self, session_id: str) -> Session | None:
         """Return a session with what its log says of it."""
+        ...
+
+    def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
+        """Return a session with its whole log."""
         ...
 
     def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:

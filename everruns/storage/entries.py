@@ -1,13 +1,16 @@
-"""Entries of the journal: appends, and what becomes of them on their way to the database."""
+"""Entries of the journal: new sessions and appends, on their way to the database."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
 from everruns.domain.events import Event
-from everruns.domain.sessions import SessionSummary
+from everruns.domain.sessions import Session, SessionSummary
 from everruns.storage.base import Append
+
+Entry = Sequence[Session | Append]
 
 
 def end(append: Append) -> int:
@@ -36,35 +39,43 @@ def joined(appends: Sequence[Append]) -> list[Append]:
     return list(logs.values())
 
 
-def encode(appends: Sequence[Append]) -> bytes:
-    """Return appends as an entry of the journal."""
+def encode(entry: Entry) -> bytes:
+    """Return an entry as the journal keeps it: a session as an object, an append as an array."""
     return orjson.dumps(
         [
-            (
-                append.session_id,
-                append.expected,
-                append.summary.model_dump(mode="json"),
+            change.model_dump(mode="json")
+            if isinstance(change, Session)
+            else (
+                change.session_id,
+                change.expected,
+                change.summary.model_dump(mode="json"),
                 [
                     (event.id, event.type, event.turn_id, event.ts, event.body.decode())
-                    for event in append.events
+                    for event in change.events
                 ],
             )
-            for append in appends
+            for change in entry
         ]
     )
 
 
-def decode(entry: bytes) -> list[Append]:
-    """Return the appends of an entry."""
+def decode(entry: bytes) -> Entry:
+    """Return an entry that the journal kept."""
     return [
-        Append(
-            session_id,
-            expected,
-            [
-                Event(session_id, sequence, identity, kind, turn_id, ts, body.encode())
-                for sequence, (identity, kind, turn_id, ts, body) in enumerate(events, expected)
-            ],
-            SessionSummary.model_validate(summary),
-        )
-        for session_id, expected, summary, events in orjson.loads(entry)
+        Session.model_validate(change) if isinstance(change, dict) else _append(*change)
+        for change in orjson.loads(entry)
     ]
+
+
+def _append(
+    session_id: str, expected: int, summary: dict[str, Any], events: list[tuple[Any, ...]]
+) -> Append:
+    return Append(
+        session_id,
+        expected,
+        [
+            Event(session_id, sequence, identity, kind, turn_id, ts, body.encode())
+            for sequence, (identity, kind, turn_id, ts, body) in enumerate(events, expected)
+        ],
+        SessionSummary.model_validate(summary),
+    )

@@ -60,6 +60,7 @@ class Journal:
         _make_durable(folder.parent)
         self._folder = folder
         self._lock = Lock()
+        self._unremoved: list[Path] = []
         self._old = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
         self.left = _read(self._old)
         self._number = int(self._old[-1].name) if self._old else 0
@@ -68,7 +69,7 @@ class Journal:
     def forget_left(self) -> None:
         """Remove what an earlier life left; all of it is done."""
         for path in self._old:
-            _remove(path)
+            self._remove(path)
         self._old, self.left = [], []
 
     def write(self, entry: bytes) -> None:
@@ -93,6 +94,24 @@ class Journal:
             file.size += len(frame)
             file.undone += 1
 
+    def settle(self) -> None:
+        """Make sure that nothing that is done is left for the next life.
+
+        Raises:
+            OSError: Something would be.
+        """
+        with self._lock:
+            self._check()
+            for path in self._unremoved:
+                path.unlink(missing_ok=True)
+            self._unremoved = []
+            file = self._files[-1]
+            if file.size and not file.undone:
+                os.ftruncate(file.descriptor, 0)
+                file.size = 0
+            os.fdatasync(file.descriptor)
+            _make_durable(self._folder)
+
     def check(self) -> None:
         """Return when entries can be written, as far as that is known.
 
@@ -114,9 +133,9 @@ class Journal:
                     continue
                 if len(self._files) > 1:
                     os.close(self._files.popleft().descriptor)
-                    _remove(file.path)
+                    self._remove(file.path)
                 elif file.size:
-                    _empty(file)
+                    self._empty(file)
 
     def keep_aside(self, entry: bytes) -> Path:
         """Store, durably and for good, what cannot be done; return the file it is added to.
@@ -140,7 +159,7 @@ class Journal:
                 file = self._files.popleft()
                 os.close(file.descriptor)
                 if not file.undone:
-                    _remove(file.path)
+                    self._remove(file.path)
 
     def _check(self) -> None:
         if not self._files:
@@ -156,9 +175,25 @@ class Journal:
             _make_durable(self._folder)
         except OSError:
             os.close(file.descriptor)
-            _remove(path)
+            self._remove(path)
             raise
         return file
+
+    # What is done already may be done again, so it does no harm where it stays.
+
+    def _empty(self, file: _File) -> None:
+        try:
+            os.ftruncate(file.descriptor, 0)
+            file.size = 0
+        except OSError as error:
+            _log.warning("journal_not_emptied", file=str(file.path), detail=str(error))
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink()
+        except OSError as error:
+            self._unremoved.append(path)
+            _log.warning("journal_not_removed", file=str(path), detail=str(error))
 
     def _take_back(self, file: _File) -> None:
         """Remove what a failed write left: found later, it would stand for another entry."""
@@ -189,24 +224,6 @@ def _make_durable(folder: Path) -> None:
 
 def _open(path: Path, flags: int) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600)
-
-
-# What is done already may be done again, so it does no harm where it stays.
-
-
-def _empty(file: _File) -> None:
-    try:
-        os.ftruncate(file.descriptor, 0)
-        file.size = 0
-    except OSError as error:
-        _log.warning("journal_not_emptied", file=str(file.path), detail=str(error))
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError as error:
-        _log.warning("journal_not_removed", file=str(path), detail=str(error))
 
 
 def _frame(entry: bytes) -> bytes:

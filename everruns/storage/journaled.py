@@ -1,9 +1,10 @@
-"""The store whose event logs are durable before the database has them.
+"""The store whose sessions and event logs are durable before the database has them.
 
 A transaction of DuckDB takes some 4 ms of CPU for a single append, and hardly more for a hundred.
-An append is therefore judged in memory, written to a journal, and answered; what has gathered there
-goes into the database a tenth of a second later, in one transaction, or at once when somebody reads
-what it is about. After a crash the journal says what the database lacks.
+An append is therefore judged in memory, written to a journal, and answered, and so is a new session
+that brings no files; what has gathered there goes into the database a tenth of a second later,
+together, or at once when somebody reads what it is about. After a crash the journal says what the
+database lacks.
 """
 
 import sys
@@ -16,11 +17,18 @@ from sqlalchemy import Engine
 
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session
-from everruns.errors import StoreUnavailable
-from everruns.storage.base import Append, EventQuery, ListQuery, Verdict
+from everruns.errors import EverrunsError, StoreUnavailable
+from everruns.storage.base import (
+    Append,
+    EventQuery,
+    ListQuery,
+    Receipt,
+    StoredFile,
+    Verdict,
+)
 from everruns.storage.database import not_stored
 from everruns.storage.encryption import Cipher
-from everruns.storage.entries import after, decode, encode, end, joined
+from everruns.storage.entries import Entry, after, decode, encode, end, joined
 from everruns.storage.journal import Journal
 from everruns.storage.sql import SqlStore
 from everruns.storage.verdicts import judge
@@ -28,7 +36,7 @@ from everruns.storage.verdicts import judge
 APPLY_AFTER_S = 0.1
 RETRY_S = 1.0
 APPLY_TIMEOUT_S = 60.0
-MAX_APPENDS = 512
+MAX_CHANGES = 512
 MAX_GATHERED_BYTES = 64 * 1024 * 1024
 REMEMBERED_LOGS = 100_000
 
@@ -36,7 +44,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class JournaledStore(SqlStore):
-    """Keeps event logs in a journal first and in the database soon after; implements ``Store``.
+    """Keeps what is new in a journal first and in the database soon after; implements ``Store``.
 
     What the journal holds from an earlier life is brought into the database before anything else.
 
@@ -54,7 +62,7 @@ class JournaledStore(SqlStore):
         self._logs: dict[str, tuple[int, int]] = {}
         # Guards what follows, and tells of its changes.
         self._changed = Condition()
-        self._gathered: list[tuple[Sequence[Append], int]] = []
+        self._gathered: list[tuple[Entry, int]] = []
         self._gathered_bytes = 0
         self._written = 0
         self._applied = 0
@@ -66,14 +74,27 @@ class JournaledStore(SqlStore):
         self._applier.start()
 
     def _recover(self) -> None:
-        left = [append for entry in self._journal.left for append in decode(entry)]
-        for start in range(0, len(left), MAX_APPENDS):
-            self._apply(self._lacking(left[start : start + MAX_APPENDS]))
+        left = [change for entry in self._journal.left for change in decode(entry)]
+        for start in range(0, len(left), MAX_CHANGES):
+            self._apply(left[start : start + MAX_CHANGES], doubtful=True)
         if left:
-            _log.info("journal_recovered", appends=len(left))
+            _log.info("journal_recovered", changes=len(left))
         self._journal.forget_left()
 
-    # Appending
+    # What goes through the journal
+
+    def insert_session(
+        self,
+        session: Session,
+        files: Sequence[StoredFile] = (),
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Store a new session with its first files."""
+        if files or receipt:
+            super().insert_session(session, files, receipt)
+            return
+        with self._appending:
+            self._logs[session.id] = 0, self._write([session])
 
     def append(self, appends: Sequence[Append]) -> list[Verdict]:
         """Store many appends, each all or nothing."""
@@ -81,7 +102,9 @@ class JournaledStore(SqlStore):
             lengths = self._lengths({append.session_id for append in appends})
             verdicts, accepted = judge(appends, lengths, self._stored_bodies)
             if accepted:
-                self._write(accepted)
+                number = self._write(accepted)
+                for append in accepted:
+                    self._logs[append.session_id] = end(append), number
         return verdicts
 
     def _lengths(self, session_ids: set[str]) -> dict[str, int]:
@@ -95,13 +118,14 @@ class JournaledStore(SqlStore):
         query = EventQuery(after=first - 1, before=last + 1)
         return [event.body for event in self.read_events(session_id, query)]
 
-    def _write(self, accepted: Sequence[Append]) -> None:
-        entry = encode(accepted)
+    def _write(self, entry: Entry) -> int:
+        """Make an entry durable; return its number."""
+        content = encode(entry)
         with self._changed:
             # Nothing is lost when the database does not keep up, but memory has an end.
             self._wait_until(lambda: self._gathered_bytes < MAX_GATHERED_BYTES)
-        with self._writing_journal():
-            self._journal.write(entry)
+        with self._using_journal():
+            self._journal.write(content)
         if len(self._logs) > REMEMBERED_LOGS:
             self._logs = {
                 found: (length, number)
@@ -110,11 +134,10 @@ class JournaledStore(SqlStore):
             }
         with self._changed:
             self._written += 1
-            self._gathered.append((accepted, len(entry)))
-            self._gathered_bytes += len(entry)
+            self._gathered.append((entry, len(content)))
+            self._gathered_bytes += len(content)
             self._changed.notify_all()
-        for append in accepted:
-            self._logs[append.session_id] = end(append), self._written
+            return self._written
 
     # Reading: first the database gets what it lacks
 
@@ -122,6 +145,11 @@ class JournaledStore(SqlStore):
         """Return a session with what its log says of it."""
         self._bring(session_id)
         return super().find_session(session_id)
+
+    def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
+        """Return a session with its whole log."""
+        self._bring(session_id)
+        return super().load_session(session_id)
 
     def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
@@ -146,7 +174,10 @@ class JournaledStore(SqlStore):
     def delete_session(self, session_id: str) -> bool:
         """Delete a session and all that is kept of it; return whether it was there."""
         with self._appending:
-            self._bring(session_id)
+            self._bring_all()
+            with self._using_journal():
+                # Found in it after a crash, the session would come back.
+                self._journal.settle()
             self._logs.pop(session_id, None)
             return super().delete_session(session_id)
 
@@ -188,9 +219,8 @@ class JournaledStore(SqlStore):
                     lambda: self._wanted > self._applied or self._closing, APPLY_AFTER_S
                 )
                 entries = self._next_entries()
-            appends = [append for appends, _ in entries for append in appends]
             try:
-                self._apply(self._lacking(appends) if doubtful else appends)
+                self._apply([change for entry, _ in entries for change in entry], doubtful)
                 self._journal.done(len(entries))
             except Exception as error:  # noqa: BLE001 - this thread must go on, whatever it is
                 # Who reads learns of it. What was written stays in the journal. A commit that
@@ -215,15 +245,27 @@ class JournaledStore(SqlStore):
             self._problem = self._problem or StoreUnavailable("The server is stopping")
             self._changed.notify_all()
 
-    def _next_entries(self) -> list[tuple[Sequence[Append], int]]:
-        entries: list[tuple[Sequence[Append], int]] = []
-        appends = 0
-        for entry in self._gathered:
-            appends += len(entry[0])
-            if entries and appends > MAX_APPENDS:
+    def _next_entries(self) -> list[tuple[Entry, int]]:
+        entries: list[tuple[Entry, int]] = []
+        changes = 0
+        for entry, size in self._gathered:
+            changes += len(entry)
+            if entries and changes > MAX_CHANGES:
                 break
-            entries.append(entry)
+            entries.append((entry, size))
         return entries
+
+    def _apply(self, changes: Sequence[Session | Append], doubtful: bool) -> None:
+        """Bring changes into the database, which has some of them already where it is doubtful."""
+        if new := [change for change in changes if isinstance(change, Session)]:
+            super().insert_sessions(new)
+        appends = [change for change in changes if isinstance(change, Append)]
+        together = joined(self._lacking(appends) if doubtful else appends)
+        if not together:
+            return
+        for append, verdict in zip(together, super().append(together), strict=True):
+            if verdict is not None:
+                self._refuse(append, verdict)
 
     def _lacking(self, appends: Sequence[Append]) -> list[Append]:
         """Return what the database may lack of appends that it may have in part or whole."""
@@ -236,32 +278,26 @@ class JournaledStore(SqlStore):
             if end(append) >= lengths.get(append.session_id, sys.maxsize)
         ]
 
-    def _apply(self, appends: Sequence[Append]) -> None:
-        together = joined(appends)
-        for append, verdict in zip(together, super().append(together), strict=True):
-            if verdict is None:
-                continue
-            # Only where the journal and the database are not of the same time: one of them was
-            # taken from a backup. Whoever goes on with the session goes on from the database.
-            kept = self._journal.keep_aside(encode([append]))
-            self._logs.pop(append.session_id, None)
-            _log.error(
-                "journal_entry_refused",
-                session_id=append.session_id,
-                code=verdict.code,
-                kept=str(kept),
-            )
+    def _refuse(self, append: Append, verdict: EverrunsError) -> None:
+        """Keep what the database cannot have: it or the journal was taken from a backup.
+
+        Whoever goes on with the session goes on from the database.
+        """
+        kept = str(self._journal.keep_aside(encode([append])))
+        self._logs.pop(append.session_id, None)
+        session_id, code = append.session_id, verdict.code
+        _log.error("journal_entry_refused", session_id=session_id, code=code, kept=kept)
 
     # The store itself
 
     def ping(self) -> None:
         """Return when the store answers and takes appends."""
-        with self._writing_journal():
+        with self._using_journal():
             self._journal.check()
         super().ping()
 
     @contextmanager
-    def _writing_journal(self) -> Generator[None]:
+    def _using_journal(self) -> Generator[None]:
         try:
             yield
         except OSError as error:

@@ -109,18 +109,22 @@ class MemoryStore:
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
     ) -> None:
-        """Store a new session with its first files; the same session again changes nothing."""
+        """Store a new session with its first files."""
         with self._lock:
-            if session.id not in self._sessions:
-                self._sessions[session.id] = _StoredSession(session, session)
-                self._put_files(files)
-                self._put_receipt(receipt)
+            self._sessions[session.id] = _StoredSession(session, session)
+            self._put_files(files)
+            self._put_receipt(receipt)
 
     def find_session(self, session_id: str) -> Session | None:
         """Return a session with what its log says of it."""
         with self._lock:
             stored = self._sessions.get(session_id)
             return stored.session if stored else None
+
+    def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
+        """Return a session with its whole log."""
+        found = self.find_session(session_id)
+        return (found, self.read_events(session_id, EventQuery())) if found else None
 
     def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""

@@ -31,7 +31,9 @@ from everruns.storage.statements import (
     put_receipt,
     select_events,
     select_lengths,
+    select_log,
     select_page,
+    select_session,
     upsert,
 )
 from everruns.storage.tables import agents, events, providers, receipts, sessions
@@ -140,19 +142,34 @@ class SqlStore:
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
     ) -> None:
-        """Store a new session with its first files; the same session again changes nothing."""
+        """Store a new session with its first files."""
         with self._writing() as connection:
-            if insert_session(connection, session):
-                upsert(connection, tables.files, [tables.file_row(stored) for stored in files])
-                put_receipt(connection, receipt)
-                self._newest.made_one()
+            self._insert(connection, session)
+            upsert(connection, tables.files, [tables.file_row(stored) for stored in files])
+            put_receipt(connection, receipt)
+
+    def insert_sessions(self, new: Sequence[Session]) -> None:
+        """Store sessions in one transaction; those that are there already stay as they are."""
+        with self._writing() as connection:
+            for session in new:
+                self._insert(connection, session)
+
+    def _insert(self, connection: Connection, session: Session) -> None:
+        if insert_session(connection, session):
+            self._newest.made_one()
 
     def find_session(self, session_id: str) -> Session | None:
         """Return a session with what its log says of it."""
         with self._reading() as connection:
-            found = connection.execute(select(sessions).where(sessions.c.id == session_id))
-            row = found.mappings().first()
+            row = select_session(connection, session_id)
         return tables.session_of(row) if row else None
+
+    def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
+        """Return a session with its whole log."""
+        with self._reading() as connection:
+            row = select_session(connection, session_id)
+            log = select_log(connection, session_id)
+        return (tables.session_of(row), tables.events_of(session_id, log)) if row else None
 
     def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""

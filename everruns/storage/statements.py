@@ -4,6 +4,7 @@ All of them are SQL that DuckDB and PostgreSQL both take.
 """
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from duckdb_engine import Dialect
@@ -59,7 +60,7 @@ def _rows_of(columns: Iterable[Column[Any]]) -> Select[Any]:
 
 
 def _rendered(statement: ClauseElement) -> TextClause:
-    """Compile once what every append needs, since the dialect of DuckDB caches nothing."""
+    """Compile once what is used all the time, since the dialect of DuckDB caches nothing."""
     return text(str(statement.compile(dialect=Dialect(paramstyle="named"))))
 
 
@@ -70,6 +71,7 @@ _LOG = _rows_of([sessions.c.id, *(sessions.c[name] for name in _ADVANCED), _LENG
 _SELECT_LENGTHS = _rendered(
     select(sessions.c.id, sessions.c.sequence).where(sessions.c.id.in_(_rows_of([sessions.c.id])))
 )
+_SELECT_SESSION = _rendered(select(sessions).where(sessions.c.id == bindparam("id")))
 _INSERT_SESSION = _rendered(
     insert(sessions)
     .values({column.name: bindparam(column.name) for column in sessions.c})
@@ -77,6 +79,7 @@ _INSERT_SESSION = _rendered(
     .returning(sessions.c.id)
 )
 _LOGGED = [column for column in events.c if column is not events.c.session_id]
+_SELECT_LOG = _rendered(select(*_LOGGED).where(events.c.session_id == bindparam("id")))
 _INSERT_EVENTS = _rendered(insert(events).from_select(events.c.keys(), _rows_of(events.c)))
 # DuckDB finds a row by its index only if it compares no other column while it scans: as plain
 # comparisons these conditions on the sequence would make it read every session.
@@ -103,6 +106,18 @@ _ADVANCE_SESSION = _rendered(
 def insert_session(connection: Connection, session: Session) -> bool:
     """Store a new session; return false, and change nothing, if it is stored already."""
     return bool(connection.execute(_INSERT_SESSION, session_row(session)).all())
+
+
+def select_session(connection: Connection, session_id: str) -> RowMapping | None:
+    """Return the row of a session."""
+    return connection.execute(_SELECT_SESSION, {"id": session_id}).mappings().first()
+
+
+def select_log(connection: Connection, session_id: str) -> Sequence[Sequence[Any]]:
+    """Return the rows of a session's whole log, all columns but its id."""
+    # DuckDB needs half as long again for a log of ten events when it is to sort them.
+    rows = connection.execute(_SELECT_LOG, {"id": session_id}).all()
+    return sorted(rows, key=itemgetter(0))
 
 
 def select_lengths(connection: Connection, session_ids: Iterable[str]) -> dict[str, int]:

@@ -229,21 +229,6 @@ def test_a_stored_session_is_found_as_it_was(store: Store) -> None:
     assert store.find_session("session_0") is None
 
 
-def test_the_same_session_again_changes_nothing(store: Store) -> None:
-    store.insert_session(session(1, title="first"))
-    store.append([append(1, events(1, 1))])
-    store.insert_session(
-        session(1, title="second"),
-        [StoredFile("workspace_1", file("/a"))],
-        Receipt("key", "request", b"{}"),
-    )
-    found = store.find_session(session(1).id)
-    assert found is not None
-    assert (found.title, found.status) == ("first", "active")
-    assert store.list_files("workspace_1", "/") == []
-    assert store.find_receipt("key") is None
-
-
 def test_a_session_comes_with_its_files_and_its_receipt(store: Store) -> None:
     receipt = Receipt("key", "request", b'{"id": 1}')
     store.insert_session(session(1), [StoredFile("workspace_1", file("/a", b"hi"))], receipt)
@@ -303,13 +288,6 @@ def test_deleting_a_session_takes_its_log_and_files_along(store: Store) -> None:
     assert store.list_files("workspace_1", "/") == []
     assert log(store, 2) == [1, 2, 3]
     assert len(store.list_files("workspace_2", "/")) == 1
-
-
-def test_a_deleted_session_can_come_again(store: Store) -> None:
-    for _ in range(3):
-        store.insert_session(session(1), [StoredFile("workspace_1", file("/a"))])
-        assert store.append([append(1, events(1, 1, 2))]) == [None]
-        assert store.delete_session(session(1).id)
 
 
 def test_sessions_with_an_open_turn_are_told_oldest_first(store: Store) -> None:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from everruns.domain.agents import Agent
 from everruns.domain.events import EventType, NewEvent
@@ -81,6 +81,7 @@ class StoresAgree(RuleBasedStateMachine):
         metadata.create_all(engine)
         self.sql = SqlStore(engine, Cipher(bytes(32)))
         self.memory = MemoryStore()
+        self.unused = [1, 2, 3]
 
     def teardown(self) -> None:
         self.sql.close()
@@ -131,14 +132,15 @@ class StoresAgree(RuleBasedStateMachine):
     def delete_provider(self, number) -> None:
         self.both("delete_provider", f"provider_{number}")
 
+    @precondition(lambda self: self.unused)
     @rule(
-        number=numbers,
         title=maybe_texts,
         created=times,
         first_files=st.lists(files, max_size=2),
         receipt=receipts,
     )
-    def insert_session(self, number, title, created, first_files, receipt) -> None:
+    def insert_session(self, title, created, first_files, receipt) -> None:
+        number = self.unused.pop()
         session = Session(
             id=f"session_{number:032x}",
             agent_id=f"agent_{number % 2}",
@@ -196,6 +198,7 @@ class StoresAgree(RuleBasedStateMachine):
         self.both("find_receipt", "k")
         for number in (1, 2, 3):
             self.both("find_session", f"session_{number:032x}")
+            self.both("load_session", f"session_{number:032x}")
 
 
 TestStoresAgree = StoresAgree.TestCase

@@ -128,7 +128,8 @@ def opens_with(data_dir: Path, stored: int, *, goes_on: bool = True) -> None:
     store = open_store(data_dir)
     assert sequences(store) == list(range(1, stored + 1))
     if goes_on:
-        insert_session(store)
+        if store.find_session(SESSION) is None:
+            insert_session(store)
         append(store, stored + 1)
     store.close()
     if goes_on:

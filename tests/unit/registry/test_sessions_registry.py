@@ -279,7 +279,7 @@ async def test_a_session_just_created_is_loaded_without_reading_it_back(
         raise StoreUnavailable("down")
 
     with monkeypatch.context() as down:
-        for read in ("find_session", "read_events"):
+        for read in ("find_session", "load_session"):
             down.setattr(registry.sessions._store, read, unavailable)
         host = await registry.sessions.place(session.id)
         loaded = await registry.sessions.load(session.id, host)

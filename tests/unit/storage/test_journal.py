@@ -176,6 +176,33 @@ def test_what_is_done_may_stay_where_files_cannot_be_changed(
     journal.done(1)
 
 
+def test_once_settled_nothing_that_is_done_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "FILE_BYTES", 1)
+    journal = Journal(tmp_path)
+    journal.write(b"one")
+    journal.write(b"two")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as unchangeable:
+        unchangeable.setattr(module.os, "ftruncate", refuse)
+        unchangeable.setattr(Path, "unlink", refuse)
+        journal.done(2)
+        with pytest.raises(OSError, match="Read-only"):
+            journal.settle()
+    assert left(tmp_path) == [b"one", b"two"]
+    journal.settle()
+    assert left(tmp_path) == []
+
+
+def test_what_is_undone_is_left_though_settled(tmp_path: Path):
+    journal = Journal(tmp_path)
+    journal.write(b"one")
+    journal.settle()
+    assert left(tmp_path) == [b"one"]
+
+
 def test_what_is_kept_aside_is_no_part_of_the_journal(tmp_path: Path):
     journal = Journal(tmp_path / "journal")
     kept = journal.keep_aside(b"one")

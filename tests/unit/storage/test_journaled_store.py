@@ -307,6 +307,44 @@ def test_a_summary_that_only_the_journal_has_survives(
     assert found.suspicion == len("suspicious")
 
 
+def test_a_new_session_that_only_the_journal_has_survives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store = open_store(tmp_path)
+
+    def refuse(_store: SqlStore, _sessions: object) -> None:
+        raise StoreUnavailable("The server's disk is full: nothing was stored")
+
+    with monkeypatch.context() as full:
+        full.setattr(SqlStore, "insert_sessions", refuse)
+        store.insert_session(session(SESSIONS[0]))
+        assert store.log_lengths(SESSIONS) == {SESSIONS[0]: 0}
+        assert store.append([append(SESSIONS[0], 1, 2)]) == [None]
+        store.close()
+    again = open_store(tmp_path)
+    assert again.find_session(SESSIONS[0]) is not None
+    assert again.log_lengths(SESSIONS) == {SESSIONS[0]: 2}
+    again.close()
+
+
+def test_a_session_is_deleted_only_when_no_crash_can_bring_it_back(
+    store: JournaledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store.read_events(SESSIONS[0], EventQuery())
+
+    def refuse(_journal: Journal) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as unchangeable:
+        unchangeable.setattr(Journal, "settle", refuse)
+        with pytest.raises(StoreUnavailable):
+            store.delete_session(SESSIONS[0])
+    assert store.find_session(SESSIONS[0]) is not None
+    store.insert_session(session(SESSIONS[1]))
+    assert store.delete_session(SESSIONS[0])
+    assert journal_bytes(tmp_path) == 0
+
+
 def test_steps_stored_by_a_commit_that_failed_do_not_take_later_ones_with_them(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
