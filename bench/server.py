@@ -108,9 +108,12 @@ def running_program(
             if child.poll() is None:
                 below = process.children(recursive=True)
                 child.send_signal(signal.SIGINT)
-                child.wait(STOP_TIMEOUT_S)
-                for left in psutil.wait_procs(below, STOP_TIMEOUT_S)[1]:
-                    left.kill()
+                try:
+                    child.wait(STOP_TIMEOUT_S)
+                finally:
+                    child.kill()
+                    for left in psutil.wait_procs(below, STOP_TIMEOUT_S)[1]:
+                        left.kill()
 
 
 def _wait_for_address(child: Child, printed: Path) -> str:

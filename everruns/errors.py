@@ -157,6 +157,12 @@ class PlacedElsewhere(Conflict):
     retryable = True
 
 
+class NotWaiting(Conflict):
+    """Nobody is asked for the results that came: the turn runs, has ended, or never asked."""
+
+    code = "NOT_WAITING_FOR_TOOL_RESULTS"
+
+
 class TooLarge(EverrunsError):
     """A body or a part of it is over its limit."""
 

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     # Turns
     max_iterations: int = Field(100, ge=1, description="Model calls a turn may make by default.")
     tool_timeout_s: float = Field(60.0, gt=0, description="Seconds a tool call may take.")
+    client_tool_timeout_s: float = Field(
+        300.0, gt=0, le=86_400, description="Seconds a client may take to answer a tool call."
+    )
     model_timeout_s: float = Field(
         120.0, gt=0, description="Seconds a model may stay silent in a call."
     )

@@ -18,6 +18,7 @@ from everruns.api import (
     models,
     providers,
     sessions,
+    tool_results,
 )
 from everruns.api import capabilities as capability_routes
 from everruns.api.auth import Authentication
@@ -34,7 +35,17 @@ from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 
 # Requests are matched in this order: what is asked most comes first.
-ROOMS = (messages, events, sessions, agents, capability_routes, providers, models, harnesses)
+ROOMS = (
+    messages,
+    events,
+    sessions,
+    tool_results,
+    agents,
+    capability_routes,
+    providers,
+    models,
+    harnesses,
+)
 
 
 class Application(FastAPI):

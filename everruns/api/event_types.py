@@ -56,10 +56,12 @@ class Stretch(Model):
 
 
 class ToolCalled(Model):
-    """A tool begins to run."""
+    """A tool begins to run, here or, if ``client_side``, at the client, which is asked to."""
 
     tool_call: ToolCall
     message_id: str
+    client_side: bool | None = None
+    timeout_ms: int | None = Field(None, description="How long the client may take.")
 
 
 class ToolAnswered(Model):

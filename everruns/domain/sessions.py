@@ -51,6 +51,8 @@ class SessionSummary(Model):
     Attributes:
         suspicion: How much speaks for the open turn ending the processes that run it, since its
             last event; see ``everruns.runtime.turn``.
+        waits_until_ms: Until when the open turn can only wait for somebody outside, in milliseconds
+            since the epoch.
     """
 
     status: SessionStatus = "started"
@@ -63,6 +65,7 @@ class SessionSummary(Model):
     finished_at: str | None = None
     updated_at: str | None = None
     suspicion: int = 0
+    waits_until_ms: int | None = None
 
 
 class Session(Model):

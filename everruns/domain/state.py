@@ -20,6 +20,14 @@ from everruns.ids import format_time
 PREVIEW_CHARACTERS = 200
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A call that somebody outside is to answer: asked when, and until when, in milliseconds."""
+
+    asked_ms: int
+    due_ms: int
+
+
 @dataclass
 class OpenTurn:
     """A turn that has begun and not ended.
@@ -32,6 +40,7 @@ class OpenTurn:
         usage: Tokens of these answers.
         pending: Calls of the last answer that have no result yet, by call id, in call order.
         started_calls: Those of the pending calls whose ``tool.call`` is stored: they may have run.
+        asked: Those of the pending calls that somebody outside was asked to answer, by call id.
         invalid_arguments: Arguments of pending calls that were no JSON object, by call id.
     """
 
@@ -42,7 +51,18 @@ class OpenTurn:
     usage: Usage = field(default_factory=Usage)
     pending: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
     started_calls: set[str] = field(default_factory=set[str])
+    asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
     invalid_arguments: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def waits_until_ms(self) -> int | None:
+        """Until when nothing can be done but wait for somebody outside; ``None`` if something can.
+
+        In milliseconds since the epoch: then the first of the calls has gone unanswered.
+        """
+        if not self.pending or self.pending.keys() - self.asked.keys():
+            return None
+        return min(asked.due_ms for asked in self.asked.values())
 
 
 @dataclass
@@ -80,7 +100,7 @@ class SessionState:
     def status(self) -> SessionStatus:
         """What a client reads as the session's status."""
         if self.turn is not None:
-            return "active"
+            return "active" if self.turn.waits_until_ms is None else "waitingfortoolresults"
         return "idle" if self.sequence else "started"
 
     @property
@@ -95,6 +115,7 @@ class SessionState:
             status=self.status,
             sequence=self.sequence,
             turn_id=self.turn.id if self.turn else None,
+            waits_until_ms=self.turn.waits_until_ms if self.turn else None,
             usage=self.usage,
             preview=self.preview,
             output_preview=self.output_preview,
@@ -122,10 +143,11 @@ class SessionState:
                 self.started_ms = self.started_ms or event.ts
                 self.finished_ms = None
             case EventType.TOOL_CALL if self.turn:
-                self.turn.started_calls.add(data["tool_call"]["id"])
+                self._called(self.turn, data, event.ts)
             case EventType.TOOL_RESULT:
                 if self.turn:
                     self.turn.pending.pop(data["tool_call_id"], None)
+                    self.turn.asked.pop(data["tool_call_id"], None)
                 self.history.append(message_of(event, envelope))
             case _ if event.type in TURN_ENDS:
                 self.turn = None
@@ -135,6 +157,13 @@ class SessionState:
                 self.unread = []
             case _:
                 pass
+
+    def _called(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
+        call_id = data["tool_call"]["id"]
+        if data.get("client_side"):
+            turn.asked[call_id] = Asked(ts, ts + data["timeout_ms"])
+        else:
+            turn.started_calls.add(call_id)
 
     def _message_created(
         self, message: Message, data: dict[str, Any], context: dict[str, Any]
@@ -157,7 +186,7 @@ class SessionState:
             self.turn.iterations += 1
             self.turn.usage += usage
             self.turn.pending = {call.id: call for call in message.tool_calls}
-            self.turn.started_calls = set()
+            self.turn.started_calls, self.turn.asked = set(), {}
             self.turn.invalid_arguments = data.get("invalid_arguments", {})
 
 

@@ -2,12 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+import orjson
+from pydantic import AfterValidator, Field
 
-from everruns.domain.base import Description, Model, max_bytes
+from everruns.domain.base import KIB, Description, Model, max_bytes
 
 ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+MAX_CLIENT_RESULT_BYTES = 100 * KIB
 ToolPolicy = Literal["auto", "requires_approval", "client_side"]
+
+
+def _bounded(result: Any) -> Any:
+    if len(orjson.dumps(result)) > MAX_CLIENT_RESULT_BYTES:
+        raise ValueError(f"must be at most {MAX_CLIENT_RESULT_BYTES} bytes of JSON")
+    return result
 
 
 class ToolDefinition(Model):
@@ -39,3 +47,24 @@ class ToolResult(Model):
     tool_call_id: str
     result: Any = None
     error: str | None = None
+
+
+class ClientToolResult(ToolResult):
+    """What a client says of a call that it ran: at most 100 KB of JSON."""
+
+    tool_call_id: Annotated[str, Field(min_length=1), max_bytes(256)]
+    result: Annotated[Any, AfterValidator(_bounded)] = None
+    error: Annotated[str, max_bytes(MAX_CLIENT_RESULT_BYTES)] | None = None
+
+
+class ToolResults(Model):
+    """Results of calls that the client was asked to run."""
+
+    tool_results: Annotated[list[ClientToolResult], Field(min_length=1, max_length=100)]
+
+
+class Submitted(Model):
+    """How many results were stored, and what the session does now."""
+
+    accepted: int
+    status: str

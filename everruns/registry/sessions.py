@@ -255,7 +255,7 @@ class Sessions:
 
     async def note_lost(self, session_ids: set[str]) -> None:
         """Remember which open turns have lost their host together."""
-        unfinished = await self._database.read(self._store.unfinished_sessions)
+        unfinished = await self._database.read(self._store.unfinished_sessions, now_ms())
         interrupted = session_ids.intersection(unfinished)
         self._lost_with.update(dict.fromkeys(interrupted, len(interrupted)))
 
@@ -310,6 +310,6 @@ class Sessions:
         return self._placement.find(session_id)
 
     async def abandoned(self) -> Sequence[str]:
-        """Return the sessions whose turn is open and which no host holds."""
-        unfinished = await self._database.read(self._store.unfinished_sessions)
+        """Return the sessions whose turn has something to do and which no host holds."""
+        unfinished = await self._database.read(self._store.unfinished_sessions, now_ms())
         return [identity for identity in unfinished if self._placement.find(identity) is None]

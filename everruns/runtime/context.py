@@ -1,6 +1,6 @@
 """The context of a turn: which model answers, what it is told, what it can call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from everruns.capabilities.base import Capabilities
@@ -10,6 +10,7 @@ from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
 from everruns.domain.messages import Controls
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
+from everruns.domain.tools import ToolDefinition
 from everruns.domain.transcript import build_transcript
 from everruns.errors import NoModel
 from everruns.providers.base import ModelRequest
@@ -27,6 +28,7 @@ class TurnContext:
         account: Its provider, with the key.
         system_prompt: The agent's and session's words, then those of their capabilities.
         toolbox: The tools of their capabilities.
+        client_tools: The tools that the client runs, by name; those of the toolbox go first.
         max_iterations: Model calls the turn may make.
         parallel_tool_calls: Whether one step may run several calls; ``None`` if nobody said.
         effort: How hard the model should reason, if the message said.
@@ -36,6 +38,7 @@ class TurnContext:
     account: ProviderAccount
     system_prompt: str
     toolbox: Toolbox
+    client_tools: Mapping[str, ToolDefinition]
     max_iterations: int
     parallel_tool_calls: bool | None
     effort: str | None
@@ -46,7 +49,7 @@ class TurnContext:
             model=self.model,
             system_prompt=self.system_prompt,
             messages=build_transcript(state.history, state.unread),
-            tools=self.toolbox.definitions,
+            tools=[*self.toolbox.definitions, *self.client_tools.values()],
             effort=self.effort,
             parallel_tool_calls=self.parallel_tool_calls,
         )
@@ -84,6 +87,7 @@ def turn_context(
         session.system_prompt,
         *system_prompts(used),
     ]
+    toolbox = build_toolbox(used, settings.tool_timeout_s)
     parallel = session.parallel_tool_calls
     if parallel is None and agent:
         parallel = agent.parallel_tool_calls
@@ -91,13 +95,25 @@ def turn_context(
         model=model,
         account=account,
         system_prompt="\n\n".join(prompt for prompt in prompts if prompt),
-        toolbox=build_toolbox(used, settings.tool_timeout_s),
+        toolbox=toolbox,
+        client_tools=_client_tools([*session.tools, *(agent.tools if agent else [])], toolbox),
         max_iterations=session.max_iterations
         or (agent.max_iterations if agent else None)
         or settings.max_iterations,
         parallel_tool_calls=parallel,
         effort=controls.reasoning.effort if controls.reasoning else None,
     )
+
+
+def _client_tools(
+    tools: Sequence[ToolDefinition], toolbox: Toolbox
+) -> Mapping[str, ToolDefinition]:
+    """Return tools by name: of several with one name the first counts, the session's first."""
+    found: dict[str, ToolDefinition] = {}
+    for tool in tools:
+        if toolbox.find(tool.name) is None:
+            found.setdefault(tool.name, tool)
+    return found
 
 
 def _controls(state: SessionState) -> Controls:

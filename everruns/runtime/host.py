@@ -13,7 +13,9 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.state import SessionState
+from everruns.domain.tools import Submitted, ToolResult
 from everruns.errors import EverrunsError, IdempotencyKeyReused, Overloaded, PlacedElsewhere
+from everruns.ids import now_ms
 from everruns.registry.event_log import EventLog
 from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Reading, Want
@@ -22,6 +24,7 @@ from everruns.runtime.outcomes import received
 from everruns.runtime.reads import Reads
 from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import Turn, end_turn
+from everruns.runtime.waiting import discarded, submitted
 from everruns.settings import Settings
 from everruns.storage.base import Append
 
@@ -95,11 +98,36 @@ class SessionHost:
                 raise Overloaded(
                     "The session has too many messages that its turn has not read yet.", None, 1.0
                 )
-            return received(state, sent, idempotency, now)
+            # The message is an answer of its own to whoever waits for another one.
+            instead = discarded(state.turn, now) if state.turn else []
+            return [*received(state, sent, idempotency, now), *instead]
 
         await session.append(build)
         self._run(session)
         return session.state.idempotency[idempotency.key][1]
+
+    async def submit(self, session_id: str, results: Sequence[ToolResult]) -> Submitted:
+        """Store results of calls that the client runs; with the last of them the turn goes on.
+
+        Raises:
+            NotWaiting: The session waits for nobody.
+            InvalidRequest: A result is of no call that was asked for, or a call has two.
+            PlacedElsewhere: The session is not on this host.
+            SessionNotFound: There is no such session.
+        """
+        session = await self._session(session_id)
+        still_open = 0
+
+        def build(state: SessionState, now: int) -> list[NewEvent]:
+            nonlocal still_open
+            events = submitted(state, results, now)
+            still_open = len(state.turn.pending) - len(events) if state.turn else 0
+            return events
+
+        stored = await session.append(build)
+        self._run(session)
+        status = "waitingfortoolresults" if still_open else "active"
+        return Submitted(accepted=len(stored), status=status)
 
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:
         """End the session's turn now; return whether this call ended one.
@@ -183,12 +211,19 @@ class SessionHost:
             del self._sessions[session_id]
 
     def _run(self, session: LiveSession) -> None:
-        """See that the session's open turn is run by exactly one task."""
+        """See that the session's open turn is run by exactly one task, once it has work to do."""
         running = session.task is not None and not session.task.done()
         turn = session.state.turn
         if self._closed or session.closed or running:
             return
         if turn is None or turn.id == session.stopped_turn:
+            return
+        if session.alarm is not None:
+            session.alarm.cancel()
+        waits_ms = (turn.waits_until_ms or 0) - now_ms()
+        if waits_ms > 0:
+            loop = asyncio.get_running_loop()
+            session.alarm = loop.call_later(waits_ms / 1000, self._run, session)
             return
         session.task = asyncio.create_task(Turn(session, self.environment).run(), name=session.id)
         session.task.add_done_callback(lambda task: self._turn_left(session, task))

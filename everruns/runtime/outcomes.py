@@ -127,7 +127,7 @@ def broken_off(
         data = {"message": partial.wire(), "input_sequence": draft.input_sequence}
         events.append(NewEvent(EventType.MESSAGE_CREATED, data, turn_context(turn)))
     for call in turn.pending.values():
-        if call.id in turn.started_calls:
+        if call.id in turn.started_calls or call.id in turn.asked:
             result = ToolResult(tool_call_id=call.id, error=f"Not finished: {reason}.")
             events.append(returned(turn, call, result, now - turn.started_ms))
     return events

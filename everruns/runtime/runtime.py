@@ -6,15 +6,17 @@ given (see ``everruns.runtime.local`` and ``actors.runtime``).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
 
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.tools import Submitted, ToolResult
 from everruns.errors import (
     HostLost,
+    NotWaiting,
     PlacedElsewhere,
     SequenceConflict,
     SessionNotFound,
@@ -68,6 +70,20 @@ class Runtime:
         # With a key of our own a send can be repeated when its host was lost in the middle of it.
         keyed = idempotency or Idempotency(new_id("request"), "")
         return await self._ask(session_id, lambda host: host.send(session_id, sent, keyed))
+
+    async def submit(self, session_id: str, results: Sequence[ToolResult]) -> Submitted:
+        """Store results of calls that the client runs; with the last of them the turn goes on.
+
+        Raises:
+            NotWaiting: The session waits for nobody.
+            InvalidRequest: A result is of no call that was asked for, or a call has two.
+            SessionNotFound: There is no such session.
+            Unavailable: The session's host did not answer in time.
+        """
+        session = await self.registry.sessions.get(session_id)
+        if session.status != "waitingfortoolresults":
+            raise NotWaiting(f"Session {session_id} is not waiting for tool results")
+        return await self._ask(session_id, lambda host: host.submit(session_id, results))
 
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:
         """End the session's turn now; return whether there was one to end.

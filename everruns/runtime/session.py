@@ -43,6 +43,7 @@ class LiveSession:
         watches: Readers waiting for something new.
         touched: Loop time at which somebody last asked for it.
         task: The task that runs its turn, if one does.
+        alarm: Goes off when a turn has waited long enough for somebody outside.
         stopped_turn: The turn that is being ended from outside and must not be run on.
         interrupted: Whether the open turn was begun elsewhere and not taken up here yet.
         lost_with: How many open turns, this one included, lost their host with it; 0 if none did.
@@ -63,6 +64,7 @@ class LiveSession:
         self.watches: set[Watch] = set()
         self.touched = asyncio.get_running_loop().time()
         self.task: asyncio.Task[None] | None = None
+        self.alarm: asyncio.TimerHandle | None = None
         self.stopped_turn: str | None = None
         self.interrupted = self.state.turn is not None
         self.lost_with = lost_with
@@ -78,9 +80,11 @@ class LiveSession:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a turn is open or anything is still being done for the session."""
+        """Whether a turn has something to do or anything is still being done for the session."""
         running = self.task is not None and not self.task.done()
-        return self.state.turn is not None or running or self._writing.locked()
+        turn = self.state.turn
+        working = turn is not None and turn.waits_until_ms is None
+        return working or running or self._writing.locked()
 
     @property
     def draft_ms(self) -> int:
@@ -188,6 +192,8 @@ class LiveSession:
         """Leave this host: stop the turn where it stands and wake the readers."""
         self.closed = True
         self.draft = None
+        if self.alarm is not None:
+            self.alarm.cancel()
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
         self.notify(urgent=True)

@@ -34,6 +34,7 @@ from everruns.runtime.draft import Draft
 from everruns.runtime.environment import Environment
 from everruns.runtime.outcomes import answered, broken_off, called, returned
 from everruns.runtime.session import LiveSession
+from everruns.runtime.waiting import asked, expired
 from everruns.tools.toolbox import Toolbox
 
 # How much it speaks against a turn that its host was lost: three times alone are enough, or ten in
@@ -68,7 +69,7 @@ class Turn:
         self._id = opened.id
 
     async def run(self) -> None:
-        """Advance the turn until it ends, one way or another.
+        """Advance the turn until it ends, one way or another, or waits for somebody outside.
 
         Raises:
             EverrunsError: The turn could not be stored; it stays open, and the session was let go.
@@ -78,10 +79,10 @@ class Turn:
                 await self._take_up()
             while turn := self._open(self._session.state):
                 context = await self._environment.context(self._session)
-                if turn.pending:
-                    await self._run_tools(turn, context)
-                else:
+                if not turn.pending:
                     await self._ask_model(turn, context)
+                elif not await self._run_tools(turn, context):
+                    return
         except TurnOver:
             pass
         except TurnFailure as failure:
@@ -184,11 +185,18 @@ class Turn:
 
     # The tools' step
 
-    async def _run_tools(self, turn: OpenTurn, context: TurnContext) -> None:
-        """Run the calls of the last answer that have no result yet."""
+    async def _run_tools(self, turn: OpenTurn, context: TurnContext) -> bool:
+        """Run the calls of the last answer that have no result yet, then ask for those of others.
+
+        Returns:
+            Whether all calls have their results now, so that the turn goes on.
+        """
+        await self._session.append(lambda state, now: expired(self._still_open(state), now))
         # A call that had started before this loop met it was started by a process now lost.
         interrupted = set(turn.started_calls)
-        calls = list(turn.pending.values())
+        open_calls = [call for call in turn.pending.values() if call.id not in turn.asked]
+        theirs = [call for call in open_calls if self._is_theirs(call, turn, context)]
+        calls = [call for call in open_calls if call not in theirs]
         one_by_one = context.parallel_tool_calls is False
         for group in [[call] for call in calls] if one_by_one else [calls]:
             await self._announce([call for call in group if call.id not in interrupted])
@@ -199,12 +207,27 @@ class Turn:
                 )
             )
 
-    async def _announce(self, calls: Sequence[ToolCall]) -> None:
-        history = self._session.state.history
-        message_id = next(said.id for said in reversed(history) if said.role == "agent")
+        timeout_ms = round(self._environment.client_tool_timeout_s * 1000)
         await self._session.append(
             lambda state, _now: [
-                called(self._still_open(state), call, message_id) for call in calls
+                asked(self._still_open(state), call, self._answer_id, timeout_ms) for call in theirs
+            ]
+        )
+        return not self._still_open(self._session.state).pending
+
+    def _is_theirs(self, call: ToolCall, turn: OpenTurn, context: TurnContext) -> bool:
+        return call.name in context.client_tools and call.id not in turn.invalid_arguments
+
+    @property
+    def _answer_id(self) -> str:
+        """The id of the message that asked for the pending calls."""
+        history = self._session.state.history
+        return next(said.id for said in reversed(history) if said.role == "agent")
+
+    async def _announce(self, calls: Sequence[ToolCall]) -> None:
+        await self._session.append(
+            lambda state, _now: [
+                called(self._still_open(state), call, self._answer_id) for call in calls
             ]
         )
 

@@ -167,8 +167,12 @@ class Store(Protocol):
         """Delete a session and all that is kept of it; return whether it was there."""
         ...
 
-    def unfinished_sessions(self) -> list[str]:
-        """Return the ids of sessions whose turn is open, oldest first."""
+    def unfinished_sessions(self, now_ms: int | None = None) -> list[str]:
+        """Return the ids of sessions whose turn is open, oldest first.
+
+        Args:
+            now_ms: Leave out the turns that wait for somebody outside until later than this.
+        """
         ...
 
     # Event logs

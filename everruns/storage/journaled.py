@@ -156,10 +156,10 @@ class JournaledStore(SqlStore):
         self._bring_all()
         return super().list_sessions(query)
 
-    def unfinished_sessions(self) -> list[str]:
+    def unfinished_sessions(self, now_ms: int | None = None) -> list[str]:
         """Return the ids of sessions whose turn is open, oldest first."""
         self._bring_all()
-        return super().unfinished_sessions()
+        return super().unfinished_sessions(now_ms)
 
     def log_lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
         """Return how many events the log of each session has, for those that exist."""

@@ -28,11 +28,13 @@ class _StoredSession:
     created: Session
     session: Session
     turn_id: str | None = None
+    waits_until_ms: int | None = None
     events: list[Event] = field(default_factory=list[Event])
 
     def take(self, append: Append) -> None:
         self.session = self.created.summed_up(append.summary)
         self.turn_id = append.summary.turn_id
+        self.waits_until_ms = append.summary.waits_until_ms
         self.events += append.events
 
 
@@ -151,11 +153,14 @@ class MemoryStore:
             }
             return True
 
-    def unfinished_sessions(self) -> list[str]:
+    def unfinished_sessions(self, now_ms: int | None = None) -> list[str]:
         """Return the ids of sessions whose turn is open, oldest first."""
         with self._lock:
             sessions = [
-                stored.session for stored in self._sessions.values() if stored.turn_id is not None
+                stored.session
+                for stored in self._sessions.values()
+                if stored.turn_id is not None
+                and (now_ms is None or (stored.waits_until_ms or 0) <= now_ms)
             ]
         return [session.id for session in sorted(sessions, key=_age)]
 

@@ -195,12 +195,17 @@ class SqlStore:
                 connection.execute(delete(receipts).where(receipts.c.resource_id == session_id))
         return bool(workspace_ids)
 
-    def unfinished_sessions(self) -> list[str]:
+    def unfinished_sessions(self, now_ms: int | None = None) -> list[str]:
         """Return the ids of sessions whose turn is open, oldest first."""
         c = sessions.c
-        statement = select(c.id).where(c.turn_id.is_not(None)).order_by(c.created_ms, c.id)
+        unfinished = select(c.id, c.summary).where(c.turn_id.is_not(None))
         with self._reading() as connection:
-            return list(connection.execute(statement).scalars())
+            rows = connection.execute(unfinished.order_by(c.created_ms, c.id)).all()
+        return [
+            identity
+            for identity, summary in rows
+            if now_ms is None or not tables.waits(summary, now_ms)
+        ]
 
     # Event logs
 

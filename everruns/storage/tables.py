@@ -180,6 +180,12 @@ def session_of(row: RowMapping) -> Session:
     return created.summed_up(SessionSummary.model_validate_json(row["summary"]))
 
 
+def waits(summary: str, now_ms: int) -> bool:
+    """Tell whether the open turn of a summary waits for somebody outside until later than now."""
+    until_ms = SessionSummary.model_validate_json(summary).waits_until_ms
+    return until_ms is not None and until_ms > now_ms
+
+
 def summary_row(summary: SessionSummary) -> Row:
     """Return the columns of a session that its log decides."""
     return {

@@ -7,6 +7,7 @@ import pytest
 
 from actors.cluster import NAMESPACE, REGISTRY
 from everruns.domain.events import TURN_ENDS
+from everruns.domain.tools import ToolResult
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from tests.conftest import with_room
@@ -59,4 +60,23 @@ async def test_a_reader_that_connects_while_both_are_dead_misses_nothing(talk: C
     async with talk.reading(Cursor(0)) as reader:
         await reader.until_type("session.completed")
         assert reader.events == await talk.log()
+    assert_exact(await talk.log(), turns=1)
+
+
+async def test_a_wait_for_the_client_outlasts_both(ray_runtime: Runtime):
+    await with_room(ray_runtime)
+    script = [{"tool_calls": [{"name": "open_door"}]}, {"text": "It is open."}]
+    tool = {"name": "open_door", "description": "Open it.", "parameters": {"type": "object"}}
+    model = await simulated(ray_runtime, script=script)
+    talk = await Conversation.begin(ray_runtime, model_id=model, tools=[tool])
+    await talk.send("open the door")
+    async with talk.reading(Cursor(0)) as reader:
+        asked = await reader.until_type("tool.call")
+        kill(await holder(talk))
+        kill(REGISTRY)
+        answer = ToolResult(tool_call_id=asked.data["tool_call"]["id"], result="open")
+        assert (await ray_runtime.submit(talk.id, [answer])).accepted == 1
+        await reader.until_type("session.completed")
+        assert reader.events == await talk.log()
+    assert (await talk.messages())[-1].text == "It is open."
     assert_exact(await talk.log(), turns=1)
