@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from everruns.api import (
+    agent_documents,
     agents,
     events,
     harnesses,
@@ -34,7 +35,17 @@ from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 
 # Requests are matched in this order: what is asked most comes first.
-ROOMS = (messages, events, sessions, agents, capability_routes, providers, models, harnesses)
+ROOMS = (
+    messages,
+    events,
+    sessions,
+    agents,
+    agent_documents,
+    capability_routes,
+    providers,
+    models,
+    harnesses,
+)
 
 
 class Application(FastAPI):
