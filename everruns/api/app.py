@@ -17,6 +17,7 @@ from everruns.api import (
     health,
     messages,
     models,
+    not_implemented,
     providers,
     sessions,
 )
@@ -45,6 +46,7 @@ ROOMS = (
     providers,
     models,
     harnesses,
+    not_implemented,
 )
 
 
