@@ -21,6 +21,7 @@ from everruns.api.parameters import (
 from everruns.api.plain import answer, document, read_body, read_key
 from everruns.domain.agents import Agent, AgentInput, AgentPatch
 from everruns.domain.base import Page
+from everruns.domain.slugs import MAX_SLUG, SLUG
 from everruns.storage.base import ListQuery
 
 EXAMPLE = {
@@ -34,7 +35,7 @@ EXAMPLE = {
 class NamedAgentInput(AgentInput):
     """What creates an agent, or replaces all of the active one with its name."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+    name: Annotated[str, Field(pattern=SLUG, max_length=MAX_SLUG)]
 
 
 async def list_agents(

@@ -10,12 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from everruns.api import (
+    agent_documents,
     agents,
     events,
     harnesses,
     health,
     messages,
     models,
+    not_implemented,
     providers,
     sessions,
     tool_results,
@@ -41,10 +43,12 @@ ROOMS = (
     sessions,
     tool_results,
     agents,
+    agent_documents,
     capability_routes,
     providers,
     models,
     harnesses,
+    not_implemented,
 )
 
 

@@ -13,10 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from everruns.domain.base import MAX_DEPTH, MAX_VALUES
 from everruns.errors import InvalidJson, InvalidRequest, TooLarge
 
-MAX_DEPTH = 64
-MAX_VALUES = 100_000
 MAX_INTEGER = 2**63 - 1
 
 
@@ -32,12 +31,17 @@ def parse_json(body: bytes) -> Any:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidJson(f"The body is not valid JSON: {error}") from None
-    _check(value)
+    check_storable(value)
     return value
 
 
-def _check(root: Any) -> None:
-    """Walk through a value level by level, which bounds depth and number together."""
+def check_storable(root: Any) -> None:
+    """Walk through a value level by level, which bounds depth and number together.
+
+    Raises:
+        InvalidJson: It is nested too deeply, has too many values, or holds what cannot be stored
+            faithfully: NUL characters and numbers beyond 64 bits.
+    """
     level: Sequence[Any] = [root]
     seen = depth = 0
     while level:

@@ -3,9 +3,12 @@
 Source: docs/contract.md, "Resources", Message, and "Turns".
 """
 
-from fastapi import APIRouter, Request, Response
+from collections.abc import AsyncIterator, Sequence
 
-from everruns.api.faces import Face
+from fastapi import APIRouter, Request, Response
+from starlette.responses import StreamingResponse
+
+from everruns.api.faces import SDK, Face
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
     Limit,
@@ -16,10 +19,24 @@ from everruns.api.parameters import (
 )
 from everruns.api.plain import answer, document, id_of, read_body, read_key
 from everruns.domain.base import Page
+from everruns.domain.events import Event
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.state import message_of
+from everruns.registry.sessions import MESSAGE_EVENTS
+from everruns.runtime.runtime import Runtime
+from everruns.storage.base import EventQuery
 
 EXAMPLE = {"message": {"role": "user", "content": [{"type": "text", "text": "What time is it?"}]}}
 SHORTHAND = {"content": "What time is it?"}
+EXPORTED_AT_ONCE = 50
+# Legal inside of a line of JSON, and the end of a line to many who split text into lines.
+OTHER_BREAKS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+class JsonLines(StreamingResponse):
+    """One JSON value a line."""
+
+    media_type = "application/jsonl"
 
 
 async def list_messages(
@@ -39,7 +56,25 @@ async def send_message(request: Request) -> Response:
     return answer(await runtime_of(request).send(session_id, sent, await read_key(request)))
 
 
-def add_routes(router: APIRouter, _face: Face) -> None:
+async def export_messages(session_id: SessionId, runtime: TheRuntime) -> StreamingResponse:
+    """Export a session's messages as JSON Lines: one message a line, oldest first."""
+    # The first are read before the answer begins, so that an unknown session is a 404.
+    return JsonLines(_lines(runtime, session_id, await _logged(runtime, session_id)))
+
+
+async def _lines(runtime: Runtime, session_id: str, events: Sequence[Event]) -> AsyncIterator[str]:
+    while events:
+        messages = [message_of(event).model_dump_json(exclude_none=True) for event in events]
+        yield "".join(f"{message.translate(OTHER_BREAKS)}\n" for message in messages)
+        events = await _logged(runtime, session_id, events[-1].sequence)
+
+
+async def _logged(runtime: Runtime, session_id: str, after: int = 0) -> Sequence[Event]:
+    query = EventQuery(types=MESSAGE_EVENTS, after=after, limit=EXPORTED_AT_ONCE)
+    return await runtime.registry.sessions.events(session_id, query)
+
+
+def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of messages to a face."""
     path = "/sessions/{session_id}/messages"
     examples = {"message": EXAMPLE, "shorthand": SHORTHAND}
@@ -50,3 +85,5 @@ def add_routes(router: APIRouter, _face: Face) -> None:
         openapi_extra=document(SendMessage, examples, ids=["session"]),
     )(send_message)
     router.get(path)(list_messages)
+    if face is SDK:
+        router.get("/sessions/{session_id}/export", response_class=JsonLines)(export_messages)

@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 
 from everruns.api.agents import NamedAgentInput
 from everruns.api.errors import RETRY_STATUSES, error_classes, status_of
+from everruns.api.plain import KEY_PARAMETER
 from everruns.api.schema_rules import state_rules
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.agents import AgentInput
@@ -40,6 +41,7 @@ Every answer that is no success has the shape of `Error`. `code` is stable:
 """
 TAGS = {
     "agents": "A system prompt, a model and capabilities under a name.",
+    "agent_documents": "Agents copied, exported to documents and imported from them.",
     "sessions": "Conversations with agents, which outlive everything.",
     "messages": "What is said in a session.",
     "events": "The log of a session, streamed and listed.",
@@ -130,7 +132,7 @@ def _error_statuses(path: str, operation: dict[str, Any]) -> Iterator[int]:
     yield from (400, 401)
     if "{" in path or "requestBody" in operation:
         yield 404
-    if "requestBody" in operation:
+    if "requestBody" in operation or KEY_PARAMETER in operation.get("parameters", ()):
         yield from (409, 413)
     yield from (429, 500, 503)
 

@@ -19,6 +19,13 @@ from everruns.errors import InvalidId, InvalidRequest
 from everruns.ids import is_id
 
 LONGEST_KEY = 255
+KEY_PARAMETER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Makes a retry with the same key and body get the first answer.",
+    "schema": {"type": "string", "pattern": rf"^[\x20-\x7e]{{1,{LONGEST_KEY}}}$"},
+}
 
 Body = TypeVar("Body", bound=Model)
 
@@ -108,15 +115,8 @@ def document(
         "schema": {"$ref": f"#/components/schemas/{body.__name__}"},
         "examples": {name: {"value": value} for name, value in examples.items()},
     }
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": False,
-        "description": "Makes a retry with the same key and body get the first answer.",
-        "schema": {"type": "string", "pattern": rf"^[\x20-\x7e]{{1,{LONGEST_KEY}}}$"},
-    }
     return {
-        "parameters": [*map(id_parameter, ids), key],
+        "parameters": [*map(id_parameter, ids), KEY_PARAMETER],
         "requestBody": {"required": is_required, "content": {"application/json": content}},
     }
 

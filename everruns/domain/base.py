@@ -9,6 +9,9 @@ Item = TypeVar("Item")
 
 KIB = 1024
 MIB = 1024 * KIB
+# How deep and how large a value from outside may be, in whatever form it comes.
+MAX_DEPTH = 64
+MAX_VALUES = 100_000
 
 
 class Model(BaseModel):

@@ -7,7 +7,8 @@ from everruns.capabilities.registry import resolve
 from everruns.domain.agents import Agent, AgentInput, AgentPatch, CapabilityConfig
 from everruns.domain.base import Page
 from everruns.domain.idempotency import Idempotency
-from everruns.errors import AgentNotFound, UnknownModel
+from everruns.domain.slugs import MAX_COPIES, names_of_copies
+from everruns.errors import AgentNotFound, Conflict, UnknownModel
 from everruns.ids import GENERIC_HARNESS_ID, format_time, new_id, now_ms
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.providers import Providers
@@ -147,6 +148,38 @@ class Agents:
             )
             await self._put(agent)
             return agent
+
+    async def copy(self, agent_id: str, idempotency: Idempotency | None = None) -> Agent:
+        """Create an agent that is like another one, under a free name derived from its name.
+
+        Args:
+            agent_id: The agent to copy.
+            idempotency: Makes a repeated request answer as the first one did.
+
+        Raises:
+            AgentNotFound: There is no such active agent.
+            Conflict: All names that copies get are taken.
+            IdempotencyKeyReused: The key came with another body before.
+        """
+        async with self._changes:
+            if answer := await self._database.earlier_answer(idempotency):
+                return Agent.model_validate_json(answer)
+            original = await self.get(agent_id)
+            now = format_time(now_ms())
+            changes = {"name": await self._free_name(original), "usage": None}
+            copy = original.model_copy(
+                update={**changes, "id": new_id("agent"), "created_at": now, "updated_at": now}
+            )
+            await self._put(copy, idempotency)
+            return copy
+
+    async def _free_name(self, original: Agent) -> str:
+        for name in names_of_copies(original.name):
+            if await self._database.read(self._store.find_agent_by_name, name) is None:
+                return name
+        raise Conflict(
+            f"{original.name} has {MAX_COPIES} copies that bear its name. Rename or delete some."
+        )
 
     async def archive(self, agent_id: str) -> None:
         """Take an agent out of lists and use; its sessions stay.

@@ -1,0 +1,103 @@
+"""Routes that copy agents, export them to documents and import them from documents.
+
+Source: docs/sdk.md, "Agents as documents".
+"""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import PlainTextResponse
+
+from everruns.api.agents import NamedAgentInput
+from everruns.api.body import check_storable, parse_json
+from everruns.api.faces import SDK, Face
+from everruns.api.parameters import AgentId, TheRuntime, runtime_of
+from everruns.api.plain import KEY_PARAMETER, answer, id_of, id_parameter, read_key, validate
+from everruns.domain.agent_documents import addressed, read_document, write_document
+from everruns.domain.agents import Agent
+from everruns.errors import InvalidRequest, NotImplementedHere
+
+EXAMPLE = """---
+name: research-assistant
+capabilities:
+- current_time
+---
+You are a careful research assistant.
+"""
+DOCUMENT = {
+    "required": True,
+    "content": {
+        "text/plain": {
+            "schema": {"type": "string", "pattern": r"\S"},
+            "examples": {"markdown": {"value": EXAMPLE}},
+        }
+    },
+}
+
+
+class Markdown(PlainTextResponse):
+    """A document."""
+
+    media_type = "text/markdown"
+
+
+async def copy_agent(request: Request) -> Response:
+    """Create an agent that is like another one, under a free name derived from its name."""
+    agent_id = id_of(request, "agent")
+    agents = runtime_of(request).registry.agents
+    return answer(await agents.copy(agent_id, await read_key(request)))
+
+
+async def import_agent(request: Request) -> Response:
+    """Create an agent from a document; with the name of an active one, replace that one (200).
+
+    The document is Markdown under YAML front matter, YAML, JSON, or plain text, which becomes the
+    prompt of an agent that is named from it.
+    """
+    if "from-example" in request.query_params:
+        raise NotImplementedHere("This server has no built-in examples. Import a document instead.")
+    # Long documents take a while to read.
+    fields = await asyncio.to_thread(_read_fields, await request.body())
+    wanted = validate(NamedAgentInput, fields, "body")
+    agents = runtime_of(request).registry.agents
+    agent, is_new = await agents.create(wanted, await read_key(request), by_name=True)
+    return answer(agent, 201 if is_new else 200)
+
+
+def _read_fields(body: bytes) -> dict[str, Any]:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"body: byte {error.start} is not UTF-8: {error.reason}") from None
+    if text.lstrip().startswith("{"):
+        return addressed(parse_json(text.encode()))
+    fields = read_document(text)
+    check_storable(fields)
+    return addressed(fields)
+
+
+async def export_agent(agent_id: AgentId, runtime: TheRuntime) -> Markdown:
+    """Export an agent as Markdown under YAML front matter: all that a client decides of it."""
+    agent = await runtime.registry.agents.get(agent_id)
+    return Markdown(await asyncio.to_thread(write_document, agent))
+
+
+def add_routes(router: APIRouter, face: Face) -> None:
+    """Add the routes of copies and documents to the SDK's face; the other one has none."""
+    if face is not SDK:
+        return
+    router.post(
+        "/agents/{agent_id}/copy",
+        status_code=201,
+        response_model=Agent,
+        openapi_extra={"parameters": [id_parameter("agent"), KEY_PARAMETER]},
+    )(copy_agent)
+    router.post(
+        "/agents/import",
+        status_code=201,
+        response_model=Agent,
+        responses={200: {"model": Agent, "description": "The agent was replaced"}},
+        openapi_extra={"parameters": [KEY_PARAMETER], "requestBody": DOCUMENT},
+    )(import_agent)
+    router.get("/agents/{agent_id}/export", response_class=Markdown)(export_agent)
