@@ -18,6 +18,8 @@ from everruns.api import (
     models,
     providers,
     sessions,
+    workspace_files,
+    workspaces,
 )
 from everruns.api import capabilities as capability_routes
 from everruns.api.auth import Authentication
@@ -34,7 +36,18 @@ from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 
 # Requests are matched in this order: what is asked most comes first.
-ROOMS = (messages, events, sessions, agents, capability_routes, providers, models, harnesses)
+ROOMS = (
+    messages,
+    events,
+    sessions,
+    agents,
+    capability_routes,
+    providers,
+    models,
+    harnesses,
+    workspace_files,
+    workspaces,
+)
 
 
 class Application(FastAPI):

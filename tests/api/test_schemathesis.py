@@ -23,7 +23,13 @@ from everruns.settings import Settings
 from everruns.storage.memory import MemoryStore
 
 # Refusals of what no schema can say: which things there are, and what cannot be stored.
-BEYOND_SCHEMAS = {"INVALID_CURSOR", "INVALID_JSON", "UNKNOWN_CAPABILITY", "UNKNOWN_MODEL"}
+BEYOND_SCHEMAS = {
+    "INVALID_CURSOR",
+    "INVALID_FILE",
+    "INVALID_JSON",
+    "UNKNOWN_CAPABILITY",
+    "UNKNOWN_MODEL",
+}
 
 
 class BackgroundServer:
@@ -73,11 +79,13 @@ def resources(url: str) -> dict[str, str]:
         agent = client.post("/v1/agents", json={"name": "agent"}).json()
         provider = {"name": session["id"], "provider_type": "simulated"}
         provider = client.post("/v1/providers", json=provider).json()
+        workspace = client.post("/api/v1/workspaces", json={"name": "workspace"}).json()
     return {
         "session_id": session["id"],
         "agent_id": agent["id"],
         "provider_id": provider["id"],
         "harness_id": GENERIC_HARNESS_ID,
+        "workspace_id": workspace["id"],
     }
 
 
