@@ -3,12 +3,14 @@
 Source: docs/contract.md, "Resources", Workspace.
 """
 
+import re
 from hashlib import blake2s
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from everruns.api.faces import SDK, Face
 from everruns.api.parameters import TheRuntime, Truth, WorkspaceId
@@ -24,6 +26,17 @@ Content = Annotated[str, Field(max_length=2 * MIB)]
 Encoding = Literal["text", "base64"]
 PathInUrl = Annotated[str, Path(description="Path of a file or directory.")]
 Recursive = Annotated[Truth, Query(description="Whether all that is below counts too.")]
+
+RESERVED = "/*_(/|$)"
+
+
+class FilePathConvertor(PathConvertor):
+    """Takes the rest of a URL for the path of a file, unless it names an action."""
+
+    regex = f"(?!{RESERVED}).*"
+
+
+register_url_convertor("file_path", FilePathConvertor())
 
 
 class FileInput(Model):
@@ -147,7 +160,6 @@ async def create_file(
     workspace_id: WorkspaceId, path: PathInUrl, wanted: FileInput, runtime: TheRuntime
 ) -> SessionFile:
     """Create a file or directory where nothing is yet, with the directories above it."""
-    _refuse_reserved(path)
     content = None if wanted.is_directory else _content(wanted.content, wanted.encoding)
     create = runtime.registry.workspaces.create_file
     return _file(*await create(workspace_id, path, content, wanted.encoding, wanted.is_readonly))
@@ -229,8 +241,8 @@ def _content(content: str, encoding: Encoding) -> bytes:
 
 
 def _refuse_reserved(path: str) -> None:
-    """Keep what could not be addressed, or not once there are further actions, from being made."""
-    if path.lstrip("/").partition("/")[0] == "_":
+    """Keep a file from where no URL would address it."""
+    if re.match(RESERVED, path):
         raise InvalidFile("Paths under /_ are reserved for actions")
 
 
@@ -265,12 +277,11 @@ def add_routes(router: APIRouter, face: Face) -> None:
     if face is not SDK:
         return
     files = "/workspaces/{workspace_id}/fs"
-    # Before the paths of files, which match everything.
     router.post(f"{files}/_/move")(move_file)
     router.post(f"{files}/_/copy", status_code=201)(copy_file)
     router.post(f"{files}/_/grep")(grep_files)
     router.post(f"{files}/_/stat")(stat_file)
-    at_path = f"{files}/{{path:path}}"
+    at_path = f"{files}/{{path:file_path}}"
     router.get(files)(list_files)
     router.get(at_path)(read_file)
     router.post(at_path, status_code=201)(create_file)

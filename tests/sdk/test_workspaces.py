@@ -102,7 +102,9 @@ async def test_a_shared_workspace_outlives_its_sessions(client, server: Server):
     workspace = await client.workspaces.create("shared")
     async with httpx.AsyncClient(base_url=f"{server.address}/api/v1") as raw:
         # The SDK's client has no parameter for it, its model has.
-        request = models.CreateSessionRequest(workspace_id=workspace.id).model_dump(exclude_none=True)
+        request = models.CreateSessionRequest(workspace_id=workspace.id).model_dump(
+            exclude_none=True
+        )
         sessions = [(await raw.post("/sessions", json=request)).json() for _ in range(2)]
     assert {session["workspace_id"] for session in sessions} == {workspace.id}
 

@@ -470,23 +470,23 @@ class AnyOrder(RuleBasedStateMachine):
             return
         self.contents[path] = content
 
-    @rule(source=NAMES, target=NAMES)
-    def move(self, source: str, target: str) -> None:
+    @rule(source=NAMES, to=NAMES)
+    def move(self, source: str, to: str) -> None:
         try:
-            self.workspace.move(source, target)
+            self.workspace.move(source, to)
         except ToolError:
             return
         for name in list(self.contents):
             if name == source or name.startswith(source + "/"):
-                self.contents[target + name.removeprefix(source)] = self.contents.pop(name)
+                self.contents[to + name.removeprefix(source)] = self.contents.pop(name)
 
-    @rule(source=NAMES, target=NAMES)
-    def copy(self, source: str, target: str) -> None:
+    @rule(source=NAMES, to=NAMES)
+    def copy(self, source: str, to: str) -> None:
         try:
-            self.workspace.copy(source, target)
+            self.workspace.copy(source, to)
         except ToolError:
             return
-        self.contents[target] = self.contents[source]
+        self.contents[to] = self.contents[source]
 
     @rule(path=NAMES, recursive=st.booleans())
     def delete(self, path: str, recursive: bool) -> None:
