@@ -1,5 +1,6 @@
 """The rules of a session's file system."""
 
+import pickle
 import posixpath
 from contextlib import suppress
 
@@ -385,6 +386,11 @@ def test_move_that_breaks_a_rule_changes_nothing(workspace, source, target, word
     with pytest.raises(ToolError, match=words):
         workspace.move(source, target)
     assert workspace.list("/", recursive=True) == before
+
+
+def test_refusal_travels_between_processes():
+    refused = pickle.loads(pickle.dumps(FileRefused("no", FileNotFound)))
+    assert (str(refused), refused.cause) == ("no", FileNotFound)
 
 
 def test_copy_is_another_file(workspace):
