@@ -99,6 +99,7 @@ class RegistryActor(Callee):
             "agents": registry.agents,
             "providers": registry.providers,
             "sessions": registry.sessions,
+            "workspaces": registry.workspaces,
             "local_model": LocalModel(),
         }
         keep_what_is_there()

@@ -66,6 +66,12 @@ class UnknownModel(InvalidRequest):
     code = "UNKNOWN_MODEL"
 
 
+class InvalidFile(InvalidRequest):
+    """A path, content or search pattern of a file breaks the rules of workspaces."""
+
+    code = "INVALID_FILE"
+
+
 class Unauthorized(EverrunsError):
     """The deployment wants an API key and the request brought none, or a wrong one."""
 
@@ -112,6 +118,18 @@ class HarnessNotFound(NotFound):
     """No harness has this id."""
 
     code = "HARNESS_NOT_FOUND"
+
+
+class WorkspaceNotFound(NotFound):
+    """No workspace has this id, or none that can be shared."""
+
+    code = "WORKSPACE_NOT_FOUND"
+
+
+class FileNotFound(NotFound):
+    """A workspace has no file or directory at this path."""
+
+    code = "FILE_NOT_FOUND"
 
 
 class RouteNotFound(NotFound):

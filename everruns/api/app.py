@@ -21,6 +21,8 @@ from everruns.api import (
     providers,
     sessions,
     tool_results,
+    workspace_files,
+    workspaces,
 )
 from everruns.api import capabilities as capability_routes
 from everruns.api.auth import Authentication
@@ -48,6 +50,8 @@ ROOMS = (
     providers,
     models,
     harnesses,
+    workspace_files,
+    workspaces,
     not_implemented,
 )
 

@@ -18,6 +18,7 @@ from everruns.api.agents import NamedAgentInput
 from everruns.api.errors import RETRY_STATUSES, error_classes, status_of
 from everruns.api.plain import KEY_PARAMETER
 from everruns.api.schema_rules import state_rules
+from everruns.api.sessions import SharingSessionInput
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.agents import AgentInput
 from everruns.domain.base import Model
@@ -49,6 +50,8 @@ TAGS = {
     "providers": "Accounts with which models are called.",
     "models": "What providers offer.",
     "harnesses": "What sessions run in.",
+    "workspaces": "What holds the files of sessions.",
+    "workspace_files": "The files of a workspace, which sessions see as their own.",
     "health": "Whether the server lives and can serve.",
 }
 ERROR: dict[str, Any] = {
@@ -68,7 +71,13 @@ ERROR: dict[str, Any] = {
     "example": {"error": {"message": "Agent agent_0198… not found", "code": "AGENT_NOT_FOUND"}},
 }
 # Bodies that routes read themselves, see ``everruns.api.plain``.
-PLAIN_BODIES: tuple[type[Model], ...] = (AgentInput, NamedAgentInput, SendMessage, SessionInput)
+PLAIN_BODIES: tuple[type[Model], ...] = (
+    AgentInput,
+    NamedAgentInput,
+    SendMessage,
+    SessionInput,
+    SharingSessionInput,
+)
 RESPONSES = {
     400: ("Invalid", "The request is wrong: the message names the field and the reason."),
     401: ("Unauthorized", "The deployment wants an API key."),
@@ -132,8 +141,11 @@ def _error_statuses(path: str, operation: dict[str, Any]) -> Iterator[int]:
     yield from (400, 401)
     if "{" in path or "requestBody" in operation:
         yield 404
-    if "requestBody" in operation or KEY_PARAMETER in operation.get("parameters", ()):
-        yield from (409, 413)
+    keyed = KEY_PARAMETER in operation.get("parameters", ())
+    if "requestBody" in operation or keyed or "409" in operation["responses"]:
+        yield 409
+    if "requestBody" in operation or keyed:
+        yield 413
     yield from (429, 500, 503)
 
 

@@ -1,8 +1,9 @@
 """What routes take beside their bodies: ids, pages, and what the app was built with."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
+from pydantic import BeforeValidator
 
 from everruns.capabilities.base import Capabilities
 from everruns.runtime.runtime import Runtime
@@ -17,12 +18,25 @@ ProviderId = Annotated[
     str, Path(pattern=r"^provider_[0-9a-f]{32}$", description="Id of a provider.")
 ]
 HarnessId = Annotated[str, Path(pattern=r"^harness_[0-9a-f]{32}$", description="Id of a harness.")]
+WorkspaceId = Annotated[
+    str, Path(pattern=r"^workspace_[0-9a-f]{32}$", description="Id of a workspace.")
+]
 
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many to pass over.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many to return at most.")]
 Search = Annotated[
     str | None, Query(max_length=256, description="Only what holds this text, in any case.")
 ]
+
+
+def _only_truth(value: Any) -> Any:
+    if value not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return value
+
+
+Truth = Annotated[bool, BeforeValidator(_only_truth)]
+"""True or false in a query, and none of the other words that pydantic would take for them."""
 
 
 def runtime_of(request: Request) -> Runtime:

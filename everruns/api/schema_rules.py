@@ -11,7 +11,13 @@ from typing import Any
 STRING: dict[str, Any] = {"type": "string"}
 NULL: dict[str, Any] = {"type": "null"}
 CAPABILITY_ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 256}
-WITH_CAPABILITIES = ("AgentInput", "AgentPatch", "NamedAgentInput", "SessionInput")
+WITH_CAPABILITIES = (
+    "AgentInput",
+    "AgentPatch",
+    "NamedAgentInput",
+    "SessionInput",
+    "SharingSessionInput",
+)
 PARTS = ("TextPart", "ImagePart", "ToolCallPart", "ToolResultPart")
 ONE_SOURCE: list[dict[str, Any]] = [
     {"required": ["url"], "properties": {"url": STRING, "base64": NULL}},

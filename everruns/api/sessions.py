@@ -6,8 +6,9 @@ Source: docs/contract.md, "Resources", Session, and "Turns".
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
-from everruns.api.faces import Face
+from everruns.api.faces import SDK, Face
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
     AgentId,
@@ -27,6 +28,12 @@ from everruns.storage.base import ListQuery
 EXAMPLE = {"title": "First talk", "model_id": "simulated/simulated-1"}
 
 NOTHING = b"{}"
+
+
+class SharingSessionInput(SessionInput):
+    """What creates a session, perhaps in a workspace that it shares."""
+
+    workspace_id: Annotated[str, Field(pattern=r"^workspace_[0-9a-f]{32}$")] | None = None
 
 
 class Cancelled(Model):
@@ -55,6 +62,13 @@ async def create_session(request: Request) -> Response:
     wanted = await read_body(request, SessionInput, NOTHING)
     sessions = runtime_of(request).registry.sessions
     return answer(await sessions.create(wanted, await read_key(request)))
+
+
+async def create_sharing_session(request: Request) -> Response:
+    """Create a session, of an agent or of none, perhaps in a workspace that others share."""
+    wanted = await read_body(request, SharingSessionInput, NOTHING)
+    create = runtime_of(request).registry.sessions.create
+    return answer(await create(wanted, await read_key(request), workspace_id=wanted.workspace_id))
 
 
 async def list_agent_sessions(
@@ -97,17 +111,21 @@ async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelle
     return Cancelled(status="cancelled" if ended else "no_op")
 
 
-def add_routes(router: APIRouter, _face: Face) -> None:
+def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of sessions to a face."""
+    shares = face is SDK
     at_agent, at_session = "/agents/{agent_id}/sessions", "/sessions/{session_id}"
     example = {"titled": EXAMPLE}
     router.get("/sessions")(list_sessions)
     router.post(
         "/sessions",
+        name="create_session",
         status_code=201,
         response_model=Session,
-        openapi_extra=document(SessionInput, example, is_required=False),
-    )(create_session)
+        openapi_extra=document(
+            SharingSessionInput if shares else SessionInput, example, is_required=False
+        ),
+    )(create_sharing_session if shares else create_session)
     router.get(at_agent)(list_agent_sessions)
     router.post(
         at_agent,

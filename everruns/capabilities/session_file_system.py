@@ -1,13 +1,12 @@
 """The session's own files: six tools over a virtual file system."""
 
-import base64
-import binascii
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from everruns.capabilities.base import Capability
-from everruns.tools.base import File, ToolContext, ToolError
+from everruns.tools.base import ToolContext, ToolError
+from everruns.tools.content import decode_content, encode_content
 from everruns.tools.function import tool
 
 SYSTEM_PROMPT = """\
@@ -37,7 +36,7 @@ async def read_file(path: Path, context: ToolContext) -> dict[str, Any]:
         raise ToolError(f"File not found: {path}")
     if file.is_directory:
         raise ToolError(f"Path '{path}' is a directory, not a file. Use list_directory instead.")
-    content, encoding = _shown(file)
+    content, encoding = encode_content(file)
     return {
         "path": file.path,
         "content": content,
@@ -57,12 +56,7 @@ async def write_file(
     ] = None,
 ) -> dict[str, Any]:
     """Create or replace a file and the directories above it."""
-    try:
-        body = (
-            base64.b64decode(content, validate=True) if encoding == "base64" else content.encode()
-        )
-    except (binascii.Error, UnicodeError):
-        raise ToolError(f"The content is no valid {encoding or 'text'}") from None
+    body = decode_content(content, encoding or "text")
     file = await context.files.write(path, body, encoding or "text")
     return {"path": file.path, "size_bytes": file.size_bytes, "created": True}
 
@@ -144,16 +138,6 @@ async def stat_file(path: Path, context: ToolContext) -> dict[str, Any]:
         "created_at": file.created_at,
         "updated_at": file.updated_at,
     }
-
-
-def _shown(file: File) -> tuple[str, str]:
-    """Write a file's content as JSON can hold it: (content, encoding)."""
-    if file.encoding == "text":
-        try:
-            return file.content.decode(), "text"
-        except UnicodeDecodeError:
-            pass
-    return base64.b64encode(file.content).decode("ascii"), "base64"
 
 
 SESSION_FILE_SYSTEM = Capability(

@@ -12,6 +12,7 @@ from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
 from everruns.registry.sessions import Sessions
+from everruns.registry.workspaces import Workspaces
 from everruns.settings import Settings
 from everruns.storage.base import Store
 
@@ -32,12 +33,13 @@ class Configuration:
 
 
 class Registry:
-    """Agents, providers, sessions and placement over one store.
+    """Agents, providers, sessions, workspaces and placement over one store.
 
     Attributes:
         agents: The agents.
         providers: The providers and their models.
         sessions: The sessions, their logs and where they are placed.
+        workspaces: The workspaces and their files.
         placement: Which host holds which session.
     """
 
@@ -48,6 +50,7 @@ class Registry:
         self.providers = Providers(self._database, self._revision)
         self.agents = Agents(self._database, self.providers, capabilities, self._revision)
         self.sessions = Sessions(self._database, self.agents, placement, self._revision)
+        self.workspaces = Workspaces(self._database)
 
     async def seed(self, settings: Settings, *, has_local_model: bool) -> None:
         """Add the providers that a first start should find.

@@ -5,21 +5,23 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from everruns.domain.agents import InitialFile
 from everruns.domain.base import Page
 from everruns.domain.events import Event, EventType
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionInput
 from everruns.domain.state import message_of
-from everruns.errors import EverrunsError, PlacedElsewhere, SessionNotFound
+from everruns.domain.workspaces import own_workspace_id
+from everruns.errors import EverrunsError, PlacedElsewhere, SessionNotFound, WorkspaceNotFound
 from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_time, new_id, now_ms
 from everruns.registry.agents import Agents
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.event_log import EventLog
 from everruns.registry.placement import Placement
 from everruns.registry.revision import Revision
-from everruns.registry.workspace import Workspace, initial_files
-from everruns.storage.base import Append, EventQuery, ListQuery, Verdict
+from everruns.registry.workspace_files import READING, WorkspaceFiles, initial_files
+from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Verdict
 
 REMEMBERED_NEW = 256
 
@@ -82,29 +84,46 @@ class Sessions:
 
     # What a client sees
 
-    async def create(self, wanted: SessionInput, idempotency: Idempotency | None = None) -> Session:
+    async def create(
+        self,
+        wanted: SessionInput,
+        idempotency: Idempotency | None = None,
+        *,
+        workspace_id: str | None = None,
+    ) -> Session:
         """Create a session; it costs nothing but its row until the first message.
+
+        Args:
+            wanted: The session.
+            idempotency: Makes a repeated request answer as the first one did.
+            workspace_id: The workspace that it shares; without one it gets its own.
 
         Raises:
             AgentNotFound: The named agent does not exist or is archived.
+            WorkspaceNotFound: There is no such workspace, it is archived, or it is the own of
+                another session.
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the model.
             IdempotencyKeyReused: The key came with another body before.
         """
         if idempotency is None:
-            return await self._create(wanted, None)
+            return await self._create(wanted, None, workspace_id)
         async with self._database.keyed_requests:
             if answer := await self._database.earlier_answer(idempotency):
                 return Session.model_validate_json(answer)
-            return await self._create(wanted, idempotency)
+            return await self._create(wanted, idempotency, workspace_id)
 
-    async def _create(self, wanted: SessionInput, idempotency: Idempotency | None) -> Session:
+    async def _create(
+        self, wanted: SessionInput, idempotency: Idempotency | None, workspace_id: str | None
+    ) -> Session:
         agent = None
         if wanted.agent_id is not None:
             agent = await self._agents.get(wanted.agent_id)
         elif wanted.agent_name is not None:
             agent = await self._agents.get_by_name(wanted.agent_name)
         await self._agents.check(wanted.capabilities, wanted.model_id)
+        if workspace_id is not None:
+            await self._check_shared(workspace_id)
         identity, now = new_id("session"), format_time(now_ms())
         session = Session.model_validate(
             {
@@ -113,22 +132,37 @@ class Sessions:
                 "id": identity,
                 "harness_id": GENERIC_HARNESS_ID,
                 "organization_id": DEFAULT_ORGANIZATION_ID,
-                "workspace_id": identity.replace("session_", "workspace_"),
+                "workspace_id": workspace_id or own_workspace_id(identity),
                 "created_at": now,
                 "updated_at": now,
             }
         )
         files = [*(agent.initial_files if agent else []), *wanted.initial_files]
         await self._database.write(
-            self._store.insert_session,
+            self._insert,
             session,
-            initial_files(session.workspace_id, files) if files else (),
+            files,
             receipt_of(idempotency, session.model_dump_json(), session.id),
         )
         if len(self._new) >= REMEMBERED_NEW:
             del self._new[next(iter(self._new))]
         self._new[session.id] = session
         return session
+
+    async def _check_shared(self, workspace_id: str) -> None:
+        workspace = await self._database.read(self._store.find_workspace, workspace_id)
+        if workspace is None or workspace.status != "active":
+            raise WorkspaceNotFound(
+                f"Workspace {workspace_id} cannot be shared: it must be an active one that was "
+                "created as such"
+            )
+
+    def _insert(
+        self, session: Session, files: Sequence[InitialFile], receipt: Receipt | None
+    ) -> None:
+        there = self._store.list_files(session.workspace_id, "/") if files else []
+        first = initial_files(session.workspace_id, files, there) if files else []
+        self._store.insert_session(session, first, receipt)
 
     async def get(self, session_id: str) -> Session:
         """Return a session.
@@ -264,13 +298,13 @@ class Sessions:
         self._placement.release(session_id, host)
 
     async def file(self, workspace_id: str, operation: str, *args: Any, **kwargs: Any) -> Any:
-        """Run one operation of ``Workspace`` on the files of a session.
+        """Run one operation of ``WorkspaceFiles`` on the files that a session's tools see.
 
         Raises:
             ToolError: The operation was refused.
         """
-        run = getattr(Workspace(self._store, workspace_id), operation)
-        do = self._database.write if operation in {"write", "delete"} else self._database.read
+        run = getattr(WorkspaceFiles(self._store, workspace_id), operation)
+        do = self._database.read if operation in READING else self._database.write
         return await do(run, *args, **kwargs)
 
     # Placement

@@ -4,7 +4,7 @@ A store is synchronous and safe to use from several threads, with one writer at 
 is one transaction: all of it is durable when the call returns, or none of it happened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.workspaces import Workspace
 from everruns.errors import EverrunsError
 from everruns.tools.base import File
 
@@ -80,12 +81,14 @@ class ListQuery:
     Attributes:
         search: Only what holds this text, in any case, in its name or title or id.
         agent_id: Only sessions of this agent.
+        include_archived: Whether archived workspaces are listed too.
         offset: How many to pass over.
         limit: How many to return at most.
     """
 
     search: str | None = None
     agent_id: str | None = None
+    include_archived: bool = False
     offset: int = 0
     limit: int = 20
 
@@ -102,7 +105,7 @@ Verdict = EverrunsError | None
 
 
 class Store(Protocol):
-    """Keeps agents, providers, sessions, their event logs and files.
+    """Keeps agents, providers, sessions with their event logs, and workspaces with their files.
 
     Every method may raise ``StoreUnavailable``: nothing was stored or read; the same call may
     succeed later.
@@ -164,7 +167,10 @@ class Store(Protocol):
         ...
 
     def delete_session(self, session_id: str) -> bool:
-        """Delete a session and all that is kept of it; return whether it was there."""
+        """Delete a session and all that is kept of it; return whether it was there.
+
+        The files of its workspace go too, unless that is one that was put here.
+        """
         ...
 
     def unfinished_sessions(self, now_ms: int | None = None) -> list[str]:
@@ -202,6 +208,20 @@ class Store(Protocol):
         """Return what was answered under this key."""
         ...
 
+    # Workspaces that outlive their sessions
+
+    def put_workspace(self, workspace: Workspace) -> None:
+        """Store a workspace, replacing the one with its id."""
+        ...
+
+    def find_workspace(self, workspace_id: str) -> Workspace | None:
+        """Return a workspace, archived ones too."""
+        ...
+
+    def list_workspaces(self, query: ListQuery) -> tuple[list[Workspace], int]:
+        """Return a page of workspaces and how many match in all."""
+        ...
+
     # Files
 
     def find_file(self, workspace_id: str, path: str) -> File | None:
@@ -216,8 +236,12 @@ class Store(Protocol):
         """Store files and directories, replacing those with the same path."""
         ...
 
-    def delete_files(self, workspace_id: str, paths: Sequence[str]) -> int:
+    def delete_files(self, workspace_id: str, paths: Collection[str]) -> int:
         """Delete the files at exactly these paths; return how many there were."""
+        ...
+
+    def exchange_files(self, workspace_id: str, gone: Collection[str], new: Sequence[File]) -> None:
+        """Delete the files at some paths and store others in one transaction."""
         ...
 
     # The store itself

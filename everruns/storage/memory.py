@@ -1,6 +1,6 @@
 """A store that forgets everything when its process ends: for tests, embedding and trying out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TypeVar
@@ -9,6 +9,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session
+from everruns.domain.workspaces import Workspace
 from everruns.storage.base import (
     Append,
     EventQuery,
@@ -20,7 +21,7 @@ from everruns.storage.base import (
 from everruns.storage.verdicts import judge
 from everruns.tools.base import File
 
-Resource = TypeVar("Resource", Agent, Session)
+Resource = TypeVar("Resource", Agent, Session, Workspace)
 
 
 @dataclass
@@ -47,6 +48,7 @@ class MemoryStore:
         self._providers: dict[str, ProviderAccount] = {}
         self._sessions: dict[str, _StoredSession] = {}
         self._receipts: dict[str, Receipt] = {}
+        self._workspaces: dict[str, Workspace] = {}
         self._files: dict[tuple[str, str], File] = {}
 
     # Agents
@@ -143,9 +145,10 @@ class MemoryStore:
             if stored is None:
                 return False
             workspace_id = stored.session.workspace_id
-            self._files = {
-                place: file for place, file in self._files.items() if place[0] != workspace_id
-            }
+            if workspace_id not in self._workspaces:
+                self._files = {
+                    place: file for place, file in self._files.items() if place[0] != workspace_id
+                }
             self._receipts = {
                 key: receipt
                 for key, receipt in self._receipts.items()
@@ -212,6 +215,28 @@ class MemoryStore:
         if receipt is not None:
             self._receipts.setdefault(receipt.key, receipt)
 
+    # Workspaces that outlive their sessions
+
+    def put_workspace(self, workspace: Workspace) -> None:
+        """Store a workspace, replacing the one with its id."""
+        with self._lock:
+            self._workspaces[workspace.id] = workspace
+
+    def find_workspace(self, workspace_id: str) -> Workspace | None:
+        """Return a workspace, archived ones too."""
+        with self._lock:
+            return self._workspaces.get(workspace_id)
+
+    def list_workspaces(self, query: ListQuery) -> tuple[list[Workspace], int]:
+        """Return a page of workspaces and how many match in all."""
+        with self._lock:
+            workspaces = [
+                workspace
+                for workspace in self._workspaces.values()
+                if query.include_archived or workspace.status == "active"
+            ]
+        return _page(workspaces, query, lambda found: (found.id, found.name, found.description))
+
     # Files
 
     def find_file(self, workspace_id: str, path: str) -> File | None:
@@ -239,13 +264,22 @@ class MemoryStore:
     def _put_files(self, files: Sequence[StoredFile]) -> None:
         self._files |= {(stored.workspace_id, stored.file.path): stored.file for stored in files}
 
-    def delete_files(self, workspace_id: str, paths: Sequence[str]) -> int:
+    def delete_files(self, workspace_id: str, paths: Collection[str]) -> int:
         """Delete the files at exactly these paths; return how many there were."""
         with self._lock:
-            found = [path for path in set(paths) if (workspace_id, path) in self._files]
-            for path in found:
-                del self._files[workspace_id, path]
-            return len(found)
+            return self._delete_files(workspace_id, paths)
+
+    def _delete_files(self, workspace_id: str, paths: Collection[str]) -> int:
+        found = [path for path in set(paths) if (workspace_id, path) in self._files]
+        for path in found:
+            del self._files[workspace_id, path]
+        return len(found)
+
+    def exchange_files(self, workspace_id: str, gone: Collection[str], new: Sequence[File]) -> None:
+        """Delete the files at some paths and store others in one transaction."""
+        with self._lock:
+            self._delete_files(workspace_id, gone)
+            self._put_files([StoredFile(workspace_id, file) for file in new])
 
     # The store itself
 
@@ -256,7 +290,7 @@ class MemoryStore:
         """Keep what is there: it goes with the process."""
 
 
-def _age(resource: Agent | Session) -> tuple[str, str]:
+def _age(resource: Agent | Session | Workspace) -> tuple[str, str]:
     return resource.created_at, resource.id
 
 

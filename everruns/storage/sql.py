@@ -1,16 +1,14 @@
 """The store in a database."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from threading import Lock
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, Engine, and_, delete, func, select, text
+from sqlalchemy import Connection, Engine, and_, delete, select, text
 
 from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session
-from everruns.errors import StoreUnavailable
+from everruns.domain.workspaces import Workspace
 from everruns.storage import tables
 from everruns.storage.base import (
     Append,
@@ -20,8 +18,13 @@ from everruns.storage.base import (
     StoredFile,
     Verdict,
 )
-from everruns.storage.database import answering
 from everruns.storage.encryption import Cipher
+from everruns.storage.file_statements import (
+    delete_all_files,
+    delete_files,
+    select_file,
+    select_files,
+)
 from everruns.storage.newest import NewestSessions
 from everruns.storage.statements import (
     advance_sessions,
@@ -36,11 +39,10 @@ from everruns.storage.statements import (
     select_session,
     upsert,
 )
-from everruns.storage.tables import agents, events, providers, receipts, sessions
+from everruns.storage.tables import agents, events, providers, receipts, sessions, workspaces
+from everruns.storage.transactions import Transactions
 from everruns.storage.verdicts import first_of_each_session, judge
 from everruns.tools.base import File
-
-WRITER_TIMEOUT_S = 60.0
 
 
 class SqlStore:
@@ -52,34 +54,11 @@ class SqlStore:
     """
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
-        self._engine = engine
+        self._transactions = Transactions(engine)
+        self._reading = self._transactions.reading
+        self._writing = self._transactions.writing
         self._cipher = cipher
-        self._writer = Lock()
         self._newest = NewestSessions()
-
-    @contextmanager
-    def _reading(self) -> Generator[Connection]:
-        with answering(self._engine), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Generator[Connection]:
-        with (
-            self._only_writer(),
-            answering(self._engine),
-            self._engine.begin() as connection,
-        ):
-            yield connection
-
-    @contextmanager
-    def _only_writer(self) -> Generator[None]:
-        """Let one transaction write at a time: DuckDB refuses two that change the same rows."""
-        if not self._writer.acquire(timeout=WRITER_TIMEOUT_S):
-            raise StoreUnavailable("The database is busy. Try again in a moment")
-        try:
-            yield
-        finally:
-            self._writer.release()
 
     # Agents
 
@@ -184,16 +163,18 @@ class SqlStore:
 
     def delete_session(self, session_id: str) -> bool:
         """Delete a session and all that is kept of it; return whether it was there."""
-        files = tables.files
         statement = delete(sessions).where(sessions.c.id == session_id)
         with self._writing() as connection:
-            workspaces = connection.execute(statement.returning(sessions.c.workspace_id)).scalars()
-            workspace_ids = workspaces.all()
-            if workspace_ids:
-                connection.execute(delete(events).where(events.c.session_id == session_id))
-                connection.execute(delete(files).where(files.c.workspace_id.in_(workspace_ids)))
-                connection.execute(delete(receipts).where(receipts.c.resource_id == session_id))
-        return bool(workspace_ids)
+            returned = connection.execute(statement.returning(sessions.c.workspace_id))
+            workspace_id = returned.scalar_one_or_none()
+            if workspace_id is None:
+                return False
+            connection.execute(delete(events).where(events.c.session_id == session_id))
+            connection.execute(delete(receipts).where(receipts.c.resource_id == session_id))
+            shared = select(workspaces.c.id).where(workspaces.c.id == workspace_id)
+            if connection.execute(shared).first() is None:
+                delete_all_files(connection, workspace_id)
+        return True
 
     def unfinished_sessions(self, now_ms: int | None = None) -> list[str]:
         """Return the ids of sessions whose turn is open, oldest first."""
@@ -264,39 +245,60 @@ class SqlStore:
         with self._writing() as connection:
             connection.execute(delete(receipts).where(receipts.c.stored_ms < before_ms))
 
+    # Workspaces that outlive their sessions
+
+    def put_workspace(self, workspace: Workspace) -> None:
+        """Store a workspace, replacing the one with its id."""
+        with self._writing() as connection:
+            upsert(connection, workspaces, [tables.workspace_row(workspace)])
+
+    def find_workspace(self, workspace_id: str) -> Workspace | None:
+        """Return a workspace, archived ones too."""
+        statement = select(workspaces).where(workspaces.c.id == workspace_id)
+        with self._reading() as connection:
+            row = connection.execute(statement).mappings().first()
+        return tables.workspace_of(row) if row else None
+
+    def list_workspaces(self, query: ListQuery) -> tuple[list[Workspace], int]:
+        """Return a page of workspaces and how many match in all."""
+        c = workspaces.c
+        matching = contains(query.search, c.id, c.name, c.description)
+        if not query.include_archived:
+            matching = and_(c.status == "active", matching)
+        with self._reading() as connection:
+            rows, total = select_page(connection, c.created_at, matching, query)
+        return [tables.workspace_of(row) for row in rows], total
+
     # Files
 
     def find_file(self, workspace_id: str, path: str) -> File | None:
         """Return a file or directory with its content."""
-        c = tables.files.c
-        statement = select(tables.files).where(c.workspace_id == workspace_id, c.path == path)
         with self._reading() as connection:
-            row = connection.execute(statement).mappings().first()
+            row = select_file(connection, workspace_id, path)
         return tables.file_of(row) if row else None
 
     def list_files(self, workspace_id: str, prefix: str, *, contents: bool = False) -> list[File]:
         """Return the files and directories whose path begins with ``prefix``, sorted by path."""
-        c = tables.files.c
-        columns = [column for column in c if contents or column.name != "content"]
-        statement = select(*columns).where(
-            c.workspace_id == workspace_id, func.starts_with(c.path, prefix)
-        )
         with self._reading() as connection:
-            rows = connection.execute(statement).mappings().all()
-        # Sorted here, because collations of databases differ.
-        return sorted((tables.file_of(row) for row in rows), key=lambda file: file.path)
+            rows = select_files(connection, workspace_id, prefix, contents=contents)
+        return [tables.file_of(row) for row in rows]
 
     def put_files(self, files: Sequence[StoredFile]) -> None:
         """Store files and directories, replacing those with the same path."""
         with self._writing() as connection:
             upsert(connection, tables.files, [tables.file_row(stored) for stored in files])
 
-    def delete_files(self, workspace_id: str, paths: Sequence[str]) -> int:
+    def delete_files(self, workspace_id: str, paths: Collection[str]) -> int:
         """Delete the files at exactly these paths; return how many there were."""
-        c = tables.files.c
-        statement = delete(tables.files).where(c.workspace_id == workspace_id, c.path.in_(paths))
         with self._writing() as connection:
-            return len(connection.execute(statement.returning(c.path)).all())
+            return delete_files(connection, workspace_id, paths)
+
+    def exchange_files(self, workspace_id: str, gone: Collection[str], new: Sequence[File]) -> None:
+        """Delete the files at some paths and store others in one transaction."""
+        rows = [tables.file_row(StoredFile(workspace_id, file)) for file in new]
+        with self._writing() as connection:
+            delete_files(connection, workspace_id, gone)
+            upsert(connection, tables.files, rows)
 
     # The store itself
 
@@ -307,6 +309,4 @@ class SqlStore:
 
     def close(self) -> None:
         """Make everything durable and let go of the database."""
-        with self._only_writer():
-            # DuckDB writes its log into the database when the last connection goes.
-            self._engine.dispose()
+        self._transactions.close()

@@ -27,6 +27,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.workspaces import Workspace
 from everruns.ids import parse_time
 from everruns.storage.base import Receipt, StoredFile
 from everruns.storage.encryption import Cipher
@@ -101,6 +102,18 @@ receipts = Table(
     Column("resource_id", Text),
 )
 
+# Those that were created as such; a session's own is told by the session.
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("status", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
 files = Table(
     "files",
     metadata,
@@ -114,6 +127,8 @@ files = Table(
     Column("updated_at", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),
     PrimaryKeyConstraint("workspace_id", "path"),
+    # As with events.
+    Index("files_workspace_id", "workspace_id"),
 )
 
 
@@ -229,6 +244,23 @@ def receipt_row(receipt: Receipt, stored_ms: int) -> Row:
         "resource_id": receipt.resource_id,
         "stored_ms": stored_ms,
     }
+
+
+def workspace_row(workspace: Workspace) -> Row:
+    """Return the row of a workspace."""
+    return {
+        "id": workspace.id,
+        "name": workspace.name,
+        "description": workspace.description,
+        "status": workspace.status,
+        "created_at": workspace.created_at,
+        "document": workspace.model_dump_json(),
+    }
+
+
+def workspace_of(row: RowMapping) -> Workspace:
+    """Return the workspace of a row."""
+    return Workspace.model_validate_json(row["document"])
 
 
 def file_row(stored: StoredFile) -> Row:

@@ -28,7 +28,13 @@ from everruns.settings import Settings
 from everruns.storage.memory import MemoryStore
 
 # Refusals of what no schema can say: which things there are, and what cannot be stored.
-BEYOND_SCHEMAS = {"INVALID_CURSOR", "INVALID_JSON", "UNKNOWN_CAPABILITY", "UNKNOWN_MODEL"}
+BEYOND_SCHEMAS = {
+    "INVALID_CURSOR",
+    "INVALID_FILE",
+    "INVALID_JSON",
+    "UNKNOWN_CAPABILITY",
+    "UNKNOWN_MODEL",
+}
 # Methods that the document does not list: those that answer 501, for it lists what is offered, and
 # those of /agents/{agent_id}, of which /agents/import is one.
 WITH_MORE_METHODS = ("/api/v1/harnesses", "/api/v1/agents/import")
@@ -81,11 +87,13 @@ def resources(url: str) -> dict[str, str]:
         agent = client.post("/v1/agents", json={"name": "agent"}).json()
         provider = {"name": session["id"], "provider_type": "simulated"}
         provider = client.post("/v1/providers", json=provider).json()
+        workspace = client.post("/api/v1/workspaces", json={"name": "workspace"}).json()
     return {
         "session_id": session["id"],
         "agent_id": agent["id"],
         "provider_id": provider["id"],
         "harness_id": GENERIC_HARNESS_ID,
+        "workspace_id": workspace["id"],
     }
 
 

@@ -14,6 +14,7 @@ from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.usage import Usage
+from everruns.domain.workspaces import Workspace
 from everruns.errors import SequenceConflict, SessionNotFound
 from everruns.ids import format_time
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Store, StoredFile
@@ -109,6 +110,16 @@ def append(number: int, new: list[Event], **summary: object) -> Append:
 def file(path: str, content: bytes = b"", **fields: object) -> File:
     plain = File(path, False, False, "text", len(content), time(1), time(1), content)
     return replace(plain, **fields)
+
+
+def workspace(number: int, **fields: object) -> Workspace:
+    defaults = {
+        "id": f"workspace_{number}",
+        "name": f"Workspace {number}",
+        "created_at": time(number),
+        "updated_at": time(number),
+    }
+    return Workspace.model_validate(defaults | fields)
 
 
 def log(store: Store, number: int, **query: object) -> list[int]:
@@ -426,6 +437,44 @@ def test_the_first_answer_under_a_key_stays(store: Store) -> None:
     assert store.find_receipt("other") is None
 
 
+# Workspaces
+
+
+def test_a_stored_workspace_is_found_as_it_was(store: Store) -> None:
+    stored = workspace(1, description="Ä☃")
+    store.put_workspace(stored)
+    assert store.find_workspace(stored.id) == stored
+    assert store.find_workspace("workspace_2") is None
+
+
+def test_a_workspace_put_again_is_replaced(store: Store) -> None:
+    for version in range(3):
+        store.put_workspace(workspace(1, name=f"version {version}"))
+    assert store.list_workspaces(ListQuery()) == ([workspace(1, name="version 2")], 1)
+
+
+def test_workspaces_are_listed_newest_first_by_text_and_status(store: Store) -> None:
+    for number, name in ((2, "Report"), (1, "old REPORT"), (3, "Notes")):
+        store.put_workspace(workspace(number, name=name))
+    archived = workspace(4, name="report", status="archived", archived_at=time(5))
+    store.put_workspace(archived)
+
+    found, total = store.list_workspaces(ListQuery(search="report"))
+    assert [each.id for each in found] == ["workspace_2", "workspace_1"]
+    assert total == 2
+    found, total = store.list_workspaces(ListQuery(include_archived=True, limit=1))
+    assert (found, total) == ([archived], 4)
+
+
+def test_a_workspace_outlives_the_sessions_that_share_it(store: Store) -> None:
+    store.put_workspace(workspace(1))
+    for number in (1, 2):
+        files = [StoredFile("workspace_1", file(f"/{number}"))]
+        store.insert_session(session(number, workspace_id="workspace_1"), files)
+    assert store.delete_session(session(1).id)
+    assert [found.path for found in store.list_files("workspace_1", "/")] == ["/1", "/2"]
+
+
 # Files
 
 
@@ -465,6 +514,13 @@ def test_deleted_files_can_come_again(store: Store) -> None:
         assert store.delete_files("w", ["/a", "/b", "/b", "/none"]) == 2
         assert store.delete_files("w", []) == 0
         assert [found.path for found in store.list_files("w", "/")] == ["/c"]
+
+
+def test_files_are_exchanged_for_others(store: Store) -> None:
+    store.put_files([StoredFile("w", file(path, b"old")) for path in ("/a", "/b", "/c")])
+    store.exchange_files("w", {"/a", "/b"}, [file("/c", b"new"), file("/d", b"new")])
+    left = store.list_files("w", "/", contents=True)
+    assert [(found.path, found.content) for found in left] == [("/c", b"new"), ("/d", b"new")]
 
 
 # The store itself

@@ -11,6 +11,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.workspaces import Workspace
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, StoredFile
 from everruns.storage.database import duckdb_engine
 from everruns.storage.encryption import Cipher
@@ -41,6 +42,7 @@ list_queries = st.builds(
     ListQuery,
     search=maybe_texts | st.sampled_from(["ETA", "%", "_", "/", "\\", "0001"]),
     agent_id=st.none() | st.just("agent_1"),
+    include_archived=st.booleans(),
     offset=st.integers(0, 3),
     limit=st.integers(0, 3),
 )
@@ -116,6 +118,7 @@ class StoresAgree(RuleBasedStateMachine):
     def list_resources(self, query) -> None:
         self.both("list_agents", query)
         self.both("list_sessions", query)
+        self.both("list_workspaces", query)
 
     @rule(number=numbers, key=st.none() | st.just("sk-key"), created=times)
     def put_provider(self, number, key, created) -> None:
@@ -153,6 +156,25 @@ class StoresAgree(RuleBasedStateMachine):
         )
         self.both("insert_session", session, first_files, receipt)
 
+    @rule(
+        workspace=workspaces,
+        name=texts.filter(bool),
+        description=maybe_texts,
+        status=st.sampled_from(["active", "archived"]),
+        created=times,
+    )
+    def put_workspace(self, workspace, name, description, status, created) -> None:
+        stored = Workspace(
+            id=workspace,
+            name=name,
+            description=description,
+            status=status,
+            created_at=created,
+            updated_at=created,
+        )
+        self.both("put_workspace", stored)
+        self.both("find_workspace", workspace)
+
     @rule(number=numbers)
     def delete_session(self, number) -> None:
         self.both("delete_session", f"session_{number:032x}")
@@ -185,6 +207,11 @@ class StoresAgree(RuleBasedStateMachine):
     @rule(workspace=workspaces, gone=st.lists(paths, max_size=3))
     def delete_files(self, workspace, gone) -> None:
         self.both("delete_files", workspace, gone)
+
+    @rule(workspace=workspaces, gone=st.sets(paths, max_size=2), new=st.lists(files, max_size=2))
+    def exchange_files(self, workspace, gone, new) -> None:
+        put = [stored.file for stored in new if stored.file.path not in gone]
+        self.both("exchange_files", workspace, gone, put)
 
     @rule(workspace=workspaces, path=paths, contents=st.booleans())
     def look_at_files(self, workspace, path, contents) -> None:

@@ -9,7 +9,7 @@ from everruns.capabilities.registry import build_toolbox, resolve
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.tools import ToolCall
 from everruns.ids import new_id
-from everruns.registry.workspace import Workspace
+from everruns.registry.workspace_files import WorkspaceFiles
 from everruns.storage.memory import MemoryStore
 from everruns.tools.base import File, ToolContext
 from everruns.tools.toolbox import Outcome
@@ -20,7 +20,7 @@ Call = Callable[..., Awaitable[Outcome]]
 class LocalFiles:
     """A workspace as tools see it."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: WorkspaceFiles) -> None:
         self._workspace = workspace
 
     async def read(self, path: str) -> File | None:
@@ -40,12 +40,12 @@ class LocalFiles:
 
 
 @pytest.fixture
-def workspace() -> Workspace:
-    return Workspace(MemoryStore(), new_id("workspace"))
+def workspace() -> WorkspaceFiles:
+    return WorkspaceFiles(MemoryStore(), new_id("workspace"))
 
 
 @pytest.fixture
-def call(workspace: Workspace) -> Call:
+def call(workspace: WorkspaceFiles) -> Call:
     """Call a built-in tool: ``await call("add", a=1, b=2)``."""
     refs = [
         "current_time",

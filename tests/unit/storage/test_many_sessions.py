@@ -12,13 +12,14 @@ from sqlalchemy import Engine, event, insert, true
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.ids import format_time, parse_time
-from everruns.storage.base import Append, EventQuery, ListQuery
+from everruns.storage.base import Append, EventQuery, ListQuery, StoredFile
 from everruns.storage.database import duckdb_engine
 from everruns.storage.encryption import Cipher
 from everruns.storage.newest import SET_APART
 from everruns.storage.sql import SqlStore
 from everruns.storage.statements import select_page
 from everruns.storage.tables import metadata, session_row, sessions
+from everruns.tools.base import File
 
 
 def make_session(number: int, created_ms: int) -> Session:
@@ -31,6 +32,10 @@ def make_session(number: int, created_ms: int) -> Session:
         created_at=format_time(created_ms),
         updated_at=format_time(created_ms),
     )
+
+
+def make_file(number: int, path: str) -> StoredFile:
+    return StoredFile(f"workspace_{number}", File(path, False, False, "text", 0, "", ""))
 
 
 def filled_engine(created: list[int]) -> Engine:
@@ -97,14 +102,29 @@ def append(number: int, first: int) -> Append:
         lambda store: store.read_events(append(1, 1).session_id, EventQuery(after=1)),
         lambda store: store.read_events(append(1, 1).session_id, EventQuery(types=["tool.call"])),
         lambda store: store.read_events(append(1, 1).session_id, EventQuery(limit=1)),
+        lambda store: store.find_file("workspace_1", "/1"),
+        lambda store: store.list_files("workspace_1", "/"),
+        lambda store: store.delete_files("workspace_1", ["/1", "/2"]),
     ],
-    ids=["append", "appends", "session", "log", "later events", "events of a type", "first event"],
+    ids=[
+        "append",
+        "appends",
+        "session",
+        "log",
+        "later events",
+        "events of a type",
+        "first event",
+        "file",
+        "files",
+        "files to delete",
+    ],
 )
-def test_a_session_and_its_log_are_found_by_their_index(call: Callable[[SqlStore], object]) -> None:
+def test_what_a_session_has_is_found_by_its_index(call: Callable[[SqlStore], object]) -> None:
     engine = filled_engine(list(range(1, 100)))
     store = store_of(engine)
     for sequence in (1, 2):
         store.append([append(number, sequence) for number in range(1, 50)])
+        store.put_files([make_file(number, f"/{sequence}") for number in range(1, 50)])
     run: list[tuple[str, Any]] = []
 
     def note(_connection, _cursor, statement, parameters, *_) -> None:

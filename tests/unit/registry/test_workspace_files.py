@@ -1,5 +1,6 @@
 """The rules of a session's file system."""
 
+import pickle
 import posixpath
 from contextlib import suppress
 
@@ -9,33 +10,34 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from everruns.domain.agents import InitialFile
-from everruns.errors import InvalidRequest
+from everruns.errors import FileNotFound, InvalidRequest
 from everruns.ids import new_id
-from everruns.registry import workspace as module
-from everruns.registry.workspace import (
+from everruns.registry import file_rules, file_search
+from everruns.registry import workspace_files as module
+from everruns.registry.file_rules import (
     MAX_DEPTH,
     MAX_FILE_BYTES,
     MAX_PATH_BYTES,
-    Workspace,
-    initial_files,
-    matches_path,
+    FileRefused,
     normalize_path,
 )
+from everruns.registry.file_search import matches_path
+from everruns.registry.workspace_files import WorkspaceFiles, initial_files
 from everruns.storage.memory import MemoryStore
 from everruns.tools.base import ToolError
 
 
 @pytest.fixture
-def workspace() -> Workspace:
-    return Workspace(MemoryStore(), new_id("workspace"))
+def workspace() -> WorkspaceFiles:
+    return WorkspaceFiles(MemoryStore(), new_id("workspace"))
 
 
-def write(workspace: Workspace, *paths: str) -> None:
+def write(workspace: WorkspaceFiles, *paths: str) -> None:
     for path in paths:
         workspace.write(path, b"", "text")
 
 
-def paths(workspace: Workspace) -> list[str]:
+def paths(workspace: WorkspaceFiles) -> list[str]:
     return [entry.path for entry in workspace.list("/", recursive=True)]
 
 
@@ -152,7 +154,7 @@ def test_replaced_file_keeps_its_birthday(workspace, monkeypatch: pytest.MonkeyP
 
 def test_workspaces_do_not_see_each_other():
     store = MemoryStore()
-    one, other = Workspace(store, "w1"), Workspace(store, "w2")
+    one, other = WorkspaceFiles(store, "w1"), WorkspaceFiles(store, "w2")
     write(one, "/a")
     assert other.read("/a") is None
     assert paths(other) == []
@@ -190,7 +192,7 @@ def test_file_has_a_largest_size(workspace):
 
 
 def test_workspace_has_a_most_number_of_entries(workspace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(file_rules, "MAX_ENTRIES", 3)
     write(workspace, "/a/b", "/c")
     with pytest.raises(ToolError, match="Too many files"):
         write(workspace, "/d")
@@ -199,7 +201,7 @@ def test_workspace_has_a_most_number_of_entries(workspace, monkeypatch: pytest.M
 
 
 def test_workspace_has_a_largest_size(workspace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "MAX_WORKSPACE_BYTES", 10)
+    monkeypatch.setattr(file_rules, "MAX_WORKSPACE_BYTES", 10)
     workspace.write("/a", b"x" * 9, "text")
     with pytest.raises(ToolError, match="full"):
         workspace.write("/b", b"xx", "text")
@@ -292,7 +294,7 @@ def test_grep_cannot_be_kept_busy_by_a_pattern(workspace):
 
 
 def test_grep_takes_bounded_time(workspace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "GREP_TIMEOUT_S", -1.0)
+    monkeypatch.setattr(file_search, "GREP_TIMEOUT_S", -1.0)
     workspace.write("/a", b"one", "text")
     with pytest.raises(ToolError, match="takes too long"):
         workspace.grep("x", None)
@@ -306,6 +308,111 @@ def test_grep_returns_bounded_matches(workspace):
 
 
 # The files a workspace starts with
+
+
+# What people do that tools do not
+
+
+def test_created_file_takes_no_place_that_is_taken(workspace):
+    created = workspace.create("/a/b", b"1", "text", is_readonly=True)
+    assert workspace.read("/a/b") == created
+    for taken in ("/a/b", "/a", "/"):
+        with pytest.raises(ToolError, match="is there already"):
+            workspace.create(taken, b"2", "text")
+        with pytest.raises(ToolError, match="is there already"):
+            workspace.create_directory(taken)
+
+
+def test_created_directory_comes_with_those_above_it(workspace):
+    assert workspace.create_directory("/a/b/").path == "/a/b"
+    assert paths(workspace) == ["/a", "/a/b"]
+    write(workspace, "/file")
+    with pytest.raises(ToolError, match="'/file' is a file"):
+        workspace.create_directory("/file/a")
+
+
+def test_update_keeps_what_it_does_not_name(workspace):
+    workspace.create("/a", b"\xff", "base64")
+    changed = workspace.update("/a", None, None, True)
+    assert (changed.content, changed.encoding, changed.is_readonly) == (b"\xff", "base64", True)
+    with pytest.raises(ToolError, match="read-only"):
+        workspace.update("/a", b"2", None, None)
+    changed = workspace.update("/a", b"22", None, False)
+    assert (changed.content, changed.encoding, changed.size_bytes) == (b"22", "text", 2)
+    assert workspace.read("/a") == changed
+
+
+def test_only_files_that_are_there_are_updated(workspace):
+    write(workspace, "/d/a")
+    with pytest.raises(FileRefused, match="not found") as refused:
+        workspace.update("/b", b"", None, None)
+    assert refused.value.cause is FileNotFound
+    with pytest.raises(ToolError, match="is a directory"):
+        workspace.update("/d", b"", None, None)
+    with pytest.raises(ToolError, match="too large"):
+        workspace.update("/d/a", b"x" * (MAX_FILE_BYTES + 1), None, None)
+
+
+def test_directory_moves_with_all_that_is_in_it(workspace):
+    workspace.write("/a/b/c", b"1", "text")
+    write(workspace, "/ab", "/a/d")
+    moved = workspace.move("/a", "/x/y")
+    assert moved.path == "/x/y"
+    assert paths(workspace) == ["/ab", "/x", "/x/y", "/x/y/b", "/x/y/b/c", "/x/y/d"]
+    file = workspace.read("/x/y/b/c")
+    assert file is not None
+    assert file.content == b"1"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "words"),
+    [
+        ("/none", "/x", "not found"),
+        ("/", "/x", "root directory"),
+        ("/d", "/d/e/f", "into itself"),
+        ("/d", "/d", "is there already"),
+        ("/a", "/d", "is there already"),
+        ("/a", "/", "is there already"),
+        ("/a", "/a/b", "into itself"),
+        ("/a", "/d/file/x", "'/d/file' is a file"),
+        ("/fixed", "/x", "read-only"),
+        ("/d", "/" + "x/" * (MAX_DEPTH - 1) + "x", "deeper"),
+    ],
+)
+def test_move_that_breaks_a_rule_changes_nothing(workspace, source, target, words):
+    write(workspace, "/a", "/d/file")
+    workspace.write("/fixed/file", b"", "text", is_readonly=True)
+    before = workspace.list("/", recursive=True)
+    with pytest.raises(ToolError, match=words):
+        workspace.move(source, target)
+    assert workspace.list("/", recursive=True) == before
+
+
+def test_refusal_travels_between_processes():
+    refused = pickle.loads(pickle.dumps(FileRefused("no", FileNotFound)))
+    assert (str(refused), refused.cause) == ("no", FileNotFound)
+
+
+def test_copy_is_another_file(workspace):
+    workspace.write("/a", b"1", "base64")
+    copied = workspace.copy("/a", "/d/b")
+    workspace.write("/a", b"2", "text")
+    assert workspace.read("/d/b") == copied
+    assert (copied.content, copied.encoding) == (b"1", "base64")
+    for source, words in (("/d", "only files"), ("/none", "not found")):
+        with pytest.raises(ToolError, match=words):
+            workspace.copy(source, "/x")
+
+
+# Files that come with a session
+
+
+def test_initial_files_leave_what_is_there(workspace):
+    there = [entry.file for entry in initial_files("w1", [initial("/a/b", "old")])]
+    added = initial_files("w1", [initial("/a/b", "new"), initial("/a/c")], there)
+    assert [stored.file.path for stored in added] == ["/a/c"]
+    with pytest.raises(InvalidRequest, match="'/a/b' is a file"):
+        initial_files("w1", [initial("/a/b/c")], there)
 
 
 def initial(path: str, content: str = "", **fields) -> InitialFile:
@@ -335,11 +442,11 @@ def test_initial_file_may_be_base64():
         ([initial("/a"), initial("/a/b")], "initial_files.1: Path '/a' is a file"),
         (
             [initial("/a", "*", encoding="base64")],
-            "initial_files.0: the content is no valid base64",
+            "initial_files.0: The content is no valid base64",
         ),
         (
             [initial("/a", "Ä", encoding="base64")],
-            "initial_files.0: the content is no valid base64",
+            "initial_files.0: The content is no valid base64",
         ),
         ([initial("/")], "initial_files.0: Path '/' is a directory"),
         ([initial("/a", is_readonly=True), initial("//a")], "initial_files.1: File is read-only"),
@@ -358,7 +465,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.workspace = Workspace(MemoryStore(), "w1")
+        self.workspace = WorkspaceFiles(MemoryStore(), "w1")
         self.contents: dict[str, bytes] = {}
 
     @rule(path=NAMES, content=st.binary(max_size=3))
@@ -368,6 +475,24 @@ class AnyOrder(RuleBasedStateMachine):
         except ToolError:
             return
         self.contents[path] = content
+
+    @rule(source=NAMES, to=NAMES)
+    def move(self, source: str, to: str) -> None:
+        try:
+            self.workspace.move(source, to)
+        except ToolError:
+            return
+        for name in list(self.contents):
+            if name == source or name.startswith(source + "/"):
+                self.contents[to + name.removeprefix(source)] = self.contents.pop(name)
+
+    @rule(source=NAMES, to=NAMES)
+    def copy(self, source: str, to: str) -> None:
+        try:
+            self.workspace.copy(source, to)
+        except ToolError:
+            return
+        self.contents[to] = self.contents[source]
 
     @rule(path=NAMES, recursive=st.booleans())
     def delete(self, path: str, recursive: bool) -> None:

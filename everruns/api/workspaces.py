@@ -1,0 +1,74 @@
+"""Routes of workspaces; only the SDK's face has them.
+
+Source: docs/contract.md, "Resources", Workspace.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+
+from everruns.api.faces import SDK, Face
+from everruns.api.parameters import (
+    DEFAULT_LIMIT,
+    Limit,
+    Offset,
+    Search,
+    TheRuntime,
+    Truth,
+    WorkspaceId,
+)
+from everruns.domain.base import Page
+from everruns.domain.workspaces import Workspace, WorkspaceInput, WorkspacePatch
+from everruns.storage.base import ListQuery
+
+EXAMPLE = {"name": "Quarterly report", "description": "What all who work on it share."}
+
+
+async def list_workspaces(
+    runtime: TheRuntime,
+    search: Search = None,
+    include_archived: Annotated[Truth, Query(description="Whether to list them too.")] = False,
+    offset: Offset = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Workspace]:
+    """List the workspaces that were created as such, newest first."""
+    query = ListQuery(search=search, include_archived=include_archived, offset=offset, limit=limit)
+    return await runtime.registry.workspaces.list(query)
+
+
+async def create_workspace(
+    wanted: Annotated[WorkspaceInput, Body(openapi_examples={"shared": {"value": EXAMPLE}})],
+    runtime: TheRuntime,
+) -> Workspace:
+    """Create a workspace, which sessions can share."""
+    return await runtime.registry.workspaces.create(wanted)
+
+
+async def get_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> Workspace:
+    """Read a workspace; a session's own too."""
+    return await runtime.registry.workspaces.get(workspace_id)
+
+
+async def update_workspace(
+    workspace_id: WorkspaceId, patch: WorkspacePatch, runtime: TheRuntime
+) -> Workspace:
+    """Change the fields that are sent."""
+    return await runtime.registry.workspaces.update(workspace_id, patch)
+
+
+async def archive_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> None:
+    """Archive a workspace: no new session can share it, and its files can only be read here."""
+    await runtime.registry.workspaces.archive(workspace_id)
+
+
+def add_routes(router: APIRouter, face: Face) -> None:
+    """Add the routes of workspaces to the SDK's face."""
+    if face is not SDK:
+        return
+    router.get("/workspaces")(list_workspaces)
+    router.post("/workspaces", status_code=201)(create_workspace)
+    router.get("/workspaces/{workspace_id}")(get_workspace)
+    router.patch("/workspaces/{workspace_id}")(update_workspace)
+    router.delete(
+        "/workspaces/{workspace_id}", status_code=204, responses={409: {"description": "Conflict"}}
+    )(archive_workspace)
