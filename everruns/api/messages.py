@@ -12,6 +12,7 @@ from everruns.api.parameters import (
     Offset,
     SessionId,
     TheRuntime,
+    listing,
     runtime_of,
 )
 from everruns.api.plain import answer, document, id_of, read_body, read_key
@@ -39,7 +40,7 @@ async def send_message(request: Request) -> Response:
     return answer(await runtime_of(request).send(session_id, sent, await read_key(request)))
 
 
-def add_routes(router: APIRouter, _face: Face) -> None:
+def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of messages to a face."""
     path = "/sessions/{session_id}/messages"
     examples = {"message": EXAMPLE, "shorthand": SHORTHAND}
@@ -49,4 +50,4 @@ def add_routes(router: APIRouter, _face: Face) -> None:
         response_model=Message,
         openapi_extra=document(SendMessage, examples, ids=["session"]),
     )(send_message)
-    router.get(path)(list_messages)
+    router.get(path)(listing(face, list_messages))

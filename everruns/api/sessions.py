@@ -16,6 +16,7 @@ from everruns.api.parameters import (
     Search,
     SessionId,
     TheRuntime,
+    listing,
     runtime_of,
 )
 from everruns.api.plain import answer, document, id_of, read_body, read_key
@@ -97,18 +98,18 @@ async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelle
     return Cancelled(status="cancelled" if ended else "no_op")
 
 
-def add_routes(router: APIRouter, _face: Face) -> None:
+def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of sessions to a face."""
     at_agent, at_session = "/agents/{agent_id}/sessions", "/sessions/{session_id}"
     example = {"titled": EXAMPLE}
-    router.get("/sessions")(list_sessions)
+    router.get("/sessions")(listing(face, list_sessions))
     router.post(
         "/sessions",
         status_code=201,
         response_model=Session,
         openapi_extra=document(SessionInput, example, is_required=False),
     )(create_session)
-    router.get(at_agent)(list_agent_sessions)
+    router.get(at_agent)(listing(face, list_agent_sessions))
     router.post(
         at_agent,
         status_code=201,
