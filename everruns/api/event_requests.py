@@ -180,7 +180,7 @@ def place_of(session_id: str, identity: str, field: str) -> EventPlace:
     return place
 
 
-def _tools(event_type: str, data: dict[str, Any]) -> set[str]:
+def _tools(event_type: str, data: dict[str, Any]) -> set[Any]:
     """Return the tools that a shown event tells of."""
     if event_type not in TOOL_EVENTS:
         return set()

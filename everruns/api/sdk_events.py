@@ -235,6 +235,8 @@ class _Showing:
     def __init__(self, session_id: str, seen: EventPlace | None) -> None:
         self._session_id = session_id
         self._seen = seen
+        # How much of a message in progress the reader had; until its deltas come again.
+        self._had = seen if seen and _is_in_message(seen) else None
         self._writing: _Writing | None = None
 
     def __call__(self, item: Event | Delta) -> Iterator[ShownEvent]:
@@ -248,7 +250,7 @@ class _Showing:
             moment = _Moment(event.ts, event.sequence - 1, context)
             yield from self._end_of_writing(data["message"]["id"], moment)
         elif event.type in TURN_ENDS:
-            self._writing = None
+            self._had = self._writing = None
         rule = _RULES.get(event.type)
         parts = list(rule.parts(data, context)) if rule else []
         seen = _parts_seen(self._seen, event)
@@ -256,7 +258,7 @@ class _Showing:
             if number < len(parts):
                 place = (event.sequence - 1, PARTS + number)
             else:
-                place = (event.sequence, self._writing.progress if self._writing else 0)
+                place = (event.sequence, self._progress())
             identity = event_id(self._session_id, event.ts, *place)
             yield self._shown(name, identity, event.sequence, event.ts, context, shown)
 
@@ -273,24 +275,30 @@ class _Showing:
 
     def _begin_writing(self, message_id: str) -> _Writing:
         writing = _Writing(message_id)
-        seen, self._seen = self._seen, None
+        had, self._had = self._had, None
         # A message begun after the reader saw its last delta is another one: the process that
         # wrote that message was lost.
-        if seen is None or not _is_in_message(seen) or made_ms(message_id) > seen.ms:
+        if had is None or made_ms(message_id) > had.ms:
             return writing
         writing.is_announced = True
         for kind, channel in _BY_POSITION:
-            if seen.position >= channel.position:
-                writing.shown[kind] = seen.position - channel.position
+            if had.position >= channel.position:
+                writing.shown[kind] = had.position - channel.position
                 break
         return writing
 
     def _end_of_writing(self, message_id: str, moment: _Moment) -> Iterator[ShownEvent]:
         """Show what was held back of a message that is finished."""
-        writing, self._writing = self._writing, None
+        writing, self._had, self._writing = self._writing, None, None
         if writing is not None and writing.message_id == message_id:
             for kind in _CHANNELS:
                 yield from self._stretch(writing, kind, moment, is_last=True)
+
+    def _progress(self) -> int:
+        """Return the position that says how much of a message in progress the reader has."""
+        if self._writing is not None:
+            return self._writing.progress
+        return self._had.position if self._had else 0
 
     def _stretch(
         self, writing: _Writing, kind: EventType, moment: _Moment, *, is_last: bool

@@ -290,16 +290,13 @@ class TestMessageBeingWritten:
         assert sum(len(data["accumulated"]) for data in deltas) < 2 * FINENESS * size
 
     def test_a_text_beyond_what_ids_can_count_goes_on_with_the_whole_message(self):
-        half = "x" * (LONGEST // 2)
-        items = [delta(half), delta(half, len(half)), delta(half, 2 * len(half))]
-        items.append(delta("more", 3 * len(half)))
-        shown = show(items)
+        stretch = "x" * 100_000
+        shown = show([delta(stretch, offset) for offset in range(0, 800_000, 100_000)])
         written = "".join(
             decoded(event)["data"]["delta"] for event in shown if event.type.endswith(".delta")
         )
         assert written == "x" * LONGEST
-        rest = show([delta(half * 3 + "more")], after=shown[-1].id)
-        assert rest == []
+        assert show([delta(8 * stretch)], after=shown[-1].id) == []
 
     def test_one_that_is_written_anew_by_another_process_begins_anew(self):
         other = message_id(LATER + 1)
