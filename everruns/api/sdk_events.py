@@ -17,16 +17,18 @@ first and then the text; thinking that comes later still is in ``reason.thinking
     2**19 + n        n characters of its text
     2**20 - 16 + n   n parts of the next event
 
-Source: docs/sdk.md, "Events"; the OpenAPI document of Everruns for the fields.
+What is shown of each event is in ``everruns.api.sdk_table``.
+
+Source: docs/sdk.md, "Events".
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
 from everruns.api.sdk_event_types import SDK_EXAMPLE_STREAM, SdkEventList
+from everruns.api.sdk_table import RULES, Data, given
 from everruns.api.vocabulary import Show, ShownEvent, Vocabulary
 from everruns.domain.events import TURN_ENDS, Delta, Event, EventType
 from everruns.ids import (
@@ -38,9 +40,6 @@ from everruns.ids import (
     made_ms,
 )
 from everruns.runtime.cursor import Cursor
-
-Data = dict[str, Any]
-Part = tuple[str, Data]
 
 ANSWERING = 1
 PARTS = MAX_POSITION - 15
@@ -65,133 +64,6 @@ _CHANNELS = {
     EventType.MESSAGE_DELTA: _Channel("output.message", 2**19),
 }
 _BY_POSITION = list(reversed(_CHANNELS.items()))
-
-
-# The table: what each event of the log is shown as
-
-
-def _message_created(data: Data, context: Data) -> Iterator[Part]:
-    message = data["message"]
-    if message["role"] == "user":
-        yield "input.message", {"message": message}
-        return
-    thinking = message.get("thinking")
-    if thinking:
-        yield "reason.thinking.completed", {"turn_id": context["turn_id"], "thinking": thinking}
-    calls = [part for part in message["content"] if part["type"] == "tool_call"]
-    usage = _given(data, "usage")
-    yield (
-        "reason.completed",
-        {
-            "success": not message.get("metadata", {}).get("incomplete", False),
-            "has_tool_calls": bool(calls),
-            "tool_call_count": len(calls),
-            **usage,
-        },
-    )
-    model = {"metadata": _given(data, "model")} if "model" in data else {}
-    yield "output.message.completed", {"message": message, **usage, **model}
-    if calls:
-        yield "act.started", {"tool_calls": [_summary(call) for call in calls]}
-
-
-def _session_started(data: Data, _context: Data) -> Iterator[Part]:
-    begun = _given(data, "turn_id", "input_message_id")
-    yield "session.activated", begun
-    yield "turn.started", begun
-
-
-def _tool_call(data: Data, _context: Data) -> Iterator[Part]:
-    call = data["tool_call"]
-    if data.get("client_side"):
-        requested = {"tool_calls": [call], "tool_summaries": [_summary(call)]}
-        yield "tool.call_requested", requested
-    else:
-        yield "tool.started", {"tool_call": call}
-
-
-def _tool_result(data: Data, _context: Data) -> Iterator[Part]:
-    success = data["success"]
-    yield (
-        "tool.completed",
-        {
-            "tool_call_id": data["tool_call_id"],
-            "tool_name": data["name"],
-            "success": success,
-            "status": "success" if success else "error",
-            **({"result": [_text_part(data.get("result"))]} if success else _given(data, "error")),
-            **_given(data, "duration_ms"),
-        },
-    )
-
-
-def _session_completed(data: Data, _context: Data) -> Iterator[Part]:
-    yield (
-        "turn.completed",
-        _given(data, "turn_id", "iterations", "duration_ms", "usage", "final_message_id"),
-    )
-    yield "session.idled", _given(data, "turn_id", "iterations", "usage")
-
-
-def _session_failed(data: Data, _context: Data) -> Iterator[Part]:
-    error = data["error"]
-    failed = {"error": error["message"], "error_code": error["code"].lower()}
-    yield "turn.failed", {**_given(data, "turn_id"), **failed}
-    yield "session.idled", _given(data, "turn_id")
-
-
-def _session_cancelled(data: Data, _context: Data) -> Iterator[Part]:
-    yield "turn.cancelled", _given(data, "turn_id", "reason")
-    yield "session.idled", _given(data, "turn_id")
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """How events of one type are shown.
-
-    Attributes:
-        parts: Given an event's data and context, returns its parts.
-        names: The names that parts can have.
-    """
-
-    parts: Callable[[Data, Data], Iterator[Part]]
-    names: tuple[str, ...]
-
-
-_RULES: Mapping[str, _Rule] = {
-    EventType.MESSAGE_CREATED: _Rule(
-        _message_created,
-        (
-            "input.message",
-            "reason.thinking.completed",
-            "reason.completed",
-            "output.message.completed",
-            "act.started",
-        ),
-    ),
-    EventType.SESSION_STARTED: _Rule(_session_started, ("session.activated", "turn.started")),
-    EventType.TOOL_CALL: _Rule(_tool_call, ("tool.started", "tool.call_requested")),
-    EventType.TOOL_RESULT: _Rule(_tool_result, ("tool.completed",)),
-    EventType.SESSION_COMPLETED: _Rule(_session_completed, ("turn.completed", "session.idled")),
-    EventType.SESSION_FAILED: _Rule(_session_failed, ("turn.failed", "session.idled")),
-    EventType.SESSION_CANCELLED: _Rule(_session_cancelled, ("turn.cancelled", "session.idled")),
-}
-
-
-def _given(data: Data, *names: str) -> Data:
-    return {name: data[name] for name in names if data.get(name) is not None}
-
-
-def _summary(call: Data) -> Data:
-    return {"id": call["id"], "name": call["name"]}
-
-
-def _text_part(result: Any) -> Data:
-    text = result if isinstance(result, str) else orjson.dumps(result).decode()
-    return {"type": "text", "text": text}
-
-
-# One reader
 
 
 @dataclass
@@ -230,7 +102,12 @@ class _Moment:
 
 
 class _Showing:
-    """Shows one reader the rest of a session, each time the next event or delta."""
+    """Shows one reader the rest of a session, each time the next event or delta.
+
+    Args:
+        session_id: The session.
+        seen: What the reader has seen last, if anything.
+    """
 
     def __init__(self, session_id: str, seen: EventPlace | None) -> None:
         self._session_id = session_id
@@ -245,13 +122,13 @@ class _Showing:
     def _event(self, event: Event) -> Iterator[ShownEvent]:
         envelope = event.envelope
         data = envelope["data"]
-        context = _given(envelope["context"], "turn_id", "input_message_id")
+        context = given(envelope["context"], "turn_id", "input_message_id")
         if event.type == EventType.MESSAGE_CREATED and data["message"]["role"] == "agent":
             moment = _Moment(event.ts, event.sequence - 1, context)
             yield from self._end_of_writing(data["message"]["id"], moment)
         elif event.type in TURN_ENDS:
             self._had = self._writing = None
-        rule = _RULES.get(event.type)
+        rule = RULES.get(EventType(event.type))
         parts = list(rule.parts(data, context)) if rule else []
         seen = _parts_seen(self._seen, event)
         for number, (name, shown) in enumerate(parts[seen:], seen + 1):
@@ -382,7 +259,7 @@ EVERRUNS = Vocabulary(
             "output.message.started",
             "output.message.delta",
         ),
-        **{EventType(kind): rule.names for kind, rule in _RULES.items()},
+        **{kind: rule.names for kind, rule in RULES.items()},
     },
     cursor=_cursor,
     sequence_of=_sequence_of,
