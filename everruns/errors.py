@@ -49,7 +49,7 @@ class InvalidJson(InvalidRequest):
 
 
 class InvalidCursor(InvalidRequest):
-    """``since_id`` or ``after_sequence`` names no place in a session's log."""
+    """``since_id``, ``after_sequence`` or a like parameter names no place in a session's log."""
 
     code = "INVALID_CURSOR"
 

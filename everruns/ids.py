@@ -10,6 +10,7 @@ Source: docs/contract.md, "Resources" and "Events".
 import re
 import secrets
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2s
 
@@ -21,6 +22,9 @@ DEFAULT_ORGANIZATION_ID = "org_00000000000070008000000000000001"
 _POSITION_BITS = 20
 _TAG_BITS = 22
 _RANDOM_BITS = 62
+
+MAX_POSITION = (1 << _POSITION_BITS) - 1
+"""The greatest position that an event id can hold."""
 
 
 def now_ms() -> int:
@@ -65,6 +69,32 @@ def is_id(text: str, prefix: str) -> bool:
     return ID_PATTERN.fullmatch(text) is not None and text.startswith(prefix + "_")
 
 
+def made_ms(identity: str) -> int:
+    """Return when an id was made, in milliseconds since the epoch."""
+    return int(identity.rpartition("_")[2][:12], 16)
+
+
+@dataclass(frozen=True)
+class EventPlace:
+    """What an event id says of its event.
+
+    Attributes:
+        ms: The event's time, in milliseconds since the epoch.
+        sequence: Its place in the log; for what is shown between two events, that of the first.
+        position: 0 for the event itself; more for what is shown after it and before the next: a
+            delta, or (see ``everruns.api.sdk_events``) a part of the next event.
+    """
+
+    ms: int
+    sequence: int
+    position: int
+
+    def is_after(self, other: "EventPlace") -> bool:
+        """Tell whether a session shows this place later than another one."""
+        mine, theirs = ((place.sequence, place.ms, place.position) for place in (self, other))
+        return mine > theirs
+
+
 def _session_tag(session_id: str) -> int:
     digest = blake2s(session_id.encode(), digest_size=4).digest()
     return int.from_bytes(digest) >> (32 - _TAG_BITS)
@@ -79,23 +109,18 @@ def event_id(session_id: str, ms: int, sequence: int, position: int = 0) -> str:
         sequence: The event's place in the log; for a delta, that of the last event before it.
         position: 0 for durable events; for a delta, one more than the characters sent so far.
     """
-    bounded = min(position, (1 << _POSITION_BITS) - 1)
+    bounded = min(position, MAX_POSITION)
     free = sequence << (_POSITION_BITS + _TAG_BITS) | bounded << _TAG_BITS
     return f"event_{_uuid7_hex(ms, free | _session_tag(session_id))}"
 
 
-def read_event_id(session_id: str, text: str) -> tuple[int, bool] | None:
-    """Read a cursor out of an event id.
-
-    Returns:
-        The sequence that the id holds and whether the id is that of a delta, or ``None`` when the
-        text is not the id of an event of this session.
-    """
+def read_event_id(session_id: str, text: str) -> EventPlace | None:
+    """Return what an event id says, or ``None`` for what is no id of an event of this session."""
     if not is_id(text, "event"):
         return None
     bits = int(text.removeprefix("event_"), 16)
     free = (bits >> 64 & 0xFFF) << 62 | bits & ((1 << 62) - 1)
     if free & ((1 << _TAG_BITS) - 1) != _session_tag(session_id):
         return None
-    position = free >> _TAG_BITS & ((1 << _POSITION_BITS) - 1)
-    return free >> (_POSITION_BITS + _TAG_BITS), position > 0
+    position = free >> _TAG_BITS & MAX_POSITION
+    return EventPlace(bits >> 80, free >> (_POSITION_BITS + _TAG_BITS), position)

@@ -71,7 +71,9 @@ class LogWriter:
         self.write(EventType.TOOL_RESULT, {**outcome, "result": result})
 
     def end(self, kind: EventType = EventType.SESSION_COMPLETED) -> None:
-        self.write(kind, {"turn_id": self.state.turn.id})
+        failed = {"error": {"message": "No model.", "code": "NO_MODEL"}}
+        data = failed if kind == EventType.SESSION_FAILED else {}
+        self.write(kind, {"turn_id": self.state.turn.id, **data})
 
     def message(self, role: str, content: list[Any]) -> Message:
         return Message(

@@ -16,6 +16,7 @@ from everruns.api.parameters import (
     Offset,
     Search,
     TheRuntime,
+    listing,
     runtime_of,
 )
 from everruns.api.plain import answer, document, read_body, read_key
@@ -83,7 +84,7 @@ async def archive_agent(agent_id: AgentId, runtime: TheRuntime) -> None:
 def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of agents to a face."""
     named = face.names_are_addresses
-    router.get("/agents")(list_agents)
+    router.get("/agents")(listing(face, list_agents))
     router.post(
         "/agents",
         name="create_agent",

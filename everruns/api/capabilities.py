@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 
 from everruns.api.faces import Face
 from everruns.api.pages import page_of
-from everruns.api.parameters import DEFAULT_LIMIT, Limit, Offset, Search, TheCapabilities
+from everruns.api.parameters import DEFAULT_LIMIT, Limit, Offset, Search, TheCapabilities, listing
 from everruns.capabilities.registry import describe
 from everruns.domain.base import Page
 from everruns.domain.capabilities import CapabilityInfo
@@ -38,7 +38,7 @@ async def get_capability(
     return describe(capabilities[capability_id])
 
 
-def add_routes(router: APIRouter, _face: Face) -> None:
+def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of capabilities to a face."""
-    router.get("/capabilities")(list_capabilities)
+    router.get("/capabilities")(listing(face, list_capabilities))
     router.get("/capabilities/{capability_id}")(get_capability)

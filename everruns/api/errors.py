@@ -50,6 +50,7 @@ STATUSES: Mapping[type[EverrunsError], int] = {
 RETRY_STATUSES = frozenset({429, 503})
 DEFAULT_RETRY_AFTER_S = 1.0
 SHOWN_PROBLEMS = 5
+PLACES = {"since_id", "after_sequence", "around", "from_ts", "to_ts"}
 LONGEST_MESSAGE = 2000
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -126,7 +127,7 @@ def invalid_request(problems: Sequence[Any]) -> InvalidRequest:
         kind = field.removesuffix("_id")
         return InvalidId(f"{field}: must be {kind}_ and 32 hexadecimal digits (a-f in lower case)")
     message = "; ".join(_explain(problem) for problem in problems[:SHOWN_PROBLEMS])
-    if field in {"since_id", "after_sequence"}:
+    if field in PLACES:
         return InvalidCursor(message)
     return InvalidRequest(message)
 

@@ -3,124 +3,76 @@
 Source: docs/contract.md, "Events".
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
 
-from everruns.api.event_types import EXAMPLE_STREAM, EventList
-from everruns.api.faces import Face, ShownEvent
+from everruns.api.event_pages import EventPages
+from everruns.api.event_requests import (
+    LIST_PARAMETERS,
+    LISTS,
+    SDK_LIST_PARAMETERS,
+    STREAM_PARAMETERS,
+    EventsRequest,
+)
+from everruns.api.faces import SPECIFICATION, Face
 from everruns.api.parameters import runtime_of
-from everruns.api.plain import id_of, id_parameter, validate
+from everruns.api.plain import id_of, id_parameter
 from everruns.api.sse import EventStream, frame
-from everruns.domain.base import Model
-from everruns.domain.events import Delta, Event
-from everruns.errors import InvalidCursor, InvalidRequest, RouteNotFound
-from everruns.ids import read_event_id
+from everruns.api.vocabulary import Show, ShownEvent
+from everruns.errors import InvalidRequest, RouteNotFound
+from everruns.ids import EventPlace
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.streams import Batch
 from everruns.settings import Settings
-from everruns.storage.base import EventQuery
-
-MAX_SEQUENCE = 2**32 - 1  # What an event id can hold.
-LISTS = {"types", "exclude"}
-
-LISTED: Mapping[str, Any] = {"description": "The events", "model": EventList}
-
-
-class EventsRequest(Model):
-    """Which events of a session a reader wants.
-
-    Names of types may be repeated or separated by commas.
-    """
-
-    since_id: str | None = Field(
-        None, description="Begin after this event; also the id of a delta."
-    )
-    after_sequence: int | None = Field(
-        None, ge=0, le=MAX_SEQUENCE, description="Begin after this place; 0 replays everything."
-    )
-    types: list[str] = Field(default_factory=list, max_length=100, description="Only these types.")
-    exclude: list[str] = Field(
-        default_factory=list, max_length=100, description="None of these types."
-    )
-    before_sequence: int | None = Field(
-        None, ge=0, le=MAX_SEQUENCE, description="For lists: only what comes before this place."
-    )
-    turn_id: str | None = Field(
-        None, pattern=r"^turn_[0-9a-f]{32}$", description="For lists: only what is of this turn."
-    )
-    limit: int = Field(100, ge=1, le=1000, description="For lists: how many at most.")
-
-    @classmethod
-    def of(cls, request: Request) -> "EventsRequest":
-        """Read a request's query.
-
-        Raises:
-            InvalidRequest: A parameter is wrong.
-        """
-        query: dict[str, Any] = dict(request.query_params)
-        for name in LISTS & query.keys():
-            values = ",".join(request.query_params.getlist(name)).split(",")
-            query[name] = [value for value in values if value]
-        return validate(cls, query, "query")
-
-    def cursor(self, session_id: str, last_event_id: str) -> Cursor:
-        """Return where the reader wants to begin.
-
-        Args:
-            session_id: The session.
-            last_event_id: What a reconnecting reader has seen last; may be unknown or empty.
-
-        Raises:
-            InvalidCursor: ``since_id`` is no event's id.
-        """
-        cursor = Cursor(self.after_sequence)
-        if self.since_id is not None:
-            known = read_event_id(session_id, self.since_id)
-            if known is None:
-                raise InvalidCursor(
-                    f"since_id: {self.since_id[:64]!r} is no event id of this session"
-                )
-            # A delta says that its message was being read live: it is sent again from its start.
-            cursor = Cursor(known[0], live=known[1])
-        # A browser reconnects to the URL it began with, so what its header says is the newer.
-        seen = read_event_id(session_id, last_event_id)
-        if seen is not None and seen[0] > (cursor.sequence or 0):
-            return Cursor(seen[0], live=seen[1])
-        return cursor
-
-    def wants(self, event_type: str) -> bool:
-        """Tell whether events of this type are wanted."""
-        return event_type not in self.exclude and (not self.types or event_type in self.types)
 
 
 class EventRoutes:
     """The routes of events on one face."""
 
     def __init__(self, face: Face) -> None:
-        self._face = face
+        self._vocabulary = face.vocabulary
+        self._event_types = face.vocabulary.event_types
+        self._list_parameters = _list_parameters(face)
+        self._defaults = {"limit": face.events_limit}
 
     async def stream_or_list_events(self, request: Request) -> Response:
         """Stream a session's events; with `Accept: application/json`, list them.
 
         Without a cursor the stream replays from the newest user message on, then goes live.
         """
+        session_id, wanted, start = self._read(request, self._list_parameters)
         if _prefers_json(request.headers.get("accept", "")):
-            return await self.list_events(request)
-        return await self.stream_events(request)
+            return await self._list(request, session_id, wanted, start)
+        return await self._stream(request, session_id, wanted, start)
 
     async def stream_events(self, request: Request) -> Response:
         """Stream a session's events.
 
         Without a cursor the stream replays from the newest user message on, then goes live.
         """
-        session_id, wanted, cursor = self._read(request)
+        session_id, wanted, start = self._read(request, STREAM_PARAMETERS)
+        return await self._stream(request, session_id, wanted, start)
+
+    async def list_events(self, request: Request) -> Response:
+        """List a session's durable events, oldest first.
+
+        Events that tell of one thing share their `sequence` and are not parted: the last
+        `sequence` of a page is the `after_sequence` of the next one.
+        """
+        session_id, wanted, start = self._read(request, self._list_parameters)
+        return await self._list(request, session_id, wanted, start)
+
+    async def _stream(
+        self, request: Request, session_id: str, wanted: EventsRequest, start: EventPlace | None
+    ) -> Response:
         settings: Settings = request.app.state.settings
+        cursor = Cursor() if start is None else self._vocabulary.cursor(start)
+        show = self._vocabulary.begin(session_id, start)
 
         def encode(batch: Batch) -> bytes:
-            return b"".join(map(frame, self._shown(session_id, batch, wanted)))
+            return b"".join(map(frame, _shown(show, batch, wanted)))
 
         return EventStream(
             await runtime_of(request).stream(session_id, cursor),
@@ -130,44 +82,35 @@ class EventRoutes:
             cycle_s=settings.stream_cycle_s,
         )
 
-    async def list_events(self, request: Request) -> Response:
-        """List a session's durable events, oldest first."""
-        session_id, wanted, cursor = self._read(request)
-        backwards = wanted.before_sequence is not None and cursor.sequence is None
-        query = EventQuery(
-            after=cursor.sequence,
-            before=wanted.before_sequence,
-            types=wanted.types,
-            exclude=wanted.exclude,
-            turn_id=wanted.turn_id,
-            limit=wanted.limit,
-            newest_first=backwards,
-        )
-        events = await runtime_of(request).registry.sessions.events(session_id, query)
-        ordered = events[::-1] if backwards else events
-        bodies = (event.body for event in self._shown(session_id, ordered, wanted))
-        return Response(b'{"data":[%b]}' % b",".join(bodies), media_type="application/json")
+    async def _list(
+        self, request: Request, session_id: str, wanted: EventsRequest, start: EventPlace | None
+    ) -> Response:
+        read = runtime_of(request).registry.sessions.events
+        page = await EventPages(read, self._vocabulary, session_id, wanted, start).page()
+        bodies = b",".join(event.body for event in page)
+        return Response(b'{"data":[%b]}' % bodies, media_type="application/json")
 
-    def _read(self, request: Request) -> tuple[str, EventsRequest, Cursor]:
+    def _read(
+        self, request: Request, parameters: Sequence[str]
+    ) -> tuple[str, EventsRequest, EventPlace | None]:
         session_id = id_of(request, "session")
-        wanted = EventsRequest.of(request)
+        wanted = EventsRequest.of(request, parameters, self._defaults)
         for field, names in (("types", wanted.types), ("exclude", wanted.exclude)):
             for name in names:
-                if name not in self._face.event_types:
-                    known = ", ".join(sorted(self._face.event_types))
+                if name not in self._event_types:
+                    known = ", ".join(self._event_types)
                     raise InvalidRequest(
                         f"{field}: {name[:64]!r} is no type of events. There are: {known}"
                     )
         last_event_id = request.headers.get("last-event-id", "")
-        return session_id, wanted, wanted.cursor(session_id, last_event_id)
+        return session_id, wanted, wanted.start(session_id, last_event_id)
 
-    def _shown(
-        self, session_id: str, items: Sequence[Event | Delta], wanted: EventsRequest
-    ) -> Iterator[ShownEvent]:
-        for item in items:
-            for event in self._face.show(session_id, item):
-                if wanted.wants(event.type):
-                    yield event
+
+def _shown(show: Show, batch: Batch, wanted: EventsRequest) -> Iterator[ShownEvent]:
+    for item in batch:
+        for event in show(item):
+            if wanted.wants(event.type):
+                yield event
 
 
 def _prefers_json(accept: str) -> bool:
@@ -196,16 +139,28 @@ async def refuse_stream(request: Request) -> Response:
     )
 
 
-def _stream_content(face: Face) -> dict[str, Any]:
+def _list_parameters(face: Face) -> Sequence[str]:
+    return LIST_PARAMETERS if face is SPECIFICATION else SDK_LIST_PARAMETERS
+
+
+def _listed(face: Face) -> dict[str, Any]:
+    """Describe a list of events to the OpenAPI document."""
+    return {"description": "The events", "model": face.vocabulary.listed}
+
+
+def _streamed(face: Face) -> dict[str, Any]:
     """Describe the frames of a face's streams to the OpenAPI document."""
+    vocabulary = face.vocabulary
     json_text = {"type": "string", "contentMediaType": "application/json"}
+    reference = {"$ref": f"#/components/schemas/{vocabulary.event_schema}"}
+    has_id = "On durable events" if face is SPECIFICATION else "On every event"
     event = {
         "type": "object",
         "required": ["event", "data"],
         "properties": {
-            "event": {"enum": sorted(face.event_types)},
-            "id": {"type": "string", "description": "On durable events: a cursor."},
-            "data": {**json_text, "contentSchema": {"$ref": "#/components/schemas/Event"}},
+            "event": {"enum": vocabulary.event_types},
+            "id": {"type": "string", "description": f"{has_id}: a cursor."},
+            "data": {**json_text, "contentSchema": reference},
         },
     }
     sign = {
@@ -214,40 +169,41 @@ def _stream_content(face: Face) -> dict[str, Any]:
         "properties": {"event": {"enum": ["connected", "disconnecting"]}, "data": json_text},
     }
     schema = {"description": "One frame of the stream.", "oneOf": [event, sign]}
-    return {"text/event-stream": {"schema": schema, "example": EXAMPLE_STREAM}}
+    content = {"text/event-stream": {"schema": schema, "example": vocabulary.example}}
+    return {"description": "The events as they come", "content": content}
 
 
-def _parameters(face: Face) -> list[dict[str, Any]]:
-    """Describe what ``EventsRequest`` reads to the OpenAPI document."""
+def _described(face: Face, names: Sequence[str]) -> dict[str, Any]:
+    """Describe the parameters of a route to the OpenAPI document."""
     fields: dict[str, Any] = EventsRequest.model_json_schema()["properties"]
-    for name in LISTS:
-        fields[name]["items"]["enum"] = sorted(face.event_types)
+    fields["limit"]["default"] = face.events_limit
+    for name in LISTS - {"tags"}:
+        fields[name]["items"]["enum"] = face.vocabulary.event_types
     last_event_id = {
         "name": "Last-Event-ID",
         "in": "header",
         "description": "What a reconnecting reader has seen last; ignored when it is unknown.",
         "schema": {"type": "string"},
     }
-    return [
-        id_parameter("session"),
-        *({"name": name, "in": "query", "schema": schema} for name, schema in fields.items()),
-        last_event_id,
-    ]
+    queries = [{"name": name, "in": "query", "schema": fields[name]} for name in names]
+    return {"parameters": [id_parameter("session"), *queries, last_event_id]}
 
 
 def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of events to a face."""
     routes = EventRoutes(face)
     at_events, at_sse = "/sessions/{session_id}/events", "/sessions/{session_id}/sse"
-    described = {"parameters": _parameters(face)}
-    stream = {"description": "The events as they come", "content": _stream_content(face)}
+    listed, streamed = _listed(face), _streamed(face)
+    described = _described(face, _list_parameters(face))
     if face.streams_at == "events":
-        router.get(at_events, responses={200: {**LISTED, **stream}}, openapi_extra=described)(
+        router.get(at_events, responses={200: {**listed, **streamed}}, openapi_extra=described)(
             routes.stream_or_list_events
         )
         router.get(at_sse, include_in_schema=False)(refuse_stream)
     else:
-        router.get(at_events, responses={200: dict(LISTED)}, openapi_extra=described)(
-            routes.list_events
-        )
-        router.get(at_sse, responses={200: stream}, openapi_extra=described)(routes.stream_events)
+        router.get(at_events, responses={200: listed}, openapi_extra=described)(routes.list_events)
+        router.get(
+            at_sse,
+            responses={200: streamed},
+            openapi_extra=_described(face, STREAM_PARAMETERS),
+        )(routes.stream_events)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from everruns.api.faces import Face
 from everruns.api.pages import page_of
-from everruns.api.parameters import DEFAULT_LIMIT, HarnessId, Limit, Offset, Search
+from everruns.api.parameters import DEFAULT_LIMIT, HarnessId, Limit, Offset, Search, listing
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.base import Model, Page
 from everruns.errors import HarnessNotFound
@@ -61,7 +61,7 @@ async def get_harness(harness_id: HarnessId) -> Harness:
     return GENERIC
 
 
-def add_routes(router: APIRouter, _face: Face) -> None:
+def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of harnesses to a face."""
-    router.get("/harnesses")(list_harnesses)
+    router.get("/harnesses")(listing(face, list_harnesses))
     router.get("/harnesses/{harness_id}")(get_harness)

@@ -15,6 +15,7 @@ from everruns.api.parameters import (
     Offset,
     SessionId,
     TheRuntime,
+    listing,
     runtime_of,
 )
 from everruns.api.plain import answer, document, id_of, read_body, read_key
@@ -84,6 +85,6 @@ def add_routes(router: APIRouter, face: Face) -> None:
         response_model=Message,
         openapi_extra=document(SendMessage, examples, ids=["session"]),
     )(send_message)
-    router.get(path)(list_messages)
+    router.get(path)(listing(face, list_messages))
     if face is SDK:
         router.get("/sessions/{session_id}/export", response_class=JsonLines)(export_messages)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 
 from everruns.api.faces import Face
 from everruns.api.pages import page_of
-from everruns.api.parameters import DEFAULT_LIMIT, Limit, Offset, Search, TheRuntime
+from everruns.api.parameters import DEFAULT_LIMIT, Limit, Offset, Search, TheRuntime, listing
 from everruns.domain.base import Page
 from everruns.domain.llm import OfferedModel
 
@@ -40,9 +40,9 @@ async def get_model(model: ModelName, runtime: TheRuntime) -> OfferedModel:
     return await runtime.registry.providers.get_model(model)
 
 
-def add_routes(router: APIRouter, _face: Face) -> None:
+def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of models to a face."""
-    router.get("/models")(list_models)
+    router.get("/models")(listing(face, list_models))
     router.get("/models/{model:path}")(get_model)
-    router.get("/llm-models", name="list_llm_models")(list_models)
+    router.get("/llm-models", name="list_llm_models")(listing(face, list_models))
     router.get("/llm-models/{model:path}", name="get_llm_model")(get_model)

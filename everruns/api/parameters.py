@@ -1,16 +1,19 @@
 """What routes take beside their bodies: ids, pages, and what the app was built with."""
 
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator
 
+from everruns.api.faces import SPECIFICATION, Face
 from everruns.capabilities.base import Capabilities
 from everruns.runtime.runtime import Runtime
 
 MAX_OFFSET = 10**9
-MAX_LIMIT = 100
-DEFAULT_LIMIT = 20
+DEFAULT_LIMIT = SPECIFICATION.default_limit
 
 AgentId = Annotated[str, Path(pattern=r"^agent_[0-9a-f]{32}$", description="Id of an agent.")]
 SessionId = Annotated[str, Path(pattern=r"^session_[0-9a-f]{32}$", description="Id of a session.")]
@@ -23,7 +26,9 @@ WorkspaceId = Annotated[
 ]
 
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many to pass over.")]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many to return at most.")]
+Limit = Annotated[
+    int, Query(ge=1, le=SPECIFICATION.max_limit, description="How many to return at most.")
+]
 Search = Annotated[
     str | None, Query(max_length=256, description="Only what holds this text, in any case.")
 ]
@@ -50,6 +55,24 @@ async def _runtime(request: Request) -> Runtime:
 
 async def _capabilities(request: Request) -> Capabilities:
     return request.app.state.capabilities
+
+
+def listing(face: Face, route: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return a route that lists, with the limits of a face for its parameter ``limit``."""
+
+    @wraps(route)
+    async def listed(**parameters: Any) -> Any:
+        return await route(**parameters)
+
+    signature = inspect.signature(route)
+    bounds = Query(ge=1, le=face.max_limit, description="How many to return at most.")
+    limit = signature.parameters["limit"].replace(
+        annotation=Annotated[int, bounds], default=face.default_limit
+    )
+    parameters = {**signature.parameters, "limit": limit}.values()
+    # What the framework reads to find out what a route takes.
+    listed.__dict__["__signature__"] = signature.replace(parameters=list(parameters))
+    return listed
 
 
 TheRuntime = Annotated[Runtime, Depends(_runtime)]

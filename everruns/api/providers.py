@@ -9,7 +9,15 @@ from fastapi import APIRouter, Body
 
 from everruns.api.faces import Face
 from everruns.api.pages import page_of
-from everruns.api.parameters import DEFAULT_LIMIT, Limit, Offset, ProviderId, Search, TheRuntime
+from everruns.api.parameters import (
+    DEFAULT_LIMIT,
+    Limit,
+    Offset,
+    ProviderId,
+    Search,
+    TheRuntime,
+    listing,
+)
 from everruns.domain.base import Page
 from everruns.domain.llm import OfferedModel, Provider, ProviderInput, ProviderPatch
 
@@ -68,16 +76,18 @@ async def list_provider_models(
     return page_of(provider.models, offset, limit)
 
 
-def add_routes(router: APIRouter, _face: Face) -> None:
+def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of providers to a face."""
     for path, plural, singular in (
         ("/llm-providers", "llm_providers", "llm_provider"),
         ("/providers", "providers", "provider"),
     ):
         one = path + "/{provider_id}"
-        router.get(path, name=f"list_{plural}")(list_providers)
+        router.get(path, name=f"list_{plural}")(listing(face, list_providers))
         router.post(path, status_code=201, name=f"add_{singular}")(add_provider)
         router.get(one, name=f"get_{singular}")(get_provider)
         router.patch(one, name=f"update_{singular}")(update_provider)
         router.delete(one, status_code=204, name=f"remove_{singular}")(remove_provider)
-        router.get(f"{one}/models", name=f"list_{singular}_models")(list_provider_models)
+        router.get(f"{one}/models", name=f"list_{singular}_models")(
+            listing(face, list_provider_models)
+        )

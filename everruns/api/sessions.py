@@ -17,6 +17,7 @@ from everruns.api.parameters import (
     Search,
     SessionId,
     TheRuntime,
+    listing,
     runtime_of,
 )
 from everruns.api.plain import answer, document, id_of, read_body, read_key
@@ -116,7 +117,7 @@ def add_routes(router: APIRouter, face: Face) -> None:
     shares = face is SDK
     at_agent, at_session = "/agents/{agent_id}/sessions", "/sessions/{session_id}"
     example = {"titled": EXAMPLE}
-    router.get("/sessions")(list_sessions)
+    router.get("/sessions")(listing(face, list_sessions))
     router.post(
         "/sessions",
         name="create_session",
@@ -126,7 +127,7 @@ def add_routes(router: APIRouter, face: Face) -> None:
             SharingSessionInput if shares else SessionInput, example, is_required=False
         ),
     )(create_sharing_session if shares else create_session)
-    router.get(at_agent)(list_agent_sessions)
+    router.get(at_agent)(listing(face, list_agent_sessions))
     router.post(
         at_agent,
         status_code=201,

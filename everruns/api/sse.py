@@ -12,7 +12,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from everruns.api.faces import ShownEvent
+from everruns.api.vocabulary import ShownEvent
 from everruns.errors import EverrunsError
 from everruns.runtime.streams import Batch
 

@@ -59,8 +59,9 @@ class EventQuery:
         after: Only those with a greater sequence.
         before: Only those with a smaller sequence.
         types: Only these types, unless empty.
-        exclude: None of these types.
         turn_id: Only those of this turn.
+        since_ms: Only those of this time or later, in milliseconds since the epoch.
+        until_ms: Only those of this time or earlier.
         limit: At most so many.
         newest_first: Whether the newest come first and are kept when there are more than ``limit``.
     """
@@ -68,8 +69,9 @@ class EventQuery:
     after: int | None = None
     before: int | None = None
     types: Sequence[str] = ()
-    exclude: Sequence[str] = ()
     turn_id: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
     limit: int | None = None
     newest_first: bool = False
 

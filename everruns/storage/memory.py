@@ -315,6 +315,7 @@ def _matches(event: Event, query: EventQuery) -> bool:
         (query.after is None or event.sequence > query.after)
         and (query.before is None or event.sequence < query.before)
         and (not query.types or event.type in query.types)
-        and event.type not in query.exclude
         and (query.turn_id is None or event.turn_id == query.turn_id)
+        and (query.since_ms is None or event.ts >= query.since_ms)
+        and (query.until_ms is None or event.ts <= query.until_ms)
     )

@@ -249,9 +249,11 @@ def select_events(session_id: str, query: EventQuery) -> Select[Any]:
         statement = statement.where(c.sequence < query.before)
     if query.types:
         statement = statement.where(c.type.in_(query.types))
-    if query.exclude:
-        statement = statement.where(c.type.not_in(query.exclude))
     if query.turn_id is not None:
         statement = statement.where(c.turn_id == query.turn_id)
+    if query.since_ms is not None:
+        statement = statement.where(c.ts >= query.since_ms)
+    if query.until_ms is not None:
+        statement = statement.where(c.ts <= query.until_ms)
     order = c.sequence.desc() if query.newest_first else c.sequence
     return statement.order_by(order).limit(query.limit)

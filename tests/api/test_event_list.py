@@ -103,7 +103,7 @@ async def test_the_sdk_face_always_lists(client: httpx.AsyncClient, path: str):
     response = await client.get(f"/api{path}", headers={"Accept": "text/event-stream"})
 
     assert response.headers["content-type"] == "application/json"
-    assert len(response.json()["data"]) == 4
+    assert len(response.json()["data"]) == 7
 
 
 @pytest.mark.parametrize(

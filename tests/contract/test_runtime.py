@@ -149,8 +149,8 @@ async def test_a_stream_goes_on_where_it_was_cut(runtime: Runtime):
     async with talk.reading() as first:
         await first.until(lambda: first.text)
         identity = first.deltas[-1].id(talk.id)
-    sequence, was_delta = read_event_id(talk.id, identity)
-    async with talk.reading(Cursor(sequence, live=was_delta)) as second:
+    place = read_event_id(talk.id, identity)
+    async with talk.reading(Cursor(place.sequence, live=place.position > 0)) as second:
         await second.until_type("session.completed")
         assert second.text == WORDS["reply"]
         assert first.events + second.events == await talk.log()

@@ -51,8 +51,9 @@ event_queries = st.builds(
     after=st.none() | st.integers(0, 6),
     before=st.none() | st.integers(0, 8),
     types=st.lists(kinds, max_size=2),
-    exclude=st.lists(kinds, max_size=2),
     turn_id=turns,
+    since_ms=st.none() | st.integers(0, 8),
+    until_ms=st.none() | st.integers(0, 8),
     limit=st.none() | st.integers(0, 4),
     newest_first=st.booleans(),
 )
@@ -72,7 +73,7 @@ def appends(draw: st.DrawFn) -> Append:
     session_id, first = f"session_{draw(numbers):032x}", draw(st.integers(1, 7))
     new = [NewEvent(draw(kinds), {"text": draw(texts)}, {"turn_id": draw(turns)}) for _ in "12"]
     count = draw(st.integers(1, 2))
-    events = [event.at(session_id, first + place, 1) for place, event in enumerate(new[:count])]
+    events = [event.at(session_id, place, place) for place, event in enumerate(new[:count], first)]
     return Append(session_id, first, events, draw(summaries))
 
 

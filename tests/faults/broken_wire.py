@@ -6,11 +6,14 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import orjson
 
+from everruns.api.sdk_events import EVERRUNS
+from everruns.api.vocabulary import AS_LOGGED, Vocabulary
 from everruns.domain.events import TURN_ENDS
+from tests.conversations import Conversation
 
 PATIENCE_S = 60
 
@@ -82,7 +85,8 @@ class Reader:
     """A client that goes by the contract: it resumes after the last frame that came whole.
 
     Attributes:
-        path: What it asks for.
+        session_id: The session.
+        query: Where it begins.
         cursor: How it tells where it stands: by header, or by a query that knows deltas too.
         turns: After the end of so many turns it has read enough.
         pace: Gets a permit with each connection and frame.
@@ -92,7 +96,12 @@ class Reader:
         lengths: How many bytes of body each connection brought.
     """
 
-    path: str
+    vocabulary: ClassVar[Vocabulary] = AS_LOGGED
+    stream_path: ClassVar[str] = "/v1/sessions/{}/events"
+    list_path: ClassVar[str] = "/v1/sessions/{}/events"
+
+    session_id: str
+    query: str = "after_sequence=0"
     cursor: Literal["Last-Event-ID", "since_id"] = "Last-Event-ID"
     turns: int = 1
     pace: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -123,12 +132,13 @@ class Reader:
             writer.transport.abort()
 
     def _request(self) -> bytes:
-        path, header = self.path, ""
+        query, header = self.query, ""
         if self._last_id and self.cursor == "since_id":
-            path = f"{path.partition('?')[0]}?since_id={self._last_id}"
+            query = f"since_id={self._last_id}"
         elif self._last_id:
             header = f"Last-Event-ID: {self._last_id}\r\n"
-        return f"GET {path} HTTP/1.1\r\nHost: api\r\n{header}\r\n".encode()
+        path = self.stream_path.format(self.session_id)
+        return f"GET {path}?{query} HTTP/1.1\r\nHost: api\r\n{header}\r\n".encode()
 
     def _take(self, frame: bytes) -> None:
         lines = dict(line.split(b": ", 1) for line in frame.split(b"\n"))
@@ -139,13 +149,25 @@ class Reader:
         assert lines[b"event"].decode() == envelope["type"]
         if b"id" in lines:
             assert lines[b"id"].decode() == envelope["id"]
-            self.events.append(lines[b"data"])
-            self._ended += envelope["type"] in TURN_ENDS
-            self._check_text(envelope)
-        else:
-            self._take_delta(envelope)
         if b"id" in lines or self.cursor == "since_id":
             self._last_id = envelope["id"]
+        if self._is_delta(envelope["type"]):
+            self._take_delta(envelope)
+        else:
+            self.events.append(lines[b"data"])
+            self._ended += self._ends_turn(envelope["type"])
+            self._check_text(envelope)
+
+    async def expected(self, talk: Conversation) -> list[bytes]:
+        """The envelopes that it has to get of a whole log."""
+        show = self.vocabulary.begin(talk.id, None)
+        return [shown.body for event in await talk.log() for shown in show(event)]
+
+    def _is_delta(self, kind: str) -> bool:
+        return kind.endswith(".delta")
+
+    def _ends_turn(self, kind: str) -> bool:
+        return kind in TURN_ENDS
 
     def _take_delta(self, envelope: dict[str, Any]) -> None:
         data = envelope["data"]
@@ -171,6 +193,50 @@ class Reader:
     def is_complete(self) -> bool:
         """Whether the end of the last turn has come."""
         return self._ended == self.turns
+
+
+@dataclass
+class SdkReader(Reader):
+    """A client of the SDK's face, whose every frame is a place to go on from exactly."""
+
+    vocabulary: ClassVar[Vocabulary] = EVERRUNS
+    stream_path: ClassVar[str] = "/api/v1/sessions/{}/sse"
+    list_path: ClassVar[str] = "/api/v1/sessions/{}/events"
+
+    _begun: dict[str, str] = field(default_factory=dict)
+
+    def _is_delta(self, kind: str) -> bool:
+        text, _, stage = kind.rpartition(".")
+        return (
+            stage == "delta"
+            or kind == "reason.started"
+            or (stage == "started" and text in {"reason.thinking", "output.message"})
+        )
+
+    def _ends_turn(self, kind: str) -> bool:
+        return kind == "session.idled"
+
+    def _take_delta(self, envelope: dict[str, Any]) -> None:
+        text, _, stage = envelope["type"].rpartition(".")
+        self.deltas.append(envelope["id"])
+        if stage == "started":
+            assert text not in self._begun, "a text begins once"
+            self._begun[text] = ""
+        else:
+            stretch, accumulated = envelope["data"]["delta"], envelope["data"]["accumulated"]
+            if text not in self._begun and "since_id" in self.query:
+                self._begun[text] = accumulated.removesuffix(stretch)
+            self._begun[text] += stretch
+            assert self._begun[text] == accumulated
+
+    def _check_text(self, envelope: dict[str, Any]) -> None:
+        """Who saw a text begin has seen all of it before the message is whole."""
+        if envelope["type"] == "output.message.completed":
+            message = envelope["data"]["message"]
+            said = next(part["text"] for part in message["content"] if part["type"] == "text")
+            assert self._begun.get("output.message", said) == said
+            assert self._begun.get("reason.thinking", message["thinking"]) == message["thinking"]
+            self._begun.clear()
 
 
 class _Body:

@@ -20,11 +20,12 @@ from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 from everruns.tools.function import tool
 from tests.conversations import Conversation
-from tests.faults.broken_wire import PATIENCE_S, Proxy, Reader
+from tests.faults.broken_wire import PATIENCE_S, Proxy, Reader, SdkReader
 from tests.scripts import USAGE, call, local_runtime
 from tests.waiting import eventually
 
 AT_ONCE = 16
+both_faces = pytest.mark.parametrize("face", [Reader, SdkReader])
 REASONING = "Ich überlege… 思考 "
 WORDS = [
     "Größe ",
@@ -120,18 +121,6 @@ async def all_of(reads: Sequence[Coroutine[Any, Any, None]]) -> None:
             group.create_task(do(read))
 
 
-async def envelopes(talk: Conversation) -> list[bytes]:
-    return [event.body for event in await talk.log()]
-
-
-def paths(talk: Conversation) -> list[str]:
-    """A stream of everything, on both faces."""
-    return [
-        f"/v1/sessions/{talk.id}/events?after_sequence=0",
-        f"/api/v1/sessions/{talk.id}/sse?after_sequence=0",
-    ]
-
-
 async def three_turns(server: Server) -> Conversation:
     talk = await server.begin()
     for text in ("Grüße 🙂", "once\nmore", "再び"):
@@ -139,15 +128,15 @@ async def three_turns(server: Server) -> Conversation:
     return talk
 
 
-async def replay_with_cuts(server: Server, every: int) -> None:
+async def replay_with_cuts(server: Server, face: type[Reader], every: int) -> None:
     talk = await three_turns(server)
-    log = await envelopes(talk)
-    whole = Reader(paths(talk)[0], turns=3)
+    whole = face(talk.id, turns=3)
+    log = await whole.expected(talk)
     await read_through(server.port, whole, iter(()))
     assert whole.events == log
 
-    async def cut_at(path: str, offset: int) -> None:
-        reader = Reader(path, turns=3)
+    async def cut_at(offset: int) -> None:
+        reader = face(talk.id, turns=3)
         await read_through(server.port, reader, iter([offset]))
         assert reader.events == log
         assert reader.lengths[0] == offset
@@ -155,52 +144,61 @@ async def replay_with_cuts(server: Server, every: int) -> None:
 
     # The last two bytes end the chunk: without them the last frame is there as well.
     offsets = range(random.randrange(every), whole.lengths[0] - 2, every)
-    for path in paths(talk):
-        await all_of([cut_at(path, offset) for offset in offsets])
+    await all_of([cut_at(offset) for offset in offsets])
 
 
-async def test_a_replay_that_is_cut_once_goes_on_where_it_was(server: Server):
-    await replay_with_cuts(server, every=37)
+@both_faces
+async def test_a_replay_that_is_cut_once_goes_on_where_it_was(server: Server, face: type[Reader]):
+    await replay_with_cuts(server, face, every=37)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-async def test_a_replay_can_be_cut_at_any_byte(server: Server):
-    await replay_with_cuts(server, every=1)
+@both_faces
+async def test_a_replay_can_be_cut_at_any_byte(server: Server, face: type[Reader]):
+    await replay_with_cuts(server, face, every=1)
 
 
-async def live(server: Server, cuts: Iterator[int], *, calls: int = 1, **how: Any) -> Reader:
+async def live(
+    server: Server, face: type[Reader], cuts: Iterator[int], *, calls: int = 1, **how: Any
+) -> Reader:
     """Read a turn while it is written, and find each event once."""
     talk = await server.begin()
-    reader = Reader(random.choice(paths(talk)), **how)
+    reader = face(talk.id, **how)
     server.driver.paces[talk.id] = reader.pace
     server.driver.calls[talk.id] = calls
     await talk.send(talk.id)
     await read_through(server.port, reader, cuts)
-    assert reader.events == await envelopes(talk)
+    assert reader.events == await reader.expected(talk)
     return reader
 
 
+@both_faces
 @pytest.mark.parametrize("cursor", ["Last-Event-ID", "since_id"])
-async def test_a_live_stream_that_is_cut_once_goes_on_where_it_was(server: Server, cursor: str):
-    whole = await live(server, iter(()), cursor=cursor)
+async def test_a_live_stream_that_is_cut_once_goes_on_where_it_was(
+    server: Server, face: type[Reader], cursor: str
+):
+    whole = await live(server, face, iter(()), cursor=cursor)
     assert len(whole.deltas) >= len(WORDS)
 
     async def cut_somewhere() -> None:
-        await live(server, iter([random.randrange(whole.lengths[0])]), cursor=cursor)
+        await live(server, face, iter([random.randrange(whole.lengths[0])]), cursor=cursor)
 
     await all_of([cut_somewhere() for _ in range(100)])
 
 
+@both_faces
 @pytest.mark.parametrize("cursor", ["Last-Event-ID", "since_id"])
-async def test_a_live_stream_that_is_cut_again_and_again_ends_complete(server: Server, cursor: str):
-    whole = await live(server, iter(()), cursor=cursor)
+async def test_a_live_stream_that_is_cut_again_and_again_ends_complete(
+    server: Server, face: type[Reader], cursor: str
+):
+    whole = await live(server, face, iter(()), cursor=cursor)
     # A connection must bring a whole message, with its deltas for those who go on from a delta.
     least = max(map(len, whole.events)) + (400 if cursor == "Last-Event-ID" else 1600)
     cuts: list[int] = []
 
     async def cut_every(length: int) -> None:
-        reader = await live(server, itertools.repeat(length), cursor=cursor, calls=30)
+        reader = await live(server, face, itertools.repeat(length), cursor=cursor, calls=30)
         cuts.append(len(reader.lengths) - 1)
 
     await all_of([cut_every(length) for length in range(least, least + 800, 67)])
@@ -208,11 +206,10 @@ async def test_a_live_stream_that_is_cut_again_and_again_ends_complete(server: S
     assert max(cuts) >= 24
 
 
-async def test_a_delta_is_a_cursor_of_lists_and_streams(server: Server):
-    reader = await live(server, iter(()))
-    session_id = orjson.loads(reader.events[0])["session_id"]
-    path = f"/v1/sessions/{session_id}/events"
-    url = f"http://127.0.0.1:{server.port}{path}"
+@both_faces
+async def test_a_delta_is_a_cursor_of_lists_and_streams(server: Server, face: type[Reader]):
+    reader = await live(server, face, iter(()))
+    url = f"http://127.0.0.1:{server.port}{face.list_path.format(reader.session_id)}"
     ids = [orjson.loads(event)["id"] for event in reader.events]
 
     async with httpx.AsyncClient(headers={"Accept": "application/json"}) as client:
@@ -220,6 +217,6 @@ async def test_a_delta_is_a_cursor_of_lists_and_streams(server: Server):
             rest = reader.events[sum(event_id < delta for event_id in ids) :]
             listed = await client.get(url, params={"since_id": delta})
             assert listed.content == b'{"data":[%b]}' % b",".join(rest)
-            resumed = Reader(f"{path}?since_id={delta}")
+            resumed = face(reader.session_id, f"since_id={delta}")
             await read_through(server.port, resumed, iter(()))
             assert resumed.events == rest

@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everruns.ids import (
+    MAX_POSITION,
+    EventPlace,
     event_id,
     format_time,
     is_id,
+    made_ms,
     new_id,
     now_ms,
     parse_time,
@@ -29,14 +32,23 @@ def test_event_ids_sort_by_time_then_sequence_then_position(first, second):
 
 
 @given(place=PLACES)
-def test_an_event_id_tells_its_sequence_and_whether_it_is_a_deltas(place):
-    _, sequence, position = place
-    assert read_event_id(SESSION, event_id(SESSION, *place)) == (sequence, position > 0)
+def test_an_event_id_tells_its_time_its_sequence_and_its_position(place):
+    assert read_event_id(SESSION, event_id(SESSION, *place)) == EventPlace(*place)
+
+
+@given(first=PLACES, second=PLACES)
+def test_places_of_one_log_are_ordered_as_it_shows_them(first, second):
+    in_order = sorted([first, second], key=lambda place: (place[1], place[0], place[2]))
+    earlier, later = (EventPlace(*place) for place in in_order)
+    assert later.is_after(earlier) == (first != second)
+    assert not earlier.is_after(later)
 
 
 @given(position=st.integers(2**20, 2**30))
 def test_positions_beyond_the_ids_bits_stay_those_of_a_delta(position: int):
-    assert read_event_id(SESSION, event_id(SESSION, 1, 7, position)) == (7, True)
+    assert read_event_id(SESSION, event_id(SESSION, 1, 7, position)) == EventPlace(
+        1, 7, MAX_POSITION
+    )
 
 
 @given(place=PLACES)
@@ -61,6 +73,11 @@ def test_new_ids_are_unique_and_have_their_form():
     made = {new_id("agent") for _ in range(1000)}
     assert len(made) == 1000
     assert all(re.fullmatch(r"agent_[0-9a-f]{32}", identity) for identity in made)
+
+
+def test_an_id_tells_when_it_was_made():
+    before = now_ms()
+    assert before <= made_ms(new_id("message")) <= now_ms()
 
 
 def test_an_id_has_the_form_of_its_own_kind_only():

@@ -234,7 +234,8 @@ class FaithfulReader:
                 assert message.text == seen, "the deltas alone rebuild the text"
 
     def resume_from(self, last_id: str) -> None:
-        sequence, was_delta = read_event_id(self.talk.id, last_id)
+        place = read_event_id(self.talk.id, last_id)
+        sequence, was_delta = place.sequence, place.position > 0
         if self.chance.random() < 0.5:  # As browsers do, which know ids of durable events only.
             sequence, was_delta = (self.events[-1].sequence if self.events else 0), False
         if not was_delta:

@@ -1,27 +1,18 @@
 """Workspaces and their files, as the official SDK calls them, on a real server."""
 
 import base64
-from collections.abc import AsyncIterator, Iterator
 
+import everruns_sdk as sdk
 import httpx
 import pytest
+from everruns_sdk import models
 
-from bench.server import Server, running_server
-
-sdk = pytest.importorskip("everruns_sdk")
-models = pytest.importorskip("everruns_sdk.models")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_server(EVERRUNS_DASHBOARD="false") as server:
-        yield server
+from bench.server import Server
 
 
 @pytest.fixture
-async def client(server: Server) -> AsyncIterator["sdk.Everruns"]:
-    async with sdk.Everruns(api_key="any", base_url=f"{server.address}/api") as client:
-        yield client
+def client(everruns: sdk.Everruns) -> sdk.Everruns:
+    return everruns
 
 
 @pytest.fixture
@@ -98,9 +89,9 @@ async def test_refusals_come_as_the_sdks_errors(client, session):
         assert error.value.status_code == 409
 
 
-async def test_a_shared_workspace_outlives_its_sessions(client, server: Server):
+async def test_a_shared_workspace_outlives_its_sessions(client, sdk_server: Server):
     workspace = await client.workspaces.create("shared")
-    async with httpx.AsyncClient(base_url=f"{server.address}/api/v1") as raw:
+    async with httpx.AsyncClient(base_url=f"{sdk_server.address}/api/v1") as raw:
         # The SDK's client has no parameter for it, its model has.
         request = models.CreateSessionRequest(workspace_id=workspace.id).model_dump(
             exclude_none=True

@@ -1,0 +1,119 @@
+"""Pages of a session's log as a face shows it.
+
+What is shown of one event of the log is never parted by a page's end, so that the sequence of a
+page's last event is the cursor of the next page. A page holds fewer events than were asked for only
+if there are no more, and more only by the last few that belong together.
+
+Source: docs/sdk.md, "Lists of events".
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from everruns.api.event_requests import EventsRequest, place_of
+from everruns.api.vocabulary import ShownEvent, Vocabulary
+from everruns.domain.events import Event
+from everruns.ids import EventPlace
+from everruns.storage.base import EventQuery
+
+MOST_AT_ONCE = 1000
+
+ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
+
+
+class EventPages:
+    """Lists one session's events for one request.
+
+    Args:
+        read: Reads a session's log.
+        vocabulary: How events are shown.
+        session_id: The session.
+        wanted: Which events.
+        start: The place after which to begin, if any.
+    """
+
+    def __init__(
+        self,
+        read: ReadEvents,
+        vocabulary: Vocabulary,
+        session_id: str,
+        wanted: EventsRequest,
+        start: EventPlace | None,
+    ) -> None:
+        self._read = read
+        self._vocabulary = vocabulary
+        self._session_id = session_id
+        self._wanted = wanted
+        self._start = start
+        self._show = vocabulary.begin(session_id, start)
+        self._kinds = [
+            kind for kind, names in vocabulary.shown_as.items() if any(map(wanted.wants, names))
+        ]
+        self._all_kinds = len(self._kinds) == len(vocabulary.shown_as)
+
+    async def page(self) -> list[ShownEvent]:
+        """Return the page that was asked for, in the order that was asked for.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            InvalidCursor: ``around`` is no event's id.
+        """
+        wanted = self._wanted
+        if wanted.around is not None:
+            page = await self._around(place_of(self._session_id, wanted.around, "around"))
+            return page[::-1] if wanted.order_desc else page
+        # Before a place alone means the last ones before it.
+        is_backward = wanted.before_sequence is not None and self._start is None
+        newest_first = wanted.order_desc or is_backward
+        page = await self._between(wanted.limit, newest_first=newest_first)
+        return page[::-1] if newest_first and not wanted.order_desc else page
+
+    async def _around(self, place: EventPlace) -> list[ShownEvent]:
+        sequence = self._vocabulary.sequence_of(place)
+        window = self._wanted.window
+        before = await self._between(window, before=sequence, newest_first=True)
+        itself = await self._between(1, after=sequence - 1, before=sequence + 1)
+        after = await self._between(window, after=sequence)
+        return [*before[::-1], *itself, *after]
+
+    async def _between(
+        self,
+        size: int,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        newest_first: bool = False,
+    ) -> list[ShownEvent]:
+        """Return the first ``size`` events between two places, those of the request and these."""
+        query = EventQuery(
+            after=_bound(max, after, self._start.sequence if self._start else None),
+            before=_bound(min, before, self._wanted.before_sequence),
+            types=() if self._all_kinds else self._kinds,
+            turn_id=self._wanted.turn_id,
+            since_ms=self._wanted.from_ts,
+            until_ms=self._wanted.to_ts,
+            limit=size,
+            newest_first=newest_first,
+        )
+        if not self._kinds or self._wanted.asks_for_nothing:
+            # Nothing can be found, but the session must be there.
+            query = replace(query, limit=0)
+        page: list[ShownEvent] = []
+        while True:
+            events = await self._read(self._session_id, query)
+            for event in events:
+                shown = [part for part in self._show(event) if self._wanted.matches(part)]
+                page += reversed(shown) if newest_first else shown
+                if len(page) >= size:
+                    return page
+            if query.limit is None or len(events) < query.limit or not events:
+                return page
+            # What was read shows little of what is wanted: read more at once.
+            last = {"before" if newest_first else "after": events[-1].sequence}
+            query = replace(query, limit=min(2 * query.limit, MOST_AT_ONCE), **last)
+
+
+def _bound(choose: Callable[[int, int], int], one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return choose(one, other)

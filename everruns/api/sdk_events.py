@@ -1,0 +1,271 @@
+"""The log in the words of the Everruns SDK.
+
+One event of the log can be shown as several, its *parts*, which share its sequence. The last part
+has the id of the log's event, so that it is the cursor it always was. An earlier part has an id
+that holds the sequence before, and at the end of the positions the part's number: who has it last
+goes on with the part after it.
+
+A message that is being written is shown as stretches, each with all the text before it. The id of
+a stretch holds how much of the message a reader has then, so that it goes on right there; and so
+does the id of what a user says meanwhile. Since that is one number, a reader gets the thinking
+first and then the text; thinking that comes later still is in ``reason.thinking.completed``.
+
+    position         what has been seen after the event of the sequence
+    0                that event
+    1                that the model answers: reason.started
+    2 + n            n characters of its thinking
+    2**19 + n        n characters of its text
+    2**20 - 16 + n   n parts of the next event
+
+What is shown of each event is in ``everruns.api.sdk_table``.
+
+Source: docs/sdk.md, "Events".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import orjson
+
+from everruns.api.sdk_event_types import SDK_EXAMPLE_STREAM, SdkEventList
+from everruns.api.sdk_table import RULES, Data, given
+from everruns.api.vocabulary import Show, ShownEvent, Vocabulary
+from everruns.domain.events import TURN_ENDS, Delta, Event, EventType
+from everruns.ids import (
+    GENERIC_HARNESS_ID,
+    MAX_POSITION,
+    EventPlace,
+    event_id,
+    format_time,
+    made_ms,
+)
+from everruns.runtime.cursor import Cursor
+
+ANSWERING = 1
+PARTS = MAX_POSITION - 15
+
+# Characters of a message that are shown as it is written; the rest comes with the whole message.
+LONGEST = 2**19 - 17
+# A stretch repeats the text before it: it waits until it is worth a fraction of that, so that a
+# message costs its length some hundred times, and not its length squared.
+FINENESS = 256
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """One of the two texts of a message that is being written."""
+
+    name: str
+    position: int
+
+
+_CHANNELS = {
+    EventType.REASONING_DELTA: _Channel("reason.thinking", 2),
+    EventType.MESSAGE_DELTA: _Channel("output.message", 2**19),
+}
+_BY_POSITION = list(reversed(_CHANNELS.items()))
+
+
+@dataclass
+class _Writing:
+    """A message that is being written, and how much of it the reader has.
+
+    Attributes:
+        message_id: The id that the finished message will have.
+        is_announced: Whether the reader knows that the model answers.
+        texts: What is written, by the deltas' type.
+        shown: How many characters the reader has, by the deltas' type; what has not begun is not
+            there.
+    """
+
+    message_id: str
+    is_announced: bool = False
+    texts: dict[EventType, str] = field(default_factory=dict[EventType, str])
+    shown: dict[EventType, int] = field(default_factory=dict[EventType, int])
+
+    @property
+    def progress(self) -> int:
+        """The position that says how much of the message the reader has."""
+        for kind, channel in _BY_POSITION:
+            if kind in self.shown:
+                return channel.position + self.shown[kind]
+        return ANSWERING if self.is_announced else 0
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """When something is shown: its time, the last event before it, and what it belongs to."""
+
+    ms: int
+    sequence: int
+    context: Data
+
+
+class _Showing:
+    """Shows one reader the rest of a session, each time the next event or delta.
+
+    Args:
+        session_id: The session.
+        seen: What the reader has seen last, if anything.
+    """
+
+    def __init__(self, session_id: str, seen: EventPlace | None) -> None:
+        self._session_id = session_id
+        self._seen = seen
+        # How much of a message in progress the reader had; until its deltas come again.
+        self._had = seen if seen and _is_in_message(seen) else None
+        self._writing: _Writing | None = None
+
+    def __call__(self, item: Event | Delta) -> Iterator[ShownEvent]:
+        return self._delta(item) if isinstance(item, Delta) else self._event(item)
+
+    def _event(self, event: Event) -> Iterator[ShownEvent]:
+        envelope = event.envelope
+        data = envelope["data"]
+        context = given(envelope["context"], "turn_id", "input_message_id")
+        if event.type == EventType.MESSAGE_CREATED and data["message"]["role"] == "agent":
+            moment = _Moment(event.ts, event.sequence - 1, context)
+            yield from self._end_of_writing(data["message"]["id"], moment)
+        elif event.type in TURN_ENDS:
+            self._had = self._writing = None
+        rule = RULES.get(EventType(event.type))
+        parts = list(rule.parts(data, context)) if rule else []
+        seen = _parts_seen(self._seen, event)
+        for number, (name, shown) in enumerate(parts[seen:], seen + 1):
+            if number < len(parts):
+                place = (event.sequence - 1, PARTS + number)
+            else:
+                place = (event.sequence, self._progress())
+            identity = event_id(self._session_id, event.ts, *place)
+            yield self._shown(name, identity, event.sequence, event.ts, context, shown)
+
+    def _delta(self, delta: Delta) -> Iterator[ShownEvent]:
+        writing = self._writing
+        if writing is None or writing.message_id != delta.message_id:
+            writing = self._writing = self._begin_writing(delta.message_id)
+        before = writing.texts.get(delta.type, "")[: delta.offset]
+        writing.texts[delta.type] = (before + delta.text)[:LONGEST]
+        moment = _Moment(delta.ts, delta.sequence, {"turn_id": delta.turn_id})
+        if delta.type == EventType.MESSAGE_DELTA:
+            yield from self._stretch(writing, EventType.REASONING_DELTA, moment, is_last=True)
+        yield from self._stretch(writing, delta.type, moment, is_last=False)
+
+    def _begin_writing(self, message_id: str) -> _Writing:
+        writing = _Writing(message_id)
+        had, self._had = self._had, None
+        # A message begun after the reader saw its last delta is another one: the process that
+        # wrote that message was lost.
+        if had is None or made_ms(message_id) > had.ms:
+            return writing
+        writing.is_announced = True
+        for kind, channel in _BY_POSITION:
+            if had.position >= channel.position:
+                writing.shown[kind] = had.position - channel.position
+                break
+        return writing
+
+    def _end_of_writing(self, message_id: str, moment: _Moment) -> Iterator[ShownEvent]:
+        """Show what was held back of a message that is finished."""
+        writing, self._had, self._writing = self._writing, None, None
+        if writing is not None and writing.message_id == message_id:
+            for kind in _CHANNELS:
+                yield from self._stretch(writing, kind, moment, is_last=True)
+
+    def _progress(self) -> int:
+        """Return the position that says how much of a message in progress the reader has."""
+        if self._writing is not None:
+            return self._writing.progress
+        return self._had.position if self._had else 0
+
+    def _stretch(
+        self, writing: _Writing, kind: EventType, moment: _Moment, *, is_last: bool
+    ) -> Iterator[ShownEvent]:
+        """Show what the reader has not seen of a text, if it is worth it or the last of it."""
+        text = writing.texts.get(kind, "")
+        is_late = kind == EventType.REASONING_DELTA and EventType.MESSAGE_DELTA in writing.shown
+        # While an event is being stored, deltas have its time, and that can be before a message
+        # that begins meanwhile: its ids must not be older than it is, see ``_begin_writing``.
+        if not text or is_late or moment.ms < made_ms(writing.message_id):
+            return
+        channel = _CHANNELS[kind]
+        turn = {"turn_id": moment.context["turn_id"]}
+        if not writing.is_announced:
+            writing.is_announced = True
+            yield self._passing("reason.started", ANSWERING, moment, _STARTED)
+        if kind not in writing.shown:
+            writing.shown[kind] = 0
+            yield self._passing(f"{channel.name}.started", channel.position, moment, turn)
+        start = writing.shown[kind]
+        if start < len(text) and (is_last or (len(text) - start) * FINENESS >= start):
+            writing.shown[kind] = len(text)
+            stretch = {**turn, "delta": text[start:], "accumulated": text}
+            position = channel.position + len(text)
+            yield self._passing(f"{channel.name}.delta", position, moment, stretch)
+
+    def _passing(self, name: str, position: int, moment: _Moment, data: Data) -> ShownEvent:
+        identity = event_id(self._session_id, moment.ms, moment.sequence, position)
+        return self._shown(name, identity, moment.sequence, moment.ms, moment.context, data)
+
+    def _shown(
+        self, name: str, identity: str, sequence: int, ms: int, context: Data, data: Data
+    ) -> ShownEvent:
+        envelope = {
+            "id": identity,
+            "type": name,
+            "ts": format_time(ms),
+            "session_id": self._session_id,
+            "sequence": sequence,
+            "context": context,
+            "data": data,
+        }
+        return ShownEvent(name, identity, orjson.dumps(envelope))
+
+
+_STARTED: Data = {"harness_id": GENERIC_HARNESS_ID}
+
+
+def _is_in_message(place: EventPlace) -> bool:
+    return 0 < place.position <= PARTS
+
+
+def _sequence_of(place: EventPlace) -> int:
+    return place.sequence + (place.position > PARTS)
+
+
+def _parts_seen(place: EventPlace | None, event: Event) -> int:
+    if place is None or event.sequence != place.sequence + 1:
+        return 0
+    return max(0, place.position - PARTS)
+
+
+def _cursor(place: EventPlace) -> Cursor:
+    # Who has seen a part of a message has seen its deltas, and needs none again.
+    return Cursor(place.sequence, live=_is_in_message(place))
+
+
+def _begin(session_id: str, seen: EventPlace | None) -> Show:
+    return _Showing(session_id, seen)
+
+
+EVERRUNS = Vocabulary(
+    shown_as={
+        EventType.REASONING_DELTA: (
+            "reason.started",
+            "reason.thinking.started",
+            "reason.thinking.delta",
+        ),
+        EventType.MESSAGE_DELTA: (
+            "reason.started",
+            "output.message.started",
+            "output.message.delta",
+        ),
+        **{kind: rule.names for kind, rule in RULES.items()},
+    },
+    cursor=_cursor,
+    sequence_of=_sequence_of,
+    begin=_begin,
+    listed=SdkEventList,
+    event_schema="SdkEvent",
+    example=SDK_EXAMPLE_STREAM,
+)
+"""The names that the Everruns SDK and its users read."""

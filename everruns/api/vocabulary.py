@@ -1,0 +1,86 @@
+"""Vocabularies: the names by which a face shows what the log holds.
+
+Source: docs/contract.md, "Events".
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from everruns.api.event_types import EXAMPLE_STREAM, EventList
+from everruns.domain.base import Model
+from everruns.domain.events import Delta, Event, EventType
+from everruns.ids import EventPlace
+from everruns.runtime.cursor import Cursor
+
+
+@dataclass(frozen=True)
+class ShownEvent:
+    """An event as one face shows it.
+
+    Attributes:
+        type: Its name there.
+        id: What a client resumes from; ``None`` for what only passes by.
+        body: Its envelope, UTF-8 JSON on one line.
+    """
+
+    type: str
+    id: str | None
+    body: bytes
+
+
+Show = Callable[[Event | Delta], Iterable[ShownEvent]]
+"""Shows one reader what it reads of a session, in order: one to three events for each."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How a face shows events.
+
+    Attributes:
+        shown_as: For each type of the log, the names under which it can be shown.
+        cursor: Returns where a reader stands that has seen an event of this face last.
+        sequence_of: Returns the sequence of the event that a place tells of.
+        begin: Given the session and what the reader has seen last, returns what shows it the rest.
+        listed: What a list of events is, for the OpenAPI document.
+        event_schema: The name of an event's schema there.
+        example: A stream, for the OpenAPI document.
+    """
+
+    shown_as: Mapping[EventType, Sequence[str]]
+    cursor: Callable[[EventPlace], Cursor]
+    sequence_of: Callable[[EventPlace], int]
+    begin: Callable[[str, EventPlace | None], Show]
+    listed: type[Model]
+    event_schema: str
+    example: str
+
+    @property
+    def event_types(self) -> list[str]:
+        """The names of all events, sorted."""
+        return sorted({name for names in self.shown_as.values() for name in names})
+
+
+def _cursor(place: EventPlace) -> Cursor:
+    # A delta says that its message was being read live: it is sent again from its start.
+    return Cursor(place.sequence, live=place.position > 0)
+
+
+def _begin(session_id: str, _place: EventPlace | None) -> Show:
+    def show(item: Event | Delta) -> tuple[ShownEvent]:
+        if isinstance(item, Event):
+            return (ShownEvent(item.type, item.id, item.body),)
+        return (ShownEvent(item.type, None, item.body(session_id)),)
+
+    return show
+
+
+AS_LOGGED = Vocabulary(
+    shown_as={kind: (kind,) for kind in EventType},
+    cursor=_cursor,
+    sequence_of=lambda place: place.sequence,
+    begin=_begin,
+    listed=EventList,
+    event_schema="Event",
+    example=EXAMPLE_STREAM,
+)
+"""The log's own names, its bytes as they are."""
