@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from everruns_sdk import Agent, ApiError, Everruns, Session
-from everruns_sdk.models import ClientToolResult, Event, ListEventsOptions, ToolDefinition
+from everruns_sdk import Agent, Everruns, Session
+from everruns_sdk.models import ContentPart, Event, ToolDefinition
 
 from bench.server import Server
 from tests.waiting import PATIENCE_S
@@ -65,7 +65,7 @@ async def test_a_turn_is_followed_to_its_end(everruns: Everruns, agent: Agent):
 
 async def test_events_are_listed_by_every_filter(everruns: Everruns, talk: Session):
     everything = await everruns.events.list(talk.id)
-    (done,) = await everruns.events.list(talk.id, ListEventsOptions(types=["turn.completed"]))
+    (done,) = await everruns.events.list(talk.id, types=["turn.completed"])
     turn_id = done.data["turn_id"]
     filters = {
         "since_id": everything[0].id,
@@ -83,28 +83,23 @@ async def test_events_are_listed_by_every_filter(everruns: Everruns, talk: Sessi
     }
     for name, value in filters.items():
         alone = {name: value, **({"around": done.id} if name == "window" else {})}
-        found = await everruns.events.list(talk.id, ListEventsOptions(**alone))
+        found = await everruns.events.list(talk.id, **alone)
         assert {event.id for event in found} <= {event.id for event in everything}, name
         assert found, name
     for nothing in ({"exec_id": "x"}, {"trace_id": "x"}, {"tags": ["x"]}, {"tool_name": "x"}):
-        assert await everruns.events.list(talk.id, ListEventsOptions(**nothing)) == []
+        assert await everruns.events.list(talk.id, **nothing) == []
 
 
 async def test_a_tool_of_the_client_is_answered_by_it(everruns: Everruns, acting: str):
     session = await everruns.sessions.create(model_id=acting, tools=[OPEN_DOOR])
-    with pytest.raises(ApiError, match="not waiting for tool results"):
-        await everruns.messages.create_tool_results(
-            session.id, [ClientToolResult(tool_call_id="call_1", result=1)]
-        )
     await everruns.messages.create(session.id, "Open the door.")
 
     requested = (await follow(everruns, session.id, "tool.call_requested"))[-1]
     (call,) = requested.data["tool_calls"]
     assert (call["name"], call["arguments"]) == ("open_door", {"place": "home"})
     assert (await everruns.sessions.get(session.id)).status == "waitingfortoolresults"
-    answered = await everruns.messages.create_tool_results(
-        session.id, [ClientToolResult(tool_call_id=call["id"], result={"open": True})]
-    )
+    result = ContentPart(type="tool_result", tool_call_id=call["id"], result={"open": True})
+    answered = await everruns.messages.create_tool_results(session.id, [result])
     assert (answered.accepted, answered.status) == (1, "active")
 
     events = await follow(everruns, session.id, "turn.completed")
