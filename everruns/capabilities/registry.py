@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from everruns.capabilities.ask_user import ASK_USER
 from everruns.capabilities.base import Capabilities, Capability
 from everruns.capabilities.coming_soon import RESEARCH, SANDBOX
 from everruns.capabilities.current_time import CURRENT_TIME
@@ -35,6 +36,7 @@ BUILTIN: tuple[Capability, ...] = (
     RESEARCH,
     SANDBOX,
     SESSION_FILE_SYSTEM,
+    ASK_USER,
     TEST_MATH,
     TEST_WEATHER,
     STATELESS_TODO_LIST,

@@ -10,7 +10,7 @@ from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
 from everruns.domain.messages import Controls
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
-from everruns.domain.tools import ToolDefinition
+from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.transcript import build_transcript
 from everruns.errors import NoModel
 from everruns.providers.base import ModelRequest
@@ -29,6 +29,7 @@ class TurnContext:
         system_prompt: The agent's and session's words, then those of their capabilities.
         toolbox: The tools of their capabilities.
         client_tools: The tools that the client runs, by name; those of the toolbox go first.
+        client_tool_timeout_s: Seconds for which a turn waits for a client's results.
         max_iterations: Model calls the turn may make.
         parallel_tool_calls: Whether one step may run several calls; ``None`` if nobody said.
         effort: How hard the model should reason, if the message said.
@@ -39,9 +40,16 @@ class TurnContext:
     system_prompt: str
     toolbox: Toolbox
     client_tools: Mapping[str, ToolDefinition]
+    client_tool_timeout_s: float
     max_iterations: int
     parallel_tool_calls: bool | None
     effort: str | None
+
+    def patience_s(self, call: ToolCall) -> float | None:
+        """Return for how long somebody outside is asked about a call; ``None`` if it runs here."""
+        if tool := self.toolbox.asked(call):
+            return tool.timeout_s
+        return self.client_tool_timeout_s if call.name in self.client_tools else None
 
     def request(self, state: SessionState) -> ModelRequest:
         """Return the model call that continues the conversation."""
@@ -97,6 +105,7 @@ def turn_context(
         system_prompt="\n\n".join(prompt for prompt in prompts if prompt),
         toolbox=toolbox,
         client_tools=_client_tools([*session.tools, *(agent.tools if agent else [])], toolbox),
+        client_tool_timeout_s=settings.client_tool_timeout_s,
         max_iterations=session.max_iterations
         or (agent.max_iterations if agent else None)
         or settings.max_iterations,

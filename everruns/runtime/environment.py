@@ -62,11 +62,6 @@ class Environment:
         self._configurations: dict[str | None, Configuration] = {}
         self._drivers: dict[str, tuple[ProviderAccount, Driver]] = {}
 
-    @property
-    def client_tool_timeout_s(self) -> float:
-        """Seconds for which a turn waits for a client's results."""
-        return self._settings.client_tool_timeout_s
-
     async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
         """Store events in the registry; see ``Sessions.append``."""
         appended = await self._registry.sessions.append(appends, host)

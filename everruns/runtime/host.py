@@ -12,6 +12,8 @@ from everruns.capabilities.base import Capabilities
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.questions import Answered, QuestionAnswers
+from everruns.domain.sessions import SessionStatus
 from everruns.domain.state import SessionState
 from everruns.domain.tools import Submitted, ToolResult
 from everruns.errors import EverrunsError, IdempotencyKeyReused, Overloaded, PlacedElsewhere
@@ -24,7 +26,7 @@ from everruns.runtime.outcomes import received
 from everruns.runtime.reads import Reads
 from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import Turn, end_turn
-from everruns.runtime.waiting import discarded, submitted
+from everruns.runtime.waiting import discarded, replied, submitted
 from everruns.settings import Settings
 from everruns.storage.base import Append
 
@@ -128,6 +130,29 @@ class SessionHost:
         self._run(session)
         status = "waitingfortoolresults" if still_open else "active"
         return Submitted(accepted=len(stored), status=status)
+
+    async def reply(self, session_id: str, given: QuestionAnswers) -> Answered:
+        """Store the user's answers to questions; the turn goes on.
+
+        Raises:
+            NotWaiting: No such questions are open.
+            InvalidRequest: An answer does not fit its question, or one is missing.
+            PlacedElsewhere: The session is not on this host.
+            SessionNotFound: There is no such session.
+        """
+        session = await self._session(session_id)
+        status: SessionStatus = "active"
+
+        def build(state: SessionState, now: int) -> list[NewEvent]:
+            nonlocal status
+            events = replied(state, given, now)
+            if state.turn and len(state.turn.pending) > len(events):
+                status = "waitingfortoolresults"
+            return events
+
+        await session.append(build)
+        self._run(session)
+        return Answered(status=given.status, session_status=status)
 
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:
         """End the session's turn now; return whether this call ended one.

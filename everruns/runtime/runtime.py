@@ -13,6 +13,7 @@ import structlog
 
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.questions import Answered, QuestionAnswers
 from everruns.domain.tools import Submitted, ToolResult
 from everruns.errors import (
     HostLost,
@@ -80,10 +81,25 @@ class Runtime:
             SessionNotFound: There is no such session.
             Unavailable: The session's host did not answer in time.
         """
+        await self._check_waits(session_id, "tool results")
+        return await self._ask(session_id, lambda host: host.submit(session_id, results))
+
+    async def reply(self, session_id: str, given: QuestionAnswers) -> Answered:
+        """Store the user's answers to questions that the agent asked; the turn goes on.
+
+        Raises:
+            NotWaiting: No such questions are open.
+            InvalidRequest: An answer does not fit its question, or one is missing.
+            SessionNotFound: There is no such session.
+            Unavailable: The session's host did not answer in time.
+        """
+        await self._check_waits(session_id, "answers to questions")
+        return await self._ask(session_id, lambda host: host.reply(session_id, given))
+
+    async def _check_waits(self, session_id: str, what: str) -> None:
         session = await self.registry.sessions.get(session_id)
         if session.status != "waitingfortoolresults":
-            raise NotWaiting(f"Session {session_id} is not waiting for tool results")
-        return await self._ask(session_id, lambda host: host.submit(session_id, results))
+            raise NotWaiting(f"Session {session_id} is not waiting for {what}")
 
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:
         """End the session's turn now; return whether there was one to end.

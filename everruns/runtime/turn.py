@@ -191,12 +191,19 @@ class Turn:
         Returns:
             Whether all calls have their results now, so that the turn goes on.
         """
-        await self._session.append(lambda state, now: expired(self._still_open(state), now))
+        await self._session.append(
+            lambda state, now: expired(self._still_open(state), now, context.toolbox)
+        )
         # A call that had started before this loop met it was started by a process now lost.
         interrupted = set(turn.started_calls)
         open_calls = [call for call in turn.pending.values() if call.id not in turn.asked]
-        theirs = [call for call in open_calls if self._is_theirs(call, turn, context)]
-        calls = [call for call in open_calls if call not in theirs]
+        patience_s = {
+            call.id: patience
+            for call in open_calls
+            if call.id not in turn.invalid_arguments
+            and (patience := context.patience_s(call)) is not None
+        }
+        calls = [call for call in open_calls if call.id not in patience_s]
         one_by_one = context.parallel_tool_calls is False
         for group in [[call] for call in calls] if one_by_one else [calls]:
             await self._announce([call for call in group if call.id not in interrupted])
@@ -206,17 +213,14 @@ class Turn:
                     for call in group
                 )
             )
-
-        timeout_ms = round(self._environment.client_tool_timeout_s * 1000)
         await self._session.append(
             lambda state, _now: [
-                asked(self._still_open(state), call, self._answer_id, timeout_ms) for call in theirs
+                asked(self._still_open(state), call, self._answer_id, patience_s[call.id])
+                for call in open_calls
+                if call.id in patience_s
             ]
         )
         return not self._still_open(self._session.state).pending
-
-    def _is_theirs(self, call: ToolCall, turn: OpenTurn, context: TurnContext) -> bool:
-        return call.name in context.client_tools and call.id not in turn.invalid_arguments
 
     @property
     def _answer_id(self) -> str:

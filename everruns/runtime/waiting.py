@@ -8,25 +8,28 @@ goes before calls that are still open, and time ends them; the model then reads 
 Source: docs/contract.md, "Client-side tools".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from everruns.domain.events import EventType, NewEvent
+from everruns.domain.questions import QuestionAnswers, result_of
 from everruns.domain.state import OpenTurn, SessionState, turn_context
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.errors import InvalidRequest, NotWaiting
 from everruns.runtime.outcomes import returned
+from everruns.tools.toolbox import Toolbox
 
+ASK_USER = "ask_user"
 DISCARDED = "Not answered: the user sent a message instead."
 TIMED_OUT = "Timed out waiting for client tool results"
 
 
-def asked(turn: OpenTurn, call: ToolCall, message_id: str, timeout_ms: int) -> NewEvent:
-    """Return what asks the client to run a tool."""
+def asked(turn: OpenTurn, call: ToolCall, message_id: str, patience_s: float) -> NewEvent:
+    """Return what asks somebody outside to answer a call."""
     data = {
         "tool_call": call.wire(),
         "message_id": message_id,
         "client_side": True,
-        "timeout_ms": timeout_ms,
+        "timeout_ms": round(patience_s * 1000),
     }
     return NewEvent(EventType.TOOL_CALL, data, turn_context(turn))
 
@@ -55,10 +58,33 @@ def discarded(turn: OpenTurn, now: int) -> list[NewEvent]:
     return [_answer(turn, _error(call_id, DISCARDED), now) for call_id in turn.asked]
 
 
-def expired(turn: OpenTurn, now: int) -> list[NewEvent]:
+def replied(state: SessionState, given: QuestionAnswers, now: int) -> list[NewEvent]:
+    """Return what the user's answers to a set of questions leave.
+
+    Raises:
+        NotWaiting: No such questions are open.
+        InvalidRequest: An answer does not fit its question, or one is missing.
+    """
+    turn = state.turn
+    if turn is not None and turn.waits_until_ms is not None:
+        for call in turn.pending.values():
+            if call.name == ASK_USER and given.tool_call_id in {None, call.id}:
+                result = ToolResult(tool_call_id=call.id, result=result_of(call.arguments, given))
+                return [_answer(turn, result, now)]
+    raise NotWaiting(f"Session {state.session_id} is not waiting for answers to questions")
+
+
+def expired(turn: OpenTurn, now: int, toolbox: Toolbox) -> list[NewEvent]:
     """Return what calls leave that were not answered in time."""
-    late: Iterable[str] = (call_id for call_id, call in turn.asked.items() if call.due_ms <= now)
-    return [_answer(turn, _error(call_id, TIMED_OUT), now) for call_id in late]
+    late = [call_id for call_id, call in turn.asked.items() if call.due_ms <= now]
+    return [_answer(turn, _silence(turn.pending[call_id], toolbox), now) for call_id in late]
+
+
+def _silence(call: ToolCall, toolbox: Toolbox) -> ToolResult:
+    tool = toolbox.asked(call)
+    if tool is None:
+        return _error(call.id, TIMED_OUT)
+    return ToolResult(tool_call_id=call.id, result=tool.result_of_silence(call.arguments))
 
 
 def _error(call_id: str, error: str) -> ToolResult:

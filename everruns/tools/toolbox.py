@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from everruns.domain.base import KIB
 from everruns.domain.tools import ToolCall, ToolDefinition, ToolResult
+from everruns.tools.asked import AskedTool
 from everruns.tools.base import Tool, ToolContext, ToolError
 from everruns.tools.function import FunctionTool
 from everruns.tools.schema import find_violation
@@ -71,6 +72,14 @@ class Toolbox:
         """Return the tool of this name."""
         found = self._tools.get(name)
         return found[0] if found else None
+
+    def asked(self, call: ToolCall) -> AskedTool | None:
+        """Return the tool of a call that somebody outside can be asked to answer."""
+        tool = self.find(call.name)
+        if not isinstance(tool, AskedTool):
+            return None
+        wrong = find_violation(tool.definition.parameters, call.arguments)
+        return tool if wrong is None and tool.explain(call.arguments) is None else None
 
     async def call(self, call: ToolCall, context: ToolContext) -> Outcome:
         """Run one call to its end. Only cancellation gets out of here.

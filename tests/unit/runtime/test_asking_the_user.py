@@ -1,0 +1,97 @@
+"""An agent asks its user: the turn waits, and goes on with the answers."""
+
+from typing import Any
+
+import pytest
+
+from everruns.capabilities import ask_user as capability
+from everruns.capabilities.ask_user import ask_user
+from everruns.domain.questions import QuestionAnswers
+from everruns.errors import InvalidRequest, NotWaiting
+from everruns.runtime.local import LocalRuntime
+from tests.conversations import Conversation
+from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
+
+QUESTION: dict[str, Any] = {
+    "id": "format",
+    "question": "Which format?",
+    "options": [{"label": "PDF", "recommended": True}, {"label": "HTML"}],
+}
+
+
+def answers(**fields: Any) -> QuestionAnswers:
+    return QuestionAnswers.model_validate(fields)
+
+
+async def asked(runtime: LocalRuntime) -> Conversation:
+    talk = await Conversation.begin(runtime, capabilities=["ask_user"])
+    await talk.send("write it")
+    async with talk.reading() as reader:
+        await reader.until_type("tool.call")
+    return talk
+
+
+async def test_the_user_is_asked_and_the_model_reads_the_answer():
+    driver = ScriptedDriver(calls(call("ask_user", questions=[QUESTION])), says("HTML it is."))
+    async with local_runtime(driver) as runtime:
+        talk = await asked(runtime)
+        (question,) = await talk.data_of("tool.call")
+        assert (question["client_side"], question["timeout_ms"]) == (True, 300_000)
+        with pytest.raises(InvalidRequest, match="none of its options"):
+            await runtime.reply(talk.id, answers(answers=[{"id": "format", "selected": "DOC"}]))
+
+        given = answers(answers=[{"id": "format", "selected": "HTML"}])
+        replied = await runtime.reply(talk.id, given)
+
+        assert (replied.status, replied.session_status) == ("answered", "active")
+        await talk.ended()
+        (result,) = await talk.data_of("tool.result")
+        assert result["result"]["answers"] == [{"id": "format", "selected": ["HTML"]}]
+        with pytest.raises(NotWaiting):
+            await runtime.reply(talk.id, given)
+
+
+async def test_several_sets_are_answered_by_their_calls():
+    first, second = (call("ask_user", name, questions=[QUESTION]) for name in ("one", "two"))
+    driver = ScriptedDriver(calls(first, second), says("Done."))
+    async with local_runtime(driver) as runtime:
+        talk = await asked(runtime)
+        declined = await runtime.reply(talk.id, answers(tool_call_id="two", status="declined"))
+        assert declined.session_status == "waitingfortoolresults"
+        await runtime.reply(talk.id, answers(answers=[{"id": "format", "other_text": "Markdown"}]))
+        await talk.ended()
+        results = {
+            data["tool_call_id"]: data["result"] for data in await talk.data_of("tool.result")
+        }
+        assert results["two"] == {"status": "declined", "answers": []}
+        assert results["one"]["answers"][0]["other_text"] == "Markdown"
+
+
+async def test_silence_takes_what_the_agent_recommended(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(ask_user.__dict__, "timeout_s", 0.05)
+    driver = ScriptedDriver(calls(call("ask_user", questions=[QUESTION])), says("PDF then."))
+    async with local_runtime(driver) as runtime:
+        talk = await asked(runtime)
+        await talk.ended()
+        (result,) = await talk.data_of("tool.result")
+        assert result["result"]["status"] == "timed_out"
+        assert result["result"]["answers"] == [{"id": "format", "selected": ["PDF"]}]
+
+
+async def test_questions_that_make_no_sense_go_back_to_the_model():
+    alone = {**QUESTION, "options": QUESTION["options"][:1]}
+    driver = ScriptedDriver(
+        calls(call("ask_user", "first", questions=[alone])),
+        calls(call("ask_user", "second", questions=[])),
+        says("I give up."),
+    )
+    async with local_runtime(driver) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["ask_user"])
+        assert await talk.say("write it") == "I give up."
+        one, none = await talk.data_of("tool.result")
+        assert "needs 2 to 6 options" in one["error"]
+        assert not none["success"]
+
+
+def test_the_capability_is_there():
+    assert capability.ASK_USER.tools == [ask_user]
