@@ -64,6 +64,20 @@ class ToolCalled(Model):
     timeout_ms: int | None = Field(None, description="How long the client may take.")
 
 
+class ToolApproval(Model):
+    """A tool call is held until the user allows it, or the user has decided."""
+
+    tool_call_id: str
+    name: str
+    status: Literal["requested", "allowed", "rejected"]
+    tool_call: ToolCall | None = None
+    message_id: str | None = None
+    timeout_ms: int | None = Field(None, description="After this time the call counts as rejected.")
+    always: bool | None = Field(
+        None, description="Whether it holds for the tool's later calls too."
+    )
+
+
 class ToolAnswered(Model):
     """A tool's result: ``result`` or ``error``."""
 
@@ -145,6 +159,13 @@ class ToolCallEvent(_DurableEnvelope):
     data: ToolCalled
 
 
+class ToolApprovalEvent(_DurableEnvelope):
+    """``tool.approval``."""
+
+    type: Literal["tool.approval"]
+    data: ToolApproval
+
+
 class ToolResultEvent(_DurableEnvelope):
     """``tool.result``."""
 
@@ -178,6 +199,7 @@ AnyEvent = Annotated[
     | MessageCreatedEvent
     | DeltaEvent
     | ToolCallEvent
+    | ToolApprovalEvent
     | ToolResultEvent
     | SessionCompletedEvent
     | SessionFailedEvent

@@ -16,6 +16,7 @@ from everruns.api.parameters import (
     TheRuntime,
     Truth,
     WorkspaceId,
+    listing,
 )
 from everruns.domain.base import Page
 from everruns.domain.workspaces import Workspace, WorkspaceInput, WorkspacePatch
@@ -65,7 +66,7 @@ def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of workspaces to the SDK's face."""
     if face is not SDK:
         return
-    router.get("/workspaces")(list_workspaces)
+    router.get("/workspaces")(listing(face, list_workspaces))
     router.post("/workspaces", status_code=201)(create_workspace)
     router.get("/workspaces/{workspace_id}")(get_workspace)
     router.patch("/workspaces/{workspace_id}")(update_workspace)

@@ -24,6 +24,7 @@ PARAMETERS: dict[str, Any] = {
     "properties": {
         "questions": {
             "type": "array",
+            "description": "The questions, all asked at once.",
             "minItems": 1,
             "maxItems": 4,
             "items": {

@@ -21,6 +21,7 @@ from everruns.capabilities.session_file_system import SESSION_FILE_SYSTEM
 from everruns.capabilities.stateless_todo_list import STATELESS_TODO_LIST
 from everruns.capabilities.test_math import TEST_MATH
 from everruns.capabilities.test_weather import TEST_WEATHER
+from everruns.capabilities.tool_approval import TOOL_APPROVAL
 from everruns.capabilities.web_fetch import WEB_FETCH
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.capabilities import CapabilityInfo
@@ -37,6 +38,7 @@ BUILTIN: tuple[Capability, ...] = (
     SANDBOX,
     SESSION_FILE_SYSTEM,
     ASK_USER,
+    TOOL_APPROVAL,
     TEST_MATH,
     TEST_WEATHER,
     STATELESS_TODO_LIST,

@@ -107,7 +107,7 @@ async def grep_files(
     }
 
 
-@tool()
+@tool(destructive=True)
 async def delete_file(
     path: Path,
     context: ToolContext,

@@ -24,6 +24,7 @@ class EventType(StrEnum):
     MESSAGE_DELTA = "message.delta"
     REASONING_DELTA = "reasoning.delta"
     TOOL_CALL = "tool.call"
+    TOOL_APPROVAL = "tool.approval"
     TOOL_RESULT = "tool.result"
     SESSION_COMPLETED = "session.completed"
     SESSION_FAILED = "session.failed"

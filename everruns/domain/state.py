@@ -41,6 +41,8 @@ class OpenTurn:
         pending: Calls of the last answer that have no result yet, by call id, in call order.
         started_calls: Those of the pending calls whose ``tool.call`` is stored: they may have run.
         asked: Those of the pending calls that somebody outside was asked to answer, by call id.
+        held: Those of the pending calls that wait for the user's approval, by call id.
+        allowed: Those of the pending calls that the user has allowed.
         invalid_arguments: Arguments of pending calls that were no JSON object, by call id.
     """
 
@@ -52,6 +54,8 @@ class OpenTurn:
     pending: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
     started_calls: set[str] = field(default_factory=set[str])
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
+    held: dict[str, Asked] = field(default_factory=dict[str, Asked])
+    allowed: set[str] = field(default_factory=set[str])
     invalid_arguments: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -60,9 +64,10 @@ class OpenTurn:
 
         In milliseconds since the epoch: then the first of the calls has gone unanswered.
         """
-        if not self.pending or self.pending.keys() - self.asked.keys():
+        waiting = self.asked | self.held
+        if not self.pending or self.pending.keys() - waiting.keys():
             return None
-        return min(asked.due_ms for asked in self.asked.values())
+        return min(asked.due_ms for asked in waiting.values())
 
 
 @dataclass
@@ -77,6 +82,7 @@ class SessionState:
         unread: User messages that no model has read yet.
         turn: The open turn, if any.
         last_input_sequence: The newest user message's sequence: where a plain stream starts.
+        always: Tools whose calls the user has allowed or rejected for good.
         idempotency: Keys of sends, by their digest: the request's digest and the message.
     """
 
@@ -88,6 +94,7 @@ class SessionState:
     turn: OpenTurn | None = None
     usage: Usage = field(default_factory=Usage)
     last_input_sequence: int = 0
+    always: dict[str, bool] = field(default_factory=dict[str, bool])
     idempotency: dict[str, tuple[str, Message]] = field(
         default_factory=dict[str, tuple[str, Message]]
     )
@@ -144,10 +151,12 @@ class SessionState:
                 self.finished_ms = None
             case EventType.TOOL_CALL if self.turn:
                 self._called(self.turn, data, event.ts)
+            case EventType.TOOL_APPROVAL if self.turn:
+                self._approval(self.turn, data, event.ts)
             case EventType.TOOL_RESULT:
                 if self.turn:
-                    self.turn.pending.pop(data["tool_call_id"], None)
-                    self.turn.asked.pop(data["tool_call_id"], None)
+                    for calls in (self.turn.pending, self.turn.asked, self.turn.held):
+                        calls.pop(data["tool_call_id"], None)
                 self.history.append(message_of(event, envelope))
             case _ if event.type in TURN_ENDS:
                 self.turn = None
@@ -164,6 +173,17 @@ class SessionState:
             turn.asked[call_id] = Asked(ts, ts + data["timeout_ms"])
         else:
             turn.started_calls.add(call_id)
+
+    def _approval(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
+        call_id, status = data["tool_call_id"], data["status"]
+        if status == "requested":
+            turn.held[call_id] = Asked(ts, ts + data["timeout_ms"])
+            return
+        turn.held.pop(call_id, None)
+        if status == "allowed":
+            turn.allowed.add(call_id)
+        if data.get("always"):
+            self.always[data["name"]] = status == "allowed"
 
     def _message_created(
         self, message: Message, data: dict[str, Any], context: dict[str, Any]
@@ -186,7 +206,8 @@ class SessionState:
             self.turn.iterations += 1
             self.turn.usage += usage
             self.turn.pending = {call.id: call for call in message.tool_calls}
-            self.turn.started_calls, self.turn.asked = set(), {}
+            self.turn.started_calls, self.turn.allowed = set(), set()
+            self.turn.asked, self.turn.held = {}, {}
             self.turn.invalid_arguments = data.get("invalid_arguments", {})
 
 

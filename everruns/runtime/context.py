@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from everruns.capabilities.base import Capabilities
 from everruns.capabilities.registry import build_toolbox, resolve, system_prompts
+from everruns.capabilities.tool_approval import TOOL_APPROVAL
 from everruns.domain.agents import CapabilityConfig
+from everruns.domain.approvals import ApprovalRule
 from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
 from everruns.domain.messages import Controls
 from everruns.domain.sessions import Session
@@ -29,6 +31,7 @@ class TurnContext:
         system_prompt: The agent's and session's words, then those of their capabilities.
         toolbox: The tools of their capabilities.
         client_tools: The tools that the client runs, by name; those of the toolbox go first.
+        approval: Which calls the user has to allow.
         client_tool_timeout_s: Seconds for which a turn waits for a client's results.
         max_iterations: Model calls the turn may make.
         parallel_tool_calls: Whether one step may run several calls; ``None`` if nobody said.
@@ -40,10 +43,20 @@ class TurnContext:
     system_prompt: str
     toolbox: Toolbox
     client_tools: Mapping[str, ToolDefinition]
+    approval: ApprovalRule
     client_tool_timeout_s: float
     max_iterations: int
     parallel_tool_calls: bool | None
     effort: str | None
+
+    def needs_approval(self, call: ToolCall) -> bool:
+        """Tell whether a call is held until the user allows it."""
+        tool = self.toolbox.find(call.name)
+        if tool is None or self.approval.mode == "off":
+            return False
+        if self.approval.mode == "protective":
+            return not tool.repeatable
+        return tool.destructive or tool.definition.policy == "requires_approval"
 
     def patience_s(self, call: ToolCall) -> float | None:
         """Return for how long somebody outside is asked about a call; ``None`` if it runs here."""
@@ -105,6 +118,10 @@ def turn_context(
         system_prompt="\n\n".join(prompt for prompt in prompts if prompt),
         toolbox=toolbox,
         client_tools=_client_tools([*session.tools, *(agent.tools if agent else [])], toolbox),
+        approval=next(
+            (ApprovalRule.of(config) for known, config in used if known.id == TOOL_APPROVAL.id),
+            ApprovalRule(),
+        ),
         client_tool_timeout_s=settings.client_tool_timeout_s,
         max_iterations=session.max_iterations
         or (agent.max_iterations if agent else None)

@@ -12,10 +12,7 @@ from everruns.capabilities.base import Capabilities
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
-from everruns.domain.questions import Answered, QuestionAnswers
-from everruns.domain.sessions import SessionStatus
 from everruns.domain.state import SessionState
-from everruns.domain.tools import Submitted, ToolResult
 from everruns.errors import EverrunsError, IdempotencyKeyReused, Overloaded, PlacedElsewhere
 from everruns.ids import now_ms
 from everruns.registry.event_log import EventLog
@@ -26,7 +23,7 @@ from everruns.runtime.outcomes import received
 from everruns.runtime.reads import Reads
 from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import Turn, end_turn
-from everruns.runtime.waiting import discarded, replied, submitted
+from everruns.runtime.waiting import Given, Taken, discarded, taken
 from everruns.settings import Settings
 from everruns.storage.base import Append
 
@@ -108,51 +105,27 @@ class SessionHost:
         self._run(session)
         return session.state.idempotency[idempotency.key][1]
 
-    async def submit(self, session_id: str, results: Sequence[ToolResult]) -> Submitted:
-        """Store results of calls that the client runs; with the last of them the turn goes on.
+    async def take(self, session_id: str, given: Given) -> Taken:
+        """Store what the turn waits for; with the last of it the turn goes on.
 
         Raises:
-            NotWaiting: The session waits for nobody.
-            InvalidRequest: A result is of no call that was asked for, or a call has two.
+            NotWaiting: The session does not wait for such.
+            InvalidRequest: It does not fit what was asked.
             PlacedElsewhere: The session is not on this host.
             SessionNotFound: There is no such session.
         """
         session = await self._session(session_id)
-        still_open = 0
+        outcome: Taken | None = None
 
         def build(state: SessionState, now: int) -> list[NewEvent]:
-            nonlocal still_open
-            events = submitted(state, results, now)
-            still_open = len(state.turn.pending) - len(events) if state.turn else 0
-            return events
-
-        stored = await session.append(build)
-        self._run(session)
-        status = "waitingfortoolresults" if still_open else "active"
-        return Submitted(accepted=len(stored), status=status)
-
-    async def reply(self, session_id: str, given: QuestionAnswers) -> Answered:
-        """Store the user's answers to questions; the turn goes on.
-
-        Raises:
-            NotWaiting: No such questions are open.
-            InvalidRequest: An answer does not fit its question, or one is missing.
-            PlacedElsewhere: The session is not on this host.
-            SessionNotFound: There is no such session.
-        """
-        session = await self._session(session_id)
-        status: SessionStatus = "active"
-
-        def build(state: SessionState, now: int) -> list[NewEvent]:
-            nonlocal status
-            events = replied(state, given, now)
-            if state.turn and len(state.turn.pending) > len(events):
-                status = "waitingfortoolresults"
+            nonlocal outcome
+            events, outcome = taken(state, given, now)
             return events
 
         await session.append(build)
         self._run(session)
-        return Answered(status=given.status, session_status=status)
+        assert outcome is not None  # noqa: S101
+        return outcome
 
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:
         """End the session's turn now; return whether this call ended one.

@@ -6,18 +6,15 @@ given (see ``everruns.runtime.local`` and ``actors.runtime``).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import structlog
 
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
-from everruns.domain.questions import Answered, QuestionAnswers
-from everruns.domain.tools import Submitted, ToolResult
 from everruns.errors import (
     HostLost,
-    NotWaiting,
     PlacedElsewhere,
     SequenceConflict,
     SessionNotFound,
@@ -28,6 +25,7 @@ from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.host import SessionHost
 from everruns.runtime.streams import Batch, FindHost, Streams
+from everruns.runtime.waiting import Given, Taken, not_waiting
 
 PATIENCE_S = 30.0
 RETRY_S = 0.05
@@ -72,34 +70,19 @@ class Runtime:
         keyed = idempotency or Idempotency(new_id("request"), "")
         return await self._ask(session_id, lambda host: host.send(session_id, sent, keyed))
 
-    async def submit(self, session_id: str, results: Sequence[ToolResult]) -> Submitted:
-        """Store results of calls that the client runs; with the last of them the turn goes on.
+    async def take(self, session_id: str, given: Given) -> Taken:
+        """Store what the session's turn waits for: results, answers to questions, or approvals.
 
         Raises:
-            NotWaiting: The session waits for nobody.
-            InvalidRequest: A result is of no call that was asked for, or a call has two.
+            NotWaiting: The session does not wait for such.
+            InvalidRequest: It does not fit what was asked.
             SessionNotFound: There is no such session.
             Unavailable: The session's host did not answer in time.
         """
-        await self._check_waits(session_id, "tool results")
-        return await self._ask(session_id, lambda host: host.submit(session_id, results))
-
-    async def reply(self, session_id: str, given: QuestionAnswers) -> Answered:
-        """Store the user's answers to questions that the agent asked; the turn goes on.
-
-        Raises:
-            NotWaiting: No such questions are open.
-            InvalidRequest: An answer does not fit its question, or one is missing.
-            SessionNotFound: There is no such session.
-            Unavailable: The session's host did not answer in time.
-        """
-        await self._check_waits(session_id, "answers to questions")
-        return await self._ask(session_id, lambda host: host.reply(session_id, given))
-
-    async def _check_waits(self, session_id: str, what: str) -> None:
         session = await self.registry.sessions.get(session_id)
         if session.status != "waitingfortoolresults":
-            raise NotWaiting(f"Session {session_id} is not waiting for {what}")
+            raise not_waiting(session_id, given)
+        return await self._ask(session_id, lambda host: host.take(session_id, given))
 
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:
         """End the session's turn now; return whether there was one to end.

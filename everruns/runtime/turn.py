@@ -9,7 +9,6 @@ Source: docs/contract.md, "Turns".
 
 import asyncio
 import random
-from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -18,7 +17,6 @@ import structlog
 from everruns.domain.base import MIB
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.state import OpenTurn, SessionState, turn_context
-from everruns.domain.tools import ToolCall, ToolResult
 from everruns.errors import (
     EverrunsError,
     InvalidRequest,
@@ -32,10 +30,9 @@ from everruns.providers.base import Driver, ModelAnswer, ModelRequest, Reasoning
 from everruns.runtime.context import TurnContext
 from everruns.runtime.draft import Draft
 from everruns.runtime.environment import Environment
-from everruns.runtime.outcomes import answered, broken_off, called, returned
+from everruns.runtime.outcomes import answered, broken_off
 from everruns.runtime.session import LiveSession
-from everruns.runtime.waiting import asked, expired
-from everruns.tools.toolbox import Toolbox
+from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 
 # How much it speaks against a turn that its host was lost: three times alone are enough, or ten in
 # the company of other open turns, any of which may have been the cause, if it was a turn at all.
@@ -46,16 +43,7 @@ MAX_ANSWER_CHARACTERS = 16 * MIB
 MODEL_RETRIES = 2
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
-UNKNOWN_OUTCOME = (
-    "The outcome of this call is unknown: the process that ran it was lost. It may have had its "
-    "effect. Check before calling it again."
-)
-
 log = structlog.get_logger(__name__)
-
-
-class TurnOver(Exception):
-    """The turn was ended by someone else; its loop has nothing left to do."""
 
 
 class Turn:
@@ -81,7 +69,7 @@ class Turn:
                 context = await self._environment.context(self._session)
                 if not turn.pending:
                     await self._ask_model(turn, context)
-                elif not await self._run_tools(turn, context):
+                elif not await self._tool_step(context).run():
                     return
         except TurnOver:
             pass
@@ -114,14 +102,11 @@ class Turn:
         # Before the step: if it crashes again, this must be known.
         await session.note_suspicion(suspicion)
 
+    def _tool_step(self, context: TurnContext) -> ToolStep:
+        return ToolStep(self._session, self._environment, self._id, context)
+
     def _open(self, state: SessionState) -> OpenTurn | None:
         return state.turn if state.turn and state.turn.id == self._id else None
-
-    def _still_open(self, state: SessionState) -> OpenTurn:
-        turn = self._open(state)
-        if turn is None:
-            raise TurnOver
-        return turn
 
     # The model's step
 
@@ -138,7 +123,7 @@ class Turn:
         answer = await self._stream(driver, context.request(session.state), draft)
 
         def outcome(state: SessionState, now: int) -> list[NewEvent]:
-            return answered(state, self._still_open(state), now, draft, answer, context)
+            return answered(state, still_open(state, self._id), now, draft, answer, context)
 
         await session.append(outcome)
 
@@ -183,74 +168,6 @@ class Turn:
                         return chunk
         raise ModelFailure("The provider's answer ended without its end. Send the message again.")
 
-    # The tools' step
-
-    async def _run_tools(self, turn: OpenTurn, context: TurnContext) -> bool:
-        """Run the calls of the last answer that have no result yet, then ask for those of others.
-
-        Returns:
-            Whether all calls have their results now, so that the turn goes on.
-        """
-        await self._session.append(
-            lambda state, now: expired(self._still_open(state), now, context.toolbox)
-        )
-        # A call that had started before this loop met it was started by a process now lost.
-        interrupted = set(turn.started_calls)
-        open_calls = [call for call in turn.pending.values() if call.id not in turn.asked]
-        patience_s = {
-            call.id: patience
-            for call in open_calls
-            if call.id not in turn.invalid_arguments
-            and (patience := context.patience_s(call)) is not None
-        }
-        calls = [call for call in open_calls if call.id not in patience_s]
-        one_by_one = context.parallel_tool_calls is False
-        for group in [[call] for call in calls] if one_by_one else [calls]:
-            await self._announce([call for call in group if call.id not in interrupted])
-            await asyncio.gather(
-                *(
-                    self._run_tool(call, context, interrupted=call.id in interrupted)
-                    for call in group
-                )
-            )
-        await self._session.append(
-            lambda state, _now: [
-                asked(self._still_open(state), call, self._answer_id, patience_s[call.id])
-                for call in open_calls
-                if call.id in patience_s
-            ]
-        )
-        return not self._still_open(self._session.state).pending
-
-    @property
-    def _answer_id(self) -> str:
-        """The id of the message that asked for the pending calls."""
-        history = self._session.state.history
-        return next(said.id for said in reversed(history) if said.role == "agent")
-
-    async def _announce(self, calls: Sequence[ToolCall]) -> None:
-        await self._session.append(
-            lambda state, _now: [
-                called(self._still_open(state), call, self._answer_id) for call in calls
-            ]
-        )
-
-    async def _run_tool(self, call: ToolCall, context: TurnContext, *, interrupted: bool) -> None:
-        started = asyncio.get_running_loop().time()
-        invalid_arguments = self._still_open(self._session.state).invalid_arguments
-        if interrupted and not _is_repeatable(context.toolbox, call.name):
-            result = ToolResult(tool_call_id=call.id, error=UNKNOWN_OUTCOME)
-        elif raw := invalid_arguments.get(call.id):
-            error = f"The arguments are not a JSON object: {raw}"
-            result = ToolResult(tool_call_id=call.id, error=error)
-        else:
-            tool_context = self._environment.tool_context(self._session)
-            result = (await context.toolbox.call(call, tool_context)).result
-        duration_ms = round((asyncio.get_running_loop().time() - started) * 1000)
-        await self._session.append(
-            lambda state, _now: [returned(self._still_open(state), call, result, duration_ms)]
-        )
-
     # The end
 
     async def _fail(self, failure: TurnFailure) -> None:
@@ -293,8 +210,3 @@ def _check_length(draft: Draft) -> None:
             f"The model's answer is longer than {MAX_ANSWER_CHARACTERS:,} characters. What came "
             "until then is kept; ask for less at a time."
         )
-
-
-def _is_repeatable(toolbox: Toolbox, name: str) -> bool:
-    tool = toolbox.find(name)
-    return tool is not None and tool.repeatable

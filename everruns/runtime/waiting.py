@@ -8,17 +8,30 @@ goes before calls that are still open, and time ends them; the model then reads 
 Source: docs/contract.md, "Client-side tools".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from everruns.domain.approvals import ToolApprovals
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.questions import QuestionAnswers, result_of
-from everruns.domain.state import OpenTurn, SessionState, turn_context
-from everruns.domain.tools import ToolCall, ToolResult
+from everruns.domain.sessions import SessionStatus
+from everruns.domain.state import Asked, OpenTurn, SessionState, turn_context
+from everruns.domain.tools import ToolCall, ToolResult, ToolResults
 from everruns.errors import InvalidRequest, NotWaiting
 from everruns.runtime.outcomes import returned
 from everruns.tools.toolbox import Toolbox
 
+Given = ToolResults | QuestionAnswers | ToolApprovals
+_NAMES: Mapping[type[Given], str] = {
+    ToolResults: "tool results",
+    QuestionAnswers: "answers to questions",
+    ToolApprovals: "approvals",
+}
+
+MILLISECONDS = 1000
 ASK_USER = "ask_user"
+REJECTED = "The user rejected this call. Do not make it again; ask how to go on."
+NOT_APPROVED = "The user did not allow this call in time, so it was not run."
 DISCARDED = "Not answered: the user sent a message instead."
 TIMED_OUT = "Timed out waiting for client tool results"
 
@@ -29,58 +42,131 @@ def asked(turn: OpenTurn, call: ToolCall, message_id: str, patience_s: float) ->
         "tool_call": call.wire(),
         "message_id": message_id,
         "client_side": True,
-        "timeout_ms": round(patience_s * 1000),
+        "timeout_ms": round(patience_s * MILLISECONDS),
     }
     return NewEvent(EventType.TOOL_CALL, data, turn_context(turn))
 
 
-def submitted(state: SessionState, results: Sequence[ToolResult], now: int) -> list[NewEvent]:
-    """Return what results from outside leave; those of calls answered already leave nothing.
+def held(turn: OpenTurn, call: ToolCall, message_id: str, patience_s: float) -> NewEvent:
+    """Return what asks the user to allow a call."""
+    data = {
+        "tool_call_id": call.id,
+        "name": call.name,
+        "status": "requested",
+        "tool_call": call.wire(),
+        "message_id": message_id,
+        "timeout_ms": round(patience_s * MILLISECONDS),
+    }
+    return NewEvent(EventType.TOOL_APPROVAL, data, turn_context(turn))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many calls were answered or decided, and what the session does now."""
+
+    accepted: int
+    status: SessionStatus
+
+
+def taken(state: SessionState, given: Given, now: int) -> tuple[list[NewEvent], Taken]:
+    """Return what something from outside leaves that a turn waits for.
 
     Raises:
-        NotWaiting: The session waits for nobody.
-        InvalidRequest: A result is of no call of this turn's last answer, or a call has two.
+        NotWaiting: The session does not wait for such.
+        InvalidRequest: It does not fit what was asked.
     """
     turn = state.turn
     if turn is None or turn.waits_until_ms is None:
-        raise NotWaiting(f"Session {state.session_id} is not waiting for tool results")
+        raise not_waiting(state.session_id, given)
+    match given:
+        case ToolResults():
+            events = _submitted(state, turn, given.tool_results, now)
+        case QuestionAnswers():
+            events = _replied(state, turn, given, now)
+        case ToolApprovals():
+            events = _decided(state, turn, given, now)
+    touched = {event.data["tool_call_id"] for event in events}
+    answered = {event.data["tool_call_id"] for event in events if "success" in event.data}
+    left = turn.pending.keys() - answered
+    waits = bool(left) and left <= _waiting(turn).keys() - touched
+    return events, Taken(len(touched), "waitingfortoolresults" if waits else "active")
+
+
+def not_waiting(session_id: str, given: Given) -> NotWaiting:
+    """Return what is said to who brings what nobody waits for."""
+    return NotWaiting(f"Session {session_id} is not waiting for {_NAMES[type(given)]}")
+
+
+def _decided(
+    state: SessionState, turn: OpenTurn, approvals: ToolApprovals, now: int
+) -> list[NewEvent]:
+    # One for always decides the tool's other calls that are held, unless they have their own.
+    decisions = approvals.decisions
+    if not turn.held:
+        raise not_waiting(state.session_id, approvals)
+    given = {decision.tool_call_id: decision for decision in decisions}
+    if unknown := given.keys() - turn.held.keys():
+        raise InvalidRequest(f"decisions: call {min(unknown)!r} is not held")
+    for decision in [decision for decision in decisions if decision.is_for_always]:
+        name = turn.pending[decision.tool_call_id].name
+        for call_id in turn.held:
+            if turn.pending[call_id].name == name:
+                given.setdefault(call_id, decision)
+    events: list[NewEvent] = []
+    for call_id, decision in given.items():
+        call = turn.pending[call_id]
+        status = "allowed" if decision.is_allowed else "rejected"
+        data = {"tool_call_id": call_id, "name": call.name, "status": status}
+        always = {"always": True} if decision.is_for_always else {}
+        events.append(NewEvent(EventType.TOOL_APPROVAL, {**data, **always}, turn_context(turn)))
+        if not decision.is_allowed:
+            events.append(_answer(turn, _error(call_id, REJECTED), now))
+    return events
+
+
+def _submitted(
+    state: SessionState, turn: OpenTurn, results: Sequence[ToolResult], now: int
+) -> list[NewEvent]:
+    # Results of calls that are answered already are passed over.
     given = {result.tool_call_id: result for result in results}
     if len(given) < len(results):
         raise InvalidRequest("tool_results: each tool_call_id may come once")
     known = {call.id for message in state.history for call in message.tool_calls}
-    if unknown := given.keys() - known:
+    if unknown := given.keys() - (known - turn.held.keys()):
         raise InvalidRequest(f"tool_results: no call {min(unknown)!r} was asked for")
     return [_answer(turn, given[call_id], now) for call_id in turn.pending if call_id in given]
 
 
 def discarded(turn: OpenTurn, now: int) -> list[NewEvent]:
     """Return what open calls leave when the user says something instead of answering them."""
-    return [_answer(turn, _error(call_id, DISCARDED), now) for call_id in turn.asked]
+    return [_answer(turn, _error(call_id, DISCARDED), now) for call_id in _waiting(turn)]
 
 
-def replied(state: SessionState, given: QuestionAnswers, now: int) -> list[NewEvent]:
-    """Return what the user's answers to a set of questions leave.
-
-    Raises:
-        NotWaiting: No such questions are open.
-        InvalidRequest: An answer does not fit its question, or one is missing.
-    """
-    turn = state.turn
-    if turn is not None and turn.waits_until_ms is not None:
-        for call in turn.pending.values():
-            if call.name == ASK_USER and given.tool_call_id in {None, call.id}:
-                result = ToolResult(tool_call_id=call.id, result=result_of(call.arguments, given))
-                return [_answer(turn, result, now)]
-    raise NotWaiting(f"Session {state.session_id} is not waiting for answers to questions")
+def _replied(
+    state: SessionState, turn: OpenTurn, given: QuestionAnswers, now: int
+) -> list[NewEvent]:
+    for call in turn.pending.values():
+        is_question = call.name == ASK_USER and call.id in turn.asked
+        if is_question and given.tool_call_id in {None, call.id}:
+            result = ToolResult(tool_call_id=call.id, result=result_of(call.arguments, given))
+            return [_answer(turn, result, now)]
+    raise not_waiting(state.session_id, given)
 
 
 def expired(turn: OpenTurn, now: int, toolbox: Toolbox) -> list[NewEvent]:
     """Return what calls leave that were not answered in time."""
-    late = [call_id for call_id, call in turn.asked.items() if call.due_ms <= now]
-    return [_answer(turn, _silence(turn.pending[call_id], toolbox), now) for call_id in late]
+    late = [call_id for call_id, call in _waiting(turn).items() if call.due_ms <= now]
+    return [_answer(turn, _silence(turn, call_id, toolbox), now) for call_id in late]
 
 
-def _silence(call: ToolCall, toolbox: Toolbox) -> ToolResult:
+def _waiting(turn: OpenTurn) -> Mapping[str, Asked]:
+    return turn.asked | turn.held
+
+
+def _silence(turn: OpenTurn, call_id: str, toolbox: Toolbox) -> ToolResult:
+    if call_id in turn.held:
+        return _error(call_id, NOT_APPROVED)
+    call = turn.pending[call_id]
     tool = toolbox.asked(call)
     if tool is None:
         return _error(call.id, TIMED_OUT)
@@ -93,4 +179,4 @@ def _error(call_id: str, error: str) -> ToolResult:
 
 def _answer(turn: OpenTurn, result: ToolResult, now: int) -> NewEvent:
     call_id = result.tool_call_id
-    return returned(turn, turn.pending[call_id], result, now - turn.asked[call_id].asked_ms)
+    return returned(turn, turn.pending[call_id], result, now - _waiting(turn)[call_id].asked_ms)

@@ -21,6 +21,7 @@ class AskedTool:
         explain: Says what is wrong with arguments that break no schema.
         result_of_silence: Returns, for a call's arguments, its result when nobody answers in time.
         repeatable: Nothing runs, so nothing is run twice.
+        destructive: Nor destroyed.
     """
 
     definition: ToolDefinition
@@ -28,6 +29,7 @@ class AskedTool:
     explain: Callable[[dict[str, Any]], str | None]
     result_of_silence: Callable[[dict[str, Any]], Any]
     repeatable: bool = True
+    destructive: bool = False
 
     async def run(self, arguments: dict[str, Any], context: ToolContext) -> NoReturn:  # noqa: ARG002 - the protocol's
         """Refuse: what gets here was called with arguments that nobody can be asked about.

@@ -117,6 +117,11 @@ class Tool(Protocol):
         ...
 
     @property
+    def destructive(self) -> bool:
+        """Whether a call may destroy what cannot be had back."""
+        ...
+
+    @property
     def timeout_s(self) -> float:
         """Seconds after which a call is given up."""
         ...

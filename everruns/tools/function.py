@@ -36,6 +36,7 @@ class FunctionTool:
         context_name: The parameter that takes the ``ToolContext``, if there is one.
         repeatable: Whether running a call twice does no harm.
         timeout_s: Seconds after which a call is given up.
+        destructive: Whether a call may destroy what cannot be had back.
         explain: Words for arguments that break the schema, where a tool knows better ones.
     """
 
@@ -45,6 +46,7 @@ class FunctionTool:
     context_name: str | None
     repeatable: bool
     timeout_s: float
+    destructive: bool = False
     explain: Callable[[dict[str, Any]], str | None] | None = None
 
     async def run(self, arguments: dict[str, Any], context: ToolContext) -> Any:
@@ -72,6 +74,7 @@ def tool(
     description: str | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     repeatable: bool = False,
+    destructive: bool = False,
     explain: Callable[[dict[str, Any]], str | None] | None = None,
 ) -> Callable[[Callable[..., Any]], FunctionTool]:
     """Turn a typed function into a tool.
@@ -85,6 +88,7 @@ def tool(
         description: What the model is told; the docstring's first paragraph by default.
         timeout_s: Seconds after which a call is given up.
         repeatable: Whether running a call twice does no harm, so that a crash may run it again.
+        destructive: Whether a call may destroy what cannot be had back.
         explain: Given arguments that break the schema, may say so in better words.
     """
 
@@ -105,6 +109,7 @@ def tool(
             context_name=context_name,
             repeatable=repeatable,
             timeout_s=timeout_s,
+            destructive=destructive,
             explain=explain,
         )
 

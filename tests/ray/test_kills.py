@@ -7,7 +7,7 @@ import pytest
 
 from actors.cluster import NAMESPACE, REGISTRY
 from everruns.domain.events import TURN_ENDS
-from everruns.domain.tools import ToolResult
+from everruns.domain.tools import ToolResults
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from tests.conftest import with_room
@@ -74,8 +74,9 @@ async def test_a_wait_for_the_client_outlasts_both(ray_runtime: Runtime):
         asked = await reader.until_type("tool.call")
         kill(await holder(talk))
         kill(REGISTRY)
-        answer = ToolResult(tool_call_id=asked.data["tool_call"]["id"], result="open")
-        assert (await ray_runtime.submit(talk.id, [answer])).accepted == 1
+        answer = {"tool_call_id": asked.data["tool_call"]["id"], "result": "open"}
+        results = ToolResults.model_validate({"tool_results": [answer]})
+        assert (await ray_runtime.take(talk.id, results)).accepted == 1
         await reader.until_type("session.completed")
         assert reader.events == await talk.log()
     assert (await talk.messages())[-1].text == "It is open."

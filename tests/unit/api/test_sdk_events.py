@@ -136,7 +136,7 @@ class TestTable:
     def test_a_tool_call_that_the_client_is_to_run(self):
         log = writer()
         call = {"id": "call_1", "name": "add", "arguments": {"a": 1}}
-        data = {"tool_call": call, "message_id": "message_x", "client_side": True}
+        data = {"tool_call": call, "message_id": "message_x", "client_side": True, "timeout_ms": 1}
         log.write(EventType.TOOL_CALL, data)
         summaries = [{"id": "call_1", "name": "add"}]
         assert told(show(log.events[2:])) == [

@@ -38,17 +38,17 @@ async def test_the_user_is_asked_and_the_model_reads_the_answer():
         (question,) = await talk.data_of("tool.call")
         assert (question["client_side"], question["timeout_ms"]) == (True, 300_000)
         with pytest.raises(InvalidRequest, match="none of its options"):
-            await runtime.reply(talk.id, answers(answers=[{"id": "format", "selected": "DOC"}]))
+            await runtime.take(talk.id, answers(answers=[{"id": "format", "selected": "DOC"}]))
 
         given = answers(answers=[{"id": "format", "selected": "HTML"}])
-        replied = await runtime.reply(talk.id, given)
+        replied = await runtime.take(talk.id, given)
 
-        assert (replied.status, replied.session_status) == ("answered", "active")
+        assert (replied.accepted, replied.status) == (1, "active")
         await talk.ended()
         (result,) = await talk.data_of("tool.result")
         assert result["result"]["answers"] == [{"id": "format", "selected": ["HTML"]}]
         with pytest.raises(NotWaiting):
-            await runtime.reply(talk.id, given)
+            await runtime.take(talk.id, given)
 
 
 async def test_several_sets_are_answered_by_their_calls():
@@ -56,9 +56,9 @@ async def test_several_sets_are_answered_by_their_calls():
     driver = ScriptedDriver(calls(first, second), says("Done."))
     async with local_runtime(driver) as runtime:
         talk = await asked(runtime)
-        declined = await runtime.reply(talk.id, answers(tool_call_id="two", status="declined"))
-        assert declined.session_status == "waitingfortoolresults"
-        await runtime.reply(talk.id, answers(answers=[{"id": "format", "other_text": "Markdown"}]))
+        declined = await runtime.take(talk.id, answers(tool_call_id="two", status="declined"))
+        assert declined.status == "waitingfortoolresults"
+        await runtime.take(talk.id, answers(answers=[{"id": "format", "other_text": "Markdown"}]))
         await talk.ended()
         results = {
             data["tool_call_id"]: data["result"] for data in await talk.data_of("tool.result")

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from everruns.domain.tools import ToolResult
+from everruns.domain.tools import ClientToolResult as ToolResult
+from everruns.domain.tools import ToolResults
 from everruns.errors import InvalidRequest, NotWaiting
 from everruns.runtime.local import LocalRuntime
+from everruns.runtime.waiting import Taken
 from everruns.storage.memory import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
@@ -42,6 +44,10 @@ async def waits(talk: Conversation) -> None:
     assert session.status == "waitingfortoolresults"
 
 
+async def submit(talk: Conversation, *results: ToolResult) -> Taken:
+    return await talk.runtime.take(talk.id, ToolResults.model_validate({"tool_results": results}))
+
+
 def result(call_id: str, value: Any = "done") -> ToolResult:
     return ToolResult(tool_call_id=call_id, result=value)
 
@@ -60,7 +66,7 @@ async def test_the_model_is_told_of_client_tools_and_reads_their_results():
         assert asked["tool_call"]["arguments"] == {"place": "home"}
         assert (asked["client_side"], asked["timeout_ms"]) == (True, 300_000)
 
-        submitted = await runtime.submit(talk.id, [result("call_open_door", {"open": True})])
+        submitted = await submit(talk, result("call_open_door", {"open": True}))
         assert (submitted.accepted, submitted.status) == (1, "active")
         await talk.ended()
         (answered,) = await talk.data_of("tool.result")
@@ -74,7 +80,7 @@ async def test_the_servers_tools_run_before_the_client_is_asked():
         talk = await begin(runtime)
         await waits(talk)
         assert (await talk.types())[-3:] == ["tool.call", "tool.result", "tool.call"]
-        await runtime.submit(talk.id, [result("call_open_door")])
+        await submit(talk, result("call_open_door"))
         await talk.ended()
 
 
@@ -83,13 +89,11 @@ async def test_partial_results_add_up():
     async with local_runtime(driver, here) as runtime:
         talk = await begin(runtime)
         await waits(talk)
-        first = await runtime.submit(talk.id, [result("call_ring_bell")])
+        first = await submit(talk, result("call_ring_bell"))
         assert (first.accepted, first.status) == (1, "waitingfortoolresults")
-        again = await runtime.submit(talk.id, [result("call_ring_bell", "other")])
+        again = await submit(talk, result("call_ring_bell", "other"))
         assert again.accepted == 0
-        await runtime.submit(
-            talk.id, [ToolResult(tool_call_id="call_open_door", error="It is stuck.")]
-        )
+        await submit(talk, ToolResult(tool_call_id="call_open_door", error="It is stuck."))
         await talk.ended()
         stuck = (await talk.data_of("tool.result"))[-1]
         assert (stuck["error"], stuck["success"]) == ("It is stuck.", False)
@@ -110,17 +114,17 @@ async def test_results_that_nobody_waits_for_are_refused():
         talk = await begin(runtime)
         await gate.reached.wait()
         with pytest.raises(NotWaiting, match="not waiting for tool results"):
-            await runtime.submit(talk.id, [result("call_open_door")])
+            await submit(talk, result("call_open_door"))
         gate.open()
         await waits(talk)
         with pytest.raises(InvalidRequest, match="call_unknown"):
-            await runtime.submit(talk.id, [result("call_unknown")])
+            await submit(talk, result("call_unknown"))
         with pytest.raises(InvalidRequest, match="once"):
-            await runtime.submit(talk.id, [result("call_open_door"), result("call_open_door")])
-        await runtime.submit(talk.id, [result("call_open_door")])
+            await submit(talk, result("call_open_door"), result("call_open_door"))
+        await submit(talk, result("call_open_door"))
         await talk.ended()
         with pytest.raises(NotWaiting):
-            await runtime.submit(talk.id, [result("call_open_door")])
+            await submit(talk, result("call_open_door"))
 
 
 async def test_a_message_goes_before_calls_that_are_open():
@@ -130,7 +134,7 @@ async def test_a_message_goes_before_calls_that_are_open():
     async with local_runtime(driver, here) as runtime:
         talk = await begin(runtime)
         await waits(talk)
-        await runtime.submit(talk.id, [result("call_ring_bell")])
+        await submit(talk, result("call_ring_bell"))
         await talk.send("never mind")
         await talk.ended()
         rung, discarded = await talk.data_of("tool.result")
@@ -157,7 +161,7 @@ async def test_a_waiting_session_leaves_memory_and_goes_on_when_it_is_answered()
         await waits(talk)
         await eventually(lambda: not runtime.host._sessions)
         assert not await runtime.registry.sessions.abandoned()
-        await runtime.submit(talk.id, [result("call_open_door")])
+        await submit(talk, result("call_open_door"))
         await talk.ended()
         assert (await talk.messages())[-1].text == "It is open."
 
@@ -180,7 +184,7 @@ async def test_a_wait_survives_the_end_of_the_process():
         await waits(talk)
     async with local_runtime(driver, here, store=store) as later:
         talk.runtime = later
-        submitted = await later.submit(talk.id, [result("call_open_door")])
+        submitted = await submit(talk, result("call_open_door"))
         assert submitted.accepted == 1
         await talk.ended()
         assert (await talk.messages())[-1].text == "It is open."

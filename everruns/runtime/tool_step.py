@@ -1,0 +1,154 @@
+"""The tools' step of a turn: the calls of the model's last answer, run here or asked outside.
+
+Source: docs/contract.md, "Turns", "Client-side tools" and "Approvals".
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from everruns.domain.events import NewEvent
+from everruns.domain.state import OpenTurn, SessionState
+from everruns.domain.tools import ToolCall, ToolResult
+from everruns.runtime.context import TurnContext
+from everruns.runtime.environment import Environment
+from everruns.runtime.outcomes import called, returned
+from everruns.runtime.session import LiveSession
+from everruns.runtime.waiting import REJECTED, asked, expired, held
+from everruns.tools.toolbox import Toolbox
+
+UNKNOWN_OUTCOME = (
+    "The outcome of this call is unknown: the process that ran it was lost. It may have had its "
+    "effect. Check before calling it again."
+)
+
+
+class TurnOver(Exception):
+    """The turn was ended by someone else; its loop has nothing left to do."""
+
+
+def still_open(state: SessionState, turn_id: str) -> OpenTurn:
+    """Return the open turn.
+
+    Raises:
+        TurnOver: It is not this one any longer.
+    """
+    if state.turn is None or state.turn.id != turn_id:
+        raise TurnOver
+    return state.turn
+
+
+class ToolStep:
+    """Sees to the open calls of one turn.
+
+    Args:
+        session: The session.
+        environment: Gives tools what they may know.
+        turn_id: The turn.
+        context: What the turn depends on, as it is now.
+    """
+
+    def __init__(
+        self, session: LiveSession, environment: Environment, turn_id: str, context: TurnContext
+    ) -> None:
+        self._session = session
+        self._environment = environment
+        self._turn_id = turn_id
+        self._context = context
+
+    async def run(self) -> bool:
+        """Run the calls that the server runs, then ask about the others.
+
+        Returns:
+            Whether all calls have their results now, so that the turn goes on.
+
+        Raises:
+            TurnOver: The turn was ended meanwhile.
+        """
+        toolbox = self._context.toolbox
+        await self._session.append(lambda state, now: expired(self._turn(state), now, toolbox))
+        turn = self._turn(self._session.state)
+        open_calls = [
+            call
+            for call in turn.pending.values()
+            if call.id not in turn.asked and call.id not in turn.held
+        ]
+        to_hold = [call for call in open_calls if self._needs_approval(call, turn)]
+        patience_s = self._asked_outside(open_calls, turn)
+        await self._run_here(
+            [call for call in open_calls if call not in to_hold and call.id not in patience_s], turn
+        )
+
+        def ask(state: SessionState, _now: int) -> list[NewEvent]:
+            turn, approval_s = self._turn(state), self._context.approval.timeout_s
+            return [
+                *(held(turn, call, self._answer_id, approval_s) for call in to_hold),
+                *(
+                    asked(turn, turn.pending[call_id], self._answer_id, seconds)
+                    for call_id, seconds in patience_s.items()
+                ),
+            ]
+
+        await self._session.append(ask)
+        return not self._turn(self._session.state).pending
+
+    def _turn(self, state: SessionState) -> OpenTurn:
+        return still_open(state, self._turn_id)
+
+    def _needs_approval(self, call: ToolCall, turn: OpenTurn) -> bool:
+        decided = call.id in turn.allowed or call.name in self._session.state.always
+        # What had started was allowed, or needed no approval then.
+        begun = call.id in turn.started_calls or call.id in turn.invalid_arguments
+        return not decided and not begun and self._context.needs_approval(call)
+
+    def _asked_outside(self, calls: Sequence[ToolCall], turn: OpenTurn) -> Mapping[str, float]:
+        """Return, for the calls that somebody outside answers, how many seconds that may take."""
+        return {
+            call.id: patience
+            for call in calls
+            if call.id not in turn.invalid_arguments
+            and (patience := self._context.patience_s(call)) is not None
+        }
+
+    async def _run_here(self, calls: Sequence[ToolCall], turn: OpenTurn) -> None:
+        # A call that had started before this loop met it was started by a process now lost.
+        interrupted = set(turn.started_calls)
+        one_by_one = self._context.parallel_tool_calls is False
+        for group in [[call] for call in calls] if one_by_one else [calls]:
+            await self._announce([call for call in group if call.id not in interrupted])
+            await asyncio.gather(
+                *(self._run_one(call, interrupted=call.id in interrupted) for call in group)
+            )
+
+    @property
+    def _answer_id(self) -> str:
+        """The id of the message that asked for the open calls."""
+        history = self._session.state.history
+        return next(said.id for said in reversed(history) if said.role == "agent")
+
+    async def _announce(self, calls: Sequence[ToolCall]) -> None:
+        await self._session.append(
+            lambda state, _now: [called(self._turn(state), call, self._answer_id) for call in calls]
+        )
+
+    async def _run_one(self, call: ToolCall, *, interrupted: bool) -> None:
+        started = asyncio.get_running_loop().time()
+        state = self._session.state
+        if interrupted and not _is_repeatable(self._context.toolbox, call.name):
+            result = ToolResult(tool_call_id=call.id, error=UNKNOWN_OUTCOME)
+        elif raw := self._turn(state).invalid_arguments.get(call.id):
+            error = f"The arguments are not a JSON object: {raw}"
+            result = ToolResult(tool_call_id=call.id, error=error)
+        elif self._context.needs_approval(call) and state.always.get(call.name) is False:
+            result = ToolResult(tool_call_id=call.id, error=REJECTED)
+        else:
+            tool_context = self._environment.tool_context(self._session)
+            result = (await self._context.toolbox.call(call, tool_context)).result
+        duration_ms = round((asyncio.get_running_loop().time() - started) * 1000)
+        await self._session.append(
+            lambda state, _now: [returned(self._turn(state), call, result, duration_ms)]
+        )
+
+
+def _is_repeatable(toolbox: Toolbox, name: str) -> bool:
+    tool = toolbox.find(name)
+    return tool is not None and tool.repeatable
