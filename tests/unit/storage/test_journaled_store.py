@@ -254,17 +254,15 @@ def test_the_database_is_tried_again_whatever_went_wrong(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(journaled, "RETRY_S", 0.01)
-    put, failures = SqlStore.append, [LookupError("unforeseen")]
 
-    def sometimes(store: SqlStore, appends: list[Append]) -> object:
-        if failures:
-            raise failures.pop()
-        return put(store, appends)
+    def fail(_store: SqlStore, _appends: object) -> None:
+        raise LookupError("unforeseen")
 
-    monkeypatch.setattr(SqlStore, "append", sometimes)
-    assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
-    with pytest.raises(StoreUnavailable, match="does not take"):
-        store.read_events(SESSIONS[0], EventQuery())
+    with monkeypatch.context() as failing:
+        failing.setattr(SqlStore, "append", fail)
+        assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
+        with pytest.raises(StoreUnavailable, match="does not take"):
+            store.read_events(SESSIONS[0], EventQuery())
     assert len(in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))) == 1
 
 
