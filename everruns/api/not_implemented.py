@@ -46,7 +46,9 @@ NOT_OFFERED: Mapping[str, Sequence[str]] = {
         "GET /user/connections",
         "POST DELETE /user/connections/{provider}",
     ),
-    "runtime tokens": ("POST /channels/{channel_id}/runtime-auth",),
+    "questions of agents": ("POST /channels/{channel}/sessions/{session_id}/question-answers",),
+    "approvals of tool calls": ("POST /channels/{channel}/sessions/{session_id}/tool-approvals",),
+    "runtime tokens": ("POST /channels/{channel}/runtime-auth",),
 }
 
 
