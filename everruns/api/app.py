@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from everruns.api import (
     agent_documents,
     agents,
+    channels,
     events,
     harnesses,
     health,
@@ -46,6 +47,7 @@ ROOMS = (
     tool_results,
     agents,
     agent_documents,
+    channels,
     capability_routes,
     providers,
     models,

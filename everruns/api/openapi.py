@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from everruns.api.agents import NamedAgentInput
+from everruns.api.channels import ChannelSessionInput
 from everruns.api.errors import RETRY_STATUSES, error_classes, status_of
 from everruns.api.plain import KEY_PARAMETER
 from everruns.api.schema_rules import state_rules
@@ -44,6 +45,7 @@ TAGS = {
     "agents": "A system prompt, a model and capabilities under a name.",
     "agent_documents": "Agents copied, exported to documents and imported from them.",
     "sessions": "Conversations with agents, which outlive everything.",
+    "channels": "One agent, as an application calls it for its users.",
     "messages": "What is said in a session.",
     "events": "The log of a session, streamed and listed.",
     "capabilities": "What agents can be given.",
@@ -73,6 +75,7 @@ ERROR: dict[str, Any] = {
 # Bodies that routes read themselves, see ``everruns.api.plain``.
 PLAIN_BODIES: tuple[type[Model], ...] = (
     AgentInput,
+    ChannelSessionInput,
     NamedAgentInput,
     SendMessage,
     SessionInput,

@@ -74,8 +74,12 @@ def validate(model: type[Body], value: Any, place: str) -> Body:
         raise invalid_request(located) from None
 
 
-async def read_key(request: Request) -> Idempotency | None:
+async def read_key(request: Request, sender: str = "") -> Idempotency | None:
     """Return a request's ``Idempotency-Key`` with what it was sent with.
+
+    Args:
+        request: The request.
+        sender: Who sends it, where several use the same path: the key of one is not another's.
 
     Raises:
         InvalidRequest: The key is empty, too long or holds control characters.
@@ -87,7 +91,7 @@ async def read_key(request: Request) -> Idempotency | None:
         raise InvalidRequest(
             f"Idempotency-Key: must be 1 to {LONGEST_KEY} printable ASCII characters"
         )
-    return Idempotency.of(request.scope["path"], key, await request.body())
+    return Idempotency.of(request.scope["path"] + sender, key, await request.body())
 
 
 def answer(resource: BaseModel, status: int = 201) -> Response:

@@ -5,7 +5,8 @@ The living part of a session, its conversation and turn, is ``everruns.domain.st
 Source: docs/contract.md, "Resources", Session.
 """
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
@@ -93,8 +94,15 @@ class Session(Model):
     updated_at: str
     started_at: str | None = None
     finished_at: str | None = None
+    # Whose session it is among the users of the application that created it through the agent's
+    # channel. Kept (see ``whole``), and shown to nobody.
+    end_user: SkipJsonSchema[str | None] = Field(None, exclude=True)
     # Known to session hosts, shown to nobody.
     suspicion: SkipJsonSchema[int] = Field(0, exclude=True)
+
+    def whole(self) -> dict[str, Any]:
+        """Return the session, as it was created, as JSON with what is shown to nobody."""
+        return {**self.model_dump(mode="json"), "end_user": self.end_user}
 
     def summed_up(self, summary: SessionSummary) -> "Session":
         """Return the session, as it was created, with what its log says of it.
@@ -104,6 +112,27 @@ class Session(Model):
         decided = {name: getattr(summary, name) for name in _SUMMARIZED}
         updated_at = summary.updated_at or self.updated_at
         return self.model_copy(update={**decided, "updated_at": updated_at})
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls an agent through its channel: an application, or one of the users it tells apart.
+
+    Attributes:
+        agent_id: The agent.
+        end_user: The application's name for its user; ``None`` for the application itself.
+    """
+
+    agent_id: str
+    end_user: str | None = None
+
+    def __str__(self) -> str:
+        """Return what tells this caller from all others."""
+        return self.agent_id if self.end_user is None else f"{self.agent_id}/{self.end_user}"
+
+    def owns(self, session: Session) -> bool:
+        """Tell whether a session is this caller's, and not another's or of another agent."""
+        return (session.agent_id, session.end_user) == (self.agent_id, self.end_user)
 
 
 _SUMMARIZED = SessionSummary.model_fields.keys() & Session.model_fields.keys()

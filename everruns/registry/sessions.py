@@ -90,6 +90,7 @@ class Sessions:
         idempotency: Idempotency | None = None,
         *,
         workspace_id: str | None = None,
+        end_user: str | None = None,
     ) -> Session:
         """Create a session; it costs nothing but its row until the first message.
 
@@ -97,6 +98,7 @@ class Sessions:
             wanted: The session.
             idempotency: Makes a repeated request answer as the first one did.
             workspace_id: The workspace that it shares; without one it gets its own.
+            end_user: Whose it is among the users of an application.
 
         Raises:
             AgentNotFound: The named agent does not exist or is archived.
@@ -107,14 +109,18 @@ class Sessions:
             IdempotencyKeyReused: The key came with another body before.
         """
         if idempotency is None:
-            return await self._create(wanted, None, workspace_id)
+            return await self._create(wanted, None, workspace_id, end_user)
         async with self._database.keyed_requests:
             if answer := await self._database.earlier_answer(idempotency):
                 return Session.model_validate_json(answer)
-            return await self._create(wanted, idempotency, workspace_id)
+            return await self._create(wanted, idempotency, workspace_id, end_user)
 
     async def _create(
-        self, wanted: SessionInput, idempotency: Idempotency | None, workspace_id: str | None
+        self,
+        wanted: SessionInput,
+        idempotency: Idempotency | None,
+        workspace_id: str | None,
+        end_user: str | None,
     ) -> Session:
         agent = None
         if wanted.agent_id is not None:
@@ -133,6 +139,7 @@ class Sessions:
                 "harness_id": GENERIC_HARNESS_ID,
                 "organization_id": DEFAULT_ORGANIZATION_ID,
                 "workspace_id": workspace_id or own_workspace_id(identity),
+                "end_user": end_user,
                 "created_at": now,
                 "updated_at": now,
             }

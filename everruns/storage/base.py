@@ -11,7 +11,7 @@ from typing import Protocol
 from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
-from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.workspaces import Workspace
 from everruns.errors import EverrunsError
 from everruns.tools.base import File
@@ -83,6 +83,9 @@ class ListQuery:
     Attributes:
         search: Only what holds this text, in any case, in its name or title or id.
         agent_id: Only sessions of this agent.
+        caller: Only sessions of this caller.
+        older_than: Only sessions that a list shows after the one with this time of creation, in
+            milliseconds since the epoch, and this id.
         include_archived: Whether archived workspaces are listed too.
         offset: How many to pass over.
         limit: How many to return at most.
@@ -90,6 +93,8 @@ class ListQuery:
 
     search: str | None = None
     agent_id: str | None = None
+    caller: Caller | None = None
+    older_than: tuple[int, str] | None = None
     include_archived: bool = False
     offset: int = 0
     limit: int = 20

@@ -43,7 +43,7 @@ def encode(entry: Entry) -> bytes:
     """Return an entry as the journal keeps it: a session as an object, an append as an array."""
     return orjson.dumps(
         [
-            change.model_dump(mode="json")
+            change.whole()
             if isinstance(change, Session)
             else (
                 change.session_id,

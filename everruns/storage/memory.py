@@ -10,6 +10,7 @@ from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session
 from everruns.domain.workspaces import Workspace
+from everruns.ids import parse_time
 from everruns.storage.base import (
     Append,
     EventQuery,
@@ -134,9 +135,8 @@ class MemoryStore:
         """Return a page of sessions and how many match in all."""
         with self._lock:
             sessions = [stored.session for stored in self._sessions.values()]
-        if query.agent_id is not None:
-            sessions = [session for session in sessions if session.agent_id == query.agent_id]
-        return _page(sessions, query, lambda session: (session.id, session.title, session.preview))
+        found = [session for session in sessions if _is_listed(session, query)]
+        return _page(found, query, lambda session: (session.id, session.title, session.preview))
 
     def delete_session(self, session_id: str) -> bool:
         """Delete a session and all that is kept of it; return whether it was there."""
@@ -292,6 +292,15 @@ class MemoryStore:
 
 def _age(resource: Agent | Session | Workspace) -> tuple[str, str]:
     return resource.created_at, resource.id
+
+
+def _is_listed(session: Session, query: ListQuery) -> bool:
+    created = parse_time(session.created_at), session.id
+    return (
+        (query.agent_id is None or session.agent_id == query.agent_id)
+        and (query.caller is None or query.caller.owns(session))
+        and (query.older_than is None or created < query.older_than)
+    )
 
 
 def _page(

@@ -31,6 +31,7 @@ from everruns.storage.statements import (
     contains,
     insert_events,
     insert_session,
+    listed_sessions,
     put_receipt,
     select_events,
     select_lengths,
@@ -153,9 +154,7 @@ class SqlStore:
     def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
         c = sessions.c
-        matching = contains(query.search, c.id, c.title, c.preview)
-        if query.agent_id is not None:
-            matching = and_(c.agent_id == query.agent_id, matching)
+        matching = and_(listed_sessions(query), contains(query.search, c.id, c.title, c.preview))
         with self._reading() as connection:
             since = None if query.search else self._newest.since(connection)
             rows, total = select_page(connection, c.created_ms, matching, query, since)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     Table,
     TextClause,
+    and_,
     bindparam,
     case,
     cast,
@@ -195,6 +196,23 @@ def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[
     if not search:
         return true()
     return or_(*(column.icontains(search, autoescape=True) for column in columns))
+
+
+def listed_sessions(query: ListQuery) -> ColumnElement[bool]:
+    """Return the condition that a list shows a session, whatever text is searched for."""
+    c = sessions.c
+    conditions: list[ColumnElement[bool]] = []
+    if query.agent_id is not None:
+        conditions.append(c.agent_id == query.agent_id)
+    if query.caller is not None:
+        # An end user that is None becomes IS NULL.
+        of_agent = c.agent_id == query.caller.agent_id
+        conditions += [of_agent, c.end_user == query.caller.end_user]
+    if query.older_than is not None:
+        ms, session_id = query.older_than
+        same_time = and_(c.created_ms == ms, c.id < session_id)
+        conditions.append(or_(c.created_ms < ms, same_time))
+    return and_(true(), *conditions)
 
 
 def select_page(

@@ -59,9 +59,9 @@ providers = Table(
     Column("encrypted_api_key", Text),
 )
 
-# Every append rewrites the last four columns, which costs by the column: what is neither searched
-# nor compared stands together in the summary. None has an index, since DuckDB turns updates of
-# indexed columns into deletes and inserts.
+# Every append rewrites ``sequence``, ``turn_id``, ``preview`` and ``summary``, which costs by the
+# column: what is neither searched nor compared stands together in the summary. None has an index,
+# since DuckDB turns updates of indexed columns into deletes and inserts.
 sessions = Table(
     "sessions",
     metadata,
@@ -75,6 +75,8 @@ sessions = Table(
     Column("turn_id", Text),
     Column("preview", Text),
     Column("summary", Text, nullable=False),
+    # Added last, for an older database can have it nowhere else.
+    Column("end_user", Text),
 )
 
 events = Table(
@@ -184,12 +186,15 @@ def session_row(session: Session) -> Row:
         "created_ms": parse_time(session.created_at),
         "document": session.model_dump_json(),
         **summary_row(SessionSummary(preview=session.preview)),
+        "end_user": session.end_user,
     }
 
 
 def session_of(row: RowMapping) -> Session:
     """Return the session of a row."""
     created = Session.model_validate_json(row["document"])
+    if row["end_user"] is not None:
+        created = created.model_copy(update={"end_user": row["end_user"]})
     if row["sequence"] == 0:
         return created
     return created.summed_up(SessionSummary.model_validate_json(row["summary"]))

@@ -12,11 +12,11 @@ from pydantic import SecretStr
 from everruns.domain.agents import Agent, CapabilityConfig
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
-from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.usage import Usage
 from everruns.domain.workspaces import Workspace
 from everruns.errors import SequenceConflict, SessionNotFound
-from everruns.ids import format_time
+from everruns.ids import format_time, parse_time
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Store, StoredFile
 from everruns.storage.data_directory import open_store
 from everruns.storage.memory import MemoryStore
@@ -234,7 +234,9 @@ def test_a_deleted_provider_can_come_again(store: Store) -> None:
 
 
 def test_a_stored_session_is_found_as_it_was(store: Store) -> None:
-    stored = session(1, title="t", tags=["x"], locale="de", model_id="p/m", max_iterations=4)
+    stored = session(
+        1, title="t", tags=["x"], locale="de", model_id="p/m", max_iterations=4, end_user="alice"
+    )
     store.insert_session(stored)
     assert store.find_session(stored.id) == stored
     assert store.find_session("session_0") is None
@@ -272,8 +274,24 @@ def test_sessions_are_listed_newest_first_by_agent_and_text(store: Store) -> Non
     assert numbers(ListQuery(agent_id="agent_2")) == ([], 0)
 
 
+def test_sessions_are_listed_by_caller_going_on_after_one_of_them(store: Store) -> None:
+    for number, end_user in enumerate([None, "alice", "bob", "alice", None, "alice"], 1):
+        store.insert_session(session(number, end_user=end_user))
+    store.insert_session(session(7, end_user="alice", agent_id="agent_2"))
+
+    def numbers(caller: Caller, after: int | None = None) -> tuple[list[int], int]:
+        older_than = None if after is None else (parse_time(time(after)), session(after).id)
+        found, total = store.list_sessions(ListQuery(caller=caller, older_than=older_than, limit=2))
+        return [int(each.id.removeprefix("session_"), 16) for each in found], total
+
+    alice = Caller("agent_1", "alice")
+    assert numbers(alice) == ([6, 4], 3)
+    assert numbers(alice, after=4) == ([2], 1)
+    assert numbers(Caller("agent_1")) == ([5, 1], 2)
+
+
 def test_a_session_says_what_its_last_append_summed_up(store: Store) -> None:
-    store.insert_session(session(1, title="t"))
+    store.insert_session(session(1, title="t", end_user="alice"))
     summary = {
         "status": "idle",
         "usage": Usage(input_tokens=5, output_tokens=7, estimated_cost_usd=0.25),
@@ -284,7 +302,7 @@ def test_a_session_says_what_its_last_append_summed_up(store: Store) -> None:
         "updated_at": time(12),
     }
     store.append([append(1, events(1, 1, 2), **summary)])
-    assert store.find_session(session(1).id) == session(1, title="t", **summary)
+    assert store.find_session(session(1).id) == session(1, title="t", end_user="alice", **summary)
 
 
 def test_deleting_a_session_takes_its_log_and_files_along(store: Store) -> None:

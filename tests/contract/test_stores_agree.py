@@ -10,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from everruns.domain.agents import Agent
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.llm import Provider, ProviderAccount
-from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.workspaces import Workspace
+from everruns.ids import parse_time
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, StoredFile
 from everruns.storage.database import duckdb_engine
 from everruns.storage.encryption import Cipher
@@ -23,6 +24,7 @@ from everruns.tools.base import File
 numbers = st.integers(1, 3)
 texts = st.sampled_from(["alpha", "Beta 50%", "BETA_x", "a/b\\c", "é☃", "", "line\nline"])
 maybe_texts = st.none() | texts
+end_users = st.sampled_from([None, "alice", "bob"])
 times = st.sampled_from([f"2026-01-0{day}T00:00:00.000Z" for day in (1, 2, 3)])
 kinds = st.sampled_from([EventType.MESSAGE_CREATED, EventType.TOOL_CALL, EventType.TOOL_RESULT])
 turns = st.sampled_from([None, "turn_1", "turn_2"])
@@ -42,6 +44,8 @@ list_queries = st.builds(
     ListQuery,
     search=maybe_texts | st.sampled_from(["ETA", "%", "_", "/", "\\", "0001"]),
     agent_id=st.none() | st.just("agent_1"),
+    caller=st.none() | st.builds(Caller, st.just("agent_1"), end_users),
+    older_than=st.none() | st.tuples(times.map(parse_time), numbers.map("session_{:032x}".format)),
     include_archived=st.booleans(),
     offset=st.integers(0, 3),
     limit=st.integers(0, 3),
@@ -139,16 +143,18 @@ class StoresAgree(RuleBasedStateMachine):
     @precondition(lambda self: self.unused)
     @rule(
         title=maybe_texts,
+        end_user=end_users,
         created=times,
         first_files=st.lists(files, max_size=2),
         receipt=receipts,
     )
-    def insert_session(self, title, created, first_files, receipt) -> None:
+    def insert_session(self, title, end_user, created, first_files, receipt) -> None:
         number = self.unused.pop()
         session = Session(
             id=f"session_{number:032x}",
             agent_id=f"agent_{number % 2}",
             title=title,
+            end_user=end_user,
             harness_id="h",
             organization_id="o",
             workspace_id=f"workspace_{number}",

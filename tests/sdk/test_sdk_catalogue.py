@@ -21,7 +21,7 @@ async def test_a_page_of_capabilities_tells_how_many_there_are(everruns: Everrun
 
 async def test_models_are_listed_and_read(everruns: Everruns):
     (simulated,) = [
-        model for model in await everruns.models.list() if model.model_id == "simulated-1"
+        model for model in await everruns.models.list() if model.provider_name == "simulated"
     ]
 
     assert simulated.provider_type == "simulated"

@@ -30,9 +30,10 @@ SESSIONS = [f"session_{number:032x}" for number in range(3)]
 MORE_SESSIONS = [f"session_{number:032x}" for number in range(3, 6)]
 
 
-def session(session_id: str) -> Session:
+def session(session_id: str, end_user: str | None = None) -> Session:
     return Session(
         id=session_id,
+        end_user=end_user,
         harness_id="h",
         organization_id="o",
         workspace_id=session_id,
@@ -315,12 +316,14 @@ def test_a_new_session_that_only_the_journal_has_survives(
 
     with monkeypatch.context() as full:
         full.setattr(SqlStore, "insert_sessions", refuse)
-        store.insert_session(session(SESSIONS[0]))
+        store.insert_session(session(SESSIONS[0], end_user="alice"))
         assert store.log_lengths(SESSIONS) == {SESSIONS[0]: 0}
         assert store.append([append(SESSIONS[0], 1, 2)]) == [None]
         store.close()
     again = open_store(tmp_path)
-    assert again.find_session(SESSIONS[0]) is not None
+    found = again.find_session(SESSIONS[0])
+    assert found is not None
+    assert found.end_user == "alice"
     assert again.log_lengths(SESSIONS) == {SESSIONS[0]: 2}
     again.close()
 

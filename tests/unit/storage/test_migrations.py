@@ -59,3 +59,19 @@ def test_sessions_keep_the_time_of_their_creation_when_it_becomes_a_number() -> 
     with engine.connect() as connection:
         stored = connection.execute(text("SELECT id, created_ms FROM sessions")).one()
     assert tuple(stored) == ("session_1", parse_time("2026-01-31T10:00:00.007Z"))
+
+
+def test_sessions_of_before_are_no_end_users() -> None:
+    engine = duckdb_engine(f":memory:{uuid4().hex}")
+    migrate(engine, "0004")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO sessions (id, workspace_id, created_ms, document, sequence, summary)"
+                " VALUES ('session_1', 'w', 7, '{}', 0, '{}')"
+            )
+        )
+    migrate(engine)
+    with engine.connect() as connection:
+        stored = connection.execute(text("SELECT id, end_user FROM sessions")).one()
+    assert tuple(stored) == ("session_1", None)

@@ -1,0 +1,277 @@
+"""Routes of channels: one agent, as an application calls it for itself and for its users.
+
+A channel is the agent's own: its address is the agent's id or name. Through it a caller reaches
+the sessions that it made there, and no others.
+
+Source: docs/sdk.md, "Channels"; the Agent Execution API of Everruns.
+"""
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from pydantic import Field
+
+from everruns.api import events
+from everruns.api.faces import SDK, Face
+from everruns.api.messages import EXAMPLE as MESSAGE
+from everruns.api.messages import send_message
+from everruns.api.parameters import DEFAULT_LIMIT, Limit, TheRuntime, listing, runtime_of
+from everruns.api.plain import answer, document, id_of, id_parameter, read_body, read_key
+from everruns.api.sessions import NOTHING, cancel_session
+from everruns.api.tool_results import answer_questions, decide_tool_calls
+from everruns.domain.agents import Agent
+from everruns.domain.base import KIB, Model, Name
+from everruns.domain.messages import Message, SendMessage
+from everruns.domain.sessions import Caller, Session, SessionInput
+from everruns.domain.state import fold
+from everruns.errors import AgentNotFound, SessionNotFound
+from everruns.ids import format_time, is_id, parse_time
+from everruns.runtime.waiting import ASK_USER
+from everruns.storage.base import EventQuery, ListQuery
+
+LONGEST_NAME = 2 * KIB
+PATH = "/channels/{channel}"
+
+Channel = Annotated[str, Path(description="Id or name of an agent.")]
+EndUser = Annotated[
+    str | None,
+    Header(
+        alias="End-User",
+        pattern=r"^[\x20-\x7e]{1,255}$",
+        description="For which of its users the application calls, by a name of its own.",
+    ),
+]
+PageToken = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9]{1,15}\.session_[0-9a-f]{32}$",
+        description="The `next_page_token` of the page before.",
+    ),
+]
+
+
+class ChannelSessionInput(Model):
+    """What creates a session through a channel, which tells the agent."""
+
+    title: Name | None = None
+
+
+class PendingQuestions(Model):
+    """Questions that the agent asked with ``ask_user`` and nobody has answered."""
+
+    tool_call_id: str
+    questions: list[dict[str, Any]]
+    expires_at: str
+
+
+class PendingApproval(Model):
+    """A tool call that is held until somebody allows or rejects it."""
+
+    tool_call_id: str
+    tool_name: str
+    arguments: dict[str, Any]
+    expires_at: str
+
+
+class ChannelSession(Session):
+    """A session with what it waits for people to say."""
+
+    pending_questions: list[PendingQuestions] = Field(default_factory=list[PendingQuestions])
+    pending_approvals: list[PendingApproval] = Field(default_factory=list[PendingApproval])
+
+
+class ChannelSessions(Model):
+    """One page of a caller's sessions."""
+
+    data: list[Session]
+    next_page_token: str | None = Field(description="Asks for the next page; null at the end.")
+
+
+class AcceptedInput(Model):
+    """Which parts a message to the agent may have."""
+
+    text: bool = True
+    images: bool = True
+    files: bool = False
+
+
+class Credential(Model):
+    """A credential that opens the channel, as `Authorization: Bearer …`."""
+
+    type: Literal["agent_key"] = "agent_key"
+
+
+class Links(Model):
+    """Where to go on."""
+
+    sessions: str
+
+
+class AgentCard(Model):
+    """What a caller learns of an agent."""
+
+    name: str
+    description: str | None = None
+    streaming: bool = True
+    input: AcceptedInput = AcceptedInput()
+    auth: list[Credential] = Field(description="Empty where no credential is asked for.")
+    conversation_starters: list[str] = Field(default_factory=list)
+    links: Links
+
+
+async def _agent(channel: Channel, runtime: TheRuntime) -> Agent:
+    agents = runtime.registry.agents
+    if is_id(channel, "agent"):
+        return await agents.get(channel)
+    if len(channel) > LONGEST_NAME:
+        raise AgentNotFound("No agent has so long a name")
+    return await agents.get_by_name(channel)
+
+
+TheAgent = Annotated[Agent, Depends(_agent)]
+
+
+async def _caller(agent: TheAgent, end_user: EndUser = None) -> Caller:
+    return Caller(agent.id, end_user)
+
+
+TheCaller = Annotated[Caller, Depends(_caller)]
+
+
+async def _own_session(request: Request, caller: TheCaller) -> Session:
+    session_id = id_of(request, "session")
+    session = await runtime_of(request).registry.sessions.get(session_id)
+    if not caller.owns(session):
+        # The same as for one that is not there: others are not to learn that it is.
+        raise SessionNotFound(f"Session {session_id} not found")
+    return session
+
+
+OwnSession = Annotated[Session, Depends(_own_session)]
+
+
+async def get_card(request: Request, agent: TheAgent) -> AgentCard:
+    """Read what the agent is, what it takes and which credentials open its channel."""
+    asks_for_keys = request.app.state.settings.auth == "api_keys"
+    return AgentCard(
+        name=agent.display_name or agent.name,
+        description=agent.description,
+        auth=[Credential()] if asks_for_keys else [],
+        links=Links(sessions=f"{SDK.prefix}/channels/{agent.id}/sessions"),
+    )
+
+
+async def create_session(request: Request, caller: TheCaller) -> Response:
+    """Create a session of the caller."""
+    wanted = await read_body(request, ChannelSessionInput, NOTHING)
+    key = await read_key(request, str(caller))
+    create = runtime_of(request).registry.sessions.create
+    of_agent = SessionInput(agent_id=caller.agent_id, title=wanted.title)
+    return answer(await create(of_agent, key, end_user=caller.end_user))
+
+
+async def list_sessions(
+    caller: TheCaller,
+    runtime: TheRuntime,
+    limit: Limit = DEFAULT_LIMIT,
+    page_token: PageToken = None,
+) -> Response:
+    """List the caller's sessions, newest first."""
+    query = ListQuery(caller=caller, older_than=_place(page_token), limit=limit)
+    page = await runtime.registry.sessions.list(query)
+    has_more = page.total > len(page.data)
+    # Not left out at the end: callers look it up.
+    token = _token(page.data[-1]) if has_more else None
+    shown = {"data": [session.wire() for session in page.data], "next_page_token": token}
+    return Response(orjson.dumps(shown), media_type="application/json")
+
+
+def _token(last: Session) -> str:
+    return f"{parse_time(last.created_at)}.{last.id}"
+
+
+def _place(token: str | None) -> tuple[int, str] | None:
+    if token is None:
+        return None
+    ms, _, session_id = token.partition(".")
+    return int(ms), session_id
+
+
+async def get_session(session: OwnSession, runtime: TheRuntime) -> ChannelSession:
+    """Read a session of the caller, with what it waits for people to say."""
+    shown = ChannelSession.model_validate(dict(session))
+    if session.status != "waitingfortoolresults":
+        return shown
+    log = await runtime.registry.sessions.events(session.id, EventQuery())
+    turn = fold(session.id, log).turn
+    if turn is not None:
+        shown.pending_questions += [
+            PendingQuestions(
+                tool_call_id=call_id,
+                questions=turn.pending[call_id].arguments["questions"],
+                expires_at=format_time(asked.due_ms),
+            )
+            for call_id, asked in turn.asked.items()
+            if turn.pending[call_id].name == ASK_USER
+        ]
+        shown.pending_approvals += [
+            PendingApproval(
+                tool_call_id=call_id,
+                tool_name=turn.pending[call_id].name,
+                arguments=turn.pending[call_id].arguments,
+                expires_at=format_time(asked.due_ms),
+            )
+            for call_id, asked in turn.held.items()
+        ]
+    return shown
+
+
+def add_routes(router: APIRouter, face: Face) -> None:
+    """Add the routes of channels to the SDK's face."""
+    if face is not SDK:
+        return
+    at_sessions, at_session = f"{PATH}/sessions", f"{PATH}/sessions/{{session_id}}"
+    router.get(PATH, name="get_card")(get_card)
+    router.get(at_sessions, name="list_channel_sessions", response_model=ChannelSessions)(
+        listing(face, list_sessions)
+    )
+    router.post(
+        at_sessions,
+        name="create_channel_session",
+        status_code=201,
+        response_model=Session,
+        openapi_extra=document(
+            ChannelSessionInput, {"titled": {"title": "First talk"}}, is_required=False
+        ),
+    )(create_session)
+    own = [Depends(_own_session)]
+    router.get(
+        at_session,
+        name="get_channel_session",
+        openapi_extra={"parameters": [id_parameter("session")]},
+    )(get_session)
+    router.post(
+        f"{at_session}/messages",
+        name="send_channel_message",
+        status_code=201,
+        response_model=Message,
+        dependencies=own,
+        openapi_extra=document(SendMessage, {"message": MESSAGE}, ids=["session"]),
+    )(send_message)
+    router.post(f"{at_session}/cancel", name="cancel_channel_session", dependencies=own)(
+        cancel_session
+    )
+    router.post(
+        f"{at_session}/question-answers", name="answer_channel_questions", dependencies=own
+    )(answer_questions)
+    router.post(f"{at_session}/tool-approvals", name="decide_channel_tool_calls", dependencies=own)(
+        decide_tool_calls
+    )
+    of_sessions = APIRouter(
+        dependencies=own,
+        route_class=router.route_class,
+        generate_unique_id_function=lambda route: f"{face.operation_id(route)}_of_channel",
+    )
+    events.add_routes(of_sessions, face)
+    router.include_router(of_sessions, prefix=PATH)
