@@ -23,11 +23,11 @@ from everruns.api.tool_results import answer_questions, decide_tool_calls
 from everruns.domain.agents import Agent
 from everruns.domain.base import KIB, Model, Name
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.questions import are_questions
 from everruns.domain.sessions import Caller, Session, SessionInput
-from everruns.domain.state import fold
+from everruns.domain.state import OpenTurn, fold
 from everruns.errors import AgentNotFound, SessionNotFound
 from everruns.ids import format_time, is_id, parse_time
-from everruns.runtime.waiting import ASK_USER
 from everruns.storage.base import EventQuery, ListQuery
 
 LONGEST_NAME = 2 * KIB
@@ -205,26 +205,30 @@ async def get_session(session: OwnSession, runtime: TheRuntime) -> ChannelSessio
         return shown
     log = await runtime.registry.sessions.events(session.id, EventQuery())
     turn = fold(session.id, log).turn
-    if turn is not None:
-        shown.pending_questions += [
+    return shown if turn is None else shown.model_copy(update=_pending(turn))
+
+
+def _pending(turn: OpenTurn) -> dict[str, Any]:
+    return {
+        "pending_questions": [
             PendingQuestions(
                 tool_call_id=call_id,
                 questions=turn.pending[call_id].arguments["questions"],
                 expires_at=format_time(asked.due_ms),
             )
             for call_id, asked in turn.asked.items()
-            if turn.pending[call_id].name == ASK_USER
-        ]
-        shown.pending_approvals += [
+            if are_questions(turn.pending[call_id])
+        ],
+        "pending_approvals": [
             PendingApproval(
                 tool_call_id=call_id,
                 tool_name=turn.pending[call_id].name,
                 arguments=turn.pending[call_id].arguments,
-                expires_at=format_time(asked.due_ms),
+                expires_at=format_time(held.due_ms),
             )
-            for call_id, asked in turn.held.items()
-        ]
-    return shown
+            for call_id, held in turn.held.items()
+        ],
+    }
 
 
 def add_routes(router: APIRouter, face: Face) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from everruns.capabilities.base import Capability
+from everruns.domain.questions import ASK_USER as ASK_USER_TOOL
 from everruns.domain.questions import problem_with, result_of_silence
 from everruns.domain.tools import ToolDefinition
 from everruns.tools.asked import AskedTool
@@ -73,7 +74,7 @@ PARAMETERS: dict[str, Any] = {
 ask_user = AskedTool(
     definition=ToolDefinition(
         type="builtin",
-        name="ask_user",
+        name=ASK_USER_TOOL,
         description="Ask the user one to four questions and wait for the answers.",
         parameters=PARAMETERS,
         policy="client_side",

@@ -6,11 +6,14 @@ Source: docs/contract.md, "Questions".
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from everruns.domain.base import KIB, Model, max_bytes
 from everruns.domain.sessions import SessionStatus
+from everruns.domain.tools import ToolCall
 from everruns.errors import InvalidRequest
+
+ASK_USER = "ask_user"
 
 Words = Annotated[str, Field(min_length=1), max_bytes(10 * KIB)]
 Identity = Annotated[str, Field(min_length=1, max_length=64)]
@@ -67,6 +70,16 @@ class Answered(Model):
     status: Literal["answered", "declined"]
     answered_by: Literal["user"] = "user"
     session_status: SessionStatus
+
+
+def are_questions(call: ToolCall) -> bool:
+    """Tell whether a call asks the user, and is no client's own tool of the same name."""
+    if call.name != ASK_USER:
+        return False
+    try:
+        return bool(Questions.model_validate(call.arguments).questions)
+    except ValidationError:
+        return False
 
 
 def problem_with(arguments: dict[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from everruns.domain.approvals import ToolApprovals
 from everruns.domain.events import EventType, NewEvent
-from everruns.domain.questions import QuestionAnswers, result_of
+from everruns.domain.questions import QuestionAnswers, are_questions, result_of
 from everruns.domain.sessions import SessionStatus
 from everruns.domain.state import Asked, OpenTurn, SessionState, turn_context
 from everruns.domain.tools import ToolCall, ToolResult, ToolResults
@@ -29,7 +29,6 @@ _NAMES: Mapping[type[Given], str] = {
 }
 
 MILLISECONDS = 1000
-ASK_USER = "ask_user"
 REJECTED = "The user rejected this call. Do not make it again; ask how to go on."
 NOT_APPROVED = "The user did not allow this call in time, so it was not run."
 DISCARDED = "Not answered: the user sent a message instead."
@@ -146,8 +145,8 @@ def _replied(
     state: SessionState, turn: OpenTurn, given: QuestionAnswers, now: int
 ) -> list[NewEvent]:
     for call in turn.pending.values():
-        is_question = call.name == ASK_USER and call.id in turn.asked
-        if is_question and given.tool_call_id in {None, call.id}:
+        is_open = call.id in turn.asked and are_questions(call)
+        if is_open and given.tool_call_id in {None, call.id}:
             result = ToolResult(tool_call_id=call.id, result=result_of(call.arguments, given))
             return [_answer(turn, result, now)]
     raise not_waiting(state.session_id, given)
