@@ -90,6 +90,20 @@ async def test_events_are_listed_by_every_filter(everruns: Everruns, talk: Sessi
         assert await everruns.events.list(talk.id, **nothing) == []
 
 
+async def test_a_tool_is_answered_as_soon_as_the_answer_calls_for_it(
+    everruns: Everruns, acting: str
+):
+    session = await everruns.sessions.create(model_id=acting, tools=[OPEN_DOOR])
+    await everruns.messages.create(session.id, "Open the door.")
+
+    said = (await follow(everruns, session.id, "output.message.completed"))[-1]
+    results = [ContentPart.make_tool_result(call.id, {"open": True}) for call in said.tool_calls()]
+    answered = await everruns.messages.create_tool_results(session.id, results)
+
+    assert (len(results), answered.accepted) == (1, 1)
+    await follow(everruns, session.id, "turn.completed")
+
+
 async def test_a_tool_of_the_client_is_answered_by_it(everruns: Everruns, acting: str):
     session = await everruns.sessions.create(model_id=acting, tools=[OPEN_DOOR])
     await everruns.messages.create(session.id, "Open the door.")
