@@ -1,6 +1,6 @@
 """Routes of budgets; only the SDK's face has them.
 
-Source: docs/sdk.md, "Budgets".
+Source: docs/sdk.md, "Spending".
 """
 
 from collections.abc import Sequence

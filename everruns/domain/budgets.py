@@ -4,7 +4,7 @@ What is left is derived and never counted by hand: the limit, less the sum of th
 has one entry for each answer of a model and each top-up; the id of an answer's entry is made of the
 budget and of the answer's place in its log, so that one recorded twice is one.
 
-Source: docs/sdk.md, "Budgets".
+Source: docs/sdk.md, "Spending".
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -115,14 +115,14 @@ class SqlBudgets:
             return
         c = sessions.c
         of_events = c.id.in_({event.session_id for event in events})
-        rows = connection.execute(select(c.id, c.agent_id).where(of_events)).tuples().all()
+        rows = connection.execute(select(c.id, c.agent_id).where(of_events)).all()
         subjects = {subject for row in rows for subject in row if subject in self._budgeted}
         if not subjects:
             return
         concerned = and_(budgets.c.subject_id.in_(subjects), _IN_FORCE)
         documents = connection.execute(select(budgets.c.document).where(concerned)).scalars()
         in_force = [Budget.model_validate_json(document) for document in documents]
-        agents = dict(rows)
+        agents = {row.id: row.agent_id for row in rows}
         _enter(connection, charges(events, in_force, agents))
 
     def _delete_budgets(self, connection: Connection, session_id: str) -> None:
