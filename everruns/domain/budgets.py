@@ -30,7 +30,7 @@ Currency = Annotated[
     BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
 ]
 SubjectId = Annotated[str, Field(pattern=r"^(session|agent)_[0-9a-f]{32}$")]
-Amount = Annotated[float, Number, Field(ge=0, le=MAX_AMOUNT)]
+Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT), Number]
 Metadata = Annotated[dict[str, Any], Field(max_length=100)]
 SetStatus = Literal["active", "paused", "disabled"]
 
@@ -59,7 +59,7 @@ class BudgetPatch(Model):
 class TopUp(Model):
     """What is added to a budget."""
 
-    amount: Annotated[float, Number, Field(gt=0, le=MAX_AMOUNT)]
+    amount: Annotated[float, Field(gt=0, le=MAX_AMOUNT), Number]
     description: Description | None = None
 
 
@@ -118,6 +118,7 @@ class BudgetCheck(Model):
 
     Attributes:
         action: ``continue``; ``warn`` beyond a soft limit; ``pause`` or ``stop`` where turns end.
+        error_code: With which they end, as ``turn.failed`` shows it.
     """
 
     action: Literal["continue", "warn", "pause", "stop"]
@@ -165,11 +166,11 @@ class Standing:
                 "stop",
                 f"{name} is exhausted: of {budget.limit:.12g} {budget.currency} nothing is left. "
                 + advice,
-                "BUDGET_EXHAUSTED",
+                "budget_exhausted",
             )
         if budget.status == "paused":
             return self._says(
-                "pause", f"{name} is paused. Resume it, then send a message.", "BUDGET_PAUSED"
+                "pause", f"{name} is paused. Resume it, then send a message.", "budget_paused"
             )
         if budget.soft_limit is not None and self.spent > exact(budget.soft_limit):
             return self._says(

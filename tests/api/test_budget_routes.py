@@ -123,9 +123,9 @@ async def test_answers_are_charged_and_an_exhausted_budget_stops_the_turn(
     assert (warned["action"], warned["budget_id"]) == ("warn", budget["id"])
     await client.patch(f"{BUDGETS}/{budget['id']}", json={"limit": spent})
     stopped = await said("again")
-    assert (stopped["action"], stopped["error_code"]) == ("stop", "BUDGET_EXHAUSTED")
+    assert (stopped["action"], stopped["error_code"]) == ("stop", "budget_exhausted")
     failed = (await client.get(f"{path}/events?types=turn.failed")).json()["data"]
-    assert failed[-1]["data"]["error_code"] == "BUDGET_EXHAUSTED"
+    assert failed[-1]["data"]["error_code"] == "budget_exhausted"
 
 
 async def test_a_paused_budget_is_resumed_with_its_session(

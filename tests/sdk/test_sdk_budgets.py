@@ -58,11 +58,11 @@ async def test_a_turn_beyond_the_budget_fails_and_goes_on_after_a_top_up(
     await everruns.budgets.update(budget.id, limit=entry.amount)
     assert (await everruns.budgets.get(budget.id)).status == "exhausted"
     assert (await everruns.sessions.budget_check(talk.id)).action == "stop"
-    assert await said(everruns, talk, "Once more.") == ["BUDGET_EXHAUSTED"]
+    assert await said(everruns, talk, "Once more.") == ["budget_exhausted"]
 
     topped = await everruns.budgets.top_up(budget.id, 500, description="more")
     assert (topped.balance, topped.status) == (500, "active")
-    assert await said(everruns, talk, "Now?") == ["BUDGET_EXHAUSTED"]
+    assert await said(everruns, talk, "Now?") == ["budget_exhausted"]
     newest, *others = await everruns.budgets.ledger(budget.id)
     assert (await everruns.budgets.get(budget.id)).balance == 500 - newest.amount
     assert await everruns.budgets.ledger(budget.id, limit=2, offset=1) == others
@@ -82,7 +82,7 @@ async def test_paused_budgets_are_resumed_with_their_session(
     everruns: Everruns, talk: Session, budget: Budget
 ):
     await everruns.budgets.update(budget.id, status="paused")
-    assert await said(everruns, talk, "Again.") == ["BUDGET_PAUSED"]
+    assert await said(everruns, talk, "Again.") == ["budget_paused"]
 
     resumed = await everruns.sessions.resume(talk.id)
     assert (resumed.session_id, resumed.resumed_budgets) == (talk.id, 1)

@@ -77,7 +77,7 @@ def test_a_budget_says_what_may_come_next(spent, fields, action, status):
 def test_whoever_is_stopped_learns_by_which_budget():
     said = standing(12, number=7).check
 
-    assert (said.error_code, said.budget_id, said.balance) == ("BUDGET_EXHAUSTED", "budget_7", -2)
+    assert (said.error_code, said.budget_id, said.balance) == ("budget_exhausted", "budget_7", -2)
     assert "budget_7" in (said.message or "")
     assert said.error_fields == {
         "budget_id": "budget_7",
@@ -85,7 +85,7 @@ def test_whoever_is_stopped_learns_by_which_budget():
         "limit": 10,
         "currency": "tokens",
     }
-    assert standing(status="paused").check.error_code == "BUDGET_PAUSED"
+    assert standing(status="paused").check.error_code == "budget_paused"
 
 
 def test_without_budgets_all_goes_on():
