@@ -32,6 +32,7 @@ class RemoteRegistry:
         self.providers = Remote(line, "providers", REGISTRY_PATIENCE_S)
         self.sessions = Remote(line, "sessions", REGISTRY_PATIENCE_S)
         self.workspaces = Remote(line, "workspaces", REGISTRY_PATIENCE_S)
+        self.budgets = Remote(line, "budgets", REGISTRY_PATIENCE_S)
         self._registry = Remote(line, "registry", REGISTRY_PATIENCE_S)
 
     def __getattr__(self, method: str) -> Any:

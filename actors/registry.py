@@ -100,6 +100,7 @@ class RegistryActor(Callee):
             "providers": registry.providers,
             "sessions": registry.sessions,
             "workspaces": registry.workspaces,
+            "budgets": registry.budgets,
             "local_model": LocalModel(),
         }
         keep_what_is_there()

@@ -183,9 +183,9 @@ class Remote:
 def _harmless_twice(method: str, args: tuple[Any, ...]) -> bool:
     """Tell whether a call whose outcome is unknown may be made again.
 
-    All may but those that create something under a new id, unless an idempotency key tells a
-    repeated one, and those that need something not to be there that they have put there.
+    All may but those that create or add something under a new id, unless an idempotency key tells
+    a repeated one, and those that need something not to be there that they have put there.
     """
-    if method in {"create_file", "move_file", "copy_file"}:
+    if method in {"create_file", "move_file", "copy_file", "top_up"}:
         return False
     return method not in {"create", "add"} or (len(args) > 1 and args[1] is not None)

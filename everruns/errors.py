@@ -126,6 +126,12 @@ class WorkspaceNotFound(NotFound):
     code = "WORKSPACE_NOT_FOUND"
 
 
+class BudgetNotFound(NotFound):
+    """No budget has this id."""
+
+    code = "BUDGET_NOT_FOUND"
+
+
 class FileNotFound(NotFound):
     """A workspace has no file or directory at this path."""
 
@@ -235,6 +241,18 @@ class MaxIterations(TurnFailure):
     """The turn made as many model calls as its agent allows."""
 
     code = "MAX_ITERATIONS"
+
+
+class BudgetExhausted(TurnFailure):
+    """Nothing is left of a budget of the session or its agent."""
+
+    code = "BUDGET_EXHAUSTED"
+
+
+class BudgetPaused(TurnFailure):
+    """A budget of the session or its agent is paused."""
+
+    code = "BUDGET_PAUSED"
 
 
 class TurnCrashed(TurnFailure):

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from everruns.api import (
     agent_documents,
     agents,
+    budgets,
     channels,
     events,
     harnesses,
@@ -54,6 +55,7 @@ ROOMS = (
     harnesses,
     workspace_files,
     workspaces,
+    budgets,
     not_implemented,
 )
 

@@ -54,6 +54,7 @@ TAGS = {
     "harnesses": "What sessions run in.",
     "workspaces": "What holds the files of sessions.",
     "workspace_files": "The files of a workspace, which sessions see as their own.",
+    "budgets": "How much sessions and agents may spend.",
     "health": "Whether the server lives and can serve.",
 }
 ERROR: dict[str, Any] = {

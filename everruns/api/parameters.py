@@ -24,6 +24,7 @@ HarnessId = Annotated[str, Path(pattern=r"^harness_[0-9a-f]{32}$", description="
 WorkspaceId = Annotated[
     str, Path(pattern=r"^workspace_[0-9a-f]{32}$", description="Id of a workspace.")
 ]
+BudgetId = Annotated[str, Path(pattern=r"^budget_[0-9a-f]{32}$", description="Id of a budget.")]
 
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many to pass over.")]
 Limit = Annotated[

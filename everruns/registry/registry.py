@@ -7,6 +7,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.llm import ProviderAccount, ProviderInput, ProviderPatch
 from everruns.errors import Unavailable
 from everruns.registry.agents import Agents
+from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
@@ -25,21 +26,24 @@ class Configuration:
         revision: The state of agents and providers that this is (see ``Revision``).
         agent: The session's agent, archived or not; ``None`` for a session without one.
         accounts: Every provider with its key.
+        has_budget: Whether budgets are in force for the agent.
     """
 
     revision: int
     agent: Agent | None
     accounts: list[ProviderAccount]
+    has_budget: bool = False
 
 
 class Registry:
-    """Agents, providers, sessions, workspaces and placement over one store.
+    """Agents, providers, sessions, workspaces, budgets and placement over one store.
 
     Attributes:
         agents: The agents.
         providers: The providers and their models.
         sessions: The sessions, their logs and where they are placed.
         workspaces: The workspaces and their files.
+        budgets: The budgets and their ledgers.
         placement: Which host holds which session.
     """
 
@@ -51,6 +55,7 @@ class Registry:
         self.agents = Agents(self._database, self.providers, capabilities, self._revision)
         self.sessions = Sessions(self._database, self.agents, placement, self._revision)
         self.workspaces = Workspaces(self._database)
+        self.budgets = Budgets(self._database, self._revision)
 
     async def seed(self, settings: Settings, *, has_local_model: bool) -> None:
         """Add the providers that a first start should find.
@@ -82,7 +87,8 @@ class Registry:
         """Return what turns of an agent's sessions need; for session hosts alone."""
         revision = self._revision.number
         agent = await self.agents.find(agent_id) if agent_id else None
-        return Configuration(revision, agent, await self.providers.accounts())
+        has_budget = self._database.store.is_budgeted(agent_id)
+        return Configuration(revision, agent, await self.providers.accounts(), has_budget)
 
     async def ready(self) -> None:
         """Return when the store answers and a host can hold sessions.

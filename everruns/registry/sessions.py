@@ -38,20 +38,29 @@ class LoadedSession:
         revision: The revision now.
         lost_with: How many open turns, this session's included, lost their host with it; 0 if the
             session comes from no host that was lost.
+        is_budgeted: Whether budgets are in force for the session itself.
     """
 
     session: Session
     events: Sequence[Event]
     revision: int
     lost_with: int = 0
+    is_budgeted: bool = False
 
 
 @dataclass(frozen=True)
 class Appended:
-    """The answer to a batch of appends: one verdict each, and the revision now."""
+    """The answer to a batch of appends.
+
+    Attributes:
+        verdicts: One for each append.
+        revision: The revision now.
+        budgeted: The sessions among them for which budgets of their own are in force now.
+    """
 
     verdicts: Sequence[Verdict]
     revision: int
+    budgeted: frozenset[str] = frozenset()
 
 
 async def _no_relief(_host: str) -> int:
@@ -240,7 +249,10 @@ class Sessions:
         for append in appends:
             self._new.pop(append.session_id, None)
         verdicts = await self._log.append_all([(host, append) for append in appends])
-        return Appended(verdicts, self._revision.number)
+        budgeted = frozenset(
+            append.session_id for append in appends if self._store.is_budgeted(append.session_id)
+        )
+        return Appended(verdicts, self._revision.number, budgeted)
 
     async def _commit(self, batch: Sequence[tuple[str, Append]]) -> Sequence[Verdict]:
         """Store the appends of those who own their session.
@@ -274,7 +286,8 @@ class Sessions:
             self._placement.release(session_id, host)
             raise
         lost_with = self._lost_with.pop(session_id, 0)
-        return LoadedSession(session, events, self._revision.number, lost_with)
+        is_budgeted = self._store.is_budgeted(session_id)
+        return LoadedSession(session, events, self._revision.number, lost_with, is_budgeted)
 
     async def _load(self, session_id: str) -> tuple[Session, Sequence[Event]]:
         if new := self._new.pop(session_id, None):

@@ -1,12 +1,13 @@
 """The environment of turns: agents, providers and tools as a host knows them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from everruns.capabilities.base import Capabilities
 from everruns.domain.llm import ProviderAccount
+from everruns.errors import BudgetExhausted, BudgetPaused
 from everruns.providers.base import Driver
 from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
@@ -60,17 +61,43 @@ class Environment:
         self._connections = Connections()
         self._revision = 0
         self._configurations: dict[str | None, Configuration] = {}
+        # Sessions here that have budgets of their own, as the registry said last.
+        self._budgeted: set[str] = set()
         self._drivers: dict[str, tuple[ProviderAccount, Driver]] = {}
 
     async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
         """Store events in the registry; see ``Sessions.append``."""
         appended = await self._registry.sessions.append(appends, host)
         self.heed(appended.revision)
+        self.heed_budgets([append.session_id for append in appends], appended.budgeted)
         return appended.verdicts
 
     def heed(self, revision: int) -> None:
         """Take note of the revision that the registry is at."""
         self._revision = max(self._revision, revision)
+
+    def heed_budgets(self, session_ids: Collection[str], budgeted: Collection[str]) -> None:
+        """Take note of which of some sessions have budgets of their own."""
+        self._budgeted.difference_update(session_ids)
+        self._budgeted.update(budgeted)
+
+    async def check_budgets(self, session: LiveSession) -> None:
+        """Return if the budgets of a session and its agent allow the next model call.
+
+        The registry is asked only where there are any.
+
+        Raises:
+            BudgetExhausted: Nothing is left of one.
+            BudgetPaused: One is paused.
+        """
+        configuration = await self._configuration(session.resource.agent_id)
+        if not configuration.has_budget and session.id not in self._budgeted:
+            return
+        check = await self._registry.budgets.check_session(session.id)
+        if check.action == "stop":
+            raise BudgetExhausted(check.message or "A budget is exhausted.")
+        if check.action == "pause":
+            raise BudgetPaused(check.message or "A budget is paused.")
 
     async def context(self, session: LiveSession) -> TurnContext:
         """Return the context of a session's next step.

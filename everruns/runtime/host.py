@@ -199,6 +199,7 @@ class SessionHost:
     async def _load(self, session_id: str) -> LiveSession:
         loaded = await self._registry.sessions.load(session_id, self.name)
         self.environment.heed(loaded.revision)
+        self.environment.heed_budgets((), [session_id] if loaded.is_budgeted else ())
         session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
         self._run(session)
         return session
@@ -242,6 +243,7 @@ class SessionHost:
         """Forget a session that was closed, so that it can be placed and loaded anew."""
         if _finished(self._sessions.get(session.id)) is session:
             del self._sessions[session.id]
+            self.environment.heed_budgets([session.id], ())
             await self._registry.sessions.release(session.id, self.name)
 
     @property

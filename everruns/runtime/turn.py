@@ -117,6 +117,7 @@ class Turn:
                 "a message to go on, or raise max_iterations."
             )
         session = self._session
+        await self._environment.check_budgets(session)
         driver = await self._environment.driver(context.account)
         # From here to the request nothing waits: the draft knows exactly what the model reads.
         draft = session.draft = Draft(new_id("message"), turn.id, session.state.sequence)

@@ -6,9 +6,11 @@ is one transaction: all of it is durable when the call returns, or none of it ha
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from everruns.domain.agents import Agent
+from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Caller, Session, SessionSummary
@@ -111,8 +113,50 @@ class StoredFile:
 Verdict = EverrunsError | None
 
 
-class Store(Protocol):
-    """Keeps agents, providers, sessions with their event logs, and workspaces with their files.
+class BudgetStore(Protocol):
+    """Keeps budgets and their ledgers.
+
+    Whatever stores a model's answer (``Store.append``) enters it in the ledgers of the budgets that
+    it concerns, in the same transaction: an answer is charged once, if it is stored, and never
+    else. What was acknowledged before a budget was put is not charged to it, what comes after is.
+    """
+
+    def put_budget(self, budget: Budget) -> None:
+        """Store a budget, replacing the one with its id."""
+        ...
+
+    def find_budget(self, budget_id: str) -> Budget | None:
+        """Return a budget, disabled ones too."""
+        ...
+
+    def list_budgets(
+        self,
+        subject_type: str | None = None,
+        subject_ids: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> list[Budget]:
+        """Return the budgets in force, newest first; ``None`` is any subject."""
+        ...
+
+    def is_budgeted(self, subject_id: str | None) -> bool:
+        """Tell whether budgets are in force for a subject. Answers from memory, at once."""
+        ...
+
+    def put_ledger_entry(self, entry: LedgerEntry) -> None:
+        """Store an entry of a ledger; one that is there already stays as it is."""
+        ...
+
+    def list_ledger(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
+        """Return entries of a budget's ledger, newest first."""
+        ...
+
+    def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
+        """Return the sum of each ledger that has entries, with all that was acknowledged."""
+        ...
+
+
+class Store(BudgetStore, Protocol):
+    """Keeps agents, providers, sessions with their event logs, workspaces with files, and budgets.
 
     Every method may raise ``StoreUnavailable``: nothing was stored or read; the same call may
     succeed later.
@@ -176,7 +220,8 @@ class Store(Protocol):
     def delete_session(self, session_id: str) -> bool:
         """Delete a session and all that is kept of it; return whether it was there.
 
-        The files of its workspace go too, unless that is one that was put here.
+        The files of its workspace go too, unless that is one that was put here, and so do its own
+        budgets; what it was charged to others stays there.
         """
         ...
 

@@ -8,13 +8,15 @@ database lacks.
 """
 
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from threading import Condition, Lock, Thread
 
 import structlog
 from sqlalchemy import Engine
 
+from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session
 from everruns.errors import EverrunsError, StoreUnavailable
@@ -180,6 +182,23 @@ class JournaledStore(SqlStore):
                 self._journal.settle()
             self._logs.pop(session_id, None)
             return super().delete_session(session_id)
+
+    def put_budget(self, budget: Budget) -> None:
+        """Store a budget, replacing the one with its id."""
+        with self._appending:
+            # What came before is none of its business, and charged where the old one said so.
+            self._bring_all()
+            super().put_budget(budget)
+
+    def list_ledger(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
+        """Return entries of a budget's ledger, newest first."""
+        self._bring_all()
+        return super().list_ledger(budget_id, offset, limit)
+
+    def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
+        """Return the sum of each ledger that has entries."""
+        self._bring_all()
+        return super().ledger_totals(budget_ids)
 
     def _bring(self, session_id: str) -> None:
         _, number = self._logs.get(session_id, (0, 0))

@@ -19,6 +19,7 @@ from everruns.storage.base import (
     StoredFile,
     Verdict,
 )
+from everruns.storage.memory_budgets import MemoryBudgets
 from everruns.storage.verdicts import judge
 from everruns.tools.base import File
 
@@ -40,10 +41,11 @@ class _StoredSession:
         self.events += append.events
 
 
-class MemoryStore:
+class MemoryStore(MemoryBudgets):
     """Keeps everything in dictionaries behind one lock; implements ``Store``."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = Lock()
         self._agents: dict[str, Agent] = {}
         self._providers: dict[str, ProviderAccount] = {}
@@ -144,6 +146,7 @@ class MemoryStore:
             stored = self._sessions.pop(session_id, None)
             if stored is None:
                 return False
+            self._delete_budgets(session_id)
             workspace_id = stored.session.workspace_id
             if workspace_id not in self._workspaces:
                 self._files = {
@@ -180,6 +183,9 @@ class MemoryStore:
             verdicts, accepted = judge(appends, lengths, self._bodies)
             for append in accepted:
                 self._sessions[append.session_id].take(append)
+            self._charge(
+                accepted, {found: self._sessions[found].session.agent_id for found in lengths}
+            )
             return verdicts
 
     def _bodies(self, session_id: str, first: int, last: int) -> list[bytes]:

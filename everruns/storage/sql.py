@@ -26,6 +26,7 @@ from everruns.storage.file_statements import (
     select_files,
 )
 from everruns.storage.newest import NewestSessions
+from everruns.storage.sql_budgets import SqlBudgets
 from everruns.storage.statements import (
     advance_sessions,
     contains,
@@ -46,7 +47,7 @@ from everruns.storage.verdicts import first_of_each_session, judge
 from everruns.tools.base import File
 
 
-class SqlStore:
+class SqlStore(SqlBudgets):
     """Keeps everything in a database; implements ``Store``.
 
     Args:
@@ -56,8 +57,7 @@ class SqlStore:
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._transactions = Transactions(engine)
-        self._reading = self._transactions.reading
-        self._writing = self._transactions.writing
+        super().__init__(self._transactions)
         self._cipher = cipher
         self._newest = NewestSessions()
 
@@ -170,9 +170,11 @@ class SqlStore:
                 return False
             connection.execute(delete(events).where(events.c.session_id == session_id))
             connection.execute(delete(receipts).where(receipts.c.resource_id == session_id))
+            self._delete_budgets(connection, session_id)
             shared = select(workspaces.c.id).where(workspaces.c.id == workspace_id)
             if connection.execute(shared).first() is None:
                 delete_all_files(connection, workspace_id)
+        self._budgeted.discard(session_id)
         return True
 
     def unfinished_sessions(self, now_ms: int | None = None) -> list[str]:
@@ -197,7 +199,7 @@ class SqlStore:
         with self._writing() as connection:
             advanced = advance_sessions(connection, first)
             stored = {id(append) for append in first if append.session_id in advanced}
-            insert_events(connection, (append for append in appends if id(append) in stored))
+            self._store(connection, [append for append in appends if id(append) in stored])
             rest = [append for append in appends if id(append) not in stored]
             verdicts = iter(self._judge(connection, rest))
         return [None if id(append) in stored else next(verdicts) for append in appends]
@@ -215,8 +217,12 @@ class SqlStore:
         verdicts, accepted = judge(appends, lengths, stored)
         for append in accepted:
             advance_sessions(connection, [append])
-            insert_events(connection, [append])
+            self._store(connection, [append])
         return verdicts
+
+    def _store(self, connection: Connection, appends: Sequence[Append]) -> None:
+        insert_events(connection, appends)
+        self._charge(connection, appends)
 
     def log_lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
         """Return how many events the log of each session has, for those that exist."""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     RowMapping,
     Table,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 )
 
 from everruns.domain.agents import Agent
+from everruns.domain.budgets import Budget, LedgerEntry, exact
 from everruns.domain.events import Event
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
@@ -131,6 +133,30 @@ files = Table(
     PrimaryKeyConstraint("workspace_id", "path"),
     # As with events.
     Index("files_workspace_id", "workspace_id"),
+)
+
+# No index on what is updated, as with sessions: there are few budgets.
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("subject_type", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+# The amount is a decimal number, since sums of others depend on the order.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("budget_id", Text, nullable=False),
+    Column("amount", Numeric(38, 12), nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("ledger_budget_id", "budget_id"),
 )
 
 
@@ -276,3 +302,26 @@ def file_row(stored: StoredFile) -> Row:
 def file_of(row: RowMapping) -> File:
     """Return the file of a row, without content when the row was read without."""
     return File(**{name: value for name, value in row.items() if name != "workspace_id"})
+
+
+def budget_row(budget: Budget) -> Row:
+    """Return the row of a budget."""
+    return {
+        "id": budget.id,
+        "subject_type": budget.subject_type,
+        "subject_id": budget.subject_id,
+        "status": budget.status,
+        "created_at": budget.created_at,
+        "document": budget.model_dump_json(),
+    }
+
+
+def ledger_row(entry: LedgerEntry) -> Row:
+    """Return the row of an entry of a ledger."""
+    return {
+        "id": entry.id,
+        "budget_id": entry.budget_id,
+        "amount": exact(entry.amount),
+        "created_at": entry.created_at,
+        "document": entry.model_dump_json(),
+    }

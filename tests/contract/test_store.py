@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from threading import Event as Signal
 
@@ -10,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from everruns.domain.agents import Agent, CapabilityConfig
+from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
 from everruns.domain.sessions import Caller, Session, SessionSummary
@@ -120,6 +122,30 @@ def workspace(number: int, **fields: object) -> Workspace:
         "updated_at": time(number),
     }
     return Workspace.model_validate(defaults | fields)
+
+
+def budget(number: int, subject_id: str, **fields: object) -> Budget:
+    defaults = {
+        "id": f"budget_{number}",
+        "subject_type": subject_id.partition("_")[0],
+        "subject_id": subject_id,
+        "currency": "tokens",
+        "limit": 100,
+        "organization_id": "org_1",
+        "created_at": time(number),
+        "updated_at": time(number),
+    }
+    return Budget.model_validate(defaults | fields)
+
+
+def answer(number: int, place: int, tokens: int = 0, usd: float | None = None) -> Append:
+    """What stores an answer of a model with its usage."""
+    data = {
+        "message": {"id": f"message_{place}"},
+        "usage": {"output_tokens": tokens, "estimated_cost_usd": usd},
+    }
+    new = NewEvent(EventType.MESSAGE_CREATED, data, {"turn_id": "turn_1"})
+    return append(number, [new.at(f"session_{number:032x}", place, 1_800_000_000_000 + place)])
 
 
 def log(store: Store, number: int, **query: object) -> list[int]:
@@ -540,6 +566,101 @@ def test_files_are_exchanged_for_others(store: Store) -> None:
     store.exchange_files("w", {"/a", "/b"}, [file("/c", b"new"), file("/d", b"new")])
     left = store.list_files("w", "/", contents=True)
     assert [(found.path, found.content) for found in left] == [("/c", b"new"), ("/d", b"new")]
+
+
+# Budgets
+
+
+def test_budgets_in_force_are_listed_newest_first_by_subject(store: Store) -> None:
+    first, second = budget(1, "agent_1"), budget(2, "session_1", metadata={"a": [1.5]})
+    for stored in (first, second, budget(3, "agent_1", status="disabled")):
+        store.put_budget(stored)
+
+    assert store.list_budgets() == [second, first]
+    assert store.list_budgets(limit=1) == [second]
+    assert store.list_budgets("agent") == [first]
+    assert store.list_budgets(None, ["session_1", "session_2"]) == [second]
+    assert store.find_budget("budget_3") == budget(3, "agent_1", status="disabled")
+    assert store.find_budget("budget_4") is None
+    subjects = ("agent_1", "session_1", "session_2", None)
+    assert [store.is_budgeted(subject) for subject in subjects] == [True, True, False, False]
+
+
+def test_a_subject_is_budgeted_until_its_last_budget_is_disabled(store: Store) -> None:
+    told: list[bool] = []
+    for number, status in ((1, "active"), (2, "paused"), (1, "disabled"), (2, "disabled")):
+        store.put_budget(budget(number, "agent_1", status=status))
+        told.append(store.is_budgeted("agent_1"))
+
+    assert told == [True, True, True, False]
+
+
+def test_an_answer_is_charged_to_its_session_and_its_agent(store: Store) -> None:
+    for number in (1, 2):
+        store.insert_session(session(number))
+    store.put_budget(budget(1, "agent_1"))
+    store.put_budget(budget(2, session(1).id, currency="usd"))
+
+    store.append([answer(1, 1, 30, 0.1), answer(2, 1, 5, 0.3)])
+    store.append([answer(1, 2, 10, 0.2), answer(1, 3, 0)])
+
+    totals = store.ledger_totals(["budget_1", "budget_2", "budget_3"])
+    assert totals == {"budget_1": 45, "budget_2": Decimal("0.3")}
+    newest, oldest = store.list_ledger("budget_2", 0, 10)
+    assert (newest.amount, newest.ref_id, newest.session_id) == (0.2, "message_2", session(1).id)
+    assert store.list_ledger("budget_2", 1, 10) == [oldest]
+
+
+def test_an_answer_stored_twice_is_charged_once(store: Store) -> None:
+    store.insert_session(session(1))
+    store.put_budget(budget(1, "agent_1"))
+
+    for _ in range(3):
+        assert store.append([answer(1, 1, 7), answer(1, 1, 7)]) == [None, None]
+    assert store.append([answer(1, 1, 8)]) != [None]
+
+    assert store.ledger_totals(["budget_1"]) == {"budget_1": 7}
+
+
+def test_a_budget_is_charged_for_what_comes_while_it_is_in_force(store: Store) -> None:
+    store.insert_session(session(1))
+    store.append([answer(1, 1, 1)])
+    store.put_budget(budget(1, "agent_1"))
+    store.append([answer(1, 2, 2)])
+    store.put_budget(budget(1, "agent_1", status="disabled"))
+    store.append([answer(1, 3, 4)])
+    store.put_budget(budget(1, "agent_1", status="paused"))
+    store.append([answer(1, 4, 8)])
+
+    assert store.ledger_totals(["budget_1"]) == {"budget_1": 10}
+
+
+def test_an_entry_is_kept_as_it_was_put_first(store: Store) -> None:
+    entry = LedgerEntry(
+        id="ledger_1",
+        budget_id="budget_1",
+        amount=-0.1,
+        meter_source="top_up",
+        description="Ä☃",
+        created_at=time(1),
+    )
+    store.put_ledger_entry(entry)
+    store.put_ledger_entry(entry.model_copy(update={"amount": -5}))
+
+    assert store.list_ledger("budget_1", 0, 10) == [entry]
+    assert store.ledger_totals(["budget_1"]) == {"budget_1": Decimal("-0.1")}
+
+
+def test_a_deleted_session_takes_its_budgets_along_and_leaves_what_it_cost(store: Store) -> None:
+    store.insert_session(session(1))
+    for number, subject_id in ((1, "agent_1"), (2, session(1).id)):
+        store.put_budget(budget(number, subject_id))
+    store.append([answer(1, 1, 7)])
+    store.delete_session(session(1).id)
+
+    assert store.ledger_totals(["budget_1", "budget_2"]) == {"budget_1": 7}
+    assert store.find_budget("budget_2") is None
+    assert not store.is_budgeted(session(1).id)
 
 
 # The store itself

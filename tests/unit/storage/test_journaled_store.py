@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from everruns.domain.budgets import Budget
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
@@ -28,12 +29,15 @@ Answer = TypeVar("Answer")
 TIME = "2026-01-01T00:00:00.000Z"
 SESSIONS = [f"session_{number:032x}" for number in range(3)]
 MORE_SESSIONS = [f"session_{number:032x}" for number in range(3, 6)]
+AGENT = f"agent_{1:032x}"
+BUDGETS = ["budget_of_the_agent", "budget_of_a_session"]
 
 
 def session(session_id: str, end_user: str | None = None) -> Session:
     return Session(
         id=session_id,
         end_user=end_user,
+        agent_id=AGENT,
         harness_id="h",
         organization_id="o",
         workspace_id=session_id,
@@ -42,9 +46,30 @@ def session(session_id: str, end_user: str | None = None) -> Session:
     )
 
 
+def budget(budget_id: str, subject_id: str, status: str = "active") -> Budget:
+    return Budget.model_validate(
+        {
+            "id": budget_id,
+            "subject_type": subject_id.partition("_")[0],
+            "subject_id": subject_id,
+            "currency": "tokens",
+            "limit": 100,
+            "status": status,
+            "organization_id": "o",
+            "created_at": TIME,
+            "updated_at": TIME,
+        }
+    )
+
+
 def append(session_id: str, expected: int, count: int, text: str = "") -> Append:
+    """Every event is an answer of a model, and costs as many tokens as its place in the log."""
     events = [
-        NewEvent(EventType.TOOL_RESULT, {"text": text}, {}).at(session_id, place, place)
+        NewEvent(
+            EventType.MESSAGE_CREATED,
+            {"text": text, "message": {"id": f"m{place}"}, "usage": {"output_tokens": place}},
+            {},
+        ).at(session_id, place, place)
         for place in range(expected, expected + count)
     ]
     summary = SessionSummary(sequence=expected - 1 + count, preview=text, suspicion=len(text))
@@ -52,7 +77,10 @@ def append(session_id: str, expected: int, count: int, text: str = "") -> Append
 
 
 class Lives(RuleBasedStateMachine):
-    """Appends of all kinds, deletions, and lives that end before the database has everything."""
+    """Appends of all kinds, deletions, and lives that end before the database has everything.
+
+    Whatever happens, budgets are charged as in the store in memory: once for each stored answer.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,6 +91,7 @@ class Lives(RuleBasedStateMachine):
         self.store = open_store(self.folder)
         for session_id in SESSIONS:
             self.insert(session_id)
+        self.put_budget(BUDGETS[0], AGENT, "active")
 
     def make_folder(self) -> Path:
         raise NotImplementedError
@@ -97,6 +126,15 @@ class Lives(RuleBasedStateMachine):
     @rule(session_id=st.sampled_from(SESSIONS))
     def delete(self, session_id: str) -> None:
         assert self.store.delete_session(session_id) == self.memory.delete_session(session_id)
+
+    @rule(
+        budget_id=st.sampled_from(BUDGETS),
+        subject_id=st.sampled_from([AGENT, *SESSIONS]),
+        status=st.sampled_from(["active", "paused", "disabled"]),
+    )
+    def put_budget(self, budget_id: str, subject_id: str, status: str) -> None:
+        for store in (self.store, self.memory):
+            store.put_budget(budget(budget_id, subject_id, status))
 
     @precondition(lambda self: self.later)
     @rule()
@@ -155,6 +193,10 @@ class Lives(RuleBasedStateMachine):
             assert found == self.memory.read_events(session_id, query)
             assert self.store.find_session(session_id) == self.memory.find_session(session_id)
         assert self.store.list_sessions(ListQuery()) == self.memory.list_sessions(ListQuery())
+        assert self.store.ledger_totals(BUDGETS) == self.memory.ledger_totals(BUDGETS)
+        for budget_id in BUDGETS:
+            ledger = self.store.list_ledger(budget_id, 0, 1000)
+            assert ledger == self.memory.list_ledger(budget_id, 0, 1000)
 
     @invariant()
     def knows_how_long_logs_are(self) -> None:

@@ -1,0 +1,231 @@
+"""The budgets, and what is left of them.
+
+Nothing is charged here: the store does that with the answers it stores (``BudgetStore``). What is
+here adds up ledgers when somebody asks, so there is no count that a crash could leave wrong.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from everruns.domain.budgets import (
+    MAX_BUDGETS,
+    Budget,
+    BudgetCheck,
+    BudgetInput,
+    BudgetPatch,
+    BudgetShown,
+    LedgerEntry,
+    Standing,
+    TopUp,
+    check,
+)
+from everruns.errors import AgentNotFound, BudgetNotFound, Conflict, SessionNotFound
+from everruns.ids import DEFAULT_ORGANIZATION_ID, format_time, new_id, now_ms
+from everruns.registry.database import Database
+from everruns.registry.revision import Revision
+
+
+class Budgets:
+    """Creates, changes, lists, tops up and checks budgets."""
+
+    def __init__(self, database: Database, revision: Revision) -> None:
+        self._database = database
+        self._store = database.store
+        self._revision = revision
+
+    async def create(self, wanted: BudgetInput) -> BudgetShown:
+        """Create a budget, to which all is charged that its subject spends from now on.
+
+        Raises:
+            AgentNotFound: The subject is an agent that does not exist.
+            SessionNotFound: The subject is a session that does not exist.
+            Conflict: The subject has too many budgets.
+        """
+        now = format_time(now_ms())
+        budget = Budget.model_validate(
+            {
+                **dict(wanted),
+                "id": new_id("budget"),
+                "organization_id": DEFAULT_ORGANIZATION_ID,
+                "created_at": now,
+                "updated_at": now,
+            }
+        )
+        return self._changed(await self._database.write(self._create, budget))
+
+    def _create(self, budget: Budget) -> Standing:
+        subject_id = budget.subject_id
+        if budget.subject_type == "session":
+            if self._store.find_session(subject_id) is None:
+                raise SessionNotFound(f"Session {subject_id} not found")
+        elif self._store.find_agent(subject_id) is None:
+            raise AgentNotFound(f"Agent {subject_id} not found")
+        self._put(budget)
+        return self._standing(budget)
+
+    async def get(self, budget_id: str) -> BudgetShown:
+        """Return a budget, a disabled one too.
+
+        Raises:
+            BudgetNotFound: There is none with this id.
+        """
+        return (await self._database.read(self._get, budget_id)).shown
+
+    def _get(self, budget_id: str) -> Standing:
+        return self._standing(self._find(budget_id))
+
+    async def list(
+        self, subject_type: str | None, subject_id: str | None, limit: int
+    ) -> Sequence[BudgetShown]:
+        """Return the budgets in force, newest first; ``None`` is any subject."""
+        subject_ids = None if subject_id is None else [subject_id]
+        standings = await self._database.read(self._list, subject_type, subject_ids, limit)
+        return [standing.shown for standing in standings]
+
+    def _list(
+        self,
+        subject_type: str | None,
+        subject_ids: Sequence[str] | None,
+        limit: int | None = None,
+    ) -> Sequence[Standing]:
+        return self._standings(self._store.list_budgets(subject_type, subject_ids, limit))
+
+    async def update(self, budget_id: str, patch: BudgetPatch) -> BudgetShown:
+        """Change a budget.
+
+        Raises:
+            BudgetNotFound: There is none with this id.
+            Conflict: It comes into force again and its subject has too many.
+        """
+        changes = patch.changes()
+        return self._changed(await self._database.write(self._update, budget_id, changes))
+
+    def _update(self, budget_id: str, changes: dict[str, Any]) -> Standing:
+        budget = self._find(budget_id)
+        budget = budget.model_copy(update={**changes, "updated_at": format_time(now_ms())})
+        self._put(budget)
+        return self._standing(budget)
+
+    async def disable(self, budget_id: str) -> None:
+        """Take a budget out of force and lists; its ledger stays.
+
+        Raises:
+            BudgetNotFound: There is none with this id.
+        """
+        await self.update(budget_id, BudgetPatch(status="disabled"))
+
+    async def top_up(self, budget_id: str, added: TopUp) -> BudgetShown:
+        """Add to what is left of a budget.
+
+        Raises:
+            BudgetNotFound: There is none with this id.
+        """
+        entry = LedgerEntry(
+            id=new_id("ledger"),
+            budget_id=budget_id,
+            # As many places as are stored.
+            amount=-round(added.amount, 12),
+            meter_source="top_up",
+            description=added.description,
+            created_at=format_time(now_ms()),
+        )
+        return (await self._database.write(self._top_up, entry)).shown
+
+    def _top_up(self, entry: LedgerEntry) -> Standing:
+        budget = self._find(entry.budget_id)
+        self._store.put_ledger_entry(entry)
+        return self._standing(budget)
+
+    async def ledger(self, budget_id: str, offset: int, limit: int) -> Sequence[LedgerEntry]:
+        """Return entries of a budget's ledger, newest first.
+
+        Raises:
+            BudgetNotFound: There is none with this id.
+        """
+        return await self._database.read(self._ledger, budget_id, offset, limit)
+
+    def _ledger(self, budget_id: str, offset: int, limit: int) -> Sequence[LedgerEntry]:
+        return self._store.list_ledger(self._find(budget_id).id, offset, limit)
+
+    async def check(self, budget_id: str) -> BudgetCheck:
+        """Return what a budget says of the next model call of its subject.
+
+        Raises:
+            BudgetNotFound: There is none with this id.
+        """
+        return (await self._database.read(self._get, budget_id)).check
+
+    # Of a session
+
+    async def list_of_session(self, session_id: str) -> Sequence[BudgetShown]:
+        """Return the budgets in force for a session: its own and those of its agent.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        standings = await self._database.read(self._of_session, session_id)
+        return [standing.shown for standing in standings]
+
+    async def check_session(self, session_id: str) -> BudgetCheck:
+        """Return what the budgets of a session and its agent say of its next model call.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        return check(await self._database.read(self._of_session, session_id))
+
+    def _of_session(self, session_id: str) -> Sequence[Standing]:
+        session = self._store.find_session(session_id)
+        if session is None:
+            raise SessionNotFound(f"Session {session_id} not found")
+        return self._list(None, [session_id, *([session.agent_id] if session.agent_id else [])])
+
+    async def resume_session(self, session_id: str) -> int:
+        """Take up a session's own budgets that were paused; return how many there were.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        return await self._database.write(self._resume, session_id)
+
+    def _resume(self, session_id: str) -> int:
+        paused = [
+            standing.budget.id
+            for standing in self._of_session(session_id)
+            if standing.budget.subject_id == session_id and standing.budget.status == "paused"
+        ]
+        for budget_id in paused:
+            self._update(budget_id, {"status": "active"})
+        return len(paused)
+
+    # Shared steps
+
+    def _find(self, budget_id: str) -> Budget:
+        budget = self._store.find_budget(budget_id)
+        if budget is None:
+            raise BudgetNotFound(f"Budget {budget_id} not found")
+        return budget
+
+    def _put(self, budget: Budget) -> None:
+        in_force = {known.id for known in self._store.list_budgets(None, [budget.subject_id])}
+        if budget.status != "disabled" and len(in_force - {budget.id}) >= MAX_BUDGETS:
+            raise Conflict(
+                f"{budget.subject_id} has {MAX_BUDGETS} budgets in force, as many as are allowed"
+            )
+        self._store.put_budget(budget)
+
+    def _standing(self, budget: Budget) -> Standing:
+        return self._standings([budget])[0]
+
+    def _standings(self, budgets: Sequence[Budget]) -> Sequence[Standing]:
+        if not budgets:
+            return []
+        totals = self._store.ledger_totals([budget.id for budget in budgets])
+        return [Standing(budget, totals.get(budget.id, Decimal(0))) for budget in budgets]
+
+    def _changed(self, standing: Standing) -> BudgetShown:
+        # Hosts must learn whether an agent has budgets.
+        if standing.budget.subject_type == "agent":
+            self._revision.advance()
+        return standing.shown

@@ -1,0 +1,138 @@
+"""Budgets in a database, and the charges that come with the answers stored there."""
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+from threading import Lock
+
+from sqlalchemy import Connection, and_, delete, func, select, true
+from sqlalchemy.dialects.postgresql import insert
+
+from everruns.domain.budgets import Budget, LedgerEntry, charges
+from everruns.domain.events import EventType
+from everruns.storage.base import Append
+from everruns.storage.statements import upsert
+from everruns.storage.tables import budget_row, budgets, ledger, ledger_row, sessions
+from everruns.storage.transactions import Transactions
+
+_IN_FORCE = budgets.c.status != "disabled"
+
+
+class SqlBudgets:
+    """Keeps budgets in a database; implements ``BudgetStore``.
+
+    Args:
+        transactions: Of a database that has the tables.
+    """
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._reading = transactions.reading
+        self._writing = transactions.writing
+        self._changing = Lock()
+        with self._reading() as connection:
+            found = connection.execute(select(budgets.c.subject_id).where(_IN_FORCE))
+            # Those with a budget in force, and perhaps some whose change was not stored: whoever
+            # is in here by mistake costs a query and no more.
+            self._budgeted = set(found.scalars())
+
+    def put_budget(self, budget: Budget) -> None:
+        """Store a budget, replacing the one with its id."""
+        subject_id = budget.subject_id
+        of_subject = and_(budgets.c.subject_id == subject_id, _IN_FORCE)
+        with self._changing:
+            with self._writing() as connection:
+                upsert(connection, budgets, [budget_row(budget)])
+                in_force = connection.execute(select(budgets.c.id).where(of_subject)).first()
+                # Before the commit: the next to write must know.
+                self._budgeted.add(subject_id)
+            if in_force is None:
+                self._budgeted.discard(subject_id)
+
+    def find_budget(self, budget_id: str) -> Budget | None:
+        """Return a budget, disabled ones too."""
+        statement = select(budgets.c.document).where(budgets.c.id == budget_id)
+        with self._reading() as connection:
+            document = connection.execute(statement).scalar_one_or_none()
+        return Budget.model_validate_json(document) if document else None
+
+    def list_budgets(
+        self,
+        subject_type: str | None = None,
+        subject_ids: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> list[Budget]:
+        """Return the budgets in force, newest first."""
+        c = budgets.c
+        matching = and_(
+            _IN_FORCE,
+            true() if subject_type is None else c.subject_type == subject_type,
+            true() if subject_ids is None else c.subject_id.in_(subject_ids),
+        )
+        newest_first = c.created_at.desc(), c.id.desc()
+        statement = select(c.document).where(matching).order_by(*newest_first).limit(limit)
+        with self._reading() as connection:
+            documents = connection.execute(statement).scalars().all()
+        return [Budget.model_validate_json(document) for document in documents]
+
+    def is_budgeted(self, subject_id: str | None) -> bool:
+        """Tell whether budgets are in force for a subject. Answers from memory, at once."""
+        return subject_id in self._budgeted
+
+    def put_ledger_entry(self, entry: LedgerEntry) -> None:
+        """Store an entry of a ledger; one that is there already stays as it is."""
+        with self._writing() as connection:
+            _enter(connection, [entry])
+
+    def list_ledger(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
+        """Return entries of a budget's ledger, newest first."""
+        c = ledger.c
+        newest_first = c.created_at.desc(), c.id.desc()
+        statement = select(c.document).where(c.budget_id == budget_id).order_by(*newest_first)
+        with self._reading() as connection:
+            documents = connection.execute(statement.offset(offset).limit(limit)).scalars().all()
+        return [LedgerEntry.model_validate_json(document) for document in documents]
+
+    def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
+        """Return the sum of each ledger that has entries."""
+        c = ledger.c
+        statement = select(c.budget_id, func.sum(c.amount)).where(c.budget_id.in_(budget_ids))
+        with self._reading() as connection:
+            rows = connection.execute(statement.group_by(c.budget_id)).all()
+        return {budget_id: Decimal(amount) for budget_id, amount in rows}
+
+    # What the transactions of sessions do to budgets
+
+    def _charge(self, connection: Connection, stored: Sequence[Append]) -> None:
+        """Enter the answers among the events that a transaction has stored."""
+        if not self._budgeted:
+            return
+        events = [
+            event
+            for append in stored
+            for event in append.events
+            if event.type == EventType.MESSAGE_CREATED
+        ]
+        if not events:
+            return
+        c = sessions.c
+        of_events = c.id.in_({event.session_id for event in events})
+        rows = connection.execute(select(c.id, c.agent_id).where(of_events)).all()
+        subjects = {subject for row in rows for subject in row if subject in self._budgeted}
+        if not subjects:
+            return
+        concerned = and_(budgets.c.subject_id.in_(subjects), _IN_FORCE)
+        documents = connection.execute(select(budgets.c.document).where(concerned)).scalars()
+        in_force = [Budget.model_validate_json(document) for document in documents]
+        agents = {row.id: row.agent_id for row in rows}
+        _enter(connection, charges(events, in_force, agents))
+
+    def _delete_budgets(self, connection: Connection, session_id: str) -> None:
+        """Delete a session's own budgets with their ledgers."""
+        gone = delete(budgets).where(budgets.c.subject_id == session_id).returning(budgets.c.id)
+        if budget_ids := connection.execute(gone).scalars().all():
+            connection.execute(delete(ledger).where(ledger.c.budget_id.in_(budget_ids)))
+
+
+def _enter(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
+    if entries:
+        rows = [ledger_row(entry) for entry in entries]
+        connection.execute(insert(ledger).on_conflict_do_nothing(), rows)
