@@ -7,7 +7,7 @@ from everruns.domain.sessions import Session
 from everruns.domain.state import fold
 from everruns.providers.base import ModelAnswer
 from everruns.runtime.local import HOST
-from everruns.runtime.turn import UNKNOWN_OUTCOME
+from everruns.runtime.tool_step import UNKNOWN_OUTCOME
 from everruns.storage.base import Append
 from everruns.storage.memory import MemoryStore
 from everruns.tools.function import tool
