@@ -43,6 +43,7 @@ MAX_ANSWER_CHARACTERS = 16 * MIB
 MODEL_RETRIES = 2
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
+
 log = structlog.get_logger(__name__)
 
 
