@@ -5,7 +5,10 @@ long the client may take; from then on the turn waits, and its session may leave
 host. Results are stored as they come, and with the last of them the turn goes on. A user's message
 goes before calls that are still open, and time ends them; the model then reads why.
 
-Source: docs/contract.md, "Client-side tools".
+Questions to the user are calls of this kind. A call that is held for approval waits the same way,
+and runs here once it is allowed.
+
+Source: docs/contract.md, "Client-side tools", "Questions" and "Approvals".
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +31,6 @@ _NAMES: Mapping[type[Given], str] = {
     ToolApprovals: "approvals",
 }
 
-MILLISECONDS = 1000
 REJECTED = "The user rejected this call. Do not make it again; ask how to go on."
 NOT_APPROVED = "The user did not allow this call in time, so it was not run."
 DISCARDED = "Not answered: the user sent a message instead."
@@ -41,7 +43,7 @@ def asked(turn: OpenTurn, call: ToolCall, message_id: str, patience_s: float) ->
         "tool_call": call.wire(),
         "message_id": message_id,
         "client_side": True,
-        "timeout_ms": round(patience_s * MILLISECONDS),
+        "timeout_ms": round(patience_s * 1000),
     }
     return NewEvent(EventType.TOOL_CALL, data, turn_context(turn))
 
@@ -54,7 +56,7 @@ def held(turn: OpenTurn, call: ToolCall, message_id: str, patience_s: float) -> 
         "status": "requested",
         "tool_call": call.wire(),
         "message_id": message_id,
-        "timeout_ms": round(patience_s * MILLISECONDS),
+        "timeout_ms": round(patience_s * 1000),
     }
     return NewEvent(EventType.TOOL_APPROVAL, data, turn_context(turn))
 
@@ -94,6 +96,17 @@ def taken(state: SessionState, given: Given, now: int) -> tuple[list[NewEvent], 
 def not_waiting(session_id: str, given: Given) -> NotWaiting:
     """Return what is said to who brings what nobody waits for."""
     return NotWaiting(f"Session {session_id} is not waiting for {_NAMES[type(given)]}")
+
+
+def discarded(turn: OpenTurn, now: int) -> list[NewEvent]:
+    """Return what open calls leave when the user says something instead of answering them."""
+    return [_answer(turn, _error(call_id, DISCARDED), now) for call_id in _waiting(turn)]
+
+
+def expired(turn: OpenTurn, now: int, toolbox: Toolbox) -> list[NewEvent]:
+    """Return what calls leave that were not answered in time."""
+    late = [call_id for call_id, call in _waiting(turn).items() if call.due_ms <= now]
+    return [_answer(turn, _silence(turn, call_id, toolbox), now) for call_id in late]
 
 
 def _decided(
@@ -136,11 +149,6 @@ def _submitted(
     return [_answer(turn, given[call_id], now) for call_id in turn.pending if call_id in given]
 
 
-def discarded(turn: OpenTurn, now: int) -> list[NewEvent]:
-    """Return what open calls leave when the user says something instead of answering them."""
-    return [_answer(turn, _error(call_id, DISCARDED), now) for call_id in _waiting(turn)]
-
-
 def _replied(
     state: SessionState, turn: OpenTurn, given: QuestionAnswers, now: int
 ) -> list[NewEvent]:
@@ -150,12 +158,6 @@ def _replied(
             result = ToolResult(tool_call_id=call.id, result=result_of(call.arguments, given))
             return [_answer(turn, result, now)]
     raise not_waiting(state.session_id, given)
-
-
-def expired(turn: OpenTurn, now: int, toolbox: Toolbox) -> list[NewEvent]:
-    """Return what calls leave that were not answered in time."""
-    late = [call_id for call_id, call in _waiting(turn).items() if call.due_ms <= now]
-    return [_answer(turn, _silence(turn, call_id, toolbox), now) for call_id in late]
 
 
 def _waiting(turn: OpenTurn) -> Mapping[str, Asked]:

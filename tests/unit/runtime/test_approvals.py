@@ -173,7 +173,7 @@ async def test_a_decision_of_no_held_call_is_refused(kit: Kit):
 async def test_silence_is_no_approval(kit: Kit, monkeypatch: pytest.MonkeyPatch):
     driver = ScriptedDriver(calls(call("destroy", "a", what="1")), says("Done."))
     async with local_runtime(driver, *kit.tools) as runtime:
-        monkeypatch.setattr("everruns.runtime.waiting.MILLISECONDS", 0.05)
+        monkeypatch.setattr("everruns.domain.approvals.TIMEOUT_S", 0.05)
         talk = await begin(runtime)
         await talk.ended()
         assert (kit.done, await results(talk)) == ([], {"a": NOT_APPROVED})
