@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from everruns.domain.agents import InitialFile
 from everruns.domain.base import Page
 from everruns.domain.events import Event, EventType
@@ -24,6 +26,8 @@ from everruns.registry.workspace_files import READING, WorkspaceFiles, initial_f
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Verdict
 
 REMEMBERED_NEW = 256
+
+log = structlog.get_logger(__name__)
 
 MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
 
@@ -357,7 +361,11 @@ class Sessions:
                 # Who came meanwhile may have taken what the one before has freed.
                 if self._placement.has_room:
                     return
-                await self.relieve(host)
+                try:
+                    await self.relieve(host)
+                except EverrunsError as error:
+                    # One that is lost has nothing to give; the watch sees to it.
+                    log.warning("host not relieved", host=host, code=error.code)
 
     async def holder(self, session_id: str) -> str | None:
         """Return the host that holds the session, if one does."""

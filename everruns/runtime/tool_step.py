@@ -4,7 +4,8 @@ Source: docs/contract.md, "Turns", "Client-side tools" and "Approvals".
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any
 
 from everruns.domain.events import NewEvent
 from everruns.domain.state import OpenTurn, SessionState
@@ -115,8 +116,8 @@ class ToolStep:
         one_by_one = self._context.parallel_tool_calls is False
         for group in [[call] for call in calls] if one_by_one else [calls]:
             await self._announce([call for call in group if call.id not in interrupted])
-            await asyncio.gather(
-                *(self._run_one(call, interrupted=call.id in interrupted) for call in group)
+            await _all_or_none(
+                self._run_one(call, interrupted=call.id in interrupted) for call in group
             )
 
     @property
@@ -147,6 +148,20 @@ class ToolStep:
         await self._session.append(
             lambda state, _now: [returned(self._turn(state), call, result, duration_ms)]
         )
+
+
+async def _all_or_none(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do several things at once; when one fails, the others are cancelled.
+
+    A tool must not run on when its session has left the host: nobody would store its result, and
+    the next host reports its outcome as unknown.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 def _is_repeatable(toolbox: Toolbox, name: str) -> bool:

@@ -13,6 +13,7 @@ from everruns.domain.sessions import Session, SessionInput
 from everruns.errors import (
     AgentNotFound,
     CapacityExhausted,
+    HostLost,
     IdempotencyKeyReused,
     PlacedElsewhere,
     SequenceConflict,
@@ -268,6 +269,24 @@ async def test_room_that_another_session_takes_is_made_once_more(
 
     registry.sessions.relieve = relieve
     assert await registry.sessions.place(sessions[5].id) == "h1"
+
+
+async def test_a_host_that_is_lost_does_not_keep_the_others_from_making_room(
+    registry: Registry, placement: Placement
+):
+    placement.host_started("h1")
+    sessions = [await registry.sessions.create(wanted()) for _ in range(5)]
+    for session in sessions[:4]:
+        await registry.sessions.place(session.id)
+
+    async def relieve(host: str) -> int:
+        if host == "h0":
+            raise HostLost("gone")
+        placement.release(next(iter(placement.hosts[host])))
+        return 1
+
+    registry.sessions.relieve = relieve
+    assert await registry.sessions.place(sessions[4].id) == "h1"
 
 
 async def test_a_session_just_created_is_loaded_without_reading_it_back(

@@ -1,6 +1,7 @@
 """The agent loop from the first message to the end of the turn."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from everruns.domain.usage import Usage
 from everruns.errors import SessionNotFound
 from everruns.ids import new_id
 from everruns.providers.base import ModelAnswer, TextDelta
+from everruns.runtime import tool_step
 from everruns.tools.base import ToolError
 from everruns.tools.function import tool
 from everruns.tools.toolbox import MAX_RESULT_BYTES
@@ -364,3 +366,29 @@ async def test_an_answer_without_end_is_broken_off_and_what_came_is_kept(monkeyp
         assert ended.type == "session.failed"
         assert "longer than" in ended.data["error"]["message"]
         assert (await talk.messages())[-1].metadata == {"incomplete": True}
+
+
+async def test_tools_do_not_run_on_when_the_result_of_another_cannot_be_stored(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    ended: list[str] = []
+
+    @tool()
+    async def wait() -> None:
+        """Wait without end."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cancelled")
+
+    def unstorable(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tool_step, "returned", unstorable)
+    driver = ScriptedDriver(calls(call("wait"), call("add", a=1, b=2)))
+    async with local_runtime(driver, add, wait) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit"])
+        await talk.send("go")
+        await talk.ended()
+        assert (await talk.types())[-1] == "session.failed"
+        assert ended == ["cancelled"]
