@@ -33,6 +33,7 @@ class RemoteRegistry:
         self.sessions = Remote(line, "sessions", REGISTRY_PATIENCE_S)
         self.workspaces = Remote(line, "workspaces", REGISTRY_PATIENCE_S)
         self.budgets = Remote(line, "budgets", REGISTRY_PATIENCE_S)
+        self.keys = Remote(line, "keys", REGISTRY_PATIENCE_S)
         self._registry = Remote(line, "registry", REGISTRY_PATIENCE_S)
 
     def __getattr__(self, method: str) -> Any:

@@ -93,6 +93,7 @@ class RegistryActor(Callee):
         self._tasks = [
             asyncio.ensure_future(pool.keep()),
             asyncio.ensure_future(reconciler.run()),
+            asyncio.ensure_future(registry.receipts.run()),
         ]
         self._rooms = {
             "registry": registry,
@@ -101,6 +102,7 @@ class RegistryActor(Callee):
             "sessions": registry.sessions,
             "workspaces": registry.workspaces,
             "budgets": registry.budgets,
+            "keys": registry.keys,
             "local_model": LocalModel(),
         }
         keep_what_is_there()
