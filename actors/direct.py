@@ -4,30 +4,52 @@ A call through Ray costs the two processes together more than a millisecond of C
 waiting; over a socket it is a tenth. Ray finds the actor and restarts it; the requests of every
 turn go past it.
 
-The sockets have names in Linux's abstract namespace: there is no file to guard or to leave behind.
-Both ends talk only to processes of their own user, since what they send is unpickled.
+Who may connect is decided three times: by the socket's folder (``actors.socket_files``), by the
+user of the process at the other end, and by a secret (``actors.handshake``). Only then is anything
+decoded. Nothing here knows Ray, so that a command without a cluster can call an actor too.
 """
 
 import asyncio
 import itertools
-import os
-import secrets
 import socket
 import struct
-import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import cast
+from weakref import WeakSet
 
 import structlog
 
+from actors import socket_files
+from actors.handshake import authenticate_client, authenticate_server, new_secret
+
 MAX_WAITING = 10_000
+# A whole session's log is one message; what is longer than this is no message of ours.
+MAX_FRAME_BYTES = 1024 * 1024 * 1024
 BACKLOG = 1000
+MAX_UNAUTHENTICATED = 64
+HANDSHAKE_TIMEOUT_S = 5.0
+ACCEPT_RETRY_S = 0.5
 HEADER = struct.Struct("!QI")
-CREDENTIALS = struct.Struct("3i")
 
 Answer = Callable[[bytes], Awaitable[bytes]]
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a ``DirectServer`` listens, and what it takes to be let in.
+
+    Attributes:
+        path: The file of its socket.
+        secret: What both ends of a connection prove to know; a fresh one for each server.
+    """
+
+    path: Path
+    secret: bytes = field(repr=False)
 
 
 class Frames(asyncio.Protocol):
@@ -44,12 +66,16 @@ class Frames(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived apart."""
+        """Take what has arrived apart; hang up on what is no message."""
         received = self._received
         received += data
         start = 0
         while len(received) >= (content := start + HEADER.size):
             number, length = HEADER.unpack_from(received, start)
+            if length > MAX_FRAME_BYTES:
+                log.error("message too long", size_bytes=length)
+                self.transport.abort()
+                return
             if len(received) < content + length:
                 break
             start = content + length
@@ -65,7 +91,10 @@ class Frames(asyncio.Protocol):
 
         Raises:
             ConnectionError: The other process has gone.
+            ValueError: The message is longer than ``MAX_FRAME_BYTES``.
         """
+        if len(content) > MAX_FRAME_BYTES:
+            raise ValueError(f"A message of {len(content)} bytes is too long.")
         if self.transport.is_closing():
             raise ConnectionResetError("The process at the other end has gone.")
         self.transport.write(HEADER.pack(number, len(content)) + content)
@@ -85,7 +114,7 @@ class Frames(asyncio.Protocol):
 
 
 class DirectServer:
-    """Takes requests from processes of this machine and this user.
+    """Takes requests from processes of this machine and this user that know the secret.
 
     Args:
         answer: Returns the answer to a request; may not raise.
@@ -93,45 +122,91 @@ class DirectServer:
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
-        self._name: str | None = None
+        self._address: Address | None = None
+        self._listening: socket.socket | None = None
         self._opening = asyncio.Lock()
-        self._server: asyncio.Server | None = None
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._connections: WeakSet[ServerConnection] = WeakSet()
 
-    async def address(self) -> str | None:
-        """Return the name of the socket, listening from now on; ``None`` where there is none."""
-        if sys.platform != "linux":
-            return None
+    async def address(self) -> Address:
+        """Return where this listens, from now on.
+
+        Raises:
+            OSError: There can be no socket.
+        """
         async with self._opening:
-            if self._name is None:
-                name = f"\0everruns-{secrets.token_hex(16)}"
-                listening = _socket()
-                listening.bind(name)
-                loop = asyncio.get_running_loop()
-                self._server = await loop.create_unix_server(
-                    lambda: Asked(self._answer), sock=listening, backlog=BACKLOG
-                )
-                self._name = name
-        return self._name
+            if self._address is None:
+                self._listening, path = await asyncio.to_thread(socket_files.listen, BACKLOG)
+                self._address = Address(path, new_secret())
+                self._wait_for_clients()
+        return self._address
 
-    def close(self) -> None:
-        """Listen no more."""
-        if self._server is not None:
-            self._server.close()
+    async def close(self) -> None:
+        """Take no more connections, and hang up on those there are."""
+        if self._address is None or self._listening is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._listening)
+        self._listening.close()
+        self._listening = None
+        for handshake in self._handshakes:
+            handshake.cancel()
+        await asyncio.gather(*self._handshakes, return_exceptions=True)
+        for connection in self._connections:
+            connection.transport.abort()
+        await asyncio.sleep(0)  # The event loop closes their sockets in its next round.
+        socket_files.remove(self._address.path)
+
+    def _wait_for_clients(self) -> None:
+        if self._listening is not None:
+            asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            client, _ = listening.accept()
+        except BlockingIOError:
+            return  # It has left again.
+        except OSError as error:  # Such as that too many files are open.
+            log.warning("connection not accepted", error=str(error))
+            loop.remove_reader(listening)
+            loop.call_later(ACCEPT_RETRY_S, self._wait_for_clients)
+            return
+        client.setblocking(False)
+        handshake = asyncio.create_task(self._admit(client))
+        self._handshakes.add(handshake)
+        handshake.add_done_callback(partial(self._handshake_done, client))
+        # Whoever has not proved anything yet takes one of few places, for seconds.
+        if len(self._handshakes) >= MAX_UNAUTHENTICATED:
+            loop.remove_reader(listening)
+
+    async def _admit(self, client: socket.socket) -> None:
+        assert self._address is not None  # noqa: S101
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                await authenticate_client(client, self._address.secret)
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.connect_accepted_socket(
+                lambda: ServerConnection(self._answer), client
+            )
+            self._connections.add(connection)
+        except OSError as error:
+            log.info("connection refused", error=str(error))
+            client.close()
+
+    def _handshake_done(self, client: socket.socket, handshake: asyncio.Task[None]) -> None:
+        if handshake.cancelled():
+            client.close()
+        self._handshakes.discard(handshake)
+        self._wait_for_clients()
 
 
-class Asked(Frames):
+class ServerConnection(Frames):
     """The server's end of one connection."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__()
         self._answer = answer
         self._tasks: set[asyncio.Task[None]] = set()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hang up on other users."""
-        super().connection_made(transport)
-        if not _is_own_user(transport.get_extra_info("socket")):
-            self.transport.abort()
 
     def message_received(self, number: int, content: bytes) -> None:
         """Carry out a request; read no further ones while too many are under way."""
@@ -144,10 +219,11 @@ class Asked(Frames):
     async def _carry_out(self, number: int, request: bytes) -> None:
         try:
             answer = await self._answer(request)
-            if not self.transport.is_closing():  # Else who asked has gone; what was asked is done.
+            # If the caller has gone meanwhile, the request is carried out all the same.
+            if not self.transport.is_closing():
                 await self.send(number, answer)
         except Exception:
-            # Whoever waits for the answer learns so that there will be none.
+            # The caller must learn that there will be no answer.
             log.exception("direct call not answered")
             self.transport.abort()
 
@@ -169,22 +245,22 @@ class DirectConnection(Frames):
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
 
     @classmethod
-    async def connect(cls, address: str) -> "DirectConnection":
-        """Connect to the server of this name.
+    async def connect(cls, address: Address) -> "DirectConnection":
+        """Connect to the server at this address.
 
         Raises:
-            OSError: There is none, it is another user's, or too many connect to it just now.
+            OSError: There is none, it is another user's, it does not know the secret or is too
+                busy to answer.
         """
-        connected = _socket()
+        server = socket_files.connect(address.path)
         try:
-            connected.connect(address)
-            if not _is_own_user(connected):
-                raise ConnectionRefusedError("The process at the other end is another user's.")
-        except OSError:
-            connected.close()
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                await authenticate_server(server, address.secret)
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_unix_connection(cls, sock=server)
+        except BaseException:
+            server.close()
             raise
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_unix_connection(cls, sock=connected)
         return connection
 
     async def call(self, request: bytes) -> bytes:
@@ -192,6 +268,7 @@ class DirectConnection(Frames):
 
         Raises:
             ConnectionError: The other process has ended. What became of the request is unknown.
+            ValueError: The request is too long to be sent.
         """
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
@@ -201,28 +278,19 @@ class DirectConnection(Frames):
         finally:
             del self._waiting[number]
 
+    def close(self) -> None:
+        """Hang up; calls under way fail."""
+        self.transport.abort()
+
     def message_received(self, number: int, content: bytes) -> None:
-        """Hand an answer to who waits for it; who asked may have given up by now."""
+        """Hand an answer to the call that waits for it; its caller may have given up by now."""
         answer = self._waiting.get(number)
         if answer is not None and not answer.done():
             answer.set_result(content)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell all who wait that there will be no answer."""
+        """Tell all calls under way that there will be no answer."""
         super().connection_lost(exc)
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(ConnectionResetError("The process at the other end has gone."))
-
-
-def _socket() -> socket.socket:
-    # Made here, since uvloop knows no abstract names. A local connection is there at once.
-    made = socket.socket(socket.AF_UNIX)
-    made.setblocking(False)
-    return made
-
-
-def _is_own_user(connected: socket.socket) -> bool:
-    credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-    _, user, _ = CREDENTIALS.unpack(credentials)
-    return user == os.getuid()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
@@ -14,6 +15,7 @@ from actors.local_model import LocalModel, local_model_installed
 from actors.pool import SessionActorPool
 from actors.processes import keep_what_is_there
 from actors.remote import Callee
+from actors.remote_registry import publish
 from actors.runtime import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError
@@ -105,7 +107,15 @@ class RegistryActor(Callee):
             "keys": registry.keys,
             "local_model": LocalModel(),
         }
+        await self._publish(settings.data_dir)
         keep_what_is_there()
+
+    async def _publish(self, data_dir: Path) -> None:
+        """Note where commands on this machine find this life of the registry."""
+        try:
+            publish(data_dir, await self._server.address())
+        except OSError as error:
+            log.warning("registry's address not noted", error=str(error))
 
     async def _persist(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """Try until it succeeds; meanwhile every caller is told what is wrong."""

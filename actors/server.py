@@ -18,9 +18,11 @@ import ray
 import structlog
 from ray.exceptions import RayError
 
+from actors import socket_files
 from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
 from actors.ports import check_port_free, free_port
 from actors.processes import is_alive, wait
+from actors.remote_registry import withdraw
 from actors.runtime import ensure_registry
 from everruns.errors import EverrunsError, InvalidRequest, StoreUnavailable, Unavailable
 from everruns.settings import Settings
@@ -108,6 +110,8 @@ def run_server(
                     _leave(is_deleted)
             if not settings.ray_address:
                 _stop()
+            withdraw(settings.data_dir)
+            socket_files.remove_left_behind()
 
 
 def _start(settings: Settings) -> str | None:

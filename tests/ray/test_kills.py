@@ -6,10 +6,13 @@ What happens to turns and streams meanwhile is the business of ``tests/faults``.
 import pytest
 
 from actors.cluster import NAMESPACE, REGISTRY
+from actors.remote_registry import registry_of
 from everruns.domain.events import TURN_ENDS
 from everruns.domain.tools import ToolResults
+from everruns.errors import HostLost
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.runtime import Runtime
+from everruns.settings import Settings
 from tests.conftest import with_room
 from tests.conversations import Conversation, simulated
 
@@ -81,3 +84,16 @@ async def test_a_wait_for_the_client_outlasts_both(ray_runtime: Runtime):
         assert reader.events == await talk.log()
     assert (await talk.messages())[-1].text == "It is open."
     assert_exact(await talk.log(), turns=1)
+
+
+async def test_a_command_finds_the_registry_without_ray_in_each_of_its_lives(
+    ray_runtime: Runtime, ray_settings: Settings
+):
+    async with registry_of(ray_settings.data_dir) as found:
+        assert await found.providers.list() == await ray_runtime.registry.providers.list()
+        kill(REGISTRY)
+        providers = await ray_runtime.registry.providers.list()
+        with pytest.raises(HostLost):
+            await found.providers.list()
+    async with registry_of(ray_settings.data_dir) as found:
+        assert await found.providers.list() == providers

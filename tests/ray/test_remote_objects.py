@@ -3,11 +3,14 @@
 import asyncio
 import os
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.remote import Callee, Line, Remote
+from actors.calls import Remote
+from actors.direct import Address
+from actors.remote import ActorLine, Callee
 from everruns.errors import EverrunsError, HostLost, SessionNotFound
 from everruns.tools.base import ToolError
 from tests.waiting import POLL_S
@@ -43,8 +46,8 @@ class House(Callee):
 class FarHouse(House):
     """One that is, as far as callers know, on another machine."""
 
-    async def address(self) -> tuple[str, str | None]:
-        return "another node", "no socket of this machine"
+    async def address(self) -> tuple[str, Address | None]:
+        return "another node", Address(Path("no socket of this machine"), b"")
 
 
 def start(name: str, kind: type[House] = House) -> Any:
@@ -67,7 +70,7 @@ def house(name: str, kind: type[House]) -> Any:
 
 
 def remote(name: str, patience_s: float = 0) -> Any:
-    return Remote(Line(lambda: ray.get_actor(name)), "room", patience_s)
+    return Remote(ActorLine(lambda: ray.get_actor(name)), "room", patience_s)
 
 
 async def test_a_call_is_one_of_the_object_itself(house, name: str):

@@ -2,19 +2,32 @@
 
 import asyncio
 import os
-import socket
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from actors import direct
-from actors.direct import DirectConnection, DirectServer
+from actors import direct, socket_files
+from actors.direct import Address, DirectConnection, DirectServer
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="elsewhere all calls go through Ray"
-)
+SERVE = """
+import asyncio
+from actors.direct import DirectServer
+
+async def forever(request):
+    await asyncio.Event().wait()
+
+async def serve():
+    address = await DirectServer(forever).address()
+    print(address.path, address.secret.hex(), flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(serve())
+"""
 
 
 class Answers:
@@ -37,31 +50,53 @@ def answers() -> Answers:
 
 
 @pytest.fixture
-async def address(answers: Answers) -> AsyncIterator[str]:
+async def address(answers: Answers) -> AsyncIterator[Address]:
     server = DirectServer(answers.answer)
-    found = await server.address()
-    assert found is not None
-    yield found
-    server.close()
+    yield await server.address()
+    await server.close()
 
 
-Connect = Callable[[str], Awaitable[DirectConnection]]
+Connect = Callable[[Address], Awaitable[DirectConnection]]
+
+
+OtherProcess = tuple[Address, Callable[[], Awaitable[object]]]
+
+
+@pytest.fixture
+async def other_process() -> AsyncIterator[OtherProcess]:
+    """The address of a server in a process of its own, and what kills that."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    path, secret = (await process.stdout.readline()).split()
+
+    async def kill() -> None:
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    yield Address(Path(path.decode()), bytes.fromhex(secret.decode())), kill
+    if process.returncode is None:
+        await kill()
+    socket_files.remove_left_behind()
 
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
     connections: list[DirectConnection] = []
 
-    async def connect(address: str) -> DirectConnection:
+    async def connect(address: Address) -> DirectConnection:
         connections.append(await DirectConnection.connect(address))
         return connections[-1]
 
     yield connect
     for connection in connections:
-        connection.transport.abort()
+        connection.close()
 
 
-async def test_each_request_gets_its_own_answer(address: str, answers: Answers, connect: Connect):
+async def test_each_request_gets_its_own_answer(
+    address: Address, answers: Answers, connect: Connect
+):
     connection = await connect(address)
     waiting = asyncio.ensure_future(connection.call(b"wait"))
     assert await connection.call(b"quick") == b"quickquick"
@@ -69,7 +104,7 @@ async def test_each_request_gets_its_own_answer(address: str, answers: Answers, 
     assert await waiting == b"waitwait"
 
 
-async def test_long_messages_arrive_whole(address: str, connect: Connect):
+async def test_long_messages_arrive_whole(address: Address, connect: Connect):
     connection = await connect(address)
     long = os.urandom(5_000_000)
     both = await asyncio.gather(connection.call(long), connection.call(b"short"))
@@ -77,7 +112,7 @@ async def test_long_messages_arrive_whole(address: str, connect: Connect):
 
 
 async def test_an_answer_that_nobody_waits_for_disturbs_no_other(
-    address: str, answers: Answers, connect: Connect
+    address: Address, answers: Answers, connect: Connect
 ):
     connection = await connect(address)
     given_up = asyncio.ensure_future(connection.call(b"wait"))
@@ -88,19 +123,19 @@ async def test_an_answer_that_nobody_waits_for_disturbs_no_other(
     assert answers.asked == [b"wait", b"second"]
 
 
-async def test_when_the_other_process_ends_all_who_wait_learn_of_it(connect: Connect):
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind("\0everruns-test-that-ends")
-        listening.listen()
-        connection = await connect("\0everruns-test-that-ends")
-        waiting = asyncio.ensure_future(connection.call(b"wait"))
-        listening.accept()[0].close()
-        with pytest.raises(ConnectionError):
-            await waiting
-        with pytest.raises(ConnectionError):
-            await connection.call(b"later")
+async def test_when_the_other_process_ends_all_its_callers_learn_of_it(
+    other_process: OtherProcess, connect: Connect
+):
+    address, kill = other_process
+    connection = await connect(address)
+    waiting = asyncio.ensure_future(connection.call(b"wait"))
+    await kill()
     with pytest.raises(ConnectionError):
-        await connect("\0everruns-test-that-ends")
+        await waiting
+    with pytest.raises(ConnectionError):
+        await connection.call(b"later")
+    with pytest.raises(ConnectionError):
+        await connect(address)
 
 
 async def test_a_request_that_cannot_be_answered_is_not_waited_for(connect: Connect):
@@ -108,27 +143,26 @@ async def test_a_request_that_cannot_be_answered_is_not_waited_for(connect: Conn
         raise MemoryError
 
     server = DirectServer(fail)
-    address = await server.address()
-    assert address is not None
+    connection = await connect(await server.address())
     with pytest.raises(ConnectionError):
-        await (await connect(address)).call(b"anything")
-    server.close()
+        await connection.call(b"anything")
+    await server.close()
 
 
 async def test_all_who_ask_for_the_address_at_once_get_the_same(answers: Answers):
     server = DirectServer(answers.answer)
     addresses = await asyncio.gather(*(server.address() for _ in range(3)))
     assert len(set(addresses)) == 1
-    server.close()
+    await server.close()
 
 
-async def test_what_was_asked_is_done_though_who_asked_has_gone(
-    address: str, answers: Answers, connect: Connect
+async def test_a_request_is_carried_out_though_its_caller_has_gone(
+    address: Address, answers: Answers, connect: Connect
 ):
     gone = await connect(address)
     waiting = asyncio.ensure_future(gone.call(b"wait"))
     await eventually(lambda: answers.asked)
-    gone.transport.abort()
+    gone.close()
     with pytest.raises(ConnectionError):
         await waiting
     answers.open.set()
@@ -137,7 +171,7 @@ async def test_what_was_asked_is_done_though_who_asked_has_gone(
 
 
 async def test_more_requests_than_may_wait_are_served_in_their_turn(
-    address: str, answers: Answers, monkeypatch: pytest.MonkeyPatch, connect: Connect
+    address: Address, answers: Answers, monkeypatch: pytest.MonkeyPatch, connect: Connect
 ):
     monkeypatch.setattr(direct, "MAX_WAITING", 3)
     connection = await connect(address)
@@ -147,21 +181,110 @@ async def test_more_requests_than_may_wait_are_served_in_their_turn(
     assert await asyncio.gather(*calls) == [b"wait%d" % n * 2 for n in range(500)]
 
 
-async def test_neither_end_talks_to_another_user(
-    address: str, monkeypatch: pytest.MonkeyPatch, connect: Connect
-):
-    monkeypatch.setattr(direct.os, "getuid", lambda: os.geteuid() + 1)
-    with pytest.raises(ConnectionRefusedError):
-        await connect(address)
+# Who is let in
 
 
-async def test_a_server_hangs_up_on_another_user(
-    address: str, answers: Answers, monkeypatch: pytest.MonkeyPatch, connect: Connect
-):
-    own = os.geteuid()
-    users = iter([own, own + 1])
-    monkeypatch.setattr(direct.os, "getuid", lambda: next(users))
-    connection = await connect(address)
+async def test_whoever_does_not_know_the_secret_is_not_let_in(address: Address, connect: Connect):
     with pytest.raises(ConnectionError):
-        await connection.call(b"hello")
+        await connect(replace(address, secret=bytes(32)))
+
+
+async def test_a_request_before_the_handshake_is_not_read(address: Address, answers: Answers):
+    frame = direct.HEADER.pack(1, 5) + b"hello"
+    assert await hung_up(address, frame * 10)
     assert not answers.asked
+
+
+async def test_whoever_says_nothing_is_hung_up_on(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(direct, "HANDSHAKE_TIMEOUT_S", 0.05)
+    server = DirectServer(answers.answer)
+    assert await hung_up(await server.address(), b"")
+    await server.close()
+
+
+async def test_those_who_say_nothing_do_not_keep_others_out_for_long(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch, connect: Connect
+):
+    monkeypatch.setattr(direct, "MAX_UNAUTHENTICATED", 2)
+    server = DirectServer(answers.answer)
+    address = await server.address()
+    silent = [socket_files.connect(address.path) for _ in range(10)]
+    monkeypatch.setattr(direct, "HANDSHAKE_TIMEOUT_S", 0.05)
+    loop = asyncio.get_running_loop()
+    for connection in silent:
+        assert len(await loop.sock_recv(connection, 100)) == 32
+    monkeypatch.setattr(direct, "HANDSHAKE_TIMEOUT_S", 20.0)
+    assert await (await connect(address)).call(b"hello") == b"hellohello"
+    for connection in silent:
+        connection.close()
+    await server.close()
+
+
+async def test_a_message_that_is_too_long_ends_the_connection_before_it_is_held(
+    address: Address, answers: Answers, connect: Connect
+):
+    connection = await connect(address)
+    waiting = asyncio.ensure_future(connection.call(b"wait"))
+    await eventually(lambda: answers.asked)
+    connection.transport.write(direct.HEADER.pack(2, direct.MAX_FRAME_BYTES + 1))
+    with pytest.raises(ConnectionError):
+        await waiting
+
+
+async def test_a_request_that_is_too_long_is_not_sent(
+    address: Address, monkeypatch: pytest.MonkeyPatch, connect: Connect
+):
+    connection = await connect(address)
+    monkeypatch.setattr(direct, "MAX_FRAME_BYTES", 10)
+    with pytest.raises(ValueError, match="11 bytes"):
+        await connection.call(b"x" * 11)
+
+
+async def hung_up(address: Address, sent: bytes) -> bool:
+    """Send something after the server's challenge; return whether all it does is to hang up."""
+    loop = asyncio.get_running_loop()
+    with socket_files.connect(address.path) as connection:
+        assert len(await loop.sock_recv(connection, 1000)) == 32
+        await loop.sock_sendall(connection, sent)
+        async with asyncio.timeout(20):
+            try:
+                return await loop.sock_recv(connection, 1000) == b""
+            except ConnectionResetError:
+                return True
+
+
+# The sockets' files
+
+
+async def test_only_its_user_can_reach_a_socket(address: Address):
+    assert address.path.parent.stat().st_mode & 0o777 == 0o700
+    assert address.path.is_socket()
+    assert len(bytes(address.path)) < 100
+
+
+async def test_a_closed_server_leaves_nothing_behind(answers: Answers):
+    server = DirectServer(answers.answer)
+    folder = (await server.address()).path.parent
+    await server.close()
+    assert not folder.exists()
+
+
+async def test_what_a_killed_process_left_behind_is_removed_by_the_next_one(
+    other_process: OtherProcess, answers: Answers, address: Address
+):
+    killed, kill = other_process
+    await kill()
+    assert killed.path.exists()
+    server = DirectServer(answers.answer)
+    await server.address()
+    assert not killed.path.parent.exists()
+    assert address.path.exists()
+    await server.close()
+
+
+async def test_a_folder_that_others_can_enter_is_not_trusted(address: Address, connect: Connect):
+    address.path.parent.chmod(0o755)
+    with pytest.raises(ConnectionRefusedError, match="private"):
+        await connect(address)

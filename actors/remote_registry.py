@@ -1,0 +1,98 @@
+"""What stands for the registry in another process, and how a command finds it without Ray.
+
+The registry notes in its data directory where it listens and the secret that lets a caller in:
+whoever may read the data directory may do what the registry can.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from actors.calls import Line, Remote
+from actors.direct import Address, DirectConnection
+from everruns.errors import HostLost
+from everruns.registry.registry import Registry
+
+PATIENCE_S = 30.0
+ADDRESS_FILE = "registry.address"
+
+
+class RemoteRegistry:
+    """Stands for the registry, room by room.
+
+    Args:
+        line: The way to it.
+        patience_s: Seconds for which it may be away; see ``Remote``.
+    """
+
+    def __init__(self, line: Line, patience_s: float = PATIENCE_S) -> None:
+        self.agents = Remote(line, "agents", patience_s)
+        self.providers = Remote(line, "providers", patience_s)
+        self.sessions = Remote(line, "sessions", patience_s)
+        self.workspaces = Remote(line, "workspaces", patience_s)
+        self.budgets = Remote(line, "budgets", patience_s)
+        self.keys = Remote(line, "keys", patience_s)
+        self._registry = Remote(line, "registry", patience_s)
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._registry, method)
+
+
+@asynccontextmanager
+async def registry_of(data_dir: Path) -> AsyncGenerator[Registry]:
+    """Call the registry that has this data directory open on this machine.
+
+    Its calls raise ``HostLost`` when it goes away meanwhile.
+
+    Raises:
+        HostLost: None answers.
+    """
+    try:
+        connection = await DirectConnection.connect(_read(data_dir / ADDRESS_FILE))
+    except (OSError, ValueError, KeyError) as error:
+        raise HostLost(f"No server answers for the data directory {data_dir}.") from error
+    try:
+        line = ConnectedLine(connection)
+        yield cast("Registry", RemoteRegistry(line, patience_s=0))
+    finally:
+        connection.close()
+
+
+class ConnectedLine:
+    """The way to another process over one connection, as long as that lasts."""
+
+    def __init__(self, connection: DirectConnection) -> None:
+        self._connection = connection
+
+    async def call(self, request: bytes, timeout_s: float) -> bytes:
+        """Return the other process's answer; see ``Line.call``."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._connection.call(request)
+        except OSError as error:
+            raise HostLost("The server has gone or does not answer.", None, 1.0) from error
+
+
+def publish(data_dir: Path, address: Address) -> None:
+    """Note where the registry of a data directory listens, in place of an earlier life."""
+    content = json.dumps({"socket": str(address.path), "secret": address.secret.hex()})
+    path = data_dir / ADDRESS_FILE
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+    new.replace(path)
+
+
+def withdraw(data_dir: Path) -> None:
+    """Forget where the registry of a data directory listened."""
+    (data_dir / ADDRESS_FILE).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Address:
+    noted = json.loads(path.read_text())
+    return Address(Path(noted["socket"]), bytes.fromhex(noted["secret"]))

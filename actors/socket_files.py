@@ -1,0 +1,93 @@
+"""The files of listening sockets: each in a private folder of its own, which only its user enters.
+
+A socket without a file (in Linux's abstract namespace) belongs to the machine's network: whoever
+shares that, such as a container with the host's network, could connect. A file is out of reach of
+all who do not see this folder.
+
+A process that is killed leaves its folder behind; the next one that listens removes it.
+"""
+
+import socket
+import stat
+import time
+from os import getuid
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+# Not the data directory: a socket's path may have at most 107 bytes (103 on macOS).
+PARENT = Path("/tmp")  # noqa: S108 - each folder is made anew, under a random name, for its user
+PREFIX = "everruns_calls_"
+NAME = "socket"
+UNBORN = "starting"
+START_TIMEOUT_S = 60.0
+
+
+def listen(backlog: int) -> tuple[socket.socket, Path]:
+    """Return a listening, non-blocking socket, and its file.
+
+    Raises:
+        OSError: The file system refuses.
+    """
+    remove_left_behind()
+    folder = Path(mkdtemp(prefix=PREFIX, dir=PARENT))
+    listening = socket.socket(socket.AF_UNIX)
+    try:
+        listening.setblocking(False)
+        # Under its name only once it answers: one that does not is taken for left behind.
+        listening.bind(str(folder / UNBORN))
+        listening.listen(backlog)
+        path = (folder / UNBORN).rename(folder / NAME)
+    except OSError:
+        listening.close()
+        remove(folder / NAME)
+        raise
+    return listening, path
+
+
+def connect(path: Path) -> socket.socket:
+    """Return a non-blocking connection to the socket of this file.
+
+    Raises:
+        OSError: Nobody listens there, the folder is not private, or too many connect just now.
+    """
+    folder = path.parent.lstat()
+    if folder.st_uid != getuid() or stat.S_IMODE(folder.st_mode) != stat.S_IRWXU:
+        raise ConnectionRefusedError(f"{path.parent} is not a private folder of this user.")
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.setblocking(False)
+        connection.connect(str(path))  # A local connection is there at once, or refused.
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def remove(path: Path) -> None:
+    """Remove a socket's file and its folder."""
+    rmtree(path.parent, ignore_errors=True)
+
+
+def remove_left_behind() -> None:
+    """Remove what processes of this user left behind that were killed."""
+    for folder in PARENT.glob(f"{PREFIX}*"):
+        try:
+            is_ours = folder.lstat().st_uid == getuid()
+            is_starting = time.time() - folder.lstat().st_mtime < START_TIMEOUT_S
+        except FileNotFoundError:
+            continue  # Another process has just removed it.
+        if is_ours and _is_dead(folder / NAME, is_starting=is_starting):
+            remove(folder / NAME)
+
+
+def _is_dead(path: Path, *, is_starting: bool) -> bool:
+    try:
+        connect(path).close()
+    except FileNotFoundError:
+        return not is_starting
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False  # It is there, and has too much to do to take another connection.
+    return False
