@@ -16,7 +16,6 @@ from actors.draining import when_draining
 from actors.processes import keep_what_is_there
 from actors.runtime import RayRuntime
 from everruns.api.app import create_app, end_streams
-from everruns.api.keys import KeyRing
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
 from everruns.settings import load_settings
@@ -44,8 +43,7 @@ def api_builder(settings: dict[str, Any]) -> Callable[[], FastAPI]:
     def build() -> FastAPI:
         configure_log()
         own = load_settings(**settings)
-        keys = KeyRing(own.data_dir) if own.auth == "api_keys" else None
-        application = create_app(RayRuntime(settings), own, load_capabilities(), keys)
+        application = create_app(RayRuntime(settings), own, load_capabilities())
         when_draining(partial(end_streams, application))
         keep_what_is_there()
         return application

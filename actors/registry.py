@@ -95,6 +95,7 @@ class RegistryActor(Callee):
         self._tasks = [
             asyncio.ensure_future(pool.keep()),
             asyncio.ensure_future(reconciler.run()),
+            asyncio.ensure_future(registry.receipts.run()),
         ]
         self._rooms = {
             "registry": registry,
@@ -103,6 +104,7 @@ class RegistryActor(Callee):
             "sessions": registry.sessions,
             "workspaces": registry.workspaces,
             "budgets": registry.budgets,
+            "keys": registry.keys,
             "local_model": LocalModel(),
         }
         await self._publish(settings.data_dir)

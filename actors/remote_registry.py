@@ -35,6 +35,7 @@ class RemoteRegistry:
         self.sessions = Remote(line, "sessions", patience_s)
         self.workspaces = Remote(line, "workspaces", patience_s)
         self.budgets = Remote(line, "budgets", patience_s)
+        self.keys = Remote(line, "keys", patience_s)
         self._registry = Remote(line, "registry", patience_s)
 
     def __getattr__(self, method: str) -> Any:

@@ -89,11 +89,6 @@ class EventPlace:
     sequence: int
     position: int
 
-    def is_after(self, other: "EventPlace") -> bool:
-        """Tell whether a session shows this place later than another one."""
-        mine, theirs = ((place.sequence, place.ms, place.position) for place in (self, other))
-        return mine > theirs
-
 
 def _session_tag(session_id: str) -> int:
     digest = blake2s(session_id.encode(), digest_size=4).digest()

@@ -1,7 +1,7 @@
 """The application: every route on both faces, behind one door, inside one error boundary."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from types import ModuleType
 
 from fastapi import APIRouter, FastAPI
@@ -70,20 +70,17 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
-def create_app(
-    runtime: Runtime,
-    settings: Settings,
-    capabilities: Capabilities,
-    keys: KeyRing | None = None,
-) -> FastAPI:
+def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities) -> FastAPI:
     """Build the application.
 
     Args:
         runtime: Sessions and the registry.
-        settings: The deployment's settings.
+        settings: The deployment's settings; they say whether requests must bring an API key.
         capabilities: All capabilities there are.
-        keys: The API keys that requests must bring; ``None`` lets everyone in.
     """
+    open_streams = OpenStreams()
+    asks_for_keys = settings.auth == "api_keys"
+    keys = KeyRing(runtime.registry.keys, open_streams.keep_only) if asks_for_keys else None
     app = Application(
         lifespan=_lifespan,
         openapi_url=None,
@@ -101,7 +98,8 @@ def create_app(
     app.state.runtime = runtime
     app.state.settings = settings
     app.state.capabilities = capabilities
-    app.state.open_streams = OpenStreams()
+    app.state.open_streams = open_streams
+    app.state.keys = keys
     for face in FACES:
         for room in ROOMS:
             router = _router(room, face, face.prefix)
@@ -126,8 +124,10 @@ def _router(room: ModuleType, face: Face, prefix: str) -> APIRouter:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    yield
-    end_streams(app)
+    keys: KeyRing | None = app.state.keys
+    async with keys.following() if keys else nullcontext():
+        yield
+        end_streams(app)
 
 
 def end_streams(app: FastAPI) -> None:

@@ -8,10 +8,13 @@ from everruns.errors import Unauthorized
 
 OPEN_PATHS = ("/health", "/ready")
 DOCUMENTATION_PATHS = ("/swagger-ui", "/api-doc/openapi.json")
+_KEY_ID = "everruns.api_key_id"
 
 
 class Authentication:
     """Lets a request pass that brings a key, as ``Authorization: Bearer evr_…`` or without Bearer.
+
+    The key's id goes with the request, see ``api_key_id``.
 
     Args:
         app: What is behind the door.
@@ -29,9 +32,10 @@ class Authentication:
 
         Raises:
             Unauthorized: The request brought no key, or a wrong one.
+            Unavailable: The keys are not known now.
         """
         if scope["type"] == "http" and not self._is_open(scope["path"]):
-            self._check(Headers(scope=scope).get("authorization", ""))
+            scope[_KEY_ID] = await self._check(Headers(scope=scope).get("authorization", ""))
         await self._app(scope, receive, send)
 
     def _is_open(self, path: str) -> bool:
@@ -39,10 +43,17 @@ class Authentication:
             self._docs and (path in DOCUMENTATION_PATHS or path.startswith("/swagger-ui/"))
         )
 
-    def _check(self, authorization: str) -> None:
+    async def _check(self, authorization: str) -> str:
         scheme, _, rest = authorization.partition(" ")
         secret = rest.strip() if scheme.lower() == "bearer" else authorization
         if not secret:
             raise Unauthorized("An API key is needed: Authorization: Bearer evr_…")
-        if not self._keys.verify(secret):
+        key = await self._keys.find(secret)
+        if key is None:
             raise Unauthorized("The API key is not valid. Create one with: everruns keys create")
+        return key.id
+
+
+def api_key_id(scope: Scope) -> str | None:
+    """Return the id of the API key that a request came with; ``None`` where none is asked for."""
+    return scope.get(_KEY_ID)

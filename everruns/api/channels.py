@@ -120,13 +120,16 @@ class AgentCard(Model):
     links: Links
 
 
-async def _agent(channel: Channel, runtime: TheRuntime) -> Agent:
+async def _agent(channel: Channel, request: Request, runtime: TheRuntime) -> Agent:
     agents = runtime.registry.agents
     if is_id(channel, "agent"):
         return await agents.get(channel)
     if len(channel) > LONGEST_NAME:
         raise AgentNotFound("No agent has so long a name")
-    return await agents.get_by_name(channel)
+    agent = await agents.get_by_name(channel)
+    # By id or by name it is one channel, and an Idempotency-Key counts for both.
+    request.path_params["channel"] = agent.id
+    return agent
 
 
 TheAgent = Annotated[Agent, Depends(_agent)]

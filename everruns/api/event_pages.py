@@ -1,8 +1,8 @@
 """Pages of a session's log as a face shows it.
 
-What is shown of one event of the log is never parted by a page's end, so that the sequence of a
-page's last event is the cursor of the next page. A page holds fewer events than were asked for only
-if there are no more, and more only by the last few that belong together.
+A face can show one event of the log as several. Places and limits are the face's: a page can end
+between two of them, and the sequence of its last event is the cursor of the next page. A page holds
+fewer events than were asked for only if there are no more.
 
 Source: docs/sdk.md, "Lists of events".
 """
@@ -44,8 +44,9 @@ class EventPages:
         self._vocabulary = vocabulary
         self._session_id = session_id
         self._wanted = wanted
-        self._start = start
-        self._show = vocabulary.begin(session_id, start)
+        self._after = None if start is None else vocabulary.sequence_of(start)
+        # Without the start, whose page is cut here: ids in lists do not depend on it.
+        self._show = vocabulary.begin(session_id, None)
         self._kinds = [
             kind for kind, names in vocabulary.shown_as.items() if any(map(wanted.wants, names))
         ]
@@ -63,7 +64,7 @@ class EventPages:
             page = await self._around(place_of(self._session_id, wanted.around, "around"))
             return page[::-1] if wanted.order_desc else page
         # Before a place alone means the last ones before it.
-        is_backward = wanted.before_sequence is not None and self._start is None
+        is_backward = wanted.before_sequence is not None and self._after is None
         newest_first = wanted.order_desc or is_backward
         page = await self._between(wanted.limit, newest_first=newest_first)
         return page[::-1] if newest_first and not wanted.order_desc else page
@@ -85,9 +86,11 @@ class EventPages:
         newest_first: bool = False,
     ) -> list[ShownEvent]:
         """Return the first ``size`` events between two places, those of the request and these."""
+        after = _bound(max, after, self._after)
+        before = _bound(min, before, self._wanted.before_sequence)
         query = EventQuery(
-            after=_bound(max, after, self._start.sequence if self._start else None),
-            before=_bound(min, before, self._wanted.before_sequence),
+            after=None if after is None else self._vocabulary.place_at(after).sequence,
+            before=None if before is None else self._first_beyond(before),
             types=() if self._all_kinds else self._kinds,
             turn_id=self._wanted.turn_id,
             since_ms=self._wanted.from_ts,
@@ -102,15 +105,30 @@ class EventPages:
         while True:
             events = await self._read(self._session_id, query)
             for event in events:
-                shown = [part for part in self._show(event) if self._wanted.matches(part)]
+                shown = [
+                    part
+                    for part in self._show(event)
+                    if _is_between(part, after, before) and self._wanted.matches(part)
+                ]
                 page += reversed(shown) if newest_first else shown
                 if len(page) >= size:
-                    return page
+                    return page[:size]
             if query.limit is None or len(events) < query.limit or not events:
                 return page
             # What was read shows little of what is wanted: read more at once.
             last = {"before" if newest_first else "after": events[-1].sequence}
             query = replace(query, limit=min(2 * query.limit, MOST_AT_ONCE), **last)
+
+    def _first_beyond(self, before: int) -> int:
+        """Return the log's first event of which nothing is shown before a place."""
+        last = self._vocabulary.place_at(max(0, before - 1))
+        return last.sequence + (1 if last.position == 0 else 2)
+
+
+def _is_between(part: ShownEvent, after: int | None, before: int | None) -> bool:
+    if part.sequence is None:
+        return False
+    return (after is None or part.sequence > after) and (before is None or part.sequence < before)
 
 
 def _bound(choose: Callable[[int, int], int], one: int | None, other: int | None) -> int | None:

@@ -12,12 +12,13 @@ from fastapi import Request
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from everruns.api.plain import validate
-from everruns.api.vocabulary import ShownEvent
+from everruns.api.vocabulary import ShownEvent, Vocabulary
 from everruns.domain.base import Flag, Model
 from everruns.errors import InvalidCursor
 from everruns.ids import EventPlace, read_event_id
 
-MAX_SEQUENCE = 2**32 - 1  # What an event id can hold.
+# What event ids can hold, as the face with the larger sequences counts it.
+MAX_SEQUENCE = 2**36 - 1
 LISTS = {"types", "exclude", "tags"}
 
 # Names of the parameters, by what takes them.
@@ -126,24 +127,32 @@ class EventsRequest(Model):
             query[name] = [value for value in values if value]
         return validate(cls, query, "query")
 
-    def start(self, session_id: str, last_event_id: str) -> EventPlace | None:
+    def start(
+        self, session_id: str, last_event_id: str, vocabulary: Vocabulary
+    ) -> EventPlace | None:
         """Return the place after which the reader wants to begin.
 
         Args:
             session_id: The session.
             last_event_id: What a reconnecting reader has seen last; may be unknown or empty.
+            vocabulary: Says which place a sequence is.
 
         Raises:
             InvalidCursor: ``since_id`` is no event's id.
         """
+
+        def is_after(one: EventPlace, other: EventPlace) -> bool:
+            ranks = [(vocabulary.sequence_of(at), at.ms, at.position) for at in (one, other)]
+            return ranks[0] > ranks[1]
+
         start = None
         if self.since_id is not None:
             start = place_of(session_id, self.since_id, "since_id")
         elif self.after_sequence is not None:
-            start = EventPlace(0, self.after_sequence, 0)
+            start = vocabulary.place_at(self.after_sequence)
         # A browser reconnects to the URL it began with, so what its header says is the newer.
         seen = read_event_id(session_id, last_event_id)
-        if seen is not None and (start is None or seen.is_after(start)):
+        if seen is not None and (start is None or is_after(seen, start)):
             return seen
         return start
 

@@ -58,8 +58,7 @@ class EventRoutes:
     async def list_events(self, request: Request) -> Response:
         """List a session's durable events, oldest first.
 
-        Events that tell of one thing share their `sequence` and are not parted: the last
-        `sequence` of a page is the `after_sequence` of the next one.
+        The `sequence` of a page's last event is the `after_sequence` of the next page.
         """
         session_id, wanted, start = self._read(request, self._list_parameters)
         return await self._list(request, session_id, wanted, start)
@@ -103,7 +102,7 @@ class EventRoutes:
                         f"{field}: {name[:64]!r} is no type of events. There are: {known}"
                     )
         last_event_id = request.headers.get("last-event-id", "")
-        return session_id, wanted, wanted.start(session_id, last_event_id)
+        return session_id, wanted, wanted.start(session_id, last_event_id, self._vocabulary)
 
 
 def _shown(show: Show, batch: Batch, wanted: EventsRequest) -> Iterator[ShownEvent]:

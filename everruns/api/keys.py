@@ -1,121 +1,130 @@
-"""API keys: who may come in. Only their hashes are kept.
+"""The API keys, as one process of the API knows them.
 
-The file is small and read anew when it has changed, so that a key created or revoked on the
-command line counts at once in every running replica.
+Every process holds the hashes of all keys in memory, so that checking one asks nobody. A long poll
+of the registry brings each change. A key that is not among them is looked up once before it is
+refused, so that a new key counts at once; however many unknown keys come, the registry is asked
+one question at a time, and few a second.
 """
 
-import os
-import secrets
-from hashlib import sha256
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import asynccontextmanager
 from hmac import compare_digest
-from pathlib import Path
 
-from pydantic import Field, TypeAdapter
+import structlog
 
-from everruns.domain.base import Model
-from everruns.errors import EverrunsError, NotFound
-from everruns.ids import format_time, new_id, now_ms
+from everruns.domain.keys import ApiKey, hash_secret
+from everruns.errors import EverrunsError, Unavailable
+from everruns.registry.keys import ApiKeys, KnownKeys
 
-SECRET_BYTES = 32
-FILE_NAME = "api_keys.json"
+FOLLOW_S = 20.0
+RETRY_S = 0.5
+FIRST_ANSWER_TIMEOUT_S = 10.0
+LOOK_PACE_S = 0.05
+LOOK_TIMEOUT_S = 5.0
 
-
-class ApiKey(Model):
-    """A key as it is kept: by it a secret is recognised, not known."""
-
-    id: str
-    name: str
-    hash: str = Field(description="SHA-256 of the secret.")
-    last_four: str
-    created_at: str
-
-
-_KEYS = TypeAdapter(list[ApiKey])
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class KeyRing:
-    """The API keys of a deployment.
+    """Recognises API keys by their secrets.
 
     Args:
-        data_dir: The deployment's data directory; the keys are in its ``api_keys.json``.
+        keys: The registry's keys.
+        changed: Called with the ids of all keys whenever they may have changed.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        self._file = data_dir / FILE_NAME
-        self._version: tuple[int, int] | None = None
+    def __init__(self, keys: ApiKeys, changed: Callable[[Collection[str]], None]) -> None:
+        self._source = keys
+        self._changed = changed
         self._keys: list[ApiKey] = []
+        self._revision: int | None = None
+        self._are_known = asyncio.Event()
+        self._next_look: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
 
-    def create(self, name: str) -> tuple[ApiKey, str]:
-        """Create a key.
+    @asynccontextmanager
+    async def following(self) -> AsyncGenerator[None]:
+        """Follow the registry's keys while the context lasts.
 
-        Returns:
-            The key and its secret, which is shown this once.
+        While the registry does not answer, the keys known last go on counting.
         """
-        secret = f"evr_{secrets.token_urlsafe(SECRET_BYTES)}"
-        key = ApiKey(
-            id=new_id("key"),
-            name=name,
-            hash=_hash(secret),
-            last_four=secret[-4:],
-            created_at=format_time(now_ms()),
-        )
-        self._write([*self.list_keys(), key])
-        return key, secret
+        following = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            following.cancel()
+            await asyncio.wait({following})
 
-    def list_keys(self) -> list[ApiKey]:
-        """Return all keys, oldest first.
+    async def find(self, secret: str) -> ApiKey | None:
+        """Return the key with this secret; the time it takes says nothing of the keys.
 
         Raises:
-            EverrunsError: The file is damaged.
+            Unavailable: The registry has to be asked and does not answer.
         """
-        version = self._file_version()
-        if version != self._version:
-            self._keys = self._read() if version else []
-            self._version = version
-        return self._keys
+        if not self._are_known.is_set():
+            await self._wait_for_keys()
+        offered = hash_secret(secret)
+        key = self._match(offered)
+        if key is None:
+            await self._look()
+            key = self._match(offered)
+        return key
 
-    def revoke(self, key_id: str) -> None:
-        """Delete a key; requests that bring it are refused from now on.
+    def _match(self, offered: str) -> ApiKey | None:
+        matching = [key for key in self._keys if compare_digest(offered, key.hash)]
+        return matching[0] if matching else None
 
-        Raises:
-            NotFound: There is none with this id.
-        """
-        kept = [key for key in self.list_keys() if key.id != key_id]
-        if len(kept) == len(self.list_keys()):
-            raise NotFound(
-                f"There is no API key {key_id}. `everruns keys list` shows those there are."
-            )
-        self._write(kept)
-
-    def verify(self, secret: str) -> bool:
-        """Tell whether a secret is that of a key; the time it takes says nothing of the keys."""
-        offered = _hash(secret)
-        matches = [compare_digest(offered, key.hash) for key in self.list_keys()]
-        return any(matches)
-
-    def _file_version(self) -> tuple[int, int] | None:
+    async def _wait_for_keys(self) -> None:
         try:
-            status = self._file.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_mtime_ns, status.st_ino
+            async with asyncio.timeout(FIRST_ANSWER_TIMEOUT_S):
+                await self._are_known.wait()
+        except TimeoutError:
+            raise _unknown() from None
 
-    def _read(self) -> list[ApiKey]:
-        try:
-            return _KEYS.validate_json(self._file.read_bytes())
-        except ValueError:
-            raise EverrunsError(f"{self._file} is damaged. Restore it or delete it.") from None
+    async def _look(self) -> None:
+        """Return when the registry has been asked after this call."""
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._ask_soon())
+            self._next_look.add_done_callback(_retrieve)
+        # A request that is given up must not take the answer from the others.
+        await asyncio.shield(self._next_look)
 
-    def _write(self, keys: list[ApiKey]) -> None:
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._file.with_suffix(f".{os.getpid()}.new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_KEYS.dump_json(keys, indent=2))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._file)
+    async def _ask_soon(self) -> None:
+        async with self._looking:
+            await asyncio.sleep(LOOK_PACE_S)
+            # Whoever comes from now on may know a key that this question is too early for.
+            self._next_look = None
+            try:
+                async with asyncio.timeout(LOOK_TIMEOUT_S):
+                    self._take(await self._source.read(self._revision, 0))
+            except TimeoutError:
+                raise _unknown() from None
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                self._take(await self._source.read(self._revision, FOLLOW_S))
+            except EverrunsError as error:
+                log.warning("API keys not followed", code=error.code)
+                await asyncio.sleep(RETRY_S)
+            except Exception:  # The unforeseen must not leave revoked keys in force.
+                log.exception("API keys not followed")
+                await asyncio.sleep(RETRY_S)
+
+    def _take(self, known: KnownKeys | None) -> None:
+        if known is None:
+            return
+        self._revision, self._keys = known.revision, known.keys
+        self._are_known.set()
+        self._changed({key.id for key in known.keys})
 
 
-def _hash(secret: str) -> str:
-    return sha256(secret.encode()).hexdigest()
+def _unknown() -> Unavailable:
+    return Unavailable("The server cannot look up its API keys now. Try again shortly.", None, 1.0)
+
+
+def _retrieve(look: asyncio.Task[None]) -> None:
+    # Those who wait get the exception; where nobody waits any more, it concerns nobody.
+    if not look.cancelled():
+        look.exception()

@@ -5,12 +5,14 @@ Routes that read their request so are described to the OpenAPI document by hand 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from fastapi import Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
+from everruns.api.auth import api_key_id
 from everruns.api.body import parse_json
 from everruns.api.errors import invalid_request
 from everruns.domain.base import Model
@@ -77,9 +79,12 @@ def validate(model: type[Body], value: Any, place: str) -> Body:
 async def read_key(request: Request, sender: str = "") -> Idempotency | None:
     """Return a request's ``Idempotency-Key`` with what it was sent with.
 
+    The key counts for one route with the ids in its path, and for one caller: who came with
+    another API key shares no answer.
+
     Args:
         request: The request.
-        sender: Who sends it, where several use the same path: the key of one is not another's.
+        sender: For whom it is sent, where one API key sends for several.
 
     Raises:
         InvalidRequest: The key is empty, too long or holds control characters.
@@ -91,7 +96,15 @@ async def read_key(request: Request, sender: str = "") -> Idempotency | None:
         raise InvalidRequest(
             f"Idempotency-Key: must be 1 to {LONGEST_KEY} printable ASCII characters"
         )
-    return Idempotency.of(request.scope["path"] + sender, key, await request.body())
+    return Idempotency.of(_scope_of(request) + sender, key, await request.body())
+
+
+def _scope_of(request: Request) -> str:
+    # The route with what its parameters stand for, since a path can call one thing by two names.
+    route = cast("APIRoute", request.scope["route"])
+    path = route.path_format.format_map(request.path_params)
+    key_id = api_key_id(request.scope)
+    return path if key_id is None else f"{key_id} {path}"
 
 
 def answer(resource: BaseModel, status: int = 201) -> Response:

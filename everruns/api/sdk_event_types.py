@@ -22,7 +22,7 @@ SDK_EXAMPLE_STREAM = (
     "event: output.message.delta\n"
     "id: event_…\n"
     'data: {"id":"event_…","type":"output.message.delta","ts":"2026-01-31T10:00:00.000Z",'
-    '"session_id":"session_…","sequence":2,"context":{"turn_id":"turn_…"},'
+    '"session_id":"session_…","context":{"turn_id":"turn_…"},'
     '"data":{"turn_id":"turn_…","delta":" world","accumulated":"Hello world"}}\n\n'
     ": heartbeat\n\n"
     "event: turn.completed\n"
@@ -171,21 +171,23 @@ class _SdkEnvelope(Model):
     id: str = Field(description="Sorts by time and sequence; a cursor.")
     ts: str
     session_id: str
-    sequence: int = Field(
-        description="Place in the log, which events that tell of one thing share; of what only "
-        "passes by, the place before it."
-    )
     context: EventContext = EventContext()
 
 
-class InputMessageEvent(_SdkEnvelope):
+class _SdkLoggedEnvelope(_SdkEnvelope):
+    sequence: int = Field(
+        description="Unique and strictly rising within the session, with gaps; a cursor."
+    )
+
+
+class InputMessageEvent(_SdkLoggedEnvelope):
     """``input.message``."""
 
     type: Literal["input.message"]
     data: InputMessageData
 
 
-class TurnStartedEvent(_SdkEnvelope):
+class TurnStartedEvent(_SdkLoggedEnvelope):
     """``session.activated`` and ``turn.started``."""
 
     type: Literal["session.activated", "turn.started"]
@@ -213,77 +215,77 @@ class StreamDeltaEvent(_SdkEnvelope):
     data: StreamDeltaData
 
 
-class ReasonThinkingCompletedEvent(_SdkEnvelope):
+class ReasonThinkingCompletedEvent(_SdkLoggedEnvelope):
     """``reason.thinking.completed``."""
 
     type: Literal["reason.thinking.completed"]
     data: ReasonThinkingCompletedData
 
 
-class ReasonCompletedEvent(_SdkEnvelope):
+class ReasonCompletedEvent(_SdkLoggedEnvelope):
     """``reason.completed``."""
 
     type: Literal["reason.completed"]
     data: ReasonCompletedData
 
 
-class OutputMessageCompletedEvent(_SdkEnvelope):
+class OutputMessageCompletedEvent(_SdkLoggedEnvelope):
     """``output.message.completed``."""
 
     type: Literal["output.message.completed"]
     data: OutputMessageCompletedData
 
 
-class ActStartedEvent(_SdkEnvelope):
+class ActStartedEvent(_SdkLoggedEnvelope):
     """``act.started``."""
 
     type: Literal["act.started"]
     data: ActStartedData
 
 
-class ToolStartedEvent(_SdkEnvelope):
+class ToolStartedEvent(_SdkLoggedEnvelope):
     """``tool.started``."""
 
     type: Literal["tool.started"]
     data: ToolStartedData
 
 
-class ToolCallRequestedEvent(_SdkEnvelope):
+class ToolCallRequestedEvent(_SdkLoggedEnvelope):
     """``tool.call_requested``."""
 
     type: Literal["tool.call_requested"]
     data: ToolCallRequestedData
 
 
-class ToolCompletedEvent(_SdkEnvelope):
+class ToolCompletedEvent(_SdkLoggedEnvelope):
     """``tool.completed``."""
 
     type: Literal["tool.completed"]
     data: ToolCompletedData
 
 
-class TurnCompletedEvent(_SdkEnvelope):
+class TurnCompletedEvent(_SdkLoggedEnvelope):
     """``turn.completed``."""
 
     type: Literal["turn.completed"]
     data: TurnCompletedData
 
 
-class TurnFailedEvent(_SdkEnvelope):
+class TurnFailedEvent(_SdkLoggedEnvelope):
     """``turn.failed``."""
 
     type: Literal["turn.failed"]
     data: TurnFailedData
 
 
-class TurnCancelledEvent(_SdkEnvelope):
+class TurnCancelledEvent(_SdkLoggedEnvelope):
     """``turn.cancelled``."""
 
     type: Literal["turn.cancelled"]
     data: TurnCancelledData
 
 
-class SessionIdledEvent(_SdkEnvelope):
+class SessionIdledEvent(_SdkLoggedEnvelope):
     """``session.idled``."""
 
     type: Literal["session.idled"]

@@ -1,9 +1,12 @@
 """The log in the words of the Everruns SDK.
 
-One event of the log can be shown as several, its *parts*, which share its sequence. The last part
-has the id of the log's event, so that it is the cursor it always was. An earlier part has an id
-that holds the sequence before, and at the end of the positions the part's number: who has it last
-goes on with the part after it.
+One event of the log can be shown as several, its *parts*. The last part has the id of the log's
+event. An earlier part has an id that holds the sequence before, and at the end of the positions the
+part's number: a reader that has it last goes on with the part after it.
+
+Each part has a sequence of its own, which its place alone decides: event n of the log owns the
+numbers from 16 (n - 1) + 1 to 16 n, of which its last part has 16 n and the parts before it the
+first ones. So a sequence names the same place as an id, and no look-up is needed to resume from it.
 
 A message that is being written is shown as stretches, each with all the text before it. The id of
 a stretch holds how much of the message a reader has then, so that it goes on right there; and so
@@ -42,7 +45,10 @@ from everruns.ids import (
 from everruns.runtime.cursor import Cursor
 
 ANSWERING = 1
-PARTS = MAX_POSITION - 15
+SEQUENCES_PER_EVENT = 16
+"""Sequences that each event of the log owns, and so the most parts it can have. Clients keep
+sequences: this number can never change."""
+PARTS = MAX_POSITION + 1 - SEQUENCES_PER_EVENT
 
 # Characters of a message that are shown as it is written; the rest comes with the whole message.
 LONGEST = 2**19 - 17
@@ -136,8 +142,7 @@ class _Showing:
                 place = (event.sequence - 1, PARTS + number)
             else:
                 place = (event.sequence, self._progress())
-            identity = event_id(self._session_id, event.ts, *place)
-            yield self._shown(name, identity, event.sequence, event.ts, context, shown)
+            yield self._shown(name, EventPlace(event.ts, *place), context, shown)
 
     def _delta(self, delta: Delta) -> Iterator[ShownEvent]:
         writing = self._writing
@@ -203,22 +208,24 @@ class _Showing:
             yield self._passing(f"{channel.name}.delta", position, moment, stretch)
 
     def _passing(self, name: str, position: int, moment: _Moment, data: Data) -> ShownEvent:
-        identity = event_id(self._session_id, moment.ms, moment.sequence, position)
-        return self._shown(name, identity, moment.sequence, moment.ms, moment.context, data)
+        place = EventPlace(moment.ms, moment.sequence, position)
+        return self._shown(name, place, moment.context, data, is_passing=True)
 
     def _shown(
-        self, name: str, identity: str, sequence: int, ms: int, context: Data, data: Data
+        self, name: str, place: EventPlace, context: Data, data: Data, *, is_passing: bool = False
     ) -> ShownEvent:
+        identity = event_id(self._session_id, place.ms, place.sequence, place.position)
+        sequence = None if is_passing else _sequence_of(place)
         envelope = {
             "id": identity,
             "type": name,
-            "ts": format_time(ms),
+            "ts": format_time(place.ms),
             "session_id": self._session_id,
-            "sequence": sequence,
+            **({} if sequence is None else {"sequence": sequence}),
             "context": context,
             "data": data,
         }
-        return ShownEvent(name, identity, orjson.dumps(envelope))
+        return ShownEvent(name, identity, sequence, orjson.dumps(envelope))
 
 
 _STARTED: Data = {"harness_id": GENERIC_HARNESS_ID}
@@ -229,7 +236,12 @@ def _is_in_message(place: EventPlace) -> bool:
 
 
 def _sequence_of(place: EventPlace) -> int:
-    return place.sequence + (place.position > PARTS)
+    return place.sequence * SEQUENCES_PER_EVENT + max(0, place.position - PARTS)
+
+
+def _place_at(sequence: int) -> EventPlace:
+    logged, part = divmod(sequence, SEQUENCES_PER_EVENT)
+    return EventPlace(0, logged, PARTS + part if part else 0)
 
 
 def _parts_seen(place: EventPlace | None, event: Event) -> int:
@@ -263,6 +275,7 @@ EVERRUNS = Vocabulary(
     },
     cursor=_cursor,
     sequence_of=_sequence_of,
+    place_at=_place_at,
     begin=_begin,
     listed=SdkEventList,
     event_schema="SdkEvent",

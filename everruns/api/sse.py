@@ -4,7 +4,7 @@ Source: docs/contract.md, "Stream rules"; the WHATWG HTML standard, "Server-sent
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing
 from typing import cast
 
@@ -12,6 +12,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from everruns.api.auth import api_key_id
 from everruns.api.vocabulary import ShownEvent
 from everruns.errors import EverrunsError
 from everruns.runtime.streams import Batch
@@ -25,10 +26,8 @@ HEADERS = {
 }
 CONNECTED = f'retry: {RETRY_MS}\nevent: connected\ndata: {{"status":"connected"}}\n\n'.encode()
 HEARTBEAT = b": heartbeat\n\n"
-DISCONNECTING = (
-    "event: disconnecting\n"
-    f'data: {{"reason":"connection_cycle","retry_ms":{RETRY_MS}}}\n\n'.encode()
-)
+CONNECTION_CYCLE = "connection_cycle"
+KEY_REVOKED = "key_revoked"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -44,30 +43,57 @@ def frame(event: ShownEvent) -> bytes:
     )
 
 
+def disconnecting(reason: str) -> bytes:
+    """Return the frame that tells a reader why its stream ends."""
+    data = f'{{"reason":"{reason}","retry_ms":{RETRY_MS}}}'
+    return f"event: disconnecting\ndata: {data}\n\n".encode()
+
+
+Ending = asyncio.Future[str]
+"""Done when a stream has to end; tells why."""
+
+
 class OpenStreams:
-    """The streams of this process, so that a shutdown can send their readers elsewhere."""
+    """The streams of this process, so that a shutdown or a revoked API key can end them."""
 
     def __init__(self) -> None:
-        self._endings: set[asyncio.Event] = set()
+        self._endings: dict[Ending, str | None] = {}
         self._closed = False
+        self._keys: Collection[str] | None = None
 
-    def open(self) -> asyncio.Event:
-        """Return what is set when a new stream has to end."""
-        ending = asyncio.Event()
-        if self._closed:
-            ending.set()
-        self._endings.add(ending)
+    def open(self, key_id: str | None) -> Ending:
+        """Return what is done when a new stream has to end.
+
+        Args:
+            key_id: The API key that opened it, where one is asked for.
+        """
+        ending: Ending = asyncio.get_running_loop().create_future()
+        self._endings[ending] = key_id
+        self._end_if_due(ending, key_id)
         return ending
 
-    def leave(self, ending: asyncio.Event) -> None:
+    def leave(self, ending: Ending) -> None:
         """Forget a stream that has ended."""
-        self._endings.discard(ending)
+        del self._endings[ending]
 
     def close(self) -> None:
         """Ask the reader of every stream, now and later, to connect anew."""
         self._closed = True
-        for ending in self._endings:
-            ending.set()
+        self._end_what_is_due()
+
+    def keep_only(self, keys: Collection[str]) -> None:
+        """End every stream, now and later, that was opened with none of these API keys."""
+        self._keys = keys
+        self._end_what_is_due()
+
+    def _end_what_is_due(self) -> None:
+        for ending, key_id in self._endings.items():
+            self._end_if_due(ending, key_id)
+
+    def _end_if_due(self, ending: Ending, key_id: str | None) -> None:
+        is_revoked = key_id is not None and self._keys is not None and key_id not in self._keys
+        if (self._closed or is_revoked) and not ending.done():
+            ending.set_result(KEY_REVOKED if is_revoked else CONNECTION_CYCLE)
 
     def __len__(self) -> int:
         return len(self._endings)
@@ -104,9 +130,8 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the session is deleted, the client leaves, or it has to connect anew."""
-        ending = self._open_streams.open()
+        ending = self._open_streams.open(api_key_id(scope))
         gone = asyncio.create_task(_disconnect(receive))
-        ends = asyncio.create_task(ending.wait())
         try:
             async with aclosing(self._batches):
                 await send(
@@ -116,15 +141,14 @@ class EventStream(Response):
                         "headers": self.raw_headers,
                     }
                 )
-                await self._write(send, gone, ends)
+                await self._write(send, gone, ending)
         except (OSError, TimeoutError):
             log.debug("stream reader lost", path=scope["path"])
         finally:
             gone.cancel()
-            ends.cancel()
             self._open_streams.leave(ending)
 
-    async def _write(self, send: Send, gone: asyncio.Task[None], ends: asyncio.Task[bool]) -> None:
+    async def _write(self, send: Send, gone: asyncio.Task[None], ending: Ending) -> None:
         now = asyncio.get_running_loop().time
         cycles_at = now() + self._cycle_s
         await _send(send, CONNECTED)
@@ -134,13 +158,13 @@ class EventStream(Response):
             while True:
                 timeout = max(0.0, min(beats_at, cycles_at) - now())
                 await asyncio.wait(
-                    {batch, gone, ends},
+                    {batch, gone, ending},
                     timeout=timeout,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if gone.done():
                     return
-                if ends.done() or now() >= cycles_at:
+                if ending.done() or now() >= cycles_at:
                     break
                 if batch.done():
                     items = batch.result()
@@ -160,7 +184,8 @@ class EventStream(Response):
         finally:
             batch.cancel()
             await asyncio.wait({batch})
-        await _send(send, DISCONNECTING)
+        reason = ending.result() if ending.done() else CONNECTION_CYCLE
+        await _send(send, disconnecting(reason))
         await _send(send, b"", more=False)
 
 

@@ -20,11 +20,14 @@ class ShownEvent:
     Attributes:
         type: Its name there.
         id: What a client resumes from; ``None`` for what only passes by.
+        sequence: Its number, unique and rising within the session on this face; ``None`` for what
+            only passes by.
         body: Its envelope, UTF-8 JSON on one line.
     """
 
     type: str
     id: str | None
+    sequence: int | None
     body: bytes
 
 
@@ -39,7 +42,9 @@ class Vocabulary:
     Attributes:
         shown_as: For each type of the log, the names under which it can be shown.
         cursor: Returns where a reader stands that has seen an event of this face last.
-        sequence_of: Returns the sequence of the event that a place tells of.
+        sequence_of: Returns the sequence of the last event that a reader at a place has seen.
+        place_at: The inverse: returns the place of a reader whose last event has this sequence.
+            The place has no time.
         begin: Given the session and what the reader has seen last, returns what shows it the rest.
         listed: What a list of events is, for the OpenAPI document.
         event_schema: The name of an event's schema there.
@@ -49,6 +54,7 @@ class Vocabulary:
     shown_as: Mapping[EventType, Sequence[str]]
     cursor: Callable[[EventPlace], Cursor]
     sequence_of: Callable[[EventPlace], int]
+    place_at: Callable[[int], EventPlace]
     begin: Callable[[str, EventPlace | None], Show]
     listed: type[Model]
     event_schema: str
@@ -68,8 +74,8 @@ def _cursor(place: EventPlace) -> Cursor:
 def _begin(session_id: str, _place: EventPlace | None) -> Show:
     def show(item: Event | Delta) -> tuple[ShownEvent]:
         if isinstance(item, Event):
-            return (ShownEvent(item.type, item.id, item.body),)
-        return (ShownEvent(item.type, None, item.body(session_id)),)
+            return (ShownEvent(item.type, item.id, item.sequence, item.body),)
+        return (ShownEvent(item.type, None, None, item.body(session_id)),)
 
     return show
 
@@ -78,6 +84,7 @@ AS_LOGGED = Vocabulary(
     shown_as={kind: (kind,) for kind in EventType},
     cursor=_cursor,
     sequence_of=lambda place: place.sequence,
+    place_at=lambda sequence: EventPlace(0, sequence, 0),
     begin=_begin,
     listed=EventList,
     event_schema="Event",

@@ -12,7 +12,7 @@ class Idempotency:
     """A client's key and what it was sent with, as digests: the key itself is never kept.
 
     Attributes:
-        key: Digest of the route and the key.
+        key: Digest of the scope and the key.
         request: Digest of the body.
     """
 
@@ -20,7 +20,13 @@ class Idempotency:
     request: str
 
     @classmethod
-    def of(cls, route: str, key: str, body: bytes) -> "Idempotency":
-        """Digest a request's key, scoped to its route, and its body."""
-        scoped = f"{route}\n{key}".encode()
+    def of(cls, scope: str, key: str, body: bytes) -> "Idempotency":
+        """Digest a request's key and its body.
+
+        Args:
+            scope: For what the key counts: the route, the resource and the caller.
+            key: The key.
+            body: The body.
+        """
+        scoped = f"{scope}\n{key}".encode()
         return cls(sha256(scoped).hexdigest(), sha256(body).hexdigest())

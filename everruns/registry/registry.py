@@ -9,8 +9,10 @@ from everruns.errors import Unavailable
 from everruns.registry.agents import Agents
 from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
+from everruns.registry.keys import ApiKeys
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
+from everruns.registry.receipts import Receipts
 from everruns.registry.revision import Revision
 from everruns.registry.sessions import Sessions
 from everruns.registry.workspaces import Workspaces
@@ -44,6 +46,8 @@ class Registry:
         sessions: The sessions, their logs and where they are placed.
         workspaces: The workspaces and their files.
         budgets: The budgets and their ledgers.
+        keys: The API keys.
+        receipts: What was answered to requests with an ``Idempotency-Key``.
         placement: Which host holds which session.
     """
 
@@ -56,6 +60,8 @@ class Registry:
         self.sessions = Sessions(self._database, self.agents, placement, self._revision)
         self.workspaces = Workspaces(self._database)
         self.budgets = Budgets(self._database, self._revision)
+        self.keys = ApiKeys(self._database)
+        self.receipts = Receipts(self._database)
 
     async def seed(self, settings: Settings, *, has_local_model: bool) -> None:
         """Add the providers that a first start should find.

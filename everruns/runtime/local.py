@@ -54,6 +54,7 @@ class LocalRuntime(Runtime):
         self._tasks = [
             asyncio.create_task(self._reconciler.run()),
             asyncio.create_task(self.host.tidy()),
+            asyncio.create_task(self.registry.receipts.run()),
         ]
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from everruns.domain.agents import Agent
 from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event
+from everruns.domain.keys import ApiKey
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.workspaces import Workspace
@@ -155,8 +156,24 @@ class BudgetStore(Protocol):
         ...
 
 
-class Store(BudgetStore, Protocol):
-    """Keeps agents, providers, sessions with their event logs, workspaces with files, and budgets.
+class ApiKeyStore(Protocol):
+    """Keeps API keys: the hashes by which they are recognised."""
+
+    def put_api_keys(self, *keys: ApiKey) -> None:
+        """Store API keys, all or none, replacing those with their ids."""
+        ...
+
+    def list_api_keys(self) -> list[ApiKey]:
+        """Return every API key, oldest first."""
+        ...
+
+    def delete_api_key(self, key_id: str) -> bool:
+        """Delete an API key; return whether there was one."""
+        ...
+
+
+class Store(BudgetStore, ApiKeyStore, Protocol):
+    """Keeps agents, providers, sessions with their logs, workspaces, files, budgets and API keys.
 
     Every method may raise ``StoreUnavailable``: nothing was stored or read; the same call may
     succeed later.
@@ -258,6 +275,10 @@ class Store(BudgetStore, Protocol):
 
     def find_receipt(self, key: str) -> Receipt | None:
         """Return what was answered under this key."""
+        ...
+
+    def forget_receipts(self, before_ms: int) -> None:
+        """Delete the receipts stored before a time in milliseconds since the epoch."""
         ...
 
     # Workspaces that outlive their sessions

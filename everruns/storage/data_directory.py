@@ -6,17 +6,16 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from everruns.ids import now_ms
 from everruns.storage.database import duckdb_engine, has_read_log, migrate, opening
 from everruns.storage.encryption import Cipher, load_key
 from everruns.storage.journal import Journal
 from everruns.storage.journaled import JournaledStore
+from everruns.storage.key_file import import_key_file
 from everruns.storage.recovery import connect_and_mend
 
 DATABASE_FILE = "everruns.duckdb"
 LOG_FILE = f"{DATABASE_FILE}.wal"
 JOURNAL_FOLDER = "journal"
-RECEIPTS_KEPT_MS = 7 * 24 * 3600 * 1000
 
 
 def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> JournaledStore:
@@ -31,7 +30,8 @@ def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> Journ
     Raises:
         InvalidRequest: The encryption key is not 32 bytes as base64.
         StoreUnavailable: Another process uses the directory, it cannot be used, its database is
-            damaged or its API keys were encrypted with another key. The message says what to do.
+            damaged or its API keys were encrypted with another key, or the file of API keys that
+            an earlier version left is damaged. The message says what to do.
     """
     # DuckDB makes files at any time, and with the mode that the umask leaves.
     os.umask(0o077)
@@ -47,6 +47,6 @@ def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> Journ
         store = JournaledStore(engine, cipher, journal)
         undo.callback(store.close)
         store.list_providers()  # raises when the encryption key is not theirs
-        store.forget_receipts(now_ms() - RECEIPTS_KEPT_MS)
+        import_key_file(data_dir, store)
         undo.pop_all()
     return store

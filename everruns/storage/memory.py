@@ -10,7 +10,7 @@ from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session
 from everruns.domain.workspaces import Workspace
-from everruns.ids import parse_time
+from everruns.ids import now_ms, parse_time
 from everruns.storage.base import (
     Append,
     EventQuery,
@@ -20,6 +20,7 @@ from everruns.storage.base import (
     Verdict,
 )
 from everruns.storage.memory_budgets import MemoryBudgets
+from everruns.storage.memory_keys import MemoryApiKeys
 from everruns.storage.verdicts import judge
 from everruns.tools.base import File
 
@@ -41,16 +42,23 @@ class _StoredSession:
         self.events += append.events
 
 
-class MemoryStore(MemoryBudgets):
+@dataclass(frozen=True)
+class _StoredReceipt:
+    receipt: Receipt
+    stored_ms: int
+
+
+class MemoryStore(MemoryBudgets, MemoryApiKeys):
     """Keeps everything in dictionaries behind one lock; implements ``Store``."""
 
     def __init__(self) -> None:
-        super().__init__()
+        MemoryBudgets.__init__(self)
+        MemoryApiKeys.__init__(self)
         self._lock = Lock()
         self._agents: dict[str, Agent] = {}
         self._providers: dict[str, ProviderAccount] = {}
         self._sessions: dict[str, _StoredSession] = {}
-        self._receipts: dict[str, Receipt] = {}
+        self._receipts: dict[str, _StoredReceipt] = {}
         self._workspaces: dict[str, Workspace] = {}
         self._files: dict[tuple[str, str], File] = {}
 
@@ -153,9 +161,9 @@ class MemoryStore(MemoryBudgets):
                     place: file for place, file in self._files.items() if place[0] != workspace_id
                 }
             self._receipts = {
-                key: receipt
-                for key, receipt in self._receipts.items()
-                if receipt.resource_id != session_id
+                key: stored
+                for key, stored in self._receipts.items()
+                if stored.receipt.resource_id != session_id
             }
             return True
 
@@ -215,11 +223,21 @@ class MemoryStore(MemoryBudgets):
     def find_receipt(self, key: str) -> Receipt | None:
         """Return what was answered under this key."""
         with self._lock:
-            return self._receipts.get(key)
+            stored = self._receipts.get(key)
+        return stored.receipt if stored else None
+
+    def forget_receipts(self, before_ms: int) -> None:
+        """Delete the receipts stored before a time in milliseconds since the epoch."""
+        with self._lock:
+            self._receipts = {
+                key: stored
+                for key, stored in self._receipts.items()
+                if stored.stored_ms >= before_ms
+            }
 
     def _put_receipt(self, receipt: Receipt | None) -> None:
         if receipt is not None:
-            self._receipts.setdefault(receipt.key, receipt)
+            self._receipts.setdefault(receipt.key, _StoredReceipt(receipt, now_ms()))
 
     # Workspaces that outlive their sessions
 

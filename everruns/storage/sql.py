@@ -27,6 +27,7 @@ from everruns.storage.file_statements import (
 )
 from everruns.storage.newest import NewestSessions
 from everruns.storage.sql_budgets import SqlBudgets
+from everruns.storage.sql_keys import SqlApiKeys
 from everruns.storage.statements import (
     advance_sessions,
     contains,
@@ -47,7 +48,7 @@ from everruns.storage.verdicts import first_of_each_session, judge
 from everruns.tools.base import File
 
 
-class SqlStore(SqlBudgets):
+class SqlStore(SqlBudgets, SqlApiKeys):
     """Keeps everything in a database; implements ``Store``.
 
     Args:
@@ -57,7 +58,8 @@ class SqlStore(SqlBudgets):
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._transactions = Transactions(engine)
-        super().__init__(self._transactions)
+        SqlBudgets.__init__(self, self._transactions)
+        SqlApiKeys.__init__(self, self._transactions)
         self._cipher = cipher
         self._newest = NewestSessions()
 

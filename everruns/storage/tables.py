@@ -27,6 +27,7 @@ from sqlalchemy import (
 from everruns.domain.agents import Agent
 from everruns.domain.budgets import Budget, LedgerEntry, exact
 from everruns.domain.events import Event
+from everruns.domain.keys import ApiKey
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.workspaces import Workspace
@@ -157,6 +158,14 @@ ledger = Table(
     Column("created_at", Text, nullable=False),
     Column("document", Text, nullable=False),
     Index("ledger_budget_id", "budget_id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
 )
 
 
@@ -314,6 +323,11 @@ def budget_row(budget: Budget) -> Row:
         "created_at": budget.created_at,
         "document": budget.model_dump_json(),
     }
+
+
+def api_key_row(key: ApiKey) -> Row:
+    """Return the row of an API key."""
+    return {"id": key.id, "created_at": key.created_at, "document": key.model_dump_json()}
 
 
 def ledger_row(entry: LedgerEntry) -> Row:

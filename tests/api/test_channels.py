@@ -5,8 +5,8 @@ import pytest
 from fastapi import FastAPI
 
 from everruns.api.app import create_app
-from everruns.api.keys import KeyRing
 from everruns.capabilities.registry import load_capabilities
+from everruns.domain.keys import new_api_key
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 
@@ -201,6 +201,25 @@ async def test_a_retried_message_is_sent_once(client: httpx.AsyncClient, channel
     assert sent[0].json() == sent[1].json()
 
 
+async def test_a_retry_by_the_agents_name_is_the_same_as_by_its_id(
+    client: httpx.AsyncClient, agent: dict
+):
+    by_id, by_name = (f"/api/v1/channels/{address}" for address in (agent["id"], agent["name"]))
+    key = {"Idempotency-Key": "k", **ALICE}
+    made = [await create(client, channel, **key) for channel in (by_id, by_name, by_id)]
+    assert len(set(made)) == 1
+
+    sent = [
+        (
+            await client.post(
+                f"{channel}/sessions/{made[0]}/messages", json={"content": "hi"}, headers=key
+            )
+        ).json()["id"]
+        for channel in (by_name, by_id)
+    ]
+    assert len(set(sent)) == 1
+
+
 async def test_a_turn_is_streamed_and_listed_as_by_the_sessions_own_routes(
     server: httpx.AsyncClient,
 ):
@@ -228,13 +247,14 @@ async def test_the_plain_face_has_no_channels(client: httpx.AsyncClient, agent: 
 
 
 async def test_a_channel_is_behind_the_door(runtime: LocalRuntime, settings: Settings):
-    keys = KeyRing(settings.data_dir)
-    _, secret = keys.create("application")
+    key, secret = new_api_key("application")
+    await runtime.registry.keys.add(key)
     guarded = settings.model_copy(update={"auth": "api_keys"})
-    app: FastAPI = create_app(runtime, guarded, load_capabilities(), keys)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://api"
-    ) as client:
+    app: FastAPI = create_app(runtime, guarded, load_capabilities())
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client,
+    ):
         bearer = {"Authorization": f"Bearer {secret}"}
         await client.post("/api/v1/agents", json={"name": "clerk"}, headers=bearer)
 

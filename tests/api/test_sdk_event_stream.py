@@ -117,6 +117,35 @@ async def test_a_browser_goes_on_after_any_frame(
         assert ids == [event.id for event in events[place:]]
 
 
+async def test_a_reader_that_drops_what_it_has_seen_by_sequence_loses_nothing(
+    server: httpx.AsyncClient, sdk: everruns_sdk.Everruns, session_id: str
+):
+    await use_model(server, **SLOW)
+    await say(server, session_id)
+
+    kept: list[everruns_sdk.Event] = []
+    newest = 0
+    for event in await read(sdk, session_id):
+        if event.sequence is None or event.sequence > newest:
+            kept.append(event)
+            newest = event.sequence or newest
+
+    assert lasting(kept) == await sdk.events.list(session_id)
+    (message,) = [said for said in await sdk.messages.list(session_id) if said.role == "agent"]
+    assert written(kept) == message.content[0].text
+
+
+async def test_a_stream_goes_on_after_any_sequence(
+    server: httpx.AsyncClient, sdk: everruns_sdk.Everruns, session_id: str
+):
+    await say(server, session_id)
+    events = lasting(await read(sdk, session_id))
+
+    for place, event in enumerate(events[:-1], 1):
+        rest = await read(sdk, session_id, after_sequence=event.sequence)
+        assert rest == events[place:]
+
+
 async def test_filters_name_what_is_shown(
     server: httpx.AsyncClient, sdk: everruns_sdk.Everruns, session_id: str
 ):

@@ -13,12 +13,13 @@ from pydantic import SecretStr
 from everruns.domain.agents import Agent, CapabilityConfig
 from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.keys import ApiKey
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
 from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.usage import Usage
 from everruns.domain.workspaces import Workspace
 from everruns.errors import SequenceConflict, SessionNotFound
-from everruns.ids import format_time, parse_time
+from everruns.ids import format_time, now_ms, parse_time
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Store, StoredFile
 from everruns.storage.data_directory import open_store
 from everruns.storage.memory import MemoryStore
@@ -122,6 +123,12 @@ def workspace(number: int, **fields: object) -> Workspace:
         "updated_at": time(number),
     }
     return Workspace.model_validate(defaults | fields)
+
+
+def api_key(number: int) -> ApiKey:
+    return ApiKey(
+        id=f"key_{number}", name="Ä☃", hash="0" * 64, last_four="abcd", created_at=time(number)
+    )
 
 
 def budget(number: int, subject_id: str, **fields: object) -> Budget:
@@ -480,6 +487,38 @@ def test_the_first_answer_under_a_key_stays(store: Store) -> None:
     store.put_agent(agent(2), Receipt("key", "b", b"second"))
     assert store.find_receipt("key") == Receipt("key", "a", b"first")
     assert store.find_receipt("other") is None
+
+
+def test_old_receipts_are_forgotten(store: Store) -> None:
+    store.put_agent(agent(1), Receipt("key", "a", b"first"))
+    store.forget_receipts(before_ms=now_ms() - 60_000)
+    assert store.find_receipt("key") is not None
+    store.forget_receipts(before_ms=now_ms() + 60_000)
+    assert store.find_receipt("key") is None
+
+
+# API keys
+
+
+def test_api_keys_are_listed_oldest_first(store: Store) -> None:
+    one, two, three = (api_key(number) for number in (1, 2, 3))
+    store.put_api_keys(two, three)
+    store.put_api_keys(one)
+    assert store.list_api_keys() == [one, two, three]
+
+
+def test_an_api_key_that_is_stored_again_is_there_once(store: Store) -> None:
+    store.put_api_keys(api_key(1))
+    renamed = api_key(1).model_copy(update={"name": "other"})
+    store.put_api_keys(renamed)
+    assert store.list_api_keys() == [renamed]
+
+
+def test_a_deleted_api_key_is_gone(store: Store) -> None:
+    store.put_api_keys(api_key(1), api_key(2))
+    assert store.delete_api_key(api_key(1).id)
+    assert not store.delete_api_key(api_key(1).id)
+    assert store.list_api_keys() == [api_key(2)]
 
 
 # Workspaces

@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from everruns.api.event_requests import MAX_SEQUENCE
 from everruns.api.sdk_event_types import SdkEvent
-from everruns.api.sdk_events import EVERRUNS, FINENESS, LONGEST
+from everruns.api.sdk_events import EVERRUNS, FINENESS, LONGEST, SEQUENCES_PER_EVENT
+from everruns.api.sdk_table import RULES
 from everruns.api.vocabulary import ShownEvent
 from everruns.domain.events import Delta, Event, EventType
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session
-from everruns.ids import GENERIC_HARNESS_ID, made_ms, new_id, read_event_id
+from everruns.ids import GENERIC_HARNESS_ID, event_id, made_ms, new_id, read_event_id
 from everruns.registry.event_log import EventLog
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.draft import Draft
@@ -199,13 +201,26 @@ class TestTable:
             ("session.idled", turn),
         ]
 
-    def test_the_parts_of_an_event_share_all_but_their_id(self):
+    def test_the_parts_of_an_event_share_all_but_their_id_and_their_sequence(self):
         log = writer()
         first, second = map(decoded, show(log.events[1:]))
         logged = log.events[1].envelope
-        for field in ("ts", "session_id", "sequence", "context"):
+        for field in ("ts", "session_id", "context"):
             assert first[field] == second[field] == logged[field]
         assert first["id"] < second["id"] == logged["id"]
+        assert [first["sequence"], second["sequence"]] == [17, 32]
+
+    def test_no_event_has_more_parts_than_it_has_sequences(self):
+        assert max(len(rule.names) for rule in RULES.values()) <= SEQUENCES_PER_EVENT
+
+    @given(sequence=st.integers(0, MAX_SEQUENCE))
+    def test_a_sequence_names_the_place_of_the_id_of_its_event(self, sequence: int):
+        place = EVERRUNS.place_at(sequence)
+        identity = event_id(SESSION_ID, LATER, place.sequence, place.position)
+        assert EVERRUNS.sequence_of(read_event_id(SESSION_ID, identity)) == sequence
+
+    def test_javascript_holds_every_sequence_exactly(self):
+        assert MAX_SEQUENCE <= 2**53 - 1
 
     def test_the_keys_of_requests_stay_with_the_server(self):
         log = LogWriter(now=LATER)
@@ -221,7 +236,7 @@ class TestTable:
                 if "usage" not in envelope["data"] and shown.type == "turn.completed":
                     continue  # These logs do not count what a turn costs.
                 SdkEvent.model_validate(envelope)
-                assert everruns_sdk.Event(**envelope).sequence == event.sequence
+                assert everruns_sdk.Event(**envelope).sequence == shown.sequence
 
 
 def delta(
@@ -275,7 +290,8 @@ class TestMessageBeingWritten:
         for shown in show([thought("hm"), delta("hello")]):
             SdkEvent.model_validate(decoded(shown))
             event = everruns_sdk.Event(**decoded(shown))
-            assert (event.id, event.sequence) == (shown.id, 7)
+            # Without a sequence: a client that drops what it has seen by sequence keeps it.
+            assert (event.id, event.sequence) == (shown.id, None)
             assert event.context.turn_id == "turn_x"
 
     def test_a_long_text_is_shown_in_stretches_that_are_worth_their_length(self):
@@ -332,6 +348,20 @@ def test_a_replay_that_was_cut_anywhere_goes_on_with_exactly_the_rest(
     assert not cursor.live
 
     assert uncut[:kept] + show(log.events[cursor.sequence :], after) == uncut
+
+
+@given(log=logs(), data=st.data())
+def test_sequences_rise_and_each_is_a_place_to_go_on_from(log: LogWriter, data: st.DataObject):
+    uncut = show(log.events)
+    sequences = [shown.sequence for shown in uncut]
+    assert sequences == sorted(set(sequences)), "unique and rising"
+
+    kept = data.draw(st.integers(1, len(uncut)))
+    place = EVERRUNS.place_at(sequences[kept - 1])
+    shows = EVERRUNS.begin(SESSION_ID, place)
+    rest = [shown for event in log.events[place.sequence :] for shown in shows(event)]
+
+    assert uncut[:kept] + rest == uncut
 
 
 async def commit(appends):

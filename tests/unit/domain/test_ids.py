@@ -36,14 +36,6 @@ def test_an_event_id_tells_its_time_its_sequence_and_its_position(place):
     assert read_event_id(SESSION, event_id(SESSION, *place)) == EventPlace(*place)
 
 
-@given(first=PLACES, second=PLACES)
-def test_places_of_one_log_are_ordered_as_it_shows_them(first, second):
-    in_order = sorted([first, second], key=lambda place: (place[1], place[0], place[2]))
-    earlier, later = (EventPlace(*place) for place in in_order)
-    assert later.is_after(earlier) == (first != second)
-    assert not earlier.is_after(later)
-
-
 @given(position=st.integers(2**20, 2**30))
 def test_positions_beyond_the_ids_bits_stay_those_of_a_delta(position: int):
     assert read_event_id(SESSION, event_id(SESSION, 1, 7, position)) == EventPlace(

@@ -11,11 +11,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from everruns.domain.agents import Agent
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.errors import InvalidRequest, StoreUnavailable
-from everruns.ids import now_ms
-from everruns.storage.base import Receipt
 from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
 from everruns.storage.database import duckdb_engine
 from everruns.storage.sql import SqlStore
@@ -147,14 +144,3 @@ def test_a_path_may_hold_what_is_special_in_an_url(tmp_path: Path) -> None:
     put_provider(store)
     store.close()
     assert (tmp_path / "a &b=c#d%20ä" / DATABASE_FILE).exists()
-
-
-def test_old_receipts_are_forgotten(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
-    agent = Agent(id="agent_1", name="a", harness_id="h", created_at=TIME, updated_at=TIME)
-    store.put_agent(agent, Receipt("key", "request", b"{}"))
-    store.forget_receipts(before_ms=now_ms() - 60_000)
-    assert store.find_receipt("key") is not None
-    store.forget_receipts(before_ms=now_ms() + 60_000)
-    assert store.find_receipt("key") is None
-    store.close()

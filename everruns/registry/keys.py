@@ -1,0 +1,98 @@
+"""The API keys that open the API, for those who manage them and for those who check them."""
+
+import asyncio
+from dataclasses import dataclass
+
+from everruns.domain.keys import MAX_KEYS, ApiKey
+from everruns.errors import Conflict, NotFound
+from everruns.registry.database import Database
+from everruns.registry.revision import Revision
+
+LONGEST_WAIT_S = 30.0
+
+
+@dataclass(frozen=True)
+class KnownKeys:
+    """All API keys at one moment.
+
+    Attributes:
+        revision: Differs from that of every other moment at which the keys were others.
+        keys: The keys, oldest first.
+    """
+
+    revision: int
+    keys: list[ApiKey]
+
+
+class ApiKeys:
+    """Adds, lists and revokes API keys, and tells every API replica of the changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._store = database.store
+        self._revision = Revision()
+        self._changes = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    async def list(self) -> list[ApiKey]:
+        """Return every key, oldest first."""
+        return await self._database.read(self._store.list_api_keys)
+
+    async def add(self, key: ApiKey) -> None:
+        """Store a key; it counts at once. Adding the same one again does nothing.
+
+        Whoever makes the key keeps its secret to themselves: only the hash comes here.
+
+        Raises:
+            Conflict: There are as many keys as there may be.
+        """
+        async with self._changes:
+            others = [other for other in await self.list() if other.id != key.id]
+            if len(others) >= MAX_KEYS:
+                raise Conflict(
+                    f"There are {MAX_KEYS} API keys, and there can be no more. Revoke one with: "
+                    "everruns keys revoke"
+                )
+            try:
+                await self._database.write(self._store.put_api_keys, key)
+            finally:
+                self._advance()
+
+    async def revoke(self, key_id: str) -> None:
+        """Delete a key: requests that bring it are refused, and its streams end.
+
+        Raises:
+            NotFound: There is none with this id.
+        """
+        async with self._changes:
+            try:
+                was_there = await self._database.write(self._store.delete_api_key, key_id)
+            finally:
+                self._advance()
+        if not was_there:
+            raise NotFound(
+                f"There is no API key {key_id[:64]}. `everruns keys list` shows those there are."
+            )
+
+    async def read(self, known: int | None, wait_s: float) -> KnownKeys | None:
+        """Return the keys if they may have changed, or wait until they do.
+
+        Args:
+            known: The revision that the caller knows, if any.
+            wait_s: Seconds to wait for a change before ``None`` is the answer.
+        """
+        if known == self._revision.number:
+            try:
+                async with asyncio.timeout(min(wait_s, LONGEST_WAIT_S)):
+                    await self._changed.wait()
+            except TimeoutError:
+                return None
+        # Taken first: what changes meanwhile is then told again, and not lost.
+        revision = self._revision.number
+        return KnownKeys(revision, await self.list())
+
+    def _advance(self) -> None:
+        # Also after a write that failed: what became of it may be unknown.
+        self._revision.advance()
+        self._changed.set()
+        self._changed = asyncio.Event()

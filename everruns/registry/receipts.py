@@ -1,0 +1,41 @@
+"""Receipts of requests with an ``Idempotency-Key``: forgotten when they are old.
+
+Source: docs/contract.md, "Turns", ``Idempotency-Key``.
+"""
+
+import asyncio
+
+import structlog
+
+from everruns.errors import EverrunsError
+from everruns.ids import now_ms
+from everruns.registry.database import Database
+
+KEPT_MS = 7 * 24 * 3600 * 1000
+INTERVAL_S = 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+class Receipts:
+    """Deletes old receipts for as long as the registry lives."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def run(self) -> None:
+        """Forget old receipts now and every hour."""
+        while True:
+            try:
+                await self.forget_old(now_ms())
+            except EverrunsError as error:
+                log.warning("old receipts not forgotten", code=error.code)
+            await asyncio.sleep(INTERVAL_S)
+
+    async def forget_old(self, now: int) -> None:
+        """Delete the receipts that are older than they are kept.
+
+        Args:
+            now: Milliseconds since the epoch.
+        """
+        await self._database.write(self._database.store.forget_receipts, now - KEPT_MS)

@@ -1,0 +1,47 @@
+"""The file in which API keys were kept before they had a table: taken over once, at a start."""
+
+import os
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from everruns.domain.keys import ApiKey
+from everruns.errors import StoreUnavailable
+from everruns.storage.base import ApiKeyStore
+
+FILE_NAME = "api_keys.json"
+IMPORTED_NAME = f"{FILE_NAME}.imported"
+
+_KEYS = TypeAdapter(list[ApiKey])
+
+
+def import_key_file(data_dir: Path, store: ApiKeyStore) -> None:
+    """Store the keys of the file, if there is one, and rename it.
+
+    Raises:
+        StoreUnavailable: The file is damaged.
+        OSError: It cannot be read or renamed.
+    """
+    file = data_dir / FILE_NAME
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return
+    try:
+        keys = _KEYS.validate_json(content)
+    except ValueError:
+        raise StoreUnavailable(
+            f"{file} is damaged. Restore it, or delete it and create the API keys anew"
+        ) from None
+    store.put_api_keys(*keys)
+    file.rename(data_dir / IMPORTED_NAME)
+    _make_durable(data_dir)
+
+
+def _make_durable(folder: Path) -> None:
+    # A file that came back after a power cut would bring back keys that were revoked since.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,28 @@
+"""API keys in memory."""
+
+from threading import Lock
+
+from everruns.domain.keys import ApiKey
+
+
+class MemoryApiKeys:
+    """Keeps API keys in a dictionary behind a lock; implements ``ApiKeyStore``."""
+
+    def __init__(self) -> None:
+        self._api_keys_lock = Lock()
+        self._api_keys: dict[str, ApiKey] = {}
+
+    def put_api_keys(self, *keys: ApiKey) -> None:
+        """Store API keys, all or none, replacing those with their ids."""
+        with self._api_keys_lock:
+            self._api_keys.update({key.id: key for key in keys})
+
+    def list_api_keys(self) -> list[ApiKey]:
+        """Return every API key, oldest first."""
+        with self._api_keys_lock:
+            return sorted(self._api_keys.values(), key=lambda key: (key.created_at, key.id))
+
+    def delete_api_key(self, key_id: str) -> bool:
+        """Delete an API key; return whether there was one."""
+        with self._api_keys_lock:
+            return self._api_keys.pop(key_id, None) is not None
