@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import tracemalloc
 from contextlib import aclosing
 from email.utils import formatdate
 from itertools import repeat
@@ -9,6 +10,7 @@ from itertools import repeat
 import pytest
 from pydantic import SecretStr
 
+from everruns.domain.base import MIB
 from everruns.errors import (
     ContextTooLong,
     ModelFailure,
@@ -39,11 +41,30 @@ async def test_the_last_event_needs_no_blank_line(provider):
 
 
 async def test_an_endless_line_is_refused(provider, monkeypatch):
-    monkeypatch.setattr(http, "MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr(http, "MAX_EVENT_BYTES", 1000)
     answer = provider.sends(repeat(b"data: " + b"x" * 1000))
 
     with pytest.raises(ProviderUnavailable, match="larger"):
         await payloads_of(provider.wire())
+    async with asyncio.timeout(PATIENCE_S):
+        await answer.abandoned.wait()
+
+
+@pytest.mark.parametrize("line", [b"data:a\n", b"data:\n"])
+async def test_an_event_of_endless_lines_is_refused(provider, monkeypatch, line):
+    monkeypatch.setattr(http, "MAX_EVENT_BYTES", MIB)
+    answer = provider.sends(repeat(line * 10_000))
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProviderUnavailable, match="larger"):
+            await payloads_of(provider.wire())
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # A buffer that grows is copied now and then.
+    assert peak_bytes < 4 * MIB
     async with asyncio.timeout(PATIENCE_S):
         await answer.abandoned.wait()
 
