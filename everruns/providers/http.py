@@ -191,9 +191,9 @@ class Wire:
         if response.status == 200:
             return
         answer = _json(await self._read(response))
-        raise self.failure(
-            answer.get("error") or answer, response.status, read_retry_after_s(response.headers)
-        )
+        # Some servers put the error's fields beside "object": "error", not into a field of its own.
+        error = answer if answer.get("object") == "error" else answer.get("error")
+        raise self.failure(error, response.status, read_retry_after_s(response.headers))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

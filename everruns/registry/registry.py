@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from everruns.capabilities.base import Capabilities
 from everruns.domain.agents import Agent
 from everruns.domain.llm import ProviderAccount, ProviderInput, ProviderPatch
 from everruns.errors import Unavailable
+from everruns.providers.registry import points_at_vendor
 from everruns.registry.agents import Agents
 from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
@@ -16,6 +19,8 @@ from everruns.registry.sessions import Sessions
 from everruns.registry.workspaces import Workspaces
 from everruns.settings import Settings
 from everruns.storage.base import Store
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Registry:
         """Add the providers that a first start should find.
 
         A model that runs on this machine is the default where it is installed, else the simulated
-        one. A vendor whose key the environment holds is added and, when new, made the default.
+        one. A vendor whose key the environment holds is added and, when new, made the default. The
+        key goes to no provider that only has the vendor's name.
         """
         known = {provider.name: provider for provider in await self.providers.list()}
         if not known:
@@ -74,8 +80,15 @@ class Registry:
         for name, key in keys.items():
             if key is None:
                 continue
-            if name in known:
-                await self.providers.update(known[name].id, ProviderPatch(api_key=key))
+            if provider := known.get(name):
+                if provider.provider_type == name and points_at_vendor(provider):
+                    await self.providers.update(provider.id, ProviderPatch(api_key=key))
+                else:
+                    log.warning(
+                        "vendor key not used: the provider of this name is asked elsewhere",
+                        provider=name,
+                        provider_id=provider.id,
+                    )
             else:
                 await self.providers.add(
                     ProviderInput.model_validate(

@@ -164,10 +164,47 @@ async def test_an_error_sent_with_status_200_is_still_an_error(provider):
 def test_a_key_never_shows_in_a_message(status, echo):
     wire = unconnected(api_key=SecretStr("sk-test-secret-0001"))
 
-    failure = wire.failure({"message": echo}, status)
+    failure = wire.failure({"type": "x", "message": echo}, status)
 
     assert "0001" not in str(failure)
     assert "secret" not in repr(wire)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"type": "invalid_request_error", "message": "no such model"}}',
+        b'{"error": {"code": 404, "message": "no such model"}}',
+        b'{"object": "error", "type": "NotFound", "code": 404, "message": "no such model"}',
+    ],
+)
+async def test_an_error_of_a_model_is_quoted(provider, body):
+    provider.sends([body], 404, "application/json")
+
+    with pytest.raises(ProviderRejected, match=r"\(404\): no such model\."):
+        await payloads_of(provider.wire())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"the database's password is tiger",
+        b'{"message": "the password is tiger"}',
+        b'{"error": "the password is tiger"}',
+        b'{"error": {"message": "the password is tiger"}}',
+        b'{"error": {"type": "x", "message": {"the password": "tiger"}}}',
+        b'{"error": {"type": "x", "reason": "the password is tiger"}}',
+        b'{"kind": "Status", "code": 404, "message": "the password is tiger"}',
+        b'[{"error": {"type": "x", "message": "the password is tiger"}}]',
+    ],
+)
+async def test_what_is_not_an_error_of_a_model_is_not_quoted(provider, body):
+    provider.sends([body], 404, "application/json")
+
+    with pytest.raises(ProviderRejected) as raised:
+        await payloads_of(provider.wire())
+
+    assert "tiger" not in raised.value.message
 
 
 @pytest.mark.parametrize("key", ["sk-secret-ü", "sk-secret\nx", "sk-\x00secret"])
