@@ -12,6 +12,7 @@ from everruns.providers.registry import points_at_vendor
 from everruns.registry.agents import Agents
 from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
+from everruns.registry.file_search import FileSearch
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
@@ -55,11 +56,14 @@ class Registry:
     def __init__(self, store: Store, capabilities: Capabilities, placement: Placement) -> None:
         self._database = Database(store)
         self._revision = Revision()
+        self._search = FileSearch(self._database)
         self.placement = placement
         self.providers = Providers(self._database, self._revision)
         self.agents = Agents(self._database, self.providers, capabilities, self._revision)
-        self.sessions = Sessions(self._database, self.agents, placement, self._revision)
-        self.workspaces = Workspaces(self._database)
+        self.sessions = Sessions(
+            self._database, self.agents, placement, self._revision, self._search
+        )
+        self.workspaces = Workspaces(self._database, self._search)
         self.budgets = Budgets(self._database, self._revision)
 
     async def seed(self, settings: Settings, *, has_local_model: bool) -> None:
@@ -116,4 +120,5 @@ class Registry:
 
     async def close(self) -> None:
         """Make everything durable and let go of the store."""
+        self._search.close()
         await self._database.close()
