@@ -80,6 +80,11 @@ class Environment:
         self._budgeted: set[str] = set()
         self._drivers: dict[str, OpenedDriver] = {}
 
+    @property
+    def model_call_timeout_s(self) -> float:
+        """Seconds an answer of a model may take, all tries together."""
+        return self._settings.model_call_timeout_s
+
     async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
         """Store events in the registry; see ``Sessions.append``."""
         appended = await self._registry.sessions.append(appends, host)
