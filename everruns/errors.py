@@ -280,6 +280,12 @@ class ProviderUnavailable(ModelFailure):
     retryable = True
 
 
+class ProviderTimedOut(ModelFailure):
+    """The model's answer, with all tries, took longer than ``model_call_timeout_s``."""
+
+    code = "PROVIDER_TIMEOUT"
+
+
 class ProviderRateLimited(ModelFailure):
     """The provider answered 429; ``retry_after_s`` is what it asked for."""
 

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     model_timeout_s: float = Field(
         120.0, gt=0, description="Seconds a model may stay silent in a call."
     )
+    model_call_timeout_s: float = Field(
+        1800.0, gt=0, description="Seconds a model's whole answer may take, retries included."
+    )
     max_queued_messages: int = Field(
         100, ge=1, description="Messages a session takes while its turn has not read them."
     )

@@ -204,8 +204,9 @@ async def grep_files(
     workspace_id: WorkspaceId, search: FileSearch, runtime: TheRuntime
 ) -> FilesFound:
     """Search the lines of text files with a regular expression."""
-    files = runtime.registry.workspaces.file
-    _, found = await files(workspace_id, "grep", search.pattern, search.path_pattern)
+    found = await runtime.registry.workspaces.grep(
+        workspace_id, search.pattern, search.path_pattern
+    )
     return FilesFound(
         data=[
             FileMatches(

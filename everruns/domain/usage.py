@@ -1,10 +1,13 @@
 """Tokens and what they cost."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from everruns.domain.base import Model
 
 Amount = TypeVar("Amount", int, float)
+
+MAX_CALL_TOKENS = 10**9
+"""More tokens than any model reads or writes in one call: a larger count is a mistake."""
 
 
 class Usage(Model):
@@ -24,6 +27,15 @@ class Usage(Model):
             cache_creation_tokens=_sum(self.cache_creation_tokens, other.cache_creation_tokens),
             estimated_cost_usd=_sum(self.estimated_cost_usd, other.estimated_cost_usd),
         )
+
+
+def read_token_count(value: Any) -> int | None:
+    """Return a count of tokens as a provider reported it, or ``None`` if it cannot be one.
+
+    Whatever a provider sends, only a whole number from 0 to ``MAX_CALL_TOKENS`` is booked.
+    """
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_count and 0 <= value <= MAX_CALL_TOKENS else None
 
 
 def _sum(first: Amount | None, second: Amount | None) -> Amount | None:

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cache, lru_cache
+from socket import AF_INET, AI_NUMERICHOST, AddressFamily
 from typing import cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -19,8 +20,10 @@ from aiohttp import (
     Payload,
     TCPConnector,
 )
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
 from aiohttp.http import StreamWriter
+
+from everruns.tools.names import Names
 
 CONNECT_TIMEOUT_S = 10.0
 WRITE_TIMEOUT_S = 60.0
@@ -29,6 +32,7 @@ WRITE_TIMEOUT_S = 60.0
 KEEP_ALIVE_S = 4.0
 MAX_HEADER_BYTES = 100 * 1024
 REMEMBERED_SERVERS = 1000
+LOOK_UPS = 16
 
 
 class UnusableProxy(Exception):
@@ -95,12 +99,39 @@ class Connections:
     def _open_session(self) -> ClientSession:
         if self._session is None:
             self._session = ClientSession(
-                connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=_tls()),
+                connector=TCPConnector(
+                    limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=_tls(), resolver=_Resolver()
+                ),
                 cookie_jar=DummyCookieJar(),
                 max_line_size=MAX_HEADER_BYTES,
                 max_field_size=MAX_HEADER_BYTES,
             )
         return self._session
+
+
+class _Resolver(AbstractResolver):
+    """Looks up the servers of models, in threads that nothing else uses."""
+
+    def __init__(self) -> None:
+        self._names = Names("model", LOOK_UPS, CONNECT_TIMEOUT_S)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: AddressFamily = AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=address_family,
+                proto=0,
+                flags=AI_NUMERICHOST,
+            )
+            for address_family, address in await self._names.addresses(host, family)
+        ]
+
+    async def close(self) -> None:
+        pass
 
 
 class _Body(Payload):

@@ -12,12 +12,12 @@ class EventSplitter:
 
     def __init__(self) -> None:
         self._rest = bytearray()
-        self._data: list[bytes] = []
+        self._data: bytes | bytearray | None = None
 
     @property
     def unfinished_bytes(self) -> int:
-        """The length of the line that has not ended yet."""
-        return len(self._rest)
+        """The bytes kept of the event that has not ended yet."""
+        return len(self._rest) + len(self._data or b"")
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Return the data of the events that end with this piece of the stream."""
@@ -29,17 +29,24 @@ class EventSplitter:
         ended: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
-                self._data.append(line[5:].strip())
-            elif self._data and line in {b"", b"\r"}:
-                ended.append(self._take())
+                self._add(line[5:].strip())
+            elif self._data is not None and line in {b"", b"\r"}:
+                ended.append(bytes(self._data))
+                self._data = None
         return ended
 
     def end(self) -> list[bytes]:
         """Return what is left: some servers forget the blank line after the last event."""
         if self._rest.startswith(b"data:"):
-            self._data.append(bytes(self._rest[5:]).strip())
-        return [self._take()] if self._data else []
+            self._add(bytes(self._rest[5:]).strip())
+        return [] if self._data is None else [bytes(self._data)]
 
-    def _take(self) -> bytes:
-        data, self._data = self._data, []
-        return data[0] if len(data) == 1 else b"\n".join(data)
+    def _add(self, line: bytes) -> None:
+        # Most events have one line. An object for each of many would take far more than its bytes.
+        if self._data is None:
+            self._data = line
+            return
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data)
+        self._data += b"\n"
+        self._data += line

@@ -20,9 +20,11 @@ from everruns.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
+from everruns.providers.masking import masked
 
 LONGEST_RETRY_AFTER_S = 3600.0
 MAX_QUOTE_CHARACTERS = 500
+MAX_READ_CHARACTERS = 4 * MAX_QUOTE_CHARACTERS
 
 _ADVICE: dict[type[ModelFailure], str] = {
     ProviderUnauthorized: "Check the provider's api_key and what it is allowed to use.",
@@ -65,7 +67,9 @@ _TOO_LONG = re.compile(
     r"prompt is too long|maximum context length|exceeds? the (available )?context|"
     r"input length and `max_tokens` exceed"
 )
-_KEY_LIKE = re.compile(r"\b(?:sk|key)-[\w*.\-]{4,}|\bBearer\s+\S+")
+# An error of a model's API has one of these beside its message. Whatever else answers under a
+# base_url, such as a service of the network that the server is in, is not quoted.
+_MARKS_OF_AN_ERROR = ("type", "code")
 
 
 def failure_of(
@@ -75,7 +79,7 @@ def failure_of(
     retry_after_s: float | None = None,
     api_key: SecretStr | None = None,
 ) -> ModelFailure:
-    """Translate a provider's error.
+    """Translate a provider's error. It is quoted if it has the form that models' APIs use.
 
     Args:
         provider: The provider's name.
@@ -86,12 +90,15 @@ def failure_of(
     """
     fields = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
     words = [str(fields.get(name)) for name in ("code", "type")]
-    text = " ".join(str(fields.get("message") or "").split())
+    text = " ".join(str(fields.get("message") or "")[:MAX_READ_CHARACTERS].split())
     if status is None and isinstance(fields.get("code"), int):
         status = fields["code"]
     kind = _kind(status, words, text)
     said = f" ({status})" if status else ""
-    quote = "" if kind is ProviderUnauthorized else _quote(text, api_key)
+    is_quotable = isinstance(fields.get("message"), str) and any(
+        mark in fields for mark in _MARKS_OF_AN_ERROR
+    )
+    quote = _quote(text, api_key) if is_quotable and kind is not ProviderUnauthorized else ""
     message = f"Provider {provider} answered with an error{said}{quote}. {_ADVICE[kind]}"
     return kind(message, None, retry_after_s)
 
@@ -130,7 +137,5 @@ def _kind(status: int | None, words: list[str], text: str) -> type[ModelFailure]
 
 
 def _quote(text: str, api_key: SecretStr | None) -> str:
-    if api_key is not None and (key := api_key.get_secret_value().strip()):
-        text = text.replace(key, "***")
-    text = _KEY_LIKE.sub("***", text)[:MAX_QUOTE_CHARACTERS].rstrip(".")
+    text = masked(text, api_key)[:MAX_QUOTE_CHARACTERS].rstrip(".")
     return f": {text}" if text else ""

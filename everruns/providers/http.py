@@ -21,7 +21,7 @@ from everruns.providers.event_stream import EventSplitter
 from everruns.providers.failures import failure_of, read_retry_after_s, unavailable
 
 DRAIN_TIMEOUT_S = 0.1
-MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_EVENT_BYTES = 4 * 1024 * 1024
 MAX_STREAM_BYTES = 256 * 1024 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -78,7 +78,7 @@ class Wire:
                 size = 0
                 while piece := await response.content.readany():
                     size += len(piece)
-                    if splitter.unfinished_bytes > MAX_LINE_BYTES or size > MAX_STREAM_BYTES:
+                    if splitter.unfinished_bytes > MAX_EVENT_BYTES or size > MAX_STREAM_BYTES:
                         raise self._unavailable("sent an answer larger than any answer should be")
                     for data in splitter.feed(piece):
                         yield data
@@ -191,9 +191,9 @@ class Wire:
         if response.status == 200:
             return
         answer = _json(await self._read(response))
-        raise self.failure(
-            answer.get("error") or answer, response.status, read_retry_after_s(response.headers)
-        )
+        # Some servers put the error's fields beside "object": "error", not into a field of its own.
+        error = answer if answer.get("object") == "error" else answer.get("error")
+        raise self.failure(error, response.status, read_retry_after_s(response.headers))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

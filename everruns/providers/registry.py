@@ -1,6 +1,7 @@
 """From a provider's account to its driver: the one place that knows the concrete classes."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -37,6 +38,11 @@ _SETTINGS: dict[ProviderType, type[BaseModel]] = {
     "azure_openai": AzureSettings,
 }
 
+_VENDORS: dict[ProviderType, str] = {
+    "openai": openai.DEFAULT_BASE_URL,
+    "anthropic": anthropic.DEFAULT_BASE_URL,
+}
+
 
 def check_settings(provider_type: ProviderType, settings: dict[str, Any]) -> None:
     """Check the settings of a provider before it is stored.
@@ -52,6 +58,21 @@ def check_settings(provider_type: ProviderType, settings: dict[str, Any]) -> Non
             for problem in error.errors(include_url=False, include_context=False)[:5]
         )
         raise InvalidRequest(f"The provider's settings are not valid. {problems}.") from None
+
+
+def points_at_vendor(provider: Provider) -> bool:
+    """Tell whether a provider is asked at the vendor's own address, or at one of its regions."""
+    if provider.provider_type not in _VENDORS:
+        return False
+    if provider.base_url is None:
+        return True
+    address, vendor = urlsplit(provider.base_url), urlsplit(_VENDORS[provider.provider_type])
+    try:
+        is_standard = address.scheme == vendor.scheme and address.port in {None, 443}
+    except ValueError:
+        return False
+    host, vendor_host = address.hostname or "", vendor.hostname or ""
+    return is_standard and (host == vendor_host or host.endswith(f".{vendor_host}"))
 
 
 def open_driver(account: ProviderAccount, connections: Connections, *, silence_s: float) -> Driver:

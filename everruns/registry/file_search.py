@@ -1,93 +1,112 @@
-"""Searching the content of files with regular expressions."""
+"""Searching the files of workspaces, in child processes."""
 
-import posixpath
-import time
-from collections.abc import Callable, Iterable, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from pydantic_core import SchemaError, SchemaValidator, core_schema
+import orjson
 
-from everruns.errors import InvalidFile
+from everruns.domain.base import MIB
+from everruns.errors import InvalidFile, Overloaded
+from everruns.registry.database import Database
 from everruns.registry.file_rules import FileRefused
 from everruns.tools.base import File
+from everruns.tools.child_processes import (
+    ChildFailed,
+    ChildProcesses,
+    ChildrenBusy,
+    ChildTimedOut,
+    Function,
+)
+from everruns.tools.search import file_frame, find_lines, find_paths
 
 MAX_PATTERN_CHARACTERS = 1000
-MAX_MATCHES = 1000
-MAX_SEARCHED_CHARACTERS = 10_000
-MAX_SHOWN_CHARACTERS = 500
-GREP_TIMEOUT_S = 5.0
+SEARCH_TIMEOUT_S = 5.0
+SEARCHES = 2
+MAX_READ_BYTES = 4 * MIB
 
 
-def search_files(
-    files: Iterable[File], pattern: str, path_pattern: str | None
-) -> list[tuple[str, int, str]]:
-    """Return the matching lines of text files as (path, line number from 1, line).
-
-    Long lines are searched in their first 10,000 characters and shown in their first 500; at most
-    1,000 lines are returned.
+class FileSearch:
+    """Searches files for one registry, a few searches at a time.
 
     Args:
-        files: With their contents.
-        pattern: A regular expression of Rust's ``regex``, which has no look-around.
-        path_pattern: Which files; see ``matches_path``.
-
-    Raises:
-        FileRefused: The pattern is no regular expression, or the search takes too long.
+        database: Has the files. Their contents are read as the search goes on.
     """
-    is_match = _matcher(pattern)
-    deadline = time.monotonic() + GREP_TIMEOUT_S
-    matches: list[tuple[str, int, str]] = []
-    for file in files:
-        if path_pattern is not None and not matches_path(file.path, path_pattern):
-            continue
-        for number, line in _lines(file):
-            if is_match(line[:MAX_SEARCHED_CHARACTERS]):
-                matches.append((file.path, number, line[:MAX_SHOWN_CHARACTERS]))
-                if len(matches) == MAX_MATCHES:
-                    return matches
-            if time.monotonic() > deadline:
-                raise FileRefused("The search takes too long. Give a path_pattern.", InvalidFile)
-    return matches
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._store = database.store
+        self._children = ChildProcesses(SEARCHES)
+
+    async def grep(
+        self, workspace_id: str, pattern: str, path_pattern: str | None
+    ) -> list[tuple[str, int, str]]:
+        """Return the matching lines of text files as (path, line number from 1, line).
+
+        Args:
+            workspace_id: Whose files.
+            pattern: See ``find_lines``.
+            path_pattern: Which files; see ``matches_path``.
+
+        Raises:
+            FileRefused: A pattern is too long or not a regular expression, the search takes too
+                long, or too many others wait.
+        """
+        regex = _encoded(pattern, "regex")
+        listed = await self._database.read(self._store.list_files, workspace_id, "/")
+        files = [file for file in listed if not file.is_directory]
+        if path_pattern is not None:
+            paths = orjson.dumps([file.path for file in files])
+            meant = set(await self._run(find_paths, [_encoded(path_pattern, "path"), paths]))
+            files = [file for file in files if file.path in meant]
+        found = await self._run(find_lines, self._frames(workspace_id, regex, files))
+        if "invalid" in found:
+            raise FileRefused(f"Invalid regex pattern: {found['invalid']}", InvalidFile)
+        return [(path, number, line) for path, number, line in found["lines"]]
+
+    def _frames(self, workspace_id: str, regex: bytes, files: Sequence[File]) -> Iterator[bytes]:
+        """Give the pattern, then the files, of which few are in memory at a time."""
+        yield regex
+        batch: list[str] = []
+        size_bytes = 0
+        for file in files:
+            if batch and size_bytes + file.size_bytes > MAX_READ_BYTES:
+                yield from self._read(workspace_id, batch)
+                batch, size_bytes = [], 0
+            batch.append(file.path)
+            size_bytes += file.size_bytes
+        yield from self._read(workspace_id, batch)
+
+    def _read(self, workspace_id: str, paths: Sequence[str]) -> Iterator[bytes]:
+        for file in self._store.read_files(workspace_id, paths):
+            yield file_frame(file.path, file.content)
+
+    async def _run(self, function: Function, frames: Iterable[bytes]) -> Any:
+        try:
+            return orjson.loads(await self._children.run(function, frames, SEARCH_TIMEOUT_S))
+        except ChildTimedOut:
+            raise FileRefused(
+                "The search takes too long. Give a path_pattern or a simpler pattern.", InvalidFile
+            ) from None
+        except ChildFailed:
+            raise FileRefused(
+                "The search takes too much memory. Give a simpler pattern.", InvalidFile
+            ) from None
+        except ChildrenBusy:
+            raise FileRefused(
+                "Too many searches are under way. Try again shortly.", Overloaded
+            ) from None
+
+    def close(self) -> None:
+        """End the processes in which searches ran."""
+        self._children.close()
 
 
-def matches_path(path: str, pattern: str) -> bool:
-    """Tell whether a file is meant by a pattern for paths.
-
-    Without ``*``, ``?`` and ``[`` a pattern means every path that contains it. With them, it is
-    compared to the file's name, or to the whole path if it contains a ``/``; ``*`` then spans
-    directories too.
-    """
-    if not any(wildcard in pattern for wildcard in "*?["):
-        return pattern in path
-    if "/" not in pattern:
-        return fnmatchcase(posixpath.basename(path), pattern)
-    return fnmatchcase(path, "/" + pattern.lstrip("/").replace("**/", "*"))
-
-
-def _lines(file: File) -> Iterator[tuple[int, str]]:
-    """Number the lines of a text file; other files have none."""
-    try:
-        text = file.content.decode()
-    except UnicodeDecodeError:
-        return
-    if text and "\0" not in text:
-        for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
-            yield number, line.removesuffix("\r")
-
-
-def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Compile a regular expression whose search time grows with the text alone.
-
-    Python's ``re`` can be kept busy for hours by ``(a+)+b``, and the process with it. Pydantic's
-    validators bring an engine that cannot, Rust's ``regex``.
-    """
+def _encoded(pattern: str, kind: str) -> bytes:
     if len(pattern) > MAX_PATTERN_CHARACTERS:
         raise FileRefused(
-            f"Invalid regex pattern: longer than {MAX_PATTERN_CHARACTERS} characters", InvalidFile
+            f"Invalid {kind} pattern: longer than {MAX_PATTERN_CHARACTERS} characters", InvalidFile
         )
-    schema = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
     try:
-        return SchemaValidator(schema).isinstance_python
-    except SchemaError as error:
-        reason = str(error).rpartition("error: ")[2].rpartition("SchemaError: ")[2].strip()
-        raise FileRefused(f"Invalid regex pattern: {reason}", InvalidFile) from None
+        return pattern.encode()
+    except UnicodeEncodeError:
+        raise FileRefused(f"Invalid {kind} pattern: it is not valid Unicode", InvalidFile) from None

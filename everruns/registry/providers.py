@@ -1,7 +1,8 @@
 """The providers that models come from."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from everruns.domain.llm import (
     ModelInput,
@@ -13,7 +14,7 @@ from everruns.domain.llm import (
     ProviderPatch,
     find_model,
 )
-from everruns.errors import ModelNotFound, ProviderNameTaken, ProviderNotFound
+from everruns.errors import InvalidRequest, ModelNotFound, ProviderNameTaken, ProviderNotFound
 from everruns.ids import format_time, new_id, now_ms
 from everruns.providers.catalogue import catalogue_models, profile_of
 from everruns.providers.registry import check_settings
@@ -104,7 +105,7 @@ class Providers:
         Raises:
             ProviderNotFound: There is none with this id.
             ProviderNameTaken: The new name is taken.
-            InvalidRequest: A setting is wrong.
+            InvalidRequest: A setting is wrong, or the key would go to another address.
         """
         async with self._changes:
             account = await self._account(provider_id)
@@ -114,6 +115,7 @@ class Providers:
                 _refuse_taken_name(changes["name"], others)
             if "settings" in changes:
                 check_settings(account.provider.provider_type, changes["settings"])
+            _keep_key_at_its_address(account, changes)
             api_key = changes.pop("api_key", account.api_key)
             offered: Sequence[ModelInput] | None = changes.pop("models", None)
             provider = account.provider.model_copy(
@@ -163,6 +165,19 @@ class Providers:
 def _refuse_taken_name(name: str, others: Sequence[ProviderAccount]) -> None:
     if any(other.provider.name == name for other in others):
         raise ProviderNameTaken(f"A provider named {name!r} exists. Choose another name.")
+
+
+def _keep_key_at_its_address(account: ProviderAccount, changes: Mapping[str, Any]) -> None:
+    """Refuse to send a stored key where whoever stored it did not mean it to go.
+
+    Nobody can read a key; who changes its address must know it, or it could be had that way.
+    """
+    moves = "base_url" in changes and changes["base_url"] != account.provider.base_url
+    if moves and account.api_key is not None and "api_key" not in changes:
+        raise InvalidRequest(
+            "A new base_url needs the provider's api_key again: the stored key is only sent to "
+            "the address that it was stored with. Send both, or api_key null to remove the key."
+        )
 
 
 def _models(provider: Provider, offered: Sequence[ModelInput]) -> list[OfferedModel]:

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from everruns.capabilities.base import Capabilities
 from everruns.domain.agents import Agent
 from everruns.domain.llm import ProviderAccount, ProviderInput, ProviderPatch
 from everruns.errors import Unavailable
+from everruns.providers.registry import points_at_vendor
 from everruns.registry.agents import Agents
 from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
+from everruns.registry.file_search import FileSearch
 from everruns.registry.keys import ApiKeys
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
@@ -18,6 +22,8 @@ from everruns.registry.sessions import Sessions
 from everruns.registry.workspaces import Workspaces
 from everruns.settings import Settings
 from everruns.storage.base import Store
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,14 @@ class Registry:
     def __init__(self, store: Store, capabilities: Capabilities, placement: Placement) -> None:
         self._database = Database(store)
         self._revision = Revision()
+        self._search = FileSearch(self._database)
         self.placement = placement
         self.providers = Providers(self._database, self._revision)
         self.agents = Agents(self._database, self.providers, capabilities, self._revision)
-        self.sessions = Sessions(self._database, self.agents, placement, self._revision)
-        self.workspaces = Workspaces(self._database)
+        self.sessions = Sessions(
+            self._database, self.agents, placement, self._revision, self._search
+        )
+        self.workspaces = Workspaces(self._database, self._search)
         self.budgets = Budgets(self._database, self._revision)
         self.keys = ApiKeys(self._database)
         self.receipts = Receipts(self._database)
@@ -67,7 +76,8 @@ class Registry:
         """Add the providers that a first start should find.
 
         A model that runs on this machine is the default where it is installed, else the simulated
-        one. A vendor whose key the environment holds is added and, when new, made the default.
+        one. A vendor whose key the environment holds is added and, when new, made the default. The
+        key goes to no provider that only has the vendor's name.
         """
         known = {provider.name: provider for provider in await self.providers.list()}
         if not known:
@@ -80,8 +90,15 @@ class Registry:
         for name, key in keys.items():
             if key is None:
                 continue
-            if name in known:
-                await self.providers.update(known[name].id, ProviderPatch(api_key=key))
+            if provider := known.get(name):
+                if provider.provider_type == name and points_at_vendor(provider):
+                    await self.providers.update(provider.id, ProviderPatch(api_key=key))
+                else:
+                    log.warning(
+                        "vendor key not used: the provider of this name is asked elsewhere",
+                        provider=name,
+                        provider_id=provider.id,
+                    )
             else:
                 await self.providers.add(
                     ProviderInput.model_validate(
@@ -109,4 +126,5 @@ class Registry:
 
     async def close(self) -> None:
         """Make everything durable and let go of the store."""
+        self._search.close()
         await self._database.close()

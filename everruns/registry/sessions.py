@@ -20,6 +20,7 @@ from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_tim
 from everruns.registry.agents import Agents
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.event_log import EventLog
+from everruns.registry.file_search import FileSearch
 from everruns.registry.placement import Placement
 from everruns.registry.revision import Revision
 from everruns.registry.workspace_files import READING, WorkspaceFiles, initial_files
@@ -80,8 +81,14 @@ class Sessions:
     """
 
     def __init__(
-        self, database: Database, agents: Agents, placement: Placement, revision: Revision
+        self,
+        database: Database,
+        agents: Agents,
+        placement: Placement,
+        revision: Revision,
+        search: FileSearch,
     ) -> None:
+        self._search = search
         self._database = database
         self._store = database.store
         self._agents = agents
@@ -330,6 +337,16 @@ class Sessions:
         run = getattr(WorkspaceFiles(self._store, workspace_id), operation)
         do = self._database.read if operation in READING else self._database.write
         return await do(run, *args, **kwargs)
+
+    async def grep(
+        self, workspace_id: str, pattern: str, path_pattern: str | None
+    ) -> Sequence[tuple[str, int, str]]:
+        """Search the files that a session's tools see; see ``FileSearch.grep``.
+
+        Raises:
+            ToolError: The search was refused.
+        """
+        return await self._search.grep(workspace_id, pattern, path_pattern)
 
     # Placement
 

@@ -18,17 +18,16 @@ from everruns.registry.file_rules import (
     normalize_path,
     refuse_readonly,
 )
-from everruns.registry.file_search import search_files
 from everruns.storage.base import Store, StoredFile
 from everruns.storage.memory import MemoryStore
 from everruns.tools.base import File, ToolError
 from everruns.tools.content import decode_content
 
-READING = frozenset({"read", "list", "grep"})
+READING = frozenset({"read", "list"})
 
 
 class WorkspaceFiles:
-    """The files of one workspace: ``everruns.tools.base.Files`` without the waiting, and more.
+    """The files of one workspace: what ``everruns.tools.base.Files`` can do at once, and more.
 
     Every method raises ``FileRefused`` where a path is not valid.
 
@@ -215,18 +214,6 @@ class WorkspaceFiles:
             raise FileRefused(f"Directory is not empty: {path}. Set recursive to delete it.")
         refuse_readonly(doomed)
         return self._store.delete_files(self._id, [entry.path for entry in doomed]) > 0
-
-    def grep(self, pattern: str, path_pattern: str | None) -> "list[tuple[str, int, str]]":
-        """Return the matching lines of text files as (path, line number from 1, line).
-
-        See ``search_files``.
-
-        Raises:
-            FileRefused: The pattern is no regular expression, or the search takes too long.
-        """
-        return search_files(
-            self._store.list_files(self._id, "/", contents=True), pattern, path_pattern
-        )
 
     def _get(self, path: str) -> File:
         file = self.read(path)

@@ -4,6 +4,7 @@ A session has a workspace of its own unless it is created in one that is here. A
 no row: it is there while its session is, and goes with it. The others stay, whoever uses them.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from everruns.domain.base import Page
@@ -18,6 +19,7 @@ from everruns.errors import Conflict, WorkspaceNotFound
 from everruns.ids import format_time, new_id, now_ms
 from everruns.registry.database import Database
 from everruns.registry.file_rules import FileRefused
+from everruns.registry.file_search import FileSearch
 from everruns.registry.workspace_files import READING, WorkspaceFiles
 from everruns.storage.base import ListQuery, Store
 from everruns.tools.base import File
@@ -26,7 +28,8 @@ from everruns.tools.base import File
 class Workspaces:
     """Creates, changes, lists and archives workspaces, and reads and changes their files."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, search: FileSearch) -> None:
+        self._search = search
         self._database = database
         self._store = database.store
 
@@ -122,6 +125,21 @@ class Workspaces:
             return workspace, _do(self._store, workspace_id, operation, args, kwargs)
 
         return await (self._database.read if is_read else self._database.write)(run)
+
+    async def grep(
+        self, workspace_id: str, pattern: str, path_pattern: str | None
+    ) -> Sequence[tuple[str, int, str]]:
+        """Search the files of a workspace; see ``FileSearch.grep``.
+
+        Raises:
+            WorkspaceNotFound: There is none with this id.
+            EverrunsError: What the search was refused for.
+        """
+        await self.get(workspace_id)
+        try:
+            return await self._search.grep(workspace_id, pattern, path_pattern)
+        except FileRefused as refused:
+            raise refused.cause(str(refused)) from None
 
     async def create_file(
         self, workspace_id: str, path: str, content: bytes | None, encoding: str, is_readonly: bool

@@ -30,6 +30,21 @@ class LocalModelAddress:
     api_key: SecretStr
 
 
+@dataclass(frozen=True)
+class OpenedDriver:
+    """A driver and what it was opened with.
+
+    Attributes:
+        configured: The provider as the registry has it.
+        account: The same with the address that a local model has now.
+        driver: Speaks for the account.
+    """
+
+    configured: ProviderAccount
+    account: ProviderAccount
+    driver: Driver
+
+
 LocalModel = Callable[[], Awaitable[LocalModelAddress]]
 
 
@@ -63,7 +78,12 @@ class Environment:
         self._configurations: dict[str | None, Configuration] = {}
         # Sessions here that have budgets of their own, as the registry said last.
         self._budgeted: set[str] = set()
-        self._drivers: dict[str, tuple[ProviderAccount, Driver]] = {}
+        self._drivers: dict[str, OpenedDriver] = {}
+
+    @property
+    def model_call_timeout_s(self) -> float:
+        """Seconds an answer of a model may take, all tries together."""
+        return self._settings.model_call_timeout_s
 
     async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
         """Store events in the registry; see ``Sessions.append``."""
@@ -74,7 +94,10 @@ class Environment:
 
     def heed(self, revision: int) -> None:
         """Take note of the revision that the registry is at."""
-        self._revision = max(self._revision, revision)
+        if revision > self._revision:
+            self._revision = revision
+            # What is outdated holds keys that may have been removed.
+            self._configurations.clear()
 
     def heed_budgets(self, session_ids: Collection[str], budgeted: Collection[str]) -> None:
         """Take note of which of some sessions have budgets of their own."""
@@ -117,18 +140,18 @@ class Environment:
             InvalidRequest: The provider's settings do not make one.
             ProviderUnavailable: The local model does not start.
         """
-        provider = account.provider
+        configured, provider = account, account.provider
         if provider.provider_type == "local" and not provider.base_url and self._local_model:
             address = await self._local_model()
             provider = provider.model_copy(update={"base_url": address.base_url})
             account = ProviderAccount(provider=provider, api_key=address.api_key)
-        known, driver = self._drivers.get(provider.id, (None, None))
-        if driver is None or known != account:
+        opened = self._drivers.get(provider.id)
+        if opened is None or opened.account != account:
             driver = open_driver(
                 account, self._connections, silence_s=self._settings.model_timeout_s
             )
-            self._drivers[provider.id] = (account, driver)
-        return driver
+            opened = self._drivers[provider.id] = OpenedDriver(configured, account, driver)
+        return opened.driver
 
     def tool_context(self, session: LiveSession) -> ToolContext:
         """Return what a session's tools may know."""
@@ -143,11 +166,21 @@ class Environment:
         known = self._configurations.get(agent_id)
         if known is None or known.revision < self._revision:
             known = await self._registry.configuration(agent_id)
+            self.heed(known.revision)
+            self._close_drivers(known.accounts)
             if len(self._configurations) >= REMEMBERED_AGENTS:
                 self._configurations.clear()
             self._configurations[agent_id] = known
-            self.heed(known.revision)
         return known
+
+    def _close_drivers(self, accounts: Sequence[ProviderAccount]) -> None:
+        """Forget the drivers of providers that were removed or changed, and so their keys."""
+        current = {account.provider.id: account for account in accounts}
+        self._drivers = {
+            provider_id: opened
+            for provider_id, opened in self._drivers.items()
+            if current.get(provider_id) == opened.configured
+        }
 
     async def close(self) -> None:
         """Give up the connections to providers."""

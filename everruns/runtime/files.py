@@ -31,4 +31,4 @@ class SessionFiles:
 
     async def grep(self, pattern: str, path_pattern: str | None) -> Sequence[tuple[str, int, str]]:
         """See ``Files.grep``."""
-        return await self._sessions.file(self._workspace_id, "grep", pattern, path_pattern)
+        return await self._sessions.grep(self._workspace_id, pattern, path_pattern)

@@ -22,6 +22,7 @@ from everruns.errors import (
     InvalidRequest,
     MaxIterations,
     ModelFailure,
+    ProviderTimedOut,
     TurnCrashed,
     TurnFailure,
 )
@@ -122,12 +123,28 @@ class Turn:
         driver = await self._environment.driver(context.account)
         # From here to the request nothing waits: the draft knows exactly what the model reads.
         draft = session.draft = Draft(new_id("message"), turn.id, session.state.sequence)
-        answer = await self._stream(driver, context.request(session.state), draft)
+        answer = await self._answer_in_time(driver, context.request(session.state), draft)
 
         def outcome(state: SessionState, now: int) -> list[NewEvent]:
             return answered(state, still_open(state, self._id), now, draft, answer, context)
 
         await session.append(outcome)
+
+    async def _answer_in_time(
+        self, driver: Driver, request: ModelRequest, draft: Draft
+    ) -> ModelAnswer:
+        """Fill the draft in the time that an answer may take."""
+        total_s = self._environment.model_call_timeout_s
+        try:
+            async with asyncio.timeout(total_s) as total:
+                return await self._stream(driver, request, draft)
+        except TimeoutError:
+            if not total.expired():
+                raise
+            raise ProviderTimedOut(
+                f"The model's answer took longer than {total_s:g} seconds. What came until then is "
+                "kept; ask for less at a time, or raise model_call_timeout_s."
+            ) from None
 
     async def _stream(self, driver: Driver, request: ModelRequest, draft: Draft) -> ModelAnswer:
         """Fill the draft; try again while nothing of it was shown."""

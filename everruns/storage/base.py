@@ -305,6 +305,10 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         """Return the files and directories whose path begins with ``prefix``, sorted by path."""
         ...
 
+    def read_files(self, workspace_id: str, paths: Collection[str]) -> list[File]:
+        """Return those that are there of the files at exactly these paths, sorted by path."""
+        ...
+
     def put_files(self, files: Sequence[StoredFile]) -> None:
         """Store files and directories, replacing those with the same path."""
         ...

@@ -4,7 +4,7 @@ DuckDB finds them by their index only if it compares no other column while it sc
 plain comparison of the workspace, a ``case`` keeps the one of the path from the scan.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, RowMapping, case, delete, func, select
 from sqlalchemy.sql import ColumnElement
@@ -24,9 +24,15 @@ def select_files(
     """Return the rows of the files whose path begins with a text, sorted by path."""
     columns = [column for column in files.c if contents or column.name != "content"]
     statement = select(*columns).where(*_at(workspace_id, func.starts_with(files.c.path, prefix)))
-    rows = connection.execute(statement).mappings().all()
-    # Sorted here, because collations of databases differ.
-    return sorted(rows, key=lambda row: row["path"])
+    return _sorted(connection.execute(statement).mappings())
+
+
+def read_files(
+    connection: Connection, workspace_id: str, paths: Collection[str]
+) -> list[RowMapping]:
+    """Return the rows of the files at exactly these paths, sorted by path."""
+    statement = select(files).where(*_at(workspace_id, files.c.path.in_(paths)))
+    return _sorted(connection.execute(statement).mappings())
 
 
 def delete_files(connection: Connection, workspace_id: str, paths: Collection[str]) -> int:
@@ -38,6 +44,11 @@ def delete_files(connection: Connection, workspace_id: str, paths: Collection[st
 def delete_all_files(connection: Connection, workspace_id: str) -> None:
     """Delete all files of a workspace."""
     connection.execute(delete(files).where(files.c.workspace_id == workspace_id))
+
+
+def _sorted(rows: Iterable[RowMapping]) -> list[RowMapping]:
+    # Not by the database, because collations differ.
+    return sorted(rows, key=lambda row: row["path"])
 
 
 def _at(workspace_id: str, is_meant: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:

@@ -280,6 +280,12 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
             files = [replace(file, content=b"") for file in files]
         return sorted(files, key=lambda file: file.path)
 
+    def read_files(self, workspace_id: str, paths: Collection[str]) -> list[File]:
+        """Return those that are there of the files at exactly these paths, sorted by path."""
+        with self._lock:
+            found = [self._files.get((workspace_id, path)) for path in sorted(set(paths))]
+        return [file for file in found if file is not None]
+
     def put_files(self, files: Sequence[StoredFile]) -> None:
         """Store files and directories, replacing those with the same path."""
         with self._lock:

@@ -22,6 +22,7 @@ from everruns.storage.encryption import Cipher
 from everruns.storage.file_statements import (
     delete_all_files,
     delete_files,
+    read_files,
     select_file,
     select_files,
 )
@@ -288,6 +289,12 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         """Return the files and directories whose path begins with ``prefix``, sorted by path."""
         with self._reading() as connection:
             rows = select_files(connection, workspace_id, prefix, contents=contents)
+        return [tables.file_of(row) for row in rows]
+
+    def read_files(self, workspace_id: str, paths: Collection[str]) -> list[File]:
+        """Return those that are there of the files at exactly these paths, sorted by path."""
+        with self._reading() as connection:
+            rows = read_files(connection, workspace_id, paths)
         return [tables.file_of(row) for row in rows]
 
     def put_files(self, files: Sequence[StoredFile]) -> None:

@@ -5,16 +5,21 @@ machine, at its neighbours or at a cloud's metadata service, so names are never 
 addresses, and a connection goes to the very address that was judged.
 """
 
-import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from socket import AF_INET, AF_INET6
+
+import psutil
 
 from everruns.tools.base import ToolError
+from everruns.tools.names import Names
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
 RESOLVE_TIMEOUT_S = 5.0
+LOOK_UPS = 8
+
+_NAMES = Names("web", LOOK_UPS, RESOLVE_TIMEOUT_S)
 
 # What Python's own classification calls global, or calls differently from version to version.
 _REFUSED = [
@@ -27,15 +32,15 @@ _REFUSED = [
         "192.88.99.0/24",  # 6to4 relays
         "198.18.0.0/15",  # benchmarks
         "240.0.0.0/4",  # reserved
-        "::/96",  # IPv4-compatible, loopback and unspecified
-        "::ffff:0:0/96",  # IPv4-mapped
-        "64:ff9b::/96",  # NAT64
-        "64:ff9b:1::/48",  # NAT64 for local use
-        "100::/64",  # discarded
-        "2001::/32",  # Teredo
+        # Of IPv6, only 2000::/3 is given to hosts of the public internet. The rest holds loopback,
+        # IPv4-mapped, NAT64, discarded, segment routing, unique and site-local, multicast, …
+        "::/3",
+        "4000::/2",
+        "8000::/1",
+        "2001::/23",  # protocol assignments: Teredo, benchmarks, ORCHID, …
+        "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4
-        "5f00::/16",  # segment routing
-        "fec0::/10",  # site-local
+        "3fff::/20",  # documentation
     )
 ]
 
@@ -55,31 +60,39 @@ def is_public(address: str) -> bool:
     )
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
+def own_addresses() -> set[IPv4Address | IPv6Address]:
+    """Return the addresses of this machine's interfaces, as they are now."""
+    return {
+        ip_address(address.address.partition("%")[0])
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family in {AF_INET, AF_INET6}
+    }
+
+
+async def resolve(host: str) -> Sequence[str]:
     """Return the addresses of a host in the order in which they should be tried.
 
     Raises:
         ToolError: The name has no address, or no answer came in time.
     """
     try:
-        async with asyncio.timeout(RESOLVE_TIMEOUT_S):
-            answers = await asyncio.get_running_loop().getaddrinfo(
-                host, port, type=socket.SOCK_STREAM
-            )
-    except (OSError, UnicodeError, TimeoutError):
+        return [address for _, address in await _NAMES.addresses(host)]
+    except (OSError, UnicodeError):
         raise ToolError(f"Failed to connect to server: {host} has no address") from None
-    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
-async def resolve_public(host: str, port: int, resolver: Resolve = resolve) -> Sequence[str]:
-    """Return the addresses of a host, all of them public.
+async def resolve_public(host: str, resolver: Resolve = resolve) -> Sequence[str]:
+    """Return the addresses of a host, all of them public and none of them this machine's own.
 
     Raises:
         ToolError: One of them is not, or there is none.
     """
-    addresses = await resolver(host, port)
+    addresses = await resolver(host)
     if not addresses:
         raise ToolError(f"Failed to connect to server: {host} has no address")
-    if not all(is_public(address) for address in addresses):
+    # What listens on this machine is meant for its network, even where its address is public.
+    own = own_addresses()
+    if not all(is_public(address) and ip_address(address) not in own for address in addresses):
         raise ToolError(f"Request refused: {host} is not on the public internet")
     return addresses

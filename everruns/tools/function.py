@@ -11,10 +11,10 @@ The function's name, docstring and annotations become the definition that a mode
 first paragraph of the docstring is the description.
 """
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NotRequired, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -23,6 +23,11 @@ from typing_extensions import TypedDict
 
 from everruns.domain.tools import ToolDefinition
 from everruns.tools.base import DEFAULT_TIMEOUT_S, ToolContext, ToolError
+from everruns.tools.threads import Threads, ThreadsExhausted
+
+MAX_PLAIN_FUNCTIONS = 32
+MAX_OVERRUN_FUNCTIONS = 128
+_THREADS = Threads("tool", MAX_PLAIN_FUNCTIONS, MAX_OVERRUN_FUNCTIONS)
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,10 @@ class FunctionTool:
             values[self.context_name] = context
         if inspect.iscoroutinefunction(self.function):
             return await self.function(**values)
-        return await asyncio.to_thread(self.function, **values)
+        try:
+            return await _THREADS.run(partial(self.function, **values))
+        except ThreadsExhausted:
+            raise ToolError("Too many tools have not come back. Try again later.") from None
 
 
 def tool(
@@ -80,8 +88,9 @@ def tool(
     """Turn a typed function into a tool.
 
     A parameter annotated with ``ToolContext`` gets the context and is not shown to the model.
-    ``x: T | None = None`` is shown as an optional ``T``. A plain function runs in a thread, which
-    goes on after a timeout: write slow tools as ``async def``.
+    ``x: T | None = None`` is shown as an optional ``T``. A plain function runs in a thread, 32 of
+    them at a time in one process. After a timeout its thread goes on and no longer counts; with
+    128 such threads no more plain functions are run. Write slow tools as ``async def``.
 
     Args:
         name: What the model calls it; the function's name by default.

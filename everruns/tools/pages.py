@@ -5,15 +5,20 @@ HTML parser busy for minutes, and a deep page exhausts the stack. So a page is c
 process that has seconds to live and a bounded memory, and the sessions next to it do not notice.
 """
 
-import asyncio
-import os
-import subprocess
-import sys
-from pathlib import Path
+import atexit
+from collections.abc import Iterator
+from functools import cache
 from typing import Literal
 
-CONVERT_TIMEOUT_S = 10
-MAX_MEMORY_BYTES = 1024 * 1024 * 1024
+from everruns.tools.child_processes import (
+    ChildFailed,
+    ChildProcesses,
+    ChildrenBusy,
+    ChildTimedOut,
+)
+
+CONVERT_TIMEOUT_S = 10.0
+CONVERSIONS = 2
 
 PageFormat = Literal["markdown", "text"]
 
@@ -31,53 +36,44 @@ async def convert(html: bytes, charset: str | None, to: PageFormat) -> str:
         to: What to make of it.
 
     Raises:
-        PageError: It took too long or too much memory, or is nested too deeply.
+        PageError: It took too long or too much memory, is nested too deeply, or too many other
+            pages wait.
     """
-    return await asyncio.to_thread(_convert_in_child, html, charset, to)
-
-
-def _convert_in_child(html: bytes, charset: str | None, to: PageFormat) -> str:
+    frames = [to.encode(), (charset or "").encode(), html]
     try:
-        child = subprocess.run(  # noqa: S603 - no shell, and the page comes by stdin
-            # Without -P the folder of this file would come first in the search path.
-            [sys.executable, "-P", str(Path(__file__)), to, charset or ""],
-            input=html,
-            capture_output=True,
-            check=True,
-            timeout=CONVERT_TIMEOUT_S,
-            # Nothing else of the environment, which holds keys.
-            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-    except subprocess.TimeoutExpired:
+        answer = await _children().run(convert_here, frames, CONVERT_TIMEOUT_S)
+    except ChildTimedOut:
         raise PageError("The page takes too long to convert") from None
-    except (subprocess.CalledProcessError, OSError):
+    except ChildFailed:
         raise PageError("The page is too large or too deeply nested to convert") from None
-    return child.stdout.decode("utf-8", "replace")
+    except ChildrenBusy:
+        raise PageError("Too many pages are being converted") from None
+    return answer.decode("utf-8", "replace")
 
 
-def _convert_here(html: bytes, charset: str | None, to: str) -> str:
+@cache
+def _children() -> ChildProcesses:
+    children = ChildProcesses(CONVERSIONS)
+    atexit.register(children.close)
+    return children
+
+
+def convert_here(frames: Iterator[bytes]) -> bytes:
+    """Convert a page in this process; see ``convert``.
+
+    Args:
+        frames: What to make of the page, its encoding or nothing, and the page.
+    """
     from bs4 import BeautifulSoup  # noqa: PLC0415
     from markdownify import MarkdownConverter  # noqa: PLC0415
 
-    page = BeautifulSoup(html, "html.parser", from_encoding=charset)
+    to, charset, html = frames
+    page = BeautifulSoup(html, "html.parser", from_encoding=charset.decode() or None)
     for element in page(["script", "style", "noscript", "template", "svg", "iframe"]):
         element.decompose()
-    if to == "markdown":
+    if to == b"markdown":
         text = MarkdownConverter(heading_style="ATX").convert_soup(page)
     else:
         text = page.get_text("\n", strip=True)
     lines = (line.rstrip() for line in str(text).splitlines())
-    return "\n".join(lines).strip()
-
-
-def _main() -> None:
-    import resource  # noqa: PLC0415
-
-    resource.setrlimit(resource.RLIMIT_CPU, (CONVERT_TIMEOUT_S, CONVERT_TIMEOUT_S))
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    text = _convert_here(sys.stdin.buffer.read(), sys.argv[2] or None, sys.argv[1])
-    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
-
-
-if __name__ == "__main__":
-    _main()
+    return "\n".join(lines).strip().encode("utf-8", "replace")

@@ -70,11 +70,10 @@ class PinnedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request to the first address of its host that takes the connection."""
         host = request.url.raw_host.decode("ascii")
-        port = request.url.port or {"http": 80, "https": 443}[request.url.scheme]
         if self._allow_private:
-            addresses = await self._resolver(host, port)
+            addresses = await self._resolver(host)
         else:
-            addresses = await resolve_public(host, port, self._resolver)
+            addresses = await resolve_public(host, self._resolver)
         failure: httpx.ConnectError | httpx.ConnectTimeout | None = None
         for address in addresses[:MAX_ADDRESSES]:
             pinned = httpx.Request(

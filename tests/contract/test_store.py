@@ -580,6 +580,17 @@ def test_files_are_listed_by_prefix_sorted_with_contents_on_demand(store: Store)
     assert {found.content for found in store.list_files("w", "/", contents=True)} == {b"xyz"}
 
 
+def test_files_are_read_by_their_paths_with_their_contents(store: Store) -> None:
+    paths = ["/b", "/a", "/a/b", "/c"]
+    store.put_files([StoredFile("w", file(path, path.encode())) for path in paths])
+    store.put_files([StoredFile("other", file("/d"))])
+
+    read = store.read_files("w", ["/b", "/a/b", "/d", "/none", "/b"])
+
+    assert read == [file("/a/b", b"/a/b"), file("/b", b"/b")]
+    assert store.read_files("w", []) == []
+
+
 def test_a_file_put_again_is_replaced(store: Store) -> None:
     store.put_files([])
     for version in (b"1", b"22", b"333"):

@@ -224,6 +224,7 @@ class StoresAgree(RuleBasedStateMachine):
     def look_at_files(self, workspace, path, contents) -> None:
         self.both("find_file", workspace, path)
         self.both("list_files", workspace, path, contents=contents)
+        self.both("read_files", workspace, [path, "/none", path])
 
     @invariant()
     def all_is_equal(self) -> None:

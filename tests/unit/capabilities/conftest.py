@@ -1,6 +1,6 @@
 """A session's files without a cluster, and calling tools the way a turn does."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -9,6 +9,8 @@ from everruns.capabilities.registry import build_toolbox, resolve
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.tools import ToolCall
 from everruns.ids import new_id
+from everruns.registry.database import Database
+from everruns.registry.file_search import FileSearch
 from everruns.registry.workspace_files import WorkspaceFiles
 from everruns.storage.memory import MemoryStore
 from everruns.tools.base import File, ToolContext
@@ -20,8 +22,9 @@ Call = Callable[..., Awaitable[Outcome]]
 class LocalFiles:
     """A workspace as tools see it."""
 
-    def __init__(self, workspace: WorkspaceFiles) -> None:
+    def __init__(self, workspace: WorkspaceFiles, search: FileSearch) -> None:
         self._workspace = workspace
+        self._search = search
 
     async def read(self, path: str) -> File | None:
         return self._workspace.read(path)
@@ -36,7 +39,7 @@ class LocalFiles:
         return self._workspace.delete(path, recursive=recursive)
 
     async def grep(self, pattern: str, path_pattern: str | None) -> Any:
-        return self._workspace.grep(pattern, path_pattern)
+        return await self._search.grep(self._workspace._id, pattern, path_pattern)
 
 
 @pytest.fixture
@@ -45,7 +48,16 @@ def workspace() -> WorkspaceFiles:
 
 
 @pytest.fixture
-def call(workspace: WorkspaceFiles) -> Call:
+async def search(workspace: WorkspaceFiles) -> AsyncIterator[FileSearch]:
+    database = Database(workspace._store)
+    search = FileSearch(database)
+    yield search
+    search.close()
+    await database.close()
+
+
+@pytest.fixture
+def call(workspace: WorkspaceFiles, search: FileSearch) -> Call:
     """Call a built-in tool: ``await call("add", a=1, b=2)``."""
     refs = [
         "current_time",
@@ -56,7 +68,9 @@ def call(workspace: WorkspaceFiles) -> Call:
         "web_fetch",
     ]
     toolbox = build_toolbox(resolve([CapabilityConfig(ref=ref) for ref in refs]))
-    context = ToolContext("session_1", LocalFiles(workspace), {}, allow_private_addresses=True)
+    context = ToolContext(
+        "session_1", LocalFiles(workspace, search), {}, allow_private_addresses=True
+    )
 
     async def call_tool(name: str, **arguments: Any) -> Outcome:
         return await toolbox.call(ToolCall(id="c", name=name, arguments=arguments), context)

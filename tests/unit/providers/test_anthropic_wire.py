@@ -13,6 +13,7 @@ from everruns.domain.messages import (
     ToolResultPart,
 )
 from everruns.domain.tools import ToolDefinition
+from everruns.domain.usage import Usage
 from everruns.errors import (
     ContextTooLong,
     ProviderRateLimited,
@@ -221,6 +222,18 @@ async def test_text_and_thinking_become_deltas(provider, ask, collect):
     assert answer.usage.output_tokens == 5
     assert answer.usage.cache_read_tokens == 100
     assert answer.usage.cache_creation_tokens == 7
+
+
+async def test_counts_that_cannot_be_are_not_booked(provider, ask, collect):
+    provider.streams(
+        start(input_tokens=12, cache_read_input_tokens=-100, cache_creation_input_tokens=True),
+        stop(input_tokens=-7, output_tokens=2.5, cache_read_input_tokens=10**15),
+        END,
+    )
+
+    answer = (await collect(AnthropicDriver(provider.wire()), ask("claude-haiku-4-5")))[-1]
+
+    assert answer.usage == Usage(input_tokens=12)
 
 
 async def test_tool_calls_are_put_together_from_their_pieces(provider, ask, collect):

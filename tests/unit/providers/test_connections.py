@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from everruns.errors import ContextTooLong, ProviderRejected, ProviderUnavailabl
 from everruns.providers import connections as room
 from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
+from everruns.tools.addresses import resolve
 from tests.waiting import PATIENCE_S, eventually
 
 EVENT = b"data: x\n\n"
@@ -112,6 +114,32 @@ async def test_a_closed_port_could_not_be_reached(ask):
 
         with pytest.raises(ProviderUnavailable, match="could not be reached"):
             await ask(f"http://127.0.0.1:{unused.getsockname()[1]}")
+
+
+async def test_names_that_tools_look_up_do_not_hold_up_models(ask, monkeypatch):
+    """However many names of black-holed domains are being looked up."""
+    over = threading.Event()
+    real = socket.getaddrinfo
+    begun = []
+
+    def black_hole(host, *args, **kwargs):
+        if host.endswith(".lost"):
+            begun.append(host)
+            over.wait(PATIENCE_S)
+            raise socket.gaierror
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", black_hole)
+    lost = [asyncio.create_task(resolve(f"{number}.lost")) for number in range(50)]
+    try:
+        await eventually(lambda: len(begun) >= 8)
+        async with listening(answering(WHOLE)) as address:
+            port = address.split(":")[1]
+            assert await ask(f"http://localhost:{port}") == [b"x"]
+        assert not any(task.done() for task in lost)
+    finally:
+        over.set()
+        await asyncio.gather(*lost, return_exceptions=True)
 
 
 async def test_a_connection_that_does_not_come_about_is_given_up(ask, monkeypatch):

@@ -39,6 +39,14 @@ def test_the_last_event_needs_no_blank_line():
     assert splitter.end() == [b"one\ntwo"]
 
 
+def test_all_lines_of_an_unfinished_event_are_measured():
+    splitter = EventSplitter()
+
+    splitter.feed(b"data: one\ndata:\n" + b"data: x\n" * 3 + b"data: r")
+
+    assert splitter.unfinished_bytes == len(b"one\n\nx\nx\nx") + len(b"data: r")
+
+
 def test_an_unfinished_line_is_measured():
     splitter = EventSplitter()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import tracemalloc
 from contextlib import aclosing
 from email.utils import formatdate
 from itertools import repeat
@@ -9,6 +10,7 @@ from itertools import repeat
 import pytest
 from pydantic import SecretStr
 
+from everruns.domain.base import MIB
 from everruns.errors import (
     ContextTooLong,
     ModelFailure,
@@ -39,11 +41,30 @@ async def test_the_last_event_needs_no_blank_line(provider):
 
 
 async def test_an_endless_line_is_refused(provider, monkeypatch):
-    monkeypatch.setattr(http, "MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr(http, "MAX_EVENT_BYTES", 1000)
     answer = provider.sends(repeat(b"data: " + b"x" * 1000))
 
     with pytest.raises(ProviderUnavailable, match="larger"):
         await payloads_of(provider.wire())
+    async with asyncio.timeout(PATIENCE_S):
+        await answer.abandoned.wait()
+
+
+@pytest.mark.parametrize("line", [b"data:a\n", b"data:\n"])
+async def test_an_event_of_endless_lines_is_refused(provider, monkeypatch, line):
+    monkeypatch.setattr(http, "MAX_EVENT_BYTES", MIB)
+    answer = provider.sends(repeat(line * 10_000))
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProviderUnavailable, match="larger"):
+            await payloads_of(provider.wire())
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # A buffer that grows is copied now and then.
+    assert peak_bytes < 4 * MIB
     async with asyncio.timeout(PATIENCE_S):
         await answer.abandoned.wait()
 
@@ -143,10 +164,47 @@ async def test_an_error_sent_with_status_200_is_still_an_error(provider):
 def test_a_key_never_shows_in_a_message(status, echo):
     wire = unconnected(api_key=SecretStr("sk-test-secret-0001"))
 
-    failure = wire.failure({"message": echo}, status)
+    failure = wire.failure({"type": "x", "message": echo}, status)
 
     assert "0001" not in str(failure)
     assert "secret" not in repr(wire)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"type": "invalid_request_error", "message": "no such model"}}',
+        b'{"error": {"code": 404, "message": "no such model"}}',
+        b'{"object": "error", "type": "NotFound", "code": 404, "message": "no such model"}',
+    ],
+)
+async def test_an_error_of_a_model_is_quoted(provider, body):
+    provider.sends([body], 404, "application/json")
+
+    with pytest.raises(ProviderRejected, match=r"\(404\): no such model\."):
+        await payloads_of(provider.wire())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"the database's password is tiger",
+        b'{"message": "the password is tiger"}',
+        b'{"error": "the password is tiger"}',
+        b'{"error": {"message": "the password is tiger"}}',
+        b'{"error": {"type": "x", "message": {"the password": "tiger"}}}',
+        b'{"error": {"type": "x", "reason": "the password is tiger"}}',
+        b'{"kind": "Status", "code": 404, "message": "the password is tiger"}',
+        b'[{"error": {"type": "x", "message": "the password is tiger"}}]',
+    ],
+)
+async def test_what_is_not_an_error_of_a_model_is_not_quoted(provider, body):
+    provider.sends([body], 404, "application/json")
+
+    with pytest.raises(ProviderRejected) as raised:
+        await payloads_of(provider.wire())
+
+    assert "tiger" not in raised.value.message
 
 
 @pytest.mark.parametrize("key", ["sk-secret-ü", "sk-secret\nx", "sk-\x00secret"])

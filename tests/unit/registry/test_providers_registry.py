@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from everruns.domain.llm import ProviderInput, ProviderPatch
@@ -147,6 +148,79 @@ async def test_a_vendors_key_adds_it_once_and_later_renews_its_key(registry: Reg
     accounts = {item.provider.name: item for item in await registry.providers.accounts()}
     assert sorted(accounts) == ["local", "openai", "simulated"]
     assert accounts["openai"].api_key == SecretStr("new")
+
+
+ELSEWHERE = "https://elsewhere.test/v1"
+
+
+@pytest.mark.parametrize("before", [None, "https://proxy.test/v1"])
+@pytest.mark.parametrize("after", [None, ELSEWHERE, "https://proxy.test/v2"])
+async def test_a_stored_key_is_not_sent_to_another_address(registry: Registry, before, after):
+    provider = await registry.providers.add(
+        wanted("p", provider_type="openai", base_url=before, api_key=KEY)
+    )
+    moved = patch(base_url=after, name="q")
+
+    if before == after:
+        await registry.providers.update(provider.id, moved)
+    else:
+        with pytest.raises(InvalidRequest, match="api_key again"):
+            await registry.providers.update(provider.id, moved)
+
+    (account,) = await registry.providers.accounts()
+    assert (account.provider.base_url, account.api_key) == (before, SecretStr(KEY))
+
+
+@pytest.mark.parametrize("api_key", ["sk-new", None])
+async def test_with_its_key_or_without_any_a_provider_moves(registry: Registry, api_key):
+    provider = await registry.providers.add(wanted("p", provider_type="openai", api_key=KEY))
+    moved = await registry.providers.update(provider.id, patch(base_url=ELSEWHERE, api_key=api_key))
+    assert moved.base_url == ELSEWHERE
+    (account,) = await registry.providers.accounts()
+    assert account.api_key == (SecretStr(api_key) if api_key else None)
+
+
+async def test_a_provider_without_a_key_moves_freely(registry: Registry):
+    provider = await registry.providers.add(wanted("p", provider_type="openai"))
+    assert (await registry.providers.update(provider.id, patch(base_url=ELSEWHERE))).base_url
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"provider_type": "openai", "base_url": ELSEWHERE},
+        {"provider_type": "openai", "base_url": "http://api.openai.com/v1"},
+        {"provider_type": "openai", "base_url": "https://api.openai.com:8443/v1"},
+        {"provider_type": "openai", "base_url": "https://api.openai.com@elsewhere.test/v1"},
+        {"provider_type": "openai", "base_url": "https://api.openai.com.elsewhere.test/v1"},
+        {"provider_type": "anthropic"},
+        {"provider_type": "simulated"},
+    ],
+)
+async def test_the_environments_key_goes_to_its_vendor_alone(registry: Registry, tmp_path, fields):
+    await registry.providers.add(wanted("openai", **fields))
+    settings = Settings(data_dir=tmp_path, openai_api_key=SecretStr(KEY))
+
+    with structlog.testing.capture_logs() as logs:
+        await registry.seed(settings, has_local_model=False)
+
+    assert [account.api_key for account in await registry.providers.accounts()] == [None]
+    assert [line["provider"] for line in logs] == ["openai"]
+    assert KEY not in str(logs)
+
+
+@pytest.mark.parametrize(
+    "base_url", [None, "https://api.openai.com/v1", "https://eu.api.openai.com/v1"]
+)
+async def test_the_vendors_own_addresses_get_the_environments_key(
+    registry: Registry, tmp_path, base_url
+):
+    await registry.providers.add(wanted("openai", provider_type="openai", base_url=base_url))
+    await registry.seed(
+        Settings(data_dir=tmp_path, openai_api_key=SecretStr(KEY)), has_local_model=False
+    )
+    (account,) = await registry.providers.accounts()
+    assert account.api_key == SecretStr(KEY)
 
 
 async def test_the_default_changes_in_one_write(registry: Registry, monkeypatch):

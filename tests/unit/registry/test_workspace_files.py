@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from everruns.domain.agents import InitialFile
 from everruns.errors import FileNotFound, InvalidRequest
 from everruns.ids import new_id
-from everruns.registry import file_rules, file_search
+from everruns.registry import file_rules
 from everruns.registry import workspace_files as module
 from everruns.registry.file_rules import (
     MAX_DEPTH,
@@ -21,7 +21,6 @@ from everruns.registry.file_rules import (
     FileRefused,
     normalize_path,
 )
-from everruns.registry.file_search import matches_path
 from everruns.registry.workspace_files import WorkspaceFiles, initial_files
 from everruns.storage.memory import MemoryStore
 from everruns.tools.base import ToolError
@@ -93,23 +92,6 @@ def test_normal_path_never_leaves_the_root_and_stays_the_same(path):
 def test_any_text_is_a_path_or_refused(path):
     with suppress(ToolError):
         assert normalize_path(path).startswith("/")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "meant", "not_meant"),
-    [
-        ("src", ["/src/a.rs", "/x/src.txt"], ["/lib/a.rs"]),
-        ("*.md", ["/a.md", "/x/y/b.md"], ["/a.mdx", "/md"]),
-        ("/src/*", ["/src/a", "/src/x/b"], ["/lib/src/a"]),
-        ("src/*.rs", ["/src/a.rs"], ["/src/a.py"]),
-        ("src/**/*.rs", ["/src/a.rs", "/src/x/y/b.rs"], ["/a.rs"]),
-        ("/a?.txt", ["/ab.txt"], ["/a.txt"]),
-        ("[ab].txt", ["/a.txt", "/x/b.txt"], ["/c.txt"]),
-    ],
-)
-def test_pattern_for_paths(pattern, meant, not_meant):
-    assert all(matches_path(path, pattern) for path in meant)
-    assert not any(matches_path(path, pattern) for path in not_meant)
 
 
 # Reading and writing
@@ -253,58 +235,6 @@ def test_empty_directory_can_be_deleted(workspace):
 def test_root_cannot_be_deleted(workspace):
     with pytest.raises(ToolError, match="root"):
         workspace.delete("/..", recursive=True)
-
-
-# Searching
-
-
-def test_grep_finds_lines_by_number(workspace):
-    workspace.write("/a.txt", b"one\r\ntwo\r\n\nTwo\n", "text")
-    workspace.write("/b/c.txt", b"two", "text")
-    assert workspace.grep("(?i)two$", None) == [
-        ("/a.txt", 2, "two"),
-        ("/a.txt", 4, "Two"),
-        ("/b/c.txt", 1, "two"),
-    ]
-    assert workspace.grep("two", "/b/*") == [("/b/c.txt", 1, "two")]
-
-
-def test_grep_counts_no_line_after_the_last_break(workspace):
-    workspace.write("/a", b"x\n", "text")
-    write(workspace, "/empty")
-    assert workspace.grep("^$", None) == []
-
-
-def test_grep_passes_over_what_is_no_text(workspace):
-    workspace.write("/a", b"\xffabc", "base64")
-    workspace.write("/b", b"abc\0", "base64")
-    workspace.write("/c", b"abc", "base64")
-    assert [path for path, _, _ in workspace.grep("abc", None)] == ["/c"]
-
-
-@pytest.mark.parametrize("pattern", ["a(", "[", "(?=a)", "*", "a{1000}{1000}{1000}", "x" * 1001])
-def test_grep_with_no_regular_expression_is_refused(workspace, pattern):
-    with pytest.raises(ToolError, match=r"Invalid regex pattern: .+"):
-        workspace.grep(pattern, None)
-
-
-def test_grep_cannot_be_kept_busy_by_a_pattern(workspace):
-    workspace.write("/a", b"a" * 100_000, "text")
-    assert workspace.grep("(a+)+b", None) == []
-
-
-def test_grep_takes_bounded_time(workspace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(file_search, "GREP_TIMEOUT_S", -1.0)
-    workspace.write("/a", b"one", "text")
-    with pytest.raises(ToolError, match="takes too long"):
-        workspace.grep("x", None)
-
-
-def test_grep_returns_bounded_matches(workspace):
-    workspace.write("/a", b"x\n" * 2000, "text")
-    workspace.write("/b", b"y" * 20_000, "text")
-    assert len(workspace.grep("x", None)) == 1000
-    assert len(workspace.grep("y", None)[0][2]) == 500
 
 
 # The files a workspace starts with

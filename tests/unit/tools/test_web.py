@@ -25,7 +25,7 @@ class Names:
         }
         self.asked: list[str] = []
 
-    async def __call__(self, host: str, port: int) -> list[str]:
+    async def __call__(self, host: str) -> list[str]:
         self.asked.append(host)
         answers = self._answers.get(host, [[host]])
         return answers.pop(0) if len(answers) > 1 else answers[0]

@@ -1,0 +1,75 @@
+"""Taking a provider's key out of what the provider says.
+
+Providers quote keys in their errors: whole, in part, or as they stood in a header or URL.
+"""
+
+import re
+from base64 import b64encode, urlsafe_b64encode
+from string import ascii_lowercase, ascii_uppercase
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+MASK = "***"
+# A stretch this long that text and key share is taken to come from the key.
+SHARED_CHARACTERS = 6
+# Many services tell keys apart by their last four characters.
+TAIL_CHARACTERS = 4
+LONG_KEY_CHARACTERS = 16
+
+_KEY_LIKE = re.compile(r"\b(?:sk|key)-[\w*.\-]{4,}|\b(?:Bearer|Basic)\s+\S+")
+_ELLIPSIS = r"(?:\*{2,}|\.{3,}|…|•{2,}|x{3,}|X{3,})"
+# Keeps the length of a text, which lower() does not for all of Unicode.
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def masked(text: str, api_key: SecretStr | None) -> str:
+    """Return a text without what is, or looks like, a key.
+
+    Args:
+        text: Of any origin.
+        api_key: The key that must not show: neither whole nor in part, nor URL-encoded, as
+            base64 or in hexadecimal.
+    """
+    if api_key is not None and (key := api_key.get_secret_value().strip()):
+        for form in _forms(key):
+            text = _without(text, form)
+        text = _without_ends(text, key)
+    return _KEY_LIKE.sub(MASK, text)
+
+
+def _forms(key: str) -> set[str]:
+    """Return the key as it may be written."""
+    content = key.encode()
+    forms = {key, quote(key, safe="")}
+    encoded = {content.hex()}
+    # Within a longer text, base64 looks different for each remainder of the place by three.
+    for before in range(3):
+        for encode in (b64encode, urlsafe_b64encode):
+            text = encode(b"\0" * before + content).decode().rstrip("=")
+            encoded.add(text[4 if before else 0 : -1])
+    return forms | {form for form in encoded if len(form) >= SHARED_CHARACTERS}
+
+
+def _without(text: str, form: str) -> str:
+    """Mask every stretch that a text shares with one form of the key."""
+    length = min(SHARED_CHARACTERS, len(form))
+    form, plain = form.translate(_LOWER), text.translate(_LOWER)
+    pieces = {form[start : start + length] for start in range(len(form) - length + 1)}
+    kept: list[str] = []
+    masked_to = shown_from = 0
+    for start in range(len(plain) - length + 1):
+        if plain[start : start + length] in pieces:
+            if start > masked_to or not kept:
+                kept += [text[shown_from:start], MASK]
+            masked_to = shown_from = start + length
+    return "".join([*kept, text[shown_from:]])
+
+
+def _without_ends(text: str, key: str) -> str:
+    """Mask an abbreviated key, such as ``abcd…wxyz``, and its last characters alone."""
+    if len(key) < LONG_KEY_CHARACTERS:
+        return text
+    head, tail = re.escape(key[:3]), re.escape(key[-TAIL_CHARACTERS:])
+    abbreviated = rf"{head}\w*{_ELLIPSIS}\S*|\S*{_ELLIPSIS}\w*{tail}|(?<!\w){tail}(?!\w)"
+    return re.sub(abbreviated, MASK, text)

@@ -1,0 +1,103 @@
+"""The other side of ``child_processes``: a process that runs functions until nobody asks.
+
+It has bounded memory, bounded time for each function and a low priority. It is started with an
+empty environment and knows no secret.
+"""
+
+import os
+import resource
+import select
+import struct
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import BinaryIO
+
+MAX_MEMORY_BYTES = 1024 * 1024 * 1024
+IDLE_TIMEOUT_S = 30.0
+LOW_PRIORITY = 10
+STARTED, ANSWERED, FAILED = b"S", b"A", b"F"
+
+_LENGTH = struct.Struct("!q")
+_NO_MORE = -1
+
+
+def write_frame(stream: BinaryIO, frame: bytes) -> None:
+    """Write a stretch of bytes so that its end can be told."""
+    stream.write(_LENGTH.pack(len(frame)))
+    stream.write(frame)
+
+
+def write_end(stream: BinaryIO) -> None:
+    """Say that no more frames follow."""
+    stream.write(_LENGTH.pack(_NO_MORE))
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO, max_bytes: int | None = None) -> bytes | None:
+    """Return the next frame, or ``None`` where no more follow.
+
+    Raises:
+        EOFError: The stream ended, or the frame is longer than ``max_bytes``.
+    """
+    header = stream.read(_LENGTH.size)
+    if len(header) < _LENGTH.size:
+        raise EOFError
+    (length,) = _LENGTH.unpack(header)
+    if length == _NO_MORE:
+        return None
+    if max_bytes is not None and length > max_bytes:
+        raise EOFError
+    frame = stream.read(length)
+    if len(frame) < length:
+        raise EOFError
+    return frame
+
+
+def _frames(stream: BinaryIO) -> Iterator[bytes]:
+    while (frame := read_frame(stream)) is not None:
+        yield frame
+
+
+def _run(function_name: str, frames: Iterator[bytes]) -> bytes:
+    module, _, name = function_name.partition(":")
+    try:
+        return ANSWERED + getattr(import_module(module), name)(frames)
+    except Exception as error:  # noqa: BLE001 - told to who asked, by its name alone
+        return FAILED + type(error).__name__.encode()
+
+
+def _limit_cpu(seconds: float) -> None:
+    """Bound the time of one function, should nobody be left who would end it."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = int(used.ru_utime + used.ru_stime + seconds) + 2
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def main() -> None:
+    """Run functions until the other side hangs up, or asks for nothing for a while."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    os.nice(LOW_PRIORITY)
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    # What a function prints must not get between the answers.
+    sys.stdout = sys.stderr
+    while select.select([requests], [], [], IDLE_TIMEOUT_S)[0]:
+        try:
+            name, seconds = (read_frame(requests) or b"").decode().split(" ")
+        except EOFError:
+            return
+        _limit_cpu(float(seconds))
+        answers.write(STARTED)
+        answers.flush()
+        frames = _frames(requests)
+        answer = _run(name, frames)
+        # An answer may be known before all was read.
+        for _ in frames:
+            pass
+        write_frame(answers, answer)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

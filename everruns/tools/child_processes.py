@@ -1,0 +1,193 @@
+"""Running functions that may never end, or take all memory, where that hurts nobody.
+
+What a model, a page or a pattern makes a library do cannot be interrupted from within: it holds
+the interpreter, and with it every session of the process. So it is done in a child process, which
+is killed when its time is over.
+"""
+
+import os
+import subprocess
+import sys
+from asyncio import get_running_loop
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from threading import Lock, Timer
+from typing import BinaryIO, cast
+
+from everruns.domain.base import MIB
+from everruns.tools.child import ANSWERED, STARTED, read_frame, write_end, write_frame
+
+MAX_ANSWER_BYTES = 16 * MIB
+MAX_WAITING = 32
+START_TIMEOUT_S = 30.0
+# A child is replaced now and then, so that what a function leaves behind does not grow.
+MAX_RUNS = 200
+
+Function = Callable[[Iterator[bytes]], bytes]
+
+
+class ChildFailure(Exception):
+    """A function gave no answer."""
+
+
+class ChildTimedOut(ChildFailure):
+    """The function's time was over before it had an answer; its process was killed."""
+
+
+class ChildFailed(ChildFailure):
+    """The function raised, took too much memory or ended its process."""
+
+
+class ChildrenBusy(ChildFailure):
+    """Too many functions wait for a process already."""
+
+
+class _Child:
+    """A process and the pipes to it."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.timed_out = False
+        self._process = subprocess.Popen(
+            # Without -P the working folder would come first in the search path.
+            [sys.executable, "-P", "-m", "everruns.tools.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # Nothing else of the environment, which holds keys.
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            # What is typed at a terminal is meant for the server.
+            start_new_session=True,
+        )
+        self.requests = cast("BinaryIO", self._process.stdin)
+        self.answers = cast("BinaryIO", self._process.stdout)
+
+    def starts(self, function: Function, timeout_s: float) -> bool:
+        """Ask for a function; return whether the process was there to hear it."""
+        name = f"{function.__module__}:{function.__qualname__} {timeout_s}"
+        with suppress(OSError), self._killed_after(START_TIMEOUT_S):
+            write_frame(self.requests, name.encode())
+            self.requests.flush()
+            return self.answers.read(1) == STARTED
+        return False
+
+    def run(self, frames: Iterable[bytes], timeout_s: float) -> bytes:
+        """Give the function that was started its frames, and return its answer."""
+        self.runs += 1
+        with self._killed_after(timeout_s):
+            for frame in frames:
+                write_frame(self.requests, frame)
+            write_end(self.requests)
+            answer = read_frame(self.answers, MAX_ANSWER_BYTES) or b""
+        if not answer.startswith(ANSWERED):
+            raise ChildFailed(answer[1:].decode("ascii", "replace"))
+        return answer[1:]
+
+    @contextmanager
+    def _killed_after(self, seconds: float) -> Generator[None]:
+        """Kill the process if the block takes longer; its pipes then end."""
+
+        def expire() -> None:
+            self.timed_out = True
+            self._process.kill()
+
+        timer = Timer(seconds, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def end(self) -> None:
+        """End the process and close the pipes to it."""
+        self._process.kill()
+        self.answers.close()
+        # Something may still be to be written; nobody is left to read it.
+        with suppress(BrokenPipeError):
+            self.requests.close()
+        self._process.wait()
+
+
+class ChildProcesses:
+    """A few processes that run functions, started when they are needed.
+
+    One that nobody has asked for anything for half a minute ends by itself.
+
+    Args:
+        count: How many functions run at a time; others wait.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._threads = ThreadPoolExecutor(count, "child-process")
+        self._lock = Lock()
+        self._idle: list[_Child] = []
+        self._waiting = 0
+        self._closed = False
+
+    async def run(self, function: Function, frames: Iterable[bytes], timeout_s: float) -> bytes:
+        """Return what a function makes of frames of bytes.
+
+        Args:
+            function: A function of a module, which a child imports by its name. It need not read
+                all frames.
+            frames: What it gets. They are taken in a thread while the function runs, so they may
+                be read from somewhere meanwhile, and never all be in memory.
+            timeout_s: Seconds it has from the moment it begins.
+
+        Raises:
+            ChildTimedOut: It took longer.
+            ChildFailed: It raised, took too much memory or ended its process.
+            ChildrenBusy: Too many wait already.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise ChildrenBusy
+        self._waiting += 1
+        try:
+            loop = get_running_loop()
+            return await loop.run_in_executor(self._threads, self._run, function, frames, timeout_s)
+        finally:
+            self._waiting -= 1
+
+    def _run(self, function: Function, frames: Iterable[bytes], timeout_s: float) -> bytes:
+        child = self._started(function, timeout_s)
+        try:
+            answer = child.run(frames, timeout_s)
+        except (OSError, EOFError):
+            child.end()
+            raise ChildTimedOut if child.timed_out else ChildFailed from None
+        except BaseException:
+            child.end()
+            raise
+        self._put_back(child)
+        return answer
+
+    def _started(self, function: Function, timeout_s: float) -> _Child:
+        """Return a child in which a function has been started."""
+        while True:
+            with self._lock:
+                idle = self._idle.pop() if self._idle else None
+            child = idle or _Child()
+            if child.starts(function, timeout_s):
+                return child
+            # One that was idle may have ended meanwhile.
+            child.end()
+            if idle is None:
+                raise ChildFailed("it does not start")
+
+    def _put_back(self, child: _Child) -> None:
+        with self._lock:
+            if not self._closed and not child.timed_out and child.runs < MAX_RUNS:
+                self._idle.append(child)
+                return
+        child.end()
+
+    def close(self) -> None:
+        """End the processes; what runs in one ends with its time."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.end()
+        self._threads.shutdown(wait=False, cancel_futures=True)
