@@ -45,7 +45,7 @@ class EventPages:
         self._session_id = session_id
         self._wanted = wanted
         self._start = start
-        self._show = vocabulary.begin(session_id, start)
+        self._showing = vocabulary.begin(session_id, start)
         self._kinds = [
             kind for kind, names in vocabulary.shown_as.items() if any(map(wanted.wants, names))
         ]
@@ -102,7 +102,8 @@ class EventPages:
         while True:
             events = await self._read(self._session_id, query)
             for event in events:
-                shown = [part for part in self._show(event) if self._wanted.matches(part)]
+                parts, self._showing = self._showing.show([event])
+                shown = [part for part in parts if self._wanted.matches(part)]
                 page += reversed(shown) if newest_first else shown
                 if len(page) >= size:
                     return page

@@ -208,7 +208,7 @@ class MemoryStore(MemoryBudgets):
             events = [event for event in stored.events if _matches(event, query)] if stored else []
         if query.newest_first:
             events.reverse()
-        return events[: query.limit]
+        return query.cut(events[: query.limit])
 
     # Receipts
 
