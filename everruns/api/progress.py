@@ -48,7 +48,7 @@ def slices(frames: Sequence[bytes]) -> Iterator[bytes]:
     small: list[bytes] = []
     size = 0
     for frame in frames:
-        if small and size + len(frame) > SLICE_BYTES:
+        if size and size + len(frame) > SLICE_BYTES:
             yield b"".join(small)
             small, size = [], 0
         if len(frame) > SLICE_BYTES:
@@ -57,5 +57,5 @@ def slices(frames: Sequence[bytes]) -> Iterator[bytes]:
         else:
             small.append(frame)
             size += len(frame)
-    if small:
+    if size:
         yield b"".join(small)

@@ -13,7 +13,13 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.state import SessionState
-from everruns.errors import EverrunsError, IdempotencyKeyReused, Overloaded, PlacedElsewhere
+from everruns.errors import (
+    EverrunsError,
+    IdempotencyKeyReused,
+    Overloaded,
+    PlacedElsewhere,
+    SessionUnreadable,
+)
 from everruns.ids import now_ms
 from everruns.registry.event_log import EventLog
 from everruns.registry.registry import Registry
@@ -212,16 +218,23 @@ class SessionHost:
         return held
 
     async def _load(self, session_id: str) -> LiveSession:
+        try:
+            session = await self._read_log(session_id)
+        except SessionUnreadable:
+            await self._registry.sessions.release(session_id, self.name)
+            raise
+        self._run(session)
+        return session
+
+    async def _read_log(self, session_id: str) -> LiveSession:
         self._unreadable.check(session_id)
         loaded = await self._registry.sessions.load(session_id, self.name)
-        self.environment.heed(loaded.revision)
-        self.environment.heed_budgets((), [session_id] if loaded.is_budgeted else ())
         try:
             session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
         except Exception as error:  # Whatever a damaged log makes of the fold.
-            await self._registry.sessions.release(session_id, self.name)
             raise self._unreadable.note(session_id, error) from error
-        self._run(session)
+        self.environment.heed(loaded.revision)
+        self.environment.heed_budgets((), [session_id] if loaded.is_budgeted else ())
         return session
 
     def _forget_failed(self, session_id: str, loaded: asyncio.Future[LiveSession]) -> None:
