@@ -1,6 +1,7 @@
 """Readers that read nothing: how much they hold, and when they are ended."""
 
 import asyncio
+import pickle
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +112,30 @@ async def test_many_of_them_hold_a_slice_each_and_one_copy_of_an_answer(vocabula
         assert max(reader.waiting for reader in readers) <= progress.SLICE_BYTES
         taken = sum(len(part) for reader in readers for part in reader.taken)
         assert grown[0] - taken < 64 * MIB, f"grown by {grown[0] / MIB:.0f} MiB"
+        for task in reading:
+            task.cancel()
+        await asyncio.wait(reading)
+
+
+async def test_those_that_come_one_by_one_and_stop_in_one_event_share_a_single_copy_of_it():
+    async with local_runtime(ScriptedDriver(says(*ANSWER))) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.say("hi")
+        read = runtime.host.read
+
+        async def read_from_another_process(*args):
+            return pickle.loads(pickle.dumps(await read(*args)))
+
+        runtime.host.read = read_from_another_process
+        readers = [SilentReader(100 * KIB) for _ in range(30)]
+        reading: list[asyncio.Task[None]] = []
+        with growth() as grown:
+            for reader in readers:
+                stream = await stream_of(runtime, talk)
+                reading.append(asyncio.create_task(reader.read(stream)))
+                await eventually(lambda waits=reader: waits.waiting)
+        taken = sum(len(part) for reader in readers for part in reader.taken)
+        assert grown[0] - taken < 20 * MIB, f"grown by {grown[0] / MIB:.0f} MiB"
         for task in reading:
             task.cancel()
         await asyncio.wait(reading)
