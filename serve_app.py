@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 
+from actors.connections import bound_connections
 from actors.draining import when_draining
 from actors.processes import keep_what_is_there
 from actors.runtime import RayRuntime
@@ -45,6 +46,7 @@ def api_builder(settings: dict[str, Any]) -> Callable[[], FastAPI]:
         own = load_settings(**settings)
         application = create_app(RayRuntime(settings), own, load_capabilities())
         when_draining(partial(end_streams, application))
+        bound_connections()
         keep_what_is_there()
         return application
 

@@ -225,6 +225,20 @@ class StoreUnavailable(Unavailable):
     code = "STORE_UNAVAILABLE"
 
 
+class SessionUnreadable(EverrunsError):
+    """A session's log is damaged: nothing can be sent to the session any more."""
+
+    code = "SESSION_UNREADABLE"
+
+    @classmethod
+    def of(cls, session_id: str) -> "SessionUnreadable":
+        """Return the error that says what can still be done with the session."""
+        return cls(
+            f"Session {session_id} cannot be read: its log is damaged. Its events can still be "
+            "listed and exported, and it can be deleted. Go on in a new session."
+        )
+
+
 class NotImplementedHere(EverrunsError):
     """A route of the wider API that this server does not offer."""
 

@@ -46,7 +46,7 @@ class EventPages:
         self._wanted = wanted
         self._after = None if start is None else vocabulary.sequence_of(start)
         # Without the start, whose page is cut here: ids in lists do not depend on it.
-        self._show = vocabulary.begin(session_id, None)
+        self._showing = vocabulary.begin(session_id, None)
         self._kinds = [
             kind for kind, names in vocabulary.shown_as.items() if any(map(wanted.wants, names))
         ]
@@ -105,9 +105,10 @@ class EventPages:
         while True:
             events = await self._read(self._session_id, query)
             for event in events:
+                parts, self._showing = self._showing.show([event])
                 shown = [
                     part
-                    for part in self._show(event)
+                    for part in parts
                     if _is_between(part, after, before) and self._wanted.matches(part)
                 ]
                 page += reversed(shown) if newest_first else shown

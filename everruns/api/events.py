@@ -3,7 +3,7 @@
 Source: docs/contract.md, "Events".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -20,7 +20,7 @@ from everruns.api.faces import SPECIFICATION, Face
 from everruns.api.parameters import runtime_of
 from everruns.api.plain import id_of, id_parameter
 from everruns.api.sse import EventStream, frame
-from everruns.api.vocabulary import Show, ShownEvent
+from everruns.api.vocabulary import Showing
 from everruns.errors import InvalidRequest, RouteNotFound
 from everruns.ids import EventPlace
 from everruns.runtime.cursor import Cursor
@@ -68,14 +68,10 @@ class EventRoutes:
     ) -> Response:
         settings: Settings = request.app.state.settings
         cursor = Cursor() if start is None else self._vocabulary.cursor(start)
-        show = self._vocabulary.begin(session_id, start)
-
-        def encode(batch: Batch) -> bytes:
-            return b"".join(map(frame, _shown(show, batch, wanted)))
-
+        frames = Frames(self._vocabulary.begin(session_id, start), wanted)
         return EventStream(
             await runtime_of(request).stream(session_id, cursor),
-            encode,
+            frames.of,
             request.app.state.open_streams,
             heartbeat_s=settings.heartbeat_s,
             cycle_s=settings.stream_cycle_s,
@@ -105,11 +101,29 @@ class EventRoutes:
         return session_id, wanted, wanted.start(session_id, last_event_id, self._vocabulary)
 
 
-def _shown(show: Show, batch: Batch, wanted: EventsRequest) -> Iterator[ShownEvent]:
-    for item in batch:
-        for event in show(item):
-            if wanted.wants(event.type):
-                yield event
+class Frames:
+    """What one reader is sent of the batches it reads.
+
+    A batch is shown and encoded once for all readers that it looks the same to.
+
+    Args:
+        showing: How the reader has come to see the session.
+        wanted: Which events it wants.
+    """
+
+    def __init__(self, showing: Showing, wanted: EventsRequest) -> None:
+        self._showing = showing
+        self._wanted = wanted
+
+    def of(self, batch: Batch) -> list[bytes]:
+        """Return the frames of the next batch."""
+        shown = batch.shown.get(self._showing)
+        if shown is None:
+            events, after = self._showing.show(batch.items)
+            shown = [(event.type, frame(event)) for event in events], after
+            batch.shown[self._showing] = shown
+        frames, self._showing = shown
+        return [encoded for name, encoded in frames if self._wanted.wants(name)]
 
 
 def _prefers_json(accept: str) -> bool:

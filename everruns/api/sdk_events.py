@@ -25,14 +25,15 @@ What is shown of each event is in ``everruns.api.sdk_table``.
 Source: docs/sdk.md, "Events".
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from weakref import WeakValueDictionary
 
 import orjson
 
 from everruns.api.sdk_event_types import SDK_EXAMPLE_STREAM, SdkEventList
 from everruns.api.sdk_table import RULES, Data, given
-from everruns.api.vocabulary import Show, ShownEvent, Vocabulary
+from everruns.api.vocabulary import Showing, ShownEvent, Vocabulary
 from everruns.domain.events import TURN_ENDS, Delta, Event, EventType
 from everruns.ids import (
     GENERIC_HARNESS_ID,
@@ -72,22 +73,58 @@ _CHANNELS = {
 _BY_POSITION = list(reversed(_CHANNELS.items()))
 
 
+class _Written:
+    """What is written of a message so far: one copy for all who read it in this process."""
+
+    def __init__(self) -> None:
+        self._texts: dict[EventType, str] = {}
+
+    def add(self, kind: EventType, offset: int, stretch: str) -> int:
+        """Take in a stretch of a text; return how much of it is shown as it is written."""
+        known = self._texts.get(kind, "")
+        end = offset + len(stretch)
+        if end > len(known):
+            self._texts[kind] = (known[:offset] + stretch)[:LONGEST]
+        return min(end, LONGEST)
+
+    def text(self, kind: EventType, length: int) -> str:
+        """Return the first so many characters of a text."""
+        return self._texts[kind][:length]
+
+
+_written: WeakValueDictionary[str, _Written] = WeakValueDictionary()
+
+
 @dataclass
 class _Writing:
     """A message that is being written, and how much of it the reader has.
 
     Attributes:
         message_id: The id that the finished message will have.
+        written: Its texts.
         is_announced: Whether the reader knows that the model answers.
-        texts: What is written, by the deltas' type.
+        read: How many characters have come, by the deltas' type.
         shown: How many characters the reader has, by the deltas' type; what has not begun is not
             there.
     """
 
     message_id: str
+    written: _Written = field(compare=False)
     is_announced: bool = False
-    texts: dict[EventType, str] = field(default_factory=dict[EventType, str])
+    read: dict[EventType, int] = field(default_factory=dict[EventType, int])
     shown: dict[EventType, int] = field(default_factory=dict[EventType, int])
+
+    @classmethod
+    def begin(cls, message_id: str) -> "_Writing":
+        """Return a message of which the reader has nothing."""
+        written = _written.get(message_id)
+        if written is None:
+            written = _written[message_id] = _Written()
+        return cls(message_id, written)
+
+    def copy(self) -> "_Writing":
+        """Return one that changes by itself, with the same texts."""
+        return replace(self, read=dict(self.read), shown=dict(self.shown))
 
     @property
     def progress(self) -> int:
@@ -107,22 +144,34 @@ class _Moment:
     context: Data
 
 
+@dataclass
 class _Showing:
-    """Shows one reader the rest of a session, each time the next event or delta.
+    """Shows one reader the rest of a session.
 
-    Args:
+    Attributes:
         session_id: The session.
-        seen: What the reader has seen last, if anything.
+        seen: What the reader has seen last, until it has gone beyond it.
+        had: How much of a message in progress the reader had; until its deltas come again.
+        writing: The message in progress.
     """
 
-    def __init__(self, session_id: str, seen: EventPlace | None) -> None:
-        self._session_id = session_id
-        self._seen = seen
-        # How much of a message in progress the reader had; until its deltas come again.
-        self._had = seen if seen and _is_in_message(seen) else None
-        self._writing: _Writing | None = None
+    session_id: str
+    seen: EventPlace | None
+    had: EventPlace | None
+    writing: _Writing | None = None
 
-    def __call__(self, item: Event | Delta) -> Iterator[ShownEvent]:
+    def __hash__(self) -> int:
+        """Agree with ``==``. A showing changes only before it is handed out."""
+        message_id = self.writing.message_id if self.writing else None
+        return hash((self.session_id, self.seen, self.had, message_id))
+
+    def show(self, items: Iterable[Event | Delta]) -> "tuple[list[ShownEvent], _Showing]":
+        """Return what is shown of the next items, in order, and the reader's showing then."""
+        after = replace(self, writing=self.writing.copy() if self.writing else None)
+        return [shown for item in items for shown in after.take(item)], after
+
+    def take(self, item: Event | Delta) -> Iterator[ShownEvent]:
+        """Show the next item and change with it; only for one that nobody else has yet."""
         return self._delta(item) if isinstance(item, Delta) else self._event(item)
 
     def _event(self, event: Event) -> Iterator[ShownEvent]:
@@ -133,10 +182,12 @@ class _Showing:
             moment = _Moment(event.ts, event.sequence - 1, context)
             yield from self._end_of_writing(data["message"]["id"], moment)
         elif event.type in TURN_ENDS:
-            self._had = self._writing = None
+            self.had = self.writing = None
         rule = RULES.get(EventType(event.type))
         parts = list(rule.parts(data, context)) if rule else []
-        seen = _parts_seen(self._seen, event)
+        seen = _parts_seen(self.seen, event)
+        if self.seen is not None and event.sequence == self.seen.sequence + 1:
+            self.seen = None
         for number, (name, shown) in enumerate(parts[seen:], seen + 1):
             if number < len(parts):
                 place = (event.sequence - 1, PARTS + number)
@@ -145,19 +196,18 @@ class _Showing:
             yield self._shown(name, EventPlace(event.ts, *place), context, shown)
 
     def _delta(self, delta: Delta) -> Iterator[ShownEvent]:
-        writing = self._writing
+        writing = self.writing
         if writing is None or writing.message_id != delta.message_id:
-            writing = self._writing = self._begin_writing(delta.message_id)
-        before = writing.texts.get(delta.type, "")[: delta.offset]
-        writing.texts[delta.type] = (before + delta.text)[:LONGEST]
+            writing = self.writing = self._begin_writing(delta.message_id)
+        writing.read[delta.type] = writing.written.add(delta.type, delta.offset, delta.text)
         moment = _Moment(delta.ts, delta.sequence, {"turn_id": delta.turn_id})
         if delta.type == EventType.MESSAGE_DELTA:
             yield from self._stretch(writing, EventType.REASONING_DELTA, moment, is_last=True)
         yield from self._stretch(writing, delta.type, moment, is_last=False)
 
     def _begin_writing(self, message_id: str) -> _Writing:
-        writing = _Writing(message_id)
-        had, self._had = self._had, None
+        writing = _Writing.begin(message_id)
+        had, self.had = self.had, None
         # A message begun after the reader saw its last delta is another one: the process that
         # wrote that message was lost.
         if had is None or made_ms(message_id) > had.ms:
@@ -171,26 +221,26 @@ class _Showing:
 
     def _end_of_writing(self, message_id: str, moment: _Moment) -> Iterator[ShownEvent]:
         """Show what was held back of a message that is finished."""
-        writing, self._had, self._writing = self._writing, None, None
+        writing, self.had, self.writing = self.writing, None, None
         if writing is not None and writing.message_id == message_id:
             for kind in _CHANNELS:
                 yield from self._stretch(writing, kind, moment, is_last=True)
 
     def _progress(self) -> int:
         """Return the position that says how much of a message in progress the reader has."""
-        if self._writing is not None:
-            return self._writing.progress
-        return self._had.position if self._had else 0
+        if self.writing is not None:
+            return self.writing.progress
+        return self.had.position if self.had else 0
 
     def _stretch(
         self, writing: _Writing, kind: EventType, moment: _Moment, *, is_last: bool
     ) -> Iterator[ShownEvent]:
         """Show what the reader has not seen of a text, if it is worth it or the last of it."""
-        text = writing.texts.get(kind, "")
+        length = writing.read.get(kind, 0)
         is_late = kind == EventType.REASONING_DELTA and EventType.MESSAGE_DELTA in writing.shown
         # While an event is being stored, deltas have its time, and that can be before a message
         # that begins meanwhile: its ids must not be older than it is, see ``_begin_writing``.
-        if not text or is_late or moment.ms < made_ms(writing.message_id):
+        if not length or is_late or moment.ms < made_ms(writing.message_id):
             return
         channel = _CHANNELS[kind]
         turn = {"turn_id": moment.context["turn_id"]}
@@ -201,10 +251,11 @@ class _Showing:
             writing.shown[kind] = 0
             yield self._passing(f"{channel.name}.started", channel.position, moment, turn)
         start = writing.shown[kind]
-        if start < len(text) and (is_last or (len(text) - start) * FINENESS >= start):
-            writing.shown[kind] = len(text)
+        if start < length and (is_last or (length - start) * FINENESS >= start):
+            writing.shown[kind] = length
+            text = writing.written.text(kind, length)
             stretch = {**turn, "delta": text[start:], "accumulated": text}
-            position = channel.position + len(text)
+            position = channel.position + length
             yield self._passing(f"{channel.name}.delta", position, moment, stretch)
 
     def _passing(self, name: str, position: int, moment: _Moment, data: Data) -> ShownEvent:
@@ -214,13 +265,13 @@ class _Showing:
     def _shown(
         self, name: str, place: EventPlace, context: Data, data: Data, *, is_passing: bool = False
     ) -> ShownEvent:
-        identity = event_id(self._session_id, place.ms, place.sequence, place.position)
+        identity = event_id(self.session_id, place.ms, place.sequence, place.position)
         sequence = None if is_passing else _sequence_of(place)
         envelope = {
             "id": identity,
             "type": name,
             "ts": format_time(place.ms),
-            "session_id": self._session_id,
+            "session_id": self.session_id,
             **({} if sequence is None else {"sequence": sequence}),
             "context": context,
             "data": data,
@@ -255,8 +306,8 @@ def _cursor(place: EventPlace) -> Cursor:
     return Cursor(place.sequence, live=_is_in_message(place))
 
 
-def _begin(session_id: str, seen: EventPlace | None) -> Show:
-    return _Showing(session_id, seen)
+def _begin(session_id: str, seen: EventPlace | None) -> Showing:
+    return _Showing(session_id, seen, seen if seen and _is_in_message(seen) else None)
 
 
 EVERRUNS = Vocabulary(

@@ -4,7 +4,7 @@ Source: docs/contract.md, "Stream rules"; the WHATWG HTML standard, "Server-sent
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing
 from typing import cast
 
@@ -13,12 +13,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from everruns.api.auth import api_key_id
+from everruns.api.progress import SLICE_BYTES, SLICE_TIMEOUT_S, Progress, slices
 from everruns.api.vocabulary import ShownEvent
 from everruns.errors import EverrunsError
 from everruns.runtime.streams import Batch
 
 RETRY_MS = 100
-SEND_PATIENCE_S = 30.0
+# An ASGI extension of this name drops a request's connection, see ``actors.connections``.
+ABORT = "everruns.abort"
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
@@ -104,7 +106,7 @@ class EventStream(Response):
 
     Args:
         batches: What there is to send, as it comes; closed when the client has gone.
-        encode: Turns a batch into frames; nothing is sent for what it leaves out.
+        frames_of: Turns a batch into frames; nothing is sent for what it leaves out.
         open_streams: The streams of this process.
         heartbeat_s: Seconds of silence after which a comment is sent.
         cycle_s: Seconds after which the client is asked to connect anew.
@@ -113,7 +115,7 @@ class EventStream(Response):
     def __init__(
         self,
         batches: AsyncIterator[Batch],
-        encode: Callable[[Batch], bytes],
+        frames_of: Callable[[Batch], Sequence[bytes]],
         open_streams: OpenStreams,
         *,
         heartbeat_s: float,
@@ -123,7 +125,7 @@ class EventStream(Response):
         self.background = None
         self.init_headers(HEADERS)
         self._batches = cast("AsyncGenerator[Batch]", batches)
-        self._encode = encode
+        self._frames_of = frames_of
         self._open_streams = open_streams
         self._heartbeat_s = heartbeat_s
         self._cycle_s = cycle_s
@@ -141,17 +143,19 @@ class EventStream(Response):
                         "headers": self.raw_headers,
                     }
                 )
-                await self._write(send, gone, ending)
+                await self._write(Outlet(send), gone, ending)
         except (OSError, TimeoutError):
-            log.debug("stream reader lost", path=scope["path"])
+            # It gets no last word: that would wait behind all that it has not taken.
+            log.info("stream ended for a reader that does not read", path=scope["path"])
+            abort_connection(scope)
         finally:
             gone.cancel()
             self._open_streams.leave(ending)
 
-    async def _write(self, send: Send, gone: asyncio.Task[None], ending: Ending) -> None:
+    async def _write(self, outlet: "Outlet", gone: asyncio.Task[None], ending: Ending) -> None:
         now = asyncio.get_running_loop().time
         cycles_at = now() + self._cycle_s
-        await _send(send, CONNECTED)
+        await outlet.write(CONNECTED)
         beats_at = now() + self._heartbeat_s
         batch = asyncio.ensure_future(anext(self._batches, None))
         try:
@@ -166,33 +170,75 @@ class EventStream(Response):
                     return
                 if ending.done() or now() >= cycles_at:
                     break
-                if batch.done():
+                frames: Sequence[bytes] = ()
+                has_batch = batch.done()
+                if has_batch:
                     items = batch.result()
                     if items is None:
-                        await _send(send, b"", more=False)
+                        await outlet.end()
                         return
-                    chunk = self._encode(items)
-                    batch = asyncio.ensure_future(anext(self._batches, None))
-                else:
+                    frames = self._frames_of(items)
+                elif now() >= beats_at:
                     # Also when a filter keeps back all that comes: the client hears nothing.
-                    chunk = HEARTBEAT if now() >= beats_at else b""
-                if chunk:
-                    await _send(send, chunk)
+                    frames = (HEARTBEAT,)
+                if frames:
+                    await outlet.write(*frames)
                     beats_at = now() + self._heartbeat_s
+                if has_batch:
+                    # Only now: a reader that takes nothing holds one batch and no more.
+                    batch = asyncio.ensure_future(anext(self._batches, None))
         except EverrunsError as error:
             log.warning("stream broke off", code=error.code)
         finally:
             batch.cancel()
             await asyncio.wait({batch})
         reason = ending.result() if ending.done() else CONNECTION_CYCLE
-        await _send(send, disconnecting(reason))
-        await _send(send, b"", more=False)
+        await outlet.write(disconnecting(reason))
+        await outlet.end()
 
 
-async def _send(send: Send, chunk: bytes, *, more: bool = True) -> None:
-    """Send a chunk; a client that reads nothing for long is given up."""
-    async with asyncio.timeout(SEND_PATIENCE_S):
-        await send({"type": "http.response.body", "body": chunk, "more_body": more})
+class Outlet:
+    """The way to a reader, which takes what is sent as fast as it reads."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._progress = Progress()
+
+    async def write(self, *frames: bytes) -> None:
+        """Send frames, in slices of which the next waits until there is room for it.
+
+        Raises:
+            TimeoutError: The reader takes too little.
+        """
+        written = 0
+        for part in slices(frames):
+            await self._write(part)
+            written += len(part)
+        if written >= SLICE_BYTES:
+            # A server lets this through when it has passed on most of what was written before.
+            await self._write(b"")
+
+    async def end(self) -> None:
+        """End the response."""
+        await self._write(b"", more=False)
+
+    async def _write(self, part: bytes, *, more: bool = True) -> None:
+        now = asyncio.get_running_loop().time
+        began = now()
+        async with asyncio.timeout(SLICE_TIMEOUT_S):
+            await self._send({"type": "http.response.body", "body": part, "more_body": more})
+        if not self._progress.keeps_up(len(part), now() - began):
+            raise TimeoutError("The reader takes too little.")
+
+
+def abort_connection(scope: Scope) -> None:
+    """Drop the connection with all that waits in it, where the server offers that.
+
+    A server that does not closes it, and that waits until the reader has taken the rest.
+    """
+    abort = scope.get("extensions", {}).get(ABORT)
+    if abort is not None:
+        abort()
 
 
 async def _disconnect(receive: Receive) -> None:

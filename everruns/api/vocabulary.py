@@ -5,6 +5,7 @@ Source: docs/contract.md, "Events".
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from everruns.api.event_types import EXAMPLE_STREAM, EventList
 from everruns.domain.base import Model
@@ -31,8 +32,17 @@ class ShownEvent:
     body: bytes
 
 
-Show = Callable[[Event | Delta], Iterable[ShownEvent]]
-"""Shows one reader what it reads of a session, in order: one to three events for each."""
+class Showing(Protocol):
+    """How one reader has come to see a session: what it is shown next follows from that.
+
+    Readers whose showings are equal are shown the same. A showing does not change.
+    """
+
+    def show(self, items: Iterable[Event | Delta]) -> "tuple[list[ShownEvent], Showing]":
+        """Return what is shown of the next items, in order, and the reader's showing then."""
+        ...
+
+    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Vocabulary:
         sequence_of: Returns the sequence of the last event that a reader at a place has seen.
         place_at: The inverse: returns the place of a reader whose last event has this sequence.
             The place has no time.
-        begin: Given the session and what the reader has seen last, returns what shows it the rest.
+        begin: Given the session and what the reader has seen last, returns its showing.
         listed: What a list of events is, for the OpenAPI document.
         event_schema: The name of an event's schema there.
         example: A stream, for the OpenAPI document.
@@ -55,7 +65,7 @@ class Vocabulary:
     cursor: Callable[[EventPlace], Cursor]
     sequence_of: Callable[[EventPlace], int]
     place_at: Callable[[int], EventPlace]
-    begin: Callable[[str, EventPlace | None], Show]
+    begin: Callable[[str, EventPlace | None], Showing]
     listed: type[Model]
     event_schema: str
     example: str
@@ -71,13 +81,23 @@ def _cursor(place: EventPlace) -> Cursor:
     return Cursor(place.sequence, live=place.position > 0)
 
 
-def _begin(session_id: str, _place: EventPlace | None) -> Show:
-    def show(item: Event | Delta) -> tuple[ShownEvent]:
-        if isinstance(item, Event):
-            return (ShownEvent(item.type, item.id, item.sequence, item.body),)
-        return (ShownEvent(item.type, None, None, item.body(session_id)),)
+@dataclass(frozen=True)
+class _AsLogged:
+    """Shows every reader of a session the same."""
 
-    return show
+    session_id: str
+
+    def show(self, items: Iterable[Event | Delta]) -> "tuple[list[ShownEvent], _AsLogged]":
+        return [self._shown(item) for item in items], self
+
+    def _shown(self, item: Event | Delta) -> ShownEvent:
+        if isinstance(item, Event):
+            return ShownEvent(item.type, item.id, item.sequence, item.body)
+        return ShownEvent(item.type, None, None, item.body(self.session_id))
+
+
+def _begin(session_id: str, _place: EventPlace | None) -> Showing:
+    return _AsLogged(session_id)
 
 
 AS_LOGGED = Vocabulary(

@@ -9,13 +9,20 @@ import structlog
 
 from everruns.domain.agents import InitialFile
 from everruns.domain.base import Page
-from everruns.domain.events import Event, EventType
+from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message
-from everruns.domain.sessions import Session, SessionInput
+from everruns.domain.sessions import Session, SessionInput, SessionSummary
 from everruns.domain.state import message_of
 from everruns.domain.workspaces import own_workspace_id
-from everruns.errors import EverrunsError, PlacedElsewhere, SessionNotFound, WorkspaceNotFound
+from everruns.errors import (
+    Conflict,
+    EverrunsError,
+    PlacedElsewhere,
+    SessionNotFound,
+    SessionUnreadable,
+    WorkspaceNotFound,
+)
 from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_time, new_id, now_ms
 from everruns.registry.agents import Agents
 from everruns.registry.database import Database, receipt_of
@@ -293,7 +300,8 @@ class Sessions:
             raise PlacedElsewhere(f"Session {session_id} is placed on another host than {host}.")
         try:
             session, events = await self._load(session_id)
-        except EverrunsError:
+        except BaseException:
+            # Whoever is to hold it next must find it free, whatever went wrong.
             self._placement.release(session_id, host)
             raise
         lost_with = self._lost_with.pop(session_id, 0)
@@ -323,6 +331,48 @@ class Sessions:
         unfinished = await self._database.read(self._store.unfinished_sessions, now_ms())
         interrupted = session_ids.intersection(unfinished)
         self._lost_with.update(dict.fromkeys(interrupted, len(interrupted)))
+
+    async def quarantine(self, session_id: str) -> str | None:
+        """End the open turn of a session that cannot be loaded, without folding its log.
+
+        Its events can still be listed and it can be deleted; nothing else can be done with it.
+
+        Returns:
+            The turn that was ended; ``None`` if none was open.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+            Conflict: A host holds the session, or has appended to it meanwhile.
+        """
+        if self._placement.find(session_id) is not None:
+            raise Conflict(f"Session {session_id} was loaded after all.")
+        await self._log.settle()
+        session = await self.get(session_id)
+        if session.status not in {"active", "waitingfortoolresults"}:
+            return None
+        began = EventQuery(types=(EventType.SESSION_STARTED,), newest_first=True, limit=1)
+        (started,) = await self.events(session_id, began)
+        (last,) = await self.events(session_id, EventQuery(newest_first=True, limit=1))
+        unreadable = SessionUnreadable.of(session_id)
+        error = {"message": unreadable.message, "code": unreadable.code}
+        data = {"turn_id": started.turn_id, "error": error}
+        sequence, now = last.sequence + 1, max(now_ms(), last.ts)
+        failed = NewEvent(EventType.SESSION_FAILED, data, {"turn_id": started.turn_id})
+        summary = SessionSummary(
+            status="idle",
+            sequence=sequence,
+            usage=session.usage,
+            preview=session.preview,
+            output_preview=session.output_preview,
+            started_at=session.started_at,
+            finished_at=format_time(now),
+            updated_at=format_time(now),
+        )
+        append = Append(session_id, sequence, [failed.at(session_id, sequence, now)], summary)
+        (refused,) = await self._database.append([append])
+        if refused is not None:
+            raise refused
+        return started.turn_id
 
     async def release(self, session_id: str, host: str) -> None:
         """Note that a host has let a session go."""

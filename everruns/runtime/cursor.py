@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from everruns.domain.events import Delta, Event
+from everruns.errors import EverrunsError
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,9 @@ class Cursor:
         sequence: The last durable event it has; ``None`` to begin with the newest user message.
         live: Whether it has seen all there was. Only then is a message that gets finished first
             completed with deltas: a replay needs none.
-        message_id: The draft it is reading, if any.
-        offset: Code points of the draft's text it has.
-        reasoning_offset: Code points of the draft's reasoning it has.
+        message_id: The unfinished message it is reading, if any.
+        offset: Code points of that message's text it has.
+        reasoning_offset: Code points of that message's reasoning it has.
     """
 
     sequence: int | None = None
@@ -29,32 +30,44 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Want:
-    """One reader's wish: what is new in a session after a cursor.
+    """What the readers at one place wait for: what is new in a session after a cursor.
 
     Attributes:
-        key: By which the reader knows its answer.
         session_id: The session.
-        cursor: Where the reader stands.
+        cursor: Where the readers stand.
     """
 
-    key: int
     session_id: str
     cursor: Cursor
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is new for one reader.
+    """What is new at one place, for all readers there.
 
     Attributes:
-        key: The wish's key.
+        want: What was asked for.
         items: Durable events and deltas in order.
-        cursor: Where the reader stands after them.
+        cursor: Where the readers stand after them.
+        start: Where the items begin: the wanted cursor, with its sequence set.
         status: ``open``; ``gone`` when the session was deleted; ``moved`` when another host
-            holds it.
+            holds it; ``failed`` when it cannot be read.
+        error: Why it failed.
     """
 
-    key: int
+    want: Want
     items: Sequence[Event | Delta]
     cursor: Cursor
-    status: Literal["open", "gone", "moved"] = "open"
+    start: Cursor
+    status: Literal["open", "gone", "moved", "failed"] = "open"
+    error: EverrunsError | None = None
+
+    @classmethod
+    def without_items(
+        cls,
+        want: Want,
+        status: Literal["gone", "moved", "failed"],
+        error: EverrunsError | None = None,
+    ) -> "Reading":
+        """Return a reading that only says what has become of the session."""
+        return cls(want, (), want.cursor, want.cursor, status, error)

@@ -1,38 +1,41 @@
 """The draft: the one message being written, which readers see before it is stored."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 
 class GrowingText:
-    """Text that grows at its end and is read from any offset to the end.
+    """Text that grows at its end and is read from any offset.
 
-    Offsets and lengths count Unicode code points. Appending costs the stretch alone, however long
-    the text has become.
+    Offsets and lengths count Unicode code points. Appending and reading cost the stretch alone,
+    however long the text has become.
     """
 
     def __init__(self) -> None:
         self._stretches: list[str] = []
+        self._ends: list[int] = []
         self.length = 0
 
     def append(self, stretch: str) -> None:
         """Add a stretch at the end."""
-        self._stretches.append(stretch)
         self.length += len(stretch)
+        self._stretches.append(stretch)
+        self._ends.append(self.length)
 
-    def since(self, offset: int) -> str:
-        """Return what follows the first ``offset`` code points."""
-        missing = self.length - offset
-        tail: list[str] = []
-        for stretch in reversed(self._stretches):
-            if missing <= 0:
-                break
-            tail.append(stretch[-missing:] if missing < len(stretch) else stretch)
-            missing -= len(stretch)
-        return "".join(reversed(tail))
+    def since(self, offset: int, limit: int) -> str:
+        """Return at most ``limit`` code points that follow the first ``offset`` ones."""
+        end = min(offset + limit, self.length)
+        if offset >= end:
+            return ""
+        first = bisect_right(self._ends, offset)
+        last = bisect_left(self._ends, end)
+        start = self._ends[first] - len(self._stretches[first])
+        return "".join(self._stretches[first : last + 1])[offset - start : end - start]
 
     def __str__(self) -> str:
         if len(self._stretches) > 1:
             self._stretches = ["".join(self._stretches)]
+            self._ends = [self.length]
         return self._stretches[0] if self._stretches else ""
 
 

@@ -13,16 +13,23 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.state import SessionState
-from everruns.errors import EverrunsError, IdempotencyKeyReused, Overloaded, PlacedElsewhere
+from everruns.errors import (
+    EverrunsError,
+    IdempotencyKeyReused,
+    Overloaded,
+    PlacedElsewhere,
+    SessionUnreadable,
+)
 from everruns.ids import now_ms
 from everruns.registry.event_log import EventLog
 from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Reading, Want
 from everruns.runtime.environment import Environment, LocalModel
 from everruns.runtime.outcomes import received
-from everruns.runtime.reads import Reads
+from everruns.runtime.reads import Reads, is_loaded
 from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import Turn, end_turn
+from everruns.runtime.unreadable import UnreadableSessions
 from everruns.runtime.waiting import Given, Taken, discarded, taken
 from everruns.settings import Settings
 from everruns.storage.base import Append
@@ -64,8 +71,9 @@ class SessionHost:
         self._registry = registry
         self._settings = settings
         self._log = EventLog[Append](lambda batch: self.environment.append(batch, name))
-        self._reads = Reads(self._session, registry.sessions.events, settings.delta_pace_ms / 1000)
+        self._reads = Reads(self._hold, registry.sessions.events, settings.delta_pace_ms / 1000)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
+        self._unreadable = UnreadableSessions()
         self._releases: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -182,6 +190,19 @@ class SessionHost:
         Raises:
             PlacedElsewhere: Another host holds it, or this one has just let it go or stops.
             SessionNotFound: There is no such session.
+            SessionUnreadable: Its log cannot be read.
+        """
+        session = await asyncio.shield(self._hold(session_id))
+        if session.closed:
+            await self._let_go(session)
+            raise PlacedElsewhere(f"Session {session_id} has left this host.")
+        return session
+
+    def _hold(self, session_id: str) -> "asyncio.Future[LiveSession]":
+        """Return a session that is in memory, or what will be it once it is loaded.
+
+        Raises:
+            PlacedElsewhere: This host stops.
         """
         if self._closed:
             raise PlacedElsewhere(f"Session {session_id} is on a host that stops.")
@@ -189,19 +210,31 @@ class SessionHost:
         if held is None:
             held = self._sessions[session_id] = asyncio.ensure_future(self._load(session_id))
             held.add_done_callback(lambda loaded: self._forget_failed(session_id, loaded))
-        session = await asyncio.shield(held)
-        if session.closed:
-            await self._let_go(session)
-            raise PlacedElsewhere(f"Session {session_id} has left this host.")
-        session.touched = asyncio.get_running_loop().time()
-        return session
+        elif is_loaded(held):
+            session = held.result()
+            session.touched = asyncio.get_running_loop().time()
+            if session.closed:
+                self._release(session)
+        return held
 
     async def _load(self, session_id: str) -> LiveSession:
+        try:
+            session = await self._read_log(session_id)
+        except SessionUnreadable:
+            await self._registry.sessions.release(session_id, self.name)
+            raise
+        self._run(session)
+        return session
+
+    async def _read_log(self, session_id: str) -> LiveSession:
+        self._unreadable.check(session_id)
         loaded = await self._registry.sessions.load(session_id, self.name)
+        try:
+            session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
+        except Exception as error:  # Whatever a damaged log makes of the fold.
+            raise self._unreadable.note(session_id, error) from error
         self.environment.heed(loaded.revision)
         self.environment.heed_budgets((), [session_id] if loaded.is_budgeted else ())
-        session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
-        self._run(session)
         return session
 
     def _forget_failed(self, session_id: str, loaded: asyncio.Future[LiveSession]) -> None:
@@ -232,16 +265,20 @@ class SessionHost:
             log.warning("turn interrupted", session_id=session.id, error=str(error))
             session.close()
         if session.closed:
-            release = asyncio.create_task(self._let_go(session))
-            self._releases.add(release)
-            release.add_done_callback(self._releases.discard)
+            self._release(session)
         elif not task.cancelled():
             # A message may have begun the next turn while this one's task was ending.
             self._run(session)
 
+    def _release(self, session: LiveSession) -> None:
+        release = asyncio.create_task(self._let_go(session))
+        self._releases.add(release)
+        release.add_done_callback(self._releases.discard)
+
     async def _let_go(self, session: LiveSession) -> None:
         """Forget a session that was closed, so that it can be placed and loaded anew."""
-        if _finished(self._sessions.get(session.id)) is session:
+        held = self._sessions.get(session.id)
+        if held is not None and is_loaded(held) and held.result() is session:
             del self._sessions[session.id]
             self.environment.heed_budgets([session.id], ())
             await self._registry.sessions.release(session.id, self.name)
@@ -249,8 +286,11 @@ class SessionHost:
     @property
     def _loaded(self) -> dict[str, LiveSession]:
         """The sessions that are in memory, without those still loading."""
-        found = {session_id: _finished(held) for session_id, held in self._sessions.items()}
-        return {session_id: session for session_id, session in found.items() if session}
+        return {
+            session_id: held.result()
+            for session_id, held in self._sessions.items()
+            if is_loaded(held)
+        }
 
     async def report(self, wait_s: float) -> Mapping[str, int]:
         """Say, after a while, which sessions this host holds; see ``HostWatch``.
@@ -260,13 +300,14 @@ class SessionHost:
         """
         await asyncio.sleep(wait_s)
         return {
-            session_id: loaded.state.sequence if (loaded := _finished(held)) else 0
+            session_id: held.result().state.sequence if is_loaded(held) else 0
             for session_id, held in self._sessions.items()
         }
 
     async def leave(self, session_ids: Sequence[str]) -> None:
         """Let go of sessions that are placed elsewhere, whatever they are doing."""
-        leaving = [self._loaded[held] for held in session_ids if held in self._loaded]
+        loaded = self._loaded
+        leaving = [loaded[held] for held in session_ids if held in loaded]
         for session in leaving:
             session.close()
         await asyncio.gather(*map(self._let_go, leaving))
@@ -305,13 +346,6 @@ class SessionHost:
         for session in sessions:
             session.close()
         await self.environment.close()
-
-
-def _finished(held: "asyncio.Future[LiveSession] | None") -> LiveSession | None:
-    """Return the session once it is loaded."""
-    if held is None or not held.done() or held.cancelled() or held.exception():
-        return None
-    return held.result()
 
 
 async def _stop(session: LiveSession) -> None:

@@ -1,12 +1,22 @@
-"""What is new in a live session after a cursor: events, then the draft."""
+"""What is new in a live session after a cursor: events, then the draft.
 
-from collections.abc import Iterator, Sequence
+A reading has a limit, whatever there is to read: the next one goes on where it ends. Only an event
+that is larger by itself exceeds it, since an event cannot be divided.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 
+from everruns.domain.base import KIB
 from everruns.domain.events import Delta, Event, EventType
+from everruns.domain.messages import Message
 from everruns.domain.state import message_of
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.session import LiveSession
+
+# Bytes of events and code points of deltas together.
+READING_SIZE = 128 * KIB
+RECENT_MESSAGES = 64
 
 
 def start_cursor(session: LiveSession, cursor: Cursor) -> Cursor:
@@ -16,10 +26,15 @@ def start_cursor(session: LiveSession, cursor: Cursor) -> Cursor:
     return replace(cursor, sequence=max(0, session.state.last_input_sequence - 1))
 
 
+def size_of(items: Sequence[Event | Delta]) -> int:
+    """Return the size of what was read, as ``READING_SIZE`` counts it."""
+    return sum(len(item.body) if isinstance(item, Event) else len(item.text) for item in items)
+
+
 def read_session(
     session: LiveSession, cursor: Cursor, events: Sequence[Event], *, complete: bool
 ) -> tuple[list[Event | Delta], Cursor]:
-    """Return what a reader has not seen, and where it stands then.
+    """Return what a reader has not seen, up to a limit, and where it stands then.
 
     A message that a live reader saw being written, or would have, is completed with deltas before
     the event that stores it, so that its deltas alone rebuild its text.
@@ -30,74 +45,100 @@ def read_session(
         events: Stored events after the cursor, in order.
         complete: Whether these are all there are.
     """
-    items: list[Event | Delta] = []
+    reading = _Reading(cursor)
     for event in events:
         if cursor.live and event.type == EventType.MESSAGE_CREATED:
-            items += _completing_deltas(event, cursor)
-        items.append(event)
-        cursor = replace(cursor, sequence=event.sequence)
+            message = _message(session, event)
+            if message.role == "agent" and not reading.complete_message(message, event):
+                return reading.items, reading.cursor
+        if not reading.add_event(event):
+            return reading.items, reading.cursor
     if complete:
-        cursor = replace(cursor, live=True)
-        items += _draft_deltas(session, cursor)
-        if session.draft is not None:
-            cursor = replace(
-                cursor,
-                message_id=session.draft.message_id,
-                offset=session.draft.text.length,
-                reasoning_offset=session.draft.reasoning.length,
-            )
-    return items, cursor
+        reading.add_draft(session)
+    return reading.items, reading.cursor
 
 
-def _completing_deltas(event: Event, cursor: Cursor) -> Iterator[Delta]:
-    message = message_of(event)
-    if message.role != "agent":
-        return
-    known = cursor if cursor.message_id == message.id else Cursor(cursor.sequence)
-    yield from _deltas(
-        message.id,
-        known,
-        (message.thinking or "")[known.reasoning_offset :],
-        message.text[known.offset :],
-        event.turn_id,
-        event.ts,
-    )
+class _Reading:
+    """A reading that is being filled.
 
+    Attributes:
+        items: What it holds so far.
+        cursor: Where its reader stands after that.
+    """
 
-def _draft_deltas(session: LiveSession, cursor: Cursor) -> Iterator[Delta]:
-    draft = session.draft
-    if draft is None:
-        return
-    known = cursor if cursor.message_id == draft.message_id else Cursor(cursor.sequence)
-    yield from _deltas(
-        draft.message_id,
-        known,
-        draft.reasoning.since(known.reasoning_offset),
-        draft.text.since(known.offset),
-        draft.turn_id,
-        session.draft_ms,
-    )
+    def __init__(self, cursor: Cursor) -> None:
+        self.items: list[Event | Delta] = []
+        self.cursor = cursor
+        self._room = READING_SIZE
+        self._is_completing = False
 
+    def add_event(self, event: Event) -> bool:
+        """Add an event; return whether there was room for it."""
+        if self.items and len(event.body) > self._room:
+            return False
+        self.items.append(event)
+        self._room -= len(event.body)
+        self.cursor = replace(self.cursor, sequence=event.sequence)
+        if self._is_completing:
+            # However its readers came to have the message, they stand at one place from here on.
+            self.cursor = Cursor(event.sequence, live=True)
+            self._is_completing = False
+        return True
 
-def _deltas(
-    message_id: str, known: Cursor, reasoning: str, text: str, turn_id: str | None, ts: int
-) -> Iterator[Delta]:
-    sequence = known.sequence or 0
-    position = 1 + known.reasoning_offset + known.offset
-    if reasoning:
-        offset = known.reasoning_offset
-        yield Delta(
-            EventType.REASONING_DELTA,
-            message_id,
-            offset,
-            reasoning,
-            position,
-            sequence,
-            turn_id,
-            ts,
+    def complete_message(self, message: Message, event: Event) -> bool:
+        """Add what the reader lacks of a finished message; return whether there was room."""
+        self._begin(message.id)
+        thinking = message.thinking or ""
+        offset = self.cursor.reasoning_offset
+        stretch = thinking[offset : offset + self._size_left]
+        self._add_delta(EventType.REASONING_DELTA, stretch, event.turn_id, event.ts)
+        text = message.text
+        offset = self.cursor.offset
+        stretch = text[offset : offset + self._size_left]
+        self._add_delta(EventType.MESSAGE_DELTA, stretch, event.turn_id, event.ts)
+        self._is_completing = True
+        has_thinking = self.cursor.reasoning_offset >= len(thinking)
+        return has_thinking and self.cursor.offset >= len(text)
+
+    def add_draft(self, session: LiveSession) -> None:
+        """Add what the reader lacks of the message being written, as far as there is room."""
+        self.cursor = replace(self.cursor, live=True)
+        draft = session.draft
+        if draft is None:
+            return
+        self._begin(draft.message_id)
+        stretch = draft.reasoning.since(self.cursor.reasoning_offset, self._size_left)
+        self._add_delta(EventType.REASONING_DELTA, stretch, draft.turn_id, session.draft_ms)
+        stretch = draft.text.since(self.cursor.offset, self._size_left)
+        self._add_delta(EventType.MESSAGE_DELTA, stretch, draft.turn_id, session.draft_ms)
+
+    @property
+    def _size_left(self) -> int:
+        return max(0, self._room)
+
+    def _begin(self, message_id: str) -> None:
+        if self.cursor.message_id != message_id:
+            self.cursor = Cursor(self.cursor.sequence, live=True, message_id=message_id)
+
+    def _add_delta(self, kind: EventType, text: str, turn_id: str | None, ts: int) -> None:
+        if not text:
+            return
+        cursor = self.cursor
+        assert cursor.message_id is not None  # noqa: S101
+        is_reasoning = kind == EventType.REASONING_DELTA
+        offset = cursor.reasoning_offset if is_reasoning else cursor.offset
+        position = 1 + cursor.reasoning_offset + cursor.offset
+        sequence = cursor.sequence or 0
+        self.items.append(
+            Delta(kind, cursor.message_id, offset, text, position, sequence, turn_id, ts)
         )
-    if text:
-        position += len(reasoning)
-        yield Delta(
-            EventType.MESSAGE_DELTA, message_id, known.offset, text, position, sequence, turn_id, ts
-        )
+        self._room -= len(text)
+        seen = {"reasoning_offset" if is_reasoning else "offset": offset + len(text)}
+        self.cursor = replace(cursor, **seen)
+
+
+def _message(session: LiveSession, event: Event) -> Message:
+    """Return the message that an event stores, decoding it only if it is not a recent one."""
+    recent = session.state.history[-RECENT_MESSAGES:]
+    found = (message for message in reversed(recent) if message.sequence == event.sequence)
+    return next(found, None) or message_of(event)

@@ -1,127 +1,202 @@
-"""Reads: a host's answers to the processes whose readers follow its sessions."""
+"""Reads: a host's answers to the processes whose readers follow its sessions.
+
+What one session lacks never holds up another: a session that is not in memory, and events that are
+not, are loaded in tasks of their own, and the answer has what is there without them.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import structlog
+
+from everruns.domain.base import MIB
 from everruns.domain.events import Event
-from everruns.errors import PlacedElsewhere, SessionNotFound
+from everruns.errors import EverrunsError, PlacedElsewhere, SessionNotFound
 from everruns.runtime.cursor import Reading, Want
-from everruns.runtime.reading import read_session, start_cursor
+from everruns.runtime.reading import READING_SIZE, read_session, size_of, start_cursor
 from everruns.runtime.session import LiveSession, Watch
 from everruns.storage.base import EventQuery
 
-READ_PAGE = 512
+READ_PAGE = 256
+# What one answer holds at most, but for its last reading.
+ANSWER_SIZE = 4 * MIB
+PAGES_AT_ONCE = 8
+FORGET_AFTER_S = 60.0
 
-FindSession = Callable[[str], Awaitable[LiveSession]]
+Hold = Callable[[str], asyncio.Future[LiveSession]]
 ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
+Page = asyncio.Future[Sequence[Event]]
+
+
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """What is known of an asking process from one of its reads to the next.
+
+    Attributes:
+        watch: What wakes the read under way, if one is.
+        answered_at: Loop time of the last answer.
+        pages: Stored events that are being read for it, by session and the sequence before them.
+    """
+
+    def __init__(self) -> None:
+        self.watch: Watch | None = None
+        self.answered_at = 0.0
+        self.pages: dict[tuple[str, int], Page] = {}
 
 
 class Reads:
     """Long reads over many sessions, one under way for each asking process.
 
     Args:
-        find_session: Returns a live session, loading it if need be.
+        hold: Returns a live session, or what will be it once it is loaded.
         read_events: Reads events that are no longer in memory.
         pace_s: Seconds in which deltas gather before a process gets its next answer.
     """
 
-    def __init__(self, find_session: FindSession, read_events: ReadEvents, pace_s: float) -> None:
-        self._find_session = find_session
+    def __init__(self, hold: Hold, read_events: ReadEvents, pace_s: float) -> None:
+        self._hold = hold
         self._read_events = read_events
         self._pace_s = pace_s
-        self._watches: dict[str, Watch] = {}
-        self._answered: dict[str, float] = {}
+        self._followers: dict[str, Follower] = {}
+        self._reading_pages = asyncio.Semaphore(PAGES_AT_ONCE)
 
     async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
-        """Return what is new for each wish, or wait until something is new for one of them.
+        """Return what is new at each place, or wait until something is new at one of them.
 
         A durable event and the first words of a draft are answered at once; further words gather
-        for a moment, so that a fast model costs one answer for many tokens.
+        for a moment, so that a fast model costs one answer for many tokens. An answer has a limit:
+        what does not fit in it is there for the next read, which should ask for it first.
 
         Args:
             reader: Who asks; a new name for each asking process.
-            wants: Sessions and cursors.
+            wants: Sessions and cursors, each once.
             wait_s: Seconds to wait at most.
 
         Returns:
-            One reading for each wish that has news; empty when there are none.
+            One reading for each place that has news; empty when there are none.
+
+        Raises:
+            PlacedElsewhere: The host stops.
         """
-        watch = self._watches[reader] = Watch()
-        sessions: dict[str, LiveSession] = {}
+        follower = self._follower(reader)
+        watch = follower.watch = Watch()
+        held = {want.session_id: self._hold(want.session_id) for want in wants}
+        for loading in held.values():
+            if not loading.done():
+                loading.add_done_callback(watch.wake)
         try:
-            readings = await self._watch(wants, watch, sessions)
-            if not readings:
-                readings = await self._read_now(wants, sessions)
+            readings = self._read_now(wants, held, follower, watch)
             if not readings and await _set_within(watch.dirty, wait_s):
                 if not watch.urgent.is_set():
-                    await _set_within(watch.urgent, self._pace_left(reader))
-                readings = await self._read_now(wants, sessions)
+                    await _set_within(watch.urgent, self._pace_left(follower))
+                readings = self._read_now(wants, held, follower, watch)
         finally:
-            for session in sessions.values():
-                session.watches.discard(watch)
-            if self._watches.get(reader) is watch:
-                del self._watches[reader]
+            for loading in held.values():
+                loading.remove_done_callback(watch.wake)
+                if is_loaded(loading):
+                    loading.result().watches.discard(watch)
+            if follower.watch is watch:
+                follower.watch = None
         if readings:
-            self._answered[reader] = asyncio.get_running_loop().time()
+            follower.answered_at = asyncio.get_running_loop().time()
         return readings
 
     def nudge(self, reader: str) -> None:
         """Make a reader's call under way return, so that it can ask for more sessions."""
-        if watch := self._watches.get(reader):
-            watch.dirty.set()
-            watch.urgent.set()
+        follower = self._followers.get(reader)
+        if follower is not None and follower.watch is not None:
+            follower.watch.wake()
 
-    def _pace_left(self, reader: str) -> float:
-        since = asyncio.get_running_loop().time() - self._answered.get(reader, 0)
+    def _follower(self, reader: str) -> Follower:
+        if reader not in self._followers:
+            forgotten = asyncio.get_running_loop().time() - FORGET_AFTER_S
+            self._followers = {
+                name: follower
+                for name, follower in self._followers.items()
+                if follower.watch is not None or follower.answered_at > forgotten
+            }
+            self._followers[reader] = Follower()
+        return self._followers[reader]
+
+    def _pace_left(self, follower: Follower) -> float:
+        since = asyncio.get_running_loop().time() - follower.answered_at
         return max(0.0, self._pace_s - since)
 
-    async def _watch(
-        self, wants: Sequence[Want], watch: Watch, sessions: dict[str, LiveSession]
+    def _read_now(
+        self,
+        wants: Sequence[Want],
+        held: Mapping[str, asyncio.Future[LiveSession]],
+        follower: Follower,
+        watch: Watch,
     ) -> list[Reading]:
-        """Fill ``sessions`` with those that are here; return readings for those that are not."""
+        """Return what is there, and begin to load what is not."""
         readings: list[Reading] = []
-        found = await asyncio.gather(
-            *(self._find_session(want.session_id) for want in wants), return_exceptions=True
-        )
-        for want, session in zip(wants, found, strict=True):
-            match session:
-                case LiveSession():
-                    session.watches.add(watch)
-                    sessions[want.session_id] = session
-                case SessionNotFound():
-                    readings.append(Reading(want.key, [], want.cursor, "gone"))
-                case PlacedElsewhere():
-                    readings.append(Reading(want.key, [], want.cursor, "moved"))
-                case error:
-                    raise error
-        return readings
-
-    async def _read_now(
-        self, wants: Sequence[Want], sessions: dict[str, LiveSession]
-    ) -> list[Reading]:
-        readings: list[Reading] = []
+        room = ANSWER_SIZE
+        unused, follower.pages = follower.pages, {}
         for want in wants:
-            session = sessions[want.session_id]
-            if session.closed:
-                readings.append(Reading(want.key, [], want.cursor, "moved"))
+            if room <= 0:
+                break
+            loading = held[want.session_id]
+            if not loading.done():
                 continue
-            cursor = start_cursor(session, want.cursor)
-            events, complete = await self._events_after(session, cursor.sequence or 0)
-            items, after = read_session(session, cursor, events, complete=complete)
-            if items:
-                readings.append(Reading(want.key, items, after))
+            try:
+                reading = self._reading(want, loading.result(), unused, follower, watch)
+            except SessionNotFound:
+                reading = Reading.without_items(want, "gone")
+            except PlacedElsewhere:
+                reading = Reading.without_items(want, "moved")
+            except EverrunsError as error:
+                reading = Reading.without_items(want, "failed", error)
+            except Exception:  # What nobody foresaw in one session stays with its readers.
+                log.exception("session not read", session_id=want.session_id)
+                unforeseen = EverrunsError(
+                    f"Session {want.session_id} cannot be read just now. The server's log says why."
+                )
+                reading = Reading.without_items(want, "failed", unforeseen)
+            if reading is not None:
+                readings.append(reading)
+                room -= size_of(reading.items)
+        for page in unused.values():
+            page.cancel()
         return readings
 
-    async def _events_after(
-        self, session: LiveSession, sequence: int
-    ) -> tuple[Sequence[Event], bool]:
-        """Return a page of the events after a sequence, and whether these are all."""
+    def _reading(
+        self,
+        want: Want,
+        session: LiveSession,
+        pages: dict[tuple[str, int], Page],
+        follower: Follower,
+        watch: Watch,
+    ) -> Reading | None:
+        if session.closed:
+            return Reading.without_items(want, "moved")
+        session.watches.add(watch)
+        start = start_cursor(session, want.cursor)
+        sequence = start.sequence or 0
         events = session.events_after(sequence)
-        if events is not None:
-            return events[:READ_PAGE], len(events) <= READ_PAGE
-        return await self._read_events(
-            session.id, EventQuery(after=sequence, limit=READ_PAGE)
-        ), False
+        complete = events is not None and len(events) <= READ_PAGE
+        if events is None:
+            key = session.id, sequence
+            page = pages.pop(key, None) or asyncio.ensure_future(self._page(*key))
+            if not page.done():
+                follower.pages[key] = page
+                page.add_done_callback(watch.wake)
+                return None
+            events = page.result()
+        items, cursor = read_session(session, start, events[:READ_PAGE], complete=complete)
+        return Reading(want, items, cursor, start) if items else None
+
+    async def _page(self, session_id: str, sequence: int) -> Sequence[Event]:
+        query = EventQuery(after=sequence, limit=READ_PAGE, size_bytes=READING_SIZE)
+        async with self._reading_pages:
+            return await self._read_events(session_id, query)
+
+
+def is_loaded(loading: asyncio.Future[LiveSession]) -> bool:
+    """Tell whether a session was loaded, and not still is or could not be."""
+    return loading.done() and not loading.cancelled() and loading.exception() is None
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

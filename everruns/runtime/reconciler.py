@@ -1,21 +1,41 @@
 """The reconciler: no turn stays open that nobody runs."""
 
 import asyncio
+from dataclasses import dataclass
 
 import structlog
 
-from everruns.errors import CapacityExhausted, EverrunsError
+from everruns.errors import (
+    CapacityExhausted,
+    Conflict,
+    EverrunsError,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
 from everruns.registry.sessions import Sessions
 from everruns.runtime.streams import FindHost
 
 INTERVAL_S = 3.0
 AT_ONCE = 32
+# How often a session that cannot be loaded is tried, the time between two tries doubling.
+TRIES = 4
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Failed:
+    """A session that could not be loaded: how often in a row, and when to try again."""
+
+    times: int
+    again_at: float
+
+
 class Reconciler:
     """Finds open turns that no host holds and has them taken up, side by side.
+
+    A session that cannot be loaded, whatever is tried, is quarantined: its turn ends as failed.
 
     Args:
         sessions: The registry's sessions.
@@ -28,6 +48,7 @@ class Reconciler:
         self._activating: dict[str, asyncio.Task[None]] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._wake = asyncio.Event()
+        self._failed: dict[str, Failed] = {}
 
     def wake(self) -> None:
         """Look at once: sessions have lost their host."""
@@ -49,8 +70,12 @@ class Reconciler:
 
     async def look(self) -> None:
         """Place every session whose turn is open and unplaced, and have its turn taken up."""
-        for session_id in await self._sessions.abandoned():
-            if session_id in self._activating:
+        abandoned = await self._sessions.abandoned()
+        self._failed = {name: self._failed[name] for name in abandoned if name in self._failed}
+        now = asyncio.get_running_loop().time()
+        for session_id in abandoned:
+            failed = self._failed.get(session_id)
+            if session_id in self._activating or (failed and failed.again_at > now):
                 continue
             try:
                 host = await self._sessions.place(session_id)
@@ -68,11 +93,32 @@ class Reconciler:
         try:
             async with self._at_once:
                 await (await self._find_host(host)).activate(session_id)
+            self._failed.pop(session_id, None)
             log.info("turn resumed", session_id=session_id, host=host)
-        except EverrunsError as error:
+        except (Unavailable, Overloaded, Conflict, NotFound) as error:
+            # For reasons that lie outside of the session, and pass.
             log.warning("turn not resumed", session_id=session_id, code=error.code)
-        except Exception:  # One session that cannot be loaded must not keep the others waiting.
-            log.exception("turn not resumed", session_id=session_id)
+        except Exception as error:  # noqa: BLE001 - one session must not stop the others
+            await self._note_failure(session_id, error)
+
+    async def _note_failure(self, session_id: str, error: Exception) -> None:
+        earlier = self._failed.get(session_id)
+        times = earlier.times + 1 if earlier else 1
+        wait_s = INTERVAL_S * 2 ** (times - 1)
+        self._failed[session_id] = Failed(times, asyncio.get_running_loop().time() + wait_s)
+        if times < TRIES:
+            return
+        try:
+            turn_id = await self._sessions.quarantine(session_id)
+        except EverrunsError as unstored:
+            log.warning("session not quarantined", session_id=session_id, code=unstored.code)
+            return
+        log.error(
+            "session quarantined",
+            session_id=session_id,
+            turn_id=turn_id,
+            error=type(error).__name__,
+        )
 
     def close(self) -> None:
         """Give up what is under way."""

@@ -18,6 +18,7 @@ from everruns.errors import (
     PlacedElsewhere,
     SequenceConflict,
     SessionNotFound,
+    SessionUnreadable,
     Unavailable,
 )
 from everruns.ids import new_id
@@ -108,11 +109,18 @@ class Runtime:
             if await self.registry.sessions.holder(session_id) is None:
                 await self.registry.sessions.delete(session_id)
             else:
-                await self._ask(session_id, lambda host: host.delete(session_id))
+                await self._delete_held(session_id)
         except SessionNotFound:
             # It was there a moment ago: deleted meanwhile, perhaps by a call thought lost.
             log.info("session was deleted already", session_id=session_id)
         self._forget(session_id)
+
+    async def _delete_held(self, session_id: str) -> None:
+        try:
+            await self._ask(session_id, lambda host: host.delete(session_id))
+        except SessionUnreadable:
+            # No host can hold it, so there is nothing to end.
+            await self.registry.sessions.delete(session_id)
 
     async def stream(self, session_id: str, cursor: Cursor) -> AsyncIterator[Batch]:
         """Begin to read a session from a cursor on.

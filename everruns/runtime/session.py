@@ -31,6 +31,11 @@ class Watch:
         self.dirty = asyncio.Event()
         self.urgent = asyncio.Event()
 
+    def wake(self, _: object = None) -> None:
+        """Have the reader look at once."""
+        self.dirty.set()
+        self.urgent.set()
+
 
 class LiveSession:
     """A session in the memory of its host.

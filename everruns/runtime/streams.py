@@ -1,128 +1,156 @@
 """Streams at the edge: one reading loop for each session host, shared by all its readers.
 
-Nothing is queued for a reader. A stream that has handed its last batch on is hungry; the loop asks
-the host, in one call, for what all hungry streams have not seen. A slow reader is asked about less
-often and gets more at once.
+Nothing is queued for a reader. A stream that has handed its last batch on waits for the next; the
+loop asks the host, in one call, for what is new at each place where streams wait. Streams at the
+same place of the same session get the same batch: there is one copy of it in this process, however
+many readers there are. A slow reader is asked about less often and gets more at once.
 """
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
 from everruns.domain.events import Delta, Event
-from everruns.errors import EverrunsError, NotFound, Unavailable
+from everruns.errors import EverrunsError, NotFound
 from everruns.ids import new_id
 from everruns.runtime.cursor import Cursor, Reading, Want
 from everruns.runtime.host import SessionHost
 
 READ_WAIT_S = 10.0
-RETRY_S = 0.1
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 2.0
+REFUSE_FOR_S = 5.0
+REMEMBERED_FAILURES = 1000
 
-Batch = Sequence[Event | Delta]
 FindHost = Callable[[str], Awaitable[SessionHost]]
 
 log = structlog.get_logger(__name__)
 
 
-class Stream:
-    """One reader of one session.
+class Batch:
+    """What is new for the streams at one place; all of them share it.
 
     Attributes:
-        session_id: The session.
-        cursor: Where the reader stands.
-        hungry: Whether it waits for more.
+        items: Durable events and deltas in order.
+        shown: What faces of the API have made of the items, so that they do it once.
     """
 
-    def __init__(self, key: int, session_id: str, cursor: Cursor) -> None:
-        self.key = key
-        self.session_id = session_id
-        self.cursor = cursor
-        self.hungry = False
-        self._answer: asyncio.Future[Reading] | None = None
+    def __init__(self, items: Sequence[Event | Delta]) -> None:
+        self.items = items
+        self.shown: dict[Hashable, Any] = {}
 
-    def ask(self) -> asyncio.Future[Reading]:
-        """Become hungry; return what will hold the answer."""
-        self._answer = asyncio.get_running_loop().create_future()
-        self.hungry = True
-        return self._answer
+    def __iter__(self) -> Iterator[Event | Delta]:
+        return iter(self.items)
 
-    def answer(self, reading: Reading, asked: Cursor) -> None:
-        """Feed the stream, unless it has moved on since this was asked for.
 
-        Args:
-            reading: What is new.
-            asked: After which cursor.
-        """
-        if not self.hungry or self.cursor != asked:
-            return
-        self.hungry = False
-        self.cursor = reading.cursor
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(reading)
+class Answer:
+    """A reading as its streams share it.
 
-    def fail(self, error: BaseException) -> None:
-        """End the stream with an error that nobody foresaw."""
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+    Attributes:
+        batch: What is new.
+        reading: The rest of what the host said.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self.batch = Batch(reading.items)
+        self.reading = reading
+
+
+class Waiting:
+    """The streams that wait at one place.
+
+    Attributes:
+        answer: What they wait for.
+        streams: How many they are.
+    """
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.streams = 0
 
 
 class HostReader:
-    """Reads one host for all streams of this process whose session is there."""
+    """Reads one host for all streams of this process whose session is there.
 
-    def __init__(self, host: SessionHost) -> None:
+    Args:
+        host: The host.
+        answers: The answers that some stream of this process has not handed on yet.
+    """
+
+    def __init__(self, host: SessionHost, answers: "WeakValueDictionary[Want, Answer]") -> None:
         self._host = host
+        self._answers = answers
         self._name = new_id("reader")
-        self._streams: dict[int, Stream] = {}
+        # In the order in which they began to wait: who waits longest is asked for first.
+        self._waiting: dict[Want, Waiting] = {}
+        self._asked: set[Want] = set()
         self._more = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
-    async def next(self, stream: Stream) -> Reading:
-        """Return what is new for a stream, whenever that is."""
-        answer = stream.ask()
-        self._streams[stream.key] = stream
-        self._more.set()
+    async def next(self, want: Want) -> Answer:
+        """Return what is new at a place, whenever that is."""
+        if want not in self._waiting:
+            self._waiting[want] = Waiting()
+            if want not in self._asked:
+                self._more.set()
+        waiting = self._waiting[want]
         if self._loop is None or self._loop.done():
             self._loop = asyncio.create_task(self._read())
             self._loop.add_done_callback(self._loop_ended)
-        return await answer
+        waiting.streams += 1
+        try:
+            return await asyncio.shield(waiting.answer)
+        finally:
+            waiting.streams -= 1
+            if not waiting.streams and self._waiting.get(want) is waiting:
+                del self._waiting[want]
+                self._leave()
 
-    def _loop_ended(self, loop: asyncio.Task[None]) -> None:
-        if not loop.cancelled() and (error := loop.exception()):
-            for stream in self._streams.values():
-                stream.fail(error)
-
-    def leave(self, stream: Stream) -> None:
-        """Forget a stream whose reader has gone."""
-        self._streams.pop(stream.key, None)
-        if not self._streams and self._loop is not None:
+    def _leave(self) -> None:
+        if not self._waiting and self._loop is not None:
             self._loop.cancel()
             # It takes a moment to end; who comes in that moment needs a loop that goes on.
             self._loop = None
 
+    def _loop_ended(self, loop: asyncio.Task[None]) -> None:
+        if not loop.cancelled() and (error := loop.exception()):
+            for waiting in self._waiting.values():
+                waiting.answer.set_exception(error)
+            self._waiting.clear()
+
     async def _read(self) -> None:
-        while self._streams:
+        while self._waiting:
             self._more.clear()
-            hungry = {key: item for key, item in self._streams.items() if item.hungry}
-            if not hungry:
-                await self._more.wait()
-                continue
-            cursors = {key: item.cursor for key, item in hungry.items()}
-            wants = [Want(key, item.session_id, item.cursor) for key, item in hungry.items()]
+            wants = list(self._waiting)
+            self._asked = set(wants)
             try:
                 readings = await self._read_or_more(wants)
             except EverrunsError as error:
                 log.info("session host not read", host=self._name, error=error.code)
-                readings = [Reading(want.key, [], want.cursor, "moved") for want in wants]
+                readings = [Reading.without_items(want, "moved") for want in wants]
             for reading in readings:
-                if stream := self._streams.get(reading.key):
-                    stream.answer(reading, cursors[reading.key])
+                if waiting := self._waiting.pop(reading.want, None):
+                    waiting.answer.set_result(self._shared(reading))
+            self._asked = set()
             # Let the fed streams hand on their batches and ask again, so that one call serves all.
             await asyncio.sleep(0)
 
+    def _shared(self, reading: Reading) -> Answer:
+        """Return a reading as streams at the same place hold it already, if some do."""
+        if not reading.items:
+            return Answer(reading)
+        place = Want(reading.want.session_id, reading.start)
+        answer = self._answers.get(place)
+        if answer is None:
+            answer = self._answers[place] = Answer(reading)
+        return answer
+
     async def _read_or_more(self, wants: list[Want]) -> list[Reading]:
-        """Read, cutting the wait short when another stream becomes hungry."""
+        """Read, cutting the wait short when streams begin to wait at another place."""
         call = asyncio.ensure_future(self._host.read(self._name, wants, READ_WAIT_S))
         more = asyncio.ensure_future(self._more.wait())
         try:
@@ -140,6 +168,7 @@ class Streams:
 
     Args:
         place: Returns the name of the host that holds a session now.
+        forget: Called when a session is not where ``place`` said.
         find_host: Returns a host by its name.
     """
 
@@ -153,50 +182,78 @@ class Streams:
         self._forget = forget
         self._find_host = find_host
         self._readers: dict[str, HostReader] = {}
-        self._keys = itertools.count()
+        self._answers: WeakValueDictionary[Want, Answer] = WeakValueDictionary()
+        self._failures: dict[str, tuple[float, EverrunsError]] = {}
 
     async def open(self, session_id: str, cursor: Cursor) -> AsyncIterator[Batch]:
         """Begin to read a session.
 
         Returns:
-            Batches of new events and deltas, without end unless the session is deleted.
+            Batches of new events and deltas, without end unless the session is deleted. They end
+            with an error when the session cannot be read and that will not pass by itself.
 
         Raises:
             SessionNotFound: There is no such session.
             Unavailable: It cannot be placed now.
+            EverrunsError: It could not be read a moment ago.
         """
+        if failure := self._failures.get(session_id):
+            until, error = failure
+            if asyncio.get_running_loop().time() < until:
+                raise error
+            del self._failures[session_id]
         await self._place(session_id)
-        return self._batches(Stream(next(self._keys), session_id, cursor))
+        return self._batches(session_id, cursor)
 
-    async def _batches(self, stream: Stream) -> AsyncIterator[Batch]:
-        reader: HostReader | None = None
-        try:
-            while True:
-                try:
-                    name = await self._place(stream.session_id)
-                    found = await self._reader(name)
-                    if reader is not None and reader is not found:
-                        reader.leave(stream)
-                    reader = found
-                    reading = await reader.next(stream)
-                except NotFound:
-                    return
-                except Unavailable:
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                if reading.items:
-                    yield reading.items
-                if reading.status == "gone":
-                    return
-                if reading.status == "moved":
-                    reader.leave(stream)
-                    self._forget(stream.session_id)
-                    await asyncio.sleep(RETRY_S)
-        finally:
-            if reader is not None:
-                reader.leave(stream)
+    async def _batches(self, session_id: str, cursor: Cursor) -> AsyncIterator[Batch]:
+        failed = 0
+        while True:
+            answer = None  # A batch that was handed on is kept no longer.
+            try:
+                answer = await self._next(Want(session_id, cursor))
+            except NotFound:
+                return
+            except EverrunsError as error:
+                if not error.retryable:
+                    self._remember_failure(session_id, error)
+                    raise
+                log.debug("stream waits for its session", session_id=session_id, code=error.code)
+            status = answer.reading.status if answer else "moved"
+            if answer is not None and status == "open":
+                failed = 0
+                cursor = answer.reading.cursor
+                yield answer.batch
+            elif status == "gone":
+                return
+            else:
+                self._forget(session_id)
+                await asyncio.sleep(_retry_s(failed))
+                failed += 1
+
+    async def _next(self, want: Want) -> Answer:
+        held = self._answers.get(want)
+        if held is not None:
+            return held
+        reader = await self._reader(await self._place(want.session_id))
+        answer = await reader.next(want)
+        if answer.reading.error is not None:
+            raise answer.reading.error
+        return answer
 
     async def _reader(self, name: str) -> HostReader:
         if name not in self._readers:
-            self._readers[name] = HostReader(await self._find_host(name))
+            self._readers[name] = HostReader(await self._find_host(name), self._answers)
         return self._readers[name]
+
+    def _remember_failure(self, session_id: str, error: EverrunsError) -> None:
+        self._failures.pop(session_id, None)
+        if len(self._failures) >= REMEMBERED_FAILURES:
+            del self._failures[next(iter(self._failures))]
+        until = asyncio.get_running_loop().time() + REFUSE_FOR_S
+        self._failures[session_id] = until, error
+
+
+def _retry_s(failed: int) -> float:
+    """Return how long to wait after so many failures in a row, differently for each stream."""
+    longest = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(failed, 10))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311

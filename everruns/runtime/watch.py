@@ -155,11 +155,13 @@ class HostWatch:
     async def _lost(self, name: str, lost: HostLost) -> None:
         if name not in self._placement.hosts:
             return
-        sessions = self._placement.host_lost(name)
+        sessions = set(self._placement.hosts[name])
         log.warning("session host lost", host=name, sessions=len(sessions), error=str(lost))
-        self.changed.set()
         try:
+            # Before they are free: who loads one of them next has to know.
             await self._registry.sessions.note_lost(sessions)
         except EverrunsError as error:
             log.warning("lost turns not noted", host=name, code=error.code)
+        self._placement.host_lost(name)
+        self.changed.set()
         self._on_lost()

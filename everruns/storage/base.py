@@ -4,7 +4,7 @@ A store is synchronous and safe to use from several threads, with one writer at 
 is one transaction: all of it is durable when the call returns, or none of it happened.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -66,6 +66,7 @@ class EventQuery:
         since_ms: Only those of this time or later, in milliseconds since the epoch.
         until_ms: Only those of this time or earlier.
         limit: At most so many.
+        size_bytes: No more once their bodies come to so many bytes, but at least one.
         newest_first: Whether the newest come first and are kept when there are more than ``limit``.
     """
 
@@ -76,7 +77,21 @@ class EventQuery:
     since_ms: int | None = None
     until_ms: int | None = None
     limit: int | None = None
+    size_bytes: int | None = None
     newest_first: bool = False
+
+    def cut(self, events: Iterable[Event]) -> list[Event]:
+        """Return as many of the found events as fit into ``size_bytes``."""
+        if self.size_bytes is None:
+            return list(events)
+        taken: list[Event] = []
+        room = self.size_bytes
+        for event in events:
+            room -= len(event.body)
+            if taken and room < 0:
+                break
+            taken.append(event)
+        return taken
 
 
 @dataclass(frozen=True)

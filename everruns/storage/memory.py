@@ -216,7 +216,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
             events = [event for event in stored.events if _matches(event, query)] if stored else []
         if query.newest_first:
             events.reverse()
-        return events[: query.limit]
+        return query.cut(events[: query.limit])
 
     # Receipts
 

@@ -236,7 +236,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         """Return events of a log; empty when there is no such session."""
         with self._reading() as connection:
             rows = connection.execute(select_events(session_id, query)).all()
-        return tables.events_of(session_id, rows)
+        return query.cut(tables.events_of(session_id, rows))
 
     # Receipts
 

@@ -40,8 +40,8 @@ PASSING = {"reason.started"} | {
 def show(items: Iterable[Event | Delta], after: str | None = None) -> list[ShownEvent]:
     """What a reader is shown that has seen an event last."""
     seen = read_event_id(SESSION_ID, after) if after else None
-    shows = EVERRUNS.begin(SESSION_ID, seen)
-    return [shown for item in items for shown in shows(item)]
+    shown, _ = EVERRUNS.begin(SESSION_ID, seen).show(items)
+    return shown
 
 
 def decoded(shown: ShownEvent) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def told(shown: Iterable[ShownEvent]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def message_id(ms: int) -> str:
-    """The id of a message that was begun at a time."""
-    return f"message_{ms:012x}{'7' * 20}"
+    """The id of a message that was begun at a time; no two are the same."""
+    return f"message_{ms:012x}{new_id('message')[-20:]}"
 
 
 def writer() -> LogWriter:
@@ -358,8 +358,7 @@ def test_sequences_rise_and_each_is_a_place_to_go_on_from(log: LogWriter, data: 
 
     kept = data.draw(st.integers(1, len(uncut)))
     place = EVERRUNS.place_at(sequences[kept - 1])
-    shows = EVERRUNS.begin(SESSION_ID, place)
-    rest = [shown for event in log.events[place.sequence :] for shown in shows(event)]
+    rest, _ = EVERRUNS.begin(SESSION_ID, place).show(log.events[place.sequence :])
 
     assert uncut[:kept] + rest == uncut
 
@@ -392,7 +391,7 @@ class CutReader(RuleBasedStateMachine):
     def connect(self) -> None:
         last = read_event_id(SESSION_ID, self.shown[-1].id) if self.shown else None
         self.cursor = EVERRUNS.cursor(last) if last else Cursor(0)
-        self.show = EVERRUNS.begin(SESSION_ID, last)
+        self.showing = EVERRUNS.begin(SESSION_ID, last)
 
     @initialize()
     def begin(self) -> None:
@@ -467,7 +466,7 @@ class CutReader(RuleBasedStateMachine):
     @rule(page=st.integers(1, 9), cut=st.none() | st.integers(0, 9))
     def read(self, page: int, cut: int | None) -> None:
         items = self.runner.run(self.next_items(page))
-        shown = [event for item in items for event in self.show(item)]
+        shown, self.showing = self.showing.show(items)
         self.shown += shown[:cut]
         if cut is not None:
             self.connect()

@@ -14,17 +14,17 @@ def test_what_follows_an_offset_is_what_a_string_would_say(stretches: list[str],
         text.append(stretch)
         whole += stretch
         offset = data.draw(st.integers(0, len(whole) + 2))
-        assert text.since(offset) == whole[offset:]
+        assert text.since(offset, 7) == whole[offset : offset + 7]
         if data.draw(st.booleans()):
             assert str(text) == whole
-    assert (text.length, str(text), text.since(0)) == (len(whole), whole, whole)
+    assert (text.length, str(text), text.since(0, len(whole))) == (len(whole), whole, whole)
 
 
 def test_offsets_count_code_points():
     text = GrowingText()
     text.append("a😀")
     text.append("é")
-    assert (text.length, text.since(1), text.since(2)) == (3, "😀é", "é")
+    assert (text.length, text.since(1, 9), text.since(2, 9)) == (3, "😀é", "é")
 
 
 def test_a_draft_is_empty_until_something_can_be_shown():

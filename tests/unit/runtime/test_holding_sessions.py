@@ -1,6 +1,7 @@
 """How a host holds sessions: hibernation, eviction, deletion, moving."""
 
 import asyncio
+from threading import Event as ThreadGate
 
 import pytest
 
@@ -63,9 +64,7 @@ async def test_a_turn_whose_end_is_just_being_stored_is_not_put_to_sleep(monkeyp
                 assert released.wait(10)
             return super().append(appends)
 
-    from threading import Event
-
-    reached, released = Event(), Event()
+    reached, released = ThreadGate(), ThreadGate()
     async with local_runtime(ScriptedDriver(says("One.")), store=SlowStore()) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.send("one")
@@ -121,9 +120,7 @@ async def test_deleting_ends_the_turn_the_streams_and_the_session():
 
 async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
     """Nobody may load a session anew while it is being deleted: its readers would wait for ever."""
-    from threading import Event
-
-    released = Event()
+    released = ThreadGate()
 
     class SlowStore(MemoryStore):
         def delete_session(self, session_id):
@@ -263,26 +260,49 @@ async def test_a_session_that_could_not_be_loaded_is_loaded_by_the_next_request(
         assert await talk.say("one") == "One."
 
 
-async def test_a_read_that_fails_leaves_no_trace_on_the_sessions_it_wanted(monkeypatch):
+async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_on_others():
     store = MemoryStore()
     async with local_runtime(store=store) as runtime:
         good, bad = await Conversation.begin(runtime), await Conversation.begin(runtime)
         await runtime.host.activate(bad.id)
         assert await runtime.host.hibernate(0) == 1
         await runtime.host.activate(good.id)
-        read = store.read_events
+        load = store.load_session
 
-        def unavailable(session_id, query):
+        def unavailable(session_id):
             if session_id == bad.id:
                 raise StoreUnavailable("away")
-            return read(session_id, query)
+            return load(session_id)
 
-        store.read_events = unavailable
-        wants = [Want(0, good.id, Cursor()), Want(1, bad.id, Cursor())]
-        with pytest.raises(StoreUnavailable):
-            await runtime.host.read("reader", wants, 5)
+        store.load_session = unavailable
+        wants = [Want(good.id, Cursor()), Want(bad.id, Cursor())]
+        (failed,) = await runtime.host.read("reader", wants, 5)
+        assert (failed.want, failed.status) == (wants[1], "failed")
+        assert failed.error.code == "STORE_UNAVAILABLE"
         assert not runtime.host._loaded[good.id].watches
         assert await runtime.host.hibernate(0) == 1
+
+
+async def test_a_session_that_loads_slowly_holds_up_no_other():
+    released = ThreadGate()
+
+    class SlowStore(MemoryStore):
+        def load_session(self, session_id):
+            if session_id == slow.id:
+                assert released.wait(10)
+            return super().load_session(session_id)
+
+    driver = ScriptedDriver(says("One."), says("Two."))
+    async with local_runtime(driver, store=SlowStore()) as runtime:
+        slow, other = await Conversation.begin(runtime), await Conversation.begin(runtime)
+        await slow.say("one")
+        await runtime.host.hibernate(0)
+        async with slow.reading() as waits:
+            waiting = asyncio.create_task(waits.until_type("session.completed"))
+            assert await other.say("two") == "Two."
+            assert not waiting.done()
+            released.set()
+            await waiting
 
 
 async def test_tidying_goes_on_after_the_registry_was_away():

@@ -8,7 +8,7 @@ from everruns.domain.sessions import Session
 from everruns.registry.event_log import EventLog
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.draft import Draft
-from everruns.runtime.reading import read_session, start_cursor
+from everruns.runtime.reading import READING_SIZE, read_session, size_of, start_cursor
 from everruns.runtime.session import RECENT_EVENTS, LiveSession
 from tests.logs import SESSION_ID, LogWriter
 
@@ -158,3 +158,60 @@ async def test_a_cursor_after_any_event_gives_exactly_the_rest(sequence: int):
     log = answered()
     items, _ = read(live(log), Cursor(sequence))
     assert items == log.events[sequence:]
+
+
+async def readings(session: LiveSession, cursor: Cursor):
+    """Read on and on until nothing is left."""
+    taken = []
+    while True:
+        items, cursor = read(session, cursor)
+        if not items:
+            return taken
+        taken.append(items)
+
+
+def rebuilt(items: list[Event | Delta]) -> str:
+    text = ""
+    for item in items:
+        if isinstance(item, Delta):
+            assert item.offset == len(text)
+            text += item.text
+    return text
+
+
+async def test_events_are_read_up_to_a_size_and_a_larger_one_alone():
+    log = LogWriter()
+    for size in (READING_SIZE // 2, READING_SIZE // 2, 10, 2 * READING_SIZE, 10):
+        log.user("x" * size)
+    sequences = [shown(items) for items in await readings(live(log), Cursor(0))]
+    assert sequences == [[1, 2], [3, 4], [5], [6]]
+
+
+async def test_a_long_draft_is_read_in_stretches_that_rebuild_it():
+    text = "".join(chr(32 + number % 90) for number in range(3 * READING_SIZE))
+    taken = await readings(drafting(answered(), text), Cursor())
+    assert max(map(size_of, taken)) <= READING_SIZE
+    assert rebuilt([item for items in taken for item in items]) == text
+
+
+async def test_a_long_message_is_completed_in_stretches_before_its_event():
+    log = answered()
+    _, cursor = read(live(log), Cursor())
+    text = "".join(chr(32 + number % 90) for number in range(3 * READING_SIZE))
+    log.agent(text)
+    taken = await readings(live(log), cursor)
+    assert rebuilt([item for items in taken for item in items]) == text
+    assert max(map(size_of, taken[:-1])) <= READING_SIZE
+    assert shown(taken[-1]) == [7]
+
+
+async def test_readers_who_saw_a_message_in_different_ways_stand_at_one_place_after_it():
+    log = answered()
+    session = drafting(log, "hel")
+    _, saw_some = read(session, Cursor())
+    _, saw_none = read(live(log), Cursor())
+    message = log.message("agent", [{"type": "text", "text": "hello"}])
+    message = message.model_copy(update={"id": "message_d"})
+    log.write(EventType.MESSAGE_CREATED, {"message": message.wire()})
+    ends = {read(live(log), cursor)[1] for cursor in (saw_some, saw_none)}
+    assert ends == {Cursor(7, live=True)}

@@ -286,7 +286,7 @@ class FollowedHost:
         self.reads += 1
         await self.gate.pass_through()
         return [
-            Reading(want.key, [event_at(sequence)], Cursor(sequence))
+            Reading(want, [event_at(sequence)], Cursor(sequence), want.cursor)
             for want in wants
             if (sequence := (want.cursor.sequence or 0) + 1)
         ]

@@ -1,0 +1,43 @@
+"""Sessions whose log cannot be read: remembered for a while, so that each costs little.
+
+Folding a damaged log again gives the same error, however often a client asks for it.
+"""
+
+import asyncio
+
+import structlog
+
+from everruns.errors import SessionUnreadable
+
+REMEMBER_S = 10.0
+REMEMBERED = 1000
+
+log = structlog.get_logger(__name__)
+
+
+class UnreadableSessions:
+    """The sessions that this host could not read lately."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def check(self, session_id: str) -> None:
+        """Refuse a session that could not be read a moment ago.
+
+        Raises:
+            SessionUnreadable: It would be the same again.
+        """
+        until = self._until.get(session_id)
+        if until is not None and asyncio.get_running_loop().time() < until:
+            raise SessionUnreadable.of(session_id)
+
+    def note(self, session_id: str, error: Exception) -> SessionUnreadable:
+        """Remember a session that could not be read, and log why; return what to raise."""
+        if session_id not in self._until:
+            # Not its text, which may cite the conversation.
+            log.error("session unreadable", session_id=session_id, error=type(error).__name__)
+        self._until.pop(session_id, None)
+        if len(self._until) >= REMEMBERED:
+            del self._until[next(iter(self._until))]
+        self._until[session_id] = asyncio.get_running_loop().time() + REMEMBER_S
+        return SessionUnreadable.of(session_id)
