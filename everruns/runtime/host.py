@@ -17,6 +17,7 @@ from everruns.errors import EverrunsError, IdempotencyKeyReused, Overloaded, Pla
 from everruns.ids import now_ms
 from everruns.registry.event_log import EventLog
 from everruns.registry.registry import Registry
+from everruns.remote import Repeat, remote
 from everruns.runtime.cursor import Reading, Want
 from everruns.runtime.environment import Environment, LocalModel
 from everruns.runtime.outcomes import received
@@ -71,6 +72,7 @@ class SessionHost:
 
     # What the edge asks
 
+    @remote(Repeat.KEYED)
     async def send(self, session_id: str, sent: SendMessage, idempotency: Idempotency) -> Message:
         """Store a user message and see that a turn reads it: a new one, or the one that runs.
 
@@ -105,6 +107,7 @@ class SessionHost:
         self._run(session)
         return session.state.idempotency[idempotency.key][1]
 
+    @remote(Repeat.YES)
     async def take(self, session_id: str, given: Given) -> Taken:
         """Store what the turn waits for; with the last of it the turn goes on.
 
@@ -127,6 +130,7 @@ class SessionHost:
         assert outcome is not None  # noqa: S101
         return outcome
 
+    @remote(Repeat.YES)
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:
         """End the session's turn now; return whether this call ended one.
 
@@ -145,10 +149,12 @@ class SessionHost:
         self._run(session)
         return ended
 
+    @remote(Repeat.YES)
     async def activate(self, session_id: str) -> None:
         """Hold a session and go on with its turn if one is open."""
         await self._session(session_id)
 
+    @remote(Repeat.YES)
     async def delete(self, session_id: str) -> None:
         """Delete a session: end its turn and streams, and free all it held.
 
@@ -166,10 +172,12 @@ class SessionHost:
             session.close()
             await self._let_go(session)
 
+    @remote(Repeat.YES)
     async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
         """Return what is new for each wish, or wait until something is; see ``Reads.read``."""
         return await self._reads.read(reader, wants, wait_s)
 
+    @remote(Repeat.YES)
     async def nudge(self, reader: str) -> None:
         """Make a reader's call under way return, so that it can ask for more sessions."""
         self._reads.nudge(reader)
@@ -252,6 +260,7 @@ class SessionHost:
         found = {session_id: _finished(held) for session_id, held in self._sessions.items()}
         return {session_id: session for session_id, session in found.items() if session}
 
+    @remote(Repeat.YES)
     async def report(self, wait_s: float) -> Mapping[str, int]:
         """Say, after a while, which sessions this host holds; see ``HostWatch``.
 
@@ -264,6 +273,7 @@ class SessionHost:
             for session_id, held in self._sessions.items()
         }
 
+    @remote(Repeat.YES)
     async def leave(self, session_ids: Sequence[str]) -> None:
         """Let go of sessions that are placed elsewhere, whatever they are doing."""
         leaving = [self._loaded[held] for held in session_ids if held in self._loaded]
@@ -281,6 +291,7 @@ class SessionHost:
             except EverrunsError as error:
                 log.warning("sessions not released", host=self.name, code=error.code)
 
+    @remote(Repeat.YES)
     async def hibernate(self, quiet_s: float) -> int:
         """Let go of sessions without a turn or reader for so many seconds; return how many."""
         quiet_since = asyncio.get_running_loop().time() - quiet_s
@@ -294,6 +305,7 @@ class SessionHost:
         await asyncio.gather(*map(self._let_go, quiet))
         return len(quiet)
 
+    @remote(Repeat.YES)
     async def close(self) -> None:
         """Stop every turn where it stands, for good, and let go of connections.
 

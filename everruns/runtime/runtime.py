@@ -20,7 +20,6 @@ from everruns.errors import (
     SessionNotFound,
     Unavailable,
 )
-from everruns.ids import new_id
 from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.host import SessionHost
@@ -67,7 +66,7 @@ class Runtime:
                 ``Idempotency-Key``.
         """
         # With a key of our own a send can be repeated when its host was lost in the middle of it.
-        keyed = idempotency or Idempotency(new_id("request"), "")
+        keyed = idempotency or Idempotency.of_call()
         return await self._ask(session_id, lambda host: host.send(session_id, sent, keyed))
 
     async def take(self, session_id: str, given: Given) -> Taken:
