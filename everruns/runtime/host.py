@@ -108,10 +108,16 @@ class SessionHost:
         return session.state.idempotency[idempotency.key][1]
 
     @remote(Repeat.YES)
-    async def take(self, session_id: str, given: Given) -> Taken:
+    async def take(self, session_id: str, given: Given, *, is_repeated: bool = False) -> Taken:
         """Store what the turn waits for; with the last of it the turn goes on.
 
+        Args:
+            session_id: The session.
+            given: What it waits for. What is stored already is passed over.
+            is_repeated: Whether a host that was lost may have stored it.
+
         Raises:
+            Conflict: Something else is stored in its place.
             NotWaiting: The session does not wait for such.
             InvalidRequest: It does not fit what was asked.
             PlacedElsewhere: The session is not on this host.
@@ -122,7 +128,7 @@ class SessionHost:
 
         def build(state: SessionState, now: int) -> list[NewEvent]:
             nonlocal outcome
-            events, outcome = taken(state, given, now)
+            events, outcome = taken(state, given, now, is_repeated=is_repeated)
             return events
 
         await session.append(build)
@@ -131,8 +137,21 @@ class SessionHost:
         return outcome
 
     @remote(Repeat.YES)
-    async def cancel(self, session_id: str, reason: str | None = None) -> bool:
-        """End the session's turn now; return whether this call ended one.
+    async def cancel(
+        self,
+        session_id: str,
+        turn_id: str,
+        reason: str | None = None,
+        *,
+        is_repeated: bool = False,
+    ) -> bool:
+        """End a turn of the session now; return whether this call ended it.
+
+        Args:
+            session_id: The session.
+            turn_id: The turn. One that has ended stays as it is.
+            reason: Why, for the log.
+            is_repeated: Whether a host that was lost may have ended it.
 
         Raises:
             PlacedElsewhere: The session is not on this host.
@@ -140,8 +159,8 @@ class SessionHost:
         """
         session = await self._session(session_id)
         turn = session.state.turn
-        if turn is None:
-            return False
+        if turn is None or turn.id != turn_id:
+            return is_repeated and session.state.cancelled_turn == turn_id
         session.stopped_turn = turn.id
         await _stop(session)
         data = {"reason": reason or "cancelled"}
