@@ -7,7 +7,7 @@ to be done, so minutes of a cluster's life take milliseconds.
 
 import asyncio
 import pickle
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from random import Random
 from typing import Any, cast
 
@@ -105,7 +105,8 @@ class ScenarioDriver:
     """Says what the user's last message asks for; the first word is what kind of turn it is.
 
     ``talk``: an answer. ``work``: two calls of a tool that may not be repeated, then an answer.
-    ``crash``: the end of the process, as often as the second word says, then an answer.
+    ``crash``: the end of the process, as often as the second word says, then an answer. ``ring``:
+    a call of the client's tool ``ring_bell``, then an answer. ``ask``: a question, then an answer.
     """
 
     def __init__(self, cluster: "Cluster") -> None:
@@ -123,16 +124,25 @@ class ScenarioDriver:
             await asyncio.sleep(0.5)
             await here.get().pass_border()
             yield TextDelta(word)
-        wanted: tuple[ToolCall, ...] = ()
-        if kind == "work" and not worked:
-            wanted = tuple(
-                ToolCall(id=new_id("call"), name="pay", arguments={"token": new_id("token")})
-                for _ in range(2)
-            )
+        wanted = () if worked else tuple(_calls(kind))
         yield ModelAnswer(tool_calls=wanted, usage=USAGE)
 
     async def list_models(self) -> Sequence[str]:
         return []
+
+
+def _calls(kind: str) -> Iterator[ToolCall]:
+    match kind:
+        case "work":
+            for _ in range(2):
+                yield ToolCall(id=new_id("call"), name="pay", arguments={"token": new_id("token")})
+        case "ring":
+            yield ToolCall(id=new_id("call"), name="ring_bell")
+        case "ask":
+            questions = [{"id": "format", "question": "Which format?", "kind": "text"}]
+            yield ToolCall(id=new_id("call"), name="ask_user", arguments={"questions": questions})
+        case _:
+            pass
 
 
 class Cluster:
