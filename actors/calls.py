@@ -6,16 +6,20 @@ Nothing here knows how the bytes travel: through Ray, over a socket, or within a
 import asyncio
 import pickle
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from inspect import signature
 from typing import Any, Protocol
 
 import structlog
 
-from everruns.errors import EverrunsError, HostLost
+from actors.direct import MAX_FRAME_BYTES
+from everruns.domain.idempotency import Idempotency
+from everruns.errors import EverrunsError, HostLost, TooLarge
 from everruns.ids import new_id
+from everruns.remote import Repeat, declared
 from everruns.tools.base import ToolError
 
 CALL_TIMEOUT_S = 60.0
-RETRY_S = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +48,9 @@ async def answer(room: Callable[[str], Awaitable[object]], request: bytes) -> by
     try:
         name, method, args, kwargs = pickle.loads(request)  # noqa: S301 - see above
         called = f"{name}.{method}"
-        value = await getattr(await room(name), method)(*args, **kwargs)
-        return _answer(value, None)
+        target = await room(name)
+        declared(type(target), method)
+        return _answer(await getattr(target, method)(*args, **kwargs), None)
     except (EverrunsError, ToolError) as error:
         return _answer(None, error)
     except asyncio.CancelledError:
@@ -62,45 +67,75 @@ async def answer(room: Callable[[str], Awaitable[object]], request: bytes) -> by
 
 
 def _answer(value: object, error: Exception | None) -> bytes:
-    return pickle.dumps((value, error), pickle.HIGHEST_PROTOCOL)
+    answered = pickle.dumps((value, error), pickle.HIGHEST_PROTOCOL)
+    if len(answered) > MAX_FRAME_BYTES:
+        too_large = TooLarge(f"The answer has {len(answered):,} bytes. Ask for less at a time.")
+        return pickle.dumps((None, too_large), pickle.HIGHEST_PROTOCOL)
+    return answered
 
 
 class Remote:
     """Stands for an object in another process: awaiting one of its methods is one call.
 
-    Cast to the class it stands for, it gives callers that class's interface; they cannot tell it
-    from the object itself but for ``HostLost``. Errors of the product come back as they were
-    raised.
+    Cast to the class it stands for, it gives callers that class's interface, as far as the class
+    declares it (see ``everruns.remote``); they cannot tell it from the object itself but for
+    ``HostLost``. Errors of the product come back as they were raised.
 
     Args:
         line: The way to the process.
         room: Which of its objects is meant.
-        patience_s: Seconds for which calls that do no harm when repeated are repeated while the
-            process is being restarted.
+        kind: The class of that object.
+        patience_s: Seconds for which calls whose outcome is unknown are made again, where their
+            method allows it.
         timeout_s: Seconds after which a call is given up and its outcome unknown.
     """
 
     def __init__(
-        self, line: Line, room: str, patience_s: float = 0, timeout_s: float = CALL_TIMEOUT_S
+        self,
+        line: Line,
+        room: str,
+        kind: type,
+        patience_s: float = 0,
+        timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
         self._line = line
         self._room = room
+        self._kind = kind
         self._patience_s = patience_s
         self._timeout_s = timeout_s
 
     def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
-        if method.startswith("_"):
-            raise AttributeError(method)
+        repeat = declared(self._kind, method)
+        parameters = signature(getattr(self._kind, method))
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            return await self._call(method, args, kwargs)
+            if repeat is not Repeat.KEYED:
+                request = self._request(method, args, kwargs)
+                is_repeatable = repeat is Repeat.YES
+                return await self._call(request, (lambda: request) if is_repeatable else None)
+            given = parameters.bind(self, *args, **kwargs)
+            key = given.arguments.get("idempotency") or Idempotency.of_call()
+            given.arguments["idempotency"] = key
+            first = self._request(method, given.args[1:], given.kwargs)
+
+            def again() -> bytes:
+                given.arguments["idempotency"] = replace(key, is_repeated=True)
+                return self._request(method, given.args[1:], given.kwargs)
+
+            return await self._call(first, again)
 
         # Found directly from now on: the same few methods are called all the time.
         self.__dict__[method] = call
         return call
 
-    async def _call(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def _request(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
         request = pickle.dumps((self._room, method, args, kwargs), pickle.HIGHEST_PROTOCOL)
+        if len(request) > MAX_FRAME_BYTES:
+            raise TooLarge(f"The request has {len(request):,} bytes. Send less at a time.")
+        return request
+
+    async def _call(self, request: bytes, again: Callable[[], bytes] | None) -> Any:
+        """Make a call; while its outcome is unknown, make it ``again``, if that is allowed."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         while True:
@@ -108,21 +143,10 @@ class Remote:
                 answered = await self._line.call(request, self._timeout_s)
                 break
             except HostLost:
-                if loop.time() >= deadline or not _harmless_twice(method, args):
+                if again is None or loop.time() >= deadline:
                     raise
-                await asyncio.sleep(RETRY_S)
+                request = again()  # The line itself waits until there is somebody to call.
         value, error = pickle.loads(answered)  # noqa: S301 - see ``answer``
         if error is not None:
             raise error
         return value
-
-
-def _harmless_twice(method: str, args: tuple[Any, ...]) -> bool:
-    """Tell whether a call whose outcome is unknown may be made again.
-
-    All may but those that create or add something under a new id, unless an idempotency key tells
-    a repeated one, and those that need something not to be there that they have put there.
-    """
-    if method in {"create_file", "move_file", "copy_file", "top_up"}:
-        return False
-    return method not in {"create", "add"} or (len(args) > 1 and args[1] is not None)

@@ -1,17 +1,14 @@
 """Where things live on the cluster: the actors' names, and what stands for them elsewhere."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import ray
 
 from actors.calls import Remote
-from actors.remote import ActorLine
+from actors.remote import line_to
 from actors.remote_registry import PATIENCE_S, RemoteRegistry
 from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
-
-if TYPE_CHECKING:
-    from actors.local_model import LocalModel
 
 NAMESPACE = "everruns"
 REGISTRY = "registry"
@@ -24,30 +21,22 @@ HOST_TIMEOUT_S = 15.0
 MAX_CONCURRENCY = 10_000
 
 
-def _actor(name: str) -> Any:
-    return ray.get_actor(name, namespace=NAMESPACE)
-
-
-def remote_registry() -> Registry:
-    """Return what stands for the registry.
-
-    Raises:
-        ValueError: The cluster has no registry yet.
-    """
-    return cast("Registry", RemoteRegistry(ActorLine(lambda: _actor(REGISTRY))))
-
-
-def remote_local_model() -> "LocalModel":
-    """Return what stands for the model that runs on the registry's node."""
-    line = ActorLine(lambda: _actor(REGISTRY))
-    return cast("LocalModel", Remote(line, "local_model", PATIENCE_S))
-
-
-def remote_host(name: str) -> SessionHost:
-    """Return what stands for a session host.
+def find_actor(name: str) -> Any:
+    """Return an actor of this application.
 
     Raises:
         ValueError: No actor has this name.
     """
-    line = ActorLine(lambda: _actor(name))
-    return cast("SessionHost", Remote(line, "host", timeout_s=HOST_TIMEOUT_S))
+    return ray.get_actor(name, namespace=NAMESPACE)
+
+
+def remote_registry() -> Registry:
+    """Return what stands for the registry."""
+    line = line_to(lambda: find_actor(REGISTRY), PATIENCE_S)
+    return cast("Registry", RemoteRegistry(line))
+
+
+def remote_host(name: str) -> SessionHost:
+    """Return what stands for a session host, whether or not it is there now."""
+    line = line_to(lambda: find_actor(name))
+    return cast("SessionHost", Remote(line, "host", SessionHost, timeout_s=HOST_TIMEOUT_S))

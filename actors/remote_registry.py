@@ -15,7 +15,13 @@ from typing import Any, cast
 from actors.calls import Line, Remote
 from actors.direct import Address, DirectConnection
 from everruns.errors import HostLost
+from everruns.registry.agents import Agents
+from everruns.registry.budgets import Budgets
+from everruns.registry.keys import ApiKeys
+from everruns.registry.providers import Providers
 from everruns.registry.registry import Registry
+from everruns.registry.sessions import Sessions
+from everruns.registry.workspaces import Workspaces
 
 PATIENCE_S = 30.0
 ADDRESS_FILE = "registry.address"
@@ -30,13 +36,13 @@ class RemoteRegistry:
     """
 
     def __init__(self, line: Line, patience_s: float = PATIENCE_S) -> None:
-        self.agents = Remote(line, "agents", patience_s)
-        self.providers = Remote(line, "providers", patience_s)
-        self.sessions = Remote(line, "sessions", patience_s)
-        self.workspaces = Remote(line, "workspaces", patience_s)
-        self.budgets = Remote(line, "budgets", patience_s)
-        self.keys = Remote(line, "keys", patience_s)
-        self._registry = Remote(line, "registry", patience_s)
+        self.agents = Remote(line, "agents", Agents, patience_s)
+        self.providers = Remote(line, "providers", Providers, patience_s)
+        self.sessions = Remote(line, "sessions", Sessions, patience_s)
+        self.workspaces = Remote(line, "workspaces", Workspaces, patience_s)
+        self.budgets = Remote(line, "budgets", Budgets, patience_s)
+        self.keys = Remote(line, "keys", ApiKeys, patience_s)
+        self._registry = Remote(line, "registry", Registry, patience_s)
 
     def __getattr__(self, method: str) -> Any:
         return getattr(self._registry, method)

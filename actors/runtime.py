@@ -7,7 +7,6 @@ from weakref import WeakKeyDictionary
 import ray
 
 from actors.cluster import NAMESPACE, REGISTRY, remote_host, remote_registry
-from everruns.errors import HostLost
 from everruns.runtime.host import SessionHost
 from everruns.runtime.runtime import Runtime
 
@@ -41,15 +40,8 @@ _hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SessionHost]] = W
 
 
 async def find_host(name: str) -> SessionHost:
-    """Return what stands for a session host.
-
-    Raises:
-        HostLost: No actor has this name.
-    """
+    """Return what stands for a session host; its calls raise ``HostLost`` if there is none."""
     hosts = _hosts.setdefault(asyncio.get_running_loop(), {})
     if name not in hosts:
-        try:
-            hosts[name] = remote_host(name)
-        except ValueError as error:
-            raise HostLost("The session's host has gone. Try again shortly.", None, 1.0) from error
+        hosts[name] = remote_host(name)
     return hosts[name]

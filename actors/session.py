@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from actors.cluster import remote_local_model, remote_registry
+from actors.cluster import remote_registry
+from actors.local_model import remote_local_model
 from actors.processes import keep_what_is_there
 from actors.remote import Callee
 from everruns.capabilities.registry import load_capabilities

@@ -7,10 +7,13 @@ to be done, so minutes of a cluster's life take milliseconds.
 
 import asyncio
 import pickle
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from random import Random
-from typing import Any
+from typing import Any, cast
 
+from actors.calls import Remote, answer
+from actors.lines import ReconnectingLine
+from actors.remote_registry import RemoteRegistry
 from everruns.capabilities.base import Capability
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.events import Event
@@ -43,44 +46,25 @@ HOSTS = ("host-0", "host-1", "host-2")
 RESTART_S = 2.0
 CALL_TIMEOUT_S = 15.0
 PATIENCE_S = 30.0
-RETRY_S = 0.1
 
 
-class Facade:
-    """Stands for an object in another process, as ``actors.remote.Remote`` does on Ray."""
+class SimulatedChannel:
+    """The way to one life of a process; what it carries is what travels on a real cluster."""
 
-    def __init__(
-        self, cluster: "Cluster", process: str, path: Sequence[str], patience_s: float
-    ) -> None:
-        self._cluster, self._process, self._path = cluster, process, path
-        self._patience_s = patience_s
+    def __init__(self, cluster: "Cluster", name: str) -> None:
+        self._cluster = cluster
+        self._name = name
+        self._process = cluster.processes[name]
 
-    def __getattr__(self, method: str) -> Callable[..., Any]:
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            loop = asyncio.get_running_loop()
-            deadline = loop.time() + self._patience_s
-            while True:
-                try:
-                    async with asyncio.timeout(CALL_TIMEOUT_S):
-                        return await self._cluster.call(
-                            self._process, (*self._path, method), args, kwargs
-                        )
-                except (HostLost, TimeoutError) as error:
-                    end_with_the_process()
-                    if loop.time() >= deadline:
-                        raise HostLost("lost") from error
-                    await asyncio.sleep(RETRY_S)
+    async def call(self, request: bytes) -> bytes:
+        try:
+            return await self._cluster.call(self._name, self._process, request)
+        except HostLost as error:
+            end_with_the_process()
+            raise ConnectionResetError from error
 
-        return call
-
-
-class RegistryFacade(Facade):
-    """Stands for the registry, room by room."""
-
-    def __init__(self, cluster: "Cluster") -> None:
-        super().__init__(cluster, "registry", (), PATIENCE_S)
-        for room in ("agents", "providers", "sessions"):
-            setattr(self, room, Facade(cluster, "registry", (room,), PATIENCE_S))
+    def close(self) -> None:
+        """Hold nothing."""
 
 
 class WitnessedStore(MemoryStore):
@@ -121,7 +105,8 @@ class ScenarioDriver:
     """Says what the user's last message asks for; the first word is what kind of turn it is.
 
     ``talk``: an answer. ``work``: two calls of a tool that may not be repeated, then an answer.
-    ``crash``: the end of the process, as often as the second word says, then an answer.
+    ``crash``: the end of the process, as often as the second word says, then an answer. ``ring``:
+    a call of the client's tool ``ring_bell``, then an answer. ``ask``: a question, then an answer.
     """
 
     def __init__(self, cluster: "Cluster") -> None:
@@ -139,16 +124,25 @@ class ScenarioDriver:
             await asyncio.sleep(0.5)
             await here.get().pass_border()
             yield TextDelta(word)
-        wanted: tuple[ToolCall, ...] = ()
-        if kind == "work" and not worked:
-            wanted = tuple(
-                ToolCall(id=new_id("call"), name="pay", arguments={"token": new_id("token")})
-                for _ in range(2)
-            )
+        wanted = () if worked else tuple(_calls(kind))
         yield ModelAnswer(tool_calls=wanted, usage=USAGE)
 
     async def list_models(self) -> Sequence[str]:
         return []
+
+
+def _calls(kind: str) -> Iterator[ToolCall]:
+    match kind:
+        case "work":
+            for _ in range(2):
+                yield ToolCall(id=new_id("call"), name="pay", arguments={"token": new_id("token")})
+        case "ring":
+            yield ToolCall(id=new_id("call"), name="ring_bell")
+        case "ask":
+            questions = [{"id": "format", "question": "Which format?", "kind": "text"}]
+            yield ToolCall(id=new_id("call"), name="ask_user", arguments={"questions": questions})
+        case _:
+            pass
 
 
 class Cluster:
@@ -158,12 +152,15 @@ class Cluster:
         store: What is on disk.
         paid: How often each payment was made, by its token.
         asked: What the model was asked, call by call.
+        lose_answers_of: Calls, by room and method, each of which is once carried out and then not
+            answered: the process dies in between.
     """
 
     def __init__(self, random: Random, sessions_per_host: int = 4, hosts: int = len(HOSTS)) -> None:
         self.store = WitnessedStore()
         self.paid: dict[str, int] = {}
         self.asked: list[str] = []
+        self.lose_answers_of: list[tuple[str, str]] = []
         self.processes: dict[str, Process] = {}
         self._objects: dict[str, Any] = {}
         self._random = random
@@ -203,7 +200,7 @@ class Cluster:
         process = self.processes[name] = Process(name)
 
         async def live() -> None:
-            host = SessionHost(name, RegistryFacade(self), self._capabilities, self._settings)
+            host = SessionHost(name, self._remote_registry(), self._capabilities, self._settings)
 
             async def scripted(_account: ProviderAccount) -> Driver:
                 return ScenarioDriver(self)
@@ -233,10 +230,23 @@ class Cluster:
     def runtime(self, name: str) -> Runtime:
         """A replica's runtime; its calls are those of a process of this name."""
         self.processes.setdefault(name, Process(name))
-        return Runtime(RegistryFacade(self), self.find_host)
+        return Runtime(self._remote_registry(), self.find_host)
 
-    async def find_host(self, name: str) -> Any:
-        return Facade(self, name, (), 0)
+    def _remote_registry(self) -> Registry:
+        line = self._line_to("registry", PATIENCE_S)
+        return cast("Registry", RemoteRegistry(line, PATIENCE_S))
+
+    async def find_host(self, name: str) -> SessionHost:
+        stub = Remote(self._line_to(name, 0), "host", SessionHost, timeout_s=CALL_TIMEOUT_S)
+        return cast("SessionHost", stub)
+
+    def _line_to(self, name: str, patience_s: float) -> ReconnectingLine:
+        async def connect() -> SimulatedChannel:
+            if name not in self._objects:
+                raise ConnectionResetError(f"{name} is starting.")
+            return SimulatedChannel(self, name)
+
+        return ReconnectingLine(connect, patience_s)
 
     def crash(self, name: str) -> None:
         """Kill a process; Ray starts it again after a while."""
@@ -268,23 +278,22 @@ class Cluster:
 
     # Calls
 
-    async def call(self, name: str, path: Sequence[str], args: Any, kwargs: Any) -> Any:
+    async def call(self, name: str, process: Process, request: bytes) -> bytes:
         """Carry out a call in another process, as a network and Ray would."""
         caller = here.get(None)
-        message = pickle.dumps((args, kwargs))
         await self._travel(caller)
-        process, target = self.processes[name], self._objects.get(name)
         await process.pass_border()
-        if target is None:
-            raise HostLost(f"{name} is starting.")
-        for attribute in path:
-            target = getattr(target, attribute)
-        args, kwargs = pickle.loads(message)
-        if path[-1] == "append" and caller is not None:
+        target = self._objects[name]
+        room, method, args, _ = pickle.loads(request)
+        if method == "append" and caller is not None:
             self.store.note_asked(args[0], caller)
-        work = process.start(target(*args, **kwargs), caller)
+
+        async def find(room: str) -> object:
+            return target if room in {"host", "registry"} else getattr(target, room)
+
+        work = process.start(answer(find, request), caller)
         try:
-            answer = await asyncio.shield(work)
+            answered = await asyncio.shield(work)
         except asyncio.CancelledError:
             if process.alive:
                 raise
@@ -292,8 +301,12 @@ class Cluster:
             raise HostLost(f"{name} died.") from None
         finally:
             await process.pass_border()
+        if (room, method) in self.lose_answers_of:
+            self.lose_answers_of.remove((room, method))
+            self.crash(name)
+            await process.pass_border()
         await self._travel(caller)
-        return pickle.loads(pickle.dumps(answer))
+        return answered
 
     async def _travel(self, caller: Process | None) -> None:
         """Take a moment, now and then a long one."""

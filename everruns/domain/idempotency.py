@@ -6,18 +6,41 @@ Source: docs/contract.md, "Turns", ``Idempotency-Key``.
 from dataclasses import dataclass
 from hashlib import sha256
 
+from everruns.ids import new_id
+
 
 @dataclass(frozen=True)
 class Idempotency:
     """A client's key and what it was sent with, as digests: the key itself is never kept.
 
     Attributes:
-        key: Digest of the scope and the key.
-        request: Digest of the body.
+        key: Digest of the scope and the key; for a call without a client's key, an id.
+        request: Digest of the body; empty for a call without a client's key.
+        is_of_call: Whether no client gave the key: it marks one call between processes.
+        is_repeated: Whether the call may have been carried out before: its first try was lost.
     """
 
     key: str
     request: str
+    is_of_call: bool = False
+    is_repeated: bool = False
+
+    @classmethod
+    def of_call(cls) -> "Idempotency":
+        """Return a key for one call between processes, whose client gave none."""
+        return cls(new_id("request"), "", is_of_call=True)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing can be stored under the key yet."""
+        return self.is_of_call and not self.is_repeated
+
+    def new_id(self, prefix: str) -> str:
+        """Return the id of what the call creates: the same one at each try.
+
+        A client's key gives no ids: what it created first is found by its receipt.
+        """
+        return f"{prefix}_{self.key.rpartition('_')[2]}" if self.is_of_call else new_id(prefix)
 
     @classmethod
     def of(cls, scope: str, key: str, body: bytes) -> "Idempotency":

@@ -28,6 +28,14 @@ class Asked:
     due_ms: int
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What the user said to a call that was held: may it run, and is that for good?"""
+
+    is_allowed: bool
+    is_for_always: bool
+
+
 @dataclass
 class OpenTurn:
     """A turn that has begun and not ended.
@@ -83,6 +91,8 @@ class SessionState:
         turn: The open turn, if any.
         last_input_sequence: The newest user message's sequence: where a plain stream starts.
         always: Tools whose calls the user has allowed or rejected for good.
+        decided: What the user has said to calls that were held, by call id.
+        cancelled_turn: The last turn that was cancelled.
         idempotency: Keys of sends, by their digest: the request's digest and the message.
     """
 
@@ -95,6 +105,8 @@ class SessionState:
     usage: Usage = field(default_factory=Usage)
     last_input_sequence: int = 0
     always: dict[str, bool] = field(default_factory=dict[str, bool])
+    decided: dict[str, Decided] = field(default_factory=dict[str, Decided])
+    cancelled_turn: str | None = None
     idempotency: dict[str, tuple[str, Message]] = field(
         default_factory=dict[str, tuple[str, Message]]
     )
@@ -160,6 +172,8 @@ class SessionState:
                 self.history.append(message_of(event, envelope))
             case _ if event.type in TURN_ENDS:
                 self.turn = None
+                if event.type == EventType.SESSION_CANCELLED:
+                    self.cancelled_turn = data["turn_id"]
                 self.finished_ms = event.ts
                 # A turn ends only with every message answered, or given up with it.
                 self.history += self.unread
@@ -182,7 +196,9 @@ class SessionState:
         turn.held.pop(call_id, None)
         if status == "allowed":
             turn.allowed.add(call_id)
-        if data.get("always"):
+        always = bool(data.get("always"))
+        self.decided[call_id] = Decided(status == "allowed", always)
+        if always:
             self.always[data["name"]] = status == "allowed"
 
     def _message_created(

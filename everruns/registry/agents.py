@@ -13,6 +13,7 @@ from everruns.ids import GENERIC_HARNESS_ID, format_time, new_id, now_ms
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
+from everruns.remote import Repeat, remote
 from everruns.storage.base import ListQuery
 
 REMEMBERED_AGENTS = 1000
@@ -36,6 +37,7 @@ class Agents:
         self._changes = asyncio.Lock()
         self._known: dict[str, Agent] = {}
 
+    @remote(Repeat.KEYED)
     async def create(
         self, wanted: AgentInput, idempotency: Idempotency | None = None, *, by_name: bool = False
     ) -> tuple[Agent, bool]:
@@ -81,6 +83,7 @@ class Agents:
             return await self._database.read(self._store.find_agent_by_name, wanted.name)
         return None
 
+    @remote(Repeat.YES)
     async def check(self, capabilities: list[CapabilityConfig], model: str | None) -> None:
         """Check what an agent or session names.
 
@@ -95,6 +98,7 @@ class Agents:
                 "are offered."
             )
 
+    @remote(Repeat.YES)
     async def get(self, agent_id: str) -> Agent:
         """Return an active agent.
 
@@ -106,6 +110,7 @@ class Agents:
             raise AgentNotFound(f"Agent {agent_id} not found")
         return agent
 
+    @remote(Repeat.YES)
     async def get_by_name(self, name: str) -> Agent:
         """Return the newest active agent of this name.
 
@@ -117,6 +122,7 @@ class Agents:
             raise AgentNotFound(f"No agent is named {name!r}")
         return agent
 
+    @remote(Repeat.YES)
     async def find(self, agent_id: str) -> Agent | None:
         """Return an agent, archived ones too: their sessions go on."""
         if known := self._known.get(agent_id):
@@ -127,11 +133,13 @@ class Agents:
             self._remember(agent)
         return agent
 
+    @remote(Repeat.YES)
     async def list(self, query: ListQuery) -> Page[Agent]:
         """Return a page of the active agents."""
         agents, total = await self._database.read(self._store.list_agents, query)
         return Page(data=agents, total=total, offset=query.offset, limit=query.limit)
 
+    @remote(Repeat.YES)
     async def update(self, agent_id: str, patch: AgentPatch) -> Agent:
         """Change an agent; its running sessions follow at their next turn.
 
@@ -149,6 +157,7 @@ class Agents:
             await self._put(agent)
             return agent
 
+    @remote(Repeat.KEYED)
     async def copy(self, agent_id: str, idempotency: Idempotency | None = None) -> Agent:
         """Create an agent that is like another one, under a free name derived from its name.
 
@@ -181,16 +190,23 @@ class Agents:
             f"{original.name} has {MAX_COPIES} copies that bear its name. Rename or delete some."
         )
 
-    async def archive(self, agent_id: str) -> None:
+    @remote(Repeat.KEYED)
+    async def archive(self, agent_id: str, idempotency: Idempotency | None = None) -> None:
         """Take an agent out of lists and use; its sessions stay.
+
+        Args:
+            agent_id: The agent to archive.
+            idempotency: Makes a repeated call answer as the first one did.
 
         Raises:
             AgentNotFound: There is no such active agent.
         """
         async with self._changes:
+            if await self._database.earlier_answer(idempotency):
+                return
             agent = await self.get(agent_id)
-            now = format_time(now_ms())
-            await self._put(agent.model_copy(update={"status": "archived", "updated_at": now}))
+            archived = {"status": "archived", "updated_at": format_time(now_ms())}
+            await self._put(agent.model_copy(update=archived), idempotency)
 
     async def _put(self, agent: Agent, idempotency: Idempotency | None = None) -> None:
         receipt = receipt_of(idempotency, agent.model_dump_json(), agent.id)

@@ -20,10 +20,12 @@ from everruns.domain.budgets import (
     TopUp,
     check,
 )
+from everruns.domain.idempotency import Idempotency
 from everruns.errors import AgentNotFound, BudgetNotFound, Conflict, SessionNotFound
-from everruns.ids import DEFAULT_ORGANIZATION_ID, format_time, new_id, now_ms
+from everruns.ids import DEFAULT_ORGANIZATION_ID, format_time, now_ms
 from everruns.registry.database import Database
 from everruns.registry.revision import Revision
+from everruns.remote import Repeat, remote
 
 
 class Budgets:
@@ -34,8 +36,15 @@ class Budgets:
         self._store = database.store
         self._revision = revision
 
-    async def create(self, wanted: BudgetInput) -> BudgetShown:
+    @remote(Repeat.KEYED)
+    async def create(
+        self, wanted: BudgetInput, idempotency: Idempotency | None = None
+    ) -> BudgetShown:
         """Create a budget, to which all is charged that its subject spends from now on.
+
+        Args:
+            wanted: The budget.
+            idempotency: Gives a repeated call the budget that the first one created.
 
         Raises:
             AgentNotFound: The subject is an agent that does not exist.
@@ -46,7 +55,7 @@ class Budgets:
         budget = Budget.model_validate(
             {
                 **dict(wanted),
-                "id": new_id("budget"),
+                "id": (idempotency or Idempotency.of_call()).new_id("budget"),
                 "organization_id": DEFAULT_ORGANIZATION_ID,
                 "created_at": now,
                 "updated_at": now,
@@ -64,6 +73,7 @@ class Budgets:
         self._put(budget)
         return self._standing(budget)
 
+    @remote(Repeat.YES)
     async def get(self, budget_id: str) -> BudgetShown:
         """Return a budget, a disabled one too.
 
@@ -75,6 +85,7 @@ class Budgets:
     def _get(self, budget_id: str) -> Standing:
         return self._standing(self._find(budget_id))
 
+    @remote(Repeat.YES)
     async def list(
         self, subject_type: str | None, subject_id: str | None, limit: int
     ) -> Sequence[BudgetShown]:
@@ -91,6 +102,7 @@ class Budgets:
     ) -> Sequence[Standing]:
         return self._standings(self._store.list_budgets(subject_type, subject_ids, limit))
 
+    @remote(Repeat.YES)
     async def update(self, budget_id: str, patch: BudgetPatch) -> BudgetShown:
         """Change a budget.
 
@@ -107,6 +119,7 @@ class Budgets:
         self._put(budget)
         return self._standing(budget)
 
+    @remote(Repeat.YES)
     async def disable(self, budget_id: str) -> None:
         """Take a budget out of force and lists; its ledger stays.
 
@@ -115,14 +128,22 @@ class Budgets:
         """
         await self.update(budget_id, BudgetPatch(status="disabled"))
 
-    async def top_up(self, budget_id: str, added: TopUp) -> BudgetShown:
+    @remote(Repeat.KEYED)
+    async def top_up(
+        self, budget_id: str, added: TopUp, idempotency: Idempotency | None = None
+    ) -> BudgetShown:
         """Add to what is left of a budget.
+
+        Args:
+            budget_id: The budget.
+            added: How much.
+            idempotency: Makes a repeated call add nothing again.
 
         Raises:
             BudgetNotFound: There is none with this id.
         """
         entry = LedgerEntry(
-            id=new_id("ledger"),
+            id=(idempotency or Idempotency.of_call()).new_id("ledger"),
             budget_id=budget_id,
             # As many places as are stored.
             amount=-round(added.amount, 12),
@@ -137,6 +158,7 @@ class Budgets:
         self._store.put_ledger_entry(entry)
         return self._standing(budget)
 
+    @remote(Repeat.YES)
     async def ledger(self, budget_id: str, offset: int, limit: int) -> Sequence[LedgerEntry]:
         """Return entries of a budget's ledger, newest first.
 
@@ -148,6 +170,7 @@ class Budgets:
     def _ledger(self, budget_id: str, offset: int, limit: int) -> Sequence[LedgerEntry]:
         return self._store.list_ledger(self._find(budget_id).id, offset, limit)
 
+    @remote(Repeat.YES)
     async def check(self, budget_id: str) -> BudgetCheck:
         """Return what a budget says of the next model call of its subject.
 
@@ -158,6 +181,7 @@ class Budgets:
 
     # Of a session
 
+    @remote(Repeat.YES)
     async def list_of_session(self, session_id: str) -> Sequence[BudgetShown]:
         """Return the budgets in force for a session: its own and those of its agent.
 
@@ -167,6 +191,7 @@ class Budgets:
         standings = await self._database.read(self._of_session, session_id)
         return [standing.shown for standing in standings]
 
+    @remote(Repeat.YES)
     async def check_session(self, session_id: str) -> BudgetCheck:
         """Return what the budgets of a session and its agent say of its next model call.
 
@@ -181,6 +206,7 @@ class Budgets:
             raise SessionNotFound(f"Session {session_id} not found")
         return self._list(None, [session_id, *([session.agent_id] if session.agent_id else [])])
 
+    @remote(Repeat.NO)
     async def resume_session(self, session_id: str) -> int:
         """Take up a session's own budgets that were paused; return how many there were.
 

@@ -83,7 +83,7 @@ class Database:
         Raises:
             IdempotencyKeyReused: The key came with another body before.
         """
-        if idempotency is None:
+        if idempotency is None or idempotency.is_new:
             return None
         receipt = await self.read(self.store.find_receipt, idempotency.key)
         if receipt is None:

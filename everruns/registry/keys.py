@@ -7,6 +7,7 @@ from everruns.domain.keys import MAX_KEYS, ApiKey
 from everruns.errors import Conflict, NotFound
 from everruns.registry.database import Database
 from everruns.registry.revision import Revision
+from everruns.remote import Repeat, remote
 
 LONGEST_WAIT_S = 30.0
 
@@ -34,10 +35,12 @@ class ApiKeys:
         self._changes = asyncio.Lock()
         self._changed = asyncio.Event()
 
+    @remote(Repeat.YES)
     async def list(self) -> list[ApiKey]:
         """Return every key, oldest first."""
         return await self._database.read(self._store.list_api_keys)
 
+    @remote(Repeat.YES)
     async def add(self, key: ApiKey) -> None:
         """Store a key; it counts at once. Adding the same one again does nothing.
 
@@ -58,6 +61,7 @@ class ApiKeys:
             finally:
                 self._advance()
 
+    @remote(Repeat.NO)
     async def revoke(self, key_id: str) -> None:
         """Delete a key: requests that bring it are refused, and its streams end.
 
@@ -74,6 +78,7 @@ class ApiKeys:
                 f"There is no API key {key_id[:64]}. `everruns keys list` shows those there are."
             )
 
+    @remote(Repeat.YES)
     async def read(self, known: int | None, wait_s: float) -> KnownKeys | None:
         """Return the keys if they may have changed, or wait until they do.
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import (
     ModelInput,
     ModelProfile,
@@ -20,6 +21,7 @@ from everruns.providers.catalogue import catalogue_models, profile_of
 from everruns.providers.registry import check_settings
 from everruns.registry.database import Database
 from everruns.registry.revision import Revision
+from everruns.remote import Repeat, remote
 
 
 class Providers:
@@ -31,14 +33,17 @@ class Providers:
         self._revision = revision
         self._changes = asyncio.Lock()
 
+    @remote(Repeat.YES)
     async def accounts(self) -> list[ProviderAccount]:
         """Return every provider with its key; for session hosts alone."""
         return await self._database.read(self._store.list_providers)
 
+    @remote(Repeat.YES)
     async def list(self) -> list[Provider]:
         """Return every provider, newest first."""
         return [account.provider for account in await self.accounts()]
 
+    @remote(Repeat.YES)
     async def get(self, provider_id: str) -> Provider:
         """Return a provider.
 
@@ -47,11 +52,13 @@ class Providers:
         """
         return (await self._account(provider_id)).provider
 
+    @remote(Repeat.YES)
     async def models(self) -> Sequence[OfferedModel]:
         """Return the models of all active providers, each provider's in its own order."""
         providers = [item for item in await self.list() if item.status == "active"]
         return [model for provider in providers for model in provider.models]
 
+    @remote(Repeat.YES)
     async def get_model(self, model_id: str) -> OfferedModel:
         """Return a model by its id or ``<provider name>/<model name>``.
 
@@ -63,12 +70,18 @@ class Providers:
             raise ModelNotFound(f"Model {model_id} not found")
         return model
 
+    @remote(Repeat.YES)
     async def offers(self, model: str) -> bool:
         """Tell whether an active provider offers this model."""
         return find_model(await self.list(), model) is not None
 
-    async def add(self, wanted: ProviderInput) -> Provider:
+    @remote(Repeat.KEYED)
+    async def add(self, wanted: ProviderInput, idempotency: Idempotency | None = None) -> Provider:
         """Add a provider; the first one becomes the default.
+
+        Args:
+            wanted: The provider.
+            idempotency: Makes a repeated call answer as the first one did.
 
         Raises:
             ProviderNameTaken: The name is taken: models are addressed by it.
@@ -77,10 +90,15 @@ class Providers:
         async with self._changes:
             check_settings(wanted.provider_type, wanted.settings)
             others = await self.accounts()
+            identity = (idempotency or Idempotency.of_call()).new_id("provider")
+            if idempotency is not None and idempotency.is_repeated:
+                for other in others:
+                    if other.provider.id == identity:
+                        return other.provider
             _refuse_taken_name(wanted.name, others)
             now = format_time(now_ms())
             provider = Provider(
-                id=new_id("provider"),
+                id=identity,
                 name=wanted.name,
                 provider_type=wanted.provider_type,
                 base_url=wanted.base_url,
@@ -99,6 +117,7 @@ class Providers:
             await self._put(ProviderAccount(provider=provider, api_key=wanted.api_key), others)
             return provider
 
+    @remote(Repeat.YES)
     async def update(self, provider_id: str, patch: ProviderPatch) -> Provider:
         """Change a provider; running sessions follow at their next turn.
 
@@ -133,14 +152,20 @@ class Providers:
             await self._put(ProviderAccount(provider=provider, api_key=api_key), others)
             return provider
 
-    async def delete(self, provider_id: str) -> None:
+    @remote(Repeat.KEYED)
+    async def delete(self, provider_id: str, idempotency: Idempotency | None = None) -> None:
         """Remove a provider and its key.
+
+        Args:
+            provider_id: The provider to remove.
+            idempotency: Makes a repeated call answer as the first one did.
 
         Raises:
             ProviderNotFound: There is none with this id.
         """
         async with self._changes:
-            if not await self._database.write(self._store.delete_provider, provider_id):
+            deleted = await self._database.write(self._store.delete_provider, provider_id)
+            if not deleted and not (idempotency and idempotency.is_repeated):
                 raise ProviderNotFound(f"Provider {provider_id} not found")
             self._revision.advance()
 

@@ -20,6 +20,7 @@ from everruns.registry.receipts import Receipts
 from everruns.registry.revision import Revision
 from everruns.registry.sessions import Sessions
 from everruns.registry.workspaces import Workspaces
+from everruns.remote import Repeat, remote
 from everruns.settings import Settings
 from everruns.storage.base import Store
 
@@ -106,6 +107,7 @@ class Registry:
                     )
                 )
 
+    @remote(Repeat.YES)
     async def configuration(self, agent_id: str | None) -> Configuration:
         """Return what turns of an agent's sessions need; for session hosts alone."""
         revision = self._revision.number
@@ -113,6 +115,7 @@ class Registry:
         has_budget = self._database.store.is_budgeted(agent_id)
         return Configuration(revision, agent, await self.providers.accounts(), has_budget)
 
+    @remote(Repeat.YES)
     async def ready(self) -> None:
         """Return when the store answers and a host can hold sessions.
 
@@ -124,6 +127,7 @@ class Registry:
             raise Unavailable("No session actor is up yet. Try again shortly.", None, 1.0)
         await self._database.read(self._database.store.ping)
 
+    @remote(Repeat.YES)
     async def close(self) -> None:
         """Make everything durable and let go of the store."""
         self._search.close()

@@ -27,10 +27,12 @@ from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_tim
 from everruns.registry.agents import Agents
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.event_log import EventLog
+from everruns.registry.file_repeats import run_operation
 from everruns.registry.file_search import FileSearch
 from everruns.registry.placement import Placement
 from everruns.registry.revision import Revision
-from everruns.registry.workspace_files import READING, WorkspaceFiles, initial_files
+from everruns.registry.workspace_files import READING, initial_files
+from everruns.remote import Repeat, remote
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Verdict
 
 REMEMBERED_NEW = 256
@@ -111,6 +113,7 @@ class Sessions:
 
     # What a client sees
 
+    @remote(Repeat.KEYED)
     async def create(
         self,
         wanted: SessionInput,
@@ -135,16 +138,24 @@ class Sessions:
             UnknownModel: No provider offers the model.
             IdempotencyKeyReused: The key came with another body before.
         """
-        if idempotency is None:
-            return await self._create(wanted, None, workspace_id, end_user)
+        if idempotency is None or idempotency.is_of_call:
+            # Without a client's key: the id tells whether the session is there already.
+            identity = (idempotency or Idempotency.of_call()).new_id("session")
+            if idempotency is not None and idempotency.is_repeated:
+                there = await self._database.read(self._store.find_session, identity)
+                if there is not None:
+                    return there
+            return await self._create(wanted, identity, None, workspace_id, end_user)
         async with self._database.keyed_requests:
             if answer := await self._database.earlier_answer(idempotency):
                 return Session.model_validate_json(answer)
-            return await self._create(wanted, idempotency, workspace_id, end_user)
+            identity = new_id("session")
+            return await self._create(wanted, identity, idempotency, workspace_id, end_user)
 
     async def _create(
         self,
         wanted: SessionInput,
+        identity: str,
         idempotency: Idempotency | None,
         workspace_id: str | None,
         end_user: str | None,
@@ -157,7 +168,7 @@ class Sessions:
         await self._agents.check(wanted.capabilities, wanted.model_id)
         if workspace_id is not None:
             await self._check_shared(workspace_id)
-        identity, now = new_id("session"), format_time(now_ms())
+        now = format_time(now_ms())
         session = Session.model_validate(
             {
                 **dict(wanted),
@@ -198,6 +209,7 @@ class Sessions:
         first = initial_files(session.workspace_id, files, there) if files else []
         self._store.insert_session(session, first, receipt)
 
+    @remote(Repeat.YES)
     async def get(self, session_id: str) -> Session:
         """Return a session.
 
@@ -211,13 +223,19 @@ class Sessions:
             raise SessionNotFound(f"Session {session_id} not found")
         return session
 
+    @remote(Repeat.YES)
     async def list(self, query: ListQuery) -> Page[Session]:
         """Return a page of sessions; those of an agent stay readable when it is archived."""
         sessions, total = await self._database.read(self._store.list_sessions, query)
         return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)
 
-    async def delete(self, session_id: str) -> None:
+    @remote(Repeat.KEYED)
+    async def delete(self, session_id: str, idempotency: Idempotency | None = None) -> None:
         """Delete a session with its events and files.
+
+        Args:
+            session_id: The session to delete.
+            idempotency: Makes a repeated call answer as the first one did.
 
         Raises:
             SessionNotFound: There is none with this id.
@@ -228,9 +246,10 @@ class Sessions:
         # Someone may have placed it anew while it was still stored.
         self._placement.release(session_id)
         self._lost_with.pop(session_id, None)
-        if not deleted:
+        if not deleted and not (idempotency and idempotency.is_repeated):
             raise SessionNotFound(f"Session {session_id} not found")
 
+    @remote(Repeat.YES)
     async def messages(self, session_id: str, offset: int, limit: int) -> Page[Message]:
         """Return a page of a session's messages, oldest first.
 
@@ -241,6 +260,7 @@ class Sessions:
         page = [message_of(event) for event in events[offset : offset + limit]]
         return Page(data=page, total=len(events), offset=offset, limit=limit)
 
+    @remote(Repeat.YES)
     async def events(self, session_id: str, query: EventQuery) -> Sequence[Event]:
         """Return events of a session's log.
 
@@ -254,6 +274,7 @@ class Sessions:
 
     # What session hosts ask
 
+    @remote(Repeat.YES)
     async def append(self, appends: Sequence[Append], host: str) -> Appended:
         """Store events of several sessions, merged with those of other hosts.
 
@@ -289,6 +310,7 @@ class Sessions:
             for (host, append), own in zip(batch, owned, strict=True)
         ]
 
+    @remote(Repeat.YES)
     async def load(self, session_id: str, host: str) -> LoadedSession:
         """Return a session to the host that is to hold it.
 
@@ -374,20 +396,33 @@ class Sessions:
             raise refused
         return started.turn_id
 
+    @remote(Repeat.YES)
     async def release(self, session_id: str, host: str) -> None:
         """Note that a host has let a session go."""
         self._placement.release(session_id, host)
 
-    async def file(self, workspace_id: str, operation: str, *args: Any, **kwargs: Any) -> Any:
+    @remote(Repeat.KEYED)
+    async def file(
+        self,
+        workspace_id: str,
+        operation: str,
+        *args: Any,
+        idempotency: Idempotency | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Run one operation of ``WorkspaceFiles`` on the files that a session's tools see.
+
+        A repeated call answers as the first one did.
 
         Raises:
             ToolError: The operation was refused.
         """
-        run = getattr(WorkspaceFiles(self._store, workspace_id), operation)
         do = self._database.read if operation in READING else self._database.write
-        return await do(run, *args, **kwargs)
+        return await do(
+            run_operation, self._store, workspace_id, operation, args, kwargs, idempotency
+        )
 
+    @remote(Repeat.YES)
     async def grep(
         self, workspace_id: str, pattern: str, path_pattern: str | None
     ) -> Sequence[tuple[str, int, str]]:
@@ -400,6 +435,7 @@ class Sessions:
 
     # Placement
 
+    @remote(Repeat.YES)
     async def place(self, session_id: str) -> str:
         """Return the name of the host that holds the session, choosing one if none does.
 
@@ -434,6 +470,7 @@ class Sessions:
                     # One that is lost has nothing to give; the watch sees to it.
                     log.warning("host not relieved", host=host, code=error.code)
 
+    @remote(Repeat.YES)
     async def holder(self, session_id: str) -> str | None:
         """Return the host that holds the session, if one does."""
         return self._placement.find(session_id)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from everruns.domain.base import Page
+from everruns.domain.idempotency import Idempotency
 from everruns.domain.workspaces import (
     Workspace,
     WorkspaceInput,
@@ -16,12 +17,14 @@ from everruns.domain.workspaces import (
     owner_id,
 )
 from everruns.errors import Conflict, WorkspaceNotFound
-from everruns.ids import format_time, new_id, now_ms
+from everruns.ids import format_time, now_ms
 from everruns.registry.database import Database
+from everruns.registry.file_repeats import run_operation
 from everruns.registry.file_rules import FileRefused
 from everruns.registry.file_search import FileSearch
-from everruns.registry.workspace_files import READING, WorkspaceFiles
-from everruns.storage.base import ListQuery, Store
+from everruns.registry.workspace_files import READING
+from everruns.remote import Repeat, remote
+from everruns.storage.base import ListQuery
 from everruns.tools.base import File
 
 
@@ -33,11 +36,19 @@ class Workspaces:
         self._database = database
         self._store = database.store
 
-    async def create(self, wanted: WorkspaceInput) -> Workspace:
-        """Create a workspace, which sessions can share."""
+    @remote(Repeat.KEYED)
+    async def create(
+        self, wanted: WorkspaceInput, idempotency: Idempotency | None = None
+    ) -> Workspace:
+        """Create a workspace, which sessions can share.
+
+        Args:
+            wanted: The workspace.
+            idempotency: Gives a repeated call the workspace that the first one created.
+        """
         now = format_time(now_ms())
         workspace = Workspace(
-            id=new_id("workspace"),
+            id=(idempotency or Idempotency.of_call()).new_id("workspace"),
             name=wanted.name,
             description=wanted.description,
             created_at=now,
@@ -46,6 +57,7 @@ class Workspaces:
         await self._database.write(self._store.put_workspace, workspace)
         return workspace
 
+    @remote(Repeat.YES)
     async def get(self, workspace_id: str) -> Workspace:
         """Return a workspace, archived ones and those of single sessions too.
 
@@ -62,6 +74,7 @@ class Workspaces:
             raise WorkspaceNotFound(f"Workspace {workspace_id} not found")
         return own_workspace(session)
 
+    @remote(Repeat.YES)
     async def list(self, query: ListQuery) -> Page[Workspace]:
         """Return a page of the workspaces that were created as such.
 
@@ -71,6 +84,7 @@ class Workspaces:
         workspaces, total = await self._database.read(self._store.list_workspaces, query)
         return Page(data=workspaces, total=total, offset=query.offset, limit=query.limit)
 
+    @remote(Repeat.YES)
     async def update(self, workspace_id: str, patch: WorkspacePatch) -> Workspace:
         """Change a workspace.
 
@@ -91,6 +105,7 @@ class Workspaces:
         self._store.put_workspace(workspace)
         return workspace
 
+    @remote(Repeat.YES)
     async def archive(self, workspace_id: str) -> None:
         """Take a workspace out of lists and use; its files stay as they are.
 
@@ -102,10 +117,16 @@ class Workspaces:
 
     # Files
 
+    @remote(Repeat.KEYED)
     async def file(
-        self, workspace_id: str, operation: str, *args: Any, **kwargs: Any
+        self,
+        workspace_id: str,
+        operation: str,
+        *args: Any,
+        idempotency: Idempotency | None = None,
+        **kwargs: Any,
     ) -> tuple[Workspace, Any]:
-        """Run one operation of ``WorkspaceFiles``.
+        """Run one operation of ``WorkspaceFiles``; a repeated call answers as the first one did.
 
         Returns:
             The workspace, and what the operation returned.
@@ -122,10 +143,16 @@ class Workspaces:
             workspace = self._get(workspace_id)
             if workspace.status == "archived" and not is_read:
                 raise Conflict(f"Workspace {workspace_id} is archived: its files can only be read")
-            return workspace, _do(self._store, workspace_id, operation, args, kwargs)
+            try:
+                return workspace, run_operation(
+                    self._store, workspace_id, operation, args, kwargs, idempotency
+                )
+            except FileRefused as refused:
+                raise refused.cause(str(refused)) from None
 
         return await (self._database.read if is_read else self._database.write)(run)
 
+    @remote(Repeat.YES)
     async def grep(
         self, workspace_id: str, pattern: str, path_pattern: str | None
     ) -> Sequence[tuple[str, int, str]]:
@@ -141,33 +168,47 @@ class Workspaces:
         except FileRefused as refused:
             raise refused.cause(str(refused)) from None
 
+    @remote(Repeat.KEYED)
     async def create_file(
-        self, workspace_id: str, path: str, content: bytes | None, encoding: str, is_readonly: bool
+        self,
+        workspace_id: str,
+        path: str,
+        content: bytes | None,
+        encoding: str,
+        is_readonly: bool,
+        idempotency: Idempotency | None = None,
     ) -> tuple[Workspace, File]:
         """Create a file, or without content a directory; see ``file``."""
         if content is None:
-            return await self.file(workspace_id, "create_directory", path)
+            return await self.file(workspace_id, "create_directory", path, idempotency=idempotency)
         return await self.file(
-            workspace_id, "create", path, content, encoding, is_readonly=is_readonly
+            workspace_id,
+            "create",
+            path,
+            content,
+            encoding,
+            is_readonly=is_readonly,
+            idempotency=idempotency,
         )
 
+    @remote(Repeat.KEYED)
     async def move_file(
-        self, workspace_id: str, source: str, target: str
+        self,
+        workspace_id: str,
+        source: str,
+        target: str,
+        idempotency: Idempotency | None = None,
     ) -> tuple[Workspace, File]:
         """Move a file or directory; see ``file``."""
-        return await self.file(workspace_id, "move", source, target)
+        return await self.file(workspace_id, "move", source, target, idempotency=idempotency)
 
+    @remote(Repeat.KEYED)
     async def copy_file(
-        self, workspace_id: str, source: str, target: str
+        self,
+        workspace_id: str,
+        source: str,
+        target: str,
+        idempotency: Idempotency | None = None,
     ) -> tuple[Workspace, File]:
         """Copy a file; see ``file``."""
-        return await self.file(workspace_id, "copy", source, target)
-
-
-def _do(
-    store: Store, workspace_id: str, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    try:
-        return getattr(WorkspaceFiles(store, workspace_id), operation)(*args, **kwargs)
-    except FileRefused as refused:
-        raise refused.cause(str(refused)) from None
+        return await self.file(workspace_id, "copy", source, target, idempotency=idempotency)

@@ -23,6 +23,7 @@ from everruns.errors import (
 from everruns.ids import now_ms
 from everruns.registry.event_log import EventLog
 from everruns.registry.registry import Registry
+from everruns.remote import Repeat, remote
 from everruns.runtime.cursor import Reading, Want
 from everruns.runtime.environment import Environment, LocalModel
 from everruns.runtime.outcomes import received
@@ -79,6 +80,7 @@ class SessionHost:
 
     # What the edge asks
 
+    @remote(Repeat.KEYED)
     async def send(self, session_id: str, sent: SendMessage, idempotency: Idempotency) -> Message:
         """Store a user message and see that a turn reads it: a new one, or the one that runs.
 
@@ -113,10 +115,17 @@ class SessionHost:
         self._run(session)
         return session.state.idempotency[idempotency.key][1]
 
-    async def take(self, session_id: str, given: Given) -> Taken:
+    @remote(Repeat.YES)
+    async def take(self, session_id: str, given: Given, *, is_repeated: bool = False) -> Taken:
         """Store what the turn waits for; with the last of it the turn goes on.
 
+        Args:
+            session_id: The session.
+            given: What it waits for. What is stored already is passed over.
+            is_repeated: Whether a host that was lost may have stored it.
+
         Raises:
+            Conflict: Something else is stored in its place.
             NotWaiting: The session does not wait for such.
             InvalidRequest: It does not fit what was asked.
             PlacedElsewhere: The session is not on this host.
@@ -127,7 +136,7 @@ class SessionHost:
 
         def build(state: SessionState, now: int) -> list[NewEvent]:
             nonlocal outcome
-            events, outcome = taken(state, given, now)
+            events, outcome = taken(state, given, now, is_repeated=is_repeated)
             return events
 
         await session.append(build)
@@ -135,8 +144,22 @@ class SessionHost:
         assert outcome is not None  # noqa: S101
         return outcome
 
-    async def cancel(self, session_id: str, reason: str | None = None) -> bool:
-        """End the session's turn now; return whether this call ended one.
+    @remote(Repeat.YES)
+    async def cancel(
+        self,
+        session_id: str,
+        turn_id: str,
+        reason: str | None = None,
+        *,
+        is_repeated: bool = False,
+    ) -> bool:
+        """End a turn of the session now; return whether this call ended it.
+
+        Args:
+            session_id: The session.
+            turn_id: The turn. One that has ended stays as it is.
+            reason: Why, for the log.
+            is_repeated: Whether a host that was lost may have ended it.
 
         Raises:
             PlacedElsewhere: The session is not on this host.
@@ -144,8 +167,8 @@ class SessionHost:
         """
         session = await self._session(session_id)
         turn = session.state.turn
-        if turn is None:
-            return False
+        if turn is None or turn.id != turn_id:
+            return is_repeated and session.state.cancelled_turn == turn_id
         session.stopped_turn = turn.id
         await _stop(session)
         data = {"reason": reason or "cancelled"}
@@ -153,10 +176,12 @@ class SessionHost:
         self._run(session)
         return ended
 
+    @remote(Repeat.YES)
     async def activate(self, session_id: str) -> None:
         """Hold a session and go on with its turn if one is open."""
         await self._session(session_id)
 
+    @remote(Repeat.YES)
     async def delete(self, session_id: str) -> None:
         """Delete a session: end its turn and streams, and free all it held.
 
@@ -174,10 +199,12 @@ class SessionHost:
             session.close()
             await self._let_go(session)
 
+    @remote(Repeat.YES)
     async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
         """Return what is new for each wish, or wait until something is; see ``Reads.read``."""
         return await self._reads.read(reader, wants, wait_s)
 
+    @remote(Repeat.YES)
     async def nudge(self, reader: str) -> None:
         """Make a reader's call under way return, so that it can ask for more sessions."""
         self._reads.nudge(reader)
@@ -292,6 +319,7 @@ class SessionHost:
             if is_loaded(held)
         }
 
+    @remote(Repeat.YES)
     async def report(self, wait_s: float) -> Mapping[str, int]:
         """Say, after a while, which sessions this host holds; see ``HostWatch``.
 
@@ -304,6 +332,7 @@ class SessionHost:
             for session_id, held in self._sessions.items()
         }
 
+    @remote(Repeat.YES)
     async def leave(self, session_ids: Sequence[str]) -> None:
         """Let go of sessions that are placed elsewhere, whatever they are doing."""
         loaded = self._loaded
@@ -322,6 +351,7 @@ class SessionHost:
             except EverrunsError as error:
                 log.warning("sessions not released", host=self.name, code=error.code)
 
+    @remote(Repeat.YES)
     async def hibernate(self, quiet_s: float) -> int:
         """Let go of sessions without a turn or reader for so many seconds; return how many."""
         quiet_since = asyncio.get_running_loop().time() - quiet_s
@@ -335,6 +365,7 @@ class SessionHost:
         await asyncio.gather(*map(self._let_go, quiet))
         return len(quiet)
 
+    @remote(Repeat.YES)
     async def close(self) -> None:
         """Stop every turn where it stands, for good, and let go of connections.
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import structlog
 
+from everruns.domain.events import EventType
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
 from everruns.errors import (
@@ -21,12 +22,12 @@ from everruns.errors import (
     SessionUnreadable,
     Unavailable,
 )
-from everruns.ids import new_id
 from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.host import SessionHost
 from everruns.runtime.streams import Batch, FindHost, Streams
 from everruns.runtime.waiting import Given, Taken, not_waiting
+from everruns.storage.base import EventQuery
 
 PATIENCE_S = 30.0
 RETRY_S = 0.05
@@ -68,22 +69,28 @@ class Runtime:
                 ``Idempotency-Key``.
         """
         # With a key of our own a send can be repeated when its host was lost in the middle of it.
-        keyed = idempotency or Idempotency(new_id("request"), "")
-        return await self._ask(session_id, lambda host: host.send(session_id, sent, keyed))
+        keyed = idempotency or Idempotency.of_call()
+        return await self._ask(session_id, lambda host, _: host.send(session_id, sent, keyed))
 
     async def take(self, session_id: str, given: Given) -> Taken:
         """Store what the session's turn waits for: results, answers to questions, or approvals.
 
+        What is stored already is taken again and changes nothing.
+
         Raises:
+            Conflict: Something else is stored in its place.
             NotWaiting: The session does not wait for such.
             InvalidRequest: It does not fit what was asked.
             SessionNotFound: There is no such session.
             Unavailable: The session's host did not answer in time.
         """
         session = await self.registry.sessions.get(session_id)
-        if session.status != "waitingfortoolresults":
+        if session.status == "started":
             raise not_waiting(session_id, given)
-        return await self._ask(session_id, lambda host: host.take(session_id, given))
+        return await self._ask(
+            session_id,
+            lambda host, is_repeated: host.take(session_id, given, is_repeated=is_repeated),
+        )
 
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:
         """End the session's turn now; return whether there was one to end.
@@ -95,7 +102,16 @@ class Runtime:
         session = await self.registry.sessions.get(session_id)
         if session.status in {"started", "idle"}:
             return False
-        return await self._ask(session_id, lambda host: host.cancel(session_id, reason))
+        # The turn is named, so that a repeat ends no later one.
+        begun = EventQuery(types=(EventType.SESSION_STARTED,), newest_first=True, limit=1)
+        (last,) = await self.registry.sessions.events(session_id, begun)
+        turn_id = last.data["turn_id"]
+        return await self._ask(
+            session_id,
+            lambda host, is_repeated: host.cancel(
+                session_id, turn_id, reason, is_repeated=is_repeated
+            ),
+        )
 
     async def delete_session(self, session_id: str) -> None:
         """Delete a session: end its turn and its streams, free all it held.
@@ -117,7 +133,7 @@ class Runtime:
 
     async def _delete_held(self, session_id: str) -> None:
         try:
-            await self._ask(session_id, lambda host: host.delete(session_id))
+            await self._ask(session_id, lambda host, _: host.delete(session_id))
         except SessionUnreadable:
             # No host can hold it, so there is nothing to end.
             await self.registry.sessions.delete(session_id)
@@ -144,13 +160,17 @@ class Runtime:
         await self.registry.ready()
 
     async def _ask(
-        self, session_id: str, ask: Callable[[SessionHost], Awaitable[Answer]]
+        self, session_id: str, ask: Callable[[SessionHost, bool], Awaitable[Answer]]
     ) -> Answer:
+        """Ask the session's host, and again when it was lost; ``ask`` learns which it is."""
+        is_repeated = False
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
             try:
-                return await ask(await self._find_host(await self._place(session_id)))
-            except (PlacedElsewhere, HostLost, SequenceConflict):
+                host = await self._find_host(await self._place(session_id))
+                return await ask(host, is_repeated)
+            except (PlacedElsewhere, HostLost, SequenceConflict) as error:
+                is_repeated = is_repeated or isinstance(error, HostLost)
                 self._forget(session_id)
                 if asyncio.get_running_loop().time() > deadline:
                     raise Unavailable(

@@ -11,7 +11,7 @@ and runs here once it is allowed.
 Source: docs/contract.md, "Client-side tools", "Questions" and "Approvals".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from everruns.domain.approvals import ToolApprovals
@@ -22,9 +22,9 @@ from everruns.domain.state import Asked, OpenTurn, SessionState, turn_context
 from everruns.domain.tools import ToolCall, ToolResult, ToolResults
 from everruns.errors import InvalidRequest, NotWaiting
 from everruns.runtime.outcomes import returned
+from everruns.runtime.stored_input import Given, stored_before
 from everruns.tools.toolbox import Toolbox
 
-Given = ToolResults | QuestionAnswers | ToolApprovals
 _NAMES: Mapping[type[Given], str] = {
     ToolResults: "tool results",
     QuestionAnswers: "answers to questions",
@@ -69,28 +69,43 @@ class Taken:
     status: SessionStatus
 
 
-def taken(state: SessionState, given: Given, now: int) -> tuple[list[NewEvent], Taken]:
+def taken(
+    state: SessionState, given: Given, now: int, *, is_repeated: bool = False
+) -> tuple[list[NewEvent], Taken]:
     """Return what something from outside leaves that a turn waits for.
 
+    What is stored already leaves nothing: whoever gives it again may not know that it arrived.
+
+    Args:
+        state: Of the session.
+        given: What came from outside.
+        now: The time in ms.
+        is_repeated: Whether it may be stored already, by a host that was lost.
+
     Raises:
+        Conflict: Something else is stored in its place.
         NotWaiting: The session does not wait for such.
         InvalidRequest: It does not fit what was asked.
     """
-    turn = state.turn
-    if turn is None or turn.waits_until_ms is None:
-        raise not_waiting(state.session_id, given)
+    turn, before = state.turn, stored_before(state, given)
+    if turn is None or turn.waits_until_ms is None or before.is_all_of(given, again=is_repeated):
+        if not before.is_all_of(given, again=True):
+            raise not_waiting(state.session_id, given)
+        return [], Taken(len(before.same), state.status)
     match given:
         case ToolResults():
+            before.refuse_others()
             events = _submitted(state, turn, given.tool_results, now)
         case QuestionAnswers():
             events = _replied(state, turn, given, now)
         case ToolApprovals():
-            events = _decided(state, turn, given, now)
+            before.refuse_others()
+            events = _decided(state, turn, given, before.same, now)
     touched = {event.data["tool_call_id"] for event in events}
     answered = {event.data["tool_call_id"] for event in events if "success" in event.data}
     left = turn.pending.keys() - answered
     waits = bool(left) and left <= _waiting(turn).keys() - touched
-    return events, Taken(len(touched), "waitingfortoolresults" if waits else "active")
+    return events, Taken(len(touched | before.same), "waitingfortoolresults" if waits else "active")
 
 
 def not_waiting(session_id: str, given: Given) -> NotWaiting:
@@ -110,10 +125,14 @@ def expired(turn: OpenTurn, now: int, toolbox: Toolbox) -> list[NewEvent]:
 
 
 def _decided(
-    state: SessionState, turn: OpenTurn, approvals: ToolApprovals, now: int
+    state: SessionState,
+    turn: OpenTurn,
+    approvals: ToolApprovals,
+    before: Collection[str],
+    now: int,
 ) -> list[NewEvent]:
     # One for always decides the tool's other calls that are held, unless they have their own.
-    decisions = approvals.decisions
+    decisions = [one for one in approvals.decisions if one.tool_call_id not in before]
     if not turn.held:
         raise not_waiting(state.session_id, approvals)
     given = {decision.tool_call_id: decision for decision in decisions}
@@ -139,7 +158,6 @@ def _decided(
 def _submitted(
     state: SessionState, turn: OpenTurn, results: Sequence[ToolResult], now: int
 ) -> list[NewEvent]:
-    # Results of calls that are answered already are passed over.
     given = {result.tool_call_id: result for result in results}
     if len(given) < len(results):
         raise InvalidRequest("tool_results: each tool_call_id may come once")

@@ -10,8 +10,10 @@ import pytest
 
 from actors.calls import Remote
 from actors.direct import Address
-from actors.remote import ActorLine, Callee
+from actors.remote import Callee, line_to
+from everruns.domain.idempotency import Idempotency
 from everruns.errors import EverrunsError, HostLost, SessionNotFound
+from everruns.remote import Repeat, remote
 from everruns.tools.base import ToolError
 from tests.waiting import POLL_S
 
@@ -19,6 +21,7 @@ ray = pytest.importorskip("ray")
 
 
 class Room:
+    @remote(Repeat.NO)
     async def fail(self, kind: str) -> None:
         raise {
             "bug": ZeroDivisionError("a mistake"),
@@ -27,13 +30,23 @@ class Room:
             "tool": ToolError("I refuse."),
         }[kind]
 
+    @remote(Repeat.YES)
     async def say(self, word: str, *, loud: bool = False) -> str:
         return word.upper() if loud else word
 
-    async def create(self, wanted: str, key: str | None = None) -> str | None:
-        if wanted == "the end":
+    @remote(Repeat.NO)
+    async def die(self) -> None:
+        os._exit(1)
+
+    @remote(Repeat.KEYED)
+    async def die_at_the_first_try(self, idempotency: Idempotency | None = None) -> str:
+        assert idempotency is not None
+        if not idempotency.is_repeated:
             os._exit(1)
-        return key
+        return idempotency.key
+
+    async def keep_to_yourself(self) -> None:
+        """Not declared, so not to be called."""
 
 
 class House(Callee):
@@ -69,26 +82,27 @@ def house(name: str, kind: type[House]) -> Any:
     return start(name, kind)
 
 
-def remote(name: str, patience_s: float = 0) -> Any:
-    return Remote(ActorLine(lambda: ray.get_actor(name)), "room", patience_s)
+def stub(name: str, patience_s: float = 0) -> Any:
+    line = line_to(lambda: ray.get_actor(name), patience_s)
+    return Remote(line, "room", Room, patience_s)
 
 
 async def test_a_call_is_one_of_the_object_itself(house, name: str):
-    assert await remote(name).say("hi", loud=True) == "HI"
+    assert await stub(name).say("hi", loud=True) == "HI"
 
 
 async def test_errors_come_back_as_they_were_raised(house, name: str):
     with pytest.raises(SessionNotFound) as missing:
-        await remote(name).fail("product")
+        await stub(name).fail("product")
     assert type(missing.value) is SessionNotFound
     assert (missing.value.code, missing.value.retry_after_s) == ("SESSION_NOT_FOUND", 2.5)
     with pytest.raises(ToolError, match="I refuse"):
-        await remote(name).fail("tool")
+        await stub(name).fail("tool")
 
 
 async def test_mistakes_are_told_by_the_log_alone(house, name: str):
     with pytest.raises(EverrunsError, match=r"log tells more under call_[0-9a-f]{32}") as mistake:
-        await remote(name).fail("bug")
+        await stub(name).fail("bug")
     assert mistake.value.code == "INTERNAL_ERROR"
 
 
@@ -100,28 +114,40 @@ async def test_what_cannot_be_understood_is_answered(house, name: str):
 
 async def test_a_call_that_is_broken_off_in_the_actor_is_not_waited_for(house, name: str):
     with pytest.raises(HostLost, match="stopping"):
-        await remote(name).fail("broken off")
+        await stub(name).fail("broken off")
 
 
-async def test_what_does_no_harm_is_repeated_while_the_actor_restarts(house, name: str):
-    patient = remote(name, patience_s=30)
+async def test_what_is_repeatable_is_repeated_while_the_actor_restarts(house, name: str):
+    patient = stub(name, patience_s=30)
     assert await patient.say("before") == "before"
     ray.kill(house, no_restart=False)
     assert await patient.say("after") == "after"
-    ray.kill(house, no_restart=False)
-    assert await patient.create("with a", "key") == "key"
 
 
-async def test_what_creates_without_a_key_is_not_repeated(house, name: str):
-    patient = remote(name, patience_s=30)
+async def test_a_call_under_a_key_is_repeated_under_it(house, name: str):
+    key = Idempotency("key of a client", "request")
+    assert await stub(name, patience_s=30).die_at_the_first_try(key) == key.key
+    assert await stub(name, patience_s=30).die_at_the_first_try()
+
+
+async def test_what_may_not_be_repeated_is_not(house, name: str):
+    patient = stub(name, patience_s=30)
     await patient.say("up")
     with pytest.raises(HostLost):
-        await patient.create("the end")
+        await patient.die()
     assert await patient.say("up again") == "up again"
 
 
+async def test_what_is_not_declared_cannot_be_called(house, name: str):
+    with pytest.raises(AttributeError, match="keep_to_yourself cannot be called"):
+        await stub(name).keep_to_yourself()
+    request: Any = house.call.remote(pickle.dumps(("room", "keep_to_yourself", (), {})))
+    _, error = pickle.loads(await request)
+    assert error.code == "INTERNAL_ERROR"
+
+
 async def test_another_actor_that_takes_the_name_is_found(house, name: str, kind):
-    old = remote(name, patience_s=30)
+    old = stub(name, patience_s=30)
     await old.say("up")
     ray.kill(house, no_restart=True)
     async with asyncio.timeout(30):

@@ -93,8 +93,12 @@ async def test_what_destroys_is_held_until_it_is_allowed(kit: Kit):
         await talk.ended()
         assert kit.done == ["new", "old"]
         assert await results(talk) == {"a": "destroyed", "b": "written"}
+        before = await talk.log()
+        again = await decide(talk, a="allow")
+        assert (again.accepted, again.status) == (1, "idle")
+        assert await talk.log() == before
         with pytest.raises(NotWaiting, match="not waiting for approvals"):
-            await decide(talk, a="allow")
+            await decide(talk, a="reject")
 
 
 async def test_what_is_rejected_does_not_run(kit: Kit):

@@ -47,8 +47,12 @@ async def test_the_user_is_asked_and_the_model_reads_the_answer():
         await talk.ended()
         (result,) = await talk.data_of("tool.result")
         assert result["result"]["answers"] == [{"id": "format", "selected": ["HTML"]}]
+        before = await talk.log()
+        again = await runtime.take(talk.id, given)
+        assert (again.accepted, again.status) == (1, "idle")
+        assert await talk.log() == before
         with pytest.raises(NotWaiting):
-            await runtime.take(talk.id, given)
+            await runtime.take(talk.id, answers(status="declined"))
 
 
 async def test_several_sets_are_answered_by_their_calls():

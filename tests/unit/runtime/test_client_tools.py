@@ -6,7 +6,7 @@ import pytest
 
 from everruns.domain.tools import ClientToolResult as ToolResult
 from everruns.domain.tools import ToolResults
-from everruns.errors import InvalidRequest, NotWaiting
+from everruns.errors import Conflict, InvalidRequest, NotWaiting
 from everruns.runtime.local import LocalRuntime
 from everruns.runtime.waiting import Taken
 from everruns.storage.memory import MemoryStore
@@ -91,8 +91,8 @@ async def test_partial_results_add_up():
         await waits(talk)
         first = await submit(talk, result("call_ring_bell"))
         assert (first.accepted, first.status) == (1, "waitingfortoolresults")
-        again = await submit(talk, result("call_ring_bell", "other"))
-        assert again.accepted == 0
+        with pytest.raises(Conflict, match="call_ring_bell"):
+            await submit(talk, result("call_ring_bell", "other"), result("call_open_door"))
         await submit(talk, ToolResult(tool_call_id="call_open_door", error="It is stuck."))
         await talk.ended()
         stuck = (await talk.data_of("tool.result"))[-1]
@@ -124,7 +124,26 @@ async def test_results_that_nobody_waits_for_are_refused():
         await submit(talk, result("call_open_door"))
         await talk.ended()
         with pytest.raises(NotWaiting):
-            await submit(talk, result("call_open_door"))
+            await submit(talk, result("call_open_door", "other"))
+
+
+async def test_a_result_given_twice_is_accepted_and_changes_nothing():
+    driver = ScriptedDriver(calls(call("open_door"), call("ring_bell")), says("Done."))
+    async with local_runtime(driver, here) as runtime:
+        talk = await begin(runtime)
+        await waits(talk)
+        await submit(talk, result("call_ring_bell"))
+        before = await talk.log()
+        again = await submit(talk, result("call_ring_bell"))
+        assert (again.accepted, again.status) == (1, "waitingfortoolresults")
+        assert await talk.log() == before
+        both = [result("call_ring_bell"), result("call_open_door")]
+        assert (await submit(talk, *both)).accepted == 2
+        await talk.ended()
+        before = await talk.log()
+        late = await submit(talk, *both)
+        assert (late.accepted, late.status) == (2, "idle")
+        assert await talk.log() == before
 
 
 async def test_a_message_goes_before_calls_that_are_open():
