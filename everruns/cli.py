@@ -1,21 +1,36 @@
 """The command line: ``everruns serve`` and what goes with it."""
 
+import asyncio
 import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
-from everruns.api.keys import KeyRing
-from everruns.errors import EverrunsError, InvalidRequest
+from everruns.domain.keys import new_api_key
+from everruns.errors import Conflict, EverrunsError, HostLost, InvalidRequest
 from everruns.log import configure_log
+from everruns.registry.database import Database
+from everruns.registry.keys import ApiKeys
 from everruns.settings import Settings, load_settings
+from everruns.storage.lock import lock_data_directory
 
 if TYPE_CHECKING:
     from actors.server import Addresses
+
+# How long a server that is starting is waited for.
+SERVER_TIMEOUT_S = 15.0
+SERVER_POLL_S = 0.2
+ID_WIDTH = len("key_") + 32
+
+Answer = TypeVar("Answer")
 
 cli = typer.Typer(
     name="everruns",
@@ -140,7 +155,8 @@ def create_key(
     data_dir: DataDirOption = None,
 ) -> None:
     """Make a key and show it, this once."""
-    _, secret = _key_ring(data_dir).create(name)
+    key, secret = new_api_key(name)
+    _with_keys(data_dir, lambda keys: keys.add(key))
     err.print("Keep this key; it is not shown again:")
     out.print(secret, highlight=False)
 
@@ -148,9 +164,10 @@ def create_key(
 @keys.command("list")
 def list_keys(data_dir: DataDirOption = None) -> None:
     """List the keys by name; the keys themselves are not kept."""
-    table = Table("Id", "Name", "Ends in", "Created")
-    for key in _key_ring(data_dir).list_keys():
-        table.add_row(key.id, key.name, key.last_four, key.created_at)
+    # The whole id, on a narrow terminal too: `keys revoke` wants it.
+    table = Table(Column("Id", no_wrap=True, min_width=ID_WIDTH), "Name", "Ends in", "Created")
+    for key in _with_keys(data_dir, lambda keys: keys.list()):
+        table.add_row(key.id, escape(key.name), escape(key.last_four), key.created_at)
     out.print(table)
 
 
@@ -159,13 +176,49 @@ def revoke_key(
     key_id: Annotated[str, typer.Argument(help="Its id, from `everruns keys list`.")],
     data_dir: DataDirOption = None,
 ) -> None:
-    """Make a key worthless at once."""
-    _key_ring(data_dir).revoke(key_id)
-    err.print(f"Revoked {key_id}")
+    """Make a key worthless at once, and end the streams that it opened."""
+    _with_keys(data_dir, lambda keys: keys.revoke(key_id))
+    err.print(f"Revoked {key_id}", markup=False)
 
 
-def _key_ring(data_dir: Path | None) -> KeyRing:
-    return KeyRing(load_settings(data_dir=data_dir).data_dir)
+def _with_keys(data_dir: Path | None, use: Callable[[ApiKeys], Awaitable[Answer]]) -> Answer:
+    settings = load_settings(data_dir=data_dir)
+
+    async def call() -> Answer:
+        async with AsyncExitStack() as stack:
+            return await use(await _reach_keys(settings, stack))
+
+    return asyncio.run(call())
+
+
+async def _reach_keys(settings: Settings, stack: AsyncExitStack) -> ApiKeys:
+    """Return the keys of a data directory: the running server's, or without one the store's.
+
+    Raises:
+        Conflict: The directory is in use by something that does not answer.
+        StoreUnavailable: It cannot be used.
+    """
+    # Ray is not imported: that would take a second.
+    from actors.remote_registry import registry_of  # noqa: PLC0415
+
+    deadline = time.monotonic() + SERVER_TIMEOUT_S
+    while True:
+        try:
+            return (await stack.enter_async_context(registry_of(settings.data_dir))).keys
+        except HostLost as lost:
+            try:
+                stack.enter_context(lock_data_directory(settings.data_dir))
+                break
+            except Conflict as held:
+                # The server may be starting.
+                if time.monotonic() >= deadline:
+                    raise Conflict(f"{lost.message} {held.message}") from None
+        await asyncio.sleep(SERVER_POLL_S)
+    from everruns.storage.data_directory import open_store  # noqa: PLC0415
+
+    database = Database(open_store(settings.data_dir, settings.encryption_key))
+    stack.push_async_callback(database.close)
+    return ApiKeys(database)
 
 
 @cli.command("version")
@@ -180,7 +233,8 @@ def main() -> None:
     try:
         cli()
     except EverrunsError as error:
-        err.print(f"[bold red]everruns:[/] {error.message}", highlight=False)
+        message = escape(error.message)
+        err.print(f"[bold red]everruns:[/] {message}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -7,23 +7,25 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from everruns.errors import StoreUnavailable
+from everruns.errors import Conflict, StoreUnavailable
 
 LOCK_FILE = "server.lock"
 
 
 @contextmanager
-def lock_data_directory(data_dir: Path, address: str) -> Generator[None]:
+def lock_data_directory(data_dir: Path, address: str | None = None) -> Generator[None]:
     """Hold a data directory, which is created if it is not there.
 
     The lock goes with the process, however it ends.
 
     Args:
         data_dir: The directory.
-        address: Where this server will answer, for the one that comes second.
+        address: Where this server will answer, for the one that comes second; ``None`` for a
+            command that is no server.
 
     Raises:
-        StoreUnavailable: Another server holds it, or it cannot be written.
+        Conflict: Another process holds it.
+        StoreUnavailable: It cannot be written.
     """
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,7 +39,7 @@ def lock_data_directory(data_dir: Path, address: str) -> Generator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StoreUnavailable(_who_holds(file.read(), data_dir)) from None
+            raise Conflict(_who_holds(file.read(), data_dir)) from None
         file.truncate(0)
         json.dump({"pid": os.getpid(), "address": address}, file)
         file.flush()
@@ -47,10 +49,11 @@ def lock_data_directory(data_dir: Path, address: str) -> Generator[None]:
 def _who_holds(text: str, data_dir: Path) -> str:
     try:
         holder = json.loads(text)
-        who = f"the server at {holder['address']} (process {holder['pid']})"
+        name = f"the server at {holder['address']}" if holder["address"] else "a command"
+        who = f"{name} (process {holder['pid']})"
     except (ValueError, KeyError, TypeError):
         who = "another server"
     return (
-        f"The data directory {data_dir} is in use by {who}. Stop that server, or choose another "
-        "directory with --data-dir."
+        f"The data directory {data_dir} is in use by {who}. Stop it, or choose another directory "
+        "with --data-dir."
     )

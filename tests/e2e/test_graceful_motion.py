@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import time
 from collections import Counter
@@ -15,10 +16,12 @@ import pytest
 
 from actors.ports import free_port
 from bench.server import Server, running_server
+from tests.e2e.command_line import everruns
 from tests.e2e.conversation import post, start_session
 from tests.waiting import eventually
 
 STOP_WITHIN_S = 10
+REVOKED_WITHIN_S = 10
 REDEPLOY_WITHIN_S = 120
 RECONNECT_S = 0.1
 DRAINING_S = 2
@@ -33,8 +36,9 @@ def dashboard_port() -> int:
 
 @pytest.fixture(scope="module")
 def server(dashboard_port: int) -> Iterator[Server]:
-    """A server with two replicas, which these tests change and stop."""
+    """A server with two replicas and API keys, which these tests change and stop."""
     with running_server(
+        EVERRUNS_AUTH="api_keys",
         EVERRUNS_REPLICAS="2",
         EVERRUNS_WARM_SESSION_ACTORS="1",
         EVERRUNS_DASHBOARD_PORT=str(dashboard_port),
@@ -43,10 +47,35 @@ def server(dashboard_port: int) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def key(server: Server) -> dict[str, str]:
+    """The header that brings an API key."""
+    return create_key(server, "tests")
+
+
 @pytest.fixture
-async def caller(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.address, timeout=30) as caller:
+async def caller(server: Server, key: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=server.address, headers=key, timeout=30) as caller:
         yield caller
+
+
+@pytest.fixture
+def client(server: Server, key: dict[str, str]) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.address, headers=key, timeout=30) as client:
+        yield client
+
+
+def create_key(server: Server, name: str) -> dict[str, str]:
+    made = everruns("keys", "create", name, EVERRUNS_DATA_DIR=server.data_dir)
+    assert made.returncode == 0, made.stderr
+    return {"Authorization": f"Bearer {made.stdout.strip()}"}
+
+
+def revoke_key(server: Server, name: str) -> None:
+    listed = everruns("keys", "list", EVERRUNS_DATA_DIR=server.data_dir)
+    (key_id,) = re.findall(rf"(key_[0-9a-f]{{32}}) .* {name} ", listed.stdout)
+    revoked = everruns("keys", "revoke", key_id, EVERRUNS_DATA_DIR=server.data_dir)
+    assert revoked.returncode == 0, revoked.stderr
 
 
 def replicas(server: Server) -> list[psutil.Process]:
@@ -69,7 +98,7 @@ def _title(process: psutil.Process) -> list[str]:
 def deploy(server: Server, dashboard_port: int, **settings: Any) -> None:
     """Deploy the application again with other settings, as ``serve deploy`` does."""
     token = (Path(server.data_dir) / "ray_token").read_text()
-    arguments = {"data_dir": server.data_dir, **settings}
+    arguments = {"data_dir": server.data_dir, "auth": "api_keys", **settings}
     application = {"name": "everruns", "import_path": "serve_app:app", "args": arguments}
     answer = httpx.put(
         f"http://127.0.0.1:{dashboard_port}/api/serve/applications/",
@@ -114,6 +143,42 @@ class Follower:
         except httpx.HTTPError as error:
             event = repr(error)
         self.endings[event] += 1
+
+
+async def test_a_key_counts_in_every_replica_until_it_is_revoked(
+    server: Server, client: httpx.Client, caller: httpx.AsyncClient
+) -> None:
+    session_id = start_session(client, default_model_id="simulated/simulated-1")
+    headers = create_key(server, "laptop")
+
+    async def status() -> int:
+        """Ask over a new connection, which HAProxy gives to the other replica."""
+        async with httpx.AsyncClient(base_url=server.address, timeout=30) as caller:
+            return (await caller.get("/v1/agents", headers=headers)).status_code
+
+    async def read_to_the_end() -> str:
+        url = f"/v1/sessions/{session_id}/events"
+        async with (
+            httpx.AsyncClient(base_url=server.address, timeout=30) as caller,
+            caller.stream("GET", url, headers=headers) as stream,
+        ):
+            connected.release()
+            return (await stream.aread()).decode()
+
+    assert {await status() for _ in range(8)} == {200}
+    connected = asyncio.Semaphore(0)
+    reading = [asyncio.create_task(read_to_the_end()) for _ in range(8)]
+    for _ in reading:
+        await connected.acquire()
+
+    await asyncio.to_thread(revoke_key, server, "laptop")
+
+    async with asyncio.timeout(REVOKED_WITHIN_S):
+        streams = await asyncio.gather(*reading)
+        while {await status() for _ in range(8)} != {401}:
+            pass
+    assert all('data: {"reason":"key_revoked"' in stream for stream in streams)
+    assert (await caller.get("/v1/agents")).is_success
 
 
 async def test_a_request_whose_replica_dies_is_answered_with_an_error_of_ours(

@@ -1,10 +1,7 @@
 """Starting, stopping and sharing a machine."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import psutil
 import pytest
 
 from bench.server import Server, running_server
+from tests.e2e.command_line import everruns
 from tests.e2e.conversation import post, read_turn, say, start_session, types
 
 STOP_WITHIN_S = 10
@@ -21,18 +19,6 @@ SLOW = {
     "provider_type": "simulated",
     "settings": {"tokens": 80, "tokens_per_s": 20},
 }
-
-
-def everruns(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command line to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "everruns.cli", *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "COLUMNS": "200", **environment},
-    )
 
 
 def test_a_second_server_on_the_same_data_is_refused_and_told_of_the_first(
@@ -135,4 +121,20 @@ def test_a_key_is_shown_once_and_kept_as_a_digest(tmp_path: Path) -> None:
 
     assert re.fullmatch(r"evr_[\w-]{40,}", secret)
     assert "laptop" in listed.stdout
-    assert all(secret not in path.read_text() for path in tmp_path.iterdir())
+    kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert all(secret.encode() not in content for content in kept)
+
+
+def test_keys_are_managed_on_a_running_server_as_on_a_stopped_one(server: Server) -> None:
+    made = everruns("keys", "create", "laptop", EVERRUNS_DATA_DIR=server.data_dir)
+    listed = everruns("keys", "list", EVERRUNS_DATA_DIR=server.data_dir)
+    (key_id,) = re.findall(r"(key_[0-9a-f]{32}) .* laptop", listed.stdout)
+
+    revoked, again = (
+        everruns("keys", "revoke", key_id, EVERRUNS_DATA_DIR=server.data_dir) for _ in range(2)
+    )
+
+    assert [made.returncode, revoked.returncode, again.returncode] == [0, 0, 1]
+    assert again.stderr.count("\n") == 1
+    assert f"There is no API key {key_id}" in again.stderr
+    assert key_id not in everruns("keys", "list", EVERRUNS_DATA_DIR=server.data_dir).stdout
