@@ -10,6 +10,7 @@ from everruns.domain.llm import ProviderAccount
 from everruns.errors import BudgetExhausted, BudgetPaused
 from everruns.providers.base import Driver
 from everruns.providers.connections import Connections
+from everruns.providers.proxies import Proxies
 from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
 from everruns.runtime.context import TurnContext, turn_context
@@ -73,7 +74,9 @@ class Environment:
         self._capabilities = capabilities
         self._settings = settings
         self._local_model = local_model
-        self._connections = Connections()
+        self._connections = Connections(
+            Proxies(settings.model_proxy, settings.model_proxy_exceptions)
+        )
         self._revision = 0
         self._configurations: dict[str | None, Configuration] = {}
         # Sessions here that have budgets of their own, as the registry said last.
