@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from everruns.domain.messages import ThinkingBlock
-from everruns.domain.usage import Usage
+from everruns.domain.usage import Usage, read_token_count
 from everruns.errors import ProviderRejected
 from everruns.providers.anthropic_request import Block, message_body
 from everruns.providers.base import (
@@ -129,7 +129,9 @@ class _Answer:
 
     def _read_usage(self, holder: dict[str, Any]) -> None:
         usage: dict[str, Any] = holder.get("usage") or {}
-        self._usage.update({name: n for name, n in usage.items() if isinstance(n, int)})
+        for name, value in usage.items():
+            if (count := read_token_count(value)) is not None:
+                self._usage[name] = count
 
     def _start_block(self, index: int, block: Block) -> TextDelta | ReasoningDelta | None:
         match block.get("type"):

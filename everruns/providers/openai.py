@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
-from everruns.domain.usage import Usage
+from everruns.domain.usage import Usage, read_token_count
 from everruns.providers.base import (
     ModelAnswer,
     ModelChunk,
@@ -163,10 +163,10 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     """Read a usage object, whose prompt tokens include the cached ones."""
     details: dict[str, Any] = usage.get("prompt_tokens_details") or {}
     return Usage(
-        input_tokens=usage.get("prompt_tokens") or 0,
-        output_tokens=usage.get("completion_tokens") or 0,
-        cache_read_tokens=details.get("cached_tokens"),
-        cache_creation_tokens=details.get("cache_write_tokens"),
+        input_tokens=read_token_count(usage.get("prompt_tokens")) or 0,
+        output_tokens=read_token_count(usage.get("completion_tokens")) or 0,
+        cache_read_tokens=read_token_count(details.get("cached_tokens")),
+        cache_creation_tokens=read_token_count(details.get("cache_write_tokens")),
     )
 
 
