@@ -161,6 +161,8 @@ class SessionState:
             case _ if event.type in TURN_ENDS:
                 self.turn = None
                 self.finished_ms = event.ts
+                if unfinished := data.get("unfinished"):
+                    self.usage += Usage.model_validate(unfinished["usage"])
                 # A turn ends only with every message answered, or given up with it.
                 self.history += self.unread
                 self.unread = []

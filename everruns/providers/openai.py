@@ -18,6 +18,7 @@ from everruns.providers.base import (
     ModelRequest,
     ReasoningDelta,
     TextDelta,
+    UsageSoFar,
 )
 from everruns.providers.http import Wire, drain
 from everruns.providers.tool_calls import (
@@ -87,6 +88,7 @@ class _Answer:
     def __init__(self, wire: Wire) -> None:
         self.finished = False
         self._wire = wire
+        self._begun = False
         self._reasoning = ""
         self._calls: list[RawCall] = []
         self._call_at: dict[int, RawCall] = {}
@@ -94,20 +96,23 @@ class _Answer:
         self._usage = Usage()
         self._model: str | None = None
 
-    def read(self, payload: bytes) -> list[TextDelta | ReasoningDelta]:
+    def read(self, payload: bytes) -> list[TextDelta | ReasoningDelta | UsageSoFar]:
         event = self._wire.decode(payload)
         try:
             return self._read(event)
         except (AttributeError, TypeError, ValueError):
             raise self._wire.malformed() from None
 
-    def _read(self, event: dict[str, Any]) -> list[TextDelta | ReasoningDelta]:
+    def _read(self, event: dict[str, Any]) -> list[TextDelta | ReasoningDelta | UsageSoFar]:
         if error := event.get("error"):
             raise self._wire.failure(error)
         self._model = event.get("model") or self._model
         if usage := event.get("usage"):
             self._usage = read_usage(usage)
-        chunks: list[TextDelta | ReasoningDelta] = []
+        chunks: list[TextDelta | ReasoningDelta | UsageSoFar] = []
+        if usage or not self._begun:
+            self._begun = True
+            chunks.append(UsageSoFar(self._usage))
         choices: Any = event.get("choices") or ()
         for choice in choices:
             delta: Any = choice.get("delta") or {}

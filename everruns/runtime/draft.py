@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from everruns.domain.usage import Usage
+from everruns.providers.base import ModelRequest
+
 
 class GrowingText:
     """Text that grows at its end and is read from any offset to the end.
@@ -46,6 +49,8 @@ class Draft:
         input_sequence: The last event whose content the model has read.
         text: Its text so far.
         reasoning: Its readable reasoning so far.
+        request: What the model was asked.
+        reported: What the provider has said of tokens; ``None`` before the model has begun.
     """
 
     message_id: str
@@ -53,6 +58,8 @@ class Draft:
     input_sequence: int
     text: GrowingText = field(default_factory=GrowingText)
     reasoning: GrowingText = field(default_factory=GrowingText)
+    request: ModelRequest | None = None
+    reported: Usage | None = None
 
     @property
     def is_empty(self) -> bool:
