@@ -269,6 +269,12 @@ class BudgetPaused(TurnFailure):
     code = "BUDGET_PAUSED"
 
 
+class BudgetUnpriced(TurnFailure):
+    """A budget is in dollars, but it is not known what the model costs."""
+
+    code = "BUDGET_UNPRICED"
+
+
 class TurnCrashed(TurnFailure):
     """The turn lost its host several times in a row without storing anything in between."""
 

@@ -5,6 +5,7 @@ from a TOML file, else from its default here. This is the only module that reads
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from pydantic_settings import (
 
 from everruns.errors import InvalidRequest
 
+_PROXY = re.compile(r"environment|https?://[^\s/?#]+/?")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -80,6 +82,15 @@ class Settings(BaseSettings):
         100, ge=1, description="Messages a session takes while its turn has not read them."
     )
 
+    # How models are reached
+    model_proxy: SecretStr | None = Field(
+        None,
+        description="URL of an HTTP proxy for model calls, or `environment` to heed `HTTP_PROXY`.",
+    )
+    model_proxy_exceptions: str = Field(
+        "", description="Hosts that models are asked at without it, separated by commas."
+    )
+
     # Streams
     heartbeat_s: float = Field(10.0, gt=0, description="Seconds between heartbeats of a stream.")
     stream_cycle_s: float = Field(
@@ -104,6 +115,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("model_proxy")
+    @classmethod
+    def _proxy_for_http(cls, proxy: SecretStr | None) -> SecretStr | None:
+        if proxy is not None and not _PROXY.fullmatch(proxy.get_secret_value()):
+            raise ValueError("must be an address such as http://proxy:3128, or `environment`")
+        return proxy
 
     @property
     def is_loopback(self) -> bool:

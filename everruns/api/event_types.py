@@ -106,11 +106,19 @@ class Failure(Model):
     code: str
 
 
+class Unfinished(Model):
+    """A model call that was broken off, and what is known or estimated of its tokens."""
+
+    model: str
+    usage: Usage
+
+
 class TurnFailed(Model):
     """A turn failed; the session takes messages as before."""
 
     turn_id: str
     error: Failure
+    unfinished: Unfinished | None = None
 
 
 class TurnCancelled(Model):
@@ -118,6 +126,7 @@ class TurnCancelled(Model):
 
     turn_id: str
     reason: str | None = None
+    unfinished: Unfinished | None = None
 
 
 class _Envelope(Model):

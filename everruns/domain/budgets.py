@@ -1,8 +1,8 @@
 """Budgets: how much a session, or all sessions of an agent, may spend.
 
 What is left is derived and never counted by hand: the limit, less the sum of the ledger. The ledger
-has one entry for each answer of a model and each top-up; the id of an answer's entry is made of the
-budget and of the answer's place in its log, so that one recorded twice is one.
+has one entry for each answer of a model, broken off or not, and each top-up. The id of an answer's
+entry is made of the budget and of the answer's place in its log, so that one recorded twice is one.
 
 Source: docs/sdk.md, "Spending".
 """
@@ -23,6 +23,11 @@ from everruns.ids import format_time
 MAX_AMOUNT = 10**12
 MAX_BUDGETS = 20
 """How many budgets in force one subject may have: each answer is charged to all of them."""
+
+CHARGED_EVENTS = frozenset(
+    {EventType.MESSAGE_CREATED, EventType.SESSION_FAILED, EventType.SESSION_CANCELLED}
+)
+"""Events that say what a model call has used, one call each."""
 
 SubjectType = Literal["session", "agent"]
 Currency = Annotated[
@@ -180,6 +185,16 @@ class Standing:
             )
         return self._says("continue", None)
 
+    @property
+    def refusal(self) -> BudgetCheck:
+        """What the budget says of a call whose price is not known."""
+        return self._says(
+            "stop",
+            f"Budget {self.budget.id} is in usd, but the price of the model is not known, so "
+            "nothing could be charged. Use a model with a known price, or a budget in tokens.",
+            UNPRICED,
+        )
+
     def _says(
         self,
         action: Literal["continue", "warn", "pause", "stop"],
@@ -204,13 +219,19 @@ class Standing:
         )
 
 
+UNPRICED = "budget_unpriced"
 _STRICTNESS = ("continue", "warn", "pause", "stop")
 
 
-def check(standings: Iterable[Standing]) -> BudgetCheck:
+def check(standings: Iterable[Standing], *, has_price: bool = True) -> BudgetCheck:
     """Return what the strictest of several budgets says; without any, to continue.
 
     Of equally strict ones the one speaks of which the smallest part is left.
+
+    Args:
+        standings: The budgets that concern a model call.
+        has_price: Whether it is known what the model costs. If not, a budget in dollars stops it:
+            nothing would be charged, and the budget would be no limit.
     """
 
     def strictness(standing: Standing) -> tuple[int, Decimal]:
@@ -219,6 +240,9 @@ def check(standings: Iterable[Standing]) -> BudgetCheck:
         return _STRICTNESS.index(standing.check.action), -part
 
     in_force = [standing for standing in standings if standing.budget.status != "disabled"]
+    unpriced = next((each for each in in_force if each.budget.currency == "usd"), None)
+    if not has_price and unpriced:
+        return unpriced.refusal
     strictest = max(in_force, key=strictness, default=None)
     return strictest.check if strictest else BudgetCheck(action="continue")
 
@@ -247,20 +271,20 @@ def charges(
     for event in events:
         subjects = (event.session_id, agents.get(event.session_id))
         concerned = [budget for budget in budgets if budget.subject_id in subjects]
-        if not concerned or event.type != EventType.MESSAGE_CREATED:
+        if not concerned or event.type not in CHARGED_EVENTS:
             continue
-        data = event.data
-        if not (used := data.get("usage")):
+        spent = _spent(event)
+        if spent is None:
             continue
-        usage = Usage.model_validate(used)
+        usage, ref_type, ref_id = spent
         entries += [
             LedgerEntry(
                 id=_entry_id(budget, event),
                 budget_id=budget.id,
                 amount=amount,
                 meter_source="model_answer",
-                ref_type="message",
-                ref_id=data["message"]["id"],
+                ref_type=ref_type,
+                ref_id=ref_id,
                 session_id=event.session_id,
                 created_at=format_time(event.ts),
             )
@@ -268,6 +292,17 @@ def charges(
             if (amount := _amount(usage, budget))
         ]
     return entries
+
+
+def _spent(event: Event) -> tuple[Usage, str, str] | None:
+    """Return what an event says was used, and what used it: an answer, or one broken off."""
+    data = event.data
+    if event.type == EventType.MESSAGE_CREATED:
+        used, ref_type, ref_id = data.get("usage"), "message", data["message"]["id"]
+    else:
+        unfinished = data.get("unfinished") or {}
+        used, ref_type, ref_id = unfinished.get("usage"), "turn", data["turn_id"]
+    return (Usage.model_validate(used), ref_type, ref_id) if used else None
 
 
 def _amount(usage: Usage, budget: Budget) -> float:

@@ -175,6 +175,8 @@ class SessionState:
                 if event.type == EventType.SESSION_CANCELLED:
                     self.cancelled_turn = data["turn_id"]
                 self.finished_ms = event.ts
+                if unfinished := data.get("unfinished"):
+                    self.usage += Usage.model_validate(unfinished["usage"])
                 # A turn ends only with every message answered, or given up with it.
                 self.history += self.unread
                 self.unread = []

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from everruns.domain.messages import ThinkingBlock
-from everruns.domain.usage import Usage
+from everruns.domain.usage import Usage, read_token_count
 from everruns.errors import ProviderRejected
 from everruns.providers.anthropic_request import Block, message_body
 from everruns.providers.base import (
@@ -21,6 +21,7 @@ from everruns.providers.base import (
     ModelRequest,
     ReasoningDelta,
     TextDelta,
+    UsageSoFar,
 )
 from everruns.providers.http import Wire, drain
 from everruns.providers.openai import listed_models
@@ -99,14 +100,14 @@ class _Answer:
         self._stop_reason: str | None = None
         self._model: str | None = None
 
-    def read(self, payload: bytes) -> TextDelta | ReasoningDelta | None:
+    def read(self, payload: bytes) -> TextDelta | ReasoningDelta | UsageSoFar | None:
         event = self._wire.decode(payload)
         try:
             return self._read(event)
         except (AttributeError, KeyError, TypeError):
             raise self._wire.malformed() from None
 
-    def _read(self, event: dict[str, Any]) -> TextDelta | ReasoningDelta | None:
+    def _read(self, event: dict[str, Any]) -> TextDelta | ReasoningDelta | UsageSoFar | None:
         match event.get("type"):
             case "content_block_delta":
                 return self._read_delta(event["index"], event["delta"])
@@ -115,10 +116,10 @@ class _Answer:
             case "message_start":
                 self.started = True
                 self._model = event["message"].get("model")
-                self._read_usage(event["message"])
+                return self._read_usage(event["message"])
             case "message_delta":
                 self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
-                self._read_usage(event)
+                return self._read_usage(event)
             case "error":
                 raise self._wire.failure(event.get("error"))
             case "message_stop":
@@ -127,9 +128,12 @@ class _Answer:
                 pass
         return None
 
-    def _read_usage(self, holder: dict[str, Any]) -> None:
+    def _read_usage(self, holder: dict[str, Any]) -> UsageSoFar:
         usage: dict[str, Any] = holder.get("usage") or {}
-        self._usage.update({name: n for name, n in usage.items() if isinstance(n, int)})
+        for name, value in usage.items():
+            if (count := read_token_count(value)) is not None:
+                self._usage[name] = count
+        return UsageSoFar(_usage(self._usage))
 
     def _start_block(self, index: int, block: Block) -> TextDelta | ReasoningDelta | None:
         match block.get("type"):

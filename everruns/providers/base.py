@@ -50,6 +50,16 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True)
+class UsageSoFar:
+    """The model has begun to answer, and what its provider has said of tokens until now.
+
+    Counts that it has not said are 0.
+    """
+
+    usage: Usage
+
+
+@dataclass(frozen=True)
 class ModelAnswer:
     """The end of a stream: all of the answer that is not text.
 
@@ -71,7 +81,7 @@ class ModelAnswer:
     model: str | None = None
 
 
-ModelChunk = TextDelta | ReasoningDelta | ModelAnswer
+ModelChunk = TextDelta | ReasoningDelta | UsageSoFar | ModelAnswer
 
 
 class Driver(Protocol):
@@ -83,7 +93,8 @@ class Driver(Protocol):
         Closing the iterator (``aclose``) ends the call and its connection at once.
 
         Yields:
-            Deltas in order, then one ``ModelAnswer`` as the last item.
+            Deltas in order, then one ``ModelAnswer`` as the last item. In between, and first of
+            all, ``UsageSoFar`` by drivers that know when a model begins.
 
         Raises:
             ModelFailure: A subclass says why; ``retryable`` whether trying again may help.

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from everruns.domain.base import Model
-from everruns.domain.llm import ModelProfile, ProviderType
+from everruns.domain.llm import ModelProfile, OfferedModel, ProviderType
 from everruns.domain.usage import Usage
 
 # Writing a prompt into a provider's cache costs a quarter more than reading it plainly.
@@ -54,6 +54,18 @@ def profile_of(provider_type: ProviderType, model_id: str) -> ModelProfile | Non
             if model.model_id == name:
                 return model.profile
     return None
+
+
+def has_price(model: OfferedModel) -> bool:
+    """Tell whether it is known what a model costs. Those on one's own machine cost nothing."""
+    is_free = model.provider_type in {"simulated", "local"}
+    return is_free or (model.profile is not None and model.profile.cost is not None)
+
+
+def priced(usage: Usage, profile: ModelProfile | None) -> Usage:
+    """Return tokens with their estimated price, where one is known."""
+    cost = cost_usd(profile, usage)
+    return usage if cost is None else usage.model_copy(update={"estimated_cost_usd": cost})
 
 
 def cost_usd(profile: ModelProfile | None, usage: Usage) -> float | None:

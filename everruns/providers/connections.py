@@ -8,7 +8,6 @@ from functools import cache, lru_cache
 from socket import AF_INET, AI_NUMERICHOST, AddressFamily
 from typing import cast
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from aiohttp import (
@@ -23,6 +22,7 @@ from aiohttp import (
 from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
 from aiohttp.http import StreamWriter
 
+from everruns.providers.proxies import Proxies
 from everruns.tools.names import Names
 
 CONNECT_TIMEOUT_S = 10.0
@@ -35,19 +35,19 @@ REMEMBERED_SERVERS = 1000
 LOOK_UPS = 16
 
 
-class UnusableProxy(Exception):
-    """The environment names a proxy that is none for HTTP."""
-
-
 class Connections:
     """Connections of one event loop, opened when they are needed.
 
     There is no limit to how many are in use. Idle ones are closed after ``KEEP_ALIVE_S``.
+
+    Args:
+        proxies: Through which proxies servers are asked; without it, through none. Not left to
+            aiohttp, which would ask the environment and ``~/.netrc`` at each request, in threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, proxies: Proxies | None = None) -> None:
         self._session: ClientSession | None = None
-        self._proxy_of = lru_cache(REMEMBERED_SERVERS)(_proxy_of)
+        self._find_proxy = lru_cache(REMEMBERED_SERVERS)((proxies or Proxies()).find)
 
     def request(
         self,
@@ -74,7 +74,7 @@ class Connections:
         """
         try:
             parts = urlsplit(address)
-            proxy = self._proxy_of(parts.scheme, parts.hostname or "", parts.port)
+            proxy = self._find_proxy(parts.scheme, parts.hostname or "", parts.port)
         except ValueError:
             raise InvalidURL(address) from None
         if parts.username is not None:
@@ -164,27 +164,3 @@ def _tls() -> ssl.SSLContext:
     context = httpx.create_ssl_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _proxy_of(scheme: str, host: str, port: int | None) -> str | None:
-    """Return the proxy that the environment names for a server.
-
-    Not left to aiohttp, which would ask the environment and ``~/.netrc`` at each request, in
-    threads, does not know ``ALL_PROXY``, and passes over proxies it does not support.
-    """
-    if proxy_bypass(host) or proxy_bypass(f"{host}:{port}"):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy:
-        return None
-    if "://" not in proxy:
-        proxy = f"http://{proxy}"
-    try:
-        parts = urlsplit(proxy)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise UnusableProxy
-    return proxy

@@ -16,9 +16,10 @@ from everruns.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from everruns.providers.connections import CONNECT_TIMEOUT_S, Connections, UnusableProxy
+from everruns.providers.connections import CONNECT_TIMEOUT_S, Connections
 from everruns.providers.event_stream import EventSplitter
 from everruns.providers.failures import failure_of, read_retry_after_s, unavailable
+from everruns.providers.proxies import UnusableProxy
 
 DRAIN_TIMEOUT_S = 0.1
 MAX_EVENT_BYTES = 4 * 1024 * 1024
@@ -170,8 +171,8 @@ class Wire:
             yield
         except UnusableProxy:
             raise ProviderRejected(
-                f"The environment names a proxy for provider {self.name} that is not one for HTTP. "
-                "Name one for HTTP, or exempt the provider in NO_PROXY."
+                f"The proxy for provider {self.name} is not one for HTTP. Name one for HTTP in "
+                "model_proxy or the environment, or exempt the provider."
             ) from None
         # The last is what names of impossible length become when they are looked up.
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError):

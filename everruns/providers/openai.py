@@ -11,13 +11,14 @@ from urllib.parse import quote
 import orjson
 
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
-from everruns.domain.usage import Usage
+from everruns.domain.usage import Usage, read_token_count
 from everruns.providers.base import (
     ModelAnswer,
     ModelChunk,
     ModelRequest,
     ReasoningDelta,
     TextDelta,
+    UsageSoFar,
 )
 from everruns.providers.http import Wire, drain
 from everruns.providers.tool_calls import (
@@ -87,6 +88,7 @@ class _Answer:
     def __init__(self, wire: Wire) -> None:
         self.finished = False
         self._wire = wire
+        self._begun = False
         self._reasoning = ""
         self._calls: list[RawCall] = []
         self._call_at: dict[int, RawCall] = {}
@@ -94,20 +96,23 @@ class _Answer:
         self._usage = Usage()
         self._model: str | None = None
 
-    def read(self, payload: bytes) -> list[TextDelta | ReasoningDelta]:
+    def read(self, payload: bytes) -> list[TextDelta | ReasoningDelta | UsageSoFar]:
         event = self._wire.decode(payload)
         try:
             return self._read(event)
         except (AttributeError, TypeError, ValueError):
             raise self._wire.malformed() from None
 
-    def _read(self, event: dict[str, Any]) -> list[TextDelta | ReasoningDelta]:
+    def _read(self, event: dict[str, Any]) -> list[TextDelta | ReasoningDelta | UsageSoFar]:
         if error := event.get("error"):
             raise self._wire.failure(error)
         self._model = event.get("model") or self._model
         if usage := event.get("usage"):
             self._usage = read_usage(usage)
-        chunks: list[TextDelta | ReasoningDelta] = []
+        chunks: list[TextDelta | ReasoningDelta | UsageSoFar] = []
+        if usage or not self._begun:
+            self._begun = True
+            chunks.append(UsageSoFar(self._usage))
         choices: Any = event.get("choices") or ()
         for choice in choices:
             delta: Any = choice.get("delta") or {}
@@ -163,10 +168,10 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     """Read a usage object, whose prompt tokens include the cached ones."""
     details: dict[str, Any] = usage.get("prompt_tokens_details") or {}
     return Usage(
-        input_tokens=usage.get("prompt_tokens") or 0,
-        output_tokens=usage.get("completion_tokens") or 0,
-        cache_read_tokens=details.get("cached_tokens"),
-        cache_creation_tokens=details.get("cache_write_tokens"),
+        input_tokens=read_token_count(usage.get("prompt_tokens")) or 0,
+        output_tokens=read_token_count(usage.get("completion_tokens")) or 0,
+        cache_read_tokens=read_token_count(details.get("cached_tokens")),
+        cache_creation_tokens=read_token_count(details.get("cache_write_tokens")),
     )
 
 

@@ -85,6 +85,11 @@ def accepted_name(name: str) -> str:
     return _REFUSED_IN_NAMES.sub("_", name)[:64] or "unnamed"
 
 
+def json_text(value: Any) -> str:
+    """Return a JSON value as text."""
+    return orjson.dumps(value).decode()
+
+
 def result_text(part: ToolResultPart) -> str:
     """Return a result as the text that a model reads."""
     if part.error is not None:

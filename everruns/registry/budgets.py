@@ -192,13 +192,18 @@ class Budgets:
         return [standing.shown for standing in standings]
 
     @remote(Repeat.YES)
-    async def check_session(self, session_id: str) -> BudgetCheck:
+    async def check_session(self, session_id: str, *, has_price: bool = True) -> BudgetCheck:
         """Return what the budgets of a session and its agent say of its next model call.
+
+        Args:
+            session_id: The session.
+            has_price: Whether it is known what the model of that call costs.
 
         Raises:
             SessionNotFound: There is none with this id.
         """
-        return check(await self._database.read(self._of_session, session_id))
+        standings = await self._database.read(self._of_session, session_id)
+        return check(standings, has_price=has_price)
 
     def _of_session(self, session_id: str) -> Sequence[Standing]:
         session = self._store.find_session(session_id)

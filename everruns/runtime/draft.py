@@ -3,6 +3,9 @@
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
+from everruns.domain.usage import Usage
+from everruns.providers.base import ModelRequest
+
 
 class GrowingText:
     """Text that grows at its end and is read from any offset.
@@ -49,6 +52,8 @@ class Draft:
         input_sequence: The last event whose content the model has read.
         text: Its text so far.
         reasoning: Its readable reasoning so far.
+        request: What the model was asked.
+        reported: What the provider has said of tokens; ``None`` before the model has begun.
     """
 
     message_id: str
@@ -56,6 +61,8 @@ class Draft:
     input_sequence: int
     text: GrowingText = field(default_factory=GrowingText)
     reasoning: GrowingText = field(default_factory=GrowingText)
+    request: ModelRequest | None = None
+    reported: Usage | None = None
 
     @property
     def is_empty(self) -> bool:

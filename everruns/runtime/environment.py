@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from everruns.capabilities.base import Capabilities
-from everruns.domain.llm import ProviderAccount
-from everruns.errors import BudgetExhausted, BudgetPaused
+from everruns.domain.budgets import UNPRICED
+from everruns.domain.llm import OfferedModel, ProviderAccount
+from everruns.errors import BudgetExhausted, BudgetPaused, BudgetUnpriced
 from everruns.providers.base import Driver
+from everruns.providers.catalogue import has_price
 from everruns.providers.connections import Connections
+from everruns.providers.proxies import Proxies
 from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
 from everruns.runtime.context import TurnContext, turn_context
@@ -73,7 +76,9 @@ class Environment:
         self._capabilities = capabilities
         self._settings = settings
         self._local_model = local_model
-        self._connections = Connections()
+        self._connections = Connections(
+            Proxies(settings.model_proxy, settings.model_proxy_exceptions)
+        )
         self._revision = 0
         self._configurations: dict[str | None, Configuration] = {}
         # Sessions here that have budgets of their own, as the registry said last.
@@ -104,19 +109,22 @@ class Environment:
         self._budgeted.difference_update(session_ids)
         self._budgeted.update(budgeted)
 
-    async def check_budgets(self, session: LiveSession) -> None:
-        """Return if the budgets of a session and its agent allow the next model call.
+    async def check_budgets(self, session: LiveSession, model: OfferedModel) -> None:
+        """Return if the budgets of a session and its agent allow the next call of a model.
 
         The registry is asked only where there are any.
 
         Raises:
             BudgetExhausted: Nothing is left of one.
             BudgetPaused: One is paused.
+            BudgetUnpriced: One is in dollars, and it is not known what the model costs.
         """
         configuration = await self._configuration(session.resource.agent_id)
         if not configuration.has_budget and session.id not in self._budgeted:
             return
-        check = await self._registry.budgets.check_session(session.id)
+        check = await self._registry.budgets.check_session(session.id, has_price=has_price(model))
+        if check.error_code == UNPRICED:
+            raise BudgetUnpriced(check.message or "The price of the model is not known.")
         if check.action == "stop":
             raise BudgetExhausted(check.message or "A budget is exhausted.")
         if check.action == "pause":

@@ -17,10 +17,9 @@ from everruns.domain.messages import (
 )
 from everruns.domain.state import OpenTurn, SessionState, turn_context
 from everruns.domain.tools import ToolCall, ToolResult
-from everruns.domain.usage import Usage
 from everruns.ids import format_time, new_id
 from everruns.providers.base import ModelAnswer
-from everruns.providers.catalogue import cost_usd
+from everruns.providers.catalogue import priced
 from everruns.runtime.context import TurnContext
 from everruns.runtime.draft import Draft
 
@@ -67,7 +66,7 @@ def answered(
 
     It goes on when the answer calls tools, and when a user said something meanwhile.
     """
-    usage = _priced(answer.usage, context)
+    usage = priced(answer.usage, context.model.profile)
     calls, invalid_arguments = _distinct_calls(answer, state)
     invalid = {"invalid_arguments": invalid_arguments} if invalid_arguments else {}
     said = NewEvent(
@@ -185,8 +184,3 @@ def _distinct_calls(
         if call.id in answer.invalid_arguments:
             invalid[fresh.id] = answer.invalid_arguments[call.id][:SHOWN_ARGUMENTS]
     return distinct, invalid
-
-
-def _priced(usage: Usage, context: TurnContext) -> Usage:
-    cost = cost_usd(context.model.profile, usage)
-    return usage if cost is None else usage.model_copy(update={"estimated_cost_usd": cost})

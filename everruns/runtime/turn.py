@@ -27,13 +27,21 @@ from everruns.errors import (
     TurnFailure,
 )
 from everruns.ids import new_id
-from everruns.providers.base import Driver, ModelAnswer, ModelRequest, ReasoningDelta, TextDelta
+from everruns.providers.base import (
+    Driver,
+    ModelAnswer,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+    UsageSoFar,
+)
 from everruns.runtime.context import TurnContext
 from everruns.runtime.draft import Draft
 from everruns.runtime.environment import Environment
 from everruns.runtime.outcomes import answered, broken_off
 from everruns.runtime.session import LiveSession
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
+from everruns.runtime.unfinished import unfinished_usage
 
 # How much it speaks against a turn that its host was lost: three times alone are enough, or ten in
 # the company of other open turns, any of which may have been the cause, if it was a turn at all.
@@ -119,11 +127,14 @@ class Turn:
                 "a message to go on, or raise max_iterations."
             )
         session = self._session
-        await self._environment.check_budgets(session)
+        await self._environment.check_budgets(session, context.model)
         driver = await self._environment.driver(context.account)
         # From here to the request nothing waits: the draft knows exactly what the model reads.
-        draft = session.draft = Draft(new_id("message"), turn.id, session.state.sequence)
-        answer = await self._answer_in_time(driver, context.request(session.state), draft)
+        request = context.request(session.state)
+        draft = session.draft = Draft(
+            new_id("message"), turn.id, session.state.sequence, request=request
+        )
+        answer = await self._answer_in_time(driver, request, draft)
 
         def outcome(state: SessionState, now: int) -> list[NewEvent]:
             return answered(state, still_open(state, self._id), now, draft, answer, context)
@@ -183,6 +194,8 @@ class Turn:
                         draft.reasoning.append(text)
                         session.notify(urgent=first)
                         _check_length(draft)
+                    case UsageSoFar(usage):
+                        draft.reported = usage
                     case ModelAnswer():
                         return chunk
         raise ModelFailure("The provider's answer ended without its end. Send the message again.")
@@ -216,11 +229,22 @@ async def end_turn(
         turn = state.turn
         if turn is None or turn.id != turn_id:
             return []
+        draft = session.draft
         reason = data.get("reason") or "the turn ended"
-        left = broken_off(state, turn, now, session.draft, reason)
-        return [*left, NewEvent(ending, {"turn_id": turn.id, **data}, turn_context(turn))]
+        left = broken_off(state, turn, now, draft, reason)
+        ended = {"turn_id": turn.id, **data, **_unfinished(draft)}
+        return [*left, NewEvent(ending, ended, turn_context(turn))]
 
     return bool(await session.append(build))
+
+
+def _unfinished(draft: Draft | None) -> dict[str, Any]:
+    """Return what an ending says of the model call that it breaks off."""
+    usage = unfinished_usage(draft) if draft else None
+    if draft is None or draft.request is None or usage is None:
+        return {}
+    model = draft.request.model.qualified_name
+    return {"unfinished": {"model": model, "usage": usage.wire()}}
 
 
 def _check_length(draft: Draft) -> None:

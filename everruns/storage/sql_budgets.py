@@ -7,8 +7,7 @@ from threading import Lock
 from sqlalchemy import Connection, and_, delete, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 
-from everruns.domain.budgets import Budget, LedgerEntry, charges
-from everruns.domain.events import EventType
+from everruns.domain.budgets import CHARGED_EVENTS, Budget, LedgerEntry, charges
 from everruns.storage.base import Append
 from everruns.storage.statements import upsert
 from everruns.storage.tables import budget_row, budgets, ledger, ledger_row, sessions
@@ -106,10 +105,7 @@ class SqlBudgets:
         if not self._budgeted:
             return
         events = [
-            event
-            for append in stored
-            for event in append.events
-            if event.type == EventType.MESSAGE_CREATED
+            event for append in stored for event in append.events if event.type in CHARGED_EVENTS
         ]
         if not events:
             return

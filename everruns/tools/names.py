@@ -49,8 +49,8 @@ class Names:
         try:
             async with asyncio.timeout(self._timeout_s):
                 answers = await self._threads.run(look_up)
-        except ThreadsExhausted:
-            raise OSError("too many look-ups have had no answer") from None
+        except (TimeoutError, ThreadsExhausted):
+            raise OSError("the servers of the name did not answer in time") from None
         return list(dict.fromkeys((answer[0], _text(answer[4])) for answer in answers))
 
 

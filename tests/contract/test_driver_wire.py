@@ -282,9 +282,9 @@ async def test_closing_a_stream_early_ends_the_call(server, provider_type, drive
     server.add({"match": {}, "response": {"content": "word " * 400}, "latency": 20, "chunkSize": 5})
 
     async with aclosing(driver.stream(asked(provider_type))) as chunks:
-        first = await anext(chunks)
+        first = await anext(chunk async for chunk in chunks if isinstance(chunk, TextDelta))
 
-    assert isinstance(first, TextDelta)
+    assert first.text
 
 
 async def test_calls_after_each_other_share_a_connection(server, provider_type, driver):

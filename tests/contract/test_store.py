@@ -661,6 +661,18 @@ def test_an_answer_is_charged_to_its_session_and_its_agent(store: Store) -> None
     assert store.list_ledger("budget_2", 1, 10) == [oldest]
 
 
+def test_a_call_that_was_broken_off_is_charged_once(store: Store) -> None:
+    store.insert_session(session(1))
+    store.put_budget(budget(1, "agent_1"))
+    data = {"turn_id": "turn_1", "unfinished": {"usage": {"input_tokens": 9}}}
+    ended = NewEvent(EventType.SESSION_CANCELLED, data, {}).at(session(1).id, 1, 1_800_000_000_000)
+
+    for _ in range(2):
+        assert store.append([append(1, [ended])]) == [None]
+
+    assert store.ledger_totals(["budget_1"]) == {"budget_1": 9}
+
+
 def test_an_answer_stored_twice_is_charged_once(store: Store) -> None:
     store.insert_session(session(1))
     store.put_budget(budget(1, "agent_1"))

@@ -137,6 +137,19 @@ def test_answers_are_charged_to_those_they_concern():
     ]
 
 
+@pytest.mark.parametrize("ending", [EventType.SESSION_FAILED, EventType.SESSION_CANCELLED])
+def test_calls_that_were_broken_off_are_charged_with_the_end_of_their_turn(ending):
+    data = {"turn_id": "turn_1", "unfinished": {"usage": {"input_tokens": 7}}}
+    events = [
+        NewEvent(ending, data, {}).at(SESSION, 1, 1),
+        NewEvent(ending, {"turn_id": "turn_2"}, {}).at(SESSION, 2, 2),
+    ]
+
+    [charged] = charges(events, [budget()], {})
+
+    assert (charged.amount, charged.ref_type, charged.ref_id) == (7, "turn", "turn_1")
+
+
 @given(st.lists(st.integers(1, 30), max_size=40))
 def test_recording_answers_again_changes_nothing(places):
     recorded = {

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from everruns.domain.llm import ModelProfile, OfferedModel
 from everruns.domain.messages import Message, TextPart, ThinkingBlock
-from everruns.providers.base import Driver, ModelChunk, ModelRequest
+from everruns.providers.base import Driver, ModelChunk, ModelRequest, UsageSoFar
 from everruns.providers.catalogue import profile_of
 from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
@@ -168,6 +168,9 @@ def ask(say: Callable[..., Message]) -> Callable[..., ModelRequest]:
 @pytest.fixture
 def collect() -> Callable[..., Any]:
     async def gather(driver: Driver, request: ModelRequest) -> list[ModelChunk]:
-        return [chunk async for chunk in driver.stream(request)]
+        # Of tokens the answer tells all that most tests are about.
+        return [
+            chunk async for chunk in driver.stream(request) if not isinstance(chunk, UsageSoFar)
+        ]
 
     return gather

@@ -22,7 +22,7 @@ from everruns.errors import (
 )
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.anthropic_request import message_body
-from everruns.providers.base import ReasoningDelta, TextDelta
+from everruns.providers.base import ReasoningDelta, TextDelta, UsageSoFar
 from tests.waiting import PATIENCE_S
 
 WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})
@@ -222,6 +222,25 @@ async def test_text_and_thinking_become_deltas(provider, ask, collect):
     assert answer.usage.output_tokens == 5
     assert answer.usage.cache_read_tokens == 100
     assert answer.usage.cache_creation_tokens == 7
+
+
+async def test_usage_is_told_as_soon_as_it_is_reported(provider, ask):
+    provider.streams(
+        start(input_tokens=10, cache_read_input_tokens=100, output_tokens=1),
+        block(0, type="text", text="Hi"),
+        stop(output_tokens=5),
+        END,
+    )
+
+    chunks = [
+        chunk async for chunk in AnthropicDriver(provider.wire()).stream(ask("claude-haiku-4-5"))
+    ]
+
+    assert chunks[:-1] == [
+        UsageSoFar(Usage(input_tokens=110, output_tokens=1, cache_read_tokens=100)),
+        TextDelta("Hi"),
+        UsageSoFar(Usage(input_tokens=110, output_tokens=5, cache_read_tokens=100)),
+    ]
 
 
 async def test_counts_that_cannot_be_are_not_booked(provider, ask, collect):

@@ -6,8 +6,9 @@ import pytest
 
 from everruns.domain.messages import ImagePart, ThinkingBlock, ToolCallPart, ToolResultPart
 from everruns.domain.tools import ToolDefinition
+from everruns.domain.usage import Usage
 from everruns.errors import ProviderUnavailable
-from everruns.providers.base import ReasoningDelta, TextDelta
+from everruns.providers.base import ReasoningDelta, TextDelta, UsageSoFar
 from everruns.providers.openai import OpenAIDriver
 from tests.waiting import PATIENCE_S
 
@@ -239,6 +240,19 @@ async def test_usage_comes_after_the_end_and_counts_the_cache(provider, ask, col
     assert answer.usage.input_tokens == 100
     assert answer.usage.cache_read_tokens == 64
     assert answer.model == "gpt-4.1-2025-04-14"
+
+
+async def test_it_is_told_that_a_model_begins(provider, ask):
+    usage = {"prompt_tokens": 100, "completion_tokens": 5}
+    provider.streams(delta(content=""), delta(content="Hi"), STOP, {"choices": [], "usage": usage})
+
+    chunks = [chunk async for chunk in OpenAIDriver(provider.wire()).stream(ask("gpt-4.1"))]
+
+    assert chunks[:-1] == [
+        UsageSoFar(Usage()),
+        TextDelta("Hi"),
+        UsageSoFar(Usage(input_tokens=100, output_tokens=5)),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,18 @@
 from collections.abc import Awaitable
 from typing import Any
 
+import pytest
+
 from everruns.domain.agents import AgentInput
 from everruns.domain.budgets import BudgetInput, BudgetPatch, BudgetShown, TopUp
+from everruns.domain.llm import ProviderInput
+from everruns.domain.usage import Usage
+from everruns.errors import ProviderRejected, ProviderUnavailable
+from everruns.providers.base import ModelChunk, ReasoningDelta, TextDelta, UsageSoFar
 from everruns.runtime.local import LocalRuntime
 from everruns.tools.function import tool
 from tests.conversations import Conversation
-from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
+from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says, step
 
 # Each scripted answer costs 15 tokens.
 COST = 15
@@ -20,11 +26,13 @@ async def add(a: int, b: int) -> int:
     return a + b
 
 
-async def limit(runtime: LocalRuntime, subject_id: str, limit: float) -> BudgetShown:
+async def limit(
+    runtime: LocalRuntime, subject_id: str, limit: float, currency: str = "tokens"
+) -> BudgetShown:
     wanted = {
         "subject_type": subject_id.partition("_")[0],
         "subject_id": subject_id,
-        "currency": "tokens",
+        "currency": currency,
         "limit": limit,
     }
     return await runtime.registry.budgets.create(BudgetInput.model_validate(wanted))
@@ -121,10 +129,119 @@ async def test_whoever_has_no_budget_is_asked_for_none():
         await limit(runtime, other.id, 1)
         asked: list[str] = []
 
-        def asking(session_id: str) -> Awaitable[Any]:
+        def asking(session_id: str, **_: object) -> Awaitable[Any]:
             asked.append(session_id)
             raise AssertionError("the registry was asked")
 
         runtime.registry.budgets.check_session = asking
         assert await talk.say("add") == "three"
         assert asked == []
+
+
+# Calls that are broken off
+
+
+async def spent_when_cancelled(*chunks: ModelChunk) -> Usage:
+    """Cancel a turn after these chunks; return what its session has used and was charged."""
+    gate = Gate()
+    async with local_runtime(ScriptedDriver(step(*chunks, gate))) as runtime:
+        talk = await Conversation.begin(runtime, system_prompt="Be brief.")
+        budget = await limit(runtime, talk.id, 1000)
+        await talk.send("twelve chars")
+        await gate.reached.wait()
+        await runtime.cancel(talk.id)
+        ending = await talk.ended()
+        usage = (await runtime.registry.sessions.get(talk.id)).usage
+        ledger = await runtime.registry.budgets.ledger(budget.id, 0, 10)
+        told = ending.data.get("unfinished", {}).get("usage", {})
+        assert Usage.model_validate(told) == usage
+        charged = [(entry.amount, entry.ref_type, entry.ref_id) for entry in ledger]
+        tokens = usage.input_tokens + usage.output_tokens
+        assert charged == ([(tokens, "turn", ending.data["turn_id"])] if tokens else [])
+        return usage
+
+
+def tokens(usage: Usage) -> tuple[int, int]:
+    return usage.input_tokens, usage.output_tokens
+
+
+async def test_a_cancelled_call_costs_what_was_reported_and_what_was_written():
+    reported = UsageSoFar(Usage(input_tokens=100, output_tokens=1))
+    usage = await spent_when_cancelled(
+        reported, ReasoningDelta("12345"), TextDelta("1234"), TextDelta("567")
+    )
+
+    assert tokens(usage) == (100, 3)
+
+
+async def test_a_later_report_counts_more_than_the_rule():
+    reports = [UsageSoFar(Usage(input_tokens=100, output_tokens=count)) for count in (1, 50)]
+
+    assert tokens(await spent_when_cancelled(*reports, TextDelta("12345"))) == (100, 50)
+
+
+@pytest.mark.parametrize("begun", [TextDelta("."), ReasoningDelta("."), UsageSoFar(Usage())])
+async def test_what_was_sent_is_estimated_where_nothing_was_reported(begun):
+    usage = await spent_when_cancelled(begun)
+
+    # 9 characters of the prompt and 12 of the message, four a token.
+    assert tokens(usage) == (6, 0 if isinstance(begun, UsageSoFar) else 1)
+
+
+async def test_a_call_that_has_not_begun_costs_nothing():
+    assert tokens(await spent_when_cancelled()) == (0, 0)
+
+
+async def test_a_call_that_fails_in_the_middle_is_charged_once_and_ends_the_budget():
+    broken = step(
+        UsageSoFar(Usage(input_tokens=50)), TextDelta("half"), ProviderUnavailable("broke off")
+    )
+    async with local_runtime(ScriptedDriver(broken)) as runtime:
+        talk = await Conversation.begin(runtime)
+        budget = await limit(runtime, talk.id, 51)
+        await talk.send("a")
+        assert await failure(talk) == "PROVIDER_UNAVAILABLE"
+        assert (await runtime.registry.budgets.get(budget.id)).balance == 0
+
+        await talk.send("b")
+        assert await failure(talk) == "BUDGET_EXHAUSTED"
+        assert (await runtime.registry.sessions.get(talk.id)).usage.input_tokens == 50
+
+
+async def test_a_call_that_was_refused_costs_nothing():
+    async with local_runtime(ScriptedDriver(step(ProviderRejected("no")))) as runtime:
+        talk = await Conversation.begin(runtime)
+        budget = await limit(runtime, talk.id, 51)
+        await talk.send("a")
+        assert await failure(talk) == "PROVIDER_REJECTED"
+        assert (await runtime.registry.budgets.get(budget.id)).balance == 51
+
+
+# Budgets in dollars
+
+
+async def test_a_budget_in_dollars_ends_turns_of_models_without_a_price():
+    driver = ScriptedDriver(says("one"), says("two"))
+    async with local_runtime(driver) as runtime:
+        await runtime.registry.providers.add(
+            ProviderInput.model_validate(
+                {
+                    "name": "house",
+                    "provider_type": "openai",
+                    "base_url": "http://127.0.0.1:9/v1",
+                    "models": [{"model_id": "unheard-of"}, {"model_id": "gpt-6-sol"}],
+                }
+            )
+        )
+        talk = await Conversation.begin(runtime, model_id="house/unheard-of")
+        await limit(runtime, talk.id, 5, currency="usd")
+        await talk.send("a")
+        ending = await talk.ended()
+        assert ending.data["error"]["code"] == "BUDGET_UNPRICED"
+        assert "budget in tokens" in ending.data["error"]["message"]
+        assert driver.requests == []
+
+        for known in ("house/gpt-6-sol", "simulated/simulated-1"):
+            talk = await Conversation.begin(runtime, model_id=known)
+            await limit(runtime, talk.id, 5, currency="usd")
+            assert await talk.say("a")

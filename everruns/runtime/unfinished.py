@@ -1,0 +1,64 @@
+"""What a model call costs that does not come to its end.
+
+A provider bills what the model has read and written by then, and few tell how much that was. What
+was reported counts; for the rest this rule stands in: a token for every four characters.
+
+Source: docs/contract.md, "Turns".
+"""
+
+from everruns.domain.messages import Message, TextPart, ToolCallPart, ToolResultPart
+from everruns.domain.usage import Usage
+from everruns.providers.base import ModelRequest
+from everruns.providers.catalogue import priced
+from everruns.providers.tool_calls import json_text, result_text
+from everruns.runtime.draft import Draft
+
+CHARACTERS_OF_A_TOKEN = 4
+
+
+def unfinished_usage(draft: Draft) -> Usage | None:
+    """Return what is known, or else estimated, of the tokens of a call that was broken off.
+
+    Returns:
+        The usage with its price; ``None`` if the model had not begun to answer.
+    """
+    reported = draft.reported
+    if draft.request is None or (reported is None and draft.is_empty):
+        return None
+    reported = reported or Usage()
+    written = _tokens(draft.text.length + draft.reasoning.length)
+    usage = reported.model_copy(
+        update={
+            "input_tokens": reported.input_tokens or _tokens(_characters_read(draft.request)),
+            "output_tokens": max(reported.output_tokens, written),
+        }
+    )
+    return priced(usage, draft.request.model.profile)
+
+
+def _tokens(characters: int) -> int:
+    return -(-characters // CHARACTERS_OF_A_TOKEN)
+
+
+def _characters_read(request: ModelRequest) -> int:
+    """Count the text of a request; images are left out."""
+    return (
+        len(request.system_prompt)
+        + sum(_length(message) for message in request.messages)
+        + sum(len(tool.description) + len(json_text(tool.parameters)) for tool in request.tools)
+    )
+
+
+def _length(message: Message) -> int:
+    length = 0
+    for part in message.content:
+        match part:
+            case TextPart():
+                length += len(part.text)
+            case ToolCallPart():
+                length += len(json_text(part.arguments))
+            case ToolResultPart():
+                length += len(result_text(part))
+            case _:
+                pass
+    return length
