@@ -15,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from everruns.api.progress import SLICE_BYTES
 from everruns.api.sse import ABORT
 
-# The kernel doubles it for its own bookkeeping.
-SEND_BUFFER_BYTES = 4 * SLICE_BYTES
+# The kernel takes twice this for what it keeps beside the bytes.
+SEND_BUFFER_BYTES = SLICE_BYTES
 
 
 def bound_connections() -> None:

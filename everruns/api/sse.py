@@ -155,7 +155,7 @@ class EventStream(Response):
     async def _write(self, outlet: "Outlet", gone: asyncio.Task[None], ending: Ending) -> None:
         now = asyncio.get_running_loop().time
         cycles_at = now() + self._cycle_s
-        await outlet.write(CONNECTED)
+        await outlet.write([CONNECTED])
         beats_at = now() + self._heartbeat_s
         batch = asyncio.ensure_future(anext(self._batches, None))
         try:
@@ -170,30 +170,30 @@ class EventStream(Response):
                     return
                 if ending.done() or now() >= cycles_at:
                     break
-                frames: Sequence[bytes] = ()
-                has_batch = batch.done()
-                if has_batch:
+                if batch.done():
                     items = batch.result()
                     if items is None:
                         await outlet.end()
                         return
-                    frames = self._frames_of(items)
-                elif now() >= beats_at:
-                    # Also when a filter keeps back all that comes: the client hears nothing.
-                    frames = (HEARTBEAT,)
-                if frames:
-                    await outlet.write(*frames)
-                    beats_at = now() + self._heartbeat_s
-                if has_batch:
-                    # Only now: a reader that takes nothing holds one batch and no more.
+                    has_written = await outlet.write(self._frames_of(items))
+                    # Only now: a reader that takes nothing holds one batch and no more, and one
+                    # that waits holds none.
+                    del items
                     batch = asyncio.ensure_future(anext(self._batches, None))
+                else:
+                    has_written = False
+                # Also when a filter keeps back all that comes: the client hears nothing.
+                if not has_written and now() >= beats_at:
+                    has_written = await outlet.write([HEARTBEAT])
+                if has_written:
+                    beats_at = now() + self._heartbeat_s
         except EverrunsError as error:
             log.warning("stream broke off", code=error.code)
         finally:
             batch.cancel()
             await asyncio.wait({batch})
         reason = ending.result() if ending.done() else CONNECTION_CYCLE
-        await outlet.write(disconnecting(reason))
+        await outlet.write([disconnecting(reason)])
         await outlet.end()
 
 
@@ -204,8 +204,11 @@ class Outlet:
         self._send = send
         self._progress = Progress()
 
-    async def write(self, *frames: bytes) -> None:
+    async def write(self, frames: Sequence[bytes]) -> bool:
         """Send frames, in slices of which the next waits until there is room for it.
+
+        Returns:
+            Whether there was anything to send.
 
         Raises:
             TimeoutError: The reader takes too little.
@@ -217,6 +220,7 @@ class Outlet:
         if written >= SLICE_BYTES:
             # A server lets this through when it has passed on most of what was written before.
             await self._write(b"")
+        return written > 0
 
     async def end(self) -> None:
         """End the response."""

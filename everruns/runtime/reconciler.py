@@ -71,7 +71,8 @@ class Reconciler:
     async def look(self) -> None:
         """Place every session whose turn is open and unplaced, and have its turn taken up."""
         abandoned = await self._sessions.abandoned()
-        self._failed = {name: self._failed[name] for name in abandoned if name in self._failed}
+        still_open = {*abandoned, *self._activating}
+        self._failed = {name: self._failed[name] for name in still_open & self._failed.keys()}
         now = asyncio.get_running_loop().time()
         for session_id in abandoned:
             failed = self._failed.get(session_id)

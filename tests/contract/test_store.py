@@ -370,6 +370,22 @@ def test_events_are_read_back_byte_for_byte(store: Store) -> None:
     assert store.read_events(session(1).id, EventQuery()) == stored
 
 
+def test_a_page_of_events_ends_at_a_size_but_has_one_at_least(store: Store) -> None:
+    store.insert_session(session(1))
+    stored = events(1, 1, 3)
+    store.append([append(1, stored)])
+    size = len(stored[0].body)
+
+    def page(**query: int) -> list[int]:
+        found = store.read_events(session(1).id, EventQuery(**query))
+        return [event.sequence for event in found]
+
+    assert page(size_bytes=1) == [1]
+    assert page(size_bytes=2 * size) == [1, 2]
+    assert page(size_bytes=2 * size, after=1) == [2, 3]
+    assert page(size_bytes=10 * size, limit=1) == [1]
+
+
 def test_an_append_out_of_place_is_refused(store: Store) -> None:
     store.insert_session(session(1))
     store.append([append(1, events(1, 1, 2))])

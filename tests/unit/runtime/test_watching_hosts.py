@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from everruns.capabilities.registry import load_capabilities
-from everruns.errors import EverrunsError
+from everruns.errors import EverrunsError, HostLost
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.watch import HostWatch
@@ -55,3 +55,19 @@ async def test_a_host_that_was_never_watched_can_be_forgotten(watch: HostWatch):
     watch._placement.host_starting("host")
     watch.forget("host")
     assert watch._placement.starting == set()
+
+
+async def test_who_loads_a_session_of_a_lost_host_knows_what_was_lost_with_it(watch: HostWatch):
+    placement, sessions = watch._placement, watch._registry.sessions
+    placement.host_started("host")
+    assert placement.claim("session_1", "host")
+    note_lost, noted = sessions.note_lost, []
+
+    async def note(session_ids: set[str]) -> None:
+        noted.append((session_ids, placement.find("session_1")))
+        await note_lost(session_ids)
+
+    sessions.note_lost = note
+    await watch._lost("host", HostLost("It has gone."))
+    assert noted == [({"session_1"}, "host")]
+    assert placement.find("session_1") is None
