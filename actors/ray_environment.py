@@ -10,7 +10,8 @@ import secrets
 from pathlib import Path
 
 from actors.front import front_environment
-from everruns.settings import Settings, set_environment
+from actors.leftovers import MARK, mark
+from everruns.settings import Settings, set_environment, take_environment
 
 TOKEN_FILE = "ray_token"  # noqa: S105
 
@@ -32,9 +33,11 @@ def prepare_environment(settings: Settings) -> None:
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(_token_file(settings.data_dir)),
-        **front_environment(settings.stream_cycle_s),
+        **front_environment(settings),
     }
-    set_environment(variables)
+    # Not that of a server from one of whose processes this one is started.
+    take_environment(MARK)
+    set_environment({**variables, **mark(settings.data_dir)})
 
 
 def read_token(data_dir: Path) -> str | None:
