@@ -55,7 +55,7 @@ def front_environment(settings: Settings) -> dict[str, str]:
     connections = min(HAPROXY_CONNECTIONS, (open_files - 100) * 2 // 5)
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        BINARY: str(_write_program(folder, binary, settings)),
+        BINARY: str(write_program(folder, binary, settings)),
         "RAY_SERVE_HAPROXY_MAXCONN": str(connections),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, (os.cpu_count() or 1) // 2)),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
@@ -106,7 +106,7 @@ def _bundled_binary() -> str | None:
     return get_haproxy_binary()
 
 
-def _write_program(folder: Path, binary: str, settings: Settings) -> Path:
+def write_program(folder: Path, binary: str, settings: Settings) -> Path:
     """Write what Serve starts as HAProxy: one executable file without arguments of its own."""
     silence_s = math.ceil(settings.heartbeat_s * HEARTBEATS_MISSED)
     front = Front(
