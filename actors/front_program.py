@@ -191,13 +191,17 @@ def _fill(template: str, **values: str) -> str:
 
 
 def main(front_file: str, *arguments: str) -> None:
-    """Rewrite the configuration that the arguments name, and become HAProxy.
+    """Become HAProxy.
 
     Args:
         front_file: The ``Front`` as JSON.
         arguments: Those that Serve gives HAProxy.
     """
-    front = Front(**json.loads(Path(front_file).read_text()))
+    become_haproxy(Front(**json.loads(Path(front_file).read_text())), arguments)
+
+
+def become_haproxy(front: Front, arguments: Sequence[str]) -> None:
+    """Rewrite the configuration that Serve's arguments name, and replace this process."""
     configuration = Path(arguments[arguments.index("-f") + 1])
     try:
         text = render(read_generated(configuration.read_text()), front)

@@ -5,6 +5,7 @@ otherwise; and HAProxy itself says whether it can read the result.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -170,3 +171,21 @@ def test_a_second_application_is_refused(front: Front) -> None:
 
     with pytest.raises(UnknownConfigurationError, match="http-other"):
         configuration(front, BACKEND, another)
+
+
+def test_a_node_of_a_joined_cluster_serves_where_serve_was_told(tmp_path: Path) -> None:
+    serves_text(tmp_path, BACKEND)
+    check = ["-c", "-f", f"{tmp_path}/haproxy.cfg"]
+
+    read = subprocess.run(
+        [sys.executable, "-c", "from actors.front import main; main()", *check],
+        capture_output=True,
+        text=True,
+        check=False,
+        # As Ray's processes have it: the command itself.
+        env={**os.environ, "RAY_SERVE_HAPROXY_BINARY_PATH": sys.executable},
+    )
+
+    assert read.returncode == 0, read.stderr
+    assert "Configuration file is valid" in read.stdout
+    assert binds((tmp_path / "haproxy.cfg").read_text()) == ["127.0.0.1:9300"]
