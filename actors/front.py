@@ -22,6 +22,7 @@ HAPROXY_CONNECTIONS = 20_000
 REPLICA_PORTS = 100
 STREAM_END_S = 60
 PORT_QUARANTINE_S = 150
+HEADER_TIMEOUT_S = 10
 # A stream is never silent for as long, since its heartbeats come in between.
 CLIENT_SILENCE_S = 30
 # Longer than any answer takes. Serve's proxy, too, waits no longer for a replica.
@@ -123,6 +124,7 @@ def _front(folder: Path, binary: str, settings: Settings, host: str | None) -> F
     return Front(
         binary,
         host,
+        HEADER_TIMEOUT_S,
         max(CLIENT_SILENCE_S, silence_s),
         max(SERVER_SILENCE_S, silence_s),
         str(folder),

@@ -47,6 +47,7 @@ class Front:
     Attributes:
         binary: HAProxy's path.
         host: The address on which the API listens; without it, the one that Serve was told.
+        header_timeout_s: Seconds in which a request's header must have come.
         client_silence_s: Seconds after which a client that takes and sends nothing is given up.
         server_silence_s: The same of a replica.
         pages: Folder of the answers that HAProxy gives by itself, ``<status>.http``.
@@ -54,6 +55,7 @@ class Front:
 
     binary: str
     host: str | None
+    header_timeout_s: int
     client_silence_s: int
     server_silence_s: int
     pages: str
@@ -126,6 +128,7 @@ def render(generated: Generated, front: Front) -> str:
     text = _fill(
         "front.cfg",
         global_lines=_lines(generated.globals),
+        header_timeout_s=str(front.header_timeout_s),
         client_silence_s=str(front.client_silence_s),
         server_silence_s=str(front.server_silence_s),
         pages=front.pages,

@@ -32,6 +32,8 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+HALF_OPEN = 500
+PATIENCE_S = 20
 EVENT_STREAM = {"accept": "text/event-stream"}
 
 
@@ -128,6 +130,8 @@ async def started() -> AsyncIterator[Front]:
         program = write_program(folder, get_haproxy_binary(), settings)
         patch.setattr(haproxy, "RAY_SERVE_HAPROXY_BINARY_PATH", str(program))
         write_pages(folder)
+        told = folder / "front.json"
+        told.write_text(json.dumps(json.loads(told.read_text()) | {"header_timeout_s": 1}))
         front = start_serve(folder, free_port())
         await front.serve.start()
         try:
@@ -267,6 +271,23 @@ async def test_without_a_living_replica_an_event_stream_is_closed_without_an_ans
 
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
         await get(front, "/beats", **EVENT_STREAM)
+
+
+async def test_headers_that_do_not_come_are_given_up_and_keep_nobody_out(
+    serving: Front, caller: httpx.AsyncClient
+) -> None:
+    opening = [asyncio.open_connection("127.0.0.1", serving.port) for _ in range(HALF_OPEN)]
+    connections = await asyncio.gather(*opening)
+    for _, writer in connections:
+        writer.write(b"GET /headers HTTP/1.1\r\nHost: x\r\nX: ")
+
+    assert (await caller.get("/headers")).is_success
+    ends = asyncio.gather(*(reader.read() for reader, _ in connections))
+    answers = await asyncio.wait_for(ends, PATIENCE_S)
+
+    assert all(b" 408 " in answer for answer in answers)
+    for _, writer in connections:
+        writer.close()
 
 
 async def test_a_stream_outlives_a_change_of_replicas(front: Front) -> None:

@@ -59,6 +59,7 @@ def front(tmp_path: Path) -> Front:
     return Front(
         binary=get_haproxy_binary(),
         host="0.0.0.0",
+        header_timeout_s=10,
         client_silence_s=30,
         server_silence_s=120,
         pages=str(tmp_path),
