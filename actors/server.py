@@ -20,6 +20,7 @@ from ray.exceptions import RayError
 
 from actors import socket_files
 from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
+from actors.leftovers import end_leftovers
 from actors.ports import check_port_free, free_port
 from actors.processes import is_alive, wait
 from actors.remote_registry import withdraw
@@ -73,9 +74,10 @@ def run_server(
         Unavailable: The data directory or a port is taken, or the cluster did not come up.
     """
     port = settings.port or free_port()
-    check_port_free(settings.host, port)
     address = f"http://{_url_host(settings.host)}:{port}"
     with lock_data_directory(settings.data_dir, address):
+        end_leftovers(settings.data_dir)
+        check_port_free(settings.host, port)
         # Importing Serve takes two seconds, in which Ray starts.
         importing = Thread(target=import_module, args=["actors.application"])
         try:

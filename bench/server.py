@@ -60,16 +60,17 @@ class Server:
 
 
 @contextmanager
-def running_server(**environment: str) -> Generator[Server]:
-    """Start a server on free ports and stop it afterwards.
+def running_server(port: int = 0, **environment: str) -> Generator[Server]:
+    """Start a server and stop it afterwards.
 
     Args:
+        port: Of the API; 0 takes a free one.
         environment: ``EVERRUNS_*`` variables to add.
 
     Raises:
         RuntimeError: It did not come up; the message is what it printed.
     """
-    arguments = ["everruns.cli", "serve", "--port", "0"]
+    arguments = ["everruns.cli", "serve", "--port", str(port)]
     with running_program(arguments, _wait_for_address, **environment) as server:
         yield server
 
