@@ -116,9 +116,9 @@ def config(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     settings = load_settings(config, data_dir=data_dir)
     table = Table("Setting", "Value", "Environment variable", "Meaning")
     for name, field in Settings.model_fields.items():
-        table.add_row(
-            name, str(getattr(settings, name)), f"EVERRUNS_{name.upper()}", field.description
-        )
+        value = getattr(settings, name)
+        shown = ", ".join(value) if isinstance(value, tuple) else str(value)
+        table.add_row(name, shown, f"EVERRUNS_{name.upper()}", field.description)
     out.print(table)
 
 

@@ -16,8 +16,15 @@ from everruns.errors import RouteNotFound
 DOCUMENT_PATH = "/api-doc/openapi.json"
 ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 POLICY = (
-    "default-src 'none'; connect-src 'self'; script-src 'self'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+    b"default-src 'none'; connect-src 'self'; script-src 'self'; "
+    b"style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# The door adds these to every answer under the documentation's paths.
+PAGE_HEADERS = (
+    (b"content-security-policy", POLICY),
+    # A page that opens this one in a window cannot reach into it.
+    (b"cross-origin-opener-policy", b"same-origin"),
 )
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -44,9 +51,14 @@ START = f"""SwaggerUIBundle({{
 """
 
 
+def is_documentation(path: str) -> bool:
+    """Tell whether a path is one of the documentation's."""
+    return (path.startswith("/swagger-ui") and path[11:12] in ("", "/")) or path == DOCUMENT_PATH
+
+
 async def show_page(_request: Request) -> Response:
     """Answer with the page."""
-    return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+    return HTMLResponse(PAGE)
 
 
 async def open_page(_request: Request) -> Response:

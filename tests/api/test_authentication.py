@@ -19,7 +19,7 @@ def keys(settings: Settings) -> KeyRing:
 
 def client_of(runtime: LocalRuntime, settings: Settings, keys: KeyRing) -> httpx.AsyncClient:
     app = create_app(runtime, settings, load_capabilities(), keys)
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
 
 @pytest.fixture

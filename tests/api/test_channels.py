@@ -233,7 +233,7 @@ async def test_a_channel_is_behind_the_door(runtime: LocalRuntime, settings: Set
     guarded = settings.model_copy(update={"auth": "api_keys"})
     app: FastAPI = create_app(runtime, guarded, load_capabilities(), keys)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://api"
+        transport=httpx.ASGITransport(app), base_url="http://localhost"
     ) as client:
         bearer = {"Authorization": f"Bearer {secret}"}
         await client.post("/api/v1/agents", json={"name": "clerk"}, headers=bearer)
