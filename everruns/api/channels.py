@@ -273,9 +273,11 @@ def add_routes(router: APIRouter, face: Face) -> None:
         decide_tool_calls
     )
     of_sessions = APIRouter(
+        prefix=router.prefix + PATH,
+        tags=router.tags,
         dependencies=own,
         route_class=router.route_class,
         generate_unique_id_function=lambda route: f"{face.operation_id(route)}_of_channel",
     )
     events.add_routes(of_sessions, face)
-    router.include_router(of_sessions, prefix=PATH)
+    router.routes += of_sessions.routes
