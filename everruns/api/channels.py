@@ -133,7 +133,7 @@ TheAgent = Annotated[Agent, Depends(_agent)]
 
 
 async def _caller(agent: TheAgent, end_user: EndUser = None) -> Caller:
-    return Caller(agent.id, end_user)
+    return Caller(agent.id, end_user or "")
 
 
 TheCaller = Annotated[Caller, Depends(_caller)]
