@@ -6,7 +6,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.routing import Route
+from structlog.processors import format_exc_info
+from structlog.testing import capture_logs
 
+from everruns.domain.messages import Message
 from everruns.errors import EverrunsError, HostLost, NotImplementedHere, Overloaded
 from everruns.runtime.local import LocalRuntime
 
@@ -135,6 +138,27 @@ async def test_what_nobody_foresaw_is_told_to_the_log_alone(
     assert error_of(response)["code"] == "INTERNAL_ERROR"
     assert "private" not in response.text
     assert "request_" in response.text
+
+
+async def test_what_is_said_is_in_no_log(
+    client: httpx.AsyncClient,
+    runtime: LocalRuntime,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async def misread(*_: Any) -> NoReturn:
+        said = {
+            "content": [{"type": "text", "text": ["a private sentence"]}],
+            "role": "a private role",
+        }
+        Message.model_validate(said)
+        raise AssertionError("this is not a message")
+
+    monkeypatch.setattr(runtime.registry.agents, "list", misread)
+    with capture_logs([format_exc_info]) as logged:
+        await client.get("/v1/agents")
+
+    assert "validation errors for Message" in logged[0]["exception"]
+    assert "private" not in str(logged)
 
 
 async def test_a_server_without_its_registry_is_not_ready(
