@@ -3,7 +3,7 @@
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -117,7 +117,7 @@ def config(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     table = Table("Setting", "Value", "Environment variable", "Meaning")
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
-        shown = ", ".join(value) if isinstance(value, tuple) else str(value)
+        shown = ", ".join(cast("tuple[str, ...]", value)) if type(value) is tuple else str(value)
         table.add_row(name, shown, f"EVERRUNS_{name.upper()}", field.description)
     out.print(table)
 

@@ -123,7 +123,7 @@ class JsonRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; of the answer to a HEAD, the server sends the headers alone."""
-        if _is_head(scope) and "GET" in self.methods:
+        if _is_head(scope) and "GET" in (self.methods or ()):
             await self.app(scope, receive, send)
         else:
             await super().handle(scope, receive, send)

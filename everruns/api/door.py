@@ -190,13 +190,13 @@ def single_headers(headers: Iterable[Header]) -> dict[bytes, bytes]:
     Raises:
         InvalidRequest: One of them came twice.
     """
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in SINGLE:
-            if name in found:
-                raise InvalidRequest(f"{name.decode().title()}: was sent more than once")
-            found[name] = value
-    return found
+    found = [header for header in headers if header[0] in SINGLE]
+    by_name = dict(found)
+    if len(by_name) < len(found):
+        names = [name.decode() for name, _ in found]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequest(f"{twice.title()}: was sent more than once")
+    return by_name
 
 
 def check_page(scope: Scope, headers: Mapping[bytes, bytes], host: Host) -> None:
