@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
 PEERS := agno adk langgraph bare
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -14,7 +15,7 @@ help: ## Say what each command does
 run: $(VENV)/.run ## Start the server with an agent model that runs on this machine
 	$(BIN)/everruns serve
 
-test: $(VENV)/.test ## Run every test
+test: $(VENV)/.test $(VENV)/.browser ## Run every test
 	$(BIN)/python -m pytest
 
 faults: $(VENV)/.test ## Kill, pause and cut everything, for long
@@ -73,6 +74,16 @@ $(VENV)/.test: $(VENV)/.run requirements/test.txt tests/node/package-lock.json
 	$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/test.txt
 	cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
+
+# The browser is the system's. Where it cannot be installed, the tests that need it say so.
+$(VENV)/.browser: $(VENV)/.run
+	@for browser in $$EVERRUNS_CHROMIUM $(BROWSERS); do \
+		if command -v $$browser >/dev/null; then touch $@; exit; fi; \
+	done; \
+	{ test "$$(id -u)" = 0 && apt-get update -qq && \
+		apt-get install -qq --no-install-recommends chromium-headless-shell && touch $@; } || \
+	echo "Some tests need a browser: install chromium-headless-shell or chromium, or name yours" \
+		"in EVERRUNS_CHROMIUM."
 
 $(VENV)/peers/%/.installed: requirements/peers/%.txt $(VENV)/.uv
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(@D)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 from rich.console import Console
@@ -131,9 +131,9 @@ def config(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     settings = load_settings(config, data_dir=data_dir)
     table = Table("Setting", "Value", "Environment variable", "Meaning")
     for name, field in Settings.model_fields.items():
-        table.add_row(
-            name, str(getattr(settings, name)), f"EVERRUNS_{name.upper()}", field.description
-        )
+        value = getattr(settings, name)
+        shown = ", ".join(cast("tuple[str, ...]", value)) if type(value) is tuple else str(value)
+        table.add_row(name, shown, f"EVERRUNS_{name.upper()}", field.description)
     out.print(table)
 
 

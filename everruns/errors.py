@@ -78,6 +78,24 @@ class Unauthorized(EverrunsError):
     code = "UNAUTHORIZED"
 
 
+class Forbidden(EverrunsError):
+    """The request is understood and refused, whoever sends it. Subclasses say why."""
+
+    code = "FORBIDDEN"
+
+
+class HostNotAllowed(Forbidden):
+    """The ``Host`` header names none of this server's hosts; see the setting ``allowed_hosts``."""
+
+    code = "HOST_NOT_ALLOWED"
+
+
+class OriginNotAllowed(Forbidden):
+    """A page of an origin that is not in the setting ``allowed_origins`` sent the request."""
+
+    code = "ORIGIN_NOT_ALLOWED"
+
+
 class NotFound(EverrunsError):
     """Nothing is there under this address. Subclasses say what was looked for."""
 

@@ -4,24 +4,51 @@ A setting comes from a command-line flag, else from an ``EVERRUNS_*`` environmen
 from a TOML file, else from its default here. This is the only module that reads the environment.
 """
 
+import json
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from everruns.errors import InvalidRequest
+from everruns.origins import ANYTHING, host_pattern, origin_pattern
 
 _PROXY = re.compile(r"environment|https?://[^\s/?#]+/?")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _entries(value: Any) -> Any:
+    """Return the entries of a list that is written as one text: as JSON, or with commas."""
+    if not isinstance(value, str):
+        return value
+    try:
+        entries = json.loads(value)
+    except ValueError:
+        entries = None
+    if isinstance(entries, list):
+        return cast("list[Any]", entries)
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
+
+
+HostPattern = Annotated[str, AfterValidator(host_pattern)]
+OriginPattern = Annotated[str, AfterValidator(origin_pattern)]
 
 
 class Settings(BaseSettings):
@@ -44,6 +71,12 @@ class Settings(BaseSettings):
     auth: Literal["none", "api_keys"] = Field("none", description="How requests prove themselves.")
     allow_open_network: bool = Field(
         False, description="Accept auth=none on an address that others can reach."
+    )
+    allowed_hosts: Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_entries)] = Field(
+        (), description="Further names that requests may reach it by; also `*.example.com`."
+    )
+    allowed_origins: Annotated[tuple[OriginPattern, ...], NoDecode, BeforeValidator(_entries)] = (
+        Field((), description="Web pages of other origins that may use it, through CORS.")
     )
     docs: bool = Field(True, description="Serve /swagger-ui/ and /api-doc/openapi.json.")
     max_body_bytes: int = Field(
@@ -132,11 +165,18 @@ class Settings(BaseSettings):
         return self.host in LOOPBACK_HOSTS
 
     def check_exposure(self) -> None:
-        """Refuse to serve everybody on a network without asking who they are.
+        """Refuse to serve everybody on a network, or every web page, without asking for keys.
 
         Raises:
-            InvalidRequest: The address is not loopback and ``auth`` is ``none``.
+            InvalidRequest: ``auth`` is ``none``, and the address is not loopback or every host or
+                origin is allowed.
         """
+        for name in ("allowed_hosts", "allowed_origins"):
+            if self.auth == "none" and ANYTHING in getattr(self, name):
+                raise InvalidRequest(
+                    f"{name} is *, and auth is none: any web page could use this server. List "
+                    f"those that you mean in {name}, or use --auth api_keys."
+                )
         if self.auth == "none" and not self.is_loopback and not self.allow_open_network:
             raise InvalidRequest(
                 f"Others can reach {self.host}, and auth is none. Use --auth api_keys (see "
@@ -191,7 +231,8 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
         )
         raise InvalidRequest(f"Settings are not valid. {problems}") from None
 

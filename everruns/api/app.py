@@ -30,6 +30,7 @@ from everruns.api import capabilities as capability_routes
 from everruns.api.auth import Authentication
 from everruns.api.body import JsonRoute
 from everruns.api.docs import add_documentation
+from everruns.api.door import Door
 from everruns.api.errors import ErrorBoundary, answer_error
 from everruns.api.faces import FACES, SPECIFICATION, Face
 from everruns.api.keys import KeyRing
@@ -88,7 +89,7 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(UnreadBodies), Middleware(ErrorBoundary)]
+        middleware=[Middleware(UnreadBodies), Middleware(Door, settings), Middleware(ErrorBoundary)]
         + ([Middleware(Authentication, keys=keys, docs=settings.docs)] if keys else []),
         exception_handlers={
             EverrunsError: answer_error,

@@ -1,13 +1,13 @@
-"""The door: requests without a valid API key stay outside, where the deployment wants keys."""
+"""Authentication: requests without a valid API key are refused, where the deployment wants keys."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from everruns.api.docs import is_documentation
 from everruns.api.keys import KeyRing
 from everruns.errors import Unauthorized
 
 OPEN_PATHS = ("/health", "/ready")
-DOCUMENTATION_PATHS = ("/swagger-ui", "/api-doc/openapi.json")
 _KEY_ID = "everruns.api_key_id"
 
 
@@ -17,9 +17,9 @@ class Authentication:
     The key's id goes with the request, see ``api_key_id``.
 
     Args:
-        app: What is behind the door.
-        keys: The keys that open it.
-        docs: Whether the documentation is before the door.
+        app: What asks for keys.
+        keys: The keys that are valid.
+        docs: Whether the documentation is served, to everyone.
     """
 
     def __init__(self, app: ASGIApp, keys: KeyRing, *, docs: bool) -> None:
@@ -39,9 +39,7 @@ class Authentication:
         await self._app(scope, receive, send)
 
     def _is_open(self, path: str) -> bool:
-        return path in OPEN_PATHS or (
-            self._docs and (path in DOCUMENTATION_PATHS or path.startswith("/swagger-ui/"))
-        )
+        return path in OPEN_PATHS or (self._docs and is_documentation(path))
 
     async def _check(self, authorization: str) -> str:
         scheme, _, rest = authorization.partition(" ")

@@ -12,7 +12,8 @@ from fastapi.routing import APIRoute
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from everruns.domain.base import MAX_DEPTH, MAX_VALUES
 from everruns.errors import InvalidJson, InvalidRequest, RequestTimedOut, TooLarge
@@ -121,10 +122,25 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route that reads its body as strict JSON and writes answers without nulls."""
+    """A route that reads its body as strict JSON and writes answers without nulls.
+
+    Where it takes GET it takes HEAD. That is not one of its ``methods``, for these are documented,
+    each as an operation of its own.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "response_model_exclude_none": True})
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a request is for this route."""
+        return super().matches({**scope, "method": "GET"} if _is_head(scope) else scope)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; of the answer to a HEAD, the server sends the headers alone."""
+        if _is_head(scope) and "GET" in (self.methods or ()):
+            await self.app(scope, receive, send)
+        else:
+            await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what serves one request."""
@@ -135,6 +151,10 @@ class JsonRoute(APIRoute):
             return await handle(JsonRequest(_as_json(request.scope), request.receive))
 
         return handle_json
+
+
+def _is_head(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] == "HEAD"
 
 
 def _refuse_nul(scope: Scope) -> None:

@@ -136,7 +136,7 @@ TheAgent = Annotated[Agent, Depends(_agent)]
 
 
 async def _caller(agent: TheAgent, end_user: EndUser = None) -> Caller:
-    return Caller(agent.id, end_user)
+    return Caller(agent.id, end_user or "")
 
 
 TheCaller = Annotated[Caller, Depends(_caller)]
@@ -276,9 +276,11 @@ def add_routes(router: APIRouter, face: Face) -> None:
         decide_tool_calls
     )
     of_sessions = APIRouter(
+        prefix=router.prefix + PATH,
+        tags=router.tags,
         dependencies=own,
         route_class=router.route_class,
         generate_unique_id_function=lambda route: f"{face.operation_id(route)}_of_channel",
     )
     events.add_routes(of_sessions, face)
-    router.include_router(of_sessions, prefix=PATH)
+    router.routes += of_sessions.routes

@@ -11,13 +11,18 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from everruns.errors import RouteNotFound
-
 DOCUMENT_PATH = "/api-doc/openapi.json"
 ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 POLICY = (
-    "default-src 'none'; connect-src 'self'; script-src 'self'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+    b"default-src 'none'; connect-src 'self'; script-src 'self'; "
+    b"style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# The door adds these to every answer under the documentation's paths.
+PAGE_HEADERS = (
+    (b"content-security-policy", POLICY),
+    # A page that opens this one in a window cannot reach into it.
+    (b"cross-origin-opener-policy", b"same-origin"),
 )
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -44,9 +49,14 @@ START = f"""SwaggerUIBundle({{
 """
 
 
+def is_documentation(path: str) -> bool:
+    """Tell whether a path is one of the documentation's."""
+    return (path.startswith("/swagger-ui") and path[11:12] in ("", "/")) or path == DOCUMENT_PATH
+
+
 async def show_page(_request: Request) -> Response:
     """Answer with the page."""
-    return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+    return HTMLResponse(PAGE)
 
 
 async def open_page(_request: Request) -> Response:
@@ -54,13 +64,14 @@ async def open_page(_request: Request) -> Response:
     return RedirectResponse("/swagger-ui/")
 
 
+async def send_start(_request: Request) -> Response:
+    """Answer with the script that starts the page."""
+    return Response(START, media_type="text/javascript")
+
+
 async def send_asset(request: Request) -> Response:
     """Answer with one of the page's files."""
-    name = request.path_params["name"]
-    if name == "start.js":
-        return Response(START, media_type="text/javascript")
-    if name not in ASSETS:
-        raise RouteNotFound(f"There is no route /swagger-ui/{name}")
+    name = request.url.path.rpartition("/")[2]
     return FileResponse(str(files("fastapi_offline") / "static" / name))
 
 
@@ -74,6 +85,7 @@ def add_documentation(app: FastAPI) -> None:
     app.router.routes += [
         Route("/swagger-ui", open_page, include_in_schema=False),
         Route("/swagger-ui/", show_page, include_in_schema=False),
-        Route("/swagger-ui/{name}", send_asset, include_in_schema=False),
+        Route("/swagger-ui/start.js", send_start, include_in_schema=False),
+        *(Route(f"/swagger-ui/{name}", send_asset, include_in_schema=False) for name in ASSETS),
         Route(DOCUMENT_PATH, send_document, include_in_schema=False),
     ]

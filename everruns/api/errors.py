@@ -12,15 +12,17 @@ from typing import Any, cast
 import orjson
 import structlog
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from everruns.errors import (
     Conflict,
     EverrunsError,
+    Forbidden,
     InvalidCursor,
     InvalidId,
     InvalidRequest,
@@ -34,11 +36,12 @@ from everruns.errors import (
     Unauthorized,
     Unavailable,
 )
-from everruns.ids import new_id
+from everruns.ids import is_id, new_id
 
 STATUSES: Mapping[type[EverrunsError], int] = {
     InvalidRequest: 400,
     Unauthorized: 401,
+    Forbidden: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
     RequestTimedOut: 408,
@@ -54,6 +57,10 @@ DEFAULT_RETRY_AFTER_S = 1.0
 SHOWN_PROBLEMS = 5
 PLACES = {"since_id", "after_sequence", "around", "from_ts", "to_ts"}
 LONGEST_MESSAGE = 2000
+# Capabilities have ids of any form.
+ID_PARAMETERS = frozenset(
+    {"agent_id", "budget_id", "harness_id", "provider_id", "session_id", "workspace_id"}
+)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -96,25 +103,40 @@ def _framework_answer(request: Request, error: HTTPException) -> Response:
         case 404:
             return error_answer(RouteNotFound(f"There is no route {path}"))
         case 405:
-            allowed = ", ".join(_allowed_methods(request, path))
-            message = f"{request.method} is not allowed on {path}. Allowed: {allowed}"
-            return error_answer(MethodNotAllowed(message), {"Allow": allowed})
+            return _method_answer(request, path)
         case status if 400 <= status < 500:
             return error_answer(InvalidRequest(str(error.detail)))
         case _:
             return error_answer(EverrunsError(str(error.detail)))
 
 
-def _allowed_methods(request: Request, path: str) -> list[str]:
-    routes: Sequence[Any] = request.app.router.routes
-    return sorted(
-        {
-            method
-            for route in routes
-            if isinstance(route, Route) and route.path_regex.match(path)
-            for method in route.methods or ()
-        }
-    )
+def _method_answer(request: Request, path: str) -> Response:
+    allowed = sorted(_allowed_methods(request.app.router.routes, path))
+    if not allowed:
+        return error_answer(RouteNotFound(f"There is no route {request.method} {path}"))
+    methods = ", ".join(allowed)
+    message = f"{request.method} is not allowed on {path}. Allowed: {methods}"
+    return error_answer(MethodNotAllowed(message), {"Allow": methods})
+
+
+def _allowed_methods(routes: Sequence[BaseRoute], path: str) -> Iterator[str]:
+    """Yield the methods with which a path can succeed."""
+    seen: set[str] = set()
+    for route in routes:
+        if not isinstance(route, Route) or route.methods is None:
+            continue
+        match = route.path_regex.match(path)
+        # Of the API's routes, those that no document shows refuse whatever they are asked.
+        if match is None or (isinstance(route, APIRoute) and not route.include_in_schema):
+            continue
+        if all(_can_be(name, value) for name, value in match.groupdict().items()):
+            seen |= route.methods
+    yield from seen | {"HEAD"} if "GET" in seen else seen
+
+
+def _can_be(parameter: str, value: str) -> bool:
+    """Tell whether a parameter of a path has the form that its route asks for."""
+    return parameter not in ID_PARAMETERS or is_id(value, parameter.removesuffix("_id"))
 
 
 def invalid_request(problems: Sequence[Any]) -> InvalidRequest:
@@ -153,7 +175,7 @@ def error_classes(root: type[EverrunsError] = EverrunsError) -> Iterator[type[Ev
 
 
 class ErrorBoundary:
-    """The outermost layer: no request leaves without an answer in our shape.
+    """Answers every failure in our shape.
 
     It answers what the layers around the routes raise, and everything that nobody foresaw.
     """

@@ -19,7 +19,7 @@ from everruns.api.event_requests import (
 from everruns.api.faces import SPECIFICATION, Face
 from everruns.api.parameters import runtime_of
 from everruns.api.plain import id_of, id_parameter
-from everruns.api.sse import EventStream, frame
+from everruns.api.sse import EventStream, StreamHeaders, frame
 from everruns.api.vocabulary import Showing
 from everruns.errors import InvalidRequest, RouteNotFound
 from everruns.ids import EventPlace
@@ -66,6 +66,10 @@ class EventRoutes:
     async def _stream(
         self, request: Request, session_id: str, wanted: EventsRequest, start: EventPlace | None
     ) -> Response:
+        if request.method == "HEAD":
+            # What a stream would be, without opening one.
+            await runtime_of(request).registry.sessions.get(session_id)
+            return StreamHeaders()
         settings: Settings = request.app.state.settings
         cursor = Cursor() if start is None else self._vocabulary.cursor(start)
         frames = Frames(self._vocabulary.begin(session_id, start), wanted)

@@ -85,6 +85,7 @@ PLAIN_BODIES: tuple[type[Model], ...] = (
 RESPONSES = {
     400: ("Invalid", "The request is wrong: the message names the field and the reason."),
     401: ("Unauthorized", "The deployment wants an API key."),
+    403: ("Forbidden", "The host is not this server's, or the page that asks may not use it."),
     404: ("NotFound", "There is no such thing."),
     408: ("RequestTimedOut", "The body did not come in time."),
     409: ("Conflict", "The state of the resource refuses the request."),
@@ -143,7 +144,7 @@ def _code_rows() -> Iterator[str]:
 
 
 def _error_statuses(path: str, operation: dict[str, Any]) -> Iterator[int]:
-    yield from (400, 401)
+    yield from (400, 401, 403)
     if "{" in path or "requestBody" in operation:
         yield 404
     keyed = KEY_PARAMETER in operation.get("parameters", ())

@@ -101,6 +101,15 @@ class OpenStreams:
         return len(self._endings)
 
 
+class StreamHeaders(Response):
+    """The headers of a stream, and no stream: the answer to HEAD."""
+
+    def __init__(self) -> None:
+        super().__init__(headers=HEADERS)
+        # That of an empty body, which a stream has not.
+        del self.headers["content-length"]
+
+
 class EventStream(Response):
     """A response that lasts.
 

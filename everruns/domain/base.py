@@ -17,7 +17,8 @@ MAX_VALUES = 100_000
 class Model(BaseModel):
     """A value: immutable, compared by content, deaf to fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # A validation that nobody foresaw ends in the log, which is not to hold conversations.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     def wire(self) -> dict[str, Any]:
         """Return the JSON object a client sees; fields without a value are left out."""

@@ -95,7 +95,8 @@ class Session(Model):
     started_at: str | None = None
     finished_at: str | None = None
     # Whose session it is among the users of the application that created it through the agent's
-    # channel. Kept (see ``whole``), and shown to nobody.
+    # channel; empty for the application's own, ``None`` if it was not created through a channel.
+    # Kept (see ``whole``), and shown to nobody.
     end_user: SkipJsonSchema[str | None] = Field(None, exclude=True)
     # Known to session hosts, shown to nobody.
     suspicion: SkipJsonSchema[int] = Field(0, exclude=True)
@@ -120,18 +121,18 @@ class Caller:
 
     Attributes:
         agent_id: The agent.
-        end_user: The application's name for its user; ``None`` for the application itself.
+        end_user: The application's name for its user; empty for the application itself.
     """
 
     agent_id: str
-    end_user: str | None = None
+    end_user: str = ""
 
     def __str__(self) -> str:
         """Return what tells this caller from all others."""
-        return self.agent_id if self.end_user is None else f"{self.agent_id}/{self.end_user}"
+        return f"{self.agent_id}/{self.end_user}" if self.end_user else self.agent_id
 
     def owns(self, session: Session) -> bool:
-        """Tell whether a session is this caller's, and not another's or of another agent."""
+        """Tell whether this caller made a session, through the agent's channel."""
         return (session.agent_id, session.end_user) == (self.agent_id, self.end_user)
 
 

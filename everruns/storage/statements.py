@@ -205,7 +205,6 @@ def listed_sessions(query: ListQuery) -> ColumnElement[bool]:
     if query.agent_id is not None:
         conditions.append(c.agent_id == query.agent_id)
     if query.caller is not None:
-        # An end user that is None becomes IS NULL.
         of_agent = c.agent_id == query.caller.agent_id
         conditions += [of_agent, c.end_user == query.caller.end_user]
     if query.older_than is not None:

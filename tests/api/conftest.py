@@ -10,6 +10,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from everruns.api.app import create_app, end_streams
 from everruns.capabilities.registry import load_capabilities
@@ -39,13 +40,23 @@ def app(runtime: LocalRuntime, settings: Settings) -> FastAPI:
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
-    """Serve an app on a free port of loopback; yields its base URL."""
+    """Serve the API on a free port of loopback; yields its base URL."""
+    async with listening(app) as url:
+        try:
+            yield url
+        finally:
+            end_streams(app)
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve any application on a free port of loopback; yields its base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
@@ -54,7 +65,6 @@ async def serving(app: FastAPI) -> AsyncIterator[str]:
         await eventually(lambda: server.started)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        end_streams(app)
         server.should_exit = True
         await task
 
@@ -81,3 +91,8 @@ def wait_until() -> Callable[..., Awaitable[None]]:
 @pytest.fixture
 def serve() -> Callable[[FastAPI], object]:
     return serving
+
+
+@pytest.fixture
+def listen() -> Callable[[ASGIApp], object]:
+    return listening

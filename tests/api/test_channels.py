@@ -119,6 +119,7 @@ async def test_each_caller_lists_what_is_their_own(client: httpx.AsyncClient, ch
     alices = [await create(client, channel, **ALICE) for _ in range(2)]
     bobs = await create(client, channel, **BOB)
     await client.post("/api/v1/sessions", json={})
+    await client.post("/v1/sessions", json={"agent_id": channel.rpartition("/")[2]})
 
     assert await listed(client, channel) == [nobodys]
     assert await listed(client, channel, **ALICE) == alices[::-1]
@@ -130,6 +131,7 @@ async def test_a_session_of_another_is_not_found(client: httpx.AsyncClient, chan
     sessions = f"{channel}/sessions"
     nobodys = f"{sessions}/{await create(client, channel)}"
     alices = f"{sessions}/{await create(client, channel, **ALICE)}"
+    outside = await client.post("/v1/sessions", json={"agent_id": channel.rpartition("/")[2]})
     of_no_agent = (await client.post("/api/v1/sessions", json={})).json()["id"]
     other = (await client.post("/api/v1/agents", json={"name": "other"})).json()["id"]
     of_other = await create(client, f"/api/v1/channels/{other}")
@@ -137,6 +139,7 @@ async def test_a_session_of_another_is_not_found(client: httpx.AsyncClient, chan
     assert await reached(client, alices, **BOB) == refusal
     assert await reached(client, alices) == refusal
     assert await reached(client, nobodys, **ALICE) == refusal
+    assert await reached(client, f"{sessions}/{outside.json()['id']}") == refusal
     assert await reached(client, f"{sessions}/{of_no_agent}") == refusal
     assert await reached(client, f"{sessions}/{of_other}") == refusal
     assert await reached(client, f"{sessions}/{UNKNOWN}") == refusal
@@ -253,7 +256,9 @@ async def test_a_channel_is_behind_the_door(runtime: LocalRuntime, settings: Set
     app: FastAPI = create_app(runtime, guarded, load_capabilities())
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client,
     ):
         bearer = {"Authorization": f"Bearer {secret}"}
         await client.post("/api/v1/agents", json={"name": "clerk"}, headers=bearer)

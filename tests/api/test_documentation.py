@@ -70,7 +70,7 @@ async def test_a_deployment_can_hide_its_documentation(runtime: LocalRuntime, se
     hidden = settings.model_copy(update={"docs": False})
     app = create_app(runtime, hidden, load_capabilities())
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/swagger-ui/")).status_code == 404
         assert (await client.get("/api-doc/openapi.json")).status_code == 404
 

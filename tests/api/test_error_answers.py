@@ -5,7 +5,11 @@ from typing import Any, NoReturn
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.routing import Route
+from structlog.processors import format_exc_info
+from structlog.testing import capture_logs
 
+from everruns.domain.messages import Message
 from everruns.errors import EverrunsError, HostLost, NotImplementedHere, Overloaded
 from everruns.runtime.local import LocalRuntime
 
@@ -33,10 +37,16 @@ async def test_an_unknown_route_is_not_found(client: httpx.AsyncClient, path: st
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/v1/agents", "GET, POST"),
-        ("/v1/agents/agent_" + "0" * 32, "DELETE, GET, PATCH"),
-        ("/v1/capabilities", "GET"),
-        ("/health", "GET"),
+        ("/v1/agents", "GET, HEAD, POST"),
+        ("/v1/agents/agent_" + "0" * 32, "DELETE, GET, HEAD, PATCH"),
+        ("/v1/capabilities", "GET, HEAD"),
+        ("/health", "GET, HEAD"),
+        ("/swagger-ui/", "GET, HEAD"),
+        # A name where an id belongs: what is there for ids is not for it.
+        ("/api/v1/agents/import", "POST"),
+        # What is not offered is no way to succeed.
+        ("/api/v1/harnesses", "GET, HEAD"),
+        ("/api/v1/channels/clerk/sessions/session_" + "0" * 32 + "/events", "GET, HEAD"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_ones(
@@ -47,6 +57,43 @@ async def test_a_wrong_method_is_told_the_right_ones(
     assert response.status_code == 405
     assert response.headers["allow"] == allowed
     assert error_of(response)["code"] == "METHOD_NOT_ALLOWED"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/sessions/tool-results", "/v1/sessions/1/cancel", "/api/v1/memories"]
+)
+async def test_a_path_on_which_nothing_succeeds_is_not_found(client: httpx.AsyncClient, path: str):
+    response = await client.patch(path)
+
+    assert response.status_code == 404
+    assert error_of(response)["code"] == "ROUTE_NOT_FOUND"
+
+
+async def test_every_allowed_method_is_one_that_works(client: httpx.AsyncClient, app: FastAPI):
+    forms = [
+        {"_id}": "_" + "0" * 32, "{channel}": "clerk"},
+        {"{session_id}": "tool-results", "{agent_id}": "import", "_id}": "_id"},
+    ]
+    paths = {route.path for route in app.routes if isinstance(route, Route)}
+    for path in {filled(path, form) for path in paths for form in forms}:
+        response = await client.request("PROPFIND", path)
+        if response.status_code == 404:
+            assert error_of(response)["code"] == "ROUTE_NOT_FOUND"
+            continue
+        assert response.status_code == 405
+        for method in response.headers["allow"].split(", "):
+            answer = await client.request(method, path)
+            assert answer.status_code not in {405, 501}, (method, path)
+            if answer.is_error and method != "HEAD":
+                code = error_of(answer)["code"]
+                assert code not in {"INVALID_ID", "ROUTE_NOT_FOUND"}, (method, path)
+
+
+def filled(path: str, form: dict[str, str]) -> str:
+    """A route's path with values for its parameters."""
+    for placeholder, value in form.items():
+        path = path.replace(placeholder, value)
+    return path.replace("{", "").replace("}", "")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +140,27 @@ async def test_what_nobody_foresaw_is_told_to_the_log_alone(
     assert "request_" in response.text
 
 
+async def test_what_is_said_is_in_no_log(
+    client: httpx.AsyncClient,
+    runtime: LocalRuntime,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async def misread(*_: Any) -> NoReturn:
+        said = {
+            "content": [{"type": "text", "text": ["a private sentence"]}],
+            "role": "a private role",
+        }
+        Message.model_validate(said)
+        raise AssertionError("this is not a message")
+
+    monkeypatch.setattr(runtime.registry.agents, "list", misread)
+    with capture_logs([format_exc_info]) as logged:
+        await client.get("/v1/agents")
+
+    assert "validation errors for Message" in logged[0]["exception"]
+    assert "private" not in str(logged)
+
+
 async def test_a_server_without_its_registry_is_not_ready(
     client: httpx.AsyncClient, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
 ):
@@ -119,7 +187,7 @@ async def test_a_failing_stream_ends_so_that_its_reader_reconnects(
 
     monkeypatch.setattr(runtime, "stream", break_off)
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get(f"{session_path}/events")
 
     assert response.text.endswith(

@@ -14,11 +14,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
-from schemathesis.specs.openapi.checks import (
-    allow_header_conformance,
-    positive_data_acceptance,
-    unsupported_method,
-)
+from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
 
 from everruns.api.app import create_app
 from everruns.capabilities.registry import load_capabilities
@@ -132,7 +128,7 @@ def excluded_checks(case: schemathesis.Case, response: schemathesis.Response) ->
     if response.status_code == 501 and response.json()["error"]["code"] == "NOT_IMPLEMENTED":
         checks.append(not_a_server_error)
     if case.path.startswith(WITH_MORE_METHODS):
-        checks += [unsupported_method, allow_header_conformance]
+        checks.append(unsupported_method)
     return checks
 
 

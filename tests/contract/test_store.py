@@ -308,9 +308,10 @@ def test_sessions_are_listed_newest_first_by_agent_and_text(store: Store) -> Non
 
 
 def test_sessions_are_listed_by_caller_going_on_after_one_of_them(store: Store) -> None:
-    for number, end_user in enumerate([None, "alice", "bob", "alice", None, "alice"], 1):
+    for number, end_user in enumerate(["", "alice", "bob", "alice", "", "alice"], 1):
         store.insert_session(session(number, end_user=end_user))
     store.insert_session(session(7, end_user="alice", agent_id="agent_2"))
+    store.insert_session(session(8))  # Not made through a channel.
 
     def numbers(caller: Caller, after: int | None = None) -> tuple[list[int], int]:
         older_than = None if after is None else (parse_time(time(after)), session(after).id)

@@ -138,7 +138,7 @@ class Reader:
         elif self._last_id:
             header = f"Last-Event-ID: {self._last_id}\r\n"
         path = self.stream_path.format(self.session_id)
-        return f"GET {path}?{query} HTTP/1.1\r\nHost: api\r\n{header}\r\n".encode()
+        return f"GET {path}?{query} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n".encode()
 
     def _take(self, frame: bytes) -> None:
         lines = dict(line.split(b": ", 1) for line in frame.split(b"\n"))

@@ -12,7 +12,7 @@ def settings_table() -> str:
     rows = ["| Setting | Default | Meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.default
-        shown = "" if default is None else str(default).replace(str(Path.home()), "~")
+        shown = "" if default in (None, ()) else str(default).replace(str(Path.home()), "~")
         if isinstance(default, bool):
             shown = shown.lower()
         rows.append(f"| `{name}` | {f'`{shown}`' if shown else ''} | {field.description} |")

@@ -1,0 +1,63 @@
+"""Settings as people write them."""
+
+from pathlib import Path
+
+import pytest
+
+from everruns.errors import InvalidRequest
+from everruns.settings import load_settings
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["box.lan,*.Example.com", " box.lan , *.example.com,", '["box.lan", "*.example.com"]'],
+)
+def test_a_list_is_written_with_commas_or_as_json(written: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EVERRUNS_ALLOWED_HOSTS", written)
+
+    assert load_settings().allowed_hosts == ("box.lan", "*.example.com")
+
+
+def test_an_address_in_brackets_is_no_json(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EVERRUNS_ALLOWED_HOSTS", "[fd00::1]")
+
+    assert load_settings().allowed_hosts == ("fd00::1",)
+
+
+def test_a_list_in_a_file_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # Loading a file names it in the environment, which this puts back.
+    monkeypatch.setenv("EVERRUNS_CONFIG", "")
+    file = tmp_path / "everruns.toml"
+    file.write_text('allowed_origins = ["https://app.example.com"]')
+
+    assert load_settings(file).allowed_origins == ("https://app.example.com",)
+
+
+def test_lists_reach_the_processes_of_the_server():
+    settings = load_settings(allowed_hosts=["box.lan"], allowed_origins="http://localhost:3000")
+
+    assert load_settings(**settings.public()).allowed_hosts == ("box.lan",)
+    assert load_settings(**settings.public()).allowed_origins == ("http://localhost:3000",)
+
+
+@pytest.mark.parametrize(
+    ("setting", "written"),
+    [
+        ("allowed_hosts", "http://box.lan"),
+        ("allowed_hosts", "box.lan:9300"),
+        ("allowed_origins", "null"),
+        ("allowed_origins", "box.lan"),
+        ("allowed_origins", "https://app.example.com/"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_what_would_be_right(setting: str, written: str):
+    with pytest.raises(InvalidRequest, match=rf"{setting}\.0: .*{written}.*Write"):
+        load_settings(**{setting: written})
+
+
+@pytest.mark.parametrize("setting", ["allowed_hosts", "allowed_origins"])
+def test_everything_is_allowed_only_to_those_who_bring_keys(setting: str):
+    with pytest.raises(InvalidRequest, match=rf"{setting} is \*, and auth is none"):
+        load_settings(**{setting: "*"}).check_exposure()
+
+    load_settings(**{setting: "*"}, auth="api_keys").check_exposure()
