@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 15.0
 Child = subprocess.Popen[bytes]
 
@@ -60,37 +60,43 @@ class Server:
 
 
 @contextmanager
-def running_server(**environment: str) -> Generator[Server]:
+def running_server(*, folder: Path | None = None, **environment: str) -> Generator[Server]:
     """Start a server on free ports and stop it afterwards.
 
     Args:
+        folder: The working folder to start it in, if not this process's.
         environment: ``EVERRUNS_*`` variables to add.
 
     Raises:
         RuntimeError: It did not come up; the message is what it printed.
     """
     arguments = ["everruns.cli", "serve", "--port", "0"]
-    with running_program(arguments, _wait_for_address, **environment) as server:
+    with running_program(arguments, _wait_for_address, folder=folder, **environment) as server:
         yield server
 
 
 @contextmanager
 def running_program(
-    arguments: list[str], wait: Callable[[Child, Path], str], **environment: str
+    arguments: list[str],
+    wait: Callable[[Child, Path], str],
+    *,
+    folder: Path | None = None,
+    **environment: str,
 ) -> Generator[Server]:
     """Run a Python module that serves, on a data directory of its own, and stop it afterwards.
 
     Args:
         arguments: Its name and arguments.
         wait: Returns its address when it answers, given its process and where it prints.
+        folder: Its working folder, if not this process's.
         environment: Variables to add.
 
     Raises:
         RuntimeError: It did not come up; the message is what it printed.
     """
-    with TemporaryDirectory(prefix="everruns-bench-") as folder:
-        printed = Path(folder) / "server.log"
-        variables = {**os.environ, "EVERRUNS_DATA_DIR": f"{folder}/data", **environment}
+    with TemporaryDirectory(prefix="everruns-bench-") as own:
+        printed = Path(own) / "server.log"
+        variables = {**os.environ, "EVERRUNS_DATA_DIR": f"{own}/data", **environment}
         started = time.monotonic()
         with printed.open("w") as output:
             child = subprocess.Popen(
@@ -98,6 +104,7 @@ def running_program(
                 env=variables,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd=folder,
             )
         process = psutil.Process(child.pid)
         try:
