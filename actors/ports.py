@@ -1,5 +1,6 @@
 """Ports: which are free, and which this process may give to what it starts."""
 
+import atexit
 import random
 import socket
 
@@ -9,8 +10,7 @@ from everruns.errors import Unavailable
 RANGE = range(20_000, 30_000)
 BLOCK = 128
 
-# The guards of the blocks that are this process's, open until it ends.
-_guards: list[socket.socket] = []
+# What is left of the block that this process claimed last.
 _left = range(0)
 
 
@@ -68,7 +68,7 @@ def _claim_block(count: int) -> range:
             continue
         ports = range(start + 1, start + BLOCK)
         if len(ports) >= count and all(map(_is_free, ports)):
-            _guards.append(guard)
+            atexit.register(guard.close)
             return ports
         guard.close()
     raise Unavailable(f"No {count} consecutive free ports were found. Close some servers.")

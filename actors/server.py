@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -13,15 +12,14 @@ from threading import Event, Thread
 from typing import Any
 
 import httpx
-import psutil
 import ray
 import structlog
 from ray.exceptions import RayError
 
 from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
 from actors.ports import check_port_free, free_port
-from actors.processes import is_alive, wait
-from actors.ray_start import join_ray, start_ray
+from actors.processes import wait
+from actors.ray_start import join_ray, start_ray, stop_ray
 from actors.runtime import ensure_registry
 from everruns.errors import EverrunsError, InvalidRequest, StoreUnavailable, Unavailable
 from everruns.settings import Settings
@@ -36,7 +34,6 @@ HOPELESS_CODES = frozenset({StoreUnavailable.code, InvalidRequest.code})
 # The whole stop is to take less than ten seconds; Ray needs up to four of them for its own end.
 HOSTS_TIMEOUT_S = 1.0
 REGISTRY_TIMEOUT_S = 2.0
-PROCESS_END_TIMEOUT_S = 2.0
 # Behind HAProxy, Serve keeps a replica for half a minute after its last request.
 LEAVE_TIMEOUT_S = 60.0
 
@@ -84,7 +81,9 @@ def run_server(
         try:
             importing.start()
             report("Starting Ray" if settings.ray_address is None else "Joining Ray")
-            cluster = join_ray(settings) if settings.ray_address else start_ray(settings)
+            cluster = (
+                join_ray(settings.ray_address) if settings.ray_address else start_ray(settings)
+            )
             # Only now: starting Ray sets handlers of its own.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler)
@@ -112,17 +111,7 @@ def run_server(
                 if settings.ray_address:
                     _leave(is_deleted)
             if not settings.ray_address:
-                _stop()
-
-
-def _stop() -> None:
-    """End the cluster that was started here, to its last process."""
-    started = psutil.Process().children(recursive=True)
-    ray.shutdown()
-    wait(lambda: not any(map(is_alive, started)), PROCESS_END_TIMEOUT_S)
-    for process in started:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+                stop_ray()
 
 
 def _leave(is_deleted: Callable[[], bool]) -> None:
