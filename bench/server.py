@@ -30,12 +30,14 @@ class Server:
         ready_s: Seconds from its start to its first answer.
         data_dir: Its data directory.
         process: Its first process; all others are below it.
+        printed: The file with what it printed.
     """
 
     address: str
     ready_s: float
     data_dir: str
     process: psutil.Process
+    printed: Path
 
     def memory(self) -> list[tuple[str, float]]:
         """Return each process's name and private memory in MB, largest first."""
@@ -110,7 +112,7 @@ def running_program(
         try:
             address = wait(child, printed)
             ready_s = time.monotonic() - started
-            yield Server(address, ready_s, variables["EVERRUNS_DATA_DIR"], process)
+            yield Server(address, ready_s, variables["EVERRUNS_DATA_DIR"], process, printed)
         finally:
             if child.poll() is None:
                 below = process.children(recursive=True)
