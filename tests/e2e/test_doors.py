@@ -73,7 +73,7 @@ def sprung(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def servers(proxy: Proxy, sprung: Path) -> Iterator[list[Server]]:
-    """Two servers that were started in the same moment, with a dashboard each."""
+    """Two servers that were started in the same moment, the first with a dashboard."""
     environment = {
         **dict.fromkeys(PROXIES, proxy.address),
         "NO_PROXY": "",
@@ -84,11 +84,13 @@ def servers(proxy: Proxy, sprung: Path) -> Iterator[list[Server]]:
     }
     with ExitStack() as stack:
 
-        def start(_: int) -> Server:
-            return stack.enter_context(running_server(folder=sprung, **environment))
+        def start(dashboard: str) -> Server:
+            return stack.enter_context(
+                running_server(folder=sprung, EVERRUNS_DASHBOARD=dashboard, **environment)
+            )
 
         with ThreadPoolExecutor(2) as pool:
-            started = list(pool.map(start, range(2)))
+            started = list(pool.map(start, ["true", "false"]))
         yield started
 
 
