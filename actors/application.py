@@ -8,10 +8,12 @@ import signal
 
 import psutil
 from ray import serve
+from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY
 from ray.serve.exceptions import RayServeException
 
 import serve_app
-from actors.error_page import write_error_page
+from actors.front import front_folder
+from actors.front_pages import write_pages
 from actors.processes import is_alive, wait
 from everruns.settings import Settings
 
@@ -29,9 +31,13 @@ def deploy(settings: Settings, port: int) -> None:
     """
     # What Serve tells of its own start would stand between our lines.
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    serve.start(http_options={"host": settings.host, "port": port})
-    if settings.ray_address is None:
-        write_error_page()
+    host = settings.host
+    folder = front_folder()
+    if settings.ray_address is None and RAY_SERVE_ENABLE_HA_PROXY and folder is not None:
+        write_pages(folder)
+        # HAProxy listens where the settings say, and what is behind it on loopback.
+        host = "127.0.0.1"
+    serve.start(http_options={"host": host, "port": port})
     serve.run(serve_app.app(settings.public()), name=APPLICATION, route_prefix="/")
 
 

@@ -7,9 +7,15 @@ run on one machine (ports that no other server takes).
 
 from actors.credentials import cluster_credentials
 from actors.front import front_environment
+from actors.leftovers import MARK, mark
 from actors.ports import free_ports
 from actors.ray_folder import ray_folder
-from everruns.settings import Settings, bypass_proxies_on_loopback, set_environment
+from everruns.settings import (
+    Settings,
+    bypass_proxies_on_loopback,
+    set_environment,
+    take_environment,
+)
 from everruns.storage.lock import make_data_directory
 
 
@@ -49,6 +55,8 @@ def prepare_environment(settings: Settings) -> None:
         # The application never blocks its event loop, so it can have the replica's own: a request
         # costs a tenth less than with a thread apart.
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
-        **front_environment(settings.stream_cycle_s),
+        **front_environment(settings),
     }
-    set_environment(variables)
+    # Not that of a server from one of whose processes this one is started.
+    take_environment(MARK)
+    set_environment({**variables, **mark(settings.data_dir)})

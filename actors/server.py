@@ -17,6 +17,7 @@ import structlog
 from ray.exceptions import RayError
 
 from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
+from actors.leftovers import end_leftovers
 from actors.ports import check_port_free, free_port
 from actors.processes import wait
 from actors.ray_start import join_ray, start_ray, stop_ray
@@ -70,9 +71,10 @@ def run_server(
         Unavailable: The data directory or a port is taken, or the cluster did not come up.
     """
     port = settings.port or free_port()
-    check_port_free(settings.host, port)
     address = f"http://{_url_host(settings.host)}:{port}"
     with lock_data_directory(settings.data_dir, address):
+        end_leftovers(settings.data_dir)
+        check_port_free(settings.host, port)
         # Ray puts the working folder first on the search path of every process, so nobody else's
         # files may be in it.
         os.chdir(settings.data_dir)

@@ -193,6 +193,12 @@ class TooLarge(EverrunsError):
     code = "PAYLOAD_TOO_LARGE"
 
 
+class RequestTimedOut(EverrunsError):
+    """A request's body was not there in time. Nothing was done."""
+
+    code = "REQUEST_TIMEOUT"
+
+
 class Overloaded(EverrunsError):
     """A bounded queue is full; the same request succeeds a little later."""
 

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         9 * 1024 * 1024, ge=1024, description="Largest request body in bytes."
     )
+    body_timeout_s: float = Field(
+        60.0, gt=0, description="Seconds in which a request's body must have come."
+    )
 
     # The cluster
     ray_address: str | None = Field(
@@ -228,3 +231,13 @@ def bypass_proxies_on_loopback() -> None:
         return
     value = ",".join([*hosts, *sorted(LOOPBACK_HOSTS - set(hosts))])
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = value
+
+
+def get_environment(name: str) -> str | None:
+    """Return a variable for those that ``set_environment`` set, or others set before."""
+    return os.environ.get(name)
+
+
+def take_environment(name: str) -> str | None:
+    """Return a variable and remove it, so that ``set_environment`` can replace it."""
+    return os.environ.pop(name, None)

@@ -35,6 +35,7 @@ from everruns.api.faces import FACES, SPECIFICATION, Face
 from everruns.api.keys import KeyRing
 from everruns.api.openapi import build_document
 from everruns.api.sse import OpenStreams
+from everruns.api.unread import UnreadBodies
 from everruns.capabilities.base import Capabilities
 from everruns.errors import EverrunsError
 from everruns.runtime.runtime import Runtime
@@ -90,7 +91,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(ErrorBoundary)]
+        middleware=[Middleware(UnreadBodies), Middleware(ErrorBoundary)]
         + ([Middleware(Authentication, keys=keys, docs=settings.docs)] if keys else []),
         exception_handlers={
             EverrunsError: answer_error,

@@ -3,6 +3,7 @@
 Source: docs/contract.md, "Errors".
 """
 
+import asyncio
 import math
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, cast
@@ -14,7 +15,8 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from everruns.domain.base import MAX_DEPTH, MAX_VALUES
-from everruns.errors import InvalidJson, InvalidRequest, TooLarge
+from everruns.errors import InvalidJson, InvalidRequest, RequestTimedOut, TooLarge
+from everruns.settings import Settings
 
 MAX_INTEGER = 2**63 - 1
 
@@ -81,26 +83,38 @@ class JsonRequest(Request):
 
         Raises:
             TooLarge: It is too long; no more than the limit was kept.
+            RequestTimedOut: It has not come in time, however steadily it came.
         """
         if not hasattr(self, "_body"):
-            limit: int = self.app.state.settings.max_body_bytes
-            length = self.headers.get("content-length", "0")
-            chunks = bytearray()
-            if not length.isdigit() or int(length) <= limit:
-                async for chunk in self.stream():
-                    chunks += chunk
-                    if len(chunks) > limit:
-                        break
-            if len(chunks) > limit or (length.isdigit() and int(length) > limit):
-                raise TooLarge(f"The body is longer than {limit} bytes.")
-            self._body = bytes(chunks)
+            settings: Settings = self.app.state.settings
+            try:
+                async with asyncio.timeout(settings.body_timeout_s):
+                    self._body = await self._read(settings.max_body_bytes)
+            except TimeoutError:
+                raise RequestTimedOut(
+                    f"The body has not come within {settings.body_timeout_s:g} s. Send it faster, "
+                    "or let the server wait longer (body_timeout_s)."
+                ) from None
         return self._body
+
+    async def _read(self, limit: int) -> bytes:
+        length = self.headers.get("content-length", "0")
+        chunks = bytearray()
+        if not length.isdigit() or int(length) <= limit:
+            async for chunk in self.stream():
+                chunks += chunk
+                if len(chunks) > limit:
+                    break
+        if len(chunks) > limit or (length.isdigit() and int(length) > limit):
+            raise TooLarge(f"The body is longer than {limit} bytes.")
+        return bytes(chunks)
 
     async def json(self) -> Any:
         """Return the body as a value.
 
         Raises:
             TooLarge: It is too long.
+            RequestTimedOut: It has not come in time.
             InvalidJson: It is no JSON that this server takes.
         """
         return parse_json(await self.body())

@@ -86,6 +86,7 @@ RESPONSES = {
     400: ("Invalid", "The request is wrong: the message names the field and the reason."),
     401: ("Unauthorized", "The deployment wants an API key."),
     404: ("NotFound", "There is no such thing."),
+    408: ("RequestTimedOut", "The body did not come in time."),
     409: ("Conflict", "The state of the resource refuses the request."),
     413: ("TooLarge", "The body is too long."),
     429: ("Overloaded", "Too much at once; try again after `Retry-After` seconds."),
@@ -149,7 +150,7 @@ def _error_statuses(path: str, operation: dict[str, Any]) -> Iterator[int]:
     if "requestBody" in operation or keyed or "409" in operation["responses"]:
         yield 409
     if "requestBody" in operation or keyed:
-        yield 413
+        yield from (408, 413)
     yield from (429, 500, 503)
 
 

@@ -1,0 +1,62 @@
+"""What a server that was killed left behind: the next one on its data directory ends it.
+
+HAProxy and Ray's agents outlive a server that was killed, and HAProxy keeps the port. Everything
+that a server starts carries the data directory in its environment. Whoever holds the lock of that
+directory is its only server, so what carries it then is left over.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+
+import psutil
+import structlog
+
+from actors.front import list_folders
+from everruns.errors import Unavailable
+
+MARK = "SERVED_DATA_DIRECTORY"
+END_TIMEOUT_S = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+def mark(data_dir: Path) -> dict[str, str]:
+    """Return the variables by which the processes of this server are found again."""
+    # Ray's agents would write their title over the environment that they were started with.
+    return {MARK: str(data_dir.resolve()), "SPT_NOENV": "1"}
+
+
+def end_leftovers(data_dir: Path) -> None:
+    """End the processes that earlier servers on a data directory started; remove their folders.
+
+    Args:
+        data_dir: The directory, whose lock the caller holds.
+
+    Raises:
+        Unavailable: A process does not end.
+    """
+    left = list(_list_marked(str(data_dir.resolve())))
+    for process in left:
+        log.warning("ending what an earlier server left", process=process.pid)
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    _, alive = psutil.wait_procs(left, timeout=END_TIMEOUT_S)
+    if alive:
+        pids = ", ".join(str(process.pid) for process in alive)
+        raise Unavailable(f"Processes of an earlier server do not end: {pids}. End them by hand.")
+    for folder in list_folders(data_dir):
+        rmtree(folder, ignore_errors=True)
+
+
+def _list_marked(value: str) -> Iterator[psutil.Process]:
+    ours = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    for process in psutil.process_iter():
+        try:
+            if process.pid not in ours and process.environ().get(MARK) == value:
+                yield process
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # It has ended, or is somebody else's.

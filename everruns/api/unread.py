@@ -1,0 +1,64 @@
+"""Bodies that nobody reads: an answer that does not need them is not held up by them."""
+
+import asyncio
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Enough for a client that sends as fast as it can, so that its connection stays usable.
+PATIENCE_S = 1.0
+
+
+class UnreadBodies:
+    """Closes a connection whose request was answered before its body had come.
+
+    The server and the proxy before it would else wait for the rest, however slowly it comes.
+
+    Args:
+        app: What answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive)
+        # A client that waits to be asked for its body is not asked for one that nobody reads.
+        patience_s = 0.0 if "expect" in headers else PATIENCE_S
+
+        async def close_if_unread(message: Message) -> None:
+            if message["type"] == "http.response.start" and not await body.is_read(patience_s):
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        await self._app(scope, body.receive, close_if_unread)
+
+
+class _Body:
+    """What a request's body has come to."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._has_ended = False
+
+    async def receive(self) -> Message:
+        """Return the next message, and note the last one of the body."""
+        message = await self._receive()
+        self._has_ended |= not message.get("more_body", False)
+        return message
+
+    async def is_read(self, patience_s: float) -> bool:
+        """Tell whether the body has come as a whole, or does so in this time; drop the rest."""
+        if patience_s and not self._has_ended:
+            try:
+                async with asyncio.timeout(patience_s):
+                    while not self._has_ended:
+                        await self.receive()
+            except TimeoutError:
+                pass
+        return self._has_ended
