@@ -13,13 +13,13 @@ from ray import serve
 from ray.serve import Application
 
 from actors.connections import bound_connections
-from actors.draining import when_draining
 from actors.processes import keep_what_is_there
+from actors.replica import listen_on_the_nodes_address_only, when_draining
 from actors.runtime import RayRuntime
 from everruns.api.app import create_app, end_streams
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
-from everruns.settings import load_settings
+from everruns.settings import check_variables, load_settings
 
 # Every open event stream counts as a request under way.
 MAX_ONGOING_REQUESTS = 20_000
@@ -47,6 +47,7 @@ def api_builder(settings: dict[str, Any]) -> Callable[[], FastAPI]:
         application = create_app(RayRuntime(settings), own, load_capabilities())
         when_draining(partial(end_streams, application))
         bound_connections()
+        listen_on_the_nodes_address_only()
         keep_what_is_there()
         return application
 
@@ -60,6 +61,7 @@ def app(arguments: dict[str, Any]) -> Application:
         arguments: Settings by name; those not given come from the environment (see
             ``everruns.settings``).
     """
+    check_variables()
     settings = load_settings(**arguments)
     settings.check_exposure()
     replica = serve.ingress(api_builder(settings.public()))(ApiReplica)

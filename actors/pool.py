@@ -1,6 +1,7 @@
 """The pool of session actors: started ahead of need, stopped when long unused."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +18,7 @@ INTERVAL_S = 0.25
 RETRY_S = 5.0
 STOP_AFTER_S = 60.0
 START_TIMEOUT_S = 60.0
+COUNT_NODES_EVERY_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -31,13 +33,22 @@ class SessionActorPool:
         placement: Which actor holds which session.
         watch: Finds out when an actor is up and when it is lost.
         settings: The deployment's settings, without secrets.
+        most: Returns how many actors the cluster may have with the nodes it has now.
     """
 
-    def __init__(self, placement: Placement, watch: HostWatch, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        watch: HostWatch,
+        settings: dict[str, Any],
+        most: Callable[[], int],
+    ) -> None:
         self._placement = placement
+        self._most = most
         self._watch = watch
         self._settings = settings
         self._surplus_since: float | None = None
+        self._count_at = 0.0
 
     async def adopt(self) -> None:
         """Find the session actors that an earlier life of the registry started."""
@@ -52,10 +63,18 @@ class SessionActorPool:
         """Start and stop session actors as placement wants, for as long as the registry lives."""
         while True:
             try:
+                await self._follow_nodes()
                 await asyncio.sleep(await self._keep())
             except Exception:  # There must be session actors as long as there is a registry.
                 log.exception("session actors not kept")
                 await asyncio.sleep(RETRY_S)
+
+    async def _follow_nodes(self) -> None:
+        """Allow as many session actors as the nodes carry that are there now."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._count_at:
+            self._count_at = now + COUNT_NODES_EVERY_S
+            self._placement.max_hosts = await asyncio.to_thread(self._most)
 
     async def _keep(self) -> float:
         """Start or stop one; return for how many seconds to rest."""

@@ -1,5 +1,6 @@
-"""Ports: which are free."""
+"""Ports: which are free, and which this process may give to what it starts."""
 
+import atexit
 import random
 import socket
 
@@ -7,7 +8,10 @@ from everruns.errors import Unavailable
 
 # Below the range from which systems take ports for outgoing connections.
 RANGE = range(20_000, 30_000)
-TRIES = 50
+BLOCK = 128
+
+# What is left of the block that this process claimed last.
+_left = range(0)
 
 
 def check_port_free(host: str, port: int) -> None:
@@ -21,29 +25,52 @@ def check_port_free(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
             raise Unavailable(
-                f"Cannot listen on {host}:{port}: {error.strerror}. Choose another address with "
+                f"Cannot listen on {host}:{port}: {reason}. Choose another address with "
                 "--host and --port (0 takes a free port)."
             ) from None
 
 
 def free_port() -> int:
-    """Return a port that is free on every address now."""
+    """Return a port that is free on every address, and that no other server will take."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> range:
-    """Return so many consecutive ports that are free on every address now.
+    """Return so many consecutive ports that are free, and that no other server will take.
+
+    A process claims a whole block of ports by binding its first port, the guard, and keeping it
+    bound; the others are free to be listened on. Looking whether they are free would not do: two
+    servers that start together would both find them so.
 
     Raises:
-        Unavailable: None were found.
+        Unavailable: There are none left.
     """
-    for _ in range(TRIES):
-        first = random.randrange(RANGE.start, RANGE.stop - count)  # noqa: S311
-        candidates = range(first, first + count)
-        if all(map(_is_free, candidates)):
-            return candidates
+    global _left  # noqa: PLW0603 - what is claimed belongs to the process
+    if len(_left) < count:
+        _left = _claim_block(count)
+    ports, _left = _left[:count], _left[count:]
+    return ports
+
+
+def _claim_block(count: int) -> range:
+    starts = list(range(RANGE.start, RANGE.stop - BLOCK + 1, BLOCK))
+    random.shuffle(starts)
+    for start in starts:
+        guard = socket.socket()
+        try:
+            # Without SO_REUSEADDR, so that one process alone can bind it.
+            guard.bind(("127.0.0.1", start))
+        except OSError:
+            guard.close()
+            continue
+        ports = range(start + 1, start + BLOCK)
+        if len(ports) >= count and all(map(_is_free, ports)):
+            atexit.register(guard.close)
+            return ports
+        guard.close()
     raise Unavailable(f"No {count} consecutive free ports were found. Close some servers.")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,12 +75,8 @@ class RegistryActor(Callee):
 
     async def _start(self, settings: Settings) -> None:
         store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
-        cpus = int(ray.cluster_resources().get("CPU", 1))
-        placement = Placement(
-            settings.sessions_per_actor,
-            settings.warm_session_actors,
-            settings.max_session_actors or SESSION_ACTORS_PER_CPU * cpus,
-        )
+        most = partial(_most_session_actors, settings)
+        placement = Placement(settings.sessions_per_actor, settings.warm_session_actors, most())
         registry = Registry(store, load_capabilities(), placement)
         has_local_model = local_model_installed()
         await self._persist(lambda: registry.seed(settings, has_local_model=has_local_model))
@@ -90,7 +87,7 @@ class RegistryActor(Callee):
         registry.sessions.relieve = relieve
         reconciler = Reconciler(registry.sessions, find_host)
         watch = HostWatch(registry, find_host, reconciler.wake)
-        pool = SessionActorPool(placement, watch, self._settings)
+        pool = SessionActorPool(placement, watch, self._settings, most)
         await pool.adopt()
         self._tasks = [
             asyncio.ensure_future(pool.keep()),
@@ -133,6 +130,12 @@ class RegistryActor(Callee):
         if self._problem is not None:
             raise self._problem
         return self._rooms[name]
+
+
+def _most_session_actors(settings: Settings) -> int:
+    """Return how many session actors there may be on the nodes that the cluster has now."""
+    cpus = int(ray.cluster_resources().get("CPU", 1))
+    return settings.max_session_actors or SESSION_ACTORS_PER_CPU * max(cpus, 1)
 
 
 def _open_store(settings: Settings) -> Store:

@@ -1,11 +1,10 @@
 """A server in the foreground: starts or joins Ray, deploys the application, stays until stopped."""
 
 import asyncio
-import logging
+import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -13,7 +12,6 @@ from threading import Event, Thread
 from typing import Any
 
 import httpx
-import psutil
 import ray
 import structlog
 from ray.exceptions import RayError
@@ -22,14 +20,14 @@ from actors import socket_files
 from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
 from actors.leftovers import end_leftovers
 from actors.ports import check_port_free, free_port
-from actors.processes import is_alive, wait
+from actors.processes import wait
+from actors.ray_start import join_ray, start_ray, stop_ray
 from actors.remote_registry import withdraw
 from actors.runtime import ensure_registry
 from everruns.errors import EverrunsError, InvalidRequest, StoreUnavailable, Unavailable
 from everruns.settings import Settings
 from everruns.storage.lock import lock_data_directory
 
-OBJECT_STORE_BYTES = 256 * 1024 * 1024
 READY_TIMEOUT_S = 120.0
 READY_POLL_S = 0.1
 READY_POLL_TIMEOUT_S = 5.0
@@ -39,7 +37,6 @@ HOPELESS_CODES = frozenset({StoreUnavailable.code, InvalidRequest.code})
 # The whole stop is to take less than ten seconds; Ray needs up to four of them for its own end.
 HOSTS_TIMEOUT_S = 1.0
 REGISTRY_TIMEOUT_S = 2.0
-PROCESS_END_TIMEOUT_S = 2.0
 # Behind HAProxy, Serve keeps a replica for half a minute after its last request.
 LEAVE_TIMEOUT_S = 60.0
 
@@ -53,10 +50,12 @@ class Addresses:
     Attributes:
         api: The HTTP API's base URL.
         dashboard: The Ray dashboard's URL, if it was started here.
+        logs: The folder of Ray's logs on this machine.
     """
 
     api: str
     dashboard: str | None
+    logs: str
 
 
 def run_server(
@@ -78,12 +77,17 @@ def run_server(
     with lock_data_directory(settings.data_dir, address):
         end_leftovers(settings.data_dir)
         check_port_free(settings.host, port)
+        # Ray puts the working folder first on the search path of every process, so nobody else's
+        # files may be in it.
+        os.chdir(settings.data_dir)
         # Importing Serve takes two seconds, in which Ray starts.
         importing = Thread(target=import_module, args=["actors.application"])
         try:
             importing.start()
             report("Starting Ray" if settings.ray_address is None else "Joining Ray")
-            dashboard = _join(settings) if settings.ray_address else _start(settings)
+            cluster = (
+                join_ray(settings.ray_address) if settings.ray_address else start_ray(settings)
+            )
             # Only now: starting Ray sets handlers of its own.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler)
@@ -94,8 +98,8 @@ def run_server(
             from actors.application import deploy  # noqa: PLC0415
 
             deploy(settings, port)
-            _wait_until_ready(address)
-            ready(Addresses(address, dashboard))
+            _wait_until_ready(address, cluster.logs)
+            ready(Addresses(address, cluster.dashboard, cluster.logs))
             Event().wait()
         except KeyboardInterrupt:
             report("Stopping")
@@ -111,39 +115,9 @@ def run_server(
                 if settings.ray_address:
                     _leave(is_deleted)
             if not settings.ray_address:
-                _stop()
+                stop_ray()
             withdraw(settings.data_dir)
             socket_files.remove_left_behind()
-
-
-def _start(settings: Settings) -> str | None:
-    """Start a cluster on this machine; return its dashboard's URL."""
-    context = ray.init(
-        "local",
-        namespace=NAMESPACE,
-        include_dashboard=settings.dashboard,
-        dashboard_host="127.0.0.1",
-        dashboard_port=_dashboard_port(settings),
-        object_store_memory=OBJECT_STORE_BYTES,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-    )
-    return f"http://{context.dashboard_url}" if context.dashboard_url else None
-
-
-def _stop() -> None:
-    """End the cluster that was started here, to its last process."""
-    started = psutil.Process().children(recursive=True)
-    ray.shutdown()
-    wait(lambda: not any(map(is_alive, started)), PROCESS_END_TIMEOUT_S)
-    for process in started:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def _join(settings: Settings) -> None:
-    """Join the cluster that the settings name, with whatever authentication it has."""
-    ray.init(settings.ray_address, namespace=NAMESPACE, logging_level=logging.WARNING)
 
 
 def _leave(is_deleted: Callable[[], bool]) -> None:
@@ -154,7 +128,7 @@ def _leave(is_deleted: Callable[[], bool]) -> None:
     ray.shutdown()
 
 
-def _wait_until_ready(address: str) -> None:
+def _wait_until_ready(address: str, logs: str) -> None:
     """Return when the API answers through its whole path.
 
     Raises:
@@ -173,13 +147,14 @@ def _wait_until_ready(address: str) -> None:
         elif time.monotonic() - hopeless_since > HOPELESS_AFTER_S:
             raise problem
         time.sleep(READY_POLL_S)
-    raise Unavailable("The API did not become ready. Ray's logs under /tmp/ray say why.")
+    raise Unavailable(f"The API did not become ready. Ray's logs in {logs} say why.")
 
 
 def _problem(address: str) -> EverrunsError | None:
     """Return what keeps the API from being ready."""
     try:
-        answer = httpx.get(f"{address}/ready", timeout=READY_POLL_TIMEOUT_S)
+        # Never through a proxy, whatever the environment names.
+        answer = httpx.get(f"{address}/ready", timeout=READY_POLL_TIMEOUT_S, trust_env=False)
         if answer.is_success:
             return None
         error = answer.json()["error"]
@@ -214,14 +189,6 @@ def _actors() -> list[str]:
     """Return the names of this application's actors."""
     named: list[Any] = ray.util.list_named_actors(all_namespaces=True)
     return [actor["name"] for actor in named if actor["namespace"] == NAMESPACE]
-
-
-def _dashboard_port(settings: Settings) -> int:
-    try:
-        check_port_free("127.0.0.1", settings.dashboard_port)
-    except Unavailable:
-        return free_port()
-    return settings.dashboard_port or free_port()
 
 
 def _url_host(host: str) -> str:

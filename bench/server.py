@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 15.0
 Child = subprocess.Popen[bytes]
 
@@ -30,12 +30,14 @@ class Server:
         ready_s: Seconds from its start to its first answer.
         data_dir: Its data directory.
         process: Its first process; all others are below it.
+        printed: The file with what it printed.
     """
 
     address: str
     ready_s: float
     data_dir: str
     process: psutil.Process
+    printed: Path
 
     def memory(self) -> list[tuple[str, float]]:
         """Return each process's name and private memory in MB, largest first."""
@@ -60,38 +62,46 @@ class Server:
 
 
 @contextmanager
-def running_server(port: int = 0, **environment: str) -> Generator[Server]:
+def running_server(
+    port: int = 0, *, folder: Path | None = None, **environment: str
+) -> Generator[Server]:
     """Start a server and stop it afterwards.
 
     Args:
         port: Of the API; 0 takes a free one.
+        folder: The working folder to start it in, if not this process's.
         environment: ``EVERRUNS_*`` variables to add.
 
     Raises:
         RuntimeError: It did not come up; the message is what it printed.
     """
     arguments = ["everruns.cli", "serve", "--port", str(port)]
-    with running_program(arguments, _wait_for_address, **environment) as server:
+    with running_program(arguments, _wait_for_address, folder=folder, **environment) as server:
         yield server
 
 
 @contextmanager
 def running_program(
-    arguments: list[str], wait: Callable[[Child, Path], str], **environment: str
+    arguments: list[str],
+    wait: Callable[[Child, Path], str],
+    *,
+    folder: Path | None = None,
+    **environment: str,
 ) -> Generator[Server]:
     """Run a Python module that serves, on a data directory of its own, and stop it afterwards.
 
     Args:
         arguments: Its name and arguments.
         wait: Returns its address when it answers, given its process and where it prints.
+        folder: Its working folder, if not this process's.
         environment: Variables to add.
 
     Raises:
         RuntimeError: It did not come up; the message is what it printed.
     """
-    with TemporaryDirectory(prefix="everruns-bench-") as folder:
-        printed = Path(folder) / "server.log"
-        variables = {**os.environ, "EVERRUNS_DATA_DIR": f"{folder}/data", **environment}
+    with TemporaryDirectory(prefix="everruns-bench-") as own:
+        printed = Path(own) / "server.log"
+        variables = {**os.environ, "EVERRUNS_DATA_DIR": f"{own}/data", **environment}
         started = time.monotonic()
         with printed.open("w") as output:
             child = subprocess.Popen(
@@ -99,12 +109,13 @@ def running_program(
                 env=variables,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd=folder,
             )
         process = psutil.Process(child.pid)
         try:
             address = wait(child, printed)
             ready_s = time.monotonic() - started
-            yield Server(address, ready_s, variables["EVERRUNS_DATA_DIR"], process)
+            yield Server(address, ready_s, variables["EVERRUNS_DATA_DIR"], process, printed)
         finally:
             if child.poll() is None:
                 below = process.children(recursive=True)

@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from errno import ENOSPC
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar, cast
 
 import typer
 from rich.console import Console
@@ -19,7 +20,7 @@ from everruns.errors import Conflict, EverrunsError, HostLost, InvalidRequest
 from everruns.log import configure_log
 from everruns.registry.database import Database
 from everruns.registry.keys import ApiKeys
-from everruns.settings import Settings, load_settings
+from everruns.settings import Settings, check_variables, load_settings
 from everruns.storage.lock import lock_data_directory
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def serve(
         ray_address=ray_address,
         dashboard=dashboard,
     )
+    check_variables()
     settings.check_exposure()
     from actors.ray_environment import prepare_environment  # noqa: PLC0415
 
@@ -120,7 +122,11 @@ def _welcome(settings: Settings, addresses: "Addresses") -> None:
         lines.append(f"  API reference  {addresses.api}/swagger-ui/")
     if addresses.dashboard:
         lines.append(f"  Ray dashboard  {addresses.dashboard} (token: everruns token)")
-    lines += [f"  Data           {settings.data_dir}", "  Stop with Ctrl-C"]
+    lines += [
+        f"  Data           {settings.data_dir}",
+        f"  Logs           {addresses.logs}",
+        "  Stop with Ctrl-C",
+    ]
     for line in lines:
         out.print(line, highlight=False, soft_wrap=True)
 
@@ -128,6 +134,7 @@ def _welcome(settings: Settings, addresses: "Addresses") -> None:
 @cli.command()
 def config(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Show every setting, its value here and its environment variable; secrets are masked."""
+    check_variables()
     settings = load_settings(config, data_dir=data_dir)
     table = Table("Setting", "Value", "Environment variable", "Meaning")
     for name, field in Settings.model_fields.items():
@@ -140,7 +147,7 @@ def config(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 @cli.command()
 def token(data_dir: DataDirOption = None) -> None:
     """Print the token that the Ray dashboard's login asks for."""
-    from actors.ray_environment import read_token  # noqa: PLC0415
+    from actors.credentials import read_token  # noqa: PLC0415
 
     settings = load_settings(data_dir=data_dir)
     found = read_token(settings.data_dir)
@@ -233,9 +240,16 @@ def main() -> None:
     try:
         cli()
     except EverrunsError as error:
-        message = escape(error.message)
-        err.print(f"[bold red]everruns:[/] {message}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(error.message)
+    except OSError as error:
+        if error.filename is None and error.errno != ENOSPC:
+            raise
+        _fail(f"{error.strerror}: {error.filename or 'the disk'}")
+
+
+def _fail(message: str) -> NoReturn:
+    err.print("[bold red]everruns:[/]", escape(message), highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

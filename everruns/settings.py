@@ -8,6 +8,7 @@ import json
 import os
 import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -32,6 +33,16 @@ from everruns.origins import ANYTHING, host_pattern, origin_pattern
 
 _PROXY = re.compile(r"environment|https?://[^\s/?#]+/?")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+PREFIX = "EVERRUNS_"
+CONFIG_VARIABLE = "EVERRUNS_CONFIG"
+# Not settings: the name of the settings file, and what SDKs, examples and tests read, which may
+# be set in the same shell.
+OTHER_VARIABLES = frozenset(
+    {
+        "agent_key", "agent_url", "api_key", "api_url", "base_url", "chromium", "config", "org",
+        "org_id",
+    }
+)  # fmt: skip
 
 
 def _entries(value: Any) -> Any:
@@ -54,7 +65,7 @@ OriginPattern = Annotated[str, AfterValidator(origin_pattern)]
 class Settings(BaseSettings):
     """Everything a deployment can decide."""
 
-    model_config = SettingsConfigDict(env_prefix="EVERRUNS_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     # Where it listens and what it keeps
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on.")
@@ -211,7 +222,7 @@ class Settings(BaseSettings):
             init_settings,
             env_settings,
             InitSettingsSource(settings_cls, vendor),
-            InitSettingsSource(settings_cls, _read_file(os.environ.get("EVERRUNS_CONFIG"))),
+            InitSettingsSource(settings_cls, _read_file(os.environ.get(CONFIG_VARIABLE))),
         )
 
 
@@ -225,8 +236,9 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     Raises:
         InvalidRequest: A setting is wrong. The message names it and what would be right.
     """
-    if config is not None:
-        os.environ["EVERRUNS_CONFIG"] = str(config)
+    if found := config or os.environ.get(CONFIG_VARIABLE):
+        # Other processes read it too, and have another working folder.
+        os.environ[CONFIG_VARIABLE] = str(Path(found).absolute())
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
@@ -235,6 +247,23 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
             for problem in error.errors()
         )
         raise InvalidRequest(f"Settings are not valid. {problems}") from None
+
+
+def check_variables() -> None:
+    """Refuse variables that look like settings and are none: most are misspelt.
+
+    Raises:
+        InvalidRequest: There is one. The message names it, and the setting that may be meant.
+    """
+    allowed = {*Settings.model_fields, *OTHER_VARIABLES}
+    for variable in sorted(os.environ):
+        if not variable.upper().startswith(PREFIX):
+            continue
+        name = variable[len(PREFIX) :].lower()
+        if name not in allowed:
+            near = get_close_matches(name, Settings.model_fields, n=1)
+            hint = f"Did you mean {PREFIX}{near[0].upper()}?" if near else "See `everruns config`."
+            raise InvalidRequest(f"The variable {variable} is not a setting. {hint}")
 
 
 def _read_file(path: str | None) -> dict[str, Any]:
@@ -250,6 +279,20 @@ def set_environment(variables: dict[str, str]) -> None:
     """Set variables for the processes that are started from here; those set already win."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
+
+
+def bypass_proxies_on_loopback() -> None:
+    """Keep what the processes started from here say to each other away from any HTTP proxy.
+
+    Libraries send loopback traffic to the proxy that ``HTTP_PROXY`` names, unless ``NO_PROXY``
+    names loopback.
+    """
+    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in listed.split(",") if host.strip()]
+    if "*" in hosts:
+        return
+    value = ",".join([*hosts, *sorted(LOOPBACK_HOSTS - set(hosts))])
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = value
 
 
 def get_environment(name: str) -> str | None:

@@ -95,7 +95,7 @@ def running_peer(peer: Peer, model_url: str, models: Sequence[str]) -> Generator
             address = f"http://127.0.0.1:{port}"
             _wait_until_ready(child, address + peer.ready_path)
             ready_s = time.monotonic() - started
-            yield Server(address, ready_s, name, psutil.Process(child.pid))
+            yield Server(address, ready_s, name, psutil.Process(child.pid), printed)
         except Exception as error:
             error.add_note(f"{peer.name} printed:\n{printed.read_text()[-4000:]}")
             raise

@@ -6,10 +6,7 @@ read an API key nor move it to another provider unnoticed.
 
 import base64
 import binascii
-import contextlib
-import os
 import secrets
-import tempfile
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -17,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
 from everruns.errors import InvalidRequest, StoreUnavailable
+from everruns.storage.secret_file import make_secret_file
 
 KEY_BYTES = 32
 KEY_FILE = "encryption.key"
@@ -85,7 +83,7 @@ def load_key(data_dir: Path, configured: SecretStr | None) -> bytes:
         return _decode(configured.get_secret_value(), "EVERRUNS_ENCRYPTION_KEY")
     path = data_dir / KEY_FILE
     if not path.exists():
-        _make_key_file(path)
+        make_secret_file(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
     return _decode(path.read_text(errors="replace").strip(), str(path))
 
 
@@ -100,13 +98,3 @@ def _decode(text: str, source: str) -> bytes:
             f" 'openssl rand -base64 {KEY_BYTES}'"
         )
     return key
-
-
-def _make_key_file(path: Path) -> None:
-    """Make the key file whole or not at all; of several processes at once, the first one wins."""
-    with tempfile.NamedTemporaryFile(dir=path.parent) as draft:  # its mode is 0600
-        draft.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
-        draft.flush()
-        os.fsync(draft.fileno())
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(draft.name)

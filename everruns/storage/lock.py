@@ -5,11 +5,33 @@ import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from errno import EACCES
 from pathlib import Path
 
 from everruns.errors import Conflict, StoreUnavailable
 
 LOCK_FILE = "server.lock"
+
+
+def make_data_directory(data_dir: Path) -> None:
+    """Create a data directory that is not there yet, for its owner alone.
+
+    Raises:
+        StoreUnavailable: It cannot be created, or this user cannot write to it.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(data_dir, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+    except OSError as error:
+        raise _unusable(data_dir, error) from None
+
+
+def _unusable(data_dir: Path, error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"The data directory {data_dir} cannot be used: {error.strerror}. Choose another with "
+        "--data-dir."
+    )
 
 
 @contextmanager
@@ -27,22 +49,22 @@ def lock_data_directory(data_dir: Path, address: str | None = None) -> Generator
         Conflict: Another process holds it.
         StoreUnavailable: It cannot be written.
     """
+    make_data_directory(data_dir)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise StoreUnavailable(
-            f"The data directory {data_dir} cannot be used: {error.strerror}. Choose another with "
-            "--data-dir."
-        ) from None
+        raise _unusable(data_dir, error) from None
     with os.fdopen(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Conflict(_who_holds(file.read(), data_dir)) from None
-        file.truncate(0)
-        json.dump({"pid": os.getpid(), "address": address}, file)
-        file.flush()
+        try:
+            file.truncate(0)
+            json.dump({"pid": os.getpid(), "address": address}, file)
+            file.flush()
+        except OSError as error:
+            raise _unusable(data_dir, error) from None
         yield
 
 

@@ -1,0 +1,157 @@
+"""Starting Ray on this machine, or joining a cluster; whatever is wrong is one sentence."""
+
+import logging
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psutil
+import ray
+import structlog
+
+from actors.cluster import NAMESPACE
+from actors.ports import check_port_free, free_port
+from actors.processes import is_alive, wait
+from actors.ray_folder import ray_folder, remove_old_sessions
+from everruns.errors import Unavailable
+from everruns.settings import Settings
+
+# Ray's own, where it looks for the next free port if it is taken.
+DEFAULT_DASHBOARD_PORT = 8265
+OBJECT_STORE_BYTES = 256 * 1024 * 1024
+START_ATTEMPTS = 3
+CONNECT_TIMEOUT_S = 5.0
+PROCESS_END_TIMEOUT_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this process is on.
+
+    Attributes:
+        dashboard: The Ray dashboard's URL, if it was started here.
+        logs: The folder of Ray's logs on this machine.
+    """
+
+    dashboard: str | None
+    logs: str
+
+
+def start_ray(settings: Settings) -> Cluster:
+    """Start a cluster on this machine.
+
+    Raises:
+        Unavailable: Ray did not start.
+    """
+    remove_old_sessions(settings.data_dir)
+    attempt = 1
+    while True:
+        try:
+            return _cluster(_init(settings))
+        except Exception as error:  # Ray's start fails with any, the bare class too.
+            log.info("Ray did not start", attempt=attempt, reason=str(error))
+            stop_ray()
+            # A busy machine is the usual reason: Ray gives its agents a quarter of a minute, and
+            # has no setting for it.
+            if isinstance(error, OSError) or attempt == START_ATTEMPTS:
+                logs = ray_folder(settings.data_dir) / "ray" / "session_latest" / "logs"
+                raise Unavailable(
+                    f"Ray did not start: {_first_sentence(error)} Its logs are in {logs}. If the "
+                    "machine is short of memory, disk or CPU time, free some and start again."
+                ) from error
+        attempt += 1
+
+
+def _init(settings: Settings) -> Any:
+    return ray.init(
+        "local",
+        namespace=NAMESPACE,
+        include_dashboard=settings.dashboard,
+        dashboard_host="127.0.0.1",
+        dashboard_port=_dashboard_port(settings),
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level=logging.CRITICAL,
+    )
+
+
+def stop_ray() -> None:
+    """End the cluster that was started here, to its last process."""
+    started = psutil.Process().children(recursive=True)
+    ray.shutdown()
+    wait(lambda: not any(map(is_alive, started)), PROCESS_END_TIMEOUT_S)
+    for process in started:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def join_ray(address: str) -> Cluster:
+    """Join a cluster, with whatever authentication it has.
+
+    Raises:
+        Unavailable: It does not answer or does not let us in.
+    """
+    _check_reachable(address)
+    try:
+        context: Any = ray.init(
+            address,
+            namespace=NAMESPACE,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+        )
+    except Exception as error:  # Ray has no common class for what can be wrong here.
+        raise Unavailable(
+            f"Cannot join the Ray cluster at {address}: {_first_sentence(error)} "
+            "Check --ray-address, that a node of the cluster runs on this machine, and that "
+            "RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH and RAY_USE_TLS are those of the cluster."
+        ) from error
+    return replace(_cluster(context), dashboard=None)
+
+
+def _check_reachable(address: str) -> None:
+    """Return at once where Ray would try for minutes, and print why it fails.
+
+    Raises:
+        Unavailable: Nobody listens at an address of the form ``host:port``.
+    """
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "/" in host:
+        return  # "auto", or the client's ray://
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S):
+            pass
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise Unavailable(
+            f"No Ray cluster answers at {address}: {error}. Start one there (`ray start --head`), "
+            "or give another address with --ray-address."
+        ) from None
+
+
+def _cluster(context: Any) -> Cluster:
+    url = context.dashboard_url
+    logs = f"{context.address_info['session_dir']}/logs"
+    return Cluster(f"http://{url}" if url else None, logs)
+
+
+def _first_sentence(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    sentence = re.split(r"(?<=[.!?]) ", text, maxsplit=1)[0]
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+
+
+def _dashboard_port(settings: Settings) -> int | None:
+    """Return a port for the dashboard; none where Ray is to take its own or the next free one.
+
+    Ray itself finds the next one, so that servers which start together do not collide.
+    """
+    if settings.dashboard_port == DEFAULT_DASHBOARD_PORT:
+        return None
+    try:
+        check_port_free("127.0.0.1", settings.dashboard_port)
+    except Unavailable:
+        return free_port()
+    return settings.dashboard_port or free_port()

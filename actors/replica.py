@@ -1,0 +1,64 @@
+"""What an API replica needs of Serve, and Serve has no setting or hook for.
+
+Both functions change Serve in this process alone. A release of Ray that has moved what they change
+still serves: what is lost then goes to the log.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+import ray
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+def when_draining(end: Callable[[], None]) -> None:
+    """Have a function called when Serve begins to stop the replica in this process.
+
+    Serve ends an application's lifespan after the last request, and an event stream is a request
+    that lasts. So the application has to learn of the stop before Serve begins to wait.
+
+    Args:
+        end: Called on the event loop that runs now, which is the application's own.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        from ray.serve._private.replica import Replica  # noqa: PLC0415
+
+        shut_down = Replica.perform_graceful_shutdown
+    except (ImportError, AttributeError) as error:
+        log.warning("streams will be cut when this replica stops", reason=repr(error))
+        return
+
+    @wraps(shut_down)
+    async def end_and_shut_down(self: Any) -> None:
+        loop.call_soon_threadsafe(end)
+        await shut_down(self)
+
+    Replica.perform_graceful_shutdown = end_and_shut_down
+
+
+def listen_on_the_nodes_address_only() -> None:
+    """Have the replica's port for other deployments bound to its node's address.
+
+    Serve binds it on every interface, and tells others the node's address. Called before Serve
+    binds it, which it does when the application is there.
+    """
+    try:
+        replica: Any = import_module("ray.serve._private.replica")
+        add_port = replica.add_port_to_grpc_server
+    except (ImportError, AttributeError) as error:
+        log.warning("the replica's internal port is on every interface", reason=repr(error))
+        return
+    address: str = ray.util.get_node_ip_address()
+    host = f"[{address}]" if ":" in address else address
+
+    @wraps(add_port)
+    def add_port_there(server: Any, anywhere: str) -> int:
+        return add_port(server, f"{host}:{anywhere.rpartition(':')[2]}")
+
+    replica.add_port_to_grpc_server = add_port_there

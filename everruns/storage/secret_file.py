@@ -1,0 +1,32 @@
+"""Secret files: readable by their owner alone, and either whole or not there."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+
+def make_secret_file(path: Path, content: bytes) -> None:
+    """Create a file that only its owner can read; one that exists is kept.
+
+    The file appears under its name when its content is on the disk, so a crash leaves no empty or
+    partial file behind. If several processes create it at once, the first one wins.
+
+    Args:
+        path: The file, in an existing folder.
+        content: What to write.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with NamedTemporaryFile(dir=path.parent) as draft:  # its mode is 0600
+        draft.write(content)
+        draft.flush()
+        os.fsync(draft.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(draft.name)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

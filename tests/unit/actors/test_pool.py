@@ -1,0 +1,26 @@
+"""The pool follows the cluster: nodes that join or leave change how many actors there may be."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from actors import pool as room
+from actors.pool import SessionActorPool
+from everruns.registry.placement import Placement
+from tests.waiting import eventually
+
+
+async def test_nodes_that_join_or_leave_later_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "COUNT_NODES_EVERY_S", 0.01)
+    placement = Placement(sessions_per_host=1, warm_hosts=1, max_hosts=1)
+    placement.host_started("session-actor-0")
+    nodes = {"most": 1}
+    pool = SessionActorPool(placement, cast("Any", None), {}, lambda: nodes["most"])
+    keeping = asyncio.ensure_future(pool.keep())
+    try:
+        for most in (6, 2):
+            nodes["most"] = most
+            await eventually(lambda most=most: placement.max_hosts == most)
+    finally:
+        keeping.cancel()
