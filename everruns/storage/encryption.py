@@ -7,7 +7,6 @@ read an API key nor move it to another provider unnoticed.
 import base64
 import binascii
 import contextlib
-import os
 import secrets
 import tempfile
 from pathlib import Path
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
 from everruns.errors import InvalidRequest, StoreUnavailable
+from everruns.storage.durable import make_durable, make_folder_durable
 
 KEY_BYTES = 32
 KEY_FILE = "encryption.key"
@@ -107,6 +107,7 @@ def _make_key_file(path: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent) as draft:  # its mode is 0600
         draft.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
         draft.flush()
-        os.fsync(draft.fileno())
+        make_durable(draft.fileno())
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft.name)
+    make_folder_durable(path.parent)

@@ -455,7 +455,7 @@ def test_a_journal_that_cannot_be_written_is_told_to_whoever_asks_for_the_store(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as broken:
-        broken.setattr(journal.os, "fdatasync", fail)
+        broken.setattr(journal, "make_durable", fail)
         with pytest.raises(StoreUnavailable):
             store.append([append(SESSIONS[0], 1, 1)])
         with pytest.raises(StoreUnavailable):
