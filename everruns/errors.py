@@ -187,6 +187,12 @@ class NotWaiting(Conflict):
     code = "NOT_WAITING_FOR_TOOL_RESULTS"
 
 
+class SessionTooLarge(Conflict):
+    """The log of a session has as many bytes as it may: it takes no more messages."""
+
+    code = "SESSION_TOO_LARGE"
+
+
 class TooLarge(EverrunsError):
     """A body or a part of it is over its limit."""
 
@@ -223,6 +229,12 @@ class StoreUnavailable(Unavailable):
     """The database did not answer or refused the write. Nothing was stored."""
 
     code = "STORE_UNAVAILABLE"
+
+
+class StoreOverloaded(StoreUnavailable):
+    """So many calls wait for the database that this one was refused. Nothing was stored."""
+
+    code = "STORE_OVERLOADED"
 
 
 class NotImplementedHere(EverrunsError):

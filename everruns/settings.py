@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     max_queued_messages: int = Field(
         100, ge=1, description="Messages a session takes while its turn has not read them."
     )
+    max_session_bytes: int = Field(
+        128 * 1024 * 1024,
+        ge=1024,
+        description="Bytes of a session's events after which it takes no more messages.",
+    )
 
     # Streams
     heartbeat_s: float = Field(10.0, gt=0, description="Seconds between heartbeats of a stream.")

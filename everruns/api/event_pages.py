@@ -1,8 +1,9 @@
 """Pages of a session's log as a face shows it.
 
 What is shown of one event of the log is never parted by a page's end, so that the sequence of a
-page's last event is the cursor of the next page. A page holds fewer events than were asked for only
-if there are no more, and more only by the last few that belong together.
+page's last event is the cursor of the next page. A page holds fewer events than were asked for if
+there are no more, or if they are so large that the page is full before. It holds more only by the
+last few that belong together.
 
 Source: docs/sdk.md, "Lists of events".
 """
@@ -15,6 +16,7 @@ from everruns.api.vocabulary import ShownEvent, Vocabulary
 from everruns.domain.events import Event
 from everruns.ids import EventPlace
 from everruns.storage.base import EventQuery
+from everruns.storage.pages import MAX_PAGE_BYTES, is_last
 
 MOST_AT_ONCE = 1000
 
@@ -99,18 +101,20 @@ class EventPages:
             # Nothing can be found, but the session must be there.
             query = replace(query, limit=0)
         page: list[ShownEvent] = []
+        size_bytes = 0
         while True:
             events = await self._read(self._session_id, query)
             for event in events:
                 shown = [part for part in self._show(event) if self._wanted.matches(part)]
                 page += reversed(shown) if newest_first else shown
-                if len(page) >= size:
+                size_bytes += sum(len(part.body) for part in shown)
+                if len(page) >= size or size_bytes >= MAX_PAGE_BYTES:
                     return page
-            if query.limit is None or len(events) < query.limit or not events:
+            if not events or is_last(events, query):
                 return page
             # What was read shows little of what is wanted: read more at once.
             last = {"before" if newest_first else "after": events[-1].sequence}
-            query = replace(query, limit=min(2 * query.limit, MOST_AT_ONCE), **last)
+            query = replace(query, limit=min(2 * (query.limit or size), MOST_AT_ONCE), **last)
 
 
 def _bound(choose: Callable[[int, int], int], one: int | None, other: int | None) -> int | None:

@@ -64,7 +64,8 @@ class EventQuery:
         turn_id: Only those of this turn.
         since_ms: Only those of this time or later, in milliseconds since the epoch.
         until_ms: Only those of this time or earlier.
-        limit: At most so many.
+        offset: How many to pass over.
+        limit: At most so many. With a limit, a page also ends once it is full; see ``pages.py``.
         newest_first: Whether the newest come first and are kept when there are more than ``limit``.
     """
 
@@ -74,13 +75,14 @@ class EventQuery:
     turn_id: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    offset: int = 0
     limit: int | None = None
     newest_first: bool = False
 
 
 @dataclass(frozen=True)
 class ListQuery:
-    """Which page of a list, newest first.
+    """Which page of a list, newest first. A page may have fewer items if they are large.
 
     Attributes:
         search: Only what holds this text, in any case, in its name or title or id.
@@ -252,6 +254,10 @@ class Store(BudgetStore, Protocol):
 
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty when there is no such session."""
+        ...
+
+    def count_events(self, session_id: str, query: EventQuery) -> int:
+        """Return how many events a query finds on all of its pages together."""
         ...
 
     # Receipts

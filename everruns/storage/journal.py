@@ -31,6 +31,10 @@ class JournalDamaged(OSError):
     """An entry is damaged that others follow."""
 
 
+class JournalFromOtherVersion(OSError):
+    """An entry is whole, but this version of the program does not understand it."""
+
+
 @dataclass
 class _File:
     path: Path

@@ -10,6 +10,7 @@ from everruns.errors import (
     IdempotencyKeyReused,
     Overloaded,
     SessionNotFound,
+    StoreOverloaded,
     TooLarge,
     Unauthorized,
     UnknownModel,
@@ -27,6 +28,7 @@ from everruns.errors import (
         (Overloaded, 429),
         (EverrunsError, 500),
         (CapacityExhausted, 503),
+        (StoreOverloaded, 503),
     ],
 )
 def test_a_status_is_that_of_the_nearest_ancestor(error: type[EverrunsError], status: int):
