@@ -72,7 +72,9 @@ def check_size(definition: Model, initial_files: list[InitialFile]) -> None:
     Raises:
         TooLarge: The files together or all other fields together are over their bound.
     """
-    files_bytes = sum(len(file.content.encode()) + len(file.path.encode()) for file in initial_files)
+    files_bytes = sum(
+        len(file.content.encode()) + len(file.path.encode()) for file in initial_files
+    )
     if files_bytes > MAX_INITIAL_FILES_BYTES:
         raise TooLarge(
             f"initial_files: have {files_bytes} bytes together, at most {MAX_INITIAL_FILES_BYTES}. "

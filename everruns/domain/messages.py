@@ -30,9 +30,9 @@ class ImagePart(Model):
 
     type: Literal["image"] = "image"
     url: Annotated[str, Field(max_length=4096, pattern=r"^https?://")] | None = None
-    base64: Annotated[str, Field(max_length=MAX_IMAGES_BYTES, pattern=r"^[A-Za-z0-9+/]+={0,2}$")] | None = (
-        None
-    )
+    base64: (
+        Annotated[str, Field(max_length=MAX_IMAGES_BYTES, pattern=r"^[A-Za-z0-9+/]+={0,2}$")] | None
+    ) = None
     media_type: Annotated[str, Field(pattern=r"^image/[a-z0-9.+-]+$")] | None = None
 
     @model_validator(mode="after")

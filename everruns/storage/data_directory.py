@@ -12,11 +12,11 @@ from everruns.storage.encryption import Cipher, load_key
 from everruns.storage.journal import Journal
 from everruns.storage.journaled import JournaledStore
 from everruns.storage.recovery import connect_and_mend
+from everruns.storage.sql import RECEIPTS_KEPT_MS
 
 DATABASE_FILE = "everruns.duckdb"
 LOG_FILE = f"{DATABASE_FILE}.wal"
 JOURNAL_FOLDER = "journal"
-RECEIPTS_KEPT_MS = 7 * 24 * 3600 * 1000
 
 
 def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> JournaledStore:

@@ -73,7 +73,9 @@ def decode(entry: bytes) -> Entry:
         ]
     except (ValueError, TypeError) as error:
         # What pydantic says would quote the conversation.
-        raise JournalFromOtherVersion(f"An entry is not understood: {type(error).__name__}") from None
+        raise JournalFromOtherVersion(
+            f"An entry is not understood: {type(error).__name__}"
+        ) from None
 
 
 def _append(

@@ -71,6 +71,10 @@ from everruns.storage.transactions import Transactions
 from everruns.storage.verdicts import first_of_each_session, judge
 from everruns.tools.base import File
 
+RECEIPTS_KEPT_MS = 7 * 24 * 3600 * 1000
+# The old ones are deleted at the start, and again after so many new ones.
+RECEIPTS_BETWEEN_DELETIONS = 1000
+
 
 class SqlStore(SqlBudgets):
     """Keeps everything in a database; implements ``Store``.
@@ -85,6 +89,7 @@ class SqlStore(SqlBudgets):
         super().__init__(self._transactions)
         self._cipher = cipher
         self._newest = NewestSessions()
+        self._new_receipts = 0
 
     # Agents
 
@@ -92,7 +97,7 @@ class SqlStore(SqlBudgets):
         """Store an agent, replacing the one with its id."""
         with self._writing() as connection:
             chunks.AGENTS.put(connection, [tables.agent_row(agent)])
-            _remember(connection, receipt)
+            self._remember(connection, receipt)
 
     def find_agent(self, agent_id: str) -> Agent | None:
         """Return an agent, archived ones too."""
@@ -155,7 +160,7 @@ class SqlStore(SqlBudgets):
         with self._writing() as connection:
             self._insert(connection, session)
             chunks.FILES.put(connection, [tables.file_row(stored) for stored in files])
-            _remember(connection, receipt)
+            self._remember(connection, receipt)
 
     def insert_sessions(self, new: Sequence[Session]) -> None:
         """Store sessions in one transaction; those that are there already stay as they are."""
@@ -300,6 +305,18 @@ class SqlStore(SqlBudgets):
         with self._writing() as connection:
             _forget(connection, receipts.c.stored_ms < before_ms)
 
+    def _remember(self, connection: Connection, receipt: Receipt | None) -> None:
+        """Store an answer, if there is one to remember; of two under one key the first stays."""
+        if receipt is None:
+            return
+        (row,), apart = chunks.RECEIPTS.narrow([tables.receipt_row(receipt, now_ms())])
+        if insert_receipt(connection, row):
+            put_chunks(connection, apart)
+        self._new_receipts += 1
+        if self._new_receipts >= RECEIPTS_BETWEEN_DELETIONS:
+            self._new_receipts = 0
+            _forget(connection, receipts.c.stored_ms < now_ms() - RECEIPTS_KEPT_MS)
+
     # Workspaces that outlive their sessions
 
     def put_workspace(self, workspace: Workspace) -> None:
@@ -399,15 +416,6 @@ def _with_content(connection: Connection, row: RowMapping) -> StoredRow:
 def _delete_files(connection: Connection, workspace_id: str, paths: Collection[str]) -> int:
     delete_chunks(connection, [chunks.file_owner(workspace_id, path) for path in paths])
     return delete_files(connection, workspace_id, paths)
-
-
-def _remember(connection: Connection, receipt: Receipt | None) -> None:
-    """Store an answer, if there is one to remember; of two under one key the first stays."""
-    if receipt is None:
-        return
-    (row,), apart = chunks.RECEIPTS.narrow([tables.receipt_row(receipt, now_ms())])
-    if insert_receipt(connection, row):
-        put_chunks(connection, apart)
 
 
 def _forget(connection: Connection, is_meant: ColumnElement[bool]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from everruns.domain.sessions import SessionSummary
-from everruns.errors import StoreOverloaded, SequenceConflict, StoreUnavailable
+from everruns.errors import SequenceConflict, StoreOverloaded, StoreUnavailable
 from everruns.registry import event_log
 from everruns.registry.event_log import EventLog
 from everruns.storage.base import Append, Verdict

@@ -15,9 +15,11 @@ from everruns.domain.agents import Agent
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.errors import InvalidRequest, StoreUnavailable
 from everruns.ids import now_ms
+from everruns.storage import sql
 from everruns.storage.base import Receipt
 from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
 from everruns.storage.database import duckdb_engine
+from everruns.storage.journal import Journal
 from everruns.storage.sql import SqlStore
 
 API_KEY = "sk-very-secret-key"
@@ -158,3 +160,41 @@ def test_old_receipts_are_forgotten(tmp_path: Path) -> None:
     store.forget_receipts(before_ms=now_ms() + 60_000)
     assert store.find_receipt("key") is None
     store.close()
+
+
+def test_old_receipts_are_forgotten_while_new_ones_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path)
+    agent = Agent(id="agent_1", name="a", harness_id="h", created_at=TIME, updated_at=TIME)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(sql, "now_ms", lambda: now_ms() - sql.RECEIPTS_KEPT_MS - 1)
+        store.put_agent(agent, Receipt("old", "request", b"{}"))
+    monkeypatch.setattr(sql, "RECEIPTS_BETWEEN_DELETIONS", 2)
+    store.put_agent(agent, Receipt("new", "request", b"{}"))
+    assert store.find_receipt("old") is None
+    assert store.find_receipt("new") is not None
+    store.close()
+
+
+def test_a_journal_of_another_version_says_what_to_do(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    journal = Journal(tmp_path / JOURNAL_FOLDER)
+    journal.write(b'[{"id": "session_1", "said": "something private"}]')
+    journal.close()
+    with pytest.raises(StoreUnavailable, match="another version of everruns") as refused:
+        open_store(tmp_path)
+    assert "private" not in str(refused.value)
+    assert list((tmp_path / JOURNAL_FOLDER).iterdir())
+
+
+def test_a_damaged_journal_says_what_to_do(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    journal = Journal(tmp_path / JOURNAL_FOLDER)
+    journal.write(b"one")
+    journal.write(b"two")
+    journal.close()
+    (file,) = [path for path in (tmp_path / JOURNAL_FOLDER).iterdir() if path.stat().st_size]
+    file.write_bytes(b"EVJ0" + file.read_bytes()[4:])
+    with pytest.raises(StoreUnavailable, match=r"journal .* is damaged"):
+        open_store(tmp_path)
