@@ -205,6 +205,12 @@ class NotWaiting(Conflict):
     code = "NOT_WAITING_FOR_TOOL_RESULTS"
 
 
+class SessionTooLarge(Conflict):
+    """The log of a session has as many bytes as it may: it takes no more messages."""
+
+    code = "SESSION_TOO_LARGE"
+
+
 class TooLarge(EverrunsError):
     """A body or a part of it is over its limit."""
 
@@ -261,6 +267,12 @@ class SessionUnreadable(EverrunsError):
             f"Session {session_id} cannot be read: its log is damaged. Its events can still be "
             "listed and exported, and it can be deleted. Go on in a new session."
         )
+
+
+class StoreOverloaded(StoreUnavailable):
+    """So many calls wait for the database that this one was refused. Nothing was stored."""
+
+    code = "STORE_OVERLOADED"
 
 
 class NotImplementedHere(EverrunsError):

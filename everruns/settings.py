@@ -128,6 +128,11 @@ class Settings(BaseSettings):
     max_queued_messages: int = Field(
         100, ge=1, description="Messages a session takes while its turn has not read them."
     )
+    max_session_bytes: int = Field(
+        128 * 1024 * 1024,
+        ge=1024,
+        description="Bytes of a session's events after which it takes no more messages.",
+    )
 
     # How models are reached
     model_proxy: SecretStr | None = Field(

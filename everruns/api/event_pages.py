@@ -2,7 +2,7 @@
 
 A face can show one event of the log as several. Places and limits are the face's: a page can end
 between two of them, and the sequence of its last event is the cursor of the next page. A page holds
-fewer events than were asked for only if there are no more.
+fewer events than were asked for only if there are no more, or if they are so large that it is full.
 
 Source: docs/sdk.md, "Lists of events".
 """
@@ -15,6 +15,7 @@ from everruns.api.vocabulary import ShownEvent, Vocabulary
 from everruns.domain.events import Event
 from everruns.ids import EventPlace
 from everruns.storage.base import EventQuery
+from everruns.storage.pages import MAX_PAGE_BYTES, is_last
 
 MOST_AT_ONCE = 1000
 
@@ -102,6 +103,7 @@ class EventPages:
             # Nothing can be found, but the session must be there.
             query = replace(query, limit=0)
         page: list[ShownEvent] = []
+        size_bytes = 0
         while True:
             events = await self._read(self._session_id, query)
             for event in events:
@@ -112,13 +114,14 @@ class EventPages:
                     if _is_between(part, after, before) and self._wanted.matches(part)
                 ]
                 page += reversed(shown) if newest_first else shown
-                if len(page) >= size:
+                size_bytes += sum(len(part.body) for part in shown)
+                if len(page) >= size or size_bytes >= MAX_PAGE_BYTES:
                     return page[:size]
-            if query.limit is None or len(events) < query.limit or not events:
+            if not events or is_last(events, query):
                 return page
             # What was read shows little of what is wanted: read more at once.
             last = {"before" if newest_first else "after": events[-1].sequence}
-            query = replace(query, limit=min(2 * query.limit, MOST_AT_ONCE), **last)
+            query = replace(query, limit=min(2 * (query.limit or size), MOST_AT_ONCE), **last)
 
     def _first_beyond(self, before: int) -> int:
         """Return the log's first event of which nothing is shown before a place."""

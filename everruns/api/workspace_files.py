@@ -3,7 +3,6 @@
 Source: docs/contract.md, "Resources", Workspace.
 """
 
-import re
 from hashlib import blake2s
 from itertools import groupby
 from typing import Annotated, Any, Literal
@@ -27,13 +26,13 @@ Encoding = Literal["text", "base64"]
 PathInUrl = Annotated[str, Path(description="Path of a file or directory.")]
 Recursive = Annotated[Truth, Query(description="Whether all that is below counts too.")]
 
-RESERVED = "/*_(/|$)"
+_ACTION = "/*_(/|$)"
 
 
 class FilePathConvertor(PathConvertor):
     """Takes the rest of a URL for the path of a file, unless it names an action."""
 
-    regex = f"(?!{RESERVED}).*"
+    regex = f"(?!{_ACTION}).*"
 
 
 register_url_convertor("file_path", FilePathConvertor())
@@ -188,14 +187,12 @@ async def delete_file(
 
 async def move_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Move a file, or a directory with all that is in it, to where nothing is yet."""
-    _refuse_reserved(pair.dst_path)
     move = runtime.registry.workspaces.move_file
     return _file(*await move(workspace_id, pair.src_path, pair.dst_path))
 
 
 async def copy_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Copy a file to where nothing is yet."""
-    _refuse_reserved(pair.dst_path)
     copy = runtime.registry.workspaces.copy_file
     return _file(*await copy(workspace_id, pair.src_path, pair.dst_path))
 
@@ -239,12 +236,6 @@ def _content(content: str, encoding: Encoding) -> bytes:
         return decode_content(content, encoding)
     except ToolError as error:
         raise InvalidFile(str(error)) from None
-
-
-def _refuse_reserved(path: str) -> None:
-    """Keep a file from where no URL would address it."""
-    if re.match(RESERVED, path):
-        raise InvalidFile("Paths under /_ are reserved for actions")
 
 
 def _info(workspace: Workspace, file: File) -> FileInfo:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from everruns.domain.base import MIB, Description, Flag, Model, Name, Number, Prompt, Tags
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
+from everruns.errors import TooLarge
 
 AgentStatus = Literal["active", "archived"]
 
@@ -55,6 +56,36 @@ class AgentFields(Model):
     max_iterations: MaxIterations | None = None
     parallel_tool_calls: Flag | None = None
     initial_files: InitialFiles = Field(default_factory=list[InitialFile])
+
+
+MAX_DEFINITION_BYTES = 2 * MIB
+MAX_INITIAL_FILES_BYTES = 8 * MIB
+
+
+def check_size(definition: Model, initial_files: list[InitialFile]) -> None:
+    """Refuse an agent or session that is too large as a whole, whatever makes it so.
+
+    Args:
+        definition: The agent or session.
+        initial_files: Its initial files, which have a bound of their own.
+
+    Raises:
+        TooLarge: The files together or all other fields together are over their bound.
+    """
+    files_bytes = sum(
+        len(file.content.encode()) + len(file.path.encode()) for file in initial_files
+    )
+    if files_bytes > MAX_INITIAL_FILES_BYTES:
+        raise TooLarge(
+            f"initial_files: have {files_bytes} bytes together, at most {MAX_INITIAL_FILES_BYTES}. "
+            "Put large files into a workspace instead."
+        )
+    size_bytes = len(definition.model_dump_json(exclude={"initial_files"}).encode())
+    if size_bytes > MAX_DEFINITION_BYTES:
+        raise TooLarge(
+            f"All fields but initial_files have {size_bytes} bytes of JSON together, at most "
+            f"{MAX_DEFINITION_BYTES}. Shorten the system_prompt or the tools."
+        )
 
 
 class AgentInput(AgentFields):

@@ -5,12 +5,15 @@ Source: docs/contract.md, "Resources", Message.
 
 from typing import Annotated, Any, Literal, cast
 
+import orjson
 from pydantic import AfterValidator, Field, computed_field, model_validator
 
-from everruns.domain.base import MIB, Model, Tags
+from everruns.domain.base import KIB, MIB, Model, Tags
 from everruns.domain.tools import ToolCall
 
 MAX_TEXT_BYTES = MIB
+MAX_IMAGES_BYTES = 8 * MIB
+MAX_METADATA_BYTES = 64 * KIB
 
 Role = Literal["system", "user", "agent", "tool_result"]
 
@@ -27,9 +30,9 @@ class ImagePart(Model):
 
     type: Literal["image"] = "image"
     url: Annotated[str, Field(max_length=4096, pattern=r"^https?://")] | None = None
-    base64: Annotated[str, Field(max_length=8 * MIB, pattern=r"^[A-Za-z0-9+/]+={0,2}$")] | None = (
-        None
-    )
+    base64: (
+        Annotated[str, Field(max_length=MAX_IMAGES_BYTES, pattern=r"^[A-Za-z0-9+/]+={0,2}$")] | None
+    ) = None
     media_type: Annotated[str, Field(pattern=r"^image/[a-z0-9.+-]+$")] | None = None
 
     @model_validator(mode="after")
@@ -100,11 +103,31 @@ class Controls(Model):
     reasoning: Reasoning | None = None
 
 
+def _bounded_content(parts: list[TextPart | ImagePart]) -> list[TextPart | ImagePart]:
+    texts = sum(len(part.text.encode()) for part in parts if isinstance(part, TextPart))
+    if texts > MAX_TEXT_BYTES:
+        raise ValueError(f"texts: must have at most {MAX_TEXT_BYTES} bytes of UTF-8 together")
+    images = sum(len(part.base64 or "") for part in parts if isinstance(part, ImagePart))
+    if images > MAX_IMAGES_BYTES:
+        raise ValueError(f"images: must have at most {MAX_IMAGES_BYTES} bytes of base64 together")
+    return parts
+
+
+def _bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes of JSON")
+    return metadata
+
+
 class MessageInput(Model):
     """The part of a send that becomes the message: a user's text and images."""
 
     role: Literal["user"] = "user"
-    content: Annotated[list[InputPart], Field(min_length=1, max_length=100)]
+    content: Annotated[
+        list[InputPart],
+        Field(min_length=1, max_length=100),
+        AfterValidator(_bounded_content),
+    ]
 
 
 class SendMessage(Model):
@@ -115,7 +138,9 @@ class SendMessage(Model):
 
     message: MessageInput
     controls: Controls | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, Any], AfterValidator(_bounded_metadata)] = Field(
+        default_factory=dict
+    )
     tags: Tags = Field(default_factory=list)
 
     @model_validator(mode="before")

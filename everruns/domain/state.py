@@ -86,6 +86,7 @@ class SessionState:
         session_id: Whose state it is.
         sequence: The last event applied.
         last_ms: That event's time.
+        size_bytes: Of the bodies of all events applied.
         history: The messages that a model has read or written, in the order it met them.
         unread: User messages that no model has read yet.
         turn: The open turn, if any.
@@ -99,6 +100,7 @@ class SessionState:
     session_id: str
     sequence: int = 0
     last_ms: int = 0
+    size_bytes: int = 0
     history: list[Message] = field(default_factory=list[Message])
     unread: list[Message] = field(default_factory=list[Message])
     turn: OpenTurn | None = None
@@ -152,6 +154,7 @@ class SessionState:
         if event.sequence != self.sequence + 1:
             raise ValueError(f"event {event.sequence} does not follow {self.sequence}")
         self.sequence, self.last_ms = event.sequence, event.ts
+        self.size_bytes += len(event.body)
         envelope = event.envelope
         data = envelope["data"]
         match event.type:

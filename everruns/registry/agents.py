@@ -4,8 +4,8 @@ import asyncio
 
 from everruns.capabilities.base import Capabilities
 from everruns.capabilities.registry import resolve
-from everruns.domain.agents import Agent, AgentInput, AgentPatch, CapabilityConfig
-from everruns.domain.base import Page
+from everruns.domain.agents import Agent, AgentInput, AgentPatch, CapabilityConfig, check_size
+from everruns.domain.base import KIB, Page
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.slugs import MAX_COPIES, names_of_copies
 from everruns.errors import AgentNotFound, Conflict, UnknownModel
@@ -17,6 +17,7 @@ from everruns.remote import Repeat, remote
 from everruns.storage.base import ListQuery
 
 REMEMBERED_AGENTS = 1000
+MAX_REMEMBERED_BYTES = 64 * KIB
 
 
 class Agents:
@@ -54,6 +55,7 @@ class Agents:
         Raises:
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the default model.
+            TooLarge: It is too large as a whole.
             IdempotencyKeyReused: The key came with another body before.
         """
         async with self._changes:
@@ -73,6 +75,7 @@ class Agents:
                     "updated_at": now,
                 }
             )
+            check_size(agent, agent.initial_files)
             await self._put(agent, idempotency)
             return agent, known is None
 
@@ -147,6 +150,7 @@ class Agents:
             AgentNotFound: There is no such active agent.
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the default model.
+            TooLarge: It would become too large as a whole.
         """
         changes = patch.changes()
         await self.check(changes.get("capabilities") or [], changes.get("default_model_id"))
@@ -154,6 +158,7 @@ class Agents:
             agent = (await self.get(agent_id)).model_copy(
                 update={**changes, "updated_at": format_time(now_ms())}
             )
+            check_size(agent, agent.initial_files)
             await self._put(agent)
             return agent
 
@@ -216,6 +221,8 @@ class Agents:
         self._remember(agent)
 
     def _remember(self, agent: Agent) -> None:
+        if len(agent.model_dump_json()) > MAX_REMEMBERED_BYTES:
+            return
         if len(self._known) >= REMEMBERED_AGENTS:
             del self._known[next(iter(self._known))]
         self._known[agent.id] = agent

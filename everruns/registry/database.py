@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from everruns.domain.idempotency import Idempotency
-from everruns.errors import IdempotencyKeyReused, Overloaded
+from everruns.errors import IdempotencyKeyReused, StoreOverloaded
 from everruns.storage.base import Append, Receipt, Store, Verdict
 
 Arguments = ParamSpec("Arguments")
@@ -42,7 +42,7 @@ class Database:
         """Run a call that only reads.
 
         Raises:
-            Overloaded: Too many calls are waiting.
+            StoreOverloaded: Too many calls are waiting.
         """
         return await self._unless_overloaded(self._readers, lambda: call(*args, **kwargs))
 
@@ -55,7 +55,7 @@ class Database:
         """Run a call that writes, after those before it.
 
         Raises:
-            Overloaded: Too many calls are waiting.
+            StoreOverloaded: Too many calls are waiting.
         """
         return await self._unless_overloaded(self._writer, lambda: call(*args, **kwargs))
 
@@ -70,7 +70,7 @@ class Database:
         self, threads: ThreadPoolExecutor, call: Callable[[], Answer]
     ) -> Answer:
         if self._waiting >= MAX_WAITING:
-            raise Overloaded("The database has too much to do. Try again shortly.", None, 1.0)
+            raise StoreOverloaded("The database has too much to do. Try again shortly.", None, 1.0)
         self._waiting += 1
         try:
             return await _run(threads, call)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from everruns.errors import EverrunsError, Overloaded, StoreUnavailable
+from everruns.errors import EverrunsError, StoreOverloaded, StoreUnavailable
 from everruns.storage.base import Verdict
 
 Entry = TypeVar("Entry")
@@ -45,7 +45,7 @@ class EventLog(Generic[Entry]):
             SequenceConflict: Someone else appended first. The caller no longer owns the session.
             SessionNotFound: The session was deleted.
             StoreUnavailable: Nothing is known to be stored. Retry with the same arguments.
-            Overloaded: Too many appends are waiting.
+            StoreOverloaded: Too many appends are waiting.
         """
         (verdict,) = await self.append_all([append])
         if verdict is not None:
@@ -55,10 +55,10 @@ class EventLog(Generic[Entry]):
         """Store several appends and return the verdict of each.
 
         Raises:
-            Overloaded: Too many appends are waiting.
+            StoreOverloaded: Too many appends are waiting.
         """
         if len(self._waiting) + len(appends) > MAX_WAITING:
-            raise Overloaded("The event log is busy. Try again shortly.", None, 1.0)
+            raise StoreOverloaded("The event log is busy. Try again shortly.", None, 1.0)
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Verdict]] = [loop.create_future() for _ in appends]
         self._waiting.extend(zip(appends, futures, strict=True))

@@ -12,6 +12,8 @@ MAX_DEPTH = 64
 MAX_FILE_BYTES = MIB
 MAX_ENTRIES = 1000
 MAX_WORKSPACE_BYTES = 64 * MIB
+# URLs of the API address actions under this directory, so that they could address no file there.
+RESERVED = "/_"
 
 
 class FileRefused(ToolError):
@@ -57,6 +59,19 @@ def is_below(path: str, directory: str) -> bool:
     return path.startswith(directory + "/")
 
 
+def refuse_reserved(new: Iterable[File]) -> None:
+    """Refuse to store anything where no URL would address it.
+
+    Args:
+        new: What is to be stored, with paths in their normal form.
+
+    Raises:
+        FileRefused: A path is under ``/_``, which is reserved for actions.
+    """
+    if any(entry.path == RESERVED or is_below(entry.path, RESERVED) for entry in new):
+        raise FileRefused(f"Paths under {RESERVED} are reserved for actions", InvalidFile)
+
+
 def refuse_readonly(entries: Iterable[File]) -> None:
     """Refuse a change of these if one of them is read-only.
 
@@ -84,7 +99,7 @@ def missing_directories(path: str, entries: Mapping[str, File], now: str) -> Ite
 
 
 def check_limits(new: Sequence[File], entries: Mapping[str, File]) -> None:
-    """Refuse what is too much beside, or in place of, what is there.
+    """Refuse new entries that break a limit together with those that are there already.
 
     Raises:
         FileRefused: A file is too large, or there would be too many, or too much in all.

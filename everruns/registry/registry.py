@@ -112,6 +112,9 @@ class Registry:
         """Return what turns of an agent's sessions need; for session hosts alone."""
         revision = self._revision.number
         agent = await self.agents.find(agent_id) if agent_id else None
+        if agent is not None and agent.initial_files:
+            # Sessions got them when they were created; hosts keep many agents, without megabytes.
+            agent = agent.model_copy(update={"initial_files": []})
         has_budget = self._database.store.is_budgeted(agent_id)
         return Configuration(revision, agent, await self.providers.accounts(), has_budget)
 

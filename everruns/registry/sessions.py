@@ -7,14 +7,14 @@ from typing import Any
 
 import structlog
 
-from everruns.domain.agents import InitialFile
+from everruns.domain.agents import InitialFile, check_size
 from everruns.domain.base import Page
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionInput, SessionSummary
 from everruns.domain.state import message_of
-from everruns.domain.workspaces import own_workspace_id
+from everruns.domain.workspaces import own_workspace_id, owner_id
 from everruns.errors import (
     Conflict,
     EverrunsError,
@@ -24,7 +24,7 @@ from everruns.errors import (
     WorkspaceNotFound,
 )
 from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_time, new_id, now_ms
-from everruns.registry.agents import Agents
+from everruns.registry.agents import MAX_REMEMBERED_BYTES, Agents
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.event_log import EventLog
 from everruns.registry.file_repeats import run_operation
@@ -34,6 +34,8 @@ from everruns.registry.revision import Revision
 from everruns.registry.workspace_files import READING, initial_files
 from everruns.remote import Repeat, remote
 from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Verdict
+from everruns.storage.pages import is_last
+from everruns.tools.base import ToolError
 
 REMEMBERED_NEW = 256
 
@@ -136,6 +138,7 @@ class Sessions:
                 another session.
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the model.
+            TooLarge: It is too large as a whole.
             IdempotencyKeyReused: The key came with another body before.
         """
         if idempotency is None or idempotency.is_of_call:
@@ -182,6 +185,7 @@ class Sessions:
                 "updated_at": now,
             }
         )
+        check_size(session, wanted.initial_files)
         files = [*(agent.initial_files if agent else []), *wanted.initial_files]
         await self._database.write(
             self._insert,
@@ -189,10 +193,15 @@ class Sessions:
             files,
             receipt_of(idempotency, session.model_dump_json(), session.id),
         )
+        self._remember(session)
+        return session
+
+    def _remember(self, session: Session) -> None:
+        if len(session.model_dump_json()) > MAX_REMEMBERED_BYTES:
+            return
         if len(self._new) >= REMEMBERED_NEW:
             del self._new[next(iter(self._new))]
         self._new[session.id] = session
-        return session
 
     async def _check_shared(self, workspace_id: str) -> None:
         workspace = await self._database.read(self._store.find_workspace, workspace_id)
@@ -256,9 +265,14 @@ class Sessions:
         Raises:
             SessionNotFound: There is none with this id.
         """
-        events = await self.events(session_id, EventQuery(types=MESSAGE_EVENTS))
-        page = [message_of(event) for event in events[offset : offset + limit]]
-        return Page(data=page, total=len(events), offset=offset, limit=limit)
+        query = EventQuery(types=MESSAGE_EVENTS, offset=offset, limit=limit)
+        events = await self.events(session_id, query)
+        if is_last(events, query) and (events or offset == 0):
+            total = offset + len(events)
+        else:
+            total = await self._database.read(self._store.count_events, session_id, query)
+        page = [message_of(event) for event in events]
+        return Page(data=page, total=total, offset=offset, limit=limit)
 
     @remote(Repeat.YES)
     async def events(self, session_id: str, query: EventQuery) -> Sequence[Event]:
@@ -283,7 +297,7 @@ class Sessions:
             host: Who asks. What it does not hold by placement is refused as ``PlacedElsewhere``.
 
         Raises:
-            Overloaded: Too many appends are waiting.
+            StoreOverloaded: Too many appends are waiting.
         """
         for append in appends:
             self._new.pop(append.session_id, None)
@@ -417,9 +431,21 @@ class Sessions:
         Raises:
             ToolError: The operation was refused.
         """
-        do = self._database.read if operation in READING else self._database.write
-        return await do(
-            run_operation, self._store, workspace_id, operation, args, kwargs, idempotency
+        is_read = operation in READING
+
+        def run() -> Any:
+            # With the operation in one go: nothing is written for a session just deleted.
+            if not is_read and not self._has_files(workspace_id):
+                raise ToolError("The session and its files were deleted.")
+            return run_operation(self._store, workspace_id, operation, args, kwargs, idempotency)
+
+        return await (self._database.read if is_read else self._database.write)(run)
+
+    def _has_files(self, workspace_id: str) -> bool:
+        """Tell whether a workspace is there: one that was created, or that of a session."""
+        owner = owner_id(workspace_id)
+        return bool(self._store.log_lengths([owner])) or (
+            self._store.find_workspace(workspace_id) is not None
         )
 
     @remote(Repeat.YES)

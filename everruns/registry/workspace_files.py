@@ -17,6 +17,7 @@ from everruns.registry.file_rules import (
     missing_directories,
     normalize_path,
     refuse_readonly,
+    refuse_reserved,
 )
 from everruns.storage.base import Store, StoredFile
 from everruns.storage.memory import MemoryStore
@@ -161,7 +162,7 @@ class WorkspaceFiles:
                 for entry in moved
             ),
         ]
-        check_limits(new, stay)
+        self._check(new, stay)
         self._store.exchange_files(self._id, gone, new)
         return next(entry for entry in new if entry.path == target)
 
@@ -240,8 +241,13 @@ class WorkspaceFiles:
         ]
 
     def _put(self, new: Sequence[File], entries: Mapping[str, File]) -> None:
-        check_limits(new, entries)
+        self._check(new, entries)
         self._store.put_files([StoredFile(self._id, entry) for entry in new])
+
+    def _check(self, new: Sequence[File], entries: Mapping[str, File]) -> None:
+        """Hold everything that is stored, whatever the operation, to the same rules."""
+        refuse_reserved(entry for entry in new if entry.path not in entries)
+        check_limits(new, entries)
 
     def _root(self) -> File:
         """Return the root, which is always there; it is as old as the id of the workspace."""

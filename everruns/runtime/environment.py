@@ -8,7 +8,8 @@ from pydantic import SecretStr
 from everruns.capabilities.base import Capabilities
 from everruns.domain.budgets import UNPRICED
 from everruns.domain.llm import OfferedModel, ProviderAccount
-from everruns.errors import BudgetExhausted, BudgetPaused, BudgetUnpriced
+from everruns.domain.state import SessionState
+from everruns.errors import BudgetExhausted, BudgetPaused, BudgetUnpriced, SessionTooLarge
 from everruns.providers.base import Driver
 from everruns.providers.catalogue import has_price
 from everruns.providers.connections import Connections
@@ -108,6 +109,18 @@ class Environment:
         """Take note of which of some sessions have budgets of their own."""
         self._budgeted.difference_update(session_ids)
         self._budgeted.update(budgeted)
+
+    def check_size(self, state: SessionState) -> None:
+        """Refuse to let a session grow on that holds as many bytes as it may.
+
+        Raises:
+            SessionTooLarge: It does.
+        """
+        if state.size_bytes >= self._settings.max_session_bytes:
+            raise SessionTooLarge(
+                f"The session holds {state.size_bytes} bytes, and max_session_bytes allows "
+                f"{self._settings.max_session_bytes}. Go on in a new session."
+            )
 
     async def check_budgets(self, session: LiveSession, model: OfferedModel) -> None:
         """Return if the budgets of a session and its agent allow the next call of a model.

@@ -92,6 +92,7 @@ class SessionHost:
             Overloaded: The running turn has too many messages yet to read.
             PlacedElsewhere: The session is not on this host.
             SessionNotFound: There is no such session.
+            SessionTooLarge: The session holds as many bytes as it may.
         """
         session = await self._session(session_id)
 
@@ -107,6 +108,7 @@ class SessionHost:
                 raise Overloaded(
                     "The session has too many messages that its turn has not read yet.", None, 1.0
                 )
+            self.environment.check_size(state)
             # The message is an answer of its own to whoever waits for another one.
             instead = discarded(state.turn, now) if state.turn else []
             return [*received(state, sent, idempotency, now), *instead]

@@ -23,6 +23,7 @@ from everruns.errors import (
     MaxIterations,
     ModelFailure,
     ProviderTimedOut,
+    SessionTooLarge,
     TurnCrashed,
     TurnFailure,
 )
@@ -85,9 +86,9 @@ class Turn:
             pass
         except TurnFailure as failure:
             await self._fail(failure)
-        except InvalidRequest as invalid:
-            # What was configured cannot be used, and will not get better by itself.
-            await self._fail(TurnFailure(invalid.message, invalid.code))
+        except (InvalidRequest, SessionTooLarge) as refused:
+            # What was configured cannot be used, or the session is full; neither mends itself.
+            await self._fail(TurnFailure(refused.message, refused.code))
         except EverrunsError:
             raise
         except Exception:
@@ -127,6 +128,7 @@ class Turn:
                 "a message to go on, or raise max_iterations."
             )
         session = self._session
+        self._environment.check_size(session.state)
         await self._environment.check_budgets(session, context.model)
         driver = await self._environment.driver(context.account)
         # From here to the request nothing waits: the draft knows exactly what the model reads.

@@ -4,7 +4,7 @@ A store is synchronous and safe to use from several threads, with one writer at 
 is one transaction: all of it is durable when the call returns, or none of it happened.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -65,8 +65,9 @@ class EventQuery:
         turn_id: Only those of this turn.
         since_ms: Only those of this time or later, in milliseconds since the epoch.
         until_ms: Only those of this time or earlier.
-        limit: At most so many.
-        size_bytes: No more once their bodies come to so many bytes, but at least one.
+        offset: How many to pass over.
+        limit: At most so many. With a limit, a page also ends once it is full; see ``pages.py``.
+        size_bytes: When a page with a limit is full, instead of ``pages.MAX_PAGE_BYTES``.
         newest_first: Whether the newest come first and are kept when there are more than ``limit``.
     """
 
@@ -76,27 +77,15 @@ class EventQuery:
     turn_id: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    offset: int = 0
     limit: int | None = None
     size_bytes: int | None = None
     newest_first: bool = False
 
-    def cut(self, events: Iterable[Event]) -> list[Event]:
-        """Return as many of the found events as fit into ``size_bytes``."""
-        if self.size_bytes is None:
-            return list(events)
-        taken: list[Event] = []
-        room = self.size_bytes
-        for event in events:
-            room -= len(event.body)
-            if taken and room < 0:
-                break
-            taken.append(event)
-        return taken
-
 
 @dataclass(frozen=True)
 class ListQuery:
-    """Which page of a list, newest first.
+    """Which page of a list, newest first. A page may have fewer items if they are large.
 
     Attributes:
         search: Only what holds this text, in any case, in its name or title or id.
@@ -284,6 +273,10 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
 
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty when there is no such session."""
+        ...
+
+    def count_events(self, session_id: str, query: EventQuery) -> int:
+        """Return how many events a query finds on all of its pages together."""
         ...
 
     # Receipts

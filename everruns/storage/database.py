@@ -18,6 +18,8 @@ from sqlalchemy import URL, Engine, QueuePool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from everruns.errors import StoreUnavailable
+from everruns.storage.journal import JournalDamaged, JournalFromOtherVersion
+from everruns.storage.recovery import LogDamaged
 
 MAX_CONNECTIONS = 16
 CONNECTION_TIMEOUT_S = 30.0
@@ -98,10 +100,10 @@ def opening(data_dir: Path) -> Generator[None]:
     except (SQLAlchemyError, duckdb.Error, OSError) as error:
         detail = _detail(error)
         _log.error("data_directory_unusable", data_dir=str(data_dir), detail=detail)
-        raise StoreUnavailable(_what_to_do(data_dir, detail)) from None
+        raise StoreUnavailable(_what_to_do(data_dir, error, detail)) from None
 
 
-def _what_to_do(data_dir: Path, detail: str) -> str:
+def _what_to_do(data_dir: Path, error: Exception, detail: str) -> str:
     if "Could not set lock" in detail:
         holder = re.search(r"\(PID (\d+)\)", detail)
         by = f"by process {holder[1]}" if holder else "by another process"
@@ -111,13 +113,19 @@ def _what_to_do(data_dir: Path, detail: str) -> str:
         )
     if _is_full_disk(detail):
         return f"The disk of the data directory {data_dir} is full. Free some space on it"
-    if "Corrupt journal" in detail:
+    if isinstance(error, JournalFromOtherVersion):
+        return (
+            f"The journal in {data_dir} was left by another version of everruns. Start and stop"
+            " that version once, so that the database gets what the journal holds; the log has the"
+            " details"
+        )
+    if isinstance(error, JournalDamaged):
         return (
             f"The journal in {data_dir} is damaged, and the database lacks what it holds. Put a"
             " backup of both back, or move the folder journal away to go on without the last"
             " moments before the server ended; the log has the details"
         )
-    if _is_damage(detail):
+    if isinstance(error, LogDamaged) or _is_damage(detail):
         return (
             f"The database in {data_dir} is damaged. Put a backup of it back, or move the"
             " everruns.duckdb files away to start with an empty one; the log has the details"

@@ -9,6 +9,7 @@ import orjson
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.storage.base import Append
+from everruns.storage.journal import JournalFromOtherVersion
 
 Entry = Sequence[Session | Append]
 
@@ -60,11 +61,21 @@ def encode(entry: Entry) -> bytes:
 
 
 def decode(entry: bytes) -> Entry:
-    """Return an entry that the journal kept."""
-    return [
-        Session.model_validate(change) if isinstance(change, dict) else _append(*change)
-        for change in orjson.loads(entry)
-    ]
+    """Return an entry that the journal kept.
+
+    Raises:
+        JournalFromOtherVersion: Another version of the program wrote it in another form.
+    """
+    try:
+        return [
+            Session.model_validate(change) if isinstance(change, dict) else _append(*change)
+            for change in orjson.loads(entry)
+        ]
+    except (ValueError, TypeError) as error:
+        # What pydantic says would quote the conversation.
+        raise JournalFromOtherVersion(
+            f"An entry is not understood: {type(error).__name__}"
+        ) from None
 
 
 def _append(

@@ -17,6 +17,8 @@ from threading import Lock
 
 import structlog
 
+from everruns.storage.durable import make_durable, make_folder_durable
+
 FILE_BYTES = 4 * 1024 * 1024
 _FRAME = struct.Struct("<4sII")
 _MARK = b"EVJ1"
@@ -27,6 +29,10 @@ _log = structlog.get_logger(__name__)
 
 class JournalDamaged(OSError):
     """An entry is damaged that others follow."""
+
+
+class JournalFromOtherVersion(OSError):
+    """An entry is whole, but this version of the program does not understand it."""
 
 
 @dataclass
@@ -57,7 +63,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
-        _make_durable(folder.parent)
+        make_folder_durable(folder.parent)
         self._folder = folder
         self._lock = Lock()
         self._unremoved: list[Path] = []
@@ -109,8 +115,8 @@ class Journal:
             if file.size and not file.undone:
                 os.ftruncate(file.descriptor, 0)
                 file.size = 0
-            os.fdatasync(file.descriptor)
-            _make_durable(self._folder)
+            make_durable(file.descriptor)
+            make_folder_durable(self._folder)
 
     def check(self) -> None:
         """Return when entries can be written, as far as that is known.
@@ -124,18 +130,19 @@ class Journal:
     def done(self, count: int) -> None:
         """Note that the oldest so many entries are done; they may be left for the next life."""
         with self._lock:
-            while count and self._files and self._files[0].undone:
+            while self._files:
                 file = self._files[0]
                 finished = min(count, file.undone)
                 file.undone -= finished
                 count -= finished
                 if file.undone:
-                    continue
-                if len(self._files) > 1:
-                    os.close(self._files.popleft().descriptor)
-                    self._remove(file.path)
-                elif file.size:
-                    self._empty(file)
+                    return
+                if len(self._files) == 1:
+                    if file.size:
+                        self._empty(file)
+                    return
+                os.close(self._files.popleft().descriptor)
+                self._remove(file.path)
 
     def keep_aside(self, entry: bytes) -> Path:
         """Store, durably and for good, what cannot be done; return the file it is added to.
@@ -149,7 +156,7 @@ class Journal:
             _write(descriptor, _frame(entry))
         finally:
             os.close(descriptor)
-        _make_durable(path.parent)
+        make_folder_durable(path.parent)
         return path
 
     def close(self) -> None:
@@ -172,7 +179,7 @@ class Journal:
         path = self._folder / f"{self._number:012}"
         file = _File(path, _open(path, os.O_APPEND | os.O_EXCL))
         try:
-            _make_durable(self._folder)
+            make_folder_durable(self._folder)
         except OSError:
             os.close(file.descriptor)
             self._remove(path)
@@ -199,7 +206,7 @@ class Journal:
         """Remove what a failed write left: found later, it would stand for another entry."""
         try:
             os.ftruncate(file.descriptor, file.size)
-            os.fdatasync(file.descriptor)
+            make_durable(file.descriptor)
         except OSError as error:
             _log.error("journal_not_writable", file=str(file.path), detail=str(error))
             raise
@@ -210,16 +217,7 @@ def _write(descriptor: int, content: bytes) -> None:
     written = 0
     while written < len(content):
         written += os.write(descriptor, content[written:])
-    os.fdatasync(descriptor)
-
-
-def _make_durable(folder: Path) -> None:
-    """Let the names of the files in a folder outlast a failure of the power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_durable(descriptor)
 
 
 def _open(path: Path, flags: int) -> int:
@@ -246,7 +244,7 @@ def _read(paths: list[Path]) -> list[bytes]:
         # At once: this file will not be the last one any longer.
         with path.open("r+b") as file:
             file.truncate(position)
-            os.fsync(file.fileno())
+            make_durable(file.fileno())
     return entries
 
 

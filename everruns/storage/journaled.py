@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session
-from everruns.errors import EverrunsError, StoreUnavailable
+from everruns.errors import EverrunsError, SequenceConflict, StoreUnavailable
 from everruns.storage.base import (
     Append,
     EventQuery,
@@ -64,6 +64,8 @@ class JournaledStore(SqlStore):
         self._logs: dict[str, tuple[int, int]] = {}
         # Guards what follows, and tells of its changes.
         self._changed = Condition()
+        # Sessions of which the database has refused an entry, and that ``_logs`` may still have.
+        self._refused: set[str] = set()
         self._gathered: list[tuple[Entry, int]] = []
         self._gathered_bytes = 0
         self._written = 0
@@ -107,14 +109,31 @@ class JournaledStore(SqlStore):
                 number = self._write(accepted)
                 for append in accepted:
                     self._logs[append.session_id] = end(append), number
+            if refused := self._forget_refused():
+                return [
+                    verdict or (_conflict(append) if append.session_id in refused else None)
+                    for append, verdict in zip(appends, verdicts, strict=True)
+                ]
         return verdicts
 
     def _lengths(self, session_ids: set[str]) -> dict[str, int]:
         """Return the lengths of logs; what is not remembered is in the database."""
+        self._forget_refused()
         known = {found: self._logs[found][0] for found in session_ids & self._logs.keys()}
         if unknown := session_ids - known.keys():
             known.update(super().log_lengths(list(unknown)))
         return known
+
+    def _forget_refused(self) -> set[str]:
+        """Forget the logs of which the database has refused an entry, and return their sessions.
+
+        Called with ``_appending`` held, as everything that changes ``_logs``.
+        """
+        with self._changed:
+            refused, self._refused = self._refused, set()
+        for session_id in refused:
+            self._logs.pop(session_id, None)
+        return refused
 
     def _stored_bodies(self, session_id: str, first: int, last: int) -> list[bytes]:
         query = EventQuery(after=first - 1, before=last + 1)
@@ -172,6 +191,11 @@ class JournaledStore(SqlStore):
         """Return events of a log; empty when there is no such session."""
         self._bring(session_id)
         return super().read_events(session_id, query)
+
+    def count_events(self, session_id: str, query: EventQuery) -> int:
+        """Return how many events a query finds on all of its pages together."""
+        self._bring(session_id)
+        return super().count_events(session_id, query)
 
     def delete_session(self, session_id: str) -> bool:
         """Delete a session and all that is kept of it; return whether it was there."""
@@ -303,7 +327,8 @@ class JournaledStore(SqlStore):
         Whoever goes on with the session goes on from the database.
         """
         kept = str(self._journal.keep_aside(encode([append])))
-        self._logs.pop(append.session_id, None)
+        with self._changed:
+            self._refused.add(append.session_id)
         session_id, code = append.session_id, verdict.code
         _log.error("journal_entry_refused", session_id=session_id, code=code, kept=kept)
 
@@ -337,3 +362,9 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     if isinstance(error, StoreUnavailable):
         return error
     return StoreUnavailable("The database does not take what was stored. The log has the details")
+
+
+def _conflict(append: Append) -> SequenceConflict:
+    return SequenceConflict(
+        f"The database has refused an earlier event of session {append.session_id}. Load it again"
+    )

@@ -21,6 +21,7 @@ from everruns.storage.base import (
 )
 from everruns.storage.memory_budgets import MemoryBudgets
 from everruns.storage.memory_keys import MemoryApiKeys
+from everruns.storage.pages import cut
 from everruns.storage.verdicts import judge
 from everruns.tools.base import File
 
@@ -211,12 +212,22 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
 
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty when there is no such session."""
-        with self._lock:
-            stored = self._sessions.get(session_id)
-            events = [event for event in stored.events if _matches(event, query)] if stored else []
+        events = self._matching(session_id, query)
         if query.newest_first:
             events.reverse()
-        return query.cut(events[: query.limit])
+        if query.limit is None:
+            return events[query.offset :]
+        page = events[query.offset : query.offset + query.limit]
+        return cut(page, lambda event: len(event.body), query.size_bytes)
+
+    def count_events(self, session_id: str, query: EventQuery) -> int:
+        """Return how many events a query finds on all of its pages together."""
+        return len(self._matching(session_id, query))
+
+    def _matching(self, session_id: str, query: EventQuery) -> list[Event]:
+        with self._lock:
+            stored = self._sessions.get(session_id)
+            return [event for event in stored.events if _matches(event, query)] if stored else []
 
     # Receipts
 
@@ -346,7 +357,8 @@ def _page(
             if any(text and needle in text.lower() for text in texts(resource))
         ]
     ordered = sorted(resources, key=_age, reverse=True)
-    return ordered[query.offset : query.offset + query.limit], len(ordered)
+    page = ordered[query.offset : query.offset + query.limit]
+    return cut(page, lambda resource: len(resource.model_dump_json())), len(ordered)
 
 
 def _matches(event: Event, query: EventQuery) -> bool:

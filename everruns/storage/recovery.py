@@ -18,6 +18,8 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from everruns.storage.durable import make_durable, make_folder_durable
+
 # The first record has neither size nor checksum. It holds its type and the log's version, and since
 # DuckDB 1.4 the sixteen numbers that name the database and how often it was checkpointed.
 _FIRST_RECORD = re.compile(
@@ -114,5 +116,6 @@ def _keep(log: Path, content: bytes, end: int) -> None:
     with kept.open("wb") as file:
         file.write(content[end:])
         file.flush()
-        os.fsync(file.fileno())
+        make_durable(file.fileno())
+    make_folder_durable(kept.parent)
     _log.warning("torn_write_cut_off", log=str(log), size_bytes=len(content) - end, kept=str(kept))

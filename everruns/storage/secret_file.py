@@ -1,9 +1,10 @@
 """Secret files: readable by their owner alone, and either whole or not there."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+
+from everruns.storage.durable import make_durable, make_folder_durable
 
 
 def make_secret_file(path: Path, content: bytes) -> None:
@@ -22,11 +23,7 @@ def make_secret_file(path: Path, content: bytes) -> None:
     with NamedTemporaryFile(dir=path.parent) as draft:  # its mode is 0600
         draft.write(content)
         draft.flush()
-        os.fsync(draft.fileno())
+        make_durable(draft.fileno())
         with suppress(FileExistsError):
             path.hardlink_to(draft.name)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    make_folder_durable(path.parent)

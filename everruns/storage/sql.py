@@ -1,15 +1,27 @@
 """The store in a database."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    and_,
+    delete,
+    select,
+    text,
+)
 
 from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session
 from everruns.domain.workspaces import Workspace
-from everruns.storage import tables
+from everruns.ids import now_ms
+from everruns.storage import chunks, tables
 from everruns.storage.base import (
     Append,
     EventQuery,
@@ -18,6 +30,7 @@ from everruns.storage.base import (
     StoredFile,
     Verdict,
 )
+from everruns.storage.chunks import delete_chunks, is_apart, put_chunks, read_chunks, size_of
 from everruns.storage.encryption import Cipher
 from everruns.storage.file_statements import (
     delete_all_files,
@@ -27,23 +40,35 @@ from everruns.storage.file_statements import (
     select_files,
 )
 from everruns.storage.newest import NewestSessions
+from everruns.storage.pages import cut
 from everruns.storage.sql_budgets import SqlBudgets
 from everruns.storage.sql_keys import SqlApiKeys
 from everruns.storage.statements import (
     advance_sessions,
     contains,
+    count_events,
     insert_events,
+    insert_receipt,
     insert_session,
     listed_sessions,
-    put_receipt,
     select_events,
     select_lengths,
     select_log,
     select_page,
     select_session,
+    select_wide_events,
     upsert,
 )
-from everruns.storage.tables import agents, events, providers, receipts, sessions, workspaces
+from everruns.storage.tables import (
+    Row,
+    StoredRow,
+    agents,
+    events,
+    providers,
+    receipts,
+    sessions,
+    workspaces,
+)
 from everruns.storage.transactions import Transactions
 from everruns.storage.verdicts import first_of_each_session, judge
 from everruns.tools.base import File
@@ -69,30 +94,32 @@ class SqlStore(SqlBudgets, SqlApiKeys):
     def put_agent(self, agent: Agent, receipt: Receipt | None = None) -> None:
         """Store an agent, replacing the one with its id."""
         with self._writing() as connection:
-            upsert(connection, agents, [tables.agent_row(agent)])
-            put_receipt(connection, receipt)
+            chunks.AGENTS.put(connection, [tables.agent_row(agent)])
+            self._remember(connection, receipt)
 
     def find_agent(self, agent_id: str) -> Agent | None:
         """Return an agent, archived ones too."""
         with self._reading() as connection:
             found = connection.execute(select(agents).where(agents.c.id == agent_id))
-            row = found.mappings().first()
-        return tables.agent_of(row) if row else None
+            rows = chunks.AGENTS.whole(connection, found.mappings())
+        return tables.agent_of(rows[0]) if rows else None
 
     def find_agent_by_name(self, name: str) -> Agent | None:
         """Return the newest active agent of this name."""
         matching = and_(agents.c.name == name, agents.c.status == "active")
         with self._reading() as connection:
-            rows, _ = select_page(connection, agents.c.created_at, matching, ListQuery(limit=1))
+            found, _ = select_page(connection, agents.c.created_at, matching, ListQuery(limit=1))
+            rows = chunks.AGENTS.whole(connection, found)
         return tables.agent_of(rows[0]) if rows else None
 
     def list_agents(self, query: ListQuery) -> tuple[list[Agent], int]:
         """Return a page of the active agents and how many match in all."""
         c = agents.c
-        found = contains(query.search, c.id, c.name, c.display_name, c.description)
-        matching = and_(c.status == "active", found)
+        contained = contains(query.search, c.id, c.name, c.display_name, c.description)
+        matching = and_(c.status == "active", contained)
         with self._reading() as connection:
-            rows, total = select_page(connection, c.created_at, matching, query)
+            found, total = select_page(connection, c.created_at, matching, query)
+            rows = chunks.AGENTS.whole(connection, _full(found))
         return [tables.agent_of(row) for row in rows], total
 
     # Providers
@@ -101,13 +128,14 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         """Store providers with their keys, all or none, replacing those with their ids."""
         rows = [tables.provider_row(account, self._cipher) for account in accounts]
         with self._writing() as connection:
-            upsert(connection, providers, rows)
+            chunks.PROVIDERS.put(connection, rows)
 
     def list_providers(self) -> list[ProviderAccount]:
         """Return every provider with its key, newest first."""
         newest_first = providers.c.created_at.desc(), providers.c.id.desc()
         with self._reading() as connection:
-            rows = connection.execute(select(providers).order_by(*newest_first)).mappings().all()
+            found = connection.execute(select(providers).order_by(*newest_first)).mappings()
+            rows = chunks.PROVIDERS.whole(connection, found)
         return [tables.provider_of(row, self._cipher) for row in rows]
 
     def delete_provider(self, provider_id: str) -> bool:
@@ -115,6 +143,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         statement = delete(providers).where(providers.c.id == provider_id)
         with self._writing() as connection:
             deleted = connection.execute(statement.returning(providers.c.id)).all()
+            delete_chunks(connection, [provider_id])
         return bool(deleted)
 
     # Sessions
@@ -128,8 +157,8 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         """Store a new session with its first files."""
         with self._writing() as connection:
             self._insert(connection, session)
-            upsert(connection, tables.files, [tables.file_row(stored) for stored in files])
-            put_receipt(connection, receipt)
+            chunks.FILES.put(connection, [tables.file_row(stored) for stored in files])
+            self._remember(connection, receipt)
 
     def insert_sessions(self, new: Sequence[Session]) -> None:
         """Store sessions in one transaction; those that are there already stay as they are."""
@@ -138,21 +167,23 @@ class SqlStore(SqlBudgets, SqlApiKeys):
                 self._insert(connection, session)
 
     def _insert(self, connection: Connection, session: Session) -> None:
-        if insert_session(connection, session):
+        (row,), apart = chunks.SESSIONS.narrow([tables.session_row(session)])
+        if insert_session(connection, row):
+            put_chunks(connection, apart)
             self._newest.made_one()
 
     def find_session(self, session_id: str) -> Session | None:
         """Return a session with what its log says of it."""
         with self._reading() as connection:
-            row = select_session(connection, session_id)
+            row = _session(connection, session_id)
         return tables.session_of(row) if row else None
 
     def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
         """Return a session with its whole log."""
         with self._reading() as connection:
-            row = select_session(connection, session_id)
-            log = select_log(connection, session_id)
-        return (tables.session_of(row), tables.events_of(session_id, log)) if row else None
+            row = _session(connection, session_id)
+            log = _events(connection, session_id, select_log(connection, session_id))
+        return (tables.session_of(row), log) if row else None
 
     def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
@@ -160,7 +191,8 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         matching = and_(listed_sessions(query), contains(query.search, c.id, c.title, c.preview))
         with self._reading() as connection:
             since = None if query.search else self._newest.since(connection)
-            rows, total = select_page(connection, c.created_ms, matching, query, since)
+            found, total = select_page(connection, c.created_ms, matching, query, since)
+            rows = chunks.SESSIONS.whole(connection, _full(found))
         return [tables.session_of(row) for row in rows], total
 
     def delete_session(self, session_id: str) -> bool:
@@ -171,12 +203,19 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             workspace_id = returned.scalar_one_or_none()
             if workspace_id is None:
                 return False
+            wide = select_wide_events(connection, session_id, chunks.MARK)
             connection.execute(delete(events).where(events.c.session_id == session_id))
-            connection.execute(delete(receipts).where(receipts.c.resource_id == session_id))
+            owners = [chunks.event_owner(session_id, sequence) for sequence in wide]
+            delete_chunks(connection, [session_id, *owners])
+            _forget(connection, receipts.c.resource_id == session_id)
             self._delete_budgets(connection, session_id)
             shared = select(workspaces.c.id).where(workspaces.c.id == workspace_id)
             if connection.execute(shared).first() is None:
+                found = select_files(connection, workspace_id, "/", contents=False)
+                paths = [row["path"] for row in found]
                 delete_all_files(connection, workspace_id)
+                owners = [chunks.file_owner(workspace_id, path) for path in paths]
+                delete_chunks(connection, owners)
         self._budgeted.discard(session_id)
         return True
 
@@ -213,8 +252,8 @@ class SqlStore(SqlBudgets, SqlApiKeys):
 
         def stored(session_id: str, first: int, last: int) -> list[bytes]:
             query = EventQuery(after=first - 1, before=last + 1)
-            rows = connection.execute(select_events(session_id, query))
-            return [event.body for event in tables.events_of(session_id, rows)]
+            rows = connection.execute(select_events(session_id, query)).all()
+            return [event.body for event in _events(connection, session_id, rows)]
 
         lengths = select_lengths(connection, [append.session_id for append in appends])
         verdicts, accepted = judge(appends, lengths, stored)
@@ -224,7 +263,10 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         return verdicts
 
     def _store(self, connection: Connection, appends: Sequence[Append]) -> None:
-        insert_events(connection, appends)
+        new = [tables.event_row(event) for append in appends for event in append.events]
+        rows, apart = chunks.EVENTS.narrow(new)
+        insert_events(connection, rows)
+        put_chunks(connection, apart)
         self._charge(connection, appends)
 
     def log_lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
@@ -236,7 +278,14 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         """Return events of a log; empty when there is no such session."""
         with self._reading() as connection:
             rows = connection.execute(select_events(session_id, query)).all()
-        return query.cut(tables.events_of(session_id, rows))
+            if query.limit is not None:
+                rows = cut(rows, lambda row: size_of(row.body), query.size_bytes)
+            return _events(connection, session_id, rows)
+
+    def count_events(self, session_id: str, query: EventQuery) -> int:
+        """Return how many events a query finds on all of its pages together."""
+        with self._reading() as connection:
+            return connection.execute(count_events(session_id, query)).scalar_one()
 
     # Receipts
 
@@ -245,13 +294,22 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         c = receipts.c
         statement = select(c.key, c.request, c.answer, c.resource_id).where(c.key == key)
         with self._reading() as connection:
-            row = connection.execute(statement).mappings().first()
-        return Receipt(**row) if row else None
+            found = connection.execute(statement).mappings()
+            rows = chunks.RECEIPTS.whole(connection, found)
+        return Receipt(**rows[0]) if rows else None
 
     def forget_receipts(self, before_ms: int) -> None:
         """Delete the receipts stored before a time in milliseconds since the epoch."""
         with self._writing() as connection:
-            connection.execute(delete(receipts).where(receipts.c.stored_ms < before_ms))
+            _forget(connection, receipts.c.stored_ms < before_ms)
+
+    def _remember(self, connection: Connection, receipt: Receipt | None) -> None:
+        """Store an answer, if there is one to remember; of two under one key the first stays."""
+        if receipt is None:
+            return
+        (row,), apart = chunks.RECEIPTS.narrow([tables.receipt_row(receipt, now_ms())])
+        if insert_receipt(connection, row):
+            put_chunks(connection, apart)
 
     # Workspaces that outlive their sessions
 
@@ -283,36 +341,38 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         """Return a file or directory with its content."""
         with self._reading() as connection:
             row = select_file(connection, workspace_id, path)
-        return tables.file_of(row) if row else None
+            return tables.file_of(_with_content(connection, row)) if row else None
 
     def list_files(self, workspace_id: str, prefix: str, *, contents: bool = False) -> list[File]:
         """Return the files and directories whose path begins with ``prefix``, sorted by path."""
         with self._reading() as connection:
             rows = select_files(connection, workspace_id, prefix, contents=contents)
+            if contents:
+                return [tables.file_of(_with_content(connection, row)) for row in rows]
         return [tables.file_of(row) for row in rows]
 
     def read_files(self, workspace_id: str, paths: Collection[str]) -> list[File]:
         """Return those that are there of the files at exactly these paths, sorted by path."""
         with self._reading() as connection:
             rows = read_files(connection, workspace_id, paths)
-        return [tables.file_of(row) for row in rows]
+            return [tables.file_of(_with_content(connection, row)) for row in rows]
 
     def put_files(self, files: Sequence[StoredFile]) -> None:
         """Store files and directories, replacing those with the same path."""
         with self._writing() as connection:
-            upsert(connection, tables.files, [tables.file_row(stored) for stored in files])
+            chunks.FILES.put(connection, [tables.file_row(stored) for stored in files])
 
     def delete_files(self, workspace_id: str, paths: Collection[str]) -> int:
         """Delete the files at exactly these paths; return how many there were."""
         with self._writing() as connection:
-            return delete_files(connection, workspace_id, paths)
+            return _delete_files(connection, workspace_id, paths)
 
     def exchange_files(self, workspace_id: str, gone: Collection[str], new: Sequence[File]) -> None:
         """Delete the files at some paths and store others in one transaction."""
         rows = [tables.file_row(StoredFile(workspace_id, file)) for file in new]
         with self._writing() as connection:
-            delete_files(connection, workspace_id, gone)
-            upsert(connection, tables.files, rows)
+            _delete_files(connection, workspace_id, gone)
+            chunks.FILES.put(connection, rows)
 
     # The store itself
 
@@ -324,3 +384,42 @@ class SqlStore(SqlBudgets, SqlApiKeys):
     def close(self) -> None:
         """Make everything durable and let go of the database."""
         self._transactions.close()
+
+
+def _full(rows: Sequence[RowMapping]) -> list[RowMapping]:
+    """Return the rows of a page up to the one with which it is full."""
+    return cut(rows, lambda row: size_of(row["document"]))
+
+
+def _session(connection: Connection, session_id: str) -> Row | None:
+    row = select_session(connection, session_id)
+    return chunks.SESSIONS.whole(connection, [row])[0] if row else None
+
+
+def _events(connection: Connection, session_id: str, rows: Sequence[Sequence[Any]]) -> list[Event]:
+    found = tables.events_of(session_id, rows)
+    return [_whole(connection, event) if is_apart(event.body) else event for event in found]
+
+
+def _whole(connection: Connection, event: Event) -> Event:
+    owner = chunks.event_owner(event.session_id, event.sequence)
+    return replace(event, body=read_chunks(connection, owner))
+
+
+def _with_content(connection: Connection, row: RowMapping) -> StoredRow:
+    # A small file may hold by chance what says that a content is stored in chunks.
+    if row["size_bytes"] <= chunks.INLINE_BYTES:
+        return row
+    return chunks.FILES.whole(connection, [row])[0]
+
+
+def _delete_files(connection: Connection, workspace_id: str, paths: Collection[str]) -> int:
+    delete_chunks(connection, [chunks.file_owner(workspace_id, path) for path in paths])
+    return delete_files(connection, workspace_id, paths)
+
+
+def _forget(connection: Connection, is_meant: ColumnElement[bool]) -> None:
+    """Delete receipts."""
+    gone = delete(receipts).where(is_meant).returning(receipts.c.key, receipts.c.answer)
+    owners = [f"receipt/{key}" for key, answer in connection.execute(gone) if is_apart(answer)]
+    delete_chunks(connection, owners)

@@ -7,21 +7,17 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from duckdb_engine import Dialect
 from sqlalchemy import (
     BigInteger,
-    ClauseElement,
     Column,
     ColumnElement,
     Connection,
     RowMapping,
     Select,
     Table,
-    TextClause,
     and_,
     bindparam,
     case,
-    cast,
     func,
     or_,
     select,
@@ -29,62 +25,39 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 
-from everruns.domain.sessions import Session
-from everruns.ids import now_ms
-from everruns.storage.base import Append, EventQuery, ListQuery, Receipt
-from everruns.storage.tables import (
-    Row,
-    event_row,
-    events,
-    receipt_row,
-    receipts,
-    session_row,
-    sessions,
-    summary_row,
-)
-
-
-def _rows_of(columns: Iterable[Column[Any]]) -> Select[Any]:
-    """Select rows whose values are bound as one list a column.
-
-    One statement for any number of rows: with executemany DuckDB needs ten times as long.
-    """
-    lists = {column.name: ARRAY(column.type) for column in columns}
-    return select(
-        *(
-            func.unnest(cast(bindparam(name, type_=values), values)).label(name)
-            for name, values in lists.items()
-        )
-    )
-
-
-def _rendered(statement: ClauseElement) -> TextClause:
-    """Compile once what is used all the time, since the dialect of DuckDB caches nothing."""
-    return text(str(statement.compile(dialect=Dialect(paramstyle="named"))))
-
+from everruns.storage.base import Append, EventQuery, ListQuery
+from everruns.storage.compiled import by_column, rendered, rows_of
+from everruns.storage.tables import Row, events, receipts, sessions, summary_row
 
 _ADVANCED = ("sequence", "turn_id", "preview", "summary")
 _LENGTH = Column[int]("length", BigInteger)
-_LOG = _rows_of([sessions.c.id, *(sessions.c[name] for name in _ADVANCED), _LENGTH]).subquery("log")
+_LOG = rows_of([sessions.c.id, *(sessions.c[name] for name in _ADVANCED), _LENGTH]).subquery("log")
 
-_SELECT_LENGTHS = _rendered(
-    select(sessions.c.id, sessions.c.sequence).where(sessions.c.id.in_(_rows_of([sessions.c.id])))
+_SELECT_LENGTHS = rendered(
+    select(sessions.c.id, sessions.c.sequence).where(sessions.c.id.in_(rows_of([sessions.c.id])))
 )
-_SELECT_SESSION = _rendered(select(sessions).where(sessions.c.id == bindparam("id")))
-_INSERT_SESSION = _rendered(
+_SELECT_SESSION = rendered(select(sessions).where(sessions.c.id == bindparam("id")))
+_INSERT_SESSION = rendered(
     insert(sessions)
     .values({column.name: bindparam(column.name) for column in sessions.c})
     .on_conflict_do_nothing()
     .returning(sessions.c.id)
 )
 _LOGGED = [column for column in events.c if column is not events.c.session_id]
-_SELECT_LOG = _rendered(select(*_LOGGED).where(events.c.session_id == bindparam("id")))
-_INSERT_EVENTS = _rendered(insert(events).from_select(events.c.keys(), _rows_of(events.c)))
+_SELECT_LOG = rendered(select(*_LOGGED).where(events.c.session_id == bindparam("id")))
+_IN_LOG = events.c.session_id == bindparam("id")
+_SELECT_WIDE = rendered(
+    # As plain comparisons, both would make DuckDB read the events of all sessions.
+    select(events.c.sequence).where(
+        _IN_LOG, case((_IN_LOG, func.starts_with(events.c.body, bindparam("mark"))))
+    )
+)
+_INSERT_EVENTS = rendered(insert(events).from_select(events.c.keys(), rows_of(events.c)))
 # DuckDB finds a row by its index only if it compares no other column while it scans: as plain
 # comparisons these conditions on the sequence would make it read every session.
-_ADVANCE_SESSIONS = _rendered(
+_ADVANCE_SESSIONS = rendered(
     update(sessions)
     .where(sessions.c.id == _LOG.c.id, sessions.c.sequence - _LOG.c.length == text("0"))
     .values({name: _LOG.c[name] for name in _ADVANCED})
@@ -93,7 +66,7 @@ _ADVANCE_SESSIONS = _rendered(
 
 
 # For one session alone, without the join, DuckDB needs half the time.
-_ADVANCE_SESSION = _rendered(
+_ADVANCE_SESSION = rendered(
     update(sessions)
     .where(
         sessions.c.id == bindparam("id"),
@@ -104,9 +77,9 @@ _ADVANCE_SESSION = _rendered(
 )
 
 
-def insert_session(connection: Connection, session: Session) -> bool:
-    """Store a new session; return false, and change nothing, if it is stored already."""
-    return bool(connection.execute(_INSERT_SESSION, session_row(session)).all())
+def insert_session(connection: Connection, row: Row) -> bool:
+    """Store the row of a new session; return false, and change nothing, if there is one."""
+    return bool(connection.execute(_INSERT_SESSION, row).all())
 
 
 def select_session(connection: Connection, session_id: str) -> RowMapping | None:
@@ -119,6 +92,11 @@ def select_log(connection: Connection, session_id: str) -> Sequence[Sequence[Any
     # DuckDB needs half as long again for a log of ten events when it is to sort them.
     rows = connection.execute(_SELECT_LOG, {"id": session_id}).all()
     return sorted(rows, key=itemgetter(0))
+
+
+def select_wide_events(connection: Connection, session_id: str, mark: str) -> Sequence[int]:
+    """Return the sequences of a session's events whose bodies are stored in chunks."""
+    return connection.execute(_SELECT_WIDE, {"id": session_id, "mark": mark}).scalars().all()
 
 
 def select_lengths(connection: Connection, session_ids: Iterable[str]) -> dict[str, int]:
@@ -152,18 +130,13 @@ def advance_sessions(connection: Connection, appends: Sequence[Append]) -> set[s
         new = {f"new_{name}": rows[0][name] for name in _ADVANCED}
         one = {"id": rows[0]["id"], "length": rows[0]["length"], **new}
         return set(connection.execute(_ADVANCE_SESSION, one).scalars())
-    return set(connection.execute(_ADVANCE_SESSIONS, _by_column(rows)).scalars())
+    return set(connection.execute(_ADVANCE_SESSIONS, by_column(rows)).scalars())
 
 
-def insert_events(connection: Connection, appends: Iterable[Append]) -> None:
-    """Store the events of appends."""
-    rows = [event_row(event) for append in appends for event in append.events]
+def insert_events(connection: Connection, rows: Sequence[Row]) -> None:
+    """Store the rows of events."""
     if rows:
-        connection.execute(_INSERT_EVENTS, _by_column(rows))
-
-
-def _by_column(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
+        connection.execute(_INSERT_EVENTS, by_column(rows))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -184,11 +157,10 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     )
 
 
-def put_receipt(connection: Connection, receipt: Receipt | None) -> None:
-    """Remember an answer, if there is one to remember; of two under one key the first stays."""
-    if receipt is not None:
-        row = receipt_row(receipt, now_ms())
-        connection.execute(insert(receipts).on_conflict_do_nothing(), row)
+def insert_receipt(connection: Connection, row: Row) -> bool:
+    """Store the row of an answer; return false, and change nothing, if its key has one."""
+    statement = insert(receipts).on_conflict_do_nothing().returning(receipts.c.key)
+    return bool(connection.execute(statement, row).all())
 
 
 def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -255,8 +227,25 @@ def select_events(session_id: str, query: EventQuery) -> Select[Any]:
     log = select(*_LOGGED).where(events.c.session_id == session_id)
     if query == EventQuery():
         return log.order_by(events.c.sequence)
-    # DuckDB finds a log by its index only if it compares nothing else while it scans: conditions
-    # beside the session's id would make it read the events of all sessions.
+    statement = _matching(log, query)
+    sequence = statement.selected_columns["sequence"]
+    order = sequence.desc() if query.newest_first else sequence
+    return statement.order_by(order).offset(query.offset).limit(query.limit)
+
+
+def count_events(session_id: str, query: EventQuery) -> Select[int]:
+    """Return the statement that counts the events of a session on all pages of a list."""
+    narrow = [column for column in _LOGGED if column is not events.c.body]
+    log = select(*narrow).where(events.c.session_id == session_id)
+    return select(func.count()).select_from(_matching(log, query).subquery())
+
+
+def _matching(log: Select[Any], query: EventQuery) -> Select[Any]:
+    """Return the events of a log that a query asks for.
+
+    DuckDB finds a log by its index only if it compares nothing else while it scans: conditions
+    beside the session's id would make it read the events of all sessions.
+    """
     found = log.cte("log").prefix_with("MATERIALIZED")
     c = found.c
     statement = select(found)
@@ -272,5 +261,4 @@ def select_events(session_id: str, query: EventQuery) -> Select[Any]:
         statement = statement.where(c.ts >= query.since_ms)
     if query.until_ms is not None:
         statement = statement.where(c.ts <= query.until_ms)
-    order = c.sequence.desc() if query.newest_first else c.sequence
-    return statement.order_by(order).limit(query.limit)
+    return statement

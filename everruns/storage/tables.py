@@ -37,6 +37,7 @@ from everruns.storage.encryption import Cipher
 from everruns.tools.base import File
 
 Row = dict[str, Any]
+StoredRow = Row | RowMapping
 
 metadata = MetaData()
 
@@ -95,6 +96,16 @@ events = Table(
     PrimaryKeyConstraint("session_id", "sequence"),
     # DuckDB cannot use the primary key for its first column alone.
     Index("events_session_id", "session_id"),
+)
+
+# What is too wide for a row of another table; see ``chunks.py``.
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("owner", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index("chunks_owner", "owner"),
 )
 
 receipts = Table(
@@ -182,7 +193,7 @@ def agent_row(agent: Agent) -> Row:
     }
 
 
-def agent_of(row: RowMapping) -> Agent:
+def agent_of(row: StoredRow) -> Agent:
     """Return the agent of a row."""
     return Agent.model_validate_json(row["document"])
 
@@ -198,7 +209,7 @@ def provider_row(account: ProviderAccount, cipher: Cipher) -> Row:
     }
 
 
-def provider_of(row: RowMapping, cipher: Cipher) -> ProviderAccount:
+def provider_of(row: StoredRow, cipher: Cipher) -> ProviderAccount:
     """Return the provider of a row with its API key.
 
     Raises:
@@ -225,7 +236,7 @@ def session_row(session: Session) -> Row:
     }
 
 
-def session_of(row: RowMapping) -> Session:
+def session_of(row: StoredRow) -> Session:
     """Return the session of a row."""
     created = Session.model_validate_json(row["document"])
     if row["end_user"] is not None:
@@ -308,9 +319,9 @@ def file_row(stored: StoredFile) -> Row:
     return {"workspace_id": stored.workspace_id, **vars(stored.file)}
 
 
-def file_of(row: RowMapping) -> File:
+def file_of(row: StoredRow) -> File:
     """Return the file of a row, without content when the row was read without."""
-    return File(**{name: value for name, value in row.items() if name != "workspace_id"})
+    return File(**{str(name): value for name, value in row.items() if name != "workspace_id"})
 
 
 def budget_row(budget: Budget) -> Row:

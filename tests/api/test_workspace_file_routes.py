@@ -213,6 +213,17 @@ async def test_files_of_an_archived_workspace_can_only_be_read(client: httpx.Asy
     assert await code(await client.put(f"{path}/fs/a", json={})) == (409, "CONFLICT")
 
 
+@pytest.mark.parametrize("target", ["_/b", "/./_/b", "/_"])
+async def test_nothing_is_moved_or_copied_to_where_actions_are(
+    client: httpx.AsyncClient, files: str, target: str
+):
+    await client.post(f"{files}/a", json={})
+    for action in ("move", "copy"):
+        pair = {"src_path": "/a", "dst_path": target}
+        refused = await client.post(f"{files}/_/{action}", json=pair)
+        assert await code(refused) == (400, "INVALID_FILE")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "expected"),
     [
@@ -220,7 +231,7 @@ async def test_files_of_an_archived_workspace_can_only_be_read(client: httpx.Asy
         ("GET", "?recursive=yes", None, (400, "INVALID_REQUEST")),
         ("POST", "_/other", {}, (404, "ROUTE_NOT_FOUND")),
         ("PUT", "_/move", {}, (405, "METHOD_NOT_ALLOWED")),
-        ("POST", "_/copy", {"src_path": "/a", "dst_path": "_/b"}, (400, "INVALID_FILE")),
+        ("POST", "x/%2e%2e/_/b", {"content": ""}, (400, "INVALID_FILE")),
         ("POST", "a/" * 65, {}, (400, "INVALID_FILE")),
         ("POST", "a", {"encoding": "utf-16"}, (400, "INVALID_REQUEST")),
         ("POST", "_/move", {"src_path": "/a"}, (400, "INVALID_REQUEST")),

@@ -11,6 +11,7 @@ from everruns.errors import (
     Overloaded,
     RequestTimedOut,
     SessionNotFound,
+    StoreOverloaded,
     TooLarge,
     Unauthorized,
     UnknownModel,
@@ -29,6 +30,7 @@ from everruns.errors import (
         (Overloaded, 429),
         (EverrunsError, 500),
         (CapacityExhausted, 503),
+        (StoreOverloaded, 503),
     ],
 )
 def test_a_status_is_that_of_the_nearest_ancestor(error: type[EverrunsError], status: int):

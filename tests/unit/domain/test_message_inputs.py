@@ -1,10 +1,19 @@
 """What a client may send as a message."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from everruns.domain.base import MIB
-from everruns.domain.messages import ImagePart, SendMessage, TextPart
+from everruns.domain.messages import (
+    MAX_IMAGES_BYTES,
+    MAX_METADATA_BYTES,
+    MAX_TEXT_BYTES,
+    ImagePart,
+    SendMessage,
+    TextPart,
+)
 
 IMAGE = {"type": "image", "base64": "aGk=", "media_type": "image/png"}
 
@@ -77,3 +86,25 @@ def test_anything_else_is_refused(body):
 
 def test_a_text_of_exactly_the_limit_is_taken():
     assert SendMessage.model_validate({"content": "x" * MIB})
+
+
+LARGE_IMAGE = {"type": "image", "media_type": "image/png", "base64": "A" * (MAX_IMAGES_BYTES // 4)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"content": [{"type": "text", "text": "x" * (MAX_TEXT_BYTES // 4)}] * 5},
+        {"content": [LARGE_IMAGE] * 5},
+        {"content": "hi", "metadata": {"x": "y" * MAX_METADATA_BYTES}},
+    ],
+    ids=["texts", "images", "metadata"],
+)
+def test_a_message_is_bounded_as_a_whole(body: dict[str, Any]):
+    with pytest.raises(ValidationError, match="at most"):
+        SendMessage.model_validate(body)
+
+
+def test_a_message_may_have_as_much_as_its_bounds_allow():
+    texts = [{"type": "text", "text": "x" * (MAX_TEXT_BYTES // 4)}] * 4
+    SendMessage.model_validate({"content": [*texts, *[LARGE_IMAGE] * 4]})

@@ -5,10 +5,22 @@ from typing import Any
 
 import pytest
 
-from everruns.domain.agents import AgentInput, AgentPatch
+from everruns.domain.agents import (
+    MAX_DEFINITION_BYTES,
+    MAX_INITIAL_FILES_BYTES,
+    AgentInput,
+    AgentPatch,
+)
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import ProviderInput
-from everruns.errors import AgentNotFound, IdempotencyKeyReused, UnknownCapability, UnknownModel
+from everruns.domain.tools import ToolDefinition
+from everruns.errors import (
+    AgentNotFound,
+    IdempotencyKeyReused,
+    TooLarge,
+    UnknownCapability,
+    UnknownModel,
+)
 from everruns.ids import new_id
 from everruns.registry.registry import Registry
 from everruns.storage.base import ListQuery
@@ -39,6 +51,39 @@ async def test_an_id_that_exists_is_replaced_and_one_that_does_not_is_created(re
     assert (again.id, again.created_at) == (identity, first.created_at)
     assert (again.description, again.system_prompt) == (None, "new")
     assert (await registry.agents.list(ListQuery())).total == 1
+
+
+FILE = {"path": "/f", "content": "x" * (MAX_INITIAL_FILES_BYTES // 10)}
+TOOL = {"name": "t", "description": "", "parameters": {"x": "y" * (MAX_DEFINITION_BYTES // 3)}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [({"initial_files": [FILE] * 11}, "initial_files"), ({"tools": [TOOL] * 3}, "All fields but")],
+)
+async def test_an_agent_that_is_too_large_as_a_whole_is_refused(
+    registry: Registry, fields: dict[str, Any], named: str
+):
+    with pytest.raises(TooLarge, match=named):
+        await registry.agents.create(wanted(**fields))
+    agent, _ = await registry.agents.create(wanted())
+    with pytest.raises(TooLarge, match=named):
+        await registry.agents.update(agent.id, patch(**fields))
+    assert await registry.agents.get(agent.id) == agent
+
+
+async def test_an_agent_that_an_earlier_version_let_grow_is_read_and_can_be_made_smaller(
+    registry: Registry,
+):
+    agent, _ = await registry.agents.create(wanted(description="d"))
+    large = agent.model_copy(update={"tools": [ToolDefinition.model_validate(TOOL)] * 9})
+    registry.agents._store.put_agent(large)
+    registry.agents._known.clear()
+    assert (await registry.agents.list(ListQuery())).data == [large]
+    assert await registry.agents.get(agent.id) == large
+    with pytest.raises(TooLarge):
+        await registry.agents.update(agent.id, patch(description="e"))
+    assert (await registry.agents.update(agent.id, patch(tools=[]))).tools == []
 
 
 async def test_by_name_an_active_agent_is_replaced(registry: Registry):

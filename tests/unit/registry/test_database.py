@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from everruns.domain.idempotency import Idempotency
-from everruns.errors import IdempotencyKeyReused, Overloaded
+from everruns.errors import IdempotencyKeyReused, StoreOverloaded
 from everruns.registry import database as module
 from everruns.registry.database import Database, receipt_of
 from everruns.storage.memory import MemoryStore
@@ -58,7 +58,7 @@ async def test_appends_and_the_end_do_not_wait_for_room_among_reads_and_writes(
     released = threading.Event()
     reading = asyncio.create_task(database.read(released.wait, 10))
     await asyncio.sleep(0)
-    with pytest.raises(Overloaded):
+    with pytest.raises(StoreOverloaded):
         await database.write(database.store.ping)
     assert await database.append([]) == []
     closing = asyncio.create_task(database.close())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from everruns.domain.sessions import SessionSummary
-from everruns.errors import Overloaded, SequenceConflict, StoreUnavailable
+from everruns.errors import SequenceConflict, StoreOverloaded, StoreUnavailable
 from everruns.registry import event_log
 from everruns.registry.event_log import EventLog
 from everruns.storage.base import Append, Verdict
@@ -105,7 +105,7 @@ async def test_batches_and_waiting_appends_are_bounded(monkeypatch):
     await eventually(lambda: commits.batches)
     tasks.append(asyncio.create_task(log.append_all([append("e"), append("f")])))
     await asyncio.sleep(0)
-    with pytest.raises(Overloaded):
+    with pytest.raises(StoreOverloaded):
         await log.append(append("g"))
     commits.open.set()
     await asyncio.gather(*tasks)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from everruns.domain.agents import AgentInput
+from everruns.domain.agents import MAX_DEFINITION_BYTES, AgentInput
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.sessions import Session, SessionInput
 from everruns.errors import (
@@ -19,13 +19,16 @@ from everruns.errors import (
     SequenceConflict,
     SessionNotFound,
     StoreUnavailable,
+    TooLarge,
     UnknownCapability,
     UnknownModel,
 )
 from everruns.ids import new_id
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
+from everruns.storage import pages
 from everruns.storage.base import Append, EventQuery, ListQuery, Verdict
+from everruns.tools.base import ToolError
 from tests.logs import LogWriter, call_part
 from tests.waiting import eventually
 
@@ -153,6 +156,35 @@ async def test_a_deleted_session_frees_its_place_and_its_files(registry: Registr
     await registry.sessions.delete(session.id)
     assert await registry.sessions.holder(session.id) is None
     assert await registry.sessions.file(session.workspace_id, "read", "/a") is None
+
+
+async def test_a_write_that_arrives_after_the_deletion_stores_nothing(registry: Registry):
+    session = await registry.sessions.create(wanted())
+    await registry.sessions.delete(session.id)
+    with pytest.raises(ToolError, match="deleted"):
+        await registry.sessions.file(session.workspace_id, "write", "/a", b"x", "text")
+    assert await registry.sessions.file(session.workspace_id, "read", "/a") is None
+
+
+async def test_messages_are_paged_by_bytes_as_well(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 1)
+    session, _ = await talked(registry)
+    seen: list[str] = []
+    while len(seen) < 4:
+        page = await registry.sessions.messages(session.id, len(seen), 100)
+        assert (len(page.data), page.total) == (1, 4)
+        seen += [message.role for message in page.data]
+    assert seen == ["user", "agent", "tool_result", "agent"]
+    assert (await registry.sessions.messages(session.id, 9, 100)).total == 4
+
+
+async def test_a_session_that_is_too_large_as_a_whole_is_refused(registry: Registry):
+    tool = {"name": "t", "description": "", "parameters": {"x": "y" * MAX_DEFINITION_BYTES}}
+    with pytest.raises(TooLarge, match="All fields but initial_files"):
+        await registry.sessions.create(wanted(tools=[tool]))
+    assert (await registry.sessions.list(ListQuery())).total == 0
 
 
 async def test_only_the_host_that_holds_a_session_can_load_it(registry: Registry, placement):

@@ -22,8 +22,9 @@ from everruns.registry.file_rules import (
     normalize_path,
 )
 from everruns.registry.workspace_files import WorkspaceFiles, initial_files
+from everruns.storage.base import StoredFile
 from everruns.storage.memory import MemoryStore
-from everruns.tools.base import ToolError
+from everruns.tools.base import File, ToolError
 
 
 @pytest.fixture
@@ -41,6 +42,54 @@ def paths(workspace: WorkspaceFiles) -> list[str]:
 
 
 # Paths
+
+
+RESERVED = [
+    "/_",
+    "_/stat",
+    "/_/stat",
+    "/./_/stat",
+    "//_//stat",
+    "/a/../_/stat",
+    "/_/./x",
+    "/../_/x",
+]
+
+
+@pytest.mark.parametrize("path", RESERVED)
+def test_nothing_is_stored_under_the_reserved_directory_however_it_is_written(
+    workspace: WorkspaceFiles, path: str
+) -> None:
+    write(workspace, "/a/file")
+    for store in (
+        lambda: workspace.write(path, b"", "text"),
+        lambda: workspace.create(path, b"", "text"),
+        lambda: workspace.create_directory(path),
+        lambda: workspace.copy("/a/file", path),
+        lambda: workspace.move("/a/file", path),
+        lambda: workspace.move("/a", path),
+    ):
+        with pytest.raises(FileRefused, match="reserved for actions"):
+            store()
+    with pytest.raises(InvalidRequest, match=r"initial_files\.0: .* reserved"):
+        initial_files("workspace_1", [InitialFile(path=path, content="")])
+    assert paths(workspace) == ["/a", "/a/file"]
+
+
+def test_names_that_only_begin_like_the_reserved_directory_are_free(
+    workspace: WorkspaceFiles,
+) -> None:
+    write(workspace, "/_a", "/a/_/b")
+    assert paths(workspace) == ["/_a", "/a", "/a/_", "/a/_/b"]
+
+
+def test_what_an_earlier_version_stored_there_can_be_changed_and_moved_away() -> None:
+    store = MemoryStore()
+    store.put_files([StoredFile("workspace_1", File("/_", False, False, "text", 0, "", ""))])
+    workspace = WorkspaceFiles(store, "workspace_1")
+    workspace.write("/_", b"new", "text")
+    workspace.move("/_", "/kept")
+    assert paths(workspace) == ["/kept"]
 
 
 @pytest.mark.parametrize(

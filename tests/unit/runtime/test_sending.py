@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from everruns.errors import IdempotencyKeyReused, Overloaded
+from everruns.errors import IdempotencyKeyReused, Overloaded, SessionTooLarge
 from everruns.runtime.host import SessionHost
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
@@ -66,6 +66,29 @@ async def test_unread_messages_are_bounded_and_can_be_sent_later():
         gate.open()
         await talk.ended()
         assert await talk.say("fourth") == "3"
+
+
+async def test_a_session_that_holds_as_many_bytes_as_it_may_takes_no_more_messages():
+    driver = ScriptedDriver(says("x" * 3000), says("never"))
+    async with local_runtime(driver, max_session_bytes=3000) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.send("hi", key="k")
+        await talk.ended()
+        with pytest.raises(SessionTooLarge, match="max_session_bytes"):
+            await talk.send("again")
+        assert await runtime.host.hibernate(0)
+        with pytest.raises(SessionTooLarge):
+            await talk.send("again")
+        assert (await talk.send("hi", key="k")).text == "hi"
+        assert len(await talk.messages()) == 2
+
+
+async def test_a_turn_that_fills_its_session_ends_as_failed():
+    async with local_runtime(ScriptedDriver(says("never")), max_session_bytes=3000) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.send("x" * 3000)
+        ended = await talk.ended()
+        assert ended.data["error"]["code"] == "SESSION_TOO_LARGE"
 
 
 async def test_a_send_whose_answer_was_lost_is_repeated_without_doubling(monkeypatch):

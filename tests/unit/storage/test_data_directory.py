@@ -15,6 +15,7 @@ from everruns.domain.llm import Provider, ProviderAccount
 from everruns.errors import InvalidRequest, StoreUnavailable
 from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
 from everruns.storage.database import duckdb_engine
+from everruns.storage.journal import Journal
 from everruns.storage.sql import SqlStore
 
 API_KEY = "sk-very-secret-key"
@@ -144,3 +145,26 @@ def test_a_path_may_hold_what_is_special_in_an_url(tmp_path: Path) -> None:
     put_provider(store)
     store.close()
     assert (tmp_path / "a &b=c#d%20ä" / DATABASE_FILE).exists()
+
+
+def test_a_journal_of_another_version_says_what_to_do(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    journal = Journal(tmp_path / JOURNAL_FOLDER)
+    journal.write(b'[{"id": "session_1", "said": "something private"}]')
+    journal.close()
+    with pytest.raises(StoreUnavailable, match="another version of everruns") as refused:
+        open_store(tmp_path)
+    assert "private" not in str(refused.value)
+    assert list((tmp_path / JOURNAL_FOLDER).iterdir())
+
+
+def test_a_damaged_journal_says_what_to_do(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    journal = Journal(tmp_path / JOURNAL_FOLDER)
+    journal.write(b"one")
+    journal.write(b"two")
+    journal.close()
+    (file,) = [path for path in (tmp_path / JOURNAL_FOLDER).iterdir() if path.stat().st_size]
+    file.write_bytes(b"EVJ0" + file.read_bytes()[4:])
+    with pytest.raises(StoreUnavailable, match=r"journal .* is damaged"):
+        open_store(tmp_path)

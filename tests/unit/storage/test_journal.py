@@ -1,7 +1,6 @@
 """The journal: what was written is there until it is done, whatever was torn."""
 
 import errno
-import os
 from pathlib import Path
 
 import pytest
@@ -121,14 +120,14 @@ def test_damage_that_files_follow_is_refused(tmp_path: Path):
 def test_a_write_that_failed_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     journal = Journal(tmp_path)
     journal.write(b"one")
-    sync, failures = os.fdatasync, [OSError(errno.ENOSPC, "No space left on device")]
+    sync, failures = module.make_durable, [OSError(errno.ENOSPC, "No space left on device")]
 
     def fail_once(descriptor: int) -> None:
         if failures:
             raise failures.pop()
         sync(descriptor)
 
-    monkeypatch.setattr(module.os, "fdatasync", fail_once)
+    monkeypatch.setattr(module, "make_durable", fail_once)
     with pytest.raises(OSError, match="No space"):
         journal.write(b"two")
     journal.write(b"three")
@@ -144,7 +143,7 @@ def test_after_a_write_that_cannot_be_taken_back_none_is_taken_until_it_is(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as broken:
-        broken.setattr(module.os, "fdatasync", fail)
+        broken.setattr(module, "make_durable", fail)
         for attempt in (b"one", b"two"):
             with pytest.raises(OSError, match="Input/output"):
                 journal.write(attempt)
@@ -174,6 +173,26 @@ def test_what_is_done_may_stay_where_files_cannot_be_changed(
     journal.write(b"three")
     assert left(tmp_path)[-1] == b"three"
     journal.done(1)
+
+
+def test_a_full_file_that_could_not_be_emptied_goes_when_later_entries_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "FILE_BYTES", 1)
+    journal = Journal(tmp_path)
+    journal.write(b"one")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as unchangeable:
+        unchangeable.setattr(module.os, "ftruncate", refuse)
+        journal.done(1)
+    for entry in (b"two", b"three"):
+        journal.write(entry)
+        journal.done(1)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert left(tmp_path) == []
 
 
 def test_once_settled_nothing_that_is_done_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

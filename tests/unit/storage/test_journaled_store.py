@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from everruns.domain.budgets import Budget
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
-from everruns.errors import StoreUnavailable
+from everruns.errors import SequenceConflict, StoreUnavailable
 from everruns.storage import journal, journaled
 from everruns.storage.base import Append, EventQuery, ListQuery
 from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
@@ -448,6 +448,31 @@ def test_steps_that_an_older_database_cannot_have_are_kept_aside(
     assert kept.stat().st_mode & 0o077 == 0
 
 
+def test_a_session_whose_steps_were_refused_goes_on_from_the_database(
+    store: JournaledStore, monkeypatch: pytest.MonkeyPatch
+):
+    store.append([append(SESSIONS[0], 1, 1)])
+    store.read_events(SESSIONS[0], EventQuery())
+    # As if the database came from a backup: it lacks what the journal has had.
+    SqlStore.delete_session(store, SESSIONS[0])
+    SqlStore.insert_session(store, session(SESSIONS[0]))
+    write = Journal.write
+
+    def write_and_wait_for_the_refusal(self: Journal, entry: bytes) -> None:
+        write(self, entry)
+        monkeypatch.setattr(Journal, "write", write)
+        # The database refuses an earlier entry just while this one is being acknowledged.
+        with store._changed:
+            store._refused.add(SESSIONS[0])
+
+    monkeypatch.setattr(Journal, "write", write_and_wait_for_the_refusal)
+    (verdict,) = store.append([append(SESSIONS[0], 2, 1)])
+    assert isinstance(verdict, SequenceConflict)
+    in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))
+    assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
+    assert len(store.read_events(SESSIONS[0], EventQuery())) == 1
+
+
 def test_a_journal_that_cannot_be_written_is_told_to_whoever_asks_for_the_store(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
@@ -455,7 +480,7 @@ def test_a_journal_that_cannot_be_written_is_told_to_whoever_asks_for_the_store(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as broken:
-        broken.setattr(journal.os, "fdatasync", fail)
+        broken.setattr(journal, "make_durable", fail)
         with pytest.raises(StoreUnavailable):
             store.append([append(SESSIONS[0], 1, 1)])
         with pytest.raises(StoreUnavailable):

@@ -13,6 +13,7 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.ids import format_time, parse_time
 from everruns.storage.base import Append, EventQuery, ListQuery, StoredFile
+from everruns.storage.chunks import INLINE_BYTES
 from everruns.storage.database import duckdb_engine
 from everruns.storage.encryption import Cipher
 from everruns.storage.newest import SET_APART
@@ -34,8 +35,10 @@ def make_session(number: int, created_ms: int) -> Session:
     )
 
 
-def make_file(number: int, path: str) -> StoredFile:
-    return StoredFile(f"workspace_{number}", File(path, False, False, "text", 0, "", ""))
+def make_file(number: int, path: str, size_bytes: int = 0) -> StoredFile:
+    content = bytes(size_bytes)
+    file = File(path, False, False, "text", size_bytes, "", "", content)
+    return StoredFile(f"workspace_{number}", file)
 
 
 def filled_engine(created: list[int]) -> Engine:
@@ -102,7 +105,9 @@ def append(number: int, first: int) -> Append:
         lambda store: store.read_events(append(1, 1).session_id, EventQuery(after=1)),
         lambda store: store.read_events(append(1, 1).session_id, EventQuery(types=["tool.call"])),
         lambda store: store.read_events(append(1, 1).session_id, EventQuery(limit=1)),
+        lambda store: store.count_events(append(1, 1).session_id, EventQuery()),
         lambda store: store.find_file("workspace_1", "/1"),
+        lambda store: store.find_file("workspace_1", "/2"),
         lambda store: store.list_files("workspace_1", "/"),
         lambda store: store.delete_files("workspace_1", ["/1", "/2"]),
     ],
@@ -114,7 +119,9 @@ def append(number: int, first: int) -> Append:
         "later events",
         "events of a type",
         "first event",
+        "number of events",
         "file",
+        "wide file",
         "files",
         "files to delete",
     ],
@@ -124,7 +131,10 @@ def test_what_a_session_has_is_found_by_its_index(call: Callable[[SqlStore], obj
     store = store_of(engine)
     for sequence in (1, 2):
         store.append([append(number, sequence) for number in range(1, 50)])
-        store.put_files([make_file(number, f"/{sequence}") for number in range(1, 50)])
+        sizes = {1: 0, 2: INLINE_BYTES + 1}
+        store.put_files(
+            [make_file(number, f"/{sequence}", sizes[sequence]) for number in range(1, 50)]
+        )
     run: list[tuple[str, Any]] = []
 
     def note(_connection, _cursor, statement, parameters, *_) -> None:

@@ -1,0 +1,41 @@
+"""Pages bounded by bytes: whatever a list holds, one page of it has an end."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from everruns.domain.base import MIB
+from everruns.domain.events import Event
+from everruns.storage.base import EventQuery
+
+MAX_PAGE_BYTES = 16 * MIB
+
+Item = TypeVar("Item")
+
+
+def cut(
+    items: Iterable[Item], size_of: Callable[[Item], int], full_bytes: int | None = None
+) -> list[Item]:
+    """Return the first items, up to the one with which a page is full.
+
+    A page has at least one item, so that whoever goes on after it gets to the end.
+
+    Args:
+        items: What there is.
+        size_of: Returns an item's size in bytes.
+        full_bytes: The size at which a page is full; ``MAX_PAGE_BYTES`` if it is not given.
+    """
+    page: list[Item] = []
+    size_bytes = 0
+    for item in items:
+        page.append(item)
+        size_bytes += size_of(item)
+        if size_bytes >= (full_bytes or MAX_PAGE_BYTES):
+            break
+    return page
+
+
+def is_last(events: Sequence[Event], query: EventQuery) -> bool:
+    """Tell whether a page of events ends where the log does, and not because it was full."""
+    is_full = query.limit is not None and len(events) >= query.limit
+    full_bytes = query.size_bytes or MAX_PAGE_BYTES
+    return not is_full and sum(len(event.body) for event in events) < full_bytes
