@@ -28,16 +28,23 @@ def after(append: Append, length: int) -> Append:
 
 
 def joined(appends: Sequence[Append]) -> list[Append]:
-    """Make one append of those that follow each other in a log."""
-    logs: dict[str, Append] = {}
+    """Make one append of those that follow each other in a log.
+
+    One that does not follow is judged by itself: an earlier one may be refused, and it not.
+    """
+    together: list[Append] = []
+    latest: dict[str, int] = {}
     for append in appends:
-        first = logs.get(append.session_id)
-        logs[append.session_id] = (
-            append
-            if first is None
-            else replace(append, expected=first.expected, events=[*first.events, *append.events])
-        )
-    return list(logs.values())
+        position = latest.get(append.session_id)
+        if position is not None and end(together[position]) + 1 == append.expected:
+            first = together[position]
+            together[position] = replace(
+                append, expected=first.expected, events=[*first.events, *append.events]
+            )
+        else:
+            latest[append.session_id] = len(together)
+            together.append(append)
+    return together
 
 
 def encode(entry: Entry) -> bytes:

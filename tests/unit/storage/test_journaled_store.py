@@ -19,6 +19,7 @@ from everruns.errors import SequenceConflict, StoreUnavailable
 from everruns.storage import journal, journaled
 from everruns.storage.base import Append, EventQuery, ListQuery
 from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
+from everruns.storage.entries import joined
 from everruns.storage.journal import Journal
 from everruns.storage.journaled import JournaledStore
 from everruns.storage.memory import MemoryStore
@@ -471,6 +472,16 @@ def test_a_session_whose_steps_were_refused_goes_on_from_the_database(
     in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))
     assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
     assert len(store.read_events(SESSIONS[0], EventQuery())) == 1
+
+
+def test_a_step_that_does_not_follow_a_refused_one_is_not_refused_with_it():
+    following = [append(SESSIONS[0], 5, 2), append(SESSIONS[0], 7, 1)]
+    afresh = append(SESSIONS[0], 1, 1)
+
+    first, second = joined([*following, afresh])
+
+    assert (first.expected, len(first.events)) == (5, 3)
+    assert second == afresh
 
 
 def test_a_journal_that_cannot_be_written_is_told_to_whoever_asks_for_the_store(
