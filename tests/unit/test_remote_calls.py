@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from actors.local_model import LocalModel
 from everruns.registry.agents import Agents
 from everruns.registry.budgets import Budgets
 from everruns.registry.providers import Providers
@@ -24,7 +23,6 @@ ROOMS: dict[str, type] = {
     "host": SessionHost,
     "providers": Providers,
     "registry": Registry,
-    "remote_local_model": LocalModel,
     "sessions": Sessions,
     "workspaces": Workspaces,
 }
