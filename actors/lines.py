@@ -13,7 +13,8 @@ from everruns.errors import HostLost
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
-CONNECT_TIMEOUT_S = 10.0
+# A process that is just being started is waited for; every call has a timeout of its own besides.
+CONNECT_TIMEOUT_S = 60.0
 
 
 class Channel(Protocol):

@@ -71,7 +71,11 @@ async def _connect(find: "Callable[[], ActorHandle[Any]]") -> Channel:
     if address is not None and is_near:
         try:
             return await DirectConnection.connect(address)
+        except (ConnectionError, TimeoutError, BlockingIOError) as error:
+            # It ends just now, or has too much to do: to be tried again.
+            raise ConnectionResetError(str(error)) from error
         except OSError as error:
+            # Its socket is out of reach, such as that of a cluster that another user has started.
             log.warning("no direct connection", error=str(error))
     return ThroughRay(handle)
 

@@ -53,7 +53,7 @@ def connect(path: Path) -> socket.socket:
     """
     folder = path.parent.lstat()
     if folder.st_uid != getuid() or stat.S_IMODE(folder.st_mode) != stat.S_IRWXU:
-        raise ConnectionRefusedError(f"{path.parent} is not a private folder of this user.")
+        raise PermissionError(f"{path.parent} is not a private folder of this user.")
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.setblocking(False)

@@ -130,7 +130,7 @@ class Registry:
             raise Unavailable("No session actor is up yet. Try again shortly.", None, 1.0)
         await self._database.read(self._database.store.ping)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.NO)
     async def close(self) -> None:
         """Make everything durable and let go of the store."""
         self._search.close()

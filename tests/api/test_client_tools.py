@@ -55,7 +55,9 @@ async def test_a_client_answers_and_the_turn_goes_on(
     await event(client, waiting["id"], "session.completed")
     messages = (await client.get(f"/v1/sessions/{waiting['id']}/messages")).json()["data"]
     assert messages[-1]["content"] == [{"type": "text", "text": "It is open."}]
-    late = await client.post(path, json=result(waiting["call_id"], result={"open": True}))
+    again = await client.post(path, json=result(waiting["call_id"], result={"open": True}))
+    assert (again.status_code, again.json()) == (200, {"accepted": 1, "status": "idle"})
+    late = await client.post(path, json=result(waiting["call_id"], result={"open": False}))
     assert late.status_code == 409
     assert "not waiting for tool results" in late.json()["error"]["message"]
 

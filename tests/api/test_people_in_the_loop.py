@@ -74,7 +74,10 @@ async def test_a_user_decides_about_a_call(client: httpx.AsyncClient, face: str,
 
     assert decided.json() == {"accepted": 1, "session_status": "active"}
     assert ("rejected" in str(await result(client, session_id))) == (decision == "reject")
-    late = await client.post(path, json={"decisions": [given]})
+    again = await client.post(path, json={"decisions": [given]})
+    assert (again.status_code, again.json()["accepted"]) == (200, 1)
+    other = {**given, "decision": "reject" if decision == "allow" else "allow"}
+    late = await client.post(path, json={"decisions": [other]})
     assert (late.status_code, late.json()["error"]["code"]) == (409, "NOT_WAITING_FOR_TOOL_RESULTS")
 
 

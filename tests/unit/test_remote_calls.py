@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from actors.local_model import LocalModel
 from everruns.registry.agents import Agents
 from everruns.registry.budgets import Budgets
 from everruns.registry.keys import ApiKeys
@@ -26,7 +25,6 @@ ROOMS: dict[str, type] = {
     "keys": ApiKeys,
     "providers": Providers,
     "registry": Registry,
-    "remote_local_model": LocalModel,
     "sessions": Sessions,
     "workspaces": Workspaces,
 }

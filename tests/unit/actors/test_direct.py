@@ -286,5 +286,5 @@ async def test_what_a_killed_process_left_behind_is_removed_by_the_next_one(
 
 async def test_a_folder_that_others_can_enter_is_not_trusted(address: Address, connect: Connect):
     address.path.parent.chmod(0o755)
-    with pytest.raises(ConnectionRefusedError, match="private"):
+    with pytest.raises(PermissionError, match="private"):
         await connect(address)
