@@ -83,10 +83,10 @@ def _init(settings: Settings) -> Any:
 
 @contextmanager
 def _agents_on_ports_of_their_own() -> Generator[None]:
-    """Give Ray's agents ports, which ``ray.init`` has no arguments for.
+    """Give two of Ray's agents ports, which ``ray.init`` has no arguments for.
 
-    Without them the raylet waits 15 s for its agents to choose some, and aborts; on a busy machine
-    they take longer. One agent would have the same port for every server on the machine.
+    The dashboard's agent would have the same port for every server on the machine, and try for
+    seconds to get it. The raylet waits for the other to choose one, and aborts after 15 s.
     """
     parameters: Any = import_module("ray._private.parameter")
     original = getattr(parameters, "RayParams", None)
@@ -94,12 +94,7 @@ def _agents_on_ports_of_their_own() -> Generator[None]:
         log.warning("Ray's agents choose their ports: it has no RayParams any more")
         yield
         return
-    names = (
-        "dashboard_agent_listen_port",
-        "metrics_agent_port",
-        "metrics_export_port",
-        "runtime_env_agent_port",
-    )
+    names = ("dashboard_agent_listen_port", "runtime_env_agent_port")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
 
     def with_ports(**given: Any) -> Any:
