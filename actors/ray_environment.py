@@ -50,8 +50,9 @@ def prepare_environment(settings: Settings) -> None:
         # Serve kills a proxy that is not up by then, and its start fails; on a busy machine its
         # default of 5 s passes.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
-        # The same for the dashboard, whose default is 30 s.
+        # The same for the dashboard and the raylet's agents.
         "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "120",
+        "RAY_agent_register_timeout_ms": "120000",
         # The application never blocks its event loop, so it can have the replica's own: a request
         # costs a tenth less than with a thread apart.
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",

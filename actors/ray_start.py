@@ -3,8 +3,10 @@
 import logging
 import re
 import socket
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import psutil
@@ -12,7 +14,7 @@ import ray
 import structlog
 
 from actors.cluster import NAMESPACE
-from actors.ports import check_port_free, free_port
+from actors.ports import check_port_free, free_port, free_ports
 from actors.processes import is_alive, wait
 from actors.ray_folder import ray_folder, remove_old_sessions
 from everruns.errors import Unavailable
@@ -55,8 +57,7 @@ def start_ray(settings: Settings) -> Cluster:
         except Exception as error:  # Ray's start fails with any, the bare class too.
             log.info("Ray did not start", attempt=attempt, reason=str(error))
             stop_ray()
-            # A busy machine is the usual reason: Ray gives its agents a quarter of a minute, and
-            # has no setting for it.
+            # A busy machine is the usual reason: Ray has time limits that nothing can raise.
             if isinstance(error, OSError) or attempt == START_ATTEMPTS:
                 logs = ray_folder(settings.data_dir) / "ray" / "session_latest" / "logs"
                 raise Unavailable(
@@ -67,16 +68,43 @@ def start_ray(settings: Settings) -> Cluster:
 
 
 def _init(settings: Settings) -> Any:
-    return ray.init(
-        "local",
-        namespace=NAMESPACE,
-        include_dashboard=settings.dashboard,
-        dashboard_host="127.0.0.1",
-        dashboard_port=_dashboard_port(settings),
-        object_store_memory=OBJECT_STORE_BYTES,
-        log_to_driver=False,
-        logging_level=logging.CRITICAL,
-    )
+    with _agents_on_ports_of_their_own():
+        return ray.init(
+            "local",
+            namespace=NAMESPACE,
+            include_dashboard=settings.dashboard,
+            dashboard_host="127.0.0.1",
+            dashboard_port=_dashboard_port(settings),
+            object_store_memory=OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
+
+
+@contextmanager
+def _agents_on_ports_of_their_own() -> Generator[None]:
+    """Give two of Ray's agents ports, which ``ray.init`` has no arguments for.
+
+    The dashboard's agent would have the same port for every server on the machine, and try for
+    seconds to get it. The raylet waits for the other to choose one, and aborts after 15 s.
+    """
+    parameters: Any = import_module("ray._private.parameter")
+    original = getattr(parameters, "RayParams", None)
+    if original is None:
+        log.warning("Ray's agents choose their ports: it has no RayParams any more")
+        yield
+        return
+    names = ("dashboard_agent_listen_port", "runtime_env_agent_port")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+
+    def with_ports(**given: Any) -> Any:
+        return original(**{**given, **ports})
+
+    parameters.RayParams = with_ports
+    try:
+        yield
+    finally:
+        parameters.RayParams = original
 
 
 def stop_ray() -> None:
