@@ -13,7 +13,7 @@ ANY_SUBDOMAIN = "*."
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Underscores are in no DNS name of a host, but in those of containers.
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)(?::([0-9]{0,5}))?")
-ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#@]+)")
+ORIGIN = re.compile(r"([a-z][a-z0-9+.-]{0,31})://([^/?#@]+)")
 
 
 @dataclass(frozen=True)

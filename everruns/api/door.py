@@ -33,8 +33,8 @@ from everruns.settings import Settings
 
 Header = tuple[bytes, bytes]
 
-# Headers that mean something here. Of two with one name, a proxy in front and this server might
-# each go by another.
+# Headers that are read here or by the routes. If one came twice, a proxy in front and this server
+# might each go by a different one.
 SINGLE = frozenset(
     {
         b"access-control-request-method",
@@ -52,6 +52,7 @@ SINGLE = frozenset(
     }
 )
 OWN_SITES = (None, b"same-origin", b"none")
+# More than any host or origin has; bounds what the caches below keep.
 LONGEST_HEADER = 300
 
 SAFETY: tuple[Header, ...] = (
@@ -110,8 +111,8 @@ class Door:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        # A name that points elsewhere and then here makes a page of elsewhere ours; addresses
-        # point nowhere, so all are taken where the server listens on all that it has.
+        # After a page was loaded under a name, DNS can point that name at this server. It cannot
+        # do so with an IP address, so a server that listens on all of its own takes any.
         self._takes_addresses = is_wildcard(settings.host)
         own = () if self._takes_addresses else (host_name(settings.host),)
         self._hosts = (*own, *settings.allowed_hosts)
@@ -168,9 +169,9 @@ class Door:
         ):
             return host
         raise HostNotAllowed(
-            f"This server is not known as {host.name}. If that name is meant to reach it, add it "
-            f"to the setting allowed_hosts: EVERRUNS_ALLOWED_HOSTS={host.name} (commas part "
-            "several)"
+            f"This server does not answer to the name {host.name}. To allow it, add it to the "
+            f"setting allowed_hosts: EVERRUNS_ALLOWED_HOSTS={host.name} (separate several with "
+            "commas)."
         )
 
     def _allowed_origin(self, headers: Mapping[bytes, bytes]) -> bytes | None:
@@ -209,16 +210,17 @@ def check_page(scope: Scope, headers: Mapping[bytes, bytes], host: Host) -> None
     if header is not None and not _is_own(header, host):
         shown = header[:LONGEST_HEADER].decode("latin-1")
         raise OriginNotAllowed(
-            f"Pages of {shown} may not use this server. If they are meant to, add their origin to "
-            f"the setting allowed_origins: EVERRUNS_ALLOWED_ORIGINS={shown} (commas part several)"
+            f"Pages of {shown} may not use this server. To allow them, add their origin to the "
+            f"setting allowed_origins: EVERRUNS_ALLOWED_ORIGINS={shown} (separate several with "
+            "commas)."
             if shown != "null"
             else "Pages without an origin of their own (Origin: null) may not use this server."
         )
     if headers.get(b"sec-fetch-site") not in OWN_SITES and not opens_documentation(scope, headers):
         raise OriginNotAllowed(
-            "Pages of other sites may not use this server. If one is meant to, add its origin to "
-            "the setting allowed_origins (EVERRUNS_ALLOWED_ORIGINS), and let it ask by fetch or "
-            "EventSource, which tell the origin."
+            "Pages of other sites may not use this server. To allow one, add its origin to the "
+            "setting allowed_origins (EVERRUNS_ALLOWED_ORIGINS) and have it use fetch or "
+            "EventSource, which send the origin."
         )
 
 
