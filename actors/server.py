@@ -110,6 +110,7 @@ def run_server(
                     _leave(is_deleted)
             if not settings.ray_address:
                 _stop()
+                end_leftovers(settings.data_dir)
 
 
 def _start(settings: Settings) -> str | None:
