@@ -39,7 +39,7 @@ def end_leftovers(data_dir: Path) -> None:
     """
     left = list(_list_marked(str(data_dir.resolve())))
     for process in left:
-        log.warning("ending what an earlier server left", process=process.pid)
+        log.warning("ending a process that a server left", process=process.pid)
         try:
             process.kill()
         except psutil.NoSuchProcess:

@@ -116,6 +116,7 @@ def run_server(
                     _leave(is_deleted)
             if not settings.ray_address:
                 stop_ray()
+                end_leftovers(settings.data_dir)
             withdraw(settings.data_dir)
             socket_files.remove_left_behind()
 

@@ -27,12 +27,16 @@ from actors.front import write_program
 from actors.front_pages import write_pages
 from actors.ports import free_port
 from actors.processes import is_alive
+from everruns.api.unread import UnreadBodies
 from everruns.settings import Settings
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+SILENCE_S = 2
+SHORT = {"header_timeout_s": 1, "client_silence_s": SILENCE_S}
 HALF_OPEN = 500
+DRIP_S = 0.2
 PATIENCE_S = 20
 EVENT_STREAM = {"accept": "text/event-stream"}
 
@@ -43,6 +47,11 @@ async def healthy(_: Request) -> Response:
 
 async def headers(request: Request) -> Response:
     return JSONResponse(dict(request.headers))
+
+
+async def late(_: Request) -> Response:
+    await asyncio.sleep(SILENCE_S + 1)
+    return JSONResponse({})
 
 
 async def beats(_: Request) -> Response:
@@ -67,6 +76,7 @@ API = Starlette(
         Route("/-/healthz", healthy),
         Route("/-/routes", healthy),
         Route("/headers", headers),
+        Route("/late", late),
         Route("/beats", beats),
         Route("/serves-error", serves_error),
         Route("/own-error", own_error),
@@ -78,7 +88,7 @@ API = Starlette(
 async def replica() -> AsyncIterator[ServerConfig]:
     """Run a replica: an address on loopback."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(API, log_level="error", timeout_graceful_shutdown=0)
+    config = uvicorn.Config(UnreadBodies(API), log_level="error", timeout_graceful_shutdown=0)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await eventually(lambda: server.started)
@@ -131,7 +141,7 @@ async def started() -> AsyncIterator[Front]:
         patch.setattr(haproxy, "RAY_SERVE_HAPROXY_BINARY_PATH", str(program))
         write_pages(folder)
         told = folder / "front.json"
-        told.write_text(json.dumps(json.loads(told.read_text()) | {"header_timeout_s": 1}))
+        told.write_text(json.dumps(json.loads(told.read_text()) | SHORT))
         front = start_serve(folder, free_port())
         await front.serve.start()
         try:
@@ -276,18 +286,41 @@ async def test_without_a_living_replica_an_event_stream_is_closed_without_an_ans
 async def test_headers_that_do_not_come_are_given_up_and_keep_nobody_out(
     serving: Front, caller: httpx.AsyncClient
 ) -> None:
-    opening = [asyncio.open_connection("127.0.0.1", serving.port) for _ in range(HALF_OPEN)]
-    connections = await asyncio.gather(*opening)
-    for _, writer in connections:
+    async def half_open() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", serving.port)
         writer.write(b"GET /headers HTTP/1.1\r\nHost: x\r\nX: ")
+        await reader.read()
+        writer.close()
+
+    attack = [asyncio.create_task(half_open()) for _ in range(HALF_OPEN)]
 
     assert (await caller.get("/headers")).is_success
-    ends = asyncio.gather(*(reader.read() for reader, _ in connections))
-    answers = await asyncio.wait_for(ends, PATIENCE_S)
+    await asyncio.wait_for(asyncio.gather(*attack), PATIENCE_S)
 
-    assert all(b" 408 " in answer for answer in answers)
-    for _, writer in connections:
-        writer.close()
+
+async def test_a_body_that_drips_and_that_nobody_reads_does_not_hold_its_connection(
+    serving: Front,
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", serving.port)
+    writer.write(b"GET /headers HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
+
+    async def drip() -> None:
+        while True:
+            writer.write(b" ")
+            await asyncio.sleep(DRIP_S)
+
+    dripping = asyncio.create_task(drip())
+    answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
+    dripping.cancel()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_client_that_waits_for_a_late_answer_does_not_count_as_silent(
+    caller: httpx.AsyncClient,
+) -> None:
+    assert (await caller.get("/late")).is_success
 
 
 async def test_a_stream_outlives_a_change_of_replicas(front: Front) -> None:
