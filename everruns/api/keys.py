@@ -18,7 +18,7 @@ from everruns.errors import EverrunsError, Unavailable
 from everruns.registry.keys import ApiKeys, KnownKeys
 
 FOLLOW_S = 20.0
-RETRY_S = 0.5
+RETRY_S = 1.0
 FIRST_ANSWER_TIMEOUT_S = 10.0
 LOOK_PACE_S = 0.05
 LOOK_TIMEOUT_S = 5.0
@@ -40,6 +40,7 @@ class KeyRing:
         self._keys: list[ApiKey] = []
         self._revision: int | None = None
         self._are_known = asyncio.Event()
+        self._looks: set[asyncio.Task[None]] = set()
         self._next_look: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
 
@@ -53,8 +54,10 @@ class KeyRing:
         try:
             yield
         finally:
-            following.cancel()
-            await asyncio.wait({following})
+            tasks = {following, *self._looks}
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     async def find(self, secret: str) -> ApiKey | None:
         """Return the key with this secret; the time it takes says nothing of the keys.
@@ -86,9 +89,15 @@ class KeyRing:
         """Return when the registry has been asked after this call."""
         if self._next_look is None:
             self._next_look = asyncio.create_task(self._ask_soon())
-            self._next_look.add_done_callback(_retrieve)
+            self._looks.add(self._next_look)
+            self._next_look.add_done_callback(self._looked)
         # A request that is given up must not take the answer from the others.
         await asyncio.shield(self._next_look)
+
+    def _looked(self, look: asyncio.Task[None]) -> None:
+        self._looks.discard(look)
+        if not look.cancelled():
+            look.exception()  # Those who wait have it; where nobody does, it concerns nobody.
 
     async def _ask_soon(self) -> None:
         async with self._looking:
@@ -122,9 +131,3 @@ class KeyRing:
 
 def _unknown() -> Unavailable:
     return Unavailable("The server cannot look up its API keys now. Try again shortly.", None, 1.0)
-
-
-def _retrieve(look: asyncio.Task[None]) -> None:
-    # Those who wait get the exception; where nobody waits any more, it concerns nobody.
-    if not look.cancelled():
-        look.exception()

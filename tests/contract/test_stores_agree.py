@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from everruns.domain.agents import Agent
 from everruns.domain.events import EventType, NewEvent
+from everruns.domain.keys import ApiKey
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.workspaces import Workspace
@@ -226,9 +227,21 @@ class StoresAgree(RuleBasedStateMachine):
         self.both("list_files", workspace, path, contents=contents)
         self.both("read_files", workspace, [path, "/none", path])
 
+    @rule(number=numbers, name=texts, created=times)
+    def put_api_key(self, number, name, created) -> None:
+        key = ApiKey(
+            id=f"key_{number}", name=name, hash="0" * 64, last_four="abcd", created_at=created
+        )
+        self.both("put_api_keys", key)
+
+    @rule(number=numbers)
+    def delete_api_key(self, number) -> None:
+        self.both("delete_api_key", f"key_{number}")
+
     @invariant()
     def all_is_equal(self) -> None:
         self.both("list_providers")
+        self.both("list_api_keys")
         self.both("unfinished_sessions")
         self.both("find_receipt", "k")
         for number in (1, 2, 3):

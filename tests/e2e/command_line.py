@@ -11,7 +11,7 @@ def everruns(*words: str, **environment: str) -> "subprocess.CompletedProcess[st
         [sys.executable, "-m", "everruns.cli", *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         env={**os.environ, "COLUMNS": "200", **environment},
     )
