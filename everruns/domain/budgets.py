@@ -300,7 +300,7 @@ def _spent(event: Event) -> tuple[Usage, str, str] | None:
     if event.type == EventType.MESSAGE_CREATED:
         used, ref_type, ref_id = data.get("usage"), "message", data["message"]["id"]
     else:
-        unfinished = data.get("unfinished") or {}
+        unfinished: dict[str, Any] = data.get("unfinished") or {}
         used, ref_type, ref_id = unfinished.get("usage"), "turn", data["turn_id"]
     return (Usage.model_validate(used), ref_type, ref_id) if used else None
 

@@ -6,7 +6,7 @@ other programs is followed where ``model_proxy`` says so. This machine is never 
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 import structlog
 from pydantic import SecretStr
@@ -33,7 +33,8 @@ class Proxies:
 
     def __init__(self, proxy: SecretStr | None = None, exceptions: str = "") -> None:
         self._proxy = proxy.get_secret_value() if proxy else None
-        self._exceptions = exceptions
+        listed = (entry.strip().lstrip(".").lower() for entry in exceptions.split(","))
+        self._exceptions = [entry for entry in listed if entry]
         if self._proxy is None and getproxies().keys() & {"http", "https", "all"}:
             log.info(
                 "models are asked without the proxy that the environment names; to use it, set "
@@ -57,9 +58,12 @@ class Proxies:
         return _usable(proxy) if proxy else None
 
     def _is_exempt(self, host: str, port: int | None) -> bool:
-        rule = {"no": self._exceptions}
         names = (host, f"{host}:{port}")
-        return any(proxy_bypass_environment(name, rule) for name in names)
+        return any(
+            exempt == "*" or f".{name}".endswith(f".{exempt}")
+            for exempt in self._exceptions
+            for name in names
+        )
 
 
 def _is_this_machine(host: str) -> bool:

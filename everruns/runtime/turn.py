@@ -148,8 +148,9 @@ class Turn:
     ) -> ModelAnswer:
         """Fill the draft in the time that an answer may take."""
         total_s = self._environment.model_call_timeout_s
+        total = asyncio.timeout(total_s)
         try:
-            async with asyncio.timeout(total_s) as total:
+            async with total:
                 return await self._stream(driver, request, draft)
         except TimeoutError:
             if not total.expired():

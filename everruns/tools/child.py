@@ -1,10 +1,9 @@
 """The other side of ``child_processes``: a process that runs functions until nobody asks.
 
-It has bounded memory, bounded time for each function and a low priority. It is started with an
-empty environment and knows no secret.
+It has bounded memory, and bounded time for each function. It is started with an empty environment
+and knows no secret.
 """
 
-import os
 import resource
 import select
 import struct
@@ -15,7 +14,6 @@ from typing import BinaryIO
 
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
 IDLE_TIMEOUT_S = 30.0
-LOW_PRIORITY = 10
 STARTED, ANSWERED, FAILED = b"S", b"A", b"F"
 
 _LENGTH = struct.Struct("!q")
@@ -78,7 +76,6 @@ def _limit_cpu(seconds: float) -> None:
 def main() -> None:
     """Run functions until the other side hangs up, or asks for nothing for a while."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    os.nice(LOW_PRIORITY)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     # What a function prints must not get between the answers.
     sys.stdout = sys.stderr

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 
@@ -32,7 +32,7 @@ class Threads:
         self._name = name
         self._slots = asyncio.Semaphore(limit)
         self._max_abandoned = max_abandoned
-        self._abandoned: set[Future[object]] = set()
+        self._abandoned: set[Future[Any]] = set()
 
     async def run(self, function: Callable[[], Value]) -> Value:
         """Return what a function returns, or raise what it raises.

@@ -25,6 +25,7 @@ from everruns.providers.base import (
     ModelRequest,
     ReasoningDelta,
     TextDelta,
+    UsageSoFar,
 )
 from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
@@ -123,7 +124,7 @@ def ports_that_lead_to(server: AimockServer) -> set[int]:
 
 
 async def collect(driver: Driver, request: ModelRequest) -> list[ModelChunk]:
-    return [chunk async for chunk in driver.stream(request)]
+    return [chunk async for chunk in driver.stream(request) if not isinstance(chunk, UsageSoFar)]
 
 
 def text_of(chunks: list[ModelChunk]) -> str:
