@@ -131,19 +131,20 @@ class HostReader:
                 readings = await self._read_or_more(wants)
             except EverrunsError as error:
                 log.info("session host not read", host=self._name, error=error.code)
-                readings = [Reading.without_items(want, "moved") for want in wants]
+                readings = [Reading(number, status="moved") for number in range(len(wants))]
             for reading in readings:
-                if waiting := self._waiting.pop(reading.want, None):
-                    waiting.answer.set_result(self._shared(reading))
+                want = wants[reading.number]
+                if waiting := self._waiting.pop(want, None):
+                    waiting.answer.set_result(self._shared(want, reading))
             self._asked = set()
             # Let the fed streams hand on their batches and ask again, so that one call serves all.
             await asyncio.sleep(0)
 
-    def _shared(self, reading: Reading) -> Answer:
+    def _shared(self, want: Want, reading: Reading) -> Answer:
         """Return a reading as streams at the same place hold it already, if some do."""
         if not reading.items:
             return Answer(reading)
-        place = Want(reading.want.session_id, reading.start)
+        place = Want(want.session_id, reading.start) if reading.start else want
         answer = self._answers.get(place)
         if answer is None:
             answer = self._answers[place] = Answer(reading)
