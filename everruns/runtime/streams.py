@@ -24,6 +24,8 @@ READ_WAIT_S = 10.0
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 REFUSE_FOR_S = 5.0
+# Of the event loop, from a batch that is handed to a stream until the stream asks for the next.
+ROUNDS_TO_ASK_AGAIN = 12
 REMEMBERED_FAILURES = 1000
 
 FindHost = Callable[[str], Awaitable[SessionHost]]
@@ -137,8 +139,12 @@ class HostReader:
                 if waiting := self._waiting.pop(want, None):
                     waiting.answer.set_result(self._shared(want, reading))
             self._asked = set()
-            # Let the fed streams hand on their batches and ask again, so that one call serves all.
-            await asyncio.sleep(0)
+            # Let the fed streams hand on their batches and ask again, so that one call serves all:
+            # one that comes later cuts the call short.
+            for _ in range(ROUNDS_TO_ASK_AGAIN):
+                await asyncio.sleep(0)
+                if len(self._waiting) >= len(wants):
+                    break
 
     def _shared(self, want: Want, reading: Reading) -> Answer:
         """Return a reading as streams at the same place hold it already, if some do."""
