@@ -26,7 +26,7 @@ Source: docs/sdk.md, "Events".
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 import orjson
@@ -124,7 +124,9 @@ class _Writing:
 
     def copy(self) -> "_Writing":
         """Return one that changes by itself, with the same texts."""
-        return replace(self, read=dict(self.read), shown=dict(self.shown))
+        return _Writing(
+            self.message_id, self.written, self.is_announced, dict(self.read), dict(self.shown)
+        )
 
     @property
     def progress(self) -> int:
@@ -167,7 +169,8 @@ class _Showing:
 
     def show(self, items: Iterable[Event | Delta]) -> "tuple[list[ShownEvent], _Showing]":
         """Return what is shown of the next items, in order, and the reader's showing then."""
-        after = replace(self, writing=self.writing.copy() if self.writing else None)
+        writing = self.writing.copy() if self.writing else None
+        after = _Showing(self.session_id, self.seen, self.had, writing)
         return [shown for item in items for shown in after.take(item)], after
 
     def take(self, item: Event | Delta) -> Iterator[ShownEvent]:

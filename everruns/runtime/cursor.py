@@ -46,28 +46,18 @@ class Reading:
     """What is new at one place, for all readers there.
 
     Attributes:
-        want: What was asked for.
+        number: Which of the wants it answers, counted from 0.
         items: Durable events and deltas in order.
         cursor: Where the readers stand after them.
-        start: Where the items begin: the wanted cursor, with its sequence set.
+        start: Where the items begin, if that is not the wanted cursor, which has no sequence.
         status: ``open``; ``gone`` when the session was deleted; ``moved`` when another host
             holds it; ``failed`` when it cannot be read.
         error: Why it failed.
     """
 
-    want: Want
-    items: Sequence[Event | Delta]
-    cursor: Cursor
-    start: Cursor
+    number: int
+    items: Sequence[Event | Delta] = ()
+    cursor: Cursor = Cursor()
+    start: Cursor | None = None
     status: Literal["open", "gone", "moved", "failed"] = "open"
     error: EverrunsError | None = None
-
-    @classmethod
-    def without_items(
-        cls,
-        want: Want,
-        status: Literal["gone", "moved", "failed"],
-        error: EverrunsError | None = None,
-    ) -> "Reading":
-        """Return a reading that only says what has become of the session."""
-        return cls(want, (), want.cursor, want.cursor, status, error)

@@ -102,7 +102,8 @@ class _Reading:
 
     def add_draft(self, session: LiveSession) -> None:
         """Add what the reader lacks of the message being written, as far as there is room."""
-        self.cursor = replace(self.cursor, live=True)
+        if not self.cursor.live:
+            self.cursor = replace(self.cursor, live=True)
         draft = session.draft
         if draft is None:
             return
@@ -133,8 +134,13 @@ class _Reading:
             Delta(kind, cursor.message_id, offset, text, position, sequence, turn_id, ts)
         )
         self._room -= len(text)
-        seen = {"reasoning_offset" if is_reasoning else "offset": offset + len(text)}
-        self.cursor = replace(cursor, **seen)
+        self.cursor = Cursor(
+            cursor.sequence,
+            live=True,
+            message_id=cursor.message_id,
+            offset=cursor.offset if is_reasoning else offset + len(text),
+            reasoning_offset=offset + len(text) if is_reasoning else cursor.reasoning_offset,
+        )
 
 
 def _message(session: LiveSession, event: Event) -> Message:

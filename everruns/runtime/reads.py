@@ -12,7 +12,7 @@ import structlog
 from everruns.domain.base import MIB
 from everruns.domain.events import Event
 from everruns.errors import EverrunsError, PlacedElsewhere, SessionNotFound
-from everruns.runtime.cursor import Reading, Want
+from everruns.runtime.cursor import Cursor, Reading, Want
 from everruns.runtime.reading import READING_SIZE, read_session, size_of, start_cursor
 from everruns.runtime.session import LiveSession, Watch
 from everruns.storage.base import EventQuery
@@ -135,26 +135,28 @@ class Reads:
         readings: list[Reading] = []
         room = ANSWER_SIZE
         unused, follower.pages = follower.pages, {}
-        for want in wants:
+        for number, want in enumerate(wants):
             if room <= 0:
                 break
             loading = held[want.session_id]
             if not loading.done():
                 continue
             try:
-                reading = self._reading(want, loading.result(), unused, follower, watch)
+                reading = self._reading(
+                    number, want.cursor, loading.result(), unused, follower, watch
+                )
             except SessionNotFound:
-                reading = Reading.without_items(want, "gone")
+                reading = Reading(number, status="gone")
             except PlacedElsewhere:
-                reading = Reading.without_items(want, "moved")
+                reading = Reading(number, status="moved")
             except EverrunsError as error:
-                reading = Reading.without_items(want, "failed", error)
+                reading = Reading(number, status="failed", error=error)
             except Exception:  # What nobody foresaw in one session stays with its readers.
                 log.exception("session not read", session_id=want.session_id)
                 unforeseen = EverrunsError(
                     f"Session {want.session_id} cannot be read just now. The server's log says why."
                 )
-                reading = Reading.without_items(want, "failed", unforeseen)
+                reading = Reading(number, status="failed", error=unforeseen)
             if reading is not None:
                 readings.append(reading)
                 room -= size_of(reading.items)
@@ -164,16 +166,17 @@ class Reads:
 
     def _reading(
         self,
-        want: Want,
+        number: int,
+        wanted: Cursor,
         session: LiveSession,
         pages: dict[tuple[str, int], Page],
         follower: Follower,
         watch: Watch,
     ) -> Reading | None:
         if session.closed:
-            return Reading.without_items(want, "moved")
+            return Reading(number, status="moved")
         session.watches.add(watch)
-        start = start_cursor(session, want.cursor)
+        start = start_cursor(session, wanted)
         sequence = start.sequence or 0
         events = session.events_after(sequence)
         complete = events is not None and len(events) <= READ_PAGE
@@ -186,7 +189,9 @@ class Reads:
                 return None
             events = page.result()
         items, cursor = read_session(session, start, events[:READ_PAGE], complete=complete)
-        return Reading(want, items, cursor, start) if items else None
+        if not items:
+            return None
+        return Reading(number, items, cursor, None if start is wanted else start)
 
     async def _page(self, session_id: str, sequence: int) -> Sequence[Event]:
         query = EventQuery(after=sequence, limit=READ_PAGE, size_bytes=READING_SIZE)

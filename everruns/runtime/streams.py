@@ -24,6 +24,8 @@ READ_WAIT_S = 10.0
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 REFUSE_FOR_S = 5.0
+# Of the event loop, from a batch that is handed to a stream until the stream asks for the next.
+ROUNDS_TO_ASK_AGAIN = 12
 REMEMBERED_FAILURES = 1000
 
 FindHost = Callable[[str], Awaitable[SessionHost]]
@@ -131,19 +133,24 @@ class HostReader:
                 readings = await self._read_or_more(wants)
             except EverrunsError as error:
                 log.info("session host not read", host=self._name, error=error.code)
-                readings = [Reading.without_items(want, "moved") for want in wants]
+                readings = [Reading(number, status="moved") for number in range(len(wants))]
             for reading in readings:
-                if waiting := self._waiting.pop(reading.want, None):
-                    waiting.answer.set_result(self._shared(reading))
+                want = wants[reading.number]
+                if waiting := self._waiting.pop(want, None):
+                    waiting.answer.set_result(self._shared(want, reading))
             self._asked = set()
-            # Let the fed streams hand on their batches and ask again, so that one call serves all.
-            await asyncio.sleep(0)
+            # Let the fed streams hand on their batches and ask again, so that one call serves all:
+            # one that comes later cuts the call short.
+            for _ in range(ROUNDS_TO_ASK_AGAIN):
+                await asyncio.sleep(0)
+                if len(self._waiting) >= len(wants):
+                    break
 
-    def _shared(self, reading: Reading) -> Answer:
+    def _shared(self, want: Want, reading: Reading) -> Answer:
         """Return a reading as streams at the same place hold it already, if some do."""
         if not reading.items:
             return Answer(reading)
-        place = Want(reading.want.session_id, reading.start)
+        place = Want(want.session_id, reading.start) if reading.start else want
         answer = self._answers.get(place)
         if answer is None:
             answer = self._answers[place] = Answer(reading)

@@ -286,8 +286,8 @@ class FollowedHost:
         self.reads += 1
         await self.gate.pass_through()
         return [
-            Reading(want, [event_at(sequence)], Cursor(sequence), want.cursor)
-            for want in wants
+            Reading(number, [event_at(sequence)], Cursor(sequence))
+            for number, want in enumerate(wants)
             if (sequence := (want.cursor.sequence or 0) + 1)
         ]
 
