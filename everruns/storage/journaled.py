@@ -40,7 +40,7 @@ RETRY_S = 1.0
 APPLY_TIMEOUT_S = 60.0
 MAX_CHANGES = 512
 MAX_GATHERED_BYTES = 64 * 1024 * 1024
-REMEMBERED_LOGS = 100_000
+REMEMBERED_LOGS = 20_000
 
 _log = structlog.stdlib.get_logger(__name__)
 
