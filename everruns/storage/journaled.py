@@ -129,6 +129,11 @@ class JournaledStore(SqlStore):
 
         Called with ``_appending`` held, as everything that changes ``_logs``.
         """
+        if not self._refused:
+            return set()
+        # Entries that follow a refused one are refused as well. All must be gone from the journal
+        # before the session goes on, or its next entry would be joined with them.
+        self._bring_all()
         with self._changed:
             refused, self._refused = self._refused, set()
         for session_id in refused:
