@@ -40,7 +40,7 @@ RETRY_S = 1.0
 APPLY_TIMEOUT_S = 60.0
 MAX_CHANGES = 512
 MAX_GATHERED_BYTES = 64 * 1024 * 1024
-REMEMBERED_LOGS = 100_000
+REMEMBERED_LOGS = 20_000
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -129,6 +129,11 @@ class JournaledStore(SqlStore):
 
         Called with ``_appending`` held, as everything that changes ``_logs``.
         """
+        if not self._refused:
+            return set()
+        # Entries that follow a refused one are refused as well. All must be gone from the journal
+        # before the session goes on, or its next entry would be joined with them.
+        self._bring_all()
         with self._changed:
             refused, self._refused = self._refused, set()
         for session_id in refused:
