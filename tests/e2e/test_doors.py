@@ -6,7 +6,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from threading import Thread
@@ -106,9 +106,9 @@ def is_loopback(host: str) -> bool:
 
 def open_to_others(server: Server) -> list[str]:
     """The sockets on which others could reach a process of the server, but for the API's own."""
-    names = {process.pid: " ".join(process.cmdline())[:60] for process in processes(server)}
+    names = commands(server)
     return [
-        f"{names[found.pid]}: {found.type.name} {found.laddr}"
+        f"{names[found.pid][:60]}: {found.type.name} {found.laddr}"
         for found in psutil.net_connections("inet")
         if found.pid in names
         and (found.status == psutil.CONN_LISTEN or found.type == socket.SOCK_DGRAM)
@@ -117,9 +117,16 @@ def open_to_others(server: Server) -> list[str]:
 
 
 def named(server: Server, name: str) -> set[int]:
-    return {
-        process.pid for process in processes(server) if " ".join(process.cmdline()).startswith(name)
-    }
+    return {pid for pid, words in commands(server).items() if words.startswith(name)}
+
+
+def commands(server: Server) -> dict[int, str]:
+    """The command of each process that lives; some end while one looks."""
+    found: dict[int, str] = {}
+    for process in processes(server):
+        with suppress(psutil.NoSuchProcess):
+            found[process.pid] = " ".join(process.cmdline())
+    return found
 
 
 def test_two_servers_that_start_at_once_both_come_up_with_ports_of_their_own(
