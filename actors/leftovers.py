@@ -14,6 +14,7 @@ import psutil
 import structlog
 
 from actors.front import list_folders
+from actors.processes import is_alive, wait
 from everruns.errors import Unavailable
 
 MARK = "SERVED_DATA_DIRECTORY"
@@ -44,8 +45,9 @@ def end_leftovers(data_dir: Path) -> None:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    _, alive = psutil.wait_procs(left, timeout=END_TIMEOUT_S)
-    if alive:
+    # Not until nothing is left of them: where nobody asks for their end, they stay as zombies.
+    wait(lambda: not any(map(is_alive, left)), END_TIMEOUT_S)
+    if alive := [process for process in left if is_alive(process)]:
         pids = ", ".join(str(process.pid) for process in alive)
         raise Unavailable(f"Processes of an earlier server do not end: {pids}. End them by hand.")
     for folder in list_folders(data_dir):
