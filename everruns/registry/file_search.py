@@ -22,7 +22,7 @@ from everruns.tools.search import file_frame, find_lines, find_paths
 MAX_PATTERN_CHARACTERS = 1000
 SEARCH_TIMEOUT_S = 5.0
 SEARCHES = 2
-MAX_READ_BYTES = 4 * MIB
+MAX_READ_BYTES = 16 * MIB
 
 
 class FileSearch:

@@ -20,6 +20,7 @@ from everruns.tools.child import ANSWERED, STARTED, read_frame, write_end, write
 
 MAX_ANSWER_BYTES = 16 * MIB
 MAX_WAITING = 32
+PIPE_BYTES = MIB
 START_TIMEOUT_S = 30.0
 # A child is replaced now and then, so that what a function leaves behind does not grow.
 MAX_RUNS = 200
@@ -55,6 +56,8 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            # In pipes of the usual 64 KiB, large files would go from hand to hand a thousand times.
+            pipesize=PIPE_BYTES,
             # Nothing else of the environment, which holds keys.
             env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             # What is typed at a terminal is meant for the server.
