@@ -1,6 +1,5 @@
 """The file in which API keys were kept before they had a table: taken over once, at a start."""
 
-import os
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -8,6 +7,7 @@ from pydantic import TypeAdapter
 from everruns.domain.keys import ApiKey
 from everruns.errors import StoreUnavailable
 from everruns.storage.base import ApiKeyStore
+from everruns.storage.durable import make_folder_durable
 
 FILE_NAME = "api_keys.json"
 IMPORTED_NAME = f"{FILE_NAME}.imported"
@@ -35,13 +35,5 @@ def import_key_file(data_dir: Path, store: ApiKeyStore) -> None:
         ) from None
     store.put_api_keys(*keys)
     file.rename(data_dir / IMPORTED_NAME)
-    _make_durable(data_dir)
-
-
-def _make_durable(folder: Path) -> None:
     # A file that came back after a power cut would bring back keys that were revoked since.
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_folder_durable(data_dir)

@@ -1,11 +1,11 @@
 """A secret file is whole or not there, and its owner's alone."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from everruns.storage import secret_file
 from everruns.storage.secret_file import make_secret_file
 
 
@@ -44,7 +44,7 @@ def test_a_crash_before_the_content_is_on_the_disk_leaves_no_file(
     def crash(_descriptor: int) -> None:
         raise OSError("power cut")
 
-    monkeypatch.setattr(os, "fsync", crash)
+    monkeypatch.setattr(secret_file, "make_durable", crash)
     with pytest.raises(OSError, match="power cut"):
         make_secret_file(tmp_path / "token", b"secret")
 
