@@ -66,8 +66,8 @@ class EventQuery:
         since_ms: Only those of this time or later, in milliseconds since the epoch.
         until_ms: Only those of this time or earlier.
         offset: How many to pass over.
-        limit: At most so many. With a limit, a page also ends once it is full; see ``pages.py``.
-        size_bytes: When a page with a limit is full, instead of ``pages.MAX_PAGE_BYTES``.
+        limit: At most so many. A page also ends once it is full; see ``pages.py``.
+        size_bytes: When a page is full, instead of ``pages.MAX_PAGE_BYTES``.
         newest_first: Whether the newest come first and are kept when there are more than ``limit``.
     """
 
@@ -81,6 +81,11 @@ class EventQuery:
     limit: int | None = None
     size_bytes: int | None = None
     newest_first: bool = False
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a page is asked for, and not everything that there is."""
+        return self.limit is not None or self.size_bytes is not None
 
 
 @dataclass(frozen=True)

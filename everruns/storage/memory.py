@@ -215,10 +215,10 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
         events = self._matching(session_id, query)
         if query.newest_first:
             events.reverse()
-        if query.limit is None:
-            return events[query.offset :]
-        page = events[query.offset : query.offset + query.limit]
-        return cut(page, lambda event: len(event.body), query.size_bytes)
+        found = events[query.offset :][: query.limit]
+        return (
+            cut(found, lambda event: len(event.body), query.size_bytes) if query.is_page else found
+        )
 
     def count_events(self, session_id: str, query: EventQuery) -> int:
         """Return how many events a query finds on all of its pages together."""

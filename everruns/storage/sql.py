@@ -278,7 +278,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         """Return events of a log; empty when there is no such session."""
         with self._reading() as connection:
             rows = connection.execute(select_events(session_id, query)).all()
-            if query.limit is not None:
+            if query.is_page:
                 rows = cut(rows, lambda row: size_of(row.body), query.size_bytes)
             return _events(connection, session_id, rows)
 
