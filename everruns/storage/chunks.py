@@ -111,8 +111,10 @@ def is_apart(value: str | bytes | None) -> bool:
 
 
 def size_of(value: str | bytes) -> int:
-    """Return the size in bytes of a value, wherever it is stored; of texts in the row about."""
-    return int(value[len(MARK) :]) if is_apart(value) else len(value)
+    """Return the size in bytes of a value, wherever it is stored; of a text that of its UTF-8."""
+    if is_apart(value):
+        return int(value[len(MARK) :])
+    return len(value) if isinstance(value, bytes) or value.isascii() else len(value.encode())
 
 
 def put_chunks(connection: Connection, rows: Sequence[Row]) -> None:

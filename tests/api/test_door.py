@@ -1,19 +1,20 @@
 """Which requests come in: by the host they name, and by the page that sends them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 
 from everruns.api.app import create_app
-from everruns.api.keys import KeyRing
 from everruns.capabilities.registry import load_capabilities
+from everruns.domain.keys import new_api_key
 from everruns.errors import HostLost
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 
-Clients = Callable[..., httpx.AsyncClient]
+Clients = Callable[..., Awaitable[httpx.AsyncClient]]
 
 # One of each kind: both faces, health, documentation, and a route that is not there.
 PATHS = (
@@ -35,19 +36,26 @@ NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 @pytest.fixture
 async def clients(runtime: LocalRuntime, settings: Settings) -> AsyncIterator[Clients]:
     """Makes clients of servers with settings of their own."""
-    opened: list[httpx.AsyncClient] = []
+    async with AsyncExitStack() as opened:
 
-    def client(keys: KeyRing | None = None, **changes: Any) -> httpx.AsyncClient:
-        own = Settings(**{**settings.public(), **changes})
-        app = create_app(runtime, own, load_capabilities(), keys)
-        opened.append(
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:9300")
-        )
-        return opened[-1]
+        async def client(**changes: Any) -> httpx.AsyncClient:
+            own = Settings(**{**settings.public(), **changes})
+            app = create_app(runtime, own, load_capabilities())
+            await opened.enter_async_context(app.router.lifespan_context(app))
+            return await opened.enter_async_context(
+                httpx.AsyncClient(
+                    transport=httpx.ASGITransport(app), base_url="http://localhost:9300"
+                )
+            )
 
-    yield client
-    for one in opened:
-        await one.aclose()
+        yield client
+
+
+async def create_key(runtime: LocalRuntime) -> str:
+    """Create an API key; return its secret."""
+    key, secret = new_api_key("page")
+    await runtime.registry.keys.add(key)
+    return secret
 
 
 def refusal(response: httpx.Response) -> tuple[int, str]:
@@ -65,7 +73,7 @@ async def test_a_name_that_somebody_pointed_here_is_refused(client: httpx.AsyncC
 
 @pytest.mark.parametrize("listening", ["127.0.0.1", "0.0.0.0", "192.168.1.2"])
 async def test_loopback_is_always_a_name_of_the_server(clients: Clients, listening: str):
-    client = clients(host=listening, auth="api_keys")
+    client = await clients(host=listening)
 
     for host in ("localhost:9300", "LOCALHOST.", "127.0.0.1", "[::1]:80"):
         assert (await client.get("/health", headers={"Host": host})).status_code == 200
@@ -84,7 +92,7 @@ async def test_loopback_is_always_a_name_of_the_server(clients: Clients, listeni
 async def test_a_server_is_known_by_the_address_it_listens_on(
     clients: Clients, listening: str, allowed: list[str], refused: list[str]
 ):
-    client = clients(host=listening, auth="api_keys")
+    client = await clients(host=listening)
 
     for host in allowed:
         assert (await client.get("/health", headers={"Host": host})).status_code == 200
@@ -93,7 +101,7 @@ async def test_a_server_is_known_by_the_address_it_listens_on(
 
 
 async def test_a_setting_allows_further_hosts(clients: Clients):
-    client = clients(allowed_hosts="box.lan,*.example.com")
+    client = await clients(allowed_hosts="box.lan,*.example.com")
 
     for host in ("box.lan", "Box.Lan.:8443", "api.example.com"):
         assert (await client.get("/health", headers={"Host": host})).status_code == 200
@@ -102,11 +110,11 @@ async def test_a_setting_allows_further_hosts(clients: Clients):
 
 
 async def test_a_refused_host_is_told_what_to_set(clients: Clients):
-    client = clients(host="0.0.0.0", auth="api_keys")
+    client = await clients(host="0.0.0.0")
     refused = await client.get("/v1/agents", headers={"Host": "Box.lan:9300"})
     setting = refused.json()["error"]["message"].partition("EVERRUNS_ALLOWED_HOSTS=")[2].split()[0]
 
-    advised = clients(host="0.0.0.0", auth="api_keys", allowed_hosts=setting)
+    advised = await clients(host="0.0.0.0", allowed_hosts=setting)
 
     assert (await advised.get("/v1/agents", headers={"Host": "Box.lan:9300"})).status_code == 200
 
@@ -139,7 +147,7 @@ async def test_a_page_of_another_origin_is_refused(client: httpx.AsyncClient, me
 
 
 async def test_nothing_is_done_for_a_page_of_another_origin(clients: Clients):
-    client = clients()
+    client = await clients()
     body = '{"name": "stolen", "provider_type": "simulated", "base_url": "http://evil.example"}'
     headers = {"Origin": STRANGER, "Content-Type": "text/plain"}
 
@@ -150,7 +158,7 @@ async def test_nothing_is_done_for_a_page_of_another_origin(clients: Clients):
 
 
 async def test_pages_of_the_server_may_use_it(clients: Clients):
-    client = clients(allowed_hosts="box.lan")
+    client = await clients(allowed_hosts="box.lan")
 
     for host, origin in (
         ("localhost:9300", "http://localhost:9300"),
@@ -195,9 +203,8 @@ async def test_a_link_to_the_documentation_works_from_anywhere(client: httpx.Asy
         assert refusal(await client.request(method, path, headers=headers)) == FOREIGN_ORIGIN
 
 
-async def test_an_allowed_page_is_answered_before_it_asks(clients: Clients, settings: Settings):
-    keys = KeyRing(settings.data_dir)
-    client = clients(keys, auth="api_keys", allowed_origins=FRIEND)
+async def test_an_allowed_page_is_answered_before_it_asks(clients: Clients):
+    client = await clients(auth="api_keys", allowed_origins=FRIEND)
     wanted = "authorization, content-type, end-user, idempotency-key, last-event-id"
     asking = {"Origin": FRIEND, **PREFLIGHT, "Access-Control-Request-Headers": wanted}
 
@@ -218,19 +225,18 @@ async def test_an_allowed_page_is_answered_before_it_asks(clients: Clients, sett
 async def test_an_allowed_page_may_reach_into_a_private_network(clients: Clients):
     asking = {"Origin": FRIEND, **PREFLIGHT, "Access-Control-Request-Private-Network": "true"}
 
-    allowed = await clients(allowed_origins=FRIEND).options("/v1/agents", headers=asking)
-    refused = await clients().options("/v1/agents", headers=asking)
+    allowed = await (await clients(allowed_origins=FRIEND)).options("/v1/agents", headers=asking)
+    refused = await (await clients()).options("/v1/agents", headers=asking)
 
     assert allowed.headers["access-control-allow-private-network"] == "true"
     assert refusal(refused) == FOREIGN_ORIGIN
 
 
 async def test_an_allowed_page_reads_answers_and_errors(
-    clients: Clients, settings: Settings, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+    clients: Clients, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
 ):
-    keys = KeyRing(settings.data_dir)
-    _, secret = keys.create("page")
-    client = clients(keys, auth="api_keys", allowed_origins=f"{FRIEND},https://app.example.com")
+    secret = await create_key(runtime)
+    client = await clients(auth="api_keys", allowed_origins=f"{FRIEND},https://app.example.com")
     friend = {"Origin": FRIEND, "Sec-Fetch-Site": "same-site"}
     bearer = {**friend, "Authorization": f"Bearer {secret}"}
 
@@ -257,7 +263,7 @@ async def test_an_allowed_page_reads_answers_and_errors(
 
 
 async def test_other_pages_get_no_cors_where_some_are_allowed(clients: Clients):
-    client = clients(allowed_origins=FRIEND)
+    client = await clients(allowed_origins=FRIEND)
 
     for headers in ({"Origin": STRANGER}, {"Origin": STRANGER, **PREFLIGHT}, {"Origin": "null"}):
         refused = await client.options("/v1/agents", headers=headers)
@@ -267,19 +273,18 @@ async def test_other_pages_get_no_cors_where_some_are_allowed(clients: Clients):
 
 
 async def test_a_refused_page_is_told_what_to_set(clients: Clients):
-    refused = await clients().get("/v1/agents", headers={"Origin": STRANGER})
+    refused = await (await clients()).get("/v1/agents", headers={"Origin": STRANGER})
     message = refused.json()["error"]["message"]
     setting = message.partition("EVERRUNS_ALLOWED_ORIGINS=")[2].split()[0]
 
-    advised = clients(allowed_origins=setting)
+    advised = await clients(allowed_origins=setting)
 
     assert (await advised.get("/v1/agents", headers={"Origin": STRANGER})).status_code == 200
 
 
-async def test_every_page_may_use_a_server_that_says_so(clients: Clients, settings: Settings):
-    keys = KeyRing(settings.data_dir)
-    _, secret = keys.create("page")
-    client = clients(keys, auth="api_keys", allowed_origins="*")
+async def test_every_page_may_use_a_server_that_says_so(clients: Clients, runtime: LocalRuntime):
+    secret = await create_key(runtime)
+    client = await clients(auth="api_keys", allowed_origins="*")
     headers = {"Origin": STRANGER, "Authorization": secret}
 
     response = await client.get("/v1/agents", headers=headers)

@@ -4,13 +4,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 
 from everruns.api.app import create_app
-from everruns.api.keys import KeyRing
 from everruns.capabilities.registry import load_capabilities
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
@@ -60,7 +58,7 @@ async def answer_to_the_end(reader: asyncio.StreamReader) -> tuple[int, str]:
 async def test_a_body_that_drips_is_given_up_when_its_time_is_over(app: FastAPI, serve: Serve):
     async with (
         serve(app) as url,
-        dripping(url, "POST /v1/agents HTTP/1.1\nHost: x\nContent-Length: 9000") as reader,
+        dripping(url, "POST /v1/agents HTTP/1.1\nHost: localhost\nContent-Length: 9000") as reader,
     ):
         assert await answer_to_the_end(reader) == (408, "REQUEST_TIMEOUT")
 
@@ -68,13 +66,13 @@ async def test_a_body_that_drips_is_given_up_when_its_time_is_over(app: FastAPI,
 @pytest.mark.parametrize(
     ("head", "answer"),
     [
-        ("POST /nowhere HTTP/1.1\nHost: x\nContent-Length: 9000", (404, "ROUTE_NOT_FOUND")),
+        ("POST /nowhere HTTP/1.1\nHost: localhost\nContent-Length: 9000", (404, "ROUTE_NOT_FOUND")),
         (
-            "POST /v1/agents HTTP/1.1\nHost: x\nContent-Length: 9999999999",
+            "POST /v1/agents HTTP/1.1\nHost: localhost\nContent-Length: 9999999999",
             (413, "PAYLOAD_TOO_LARGE"),
         ),
         (
-            "POST /nowhere HTTP/1.1\nHost: x\nExpect: 100-continue\nContent-Length: 9000",
+            "POST /nowhere HTTP/1.1\nHost: localhost\nExpect: 100-continue\nContent-Length: 9000",
             (404, "ROUTE_NOT_FOUND"),
         ),
     ],
@@ -87,11 +85,11 @@ async def test_an_answer_that_needs_no_body_closes_the_connection_of_one_that_dr
 
 
 async def test_the_body_of_a_request_without_a_key_is_not_waited_for(
-    runtime: LocalRuntime, settings: Settings, tmp_path: Path, serve: Serve
+    runtime: LocalRuntime, settings: Settings, serve: Serve
 ):
-    patient = settings.model_copy(update={"body_timeout_s": 3600.0})
-    app = create_app(runtime, patient, load_capabilities(), KeyRing(tmp_path))
-    head = "POST /v1/agents HTTP/1.1\nHost: x\nContent-Length: 9000"
+    patient = settings.model_copy(update={"body_timeout_s": 3600.0, "auth": "api_keys"})
+    app = create_app(runtime, patient, load_capabilities())
+    head = "POST /v1/agents HTTP/1.1\nHost: localhost\nContent-Length: 9000"
 
     async with serve(app) as url, dripping(url, head) as reader:
         assert await answer_to_the_end(reader) == (401, "UNAUTHORIZED")
@@ -103,7 +101,7 @@ async def test_a_connection_stays_open_when_a_body_that_nobody_read_has_come(
     async with serve(app) as url:
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        request = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+        request = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
         for _ in range(2):
             writer.write(request)
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
