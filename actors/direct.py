@@ -241,6 +241,7 @@ class DirectConnection(Frames):
 
     def __init__(self) -> None:
         super().__init__()
+        self.loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
 
@@ -261,6 +262,7 @@ class DirectConnection(Frames):
         except BaseException:
             server.close()
             raise
+        _open.add(connection)
         return connection
 
     async def call(self, request: bytes) -> bytes:
@@ -294,3 +296,14 @@ class DirectConnection(Frames):
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(ConnectionResetError("The process at the other end has gone."))
+
+
+_open: WeakSet[DirectConnection] = WeakSet()
+
+
+async def hang_up() -> None:
+    """Close every connection that was made on the running event loop, before that ends."""
+    loop = asyncio.get_running_loop()
+    for connection in [connection for connection in _open if connection.loop is loop]:
+        connection.close()
+    await asyncio.sleep(0)  # The event loop closes their sockets in its next round.

@@ -18,6 +18,7 @@ from ray.exceptions import RayError
 
 from actors import socket_files
 from actors.cluster import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
+from actors.direct import hang_up
 from actors.leftovers import end_leftovers
 from actors.ports import check_port_free, free_port
 from actors.processes import wait
@@ -182,6 +183,7 @@ def _close_actors() -> None:
         closing = (close(name, partial(remote_host, name), HOSTS_TIMEOUT_S) for name in hosts)
         await asyncio.gather(*closing)
         await close(REGISTRY, remote_registry, REGISTRY_TIMEOUT_S)
+        await hang_up()
 
     asyncio.run(close_all([name for name in _actors() if name.startswith(SESSION_ACTOR)]))
 

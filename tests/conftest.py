@@ -1,7 +1,7 @@
 """What tests of several rooms share: the cluster, started once."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,13 +50,15 @@ def ray_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]
 
 
 @pytest.fixture
-async def ray_runtime(ray_settings: Settings) -> Runtime:
+async def ray_runtime(ray_settings: Settings) -> AsyncIterator[Runtime]:
     """The runtime on the cluster, ready to take a session."""
+    from actors.direct import hang_up
     from actors.runtime import RayRuntime
 
     runtime = RayRuntime(ray_settings.public())
     await with_room(runtime)
-    return runtime
+    yield runtime
+    await hang_up()
 
 
 async def with_room(runtime: Runtime) -> None:

@@ -3,11 +3,14 @@
 What happens to turns and streams meanwhile is the business of ``tests/faults``.
 """
 
+import asyncio
+
 import pytest
 
 from actors.cluster import NAMESPACE, REGISTRY
 from actors.remote_registry import registry_of
 from everruns.domain.events import TURN_ENDS
+from everruns.domain.llm import Provider
 from everruns.domain.tools import ToolResults
 from everruns.errors import HostLost
 from everruns.runtime.cursor import Cursor
@@ -15,6 +18,7 @@ from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conftest import with_room
 from tests.conversations import Conversation, simulated
+from tests.waiting import PATIENCE_S, POLL_S
 
 ray = pytest.importorskip("ray")
 
@@ -95,5 +99,13 @@ async def test_a_command_finds_the_registry_without_ray_in_each_of_its_lives(
         providers = await ray_runtime.registry.providers.list()
         with pytest.raises(HostLost):
             await found.providers.list()
-    async with registry_of(ray_settings.data_dir) as found:
-        assert await found.providers.list() == providers
+
+    async def providers_of_the_next_life() -> list[Provider]:
+        while True:
+            try:
+                async with registry_of(ray_settings.data_dir) as found:
+                    return await found.providers.list()
+            except HostLost:
+                await asyncio.sleep(POLL_S)
+
+    assert await asyncio.wait_for(providers_of_the_next_life(), PATIENCE_S) == providers

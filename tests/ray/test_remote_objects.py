@@ -3,13 +3,14 @@
 import asyncio
 import os
 import pickle
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors.calls import Remote
-from actors.direct import Address
+from actors.direct import Address, hang_up
 from actors.remote import Callee, line_to
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import EverrunsError, HostLost, SessionNotFound
@@ -65,6 +66,12 @@ class FarHouse(House):
 
 def start(name: str, kind: type[House] = House) -> Any:
     return ray.remote(kind).options(name=name, num_cpus=0, max_restarts=-1).remote()
+
+
+@pytest.fixture(autouse=True)
+async def closed_connections() -> AsyncIterator[None]:
+    yield
+    await hang_up()
 
 
 @pytest.fixture(scope="module", params=[House, FarHouse], ids=["near", "far"])
