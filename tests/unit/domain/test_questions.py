@@ -78,7 +78,7 @@ def test_silence_takes_what_was_recommended():
 @pytest.mark.parametrize(
     ("questions", "reason"),
     [
-        ([FORMAT, FORMAT], "id of its own"),
+        ([FORMAT, FORMAT], "unique id"),
         ([{**FORMAT, "options": FORMAT["options"][:1]}], "needs 2 to 6 options; it has 1"),
         ([{**NAME, "options": FORMAT["options"]}], "which has no options"),
     ],
