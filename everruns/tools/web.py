@@ -145,7 +145,7 @@ def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
         url = base.join(text) if base else httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
-        raise ToolError("Invalid URL: it cannot be parsed") from None
+        raise ToolError("Invalid URL: it cannot be read") from None
     if url.scheme not in {"http", "https"} or not url.host:
         raise ToolError("Invalid URL: must start with http:// or https://")
     if url.port is not None and not 0 < url.port < 65536:
