@@ -45,7 +45,10 @@ def test_a_user_may_decline():
     [
         ([{"id": "format", "selected": "PDF"}], "'name' must be answered once"),
         ([{"id": "other", "other_text": "x"}], "must be answered once"),
-        ([{"id": "format", "selected": "DOC"}, {"id": "name", "other_text": "x"}], "'DOC' is none"),
+        (
+            [{"id": "format", "selected": "DOC"}, {"id": "name", "other_text": "x"}],
+            "'DOC' is not one",
+        ),
         (
             [{"id": "format", "selected": ["PDF", "HTML"]}, {"id": "name", "other_text": "x"}],
             "only one option",
