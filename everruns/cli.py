@@ -1,4 +1,4 @@
-"""The command line: ``everruns serve`` and what goes with it."""
+"""The command line: ``everruns serve`` and its companions."""
 
 import asyncio
 import sys
@@ -26,7 +26,7 @@ from everruns.storage.lock import lock_data_directory
 if TYPE_CHECKING:
     from actors.server import Addresses
 
-# How long a server that is starting is waited for.
+# How long to wait for a server that is starting.
 SERVER_TIMEOUT_S = 15.0
 SERVER_POLL_S = 0.2
 ID_WIDTH = len("key_") + 32
@@ -51,7 +51,7 @@ ConfigOption = Annotated[
     typer.Option(help="TOML file with settings.", exists=True, dir_okay=False),
 ]
 DataDirOption = Annotated[
-    Path | None, typer.Option(help="Folder of the database and keys. [~/.everruns]")
+    Path | None, typer.Option(help="Directory of the database and keys. [~/.everruns]")
 ]
 
 
@@ -62,23 +62,23 @@ def serve(
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
     auth: Annotated[
-        str | None, typer.Option(help="Who may come in: none or api_keys. [none]")
+        str | None, typer.Option(help="How requests authenticate: none or api_keys. [none]")
     ] = None,
     allow_open_network: Annotated[
         bool | None,
         typer.Option(
-            "--allow-open-network", help="Accept auth=none on an address others can reach."
+            "--allow-open-network", help="Accept auth=none on an address that others can reach."
         ),
     ] = None,
     replicas: Annotated[int | None, typer.Option(help="API replicas. [1]")] = None,
     ray_address: Annotated[
-        str | None, typer.Option(help="Ray cluster to join; without it one is started.")
+        str | None, typer.Option(help="Ray cluster to join. Default: start one.")
     ] = None,
     dashboard: Annotated[
         bool | None, typer.Option(help="Start the Ray dashboard, on loopback.")
     ] = None,
 ) -> None:
-    """Start or join Ray, deploy the API and stay until Ctrl-C.
+    """Start or join Ray, deploy the API and run until Ctrl-C.
 
     Every setting can also come from an EVERRUNS_* environment variable or the config file;
     `everruns config` shows them all.
@@ -133,7 +133,7 @@ def _welcome(settings: Settings, addresses: "Addresses") -> None:
 
 @cli.command()
 def config(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Show every setting, its value here and its environment variable; secrets are masked."""
+    """Show every setting with its value and environment variable; secrets are masked."""
     check_variables()
     settings = load_settings(config, data_dir=data_dir)
     table = Table("Setting", "Value", "Environment variable", "Meaning")
@@ -146,7 +146,7 @@ def config(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 
 @cli.command()
 def token(data_dir: DataDirOption = None) -> None:
-    """Print the token that the Ray dashboard's login asks for."""
+    """Print the login token of the Ray dashboard."""
     from actors.credentials import read_token  # noqa: PLC0415
 
     settings = load_settings(data_dir=data_dir)
@@ -161,17 +161,17 @@ def create_key(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     data_dir: DataDirOption = None,
 ) -> None:
-    """Make a key and show it, this once."""
+    """Create a key and show it once."""
     key, secret = new_api_key(name)
     _with_keys(data_dir, lambda keys: keys.add(key))
-    err.print("Keep this key; it is not shown again:")
+    err.print("Save this key now; it is not shown again:")
     out.print(secret, highlight=False)
 
 
 @keys.command("list")
 def list_keys(data_dir: DataDirOption = None) -> None:
-    """List the keys by name; the keys themselves are not kept."""
-    # The whole id, on a narrow terminal too: `keys revoke` wants it.
+    """List the keys by name; the secrets themselves are not stored."""
+    # Never truncate the id: `keys revoke` needs all of it.
     table = Table(Column("Id", no_wrap=True, min_width=ID_WIDTH), "Name", "Ends in", "Created")
     for key in _with_keys(data_dir, lambda keys: keys.list()):
         table.add_row(key.id, escape(key.name), escape(key.last_four), key.created_at)
@@ -180,10 +180,10 @@ def list_keys(data_dir: DataDirOption = None) -> None:
 
 @keys.command("revoke")
 def revoke_key(
-    key_id: Annotated[str, typer.Argument(help="Its id, from `everruns keys list`.")],
+    key_id: Annotated[str, typer.Argument(help="The key's id, from `everruns keys list`.")],
     data_dir: DataDirOption = None,
 ) -> None:
-    """Make a key worthless at once, and end the streams that it opened."""
+    """Revoke a key immediately and end the streams that it opened."""
     _with_keys(data_dir, lambda keys: keys.revoke(key_id))
     err.print(f"Revoked {key_id}", markup=False)
 
@@ -199,10 +199,10 @@ def _with_keys(data_dir: Path | None, use: Callable[[ApiKeys], Awaitable[Answer]
 
 
 async def _reach_keys(settings: Settings, stack: AsyncExitStack) -> ApiKeys:
-    """Return the keys of a data directory: the running server's, or without one the store's.
+    """Return the keys of a data directory, from the running server or, without one, from the store.
 
     Raises:
-        Conflict: The directory is in use by something that does not answer.
+        Conflict: A process holds the directory but does not answer.
         StoreUnavailable: It cannot be used.
     """
     # Ray is not imported: that would take a second.
@@ -235,7 +235,7 @@ def show_version() -> None:
 
 
 def main() -> None:
-    """Run the command line; what the user can put right is told in one line."""
+    """Run the command line; errors that the user can fix are printed in one line."""
     configure_log()
     try:
         cli()

@@ -7,12 +7,12 @@ travel between actors, so their constructor arguments are positional and picklab
 
 
 class EverrunsError(Exception):
-    """Base of all errors; raised itself only for faults nobody foresaw.
+    """Base of all errors; raised directly only for unexpected faults.
 
     Args:
         message: One sentence for the user that says what to do. Never holds a secret.
         code: Replaces the class's code where one class serves several named causes.
-        retry_after_s: Seconds after which the same request may succeed, if that is known.
+        retry_after_s: Seconds after which the same request may succeed, if known.
     """
 
     code = "INTERNAL_ERROR"
@@ -31,25 +31,25 @@ class EverrunsError(Exception):
 
 
 class InvalidRequest(EverrunsError):
-    """The request itself is wrong: the message names the field and the reason."""
+    """The request is invalid; the message names the field and the reason."""
 
     code = "INVALID_REQUEST"
 
 
 class InvalidId(InvalidRequest):
-    """An id in a path has not the form of an id."""
+    """A path id is malformed."""
 
     code = "INVALID_ID"
 
 
 class InvalidJson(InvalidRequest):
-    """A body is no JSON that this server takes; the message says where and why."""
+    """The body is not JSON that this server accepts; the message says where and why."""
 
     code = "INVALID_JSON"
 
 
 class InvalidCursor(InvalidRequest):
-    """``since_id``, ``after_sequence`` or a like parameter names no place in a session's log."""
+    """A cursor, such as ``since_id``, is not a position in the session's log."""
 
     code = "INVALID_CURSOR"
 
@@ -67,37 +67,37 @@ class UnknownModel(InvalidRequest):
 
 
 class InvalidFile(InvalidRequest):
-    """A path, content or search pattern of a file breaks the rules of workspaces."""
+    """A file's path, its content or a search pattern breaks the workspace rules."""
 
     code = "INVALID_FILE"
 
 
 class Unauthorized(EverrunsError):
-    """The deployment wants an API key and the request brought none, or a wrong one."""
+    """The deployment requires an API key, and the request has none or an invalid one."""
 
     code = "UNAUTHORIZED"
 
 
 class Forbidden(EverrunsError):
-    """The request is understood and refused, whoever sends it. Subclasses say why."""
+    """The server refuses the request, whoever sends it. Subclasses say why."""
 
     code = "FORBIDDEN"
 
 
 class HostNotAllowed(Forbidden):
-    """The ``Host`` header names none of this server's hosts; see the setting ``allowed_hosts``."""
+    """The ``Host`` header is not one of this server's hosts; see the setting ``allowed_hosts``."""
 
     code = "HOST_NOT_ALLOWED"
 
 
 class OriginNotAllowed(Forbidden):
-    """A page of an origin that is not in the setting ``allowed_origins`` sent the request."""
+    """The request comes from a web page whose origin is not in the setting ``allowed_origins``."""
 
     code = "ORIGIN_NOT_ALLOWED"
 
 
 class NotFound(EverrunsError):
-    """Nothing is there under this address. Subclasses say what was looked for."""
+    """The requested resource does not exist. Subclasses say which kind."""
 
     code = "NOT_FOUND"
 
@@ -139,7 +139,7 @@ class HarnessNotFound(NotFound):
 
 
 class WorkspaceNotFound(NotFound):
-    """No workspace has this id, or none that can be shared."""
+    """No workspace has this id, or the workspace cannot be shared."""
 
     code = "WORKSPACE_NOT_FOUND"
 
@@ -163,88 +163,88 @@ class RouteNotFound(NotFound):
 
 
 class MethodNotAllowed(EverrunsError):
-    """The path exists, but not with this method."""
+    """The path exists but does not support this method."""
 
     code = "METHOD_NOT_ALLOWED"
 
 
 class Conflict(EverrunsError):
-    """The request was valid but the state of the resource refuses it."""
+    """The request is valid but conflicts with the state of the resource."""
 
     code = "CONFLICT"
 
 
 class IdempotencyKeyReused(Conflict):
-    """An ``Idempotency-Key`` came again with another body."""
+    """An ``Idempotency-Key`` was reused with a different body."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
 
 
 class ProviderNameTaken(Conflict):
-    """Another provider has this name, by which its models are addressed."""
+    """Another provider has this name; models are addressed by it."""
 
     code = "PROVIDER_NAME_TAKEN"
 
 
 class SequenceConflict(Conflict):
-    """Someone else appended to the session's log first: the caller no longer owns the session."""
+    """Another host appended to the session's log first: the caller no longer owns the session."""
 
     code = "SEQUENCE_CONFLICT"
 
 
 class PlacedElsewhere(Conflict):
-    """The session is placed on another host than the one that was asked."""
+    """The session is placed on a different host from the one called."""
 
     code = "PLACED_ELSEWHERE"
     retryable = True
 
 
 class NotWaiting(Conflict):
-    """Nobody is asked for the results that came: the turn runs, has ended, or never asked."""
+    """The session is not waiting for this input: its turn is running, has ended or never asked."""
 
     code = "NOT_WAITING_FOR_TOOL_RESULTS"
 
 
 class SessionTooLarge(Conflict):
-    """The log of a session has as many bytes as it may: it takes no more messages."""
+    """The session's log has reached its size limit; the session accepts no more messages."""
 
     code = "SESSION_TOO_LARGE"
 
 
 class TooLarge(EverrunsError):
-    """A body or a part of it is over its limit."""
+    """The body or a part of it is over its size limit."""
 
     code = "PAYLOAD_TOO_LARGE"
 
 
 class RequestTimedOut(EverrunsError):
-    """A request's body was not there in time. Nothing was done."""
+    """The request's body did not arrive in time. Nothing was done."""
 
     code = "REQUEST_TIMEOUT"
 
 
 class Overloaded(EverrunsError):
-    """A bounded queue is full; the same request succeeds a little later."""
+    """A bounded queue is full; retry the same request shortly."""
 
     code = "TOO_MANY_REQUESTS"
     retryable = True
 
 
 class Unavailable(EverrunsError):
-    """Something the request needs is not there right now. Nothing was done."""
+    """Something that the request needs is temporarily unavailable. Nothing was done."""
 
     code = "UNAVAILABLE"
     retryable = True
 
 
 class CapacityExhausted(Unavailable):
-    """Every session actor holds as many live sessions as it may."""
+    """Every session actor holds its maximum number of live sessions."""
 
     code = "CAPACITY_EXHAUSTED"
 
 
 class HostLost(Unavailable):
-    """A session host or the registry died or did not answer; whether it acted is unknown."""
+    """A session host or the registry died or did not answer; the outcome is unknown."""
 
     code = "HOST_LOST"
 
@@ -256,7 +256,7 @@ class StoreUnavailable(Unavailable):
 
 
 class SessionUnreadable(EverrunsError):
-    """A session's log is damaged: nothing can be sent to the session any more."""
+    """The session's log is damaged; the session accepts no more requests that change it."""
 
     code = "SESSION_UNREADABLE"
 
@@ -265,36 +265,36 @@ class SessionUnreadable(EverrunsError):
         """Return the error that says what can still be done with the session."""
         return cls(
             f"Session {session_id} cannot be read: its log is damaged. Its events can still be "
-            "listed and exported, and it can be deleted. Go on in a new session."
+            "listed and exported, and it can be deleted. Continue in a new session."
         )
 
 
 class StoreOverloaded(StoreUnavailable):
-    """So many calls wait for the database that this one was refused. Nothing was stored."""
+    """Too many calls are waiting for the database. Nothing was stored."""
 
     code = "STORE_OVERLOADED"
 
 
 class NotImplementedHere(EverrunsError):
-    """A route of the wider API that this server does not offer."""
+    """The route belongs to the wider Everruns API, and this server does not offer it."""
 
     code = "NOT_IMPLEMENTED"
 
 
 class TurnFailure(EverrunsError):
-    """A reason that ends a turn as ``session.failed``; the session stays usable."""
+    """The turn failed (``session.failed``); the session stays usable."""
 
     code = "TURN_FAILED"
 
 
 class MaxIterations(TurnFailure):
-    """The turn made as many model calls as its agent allows."""
+    """The turn reached its agent's limit of model calls."""
 
     code = "MAX_ITERATIONS"
 
 
 class BudgetExhausted(TurnFailure):
-    """Nothing is left of a budget of the session or its agent."""
+    """A budget of the session or its agent is exhausted."""
 
     code = "BUDGET_EXHAUSTED"
 
@@ -306,44 +306,44 @@ class BudgetPaused(TurnFailure):
 
 
 class BudgetUnpriced(TurnFailure):
-    """A budget is in dollars, but it is not known what the model costs."""
+    """A budget is in dollars, but the model's price is unknown."""
 
     code = "BUDGET_UNPRICED"
 
 
 class TurnCrashed(TurnFailure):
-    """The turn lost its host several times in a row without storing anything in between."""
+    """The turn lost its host several times in a row without making progress."""
 
     code = "TURN_CRASHED"
 
 
 class NoModel(TurnFailure):
-    """No model is named by message, session or agent, and no default provider offers one."""
+    """Neither the message, the session nor the agent names a model, and there is no default."""
 
     code = "NO_MODEL"
 
 
 class ModelFailure(TurnFailure):
-    """A model call failed. Drivers raise its subclasses, which say why."""
+    """A model call failed. Subclasses say why."""
 
     code = "PROVIDER_ERROR"
 
 
 class ProviderUnavailable(ModelFailure):
-    """The provider cannot be reached, broke off, timed out or answered 5xx."""
+    """The provider was unreachable, dropped the connection, timed out or answered 5xx."""
 
     code = "PROVIDER_UNAVAILABLE"
     retryable = True
 
 
 class ProviderTimedOut(ModelFailure):
-    """The model's answer, with all tries, took longer than ``model_call_timeout_s``."""
+    """The model's answer, retries included, took longer than ``model_call_timeout_s``."""
 
     code = "PROVIDER_TIMEOUT"
 
 
 class ProviderRateLimited(ModelFailure):
-    """The provider answered 429; ``retry_after_s`` is what it asked for."""
+    """The provider answered 429; ``retry_after_s`` is the delay it asked for."""
 
     code = "PROVIDER_RATE_LIMITED"
     retryable = True
@@ -356,12 +356,12 @@ class ProviderUnauthorized(ModelFailure):
 
 
 class ProviderRejected(ModelFailure):
-    """The provider refused the request as invalid; sending it again cannot help."""
+    """The provider rejected the request as invalid; a retry cannot succeed."""
 
     code = "PROVIDER_REJECTED"
 
 
 class ContextTooLong(ModelFailure):
-    """The conversation is longer than the model's context."""
+    """The conversation exceeds the model's context window."""
 
     code = "CONTEXT_TOO_LONG"

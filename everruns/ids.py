@@ -39,10 +39,10 @@ def format_time(ms: int) -> str:
 
 
 def parse_time(text: str) -> int:
-    """Return the milliseconds since the epoch that ``format_time`` made this text of.
+    """Parse a text made by ``format_time`` into milliseconds since the epoch.
 
     Raises:
-        ValueError: The text is no RFC 3339 time.
+        ValueError: The text is not an RFC 3339 time.
     """
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
@@ -76,7 +76,7 @@ def made_ms(identity: str) -> int:
 
 @dataclass(frozen=True)
 class EventPlace:
-    """What an event id says of its event.
+    """The contents of an event id.
 
     Attributes:
         ms: The event's time, in milliseconds since the epoch.
@@ -110,7 +110,7 @@ def event_id(session_id: str, ms: int, sequence: int, position: int = 0) -> str:
 
 
 def read_event_id(session_id: str, text: str) -> EventPlace | None:
-    """Return what an event id says, or ``None`` for what is no id of an event of this session."""
+    """Parse an event id; ``None`` if the text is not an event id of this session."""
     if not is_id(text, "event"):
         return None
     bits = int(text.removeprefix("event_"), 16)

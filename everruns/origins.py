@@ -1,4 +1,4 @@
-"""Hosts and origins: what the headers `Host` and `Origin` say, and what settings allow of them.
+"""Hosts and origins: parsing the headers `Host` and `Origin`, and matching them with settings.
 
 Source: RFC 9110, section 7.2 (Host); RFC 6454 and the WHATWG Fetch standard (Origin).
 """
@@ -11,7 +11,7 @@ LONGEST_NAME = 253
 ANYTHING = "*"
 ANY_SUBDOMAIN = "*."
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# Underscores are in no DNS name of a host, but in those of containers.
+# DNS host names have no underscores, but names of containers do.
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)(?::([0-9]{0,5}))?")
 ORIGIN = re.compile(r"([a-z][a-z0-9+.-]{0,31})://([^/?#@]+)")
 
@@ -40,7 +40,7 @@ class Origin:
     Attributes:
         scheme: In lower case.
         host: The name, as in ``Host``.
-        port: The port, also where it is the scheme's own; ``None`` if the scheme has none.
+        port: The port, even if it is the scheme's default; ``None`` if the scheme has none.
     """
 
     scheme: str
@@ -75,7 +75,7 @@ def parse_host(text: str) -> Host:
     try:
         address = IPv4Address(name)
     except ValueError:
-        # RFC 6761 reserves the name with all that is below it.
+        # RFC 6761 reserves the name and all its subdomains.
         is_loopback = name == "localhost" or name.endswith(".localhost")
         return Host(name, port, is_address=False, is_loopback=is_loopback)
     return Host(name, port, is_address=True, is_loopback=_is_loopback(address))
@@ -121,7 +121,7 @@ def host_name(text: str) -> str:
     except ValueError:
         host = parse_host(text)
     if host.port is not None:
-        raise ValueError(f"{text!r} has a port: name the host alone, all its ports are meant")
+        raise ValueError(f"{text!r} has a port: give only the host, which allows all its ports")
     return host.name
 
 
@@ -132,7 +132,7 @@ def host_pattern(text: str) -> str:
         text: A host, ``*.example.com`` for all below a name, or ``*`` for every host.
 
     Raises:
-        ValueError: It is none of these; the message says what would be right.
+        ValueError: It is none of these; the message says what would be valid.
     """
     if text == ANYTHING:
         return text
@@ -151,7 +151,7 @@ def origin_pattern(text: str) -> str:
     """Return a setting's origin as it was given, or ``*`` for every origin.
 
     Raises:
-        ValueError: It is no origin; the message says what would be right.
+        ValueError: It is not an origin; the message says what would be valid.
     """
     if text == ANYTHING:
         return text

@@ -1,8 +1,7 @@
-"""What may be called from another process, and what becomes of a call whose outcome is unknown.
+"""Methods that other processes may call, and how a call with an unknown outcome is retried.
 
-A process can be lost after it has carried out a call and before it has answered. Whether the call
-may be made again is declared at the method, with ``@remote``; a method without it cannot be called
-from another process at all.
+A process can die after it has carried out a call but before it answers. ``@remote`` declares for
+each method whether the call may be retried; methods without it cannot be called remotely.
 """
 
 from collections.abc import Callable
@@ -13,20 +12,20 @@ _DECLARATION = "__repeat__"
 
 
 class Repeat(Enum):
-    """What becomes of a call whose outcome is unknown."""
+    """How a call with an unknown outcome is handled."""
 
     YES = "yes"
-    """It is made again: carried out twice it does what it does once, and answers the same."""
+    """Retried: the method is idempotent and returns the same answer."""
 
     KEYED = "keyed"
-    """It is made again with the same ``idempotency``, by which the method knows the first try.
+    """Retried with the same ``idempotency``, by which the method recognises the first attempt.
 
-    A caller that gives none is given one. The method answers a repeat as it answered the first
-    try, if that had its effect.
+    A caller without a key is given one. If the first attempt took effect, the method returns
+    its answer again.
     """
 
     NO = "no"
-    """It fails: only the caller can tell whether it is to be made again."""
+    """Not retried: only the caller can decide whether to repeat it."""
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -36,7 +35,7 @@ def remote(repeat: Repeat) -> Callable[[Method], Method]:
     """Let a coroutine method be called from another process.
 
     Args:
-        repeat: What becomes of a call whose outcome is unknown.
+        repeat: How a call with an unknown outcome is handled.
     """
 
     def declare(method: Method) -> Method:

@@ -1,7 +1,7 @@
 """Settings: one frozen model, read once.
 
-A setting comes from a command-line flag, else from an ``EVERRUNS_*`` environment variable, else
-from a TOML file, else from its default here. This is the only module that reads the environment.
+Each setting comes from the first of these that gives it: a command-line flag, an ``EVERRUNS_*``
+environment variable, a TOML file, the default here. Only this module reads the environment.
 """
 
 import json
@@ -35,7 +35,7 @@ _PROXY = re.compile(r"environment|https?://[^\s/?#]+/?")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 PREFIX = "EVERRUNS_"
 CONFIG_VARIABLE = "EVERRUNS_CONFIG"
-# Not settings: the name of the settings file, and what SDKs, examples and tests read, which may
+# Not settings: the name of the settings file, and variables of SDKs, examples and tests that may
 # be set in the same shell.
 OTHER_VARIABLES = frozenset(
     {
@@ -46,7 +46,7 @@ OTHER_VARIABLES = frozenset(
 
 
 def _entries(value: Any) -> Any:
-    """Return the entries of a list that is written as one text: as JSON, or with commas."""
+    """Parse a list that is written as JSON or separated by commas."""
     if not isinstance(value, str):
         return value
     try:
@@ -63,98 +63,104 @@ OriginPattern = Annotated[str, AfterValidator(origin_pattern)]
 
 
 class Settings(BaseSettings):
-    """Everything a deployment can decide."""
+    """Everything that a deployment can configure."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    # Where it listens and what it keeps
+    # Addresses and storage
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on.")
     port: int = Field(9300, ge=0, le=65535, description="Port of the HTTP API; 0 takes a free one.")
     data_dir: Path = Field(
-        Path.home() / ".everruns", description="Folder of the database and keys."
+        Path.home() / ".everruns", description="Directory of the database and keys."
     )
     encryption_key: SecretStr | None = Field(
         None,
-        description="32 bytes as base64 that encrypt provider keys; else a file in data_dir.",
+        description="Base64 of 32 bytes that encrypt provider keys. Default: a file in data_dir.",
     )
 
-    # Who may come in
-    auth: Literal["none", "api_keys"] = Field("none", description="How requests prove themselves.")
+    # Access
+    auth: Literal["none", "api_keys"] = Field(
+        "none", description="How requests authenticate: `none` or `api_keys`."
+    )
     allow_open_network: bool = Field(
         False, description="Accept auth=none on an address that others can reach."
     )
     allowed_hosts: Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_entries)] = Field(
-        (), description="Further names that requests may reach it by; also `*.example.com`."
+        (), description="Additional host names of this server; `*.example.com` works too."
     )
     allowed_origins: Annotated[tuple[OriginPattern, ...], NoDecode, BeforeValidator(_entries)] = (
-        Field((), description="Web pages of other origins that may use it, through CORS.")
+        Field((), description="Origins whose web pages may call this server (CORS).")
     )
     docs: bool = Field(True, description="Serve /swagger-ui/ and /api-doc/openapi.json.")
     max_body_bytes: int = Field(
         9 * 1024 * 1024, ge=1024, description="Largest request body in bytes."
     )
     body_timeout_s: float = Field(
-        60.0, gt=0, description="Seconds in which a request's body must have come."
+        60.0, gt=0, description="Seconds within which a request's body must arrive."
     )
 
     # The cluster
     ray_address: str | None = Field(
-        None, description="Address of a Ray cluster to join; without it one is started."
+        None, description="Address of a Ray cluster to join. Default: start one."
     )
     dashboard: bool = Field(True, description="Start the Ray dashboard (on loopback).")
-    dashboard_port: int = Field(8265, ge=0, le=65535, description="Its port, if that is free.")
+    dashboard_port: int = Field(
+        8265, ge=0, le=65535, description="Port of the Ray dashboard; if taken, a free one is used."
+    )
     replicas: int = Field(1, ge=1, le=64, description="API replicas.")
     warm_session_actors: int = Field(2, ge=1, description="Empty session actors kept ready.")
     max_session_actors: int = Field(
-        0, ge=0, description="Most session actors; 0 means 2 for each CPU of the cluster."
+        0, ge=0, description="Maximum number of session actors; 0 means 2 per CPU of the cluster."
     )
-    sessions_per_actor: int = Field(512, ge=1, description="Live sessions an actor may share.")
+    sessions_per_actor: int = Field(
+        512, ge=1, description="Maximum live sessions per session actor."
+    )
     hibernate_after_s: float = Field(
-        60.0, gt=0, description="Seconds after which a quiet session leaves memory."
+        60.0, gt=0, description="Seconds after which an idle session is unloaded from memory."
     )
 
     # Turns
-    max_iterations: int = Field(100, ge=1, description="Model calls a turn may make by default.")
-    tool_timeout_s: float = Field(60.0, gt=0, description="Seconds a tool call may take.")
+    max_iterations: int = Field(100, ge=1, description="Default limit of model calls per turn.")
+    tool_timeout_s: float = Field(60.0, gt=0, description="Seconds that a tool call may take.")
     client_tool_timeout_s: float = Field(
-        300.0, gt=0, le=86_400, description="Seconds a client may take to answer a tool call."
+        300.0, gt=0, le=86_400, description="Seconds that a client may take to answer a tool call."
     )
     model_timeout_s: float = Field(
-        120.0, gt=0, description="Seconds a model may stay silent in a call."
+        120.0, gt=0, description="Seconds without data from a model after which a call fails."
     )
     model_call_timeout_s: float = Field(
-        1800.0, gt=0, description="Seconds a model's whole answer may take, retries included."
+        1800.0, gt=0, description="Seconds that a model's whole answer may take, retries included."
     )
     max_queued_messages: int = Field(
-        100, ge=1, description="Messages a session takes while its turn has not read them."
+        100, ge=1, description="Messages that may wait for a session's turn to read them."
     )
     max_session_bytes: int = Field(
         128 * 1024 * 1024,
         ge=1024,
-        description="Bytes of a session's events after which it takes no more messages.",
+        description="Bytes of events after which a session accepts no more messages.",
     )
 
-    # How models are reached
+    # Network access to models
     model_proxy: SecretStr | None = Field(
         None,
-        description="URL of an HTTP proxy for model calls, or `environment` to heed `HTTP_PROXY`.",
+        description="URL of an HTTP proxy for model calls, or `environment` to use `HTTP_PROXY`.",
     )
     model_proxy_exceptions: str = Field(
-        "", description="Hosts that models are asked at without it, separated by commas."
+        "", description="Hosts to reach without the proxy, separated by commas."
     )
 
     # Streams
     heartbeat_s: float = Field(10.0, gt=0, description="Seconds between heartbeats of a stream.")
     stream_cycle_s: float = Field(
-        3600.0, gt=0, description="Seconds after which a stream is asked to reconnect."
+        3600.0, gt=0, description="Seconds after which a stream's reader is asked to reconnect."
     )
     delta_pace_ms: float = Field(
-        25.0, ge=0, description="Least milliseconds between two deltas of one stream."
+        25.0, ge=0, description="Minimum milliseconds between two deltas of a stream."
     )
 
     # Tools
     allow_private_addresses: bool = Field(
-        False, description="Let web_fetch reach loopback and private networks."
+        False, description="Allow web_fetch to reach loopback and private networks."
     )
 
     # Vendor keys under their usual names
@@ -181,7 +187,7 @@ class Settings(BaseSettings):
         return self.host in LOOPBACK_HOSTS
 
     def check_exposure(self) -> None:
-        """Refuse to serve everybody on a network, or every web page, without asking for keys.
+        """Refuse to serve a network or every web page without API keys.
 
         Raises:
             InvalidRequest: ``auth`` is ``none``, and the address is not loopback or every host or
@@ -191,17 +197,17 @@ class Settings(BaseSettings):
             if self.auth == "none" and ANYTHING in getattr(self, name):
                 raise InvalidRequest(
                     f"{name} is *, and auth is none: any web page could use this server. List "
-                    f"those that you mean in {name}, or use --auth api_keys."
+                    f"the allowed ones in {name}, or use --auth api_keys."
                 )
         if self.auth == "none" and not self.is_loopback and not self.allow_open_network:
             raise InvalidRequest(
-                f"Others can reach {self.host}, and auth is none. Use --auth api_keys (see "
+                f"Other machines can reach {self.host}, and auth is none. Use --auth api_keys (see "
                 "`everruns keys create`), or say that an open server is meant with "
                 "--allow-open-network."
             )
 
     def public(self) -> dict[str, Any]:
-        """Return the settings that are no secrets, as ``load_settings`` takes them."""
+        """Return the settings that are not secrets, in the form that ``load_settings`` takes."""
         return {
             name: value
             for name, value in self.model_dump(mode="json", exclude_none=True).items()
@@ -242,7 +248,7 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
         InvalidRequest: A setting is wrong. The message names it and what would be right.
     """
     if found := config or os.environ.get(CONFIG_VARIABLE):
-        # Other processes read it too, and have another working folder.
+        # Other processes read it too, from a different working directory.
         os.environ[CONFIG_VARIABLE] = str(Path(found).absolute())
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
@@ -255,10 +261,10 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
 
 
 def check_variables() -> None:
-    """Refuse variables that look like settings and are none: most are misspelt.
+    """Refuse variables that look like settings but are not; most are misspelt.
 
     Raises:
-        InvalidRequest: There is one. The message names it, and the setting that may be meant.
+        InvalidRequest: There is one. The message names it and the closest setting.
     """
     allowed = {*Settings.model_fields, *OTHER_VARIABLES}
     for variable in sorted(os.environ):
@@ -281,13 +287,13 @@ def _read_file(path: str | None) -> dict[str, Any]:
 
 
 def set_environment(variables: dict[str, str]) -> None:
-    """Set variables for the processes that are started from here; those set already win."""
+    """Set variables for child processes; existing values win."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
 
 
 def bypass_proxies_on_loopback() -> None:
-    """Keep what the processes started from here say to each other away from any HTTP proxy.
+    """Keep traffic between this process and its children away from any HTTP proxy.
 
     Libraries send loopback traffic to the proxy that ``HTTP_PROXY`` names, unless ``NO_PROXY``
     names loopback.
@@ -301,7 +307,7 @@ def bypass_proxies_on_loopback() -> None:
 
 
 def get_environment(name: str) -> str | None:
-    """Return a variable for those that ``set_environment`` set, or others set before."""
+    """Return a variable that ``set_environment`` or the caller's environment set."""
     return os.environ.get(name)
 
 

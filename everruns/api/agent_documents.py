@@ -43,21 +43,21 @@ class Markdown(PlainTextResponse):
 
 
 async def copy_agent(request: Request) -> Response:
-    """Create an agent that is like another one, under a free name derived from its name."""
+    """Copy an agent under an unused name derived from its name."""
     agent_id = id_of(request, "agent")
     agents = runtime_of(request).registry.agents
     return answer(await agents.copy(agent_id, await read_key(request)))
 
 
 async def import_agent(request: Request) -> Response:
-    """Create an agent from a document; with the name of an active one, replace that one (200).
+    """Import an agent from a document; if an active agent has its name, replace that agent (200).
 
-    The document is Markdown under YAML front matter, YAML, JSON, or plain text, which becomes the
-    prompt of an agent that is named from it.
+    The document is Markdown with YAML front matter, YAML, JSON, or plain text. Plain text becomes
+    the agent's prompt, and the agent's name is derived from it.
     """
     if "from-example" in request.query_params:
         raise NotImplementedHere("This server has no built-in examples. Import a document instead.")
-    # Long documents take a while to read.
+    # Parsing a long document takes a while.
     fields = await asyncio.to_thread(_read_fields, await request.body())
     wanted = validate(NamedAgentInput, fields, "body")
     agents = runtime_of(request).registry.agents
@@ -78,13 +78,13 @@ def _read_fields(body: bytes) -> dict[str, Any]:
 
 
 async def export_agent(agent_id: AgentId, runtime: TheRuntime) -> Markdown:
-    """Export an agent as Markdown under YAML front matter: all that a client decides of it."""
+    """Export an agent as Markdown with YAML front matter: every field that a client can set."""
     agent = await runtime.registry.agents.get(agent_id)
     return Markdown(await asyncio.to_thread(write_document, agent))
 
 
 def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of copies and documents to the SDK's face; the other one has none."""
+    """Add the routes for copies and documents, which only the SDK's face has."""
     if face is not SDK:
         return
     router.post(

@@ -34,7 +34,7 @@ EXAMPLE = {
 
 
 class NamedAgentInput(AgentInput):
-    """What creates an agent, or replaces all of the active one with its name."""
+    """Creates an agent, or replaces the active agent of the same name."""
 
     name: Annotated[str, Field(pattern=SLUG, max_length=MAX_SLUG)]
 
@@ -51,7 +51,7 @@ async def list_agents(
 
 
 async def create_agent(request: Request) -> Response:
-    """Create an agent; with the `id` of one that exists, replace that one (200)."""
+    """Create an agent; if an agent with this `id` exists, replace it (200)."""
     wanted = await read_body(request, AgentInput)
     agents = runtime_of(request).registry.agents
     agent, is_new = await agents.create(wanted, await read_key(request))
@@ -59,7 +59,7 @@ async def create_agent(request: Request) -> Response:
 
 
 async def create_named_agent(request: Request) -> Response:
-    """Create an agent; with the `id` or name of an active one, replace that one (200)."""
+    """Create an agent; if an active agent has this `id` or name, replace it (200)."""
     wanted = await read_body(request, NamedAgentInput)
     agents = runtime_of(request).registry.agents
     agent, is_new = await agents.create(wanted, await read_key(request), by_name=True)
@@ -72,12 +72,12 @@ async def get_agent(agent_id: AgentId, runtime: TheRuntime) -> Agent:
 
 
 async def update_agent(agent_id: AgentId, patch: AgentPatch, runtime: TheRuntime) -> Agent:
-    """Change the fields that are sent; the agent's sessions follow at their next turn."""
+    """Change the given fields; the agent's sessions pick up the change at their next turn."""
     return await runtime.registry.agents.update(agent_id, patch)
 
 
 async def archive_agent(agent_id: AgentId, runtime: TheRuntime) -> None:
-    """Archive an agent: it leaves lists and use, its sessions stay."""
+    """Archive an agent: it is no longer listed, takes no new sessions, and keeps its old ones."""
     await runtime.registry.agents.archive(agent_id)
 
 

@@ -42,7 +42,7 @@ from everruns.errors import EverrunsError
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 
-# Requests are matched in this order: what is asked most comes first.
+# Requests are matched in this order, so the busiest routes come first.
 ROOMS = (
     messages,
     events,
@@ -77,8 +77,8 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
 
     Args:
         runtime: Sessions and the registry.
-        settings: The deployment's settings; they say whether requests must bring an API key.
-        capabilities: All capabilities there are.
+        settings: The deployment's settings, such as whether requests need an API key.
+        capabilities: All known capabilities.
     """
     open_streams = OpenStreams()
     asks_for_keys = settings.auth == "api_keys"
@@ -133,10 +133,10 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 def end_streams(app: FastAPI) -> None:
-    """Send the readers of all streams elsewhere; called when this process is about to stop.
+    """Ask the readers of all streams to reconnect; called when this process is about to stop.
 
-    A server waits for its open responses before it ends an app's lifespan, so whoever stops the
-    server calls this first.
+    A server waits for its open responses before it ends an app's lifespan, so call this before
+    stopping the server.
     """
     open_streams: OpenStreams = app.state.open_streams
     open_streams.close()

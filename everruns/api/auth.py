@@ -1,4 +1,4 @@
-"""Authentication: requests without a valid API key are refused, where the deployment wants keys."""
+"""Authentication: refuse requests without a valid API key, if the deployment requires one."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,12 +12,12 @@ _KEY_ID = "everruns.api_key_id"
 
 
 class Authentication:
-    """Lets a request pass that brings a key, as ``Authorization: Bearer evr_…`` or without Bearer.
+    """Accepts requests with a valid key in ``Authorization``, with or without ``Bearer``.
 
-    The key's id goes with the request, see ``api_key_id``.
+    Stores the key's id with the request, see ``api_key_id``.
 
     Args:
-        app: What asks for keys.
+        app: The application that requires keys.
         keys: The keys that are valid.
         docs: Whether the documentation is served, to everyone.
     """
@@ -31,8 +31,8 @@ class Authentication:
         """Serve one request.
 
         Raises:
-            Unauthorized: The request brought no key, or a wrong one.
-            Unavailable: The keys are not known now.
+            Unauthorized: The request has no API key or an invalid one.
+            Unavailable: The keys cannot be looked up now.
         """
         if scope["type"] == "http" and not self._is_open(scope["path"]):
             scope[_KEY_ID] = await self._check(Headers(scope=scope).get("authorization", ""))
@@ -45,7 +45,9 @@ class Authentication:
         scheme, _, rest = authorization.partition(" ")
         secret = rest.strip() if scheme.lower() == "bearer" else authorization
         if not secret:
-            raise Unauthorized("An API key is needed: Authorization: Bearer evr_…")
+            raise Unauthorized(
+                "An API key is required: send the header Authorization: Bearer evr_…"
+            )
         key = await self._keys.find(secret)
         if key is None:
             raise Unauthorized("The API key is not valid. Create one with: everruns keys create")
@@ -53,5 +55,5 @@ class Authentication:
 
 
 def api_key_id(scope: Scope) -> str | None:
-    """Return the id of the API key that a request came with; ``None`` where none is asked for."""
+    """Return the id of the request's API key; ``None`` if the deployment requires none."""
     return scope.get(_KEY_ID)

@@ -1,4 +1,4 @@
-"""Request bodies: bounded, and strict JSON whatever their content type says.
+"""Request bodies: bounded, and parsed as strict JSON regardless of their content type.
 
 Source: docs/contract.md, "Errors".
 """
@@ -26,9 +26,9 @@ def parse_json(body: bytes) -> Any:
     """Read a JSON text.
 
     Raises:
-        InvalidJson: It is malformed, or holds what cannot be stored faithfully: NUL characters,
-            lone surrogates, numbers beyond 64 bits, NaN; or it is nested too deeply or has too
-            many values.
+        InvalidJson: It is malformed, contains values that cannot be stored exactly (NUL characters,
+            lone surrogates, numbers beyond 64 bits, NaN), is nested too deeply or has too many
+            values.
     """
     try:
         value = from_json(body, allow_inf_nan=False)
@@ -39,11 +39,11 @@ def parse_json(body: bytes) -> Any:
 
 
 def check_storable(root: Any) -> None:
-    """Walk through a value level by level, which bounds depth and number together.
+    """Check a value level by level, which bounds both its depth and its number of values.
 
     Raises:
-        InvalidJson: It is nested too deeply, has too many values, or holds what cannot be stored
-            faithfully: NUL characters and numbers beyond 64 bits.
+        InvalidJson: It is nested too deeply, has too many values, or contains values that cannot be
+            stored exactly: NUL characters and numbers beyond 64 bits.
     """
     level: Sequence[Any] = [root]
     seen = depth = 0
@@ -83,8 +83,8 @@ class JsonRequest(Request):
         """Return the body.
 
         Raises:
-            TooLarge: It is too long; no more than the limit was kept.
-            RequestTimedOut: It has not come in time, however steadily it came.
+            TooLarge: It is over the limit; the rest was not read.
+            RequestTimedOut: It did not arrive in time, however steadily data came in.
         """
         if not hasattr(self, "_body"):
             settings: Settings = self.app.state.settings
@@ -114,9 +114,9 @@ class JsonRequest(Request):
         """Return the body as a value.
 
         Raises:
-            TooLarge: It is too long.
-            RequestTimedOut: It has not come in time.
-            InvalidJson: It is no JSON that this server takes.
+            TooLarge: It is over the limit.
+            RequestTimedOut: It did not arrive in time.
+            InvalidJson: It is not JSON that this server accepts.
         """
         return parse_json(await self.body())
 
@@ -124,8 +124,8 @@ class JsonRequest(Request):
 class JsonRoute(APIRoute):
     """A route that reads its body as strict JSON and writes answers without nulls.
 
-    Where it takes GET it takes HEAD. That is not one of its ``methods``, for these are documented,
-    each as an operation of its own.
+    A route that takes GET also takes HEAD. HEAD is not in ``methods``, since each of those is
+    documented as an operation of its own.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -136,14 +136,14 @@ class JsonRoute(APIRoute):
         return super().matches({**scope, "method": "GET"} if _is_head(scope) else scope)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; of the answer to a HEAD, the server sends the headers alone."""
+        """Serve one request; for HEAD, the server sends only the headers of the response."""
         if _is_head(scope) and "GET" in (self.methods or ()):
             await self.app(scope, receive, send)
         else:
             await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what serves one request."""
+        """Return the function that serves one request."""
         handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:
@@ -163,7 +163,7 @@ def _refuse_nul(scope: Scope) -> None:
 
 
 def _as_json(scope: Scope) -> Scope:
-    """Call the body JSON: ``curl -d`` calls it a form, others say nothing."""
+    """Declare the body as JSON: ``curl -d`` declares a form, other clients nothing."""
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     others = [header for header in headers if header[0] != b"content-type"]
     return {**scope, "headers": [*others, (b"content-type", b"application/json")]}

@@ -40,7 +40,7 @@ EXAMPLE = {
 
 
 class Resumed(Model):
-    """How many budgets of a session were taken up."""
+    """How many of the session's budgets were resumed."""
 
     session_id: str
     resumed_budgets: int
@@ -48,11 +48,15 @@ class Resumed(Model):
 
 async def list_budgets(
     runtime: TheRuntime,
-    subject_type: Annotated[SubjectType | None, Query(description="Of these alone.")] = None,
-    subject_id: Annotated[SubjectId | None, Query(description="Of this one alone.")] = None,
+    subject_type: Annotated[
+        SubjectType | None, Query(description="Only budgets of this kind of subject.")
+    ] = None,
+    subject_id: Annotated[
+        SubjectId | None, Query(description="Only budgets of this subject.")
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Sequence[BudgetShown]:
-    """List the budgets in force, newest first."""
+    """List the active budgets, newest first."""
     return await runtime.registry.budgets.list(subject_type, subject_id, limit)
 
 
@@ -60,56 +64,56 @@ async def create_budget(
     wanted: Annotated[BudgetInput, Body(openapi_examples={"dollars": {"value": EXAMPLE}})],
     runtime: TheRuntime,
 ) -> BudgetShown:
-    """Create a budget: what its subject spends from now on is charged to it."""
+    """Create a budget; its subject's spending is charged to it from now on."""
     return await runtime.registry.budgets.create(wanted)
 
 
 async def get_budget(budget_id: BudgetId, runtime: TheRuntime) -> BudgetShown:
-    """Read a budget with what is left of it; a disabled one too."""
+    """Read a budget and its balance; disabled budgets can be read too."""
     return await runtime.registry.budgets.get(budget_id)
 
 
 async def update_budget(
     budget_id: BudgetId, patch: BudgetPatch, runtime: TheRuntime
 ) -> BudgetShown:
-    """Change the fields that are sent."""
+    """Change the given fields."""
     return await runtime.registry.budgets.update(budget_id, patch)
 
 
 async def disable_budget(budget_id: BudgetId, runtime: TheRuntime) -> None:
-    """Take a budget out of force and lists; it and its ledger can still be read."""
+    """Disable a budget: it is no longer enforced or listed, but can still be read."""
     await runtime.registry.budgets.disable(budget_id)
 
 
 async def top_up_budget(budget_id: BudgetId, added: TopUp, runtime: TheRuntime) -> BudgetShown:
-    """Add to what is left of a budget."""
+    """Top up a budget."""
     return await runtime.registry.budgets.top_up(budget_id, added)
 
 
 async def list_ledger(
     budget_id: BudgetId, runtime: TheRuntime, offset: Offset = 0, limit: Limit = DEFAULT_LIMIT
 ) -> Sequence[LedgerEntry]:
-    """List what was charged (positive) and added (negative), newest first."""
+    """List a budget's charges (positive) and top-ups (negative), newest first."""
     return await runtime.registry.budgets.ledger(budget_id, offset, limit)
 
 
 async def check_budget(budget_id: BudgetId, runtime: TheRuntime) -> BudgetCheck:
-    """Say what a budget means for the next model call."""
+    """Check what a budget means for the next model call."""
     return await runtime.registry.budgets.check(budget_id)
 
 
 async def list_session_budgets(session_id: SessionId, runtime: TheRuntime) -> Sequence[BudgetShown]:
-    """List the budgets in force for a session: its own and those of its agent."""
+    """List the active budgets that apply to a session: its own and its agent's."""
     return await runtime.registry.budgets.list_of_session(session_id)
 
 
 async def check_session_budgets(session_id: SessionId, runtime: TheRuntime) -> BudgetCheck:
-    """Say what the strictest budget of a session and its agent means for its next model call."""
+    """Check what the strictest budget of a session and its agent means for its next model call."""
     return await runtime.registry.budgets.check_session(session_id)
 
 
 async def resume_session(session_id: SessionId, runtime: TheRuntime) -> Resumed:
-    """Take up the session's own budgets that were paused; a message then goes on."""
+    """Resume the session's own paused budgets; send a message to continue the session."""
     resumed = await runtime.registry.budgets.resume_session(session_id)
     return Resumed(session_id=session_id, resumed_budgets=resumed)
 

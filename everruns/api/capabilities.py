@@ -24,7 +24,7 @@ async def list_capabilities(
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[CapabilityInfo]:
-    """List what agents can be given."""
+    """List the capabilities."""
     found = [describe(capability) for capability in capabilities.values()]
     return page_of(found, offset, limit, search, lambda item: f"{item.id} {item.name}")
 

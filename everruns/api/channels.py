@@ -1,7 +1,7 @@
-"""Routes of channels: one agent, as an application calls it for itself and for its users.
+"""Routes of channels: one agent, called by an application for itself and for its users.
 
-A channel is the agent's own: its address is the agent's id or name. Through it a caller reaches
-the sessions that it made there, and no others.
+Each agent has one channel, addressed by the agent's id or name. Through it a caller reaches only
+the sessions that it created there.
 
 Source: docs/sdk.md, "Channels"; the Agent Execution API of Everruns.
 """
@@ -39,26 +39,26 @@ EndUser = Annotated[
     Header(
         alias="End-User",
         pattern=r"^[\x20-\x7e]{1,255}$",
-        description="For which of its users the application calls, by a name of its own.",
+        description="End user on whose behalf the application calls; any name will do.",
     ),
 ]
 PageToken = Annotated[
     str | None,
     Query(
         pattern=r"^[0-9]{1,15}\.session_[0-9a-f]{32}$",
-        description="The `next_page_token` of the page before.",
+        description="The `next_page_token` of the previous page.",
     ),
 ]
 
 
 class ChannelSessionInput(Model):
-    """What creates a session through a channel, which tells the agent."""
+    """Creates a session of the channel's agent."""
 
     title: Name | None = None
 
 
 class PendingQuestions(Model):
-    """Questions that the agent asked with ``ask_user`` and nobody has answered."""
+    """Open questions that the agent asked with ``ask_user``."""
 
     tool_call_id: str
     questions: list[dict[str, Any]]
@@ -66,7 +66,7 @@ class PendingQuestions(Model):
 
 
 class PendingApproval(Model):
-    """A tool call that is held until somebody allows or rejects it."""
+    """A tool call that is held until the user allows or rejects it."""
 
     tool_call_id: str
     tool_name: str
@@ -75,7 +75,7 @@ class PendingApproval(Model):
 
 
 class ChannelSession(Session):
-    """A session with what it waits for people to say."""
+    """A session with its open questions and approvals."""
 
     pending_questions: list[PendingQuestions] = Field(default_factory=list[PendingQuestions])
     pending_approvals: list[PendingApproval] = Field(default_factory=list[PendingApproval])
@@ -85,11 +85,13 @@ class ChannelSessions(Model):
     """One page of a caller's sessions."""
 
     data: list[Session]
-    next_page_token: str | None = Field(description="Asks for the next page; null at the end.")
+    next_page_token: str | None = Field(
+        description="Token of the next page; null on the last page."
+    )
 
 
 class AcceptedInput(Model):
-    """Which parts a message to the agent may have."""
+    """Parts that a message to the agent may have."""
 
     text: bool = True
     images: bool = True
@@ -103,19 +105,19 @@ class Credential(Model):
 
 
 class Links(Model):
-    """Where to go on."""
+    """Links to related resources."""
 
     sessions: str
 
 
 class AgentCard(Model):
-    """What a caller learns of an agent."""
+    """What a caller can know about an agent."""
 
     name: str
     description: str | None = None
     streaming: bool = True
     input: AcceptedInput = AcceptedInput()
-    auth: list[Credential] = Field(description="Empty where no credential is asked for.")
+    auth: list[Credential] = Field(description="Empty if no credential is required.")
     conversation_starters: list[str] = Field(default_factory=list)
     links: Links
 
@@ -125,9 +127,9 @@ async def _agent(channel: Channel, request: Request, runtime: TheRuntime) -> Age
     if is_id(channel, "agent"):
         return await agents.get(channel)
     if len(channel) > LONGEST_NAME:
-        raise AgentNotFound("No agent has so long a name")
+        raise AgentNotFound("No agent has a name this long")
     agent = await agents.get_by_name(channel)
-    # By id or by name it is one channel, and an Idempotency-Key counts for both.
+    # The agent's id and name address one channel, so they share their Idempotency-Keys.
     request.path_params["channel"] = agent.id
     return agent
 
@@ -146,7 +148,7 @@ async def _own_session(request: Request, caller: TheCaller) -> Session:
     session_id = id_of(request, "session")
     session = await runtime_of(request).registry.sessions.get(session_id)
     if not caller.owns(session):
-        # The same as for one that is not there: others are not to learn that it is.
+        # The same error as for a missing session, so that its existence is not revealed.
         raise SessionNotFound(f"Session {session_id} not found")
     return session
 
@@ -155,7 +157,7 @@ OwnSession = Annotated[Session, Depends(_own_session)]
 
 
 async def get_card(request: Request, agent: TheAgent) -> AgentCard:
-    """Read what the agent is, what it takes and which credentials open its channel."""
+    """Read the agent's card: its description, accepted input and credentials."""
     asks_for_keys = request.app.state.settings.auth == "api_keys"
     return AgentCard(
         name=agent.display_name or agent.name,
@@ -184,7 +186,7 @@ async def list_sessions(
     query = ListQuery(caller=caller, older_than=_place(page_token), limit=limit)
     page = await runtime.registry.sessions.list(query)
     has_more = page.total > len(page.data)
-    # Not left out at the end: callers look it up.
+    # Present on the last page too, because callers look it up.
     token = _token(page.data[-1]) if has_more else None
     shown = {"data": [session.wire() for session in page.data], "next_page_token": token}
     return Response(orjson.dumps(shown), media_type="application/json")
@@ -202,7 +204,7 @@ def _place(token: str | None) -> tuple[int, str] | None:
 
 
 async def get_session(session: OwnSession, runtime: TheRuntime) -> ChannelSession:
-    """Read a session of the caller, with what it waits for people to say."""
+    """Read a session of the caller with its open questions and approvals."""
     shown = ChannelSession.model_validate(dict(session))
     if session.status != "waitingfortoolresults":
         return shown

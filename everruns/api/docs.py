@@ -60,7 +60,7 @@ async def show_page(_request: Request) -> Response:
 
 
 async def open_page(_request: Request) -> Response:
-    """Lead to the page."""
+    """Redirect to the page."""
     return RedirectResponse("/swagger-ui/")
 
 

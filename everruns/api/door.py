@@ -1,4 +1,4 @@
-"""The door: which requests come in at all, by the host they name and the page they come from.
+"""The door: admit requests by the host they name and the page they come from.
 
 A browser sends requests for any page that asks it to, also to servers on loopback, and shows a page
 the answers of every host that its name resolves to. So a request must name one of this server's
@@ -52,7 +52,7 @@ SINGLE = frozenset(
     }
 )
 OWN_SITES = (None, b"same-origin", b"none")
-# More than any host or origin has; bounds what the caches below keep.
+# Longer than any host or origin; bounds the caches below.
 LONGEST_HEADER = 300
 
 SAFETY: tuple[Header, ...] = (
@@ -83,29 +83,29 @@ PRIVATE_NETWORK = {"Access-Control-Allow-Private-Network": "true"}
 
 @lru_cache(maxsize=1024)
 def read_host(header: bytes) -> Host:
-    """Return what a ``Host`` header says.
+    """Parse a ``Host`` header.
 
     Raises:
-        ValueError: It is no host.
+        ValueError: It is not a host.
     """
     return parse_host(header.decode("latin-1"))
 
 
 @lru_cache(maxsize=1024)
 def read_origin(header: bytes) -> Origin:
-    """Return what an ``Origin`` header says.
+    """Parse an ``Origin`` header.
 
     Raises:
-        ValueError: It is no origin, or ``null``.
+        ValueError: It is not an origin, or is ``null``.
     """
     return parse_origin(header.decode("latin-1"))
 
 
 class Door:
-    """Lets requests pass that name this server and come from no page, or one that may use it.
+    """Admits requests that name this server and come from an allowed page or from none.
 
     Args:
-        app: What is behind the door.
+        app: The application behind the door.
         settings: Which hosts and origins are allowed.
     """
 
@@ -120,7 +120,7 @@ class Door:
             parse_origin(origin) for origin in settings.allowed_origins if origin != ANYTHING
         )
         self._takes_origins = ANYTHING in settings.allowed_origins
-        # What a cache keeps for one origin must not go to another.
+        # A cached response for one origin must not be served to another.
         shared = (*SAFETY, VARY) if settings.allowed_origins else SAFETY
         self._page_headers = (*shared, SAME_ORIGIN, *PAGE_HEADERS)
         self._api_headers = (*shared, SAME_ORIGIN, API_POLICY)
@@ -186,10 +186,10 @@ class Door:
 
 
 def single_headers(headers: Iterable[Header]) -> dict[bytes, bytes]:
-    """Return the headers that mean something here.
+    """Return the headers that this server reads.
 
     Raises:
-        InvalidRequest: One of them came twice.
+        InvalidRequest: One of them was sent more than once.
     """
     found = [header for header in headers if header[0] in SINGLE]
     by_name = dict(found)
@@ -201,7 +201,7 @@ def single_headers(headers: Iterable[Header]) -> dict[bytes, bytes]:
 
 
 def check_page(scope: Scope, headers: Mapping[bytes, bytes], host: Host) -> None:
-    """Return if a request comes from no page, or from one of this server's own.
+    """Check that a request comes from one of this server's own pages or from none.
 
     Raises:
         OriginNotAllowed: It comes from another page.
@@ -210,7 +210,7 @@ def check_page(scope: Scope, headers: Mapping[bytes, bytes], host: Host) -> None
     if header is not None and not _is_own(header, host):
         shown = header[:LONGEST_HEADER].decode("latin-1")
         raise OriginNotAllowed(
-            f"Pages of {shown} may not use this server. To allow them, add their origin to the "
+            f"Pages of {shown} may not use this server. To allow them, add the origin to the "
             f"setting allowed_origins: EVERRUNS_ALLOWED_ORIGINS={shown} (separate several with "
             "commas)."
             if shown != "null"
@@ -232,7 +232,7 @@ def _is_own(header: bytes, host: Host) -> bool:
 
 
 def opens_documentation(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-    """Tell whether somebody follows a link to the documentation, which no other page can read."""
+    """Tell whether a user follows a link to the documentation, which no other page can read."""
     return (
         scope["method"] in ("GET", "HEAD")
         and is_documentation(scope["path"])
@@ -242,11 +242,11 @@ def opens_documentation(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
 
 
 def is_preflight(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-    """Tell whether a browser asks, before a page's request, whether it may send it."""
+    """Tell whether this is a CORS preflight."""
     return scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
 
 
 def preflight_answer(headers: Mapping[bytes, bytes]) -> Response:
-    """Return the answer for an origin that is allowed."""
+    """Return the preflight's response for an allowed origin."""
     asked = b"access-control-request-private-network" in headers
     return Response(status_code=204, headers=PREFLIGHT | (PRIVATE_NETWORK if asked else {}))

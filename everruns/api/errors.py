@@ -1,6 +1,6 @@
-"""From errors to answers: the one place that knows HTTP statuses.
+"""From errors to responses: the only place that knows HTTP statuses.
 
-Every answer that is not a success has the same shape, whatever failed and wherever.
+Every error response has the same shape, whatever failed and wherever.
 
 Source: docs/contract.md, "Errors".
 """
@@ -57,7 +57,7 @@ DEFAULT_RETRY_AFTER_S = 1.0
 SHOWN_PROBLEMS = 5
 PLACES = {"since_id", "after_sequence", "around", "from_ts", "to_ts"}
 LONGEST_MESSAGE = 2000
-# Capabilities have ids of any form.
+# Capability ids can have any form.
 ID_PARAMETERS = frozenset(
     {"agent_id", "budget_id", "harness_id", "provider_id", "session_id", "workspace_id"}
 )
@@ -71,7 +71,7 @@ def status_of(error: type[EverrunsError]) -> int:
 
 
 def error_answer(error: EverrunsError, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer that reports an error."""
+    """Return the response that reports an error."""
     status = status_of(type(error))
     answer_headers = dict(headers or {})
     if status in RETRY_STATUSES:
@@ -86,7 +86,7 @@ def error_answer(error: EverrunsError, headers: Mapping[str, str] | None = None)
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
-    """Answer what a route raised: ours, a validation's, or the framework's."""
+    """Respond to what a route raised: our own error, a validation error or the framework's."""
     if isinstance(error, RequestValidationError):
         return error_answer(invalid_request(error.errors()))
     if isinstance(error, HTTPException):
@@ -126,7 +126,7 @@ def _allowed_methods(routes: Sequence[BaseRoute], path: str) -> Iterator[str]:
         if not isinstance(route, Route) or route.methods is None:
             continue
         match = route.path_regex.match(path)
-        # Of the API's routes, those that no document shows refuse whatever they are asked.
+        # The API's undocumented routes refuse every request.
         if match is None or (isinstance(route, APIRoute) and not route.include_in_schema):
             continue
         if all(_can_be(name, value) for name, value in match.groupdict().items()):
@@ -135,12 +135,12 @@ def _allowed_methods(routes: Sequence[BaseRoute], path: str) -> Iterator[str]:
 
 
 def _can_be(parameter: str, value: str) -> bool:
-    """Tell whether a parameter of a path has the form that its route asks for."""
+    """Tell whether a path parameter has the form that its route requires."""
     return parameter not in ID_PARAMETERS or is_id(value, parameter.removesuffix("_id"))
 
 
 def invalid_request(problems: Sequence[Any]) -> InvalidRequest:
-    """Name each field that is wrong, and why.
+    """Name each invalid field and the reason.
 
     Args:
         problems: As pydantic reports them; each place begins with ``body``, ``query`` or ``path``.
@@ -164,9 +164,9 @@ def _explain(problem: Mapping[str, Any]) -> str:
 
 
 def error_classes(root: type[EverrunsError] = EverrunsError) -> Iterator[type[EverrunsError]]:
-    """Yield a class of errors and all below it that are the product's own, each once.
+    """Yield an error class and its subclasses that belong to the product, each once.
 
-    Others make subclasses of their own as they run, such as Ray for errors out of actors.
+    Libraries create subclasses at run time, as Ray does for errors raised in actors.
     """
     if root.__module__ == EverrunsError.__module__:
         yield root
@@ -175,9 +175,9 @@ def error_classes(root: type[EverrunsError] = EverrunsError) -> Iterator[type[Ev
 
 
 class ErrorBoundary:
-    """Answers every failure in our shape.
+    """Reports every failure in our shape.
 
-    It answers what the layers around the routes raise, and everything that nobody foresaw.
+    It handles what the layers around the routes raise, and every unexpected exception.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -214,6 +214,6 @@ class ErrorBoundary:
             if has_begun:
                 raise
             unforeseen = EverrunsError(
-                f"Something went wrong on the server. Its log tells more under {request_id}."
+                f"The server failed unexpectedly. Its log has the details under {request_id}."
             )
             await error_answer(unforeseen)(scope, receive, send)

@@ -57,14 +57,14 @@ class EventPages:
         """Return the page that was asked for, in the order that was asked for.
 
         Raises:
-            SessionNotFound: There is no such session.
-            InvalidCursor: ``around`` is no event's id.
+            SessionNotFound: The session does not exist.
+            InvalidCursor: ``around`` is not an event id.
         """
         wanted = self._wanted
         if wanted.around is not None:
             page = await self._around(place_of(self._session_id, wanted.around, "around"))
             return page[::-1] if wanted.order_desc else page
-        # Before a place alone means the last ones before it.
+        # With only an upper bound, return the last events before it.
         is_backward = wanted.before_sequence is not None and self._after is None
         newest_first = wanted.order_desc or is_backward
         page = await self._between(wanted.limit, newest_first=newest_first)
@@ -100,7 +100,7 @@ class EventPages:
             newest_first=newest_first,
         )
         if not self._kinds or self._wanted.asks_for_nothing:
-            # Nothing can be found, but the session must be there.
+            # Nothing can match, but a missing session is still an error.
             query = replace(query, limit=0)
         page: list[ShownEvent] = []
         size_bytes = 0
@@ -119,7 +119,7 @@ class EventPages:
                     return page[:size]
             if not events or is_last(events, query):
                 return page
-            # What was read shows little of what is wanted: read more at once.
+            # Few of the events match: read more at once.
             last = {"before" if newest_first else "after": events[-1].sequence}
             query = replace(query, limit=min(2 * (query.limit or size), MOST_AT_ONCE), **last)
 

@@ -1,4 +1,4 @@
-"""What a reader of a session's events can ask for.
+"""The query parameters of a session's events.
 
 Source: docs/contract.md, "Stream rules"; docs/sdk.md, "Lists of events".
 """
@@ -46,7 +46,7 @@ def _milliseconds(text: Any) -> int:
     except (TypeError, ValueError):
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise ValueError("must be a time of RFC 3339, e.g. 2026-01-31T10:00:00.000Z")
+        raise ValueError("must be an RFC 3339 time, e.g. 2026-01-31T10:00:00.000Z")
     return round(moment.timestamp() * 1000)
 
 
@@ -63,47 +63,49 @@ Moment = Annotated[
 
 QueryFlag = Annotated[Flag, BeforeValidator(_flag)]
 Words = Annotated[str, Field(max_length=256)]
-NOTHING_HAS = "Events of this server have none, so a list that asks for one is empty."
+NOTHING_HAS = "This server never sets this field; filtering by it returns an empty list."
 
 
 class EventsRequest(Model):
-    """Which events of a session a reader wants.
+    """The events of a session that a reader requests.
 
-    Names of types may be repeated or separated by commas.
+    Type names can be repeated or separated by commas.
     """
 
     since_id: str | None = Field(
-        None, description="Begin after this event; also the id of a delta."
+        None, description="Begin after this event; the id of a delta works too."
     )
     after_sequence: int | None = Field(
-        None, ge=0, le=MAX_SEQUENCE, description="Begin after this place; 0 replays everything."
+        None, ge=0, le=MAX_SEQUENCE, description="Begin after this sequence; 0 replays everything."
     )
-    types: list[str] = Field(default_factory=list, max_length=100, description="Only these types.")
+    types: list[str] = Field(
+        default_factory=list, max_length=100, description="Only events of these types."
+    )
     exclude: list[str] = Field(
-        default_factory=list, max_length=100, description="None of these types."
+        default_factory=list, max_length=100, description="No events of these types."
     )
     before_sequence: int | None = Field(
-        None, ge=0, le=MAX_SEQUENCE, description="For lists: only what comes before this place."
+        None, ge=0, le=MAX_SEQUENCE, description="For lists: only events before this sequence."
     )
     turn_id: str | None = Field(
-        None, pattern=r"^turn_[0-9a-f]{32}$", description="For lists: only what is of this turn."
+        None, pattern=r"^turn_[0-9a-f]{32}$", description="For lists: only events of this turn."
     )
-    limit: int = Field(100, ge=1, le=1000, description="For lists: how many at most.")
+    limit: int = Field(100, ge=1, le=1000, description="For lists: maximum number of events.")
     around: str | None = Field(
         None, description="Only this event, with `window` events before and after it."
     )
-    window: int = Field(20, ge=0, le=500, description="How many on each side of `around`.")
-    from_ts: Moment | None = Field(None, description="Only what happened then or later.")
-    to_ts: Moment | None = Field(None, description="Only what happened then or earlier.")
+    window: int = Field(20, ge=0, le=500, description="Number of events on each side of `around`.")
+    from_ts: Moment | None = Field(None, description="Only events at or after this time.")
+    to_ts: Moment | None = Field(None, description="Only events at or before this time.")
     exec_id: Words | None = Field(None, description=NOTHING_HAS)
     trace_id: Words | None = Field(None, description=NOTHING_HAS)
     tags: list[str] = Field(default_factory=list, max_length=100, description=NOTHING_HAS)
     tool_name: Words | None = Field(
-        None, description="Only starts, requests and results of calls of this tool."
+        None, description="Only events about calls of this tool: starts, requests and results."
     )
-    q: Words = Field("", description="Only events whose data hold this text, in any case.")
+    q: Words = Field("", description="Only events whose data contain this text, ignoring case.")
     order_desc: QueryFlag = Field(
-        default=False, description="Newest first: the newest are kept when there are more."
+        default=False, description="Newest first; `limit` then keeps the newest."
     )
 
     @classmethod
@@ -138,7 +140,7 @@ class EventsRequest(Model):
             vocabulary: Says which place a sequence is.
 
         Raises:
-            InvalidCursor: ``since_id`` is no event's id.
+            InvalidCursor: ``since_id`` is not an event id.
         """
 
         def is_after(one: EventPlace, other: EventPlace) -> bool:
@@ -150,7 +152,7 @@ class EventsRequest(Model):
             start = place_of(session_id, self.since_id, "since_id")
         elif self.after_sequence is not None:
             start = vocabulary.place_at(self.after_sequence)
-        # A browser reconnects to the URL it began with, so what its header says is the newer.
+        # A browser reconnects to its original URL, so its header is newer than the query.
         seen = read_event_id(session_id, last_event_id)
         if seen is not None and (start is None or is_after(seen, start)):
             return seen
@@ -162,11 +164,11 @@ class EventsRequest(Model):
 
     @property
     def asks_for_nothing(self) -> bool:
-        """Whether no event can be what is asked for."""
+        """Whether no event can match."""
         return bool(self.exec_id is not None or self.trace_id is not None or self.tags)
 
     def matches(self, event: ShownEvent) -> bool:
-        """Tell whether a shown event is wanted in a list."""
+        """Tell whether a list includes a shown event."""
         if not self.wants(event.type):
             return False
         if self.tool_name is None and not self.q:
@@ -178,19 +180,19 @@ class EventsRequest(Model):
 
 
 def place_of(session_id: str, identity: str, field: str) -> EventPlace:
-    """Return the place that a parameter names.
+    """Return the position that a parameter names.
 
     Raises:
-        InvalidCursor: It is no event's id.
+        InvalidCursor: It is not an event id.
     """
     place = read_event_id(session_id, identity)
     if place is None:
-        raise InvalidCursor(f"{field}: {identity[:64]!r} is no event id of this session")
+        raise InvalidCursor(f"{field}: {identity[:64]!r} is not an event id of this session")
     return place
 
 
 def _tools(event_type: str, data: dict[str, Any]) -> set[Any]:
-    """Return the tools that a shown event tells of."""
+    """Return the tools that a shown event is about."""
     if event_type not in TOOL_EVENTS:
         return set()
     calls = data.get("tool_calls") or [data.get("tool_call") or {"name": data.get("tool_name")}]
@@ -198,7 +200,7 @@ def _tools(event_type: str, data: dict[str, Any]) -> set[Any]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in JSON data, names of fields left out."""
+    """Yield every string in JSON data, without field names."""
     match value:
         case str():
             yield value

@@ -1,4 +1,4 @@
-"""What each type of event carries, for the OpenAPI document.
+"""The payload of each event type, for the OpenAPI document.
 
 The log's events are encoded where they are appended and passed on as they are; tests hold them
 against these models.
@@ -48,20 +48,20 @@ class MessageCreated(Model):
 
 
 class Stretch(Model):
-    """A stretch of a message being written; ``text = text[:offset] + delta`` rebuilds it."""
+    """A piece of a message being written; ``text = text[:offset] + delta`` rebuilds the message."""
 
     message_id: str = Field(description="The id that the finished message will have.")
-    offset: int = Field(description="Code points of the message before this stretch.")
+    offset: int = Field(description="Code points of the message before this piece.")
     delta: str
 
 
 class ToolCalled(Model):
-    """A tool begins to run, here or, if ``client_side``, at the client, which is asked to."""
+    """A tool call starts; if ``client_side``, the client is asked to run it."""
 
     tool_call: ToolCall
     message_id: str
     client_side: bool | None = None
-    timeout_ms: int | None = Field(None, description="How long the client may take.")
+    timeout_ms: int | None = Field(None, description="Milliseconds that the client may take.")
 
 
 class ToolApproval(Model):
@@ -72,9 +72,11 @@ class ToolApproval(Model):
     status: Literal["requested", "allowed", "rejected"]
     tool_call: ToolCall | None = None
     message_id: str | None = None
-    timeout_ms: int | None = Field(None, description="After this time the call counts as rejected.")
+    timeout_ms: int | None = Field(
+        None, description="Milliseconds after which the call counts as rejected."
+    )
     always: bool | None = Field(
-        None, description="Whether it holds for the tool's later calls too."
+        None, description="Whether the decision applies to later calls of the tool too."
     )
 
 
@@ -90,7 +92,7 @@ class ToolAnswered(Model):
 
 
 class TurnCompleted(Model):
-    """A turn ended well."""
+    """A turn completed."""
 
     turn_id: str
     iterations: int
@@ -107,14 +109,14 @@ class Failure(Model):
 
 
 class Unfinished(Model):
-    """A model call that was broken off, and what is known or estimated of its tokens."""
+    """An interrupted model call with its known or estimated tokens."""
 
     model: str
     usage: Usage
 
 
 class TurnFailed(Model):
-    """A turn failed; the session takes messages as before."""
+    """A turn failed; the session accepts messages as before."""
 
     turn_id: str
     error: Failure
@@ -130,7 +132,7 @@ class TurnCancelled(Model):
 
 
 class _Envelope(Model):
-    id: str = Field(description="Sorts by time and sequence; a cursor.")
+    id: str = Field(description="Sorts by time and sequence; usable as a cursor.")
     ts: str
     session_id: str
     context: EventContext = EventContext()
@@ -155,7 +157,7 @@ class MessageCreatedEvent(_DurableEnvelope):
 
 
 class DeltaEvent(_Envelope):
-    """``message.delta`` and ``reasoning.delta``, which only pass by."""
+    """``message.delta`` and ``reasoning.delta``, which are transient."""
 
     type: Literal["message.delta", "reasoning.delta"]
     data: Stretch
@@ -218,7 +220,7 @@ AnyEvent = Annotated[
 
 
 class Event(RootModel[AnyEvent]):
-    """An event as a stream sends it or a list holds it."""
+    """An event, as streamed and listed."""
 
 
 class EventList(Model):

@@ -38,9 +38,9 @@ class EventRoutes:
         self._defaults = {"limit": face.events_limit}
 
     async def stream_or_list_events(self, request: Request) -> Response:
-        """Stream a session's events; with `Accept: application/json`, list them.
+        """Stream a session's events, or list them with `Accept: application/json`.
 
-        Without a cursor the stream replays from the newest user message on, then goes live.
+        Without a cursor the stream starts at the newest user message, then continues live.
         """
         session_id, wanted, start = self._read(request, self._list_parameters)
         if _prefers_json(request.headers.get("accept", "")):
@@ -50,7 +50,7 @@ class EventRoutes:
     async def stream_events(self, request: Request) -> Response:
         """Stream a session's events.
 
-        Without a cursor the stream replays from the newest user message on, then goes live.
+        Without a cursor the stream starts at the newest user message, then continues live.
         """
         session_id, wanted, start = self._read(request, STREAM_PARAMETERS)
         return await self._stream(request, session_id, wanted, start)
@@ -58,7 +58,7 @@ class EventRoutes:
     async def list_events(self, request: Request) -> Response:
         """List a session's durable events, oldest first.
 
-        The `sequence` of a page's last event is the `after_sequence` of the next page.
+        Pass the `sequence` of a page's last event as `after_sequence` to get the next page.
         """
         session_id, wanted, start = self._read(request, self._list_parameters)
         return await self._list(request, session_id, wanted, start)
@@ -67,7 +67,7 @@ class EventRoutes:
         self, request: Request, session_id: str, wanted: EventsRequest, start: EventPlace | None
     ) -> Response:
         if request.method == "HEAD":
-            # What a stream would be, without opening one.
+            # The headers of a stream, without opening one.
             await runtime_of(request).registry.sessions.get(session_id)
             return StreamHeaders()
         settings: Settings = request.app.state.settings
@@ -99,7 +99,7 @@ class EventRoutes:
                 if name not in self._event_types:
                     known = ", ".join(self._event_types)
                     raise InvalidRequest(
-                        f"{field}: {name[:64]!r} is no type of events. There are: {known}"
+                        f"{field}: {name[:64]!r} is not an event type. Known types: {known}"
                     )
         last_event_id = request.headers.get("last-event-id", "")
         return session_id, wanted, wanted.start(session_id, last_event_id, self._vocabulary)
@@ -187,7 +187,7 @@ def _streamed(face: Face) -> dict[str, Any]:
     }
     schema = {"description": "One frame of the stream.", "oneOf": [event, sign]}
     content = {"text/event-stream": {"schema": schema, "example": vocabulary.example}}
-    return {"description": "The events as they come", "content": content}
+    return {"description": "The events as they occur", "content": content}
 
 
 def _described(face: Face, names: Sequence[str]) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def _described(face: Face, names: Sequence[str]) -> dict[str, Any]:
     last_event_id = {
         "name": "Last-Event-ID",
         "in": "header",
-        "description": "What a reconnecting reader has seen last; ignored when it is unknown.",
+        "description": "Id of the last event that the reader has seen; ignored if unknown.",
         "schema": {"type": "string"},
     }
     queries = [{"name": name, "in": "query", "schema": fields[name]} for name in names]

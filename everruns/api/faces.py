@@ -1,4 +1,4 @@
-"""The two faces of one system, told apart by their prefix and by nothing else.
+"""The two faces of one API, distinguished by their prefix alone.
 
 Source: docs/contract.md, "Routes".
 """
@@ -21,11 +21,11 @@ class Face:
         prefix: What its paths begin with.
         names_are_addresses: Whether agents are created by name, and names are slugs.
         streams_at: Where a session streams: at ``events``, unless JSON is asked for, or at a
-            path of its own beside ``events``, which then always lists.
+            path of its own next to ``events``, which then always lists.
         vocabulary: How it shows events.
-        default_limit: How many things a list returns that is not told how many.
-        max_limit: How many it can be told to return.
-        events_limit: How many events a list returns that is not told how many.
+        default_limit: How many items a list returns by default.
+        max_limit: How many items a list can return.
+        events_limit: How many events a list returns by default.
     """
 
     prefix: str
@@ -43,7 +43,7 @@ class Face:
 
 
 SPECIFICATION = Face("/v1", names_are_addresses=False, streams_at="events")
-# The SDK asks for no second page of any list.
+# The SDK never requests a second page.
 SDK = Face(
     "/api/v1",
     names_are_addresses=True,

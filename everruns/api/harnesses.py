@@ -1,4 +1,4 @@
-"""Routes of harnesses: there is the one built-in ``generic`` harness.
+"""Routes of harnesses: the built-in ``generic`` harness is the only one.
 
 Source: docs/contract.md, "Resources", Session.
 """
@@ -17,7 +17,7 @@ from everruns.ids import GENERIC_HARNESS_ID, format_time
 
 
 class Harness(Model):
-    """What a session runs in when it has no agent, and every agent builds on."""
+    """The environment of a session without an agent, and the base of every agent."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ GENERIC = Harness(
     id=GENERIC_HARNESS_ID,
     name="generic",
     display_name="Generic",
-    description="Adds nothing of its own: the agent decides everything.",
+    description="Adds nothing of its own; the agent decides everything.",
     system_prompt="",
     capabilities=[],
     tags=[],

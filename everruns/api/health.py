@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it can serve.
+"""Liveness and readiness of this process.
 
 Source: docs/contract.md, "Process".
 """
@@ -17,25 +17,25 @@ READY_PATIENCE_S = 5.0
 
 
 class Health(Model):
-    """The process lives."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
     version: str
 
 
 class Readiness(Model):
-    """The process can serve."""
+    """The process is ready to serve."""
 
     status: Literal["ready"] = "ready"
 
 
 async def get_health() -> Health:
-    """Tell that this process lives."""
+    """Report that this process is alive."""
     return Health(version=version("everruns"))
 
 
 async def get_readiness(runtime: TheRuntime) -> Readiness:
-    """Tell whether registry and database can be reached; 503 if not."""
+    """Report whether the registry and the database are reachable; 503 if not."""
     try:
         async with asyncio.timeout(READY_PATIENCE_S):
             await runtime.ready()
@@ -45,6 +45,6 @@ async def get_readiness(runtime: TheRuntime) -> Readiness:
 
 
 def add_routes(router: APIRouter) -> None:
-    """Add the routes of health, which belong to no face."""
+    """Add the health routes, which belong to neither face."""
     router.get("/health")(get_health)
     router.get("/ready")(get_readiness)

@@ -30,12 +30,12 @@ from everruns.storage.base import EventQuery
 EXAMPLE = {"message": {"role": "user", "content": [{"type": "text", "text": "What time is it?"}]}}
 SHORTHAND = {"content": "What time is it?"}
 EXPORTED_AT_ONCE = 50
-# Legal inside of a line of JSON, and the end of a line to many who split text into lines.
+# Legal in a line of JSON, but many line splitters take them for the end of a line.
 OTHER_BREAKS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 class JsonLines(StreamingResponse):
-    """One JSON value a line."""
+    """One JSON value per line."""
 
     media_type = "application/jsonl"
 
@@ -51,15 +51,15 @@ async def list_messages(
 
 
 async def send_message(request: Request) -> Response:
-    """Send a user message: it starts a turn, or steers the one that runs."""
+    """Send a user message; it starts a turn, or steers the running one."""
     session_id = id_of(request, "session")
     sent = await read_body(request, SendMessage)
     return answer(await runtime_of(request).send(session_id, sent, await read_key(request)))
 
 
 async def export_messages(session_id: SessionId, runtime: TheRuntime) -> StreamingResponse:
-    """Export a session's messages as JSON Lines: one message a line, oldest first."""
-    # The first are read before the answer begins, so that an unknown session is a 404.
+    """Export a session's messages as JSON Lines: one message per line, oldest first."""
+    # The first page is read before the response starts, so that an unknown session is a 404.
     return JsonLines(_lines(runtime, session_id, await _logged(runtime, session_id)))
 
 

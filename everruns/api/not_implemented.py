@@ -1,7 +1,7 @@
-"""Routes of the wider API that this server does not offer: each answers 501 and says so.
+"""Routes of the wider Everruns API that this server does not offer; each answers 501.
 
-They are there so that a client of the SDK learns the difference between a call that is not offered
-and a wrong address, and they are in no OpenAPI document, which says what is offered.
+They let an SDK client tell a call that is not offered from a wrong address. The OpenAPI document
+omits them, since it lists what is offered.
 
 Source: docs/sdk.md, "Calls".
 """

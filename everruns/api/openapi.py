@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI knows of the routes, and every error they can answer.
+"""The OpenAPI document: FastAPI's description of the routes, and every error they can return.
 
 ``python -m everruns.api.openapi FILE`` writes it.
 """
@@ -31,31 +31,31 @@ from everruns.storage.memory import MemoryStore
 
 DESCRIPTION = """A durable runtime for AI agents.
 
-`/v1` is the API. `/api/v1` is the same with the names that the Everruns SDK speaks: give the SDK
+`/v1` is the API. `/api/v1` is the same API with the names that the Everruns SDK uses: give the SDK
 a base URL that ends in `/api`.
 
 ## Errors
 
-Every answer that is no success has the shape of `Error`. `code` is stable:
+Every error response has the shape of `Error`. `code` is stable:
 
 | code | status | meaning |
 |---|---|---|
 """
 TAGS = {
     "agents": "A system prompt, a model and capabilities under a name.",
-    "agent_documents": "Agents copied, exported to documents and imported from them.",
-    "sessions": "Conversations with agents, which outlive everything.",
-    "channels": "One agent, as an application calls it for its users.",
-    "messages": "What is said in a session.",
-    "events": "The log of a session, streamed and listed.",
-    "capabilities": "What agents can be given.",
-    "providers": "Accounts with which models are called.",
-    "models": "What providers offer.",
-    "harnesses": "What sessions run in.",
-    "workspaces": "What holds the files of sessions.",
-    "workspace_files": "The files of a workspace, which sessions see as their own.",
-    "budgets": "How much sessions and agents may spend.",
-    "health": "Whether the server lives and can serve.",
+    "agent_documents": "Copy agents, export them as documents and import them.",
+    "sessions": "Durable conversations with agents.",
+    "channels": "One agent, called by an application on behalf of its users.",
+    "messages": "The messages of a session.",
+    "events": "The event log of a session, streamed or listed.",
+    "capabilities": "What an agent can do: tools and prompts to enable by id.",
+    "providers": "Accounts at model vendors.",
+    "models": "The models that providers offer.",
+    "harnesses": "The environments that sessions run in.",
+    "workspaces": "File systems that sessions work in.",
+    "workspace_files": "The files of a workspace.",
+    "budgets": "Spending limits of sessions and agents.",
+    "health": "Liveness and readiness of the server.",
 }
 ERROR: dict[str, Any] = {
     "type": "object",
@@ -66,8 +66,11 @@ ERROR: dict[str, Any] = {
             "type": "object",
             "required": ["message", "code"],
             "properties": {
-                "message": {"type": "string", "description": "For people: what and why."},
-                "code": {"type": "string", "description": "For programs: stable."},
+                "message": {
+                    "type": "string",
+                    "description": "For people: what went wrong and why.",
+                },
+                "code": {"type": "string", "description": "For programs: a stable code."},
             },
         }
     },
@@ -83,16 +86,16 @@ PLAIN_BODIES: tuple[type[Model], ...] = (
     SharingSessionInput,
 )
 RESPONSES = {
-    400: ("Invalid", "The request is wrong: the message names the field and the reason."),
-    401: ("Unauthorized", "The deployment wants an API key."),
-    403: ("Forbidden", "The host is not this server's, or the page that asks may not use it."),
-    404: ("NotFound", "There is no such thing."),
-    408: ("RequestTimedOut", "The body did not come in time."),
-    409: ("Conflict", "The state of the resource refuses the request."),
-    413: ("TooLarge", "The body is too long."),
-    429: ("Overloaded", "Too much at once; try again after `Retry-After` seconds."),
-    500: ("Unforeseen", "Something went wrong on the server."),
-    503: ("Unavailable", "Not possible now; try again after `Retry-After` seconds."),
+    400: ("Invalid", "The request is invalid; the message names the field and the reason."),
+    401: ("Unauthorized", "The deployment requires an API key."),
+    403: ("Forbidden", "The host is not this server's, or the page's origin is not allowed."),
+    404: ("NotFound", "The resource does not exist."),
+    408: ("RequestTimedOut", "The body did not arrive in time."),
+    409: ("Conflict", "The request conflicts with the state of the resource."),
+    413: ("TooLarge", "The body is too large."),
+    429: ("Overloaded", "Too many requests; retry after `Retry-After` seconds."),
+    500: ("Unforeseen", "The server failed unexpectedly."),
+    503: ("Unavailable", "Temporarily unavailable; retry after `Retry-After` seconds."),
 }
 SCHEMES = {"api_key": {"type": "http", "scheme": "bearer", "description": "`evr_…`"}}
 
@@ -115,11 +118,11 @@ def build_document(app: FastAPI) -> dict[str, Any]:
         name: _error_response(status, text) for status, (name, text) in RESPONSES.items()
     }
     document["components"]["securitySchemes"] = SCHEMES
-    # An empty requirement: whether keys are wanted is the deployment's choice.
+    # The empty requirement makes keys optional: the deployment decides whether to require them.
     document["security"] = [{}, {"api_key": []}]
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            operation["responses"].pop("422", None)  # Answered as 400.
+            operation["responses"].pop("422", None)  # Reported as 400.
             for status in _error_statuses(path, operation):
                 reference = f"#/components/responses/{RESPONSES[status][0]}"
                 operation["responses"][str(status)] = {"$ref": reference}
@@ -173,7 +176,7 @@ def render_document(app: FastAPI) -> bytes:
 
 def main() -> None:
     """Write the document to the file that the command line names."""
-    # Imported here, for the app imports this module.
+    # Imported here because the app imports this module.
     from everruns.api.app import create_app  # noqa: PLC0415
 
     settings, known = load_settings(), load_capabilities()

@@ -1,4 +1,4 @@
-"""Pages of lists that are short enough to be held whole."""
+"""Pages of lists that are short enough to keep in memory."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -19,10 +19,10 @@ def page_of(
 
     Args:
         items: The whole list, in order.
-        offset: How many to pass over.
-        limit: How many to return at most.
-        search: Only what holds this text, in any case.
-        text: Where to search an item.
+        offset: Number of items to skip.
+        limit: Maximum number of items to return.
+        search: Only items that contain this text, ignoring case.
+        text: Returns the searchable text of an item.
     """
     if search:
         items = [item for item in items if search.lower() in text(item).lower()]

@@ -1,4 +1,4 @@
-"""What routes take beside their bodies: ids, pages, and what the app was built with."""
+"""Parameters of routes besides bodies: ids, pages and the app's own parts."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -26,12 +26,13 @@ WorkspaceId = Annotated[
 ]
 BudgetId = Annotated[str, Path(pattern=r"^budget_[0-9a-f]{32}$", description="Id of a budget.")]
 
-Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many to pass over.")]
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Number of items to skip.")]
 Limit = Annotated[
-    int, Query(ge=1, le=SPECIFICATION.max_limit, description="How many to return at most.")
+    int, Query(ge=1, le=SPECIFICATION.max_limit, description="Maximum number of items to return.")
 ]
 Search = Annotated[
-    str | None, Query(max_length=256, description="Only what holds this text, in any case.")
+    str | None,
+    Query(max_length=256, description="Only items that contain this text, ignoring case."),
 ]
 
 
@@ -42,11 +43,11 @@ def _only_truth(value: Any) -> Any:
 
 
 Truth = Annotated[bool, BeforeValidator(_only_truth)]
-"""True or false in a query, and none of the other words that pydantic would take for them."""
+"""True or false in a query, without the other words that pydantic accepts for them."""
 
 
 def runtime_of(request: Request) -> Runtime:
-    """Return the runtime that the app was built with."""
+    """Return the app's runtime."""
     return request.app.state.runtime
 
 
@@ -59,19 +60,19 @@ async def _capabilities(request: Request) -> Capabilities:
 
 
 def listing(face: Face, route: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Return a route that lists, with the limits of a face for its parameter ``limit``."""
+    """Return a list route with the face's limits for its parameter ``limit``."""
 
     @wraps(route)
     async def listed(**parameters: Any) -> Any:
         return await route(**parameters)
 
     signature = inspect.signature(route)
-    bounds = Query(ge=1, le=face.max_limit, description="How many to return at most.")
+    bounds = Query(ge=1, le=face.max_limit, description="Maximum number of items to return.")
     limit = signature.parameters["limit"].replace(
         annotation=Annotated[int, bounds], default=face.default_limit
     )
     parameters = {**signature.parameters, "limit": limit}.values()
-    # What the framework reads to find out what a route takes.
+    # The framework reads a route's parameters from its signature.
     listed.__dict__["__signature__"] = signature.replace(parameters=list(parameters))
     return listed
 

@@ -44,7 +44,7 @@ async def add_provider(
     wanted: Annotated[ProviderInput, Body(openapi_examples={"openai": {"value": EXAMPLE}})],
     runtime: TheRuntime,
 ) -> Provider:
-    """Add a provider. Its key is encrypted where it is kept, and no answer ever holds it."""
+    """Add a provider. Its key is stored encrypted, and no response ever contains it."""
     return await runtime.registry.providers.add(wanted)
 
 
@@ -56,7 +56,7 @@ async def get_provider(provider_id: ProviderId, runtime: TheRuntime) -> Provider
 async def update_provider(
     provider_id: ProviderId, patch: ProviderPatch, runtime: TheRuntime
 ) -> Provider:
-    """Change the fields that are sent; running sessions follow at their next turn."""
+    """Change the given fields; running sessions pick up the change at their next turn."""
     return await runtime.registry.providers.update(provider_id, patch)
 
 

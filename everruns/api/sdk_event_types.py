@@ -1,6 +1,6 @@
-"""What each event carries on the SDK's face, for the OpenAPI document.
+"""The payload of each event on the SDK's face, for the OpenAPI document.
 
-Tests hold what ``everruns.api.sdk_events`` shows against these models.
+Tests check the output of ``everruns.api.sdk_events`` against these models.
 
 Source: docs/sdk.md, "Events"; the OpenAPI document of Everruns, whose names of schemas these are.
 """
@@ -45,27 +45,27 @@ class TurnStartedData(Model):
 
 
 class ReasonStartedData(Model):
-    """The model answers."""
+    """The model starts to answer."""
 
     harness_id: str
 
 
 class StreamStartedData(Model):
-    """A text of an answer begins."""
+    """A text of an answer starts."""
 
     turn_id: str
 
 
 class StreamDeltaData(Model):
-    """A stretch of a text that is being written."""
+    """A piece of a text that is being written."""
 
     turn_id: str
     delta: str
-    accumulated: str = Field(description="The text up to the end of this stretch.")
+    accumulated: str = Field(description="The text up to the end of this piece.")
 
 
 class ReasonThinkingCompletedData(Model):
-    """The readable thinking of an answer, whole."""
+    """The complete readable thinking of an answer."""
 
     turn_id: str
     thinking: str
@@ -74,14 +74,14 @@ class ReasonThinkingCompletedData(Model):
 class ReasonCompletedData(Model):
     """The model has answered."""
 
-    success: bool = Field(description="False for an answer that was broken off.")
+    success: bool = Field(description="False for an interrupted answer.")
     has_tool_calls: bool
     tool_call_count: int
     usage: Usage | None = None
 
 
 class ModelMetadata(Model):
-    """Which model answered."""
+    """The model that answered."""
 
     model: str
 
@@ -95,7 +95,7 @@ class OutputMessageCompletedData(Model):
 
 
 class ToolCallSummary(Model):
-    """A tool call, in short."""
+    """A tool call in short form."""
 
     id: str
     name: str
@@ -108,7 +108,7 @@ class ActStartedData(Model):
 
 
 class ToolStartedData(Model):
-    """A tool begins to run."""
+    """A tool call starts."""
 
     tool_call: ToolCall
 
@@ -128,14 +128,14 @@ class ToolCompletedData(Model):
     success: bool
     status: Literal["success", "error"]
     result: list[TextPart] | None = Field(
-        None, description="One part: the result if it is text, else its JSON."
+        None, description="One part: the result if it is text, otherwise its JSON."
     )
     error: str | None = None
     duration_ms: int | None = None
 
 
 class TurnCompletedData(Model):
-    """A turn ended well."""
+    """A turn completed."""
 
     turn_id: str
     iterations: int
@@ -145,11 +145,11 @@ class TurnCompletedData(Model):
 
 
 class TurnFailedData(Model):
-    """A turn failed; the session takes messages as before."""
+    """A turn failed; the session accepts messages as before."""
 
     turn_id: str
-    error: str = Field(description="For people: what and why.")
-    error_code: str = Field(description="For programs: a code of the table of errors, lower case.")
+    error: str = Field(description="For people: what went wrong and why.")
+    error_code: str = Field(description="For programs: a code from the error table, in lower case.")
 
 
 class TurnCancelledData(Model):
@@ -160,7 +160,7 @@ class TurnCancelledData(Model):
 
 
 class SessionIdledData(Model):
-    """A turn has ended, one way or another."""
+    """A turn ended, whatever the outcome."""
 
     turn_id: str
     iterations: int | None = None
@@ -168,7 +168,7 @@ class SessionIdledData(Model):
 
 
 class _SdkEnvelope(Model):
-    id: str = Field(description="Sorts by time and sequence; a cursor.")
+    id: str = Field(description="Sorts by time and sequence; usable as a cursor.")
     ts: str
     session_id: str
     context: EventContext = EventContext()
@@ -176,7 +176,7 @@ class _SdkEnvelope(Model):
 
 class _SdkLoggedEnvelope(_SdkEnvelope):
     sequence: int = Field(
-        description="Unique and strictly rising within the session, with gaps; a cursor."
+        description="Strictly increasing within the session, with gaps; usable as a cursor."
     )
 
 
@@ -195,21 +195,21 @@ class TurnStartedEvent(_SdkLoggedEnvelope):
 
 
 class ReasonStartedEvent(_SdkEnvelope):
-    """``reason.started``, which only passes by."""
+    """``reason.started``, which is transient."""
 
     type: Literal["reason.started"]
     data: ReasonStartedData
 
 
 class StreamStartedEvent(_SdkEnvelope):
-    """``reason.thinking.started`` and ``output.message.started``, which only pass by."""
+    """``reason.thinking.started`` and ``output.message.started``, which are transient."""
 
     type: Literal["reason.thinking.started", "output.message.started"]
     data: StreamStartedData
 
 
 class StreamDeltaEvent(_SdkEnvelope):
-    """``reason.thinking.delta`` and ``output.message.delta``, which only pass by."""
+    """``reason.thinking.delta`` and ``output.message.delta``, which are transient."""
 
     type: Literal["reason.thinking.delta", "output.message.delta"]
     data: StreamDeltaData
@@ -318,6 +318,6 @@ class SdkEvent(RootModel[AnySdkEvent]):
 
 
 class SdkEventList(Model):
-    """Events of a session, oldest first unless asked otherwise."""
+    """Events of a session, oldest first unless requested otherwise."""
 
     data: list[SdkEvent]

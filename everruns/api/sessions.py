@@ -32,13 +32,13 @@ NOTHING = b"{}"
 
 
 class SharingSessionInput(SessionInput):
-    """What creates a session, perhaps in a workspace that it shares."""
+    """Creates a session, optionally in a shared workspace."""
 
     workspace_id: Annotated[str, Field(pattern=r"^workspace_[0-9a-f]{32}$")] | None = None
 
 
 class Cancelled(Model):
-    """Whether there was a turn to end."""
+    """Whether a turn was open."""
 
     status: Literal["cancelled", "no_op"]
 
@@ -59,14 +59,14 @@ async def list_sessions(
 
 
 async def create_session(request: Request) -> Response:
-    """Create a session, of an agent (`agent_id` or `agent_name`) or of none."""
+    """Create a session, with an agent (`agent_id` or `agent_name`) or without one."""
     wanted = await read_body(request, SessionInput, NOTHING)
     sessions = runtime_of(request).registry.sessions
     return answer(await sessions.create(wanted, await read_key(request)))
 
 
 async def create_sharing_session(request: Request) -> Response:
-    """Create a session, of an agent or of none, perhaps in a workspace that others share."""
+    """Create a session, with or without an agent, optionally in a shared workspace."""
     wanted = await read_body(request, SharingSessionInput, NOTHING)
     create = runtime_of(request).registry.sessions.create
     return answer(await create(wanted, await read_key(request), workspace_id=wanted.workspace_id))
@@ -79,7 +79,7 @@ async def list_agent_sessions(
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Session]:
-    """List an agent's sessions, newest first; those of an archived agent too."""
+    """List an agent's sessions, newest first; this works for archived agents too."""
     if await runtime.registry.agents.find(agent_id) is None:
         raise AgentNotFound(f"Agent {agent_id} not found")
     query = ListQuery(search=search, agent_id=agent_id, offset=offset, limit=limit)
@@ -102,12 +102,12 @@ async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
 
 
 async def delete_session(session_id: SessionId, runtime: TheRuntime) -> None:
-    """Delete a session: end its turn and its streams, free all it held."""
+    """Delete a session: end its turn and its streams, and free its resources."""
     await runtime.delete_session(session_id)
 
 
 async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelled:
-    """End the session's turn within a second; what was streamed so far is kept."""
+    """Cancel the session's turn within a second; the text streamed so far is kept."""
     ended = await runtime.cancel(session_id)
     return Cancelled(status="cancelled" if ended else "no_op")
 

@@ -1,4 +1,4 @@
-"""The routes by which a client answers what a turn waits for: results, answers and approvals.
+"""Routes for the input that a turn waits for: tool results, answers and approvals.
 
 Source: docs/contract.md, "Client-side tools", "Questions" and "Approvals".
 """
@@ -15,7 +15,7 @@ from everruns.domain.tools import Submitted, ToolResults
 async def submit_tool_results(
     session_id: SessionId, submission: ToolResults, runtime: TheRuntime
 ) -> Submitted:
-    """Answer calls of client-side tools; with the last of them the turn goes on."""
+    """Send results of client-side tool calls; after the last one the turn continues."""
     taken = await runtime.take(session_id, submission)
     return Submitted(accepted=taken.accepted, status=taken.status)
 
@@ -23,7 +23,7 @@ async def submit_tool_results(
 async def answer_questions(
     session_id: SessionId, given: QuestionAnswers, runtime: TheRuntime
 ) -> Answered:
-    """Answer the questions that the agent asked with `ask_user`; the turn goes on."""
+    """Answer the questions that the agent asked with `ask_user`; the turn then continues."""
     taken = await runtime.take(session_id, given)
     return Answered(status=given.status, session_status=taken.status)
 
@@ -31,7 +31,7 @@ async def answer_questions(
 async def decide_tool_calls(
     session_id: SessionId, approvals: ToolApprovals, runtime: TheRuntime
 ) -> Decided:
-    """Allow or reject tool calls that are held for approval; those allowed run."""
+    """Allow or reject tool calls that are held for approval; allowed calls run."""
     taken = await runtime.take(session_id, approvals)
     return Decided(accepted=taken.accepted, session_status=taken.status)
 

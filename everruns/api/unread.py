@@ -1,4 +1,4 @@
-"""Bodies that nobody reads: an answer that does not need them is not held up by them."""
+"""Unread bodies: a response that does not need the body does not wait for it."""
 
 import asyncio
 
@@ -10,12 +10,12 @@ PATIENCE_S = 1.0
 
 
 class UnreadBodies:
-    """Closes a connection whose request was answered before its body had come.
+    """Closes a connection whose request was answered before its body arrived.
 
-    The server and the proxy before it would else wait for the rest, however slowly it comes.
+    Otherwise the server and the proxy in front would wait for the rest, however slow it is.
 
     Args:
-        app: What answers.
+        app: The application that responds.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -28,7 +28,7 @@ class UnreadBodies:
             await self._app(scope, receive, send)
             return
         body = _Body(receive)
-        # A client that waits to be asked for its body is not asked for one that nobody reads.
+        # A client that waits for "100 Continue" is not asked for a body that nobody reads.
         patience_s = 0.0 if "expect" in headers else PATIENCE_S
 
         async def close_if_unread(message: Message) -> None:
@@ -40,7 +40,7 @@ class UnreadBodies:
 
 
 class _Body:
-    """What a request's body has come to."""
+    """How much of a request's body has arrived."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -53,7 +53,7 @@ class _Body:
         return message
 
     async def is_read(self, patience_s: float) -> bool:
-        """Tell whether the body has come as a whole, or does so in this time; drop the rest."""
+        """Tell whether the whole body arrives within this time, discarding it."""
         if patience_s and not self._has_ended:
             try:
                 async with asyncio.timeout(patience_s):

@@ -1,4 +1,4 @@
-"""Vocabularies: the names by which a face shows what the log holds.
+"""Vocabularies: the names under which a face shows the event log.
 
 Source: docs/contract.md, "Events".
 """
@@ -20,9 +20,9 @@ class ShownEvent:
 
     Attributes:
         type: Its name there.
-        id: What a client resumes from; ``None`` for what only passes by.
-        sequence: Its number, unique and rising within the session on this face; ``None`` for what
-            only passes by.
+        id: What a client resumes from; ``None`` for transient events.
+        sequence: Its number, unique and rising within the session on this face; ``None`` for
+            transient events.
         body: Its envelope, UTF-8 JSON on one line.
     """
 
@@ -33,7 +33,7 @@ class ShownEvent:
 
 
 class Showing(Protocol):
-    """How one reader has come to see a session: what it is shown next follows from that.
+    """What one reader has seen of a session, which decides what it is shown next.
 
     Readers whose showings are equal are shown the same. A showing does not change.
     """
@@ -83,7 +83,7 @@ def _cursor(place: EventPlace) -> Cursor:
 
 @dataclass(frozen=True)
 class _AsLogged:
-    """Shows every reader of a session the same."""
+    """Shows every reader of a session the same events."""
 
     session_id: str
 

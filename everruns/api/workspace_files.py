@@ -20,17 +20,17 @@ from everruns.tools.base import File, ToolError
 from everruns.tools.content import decode_content, encode_content
 
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
-# A file of 1 MiB takes a third more as base64; the exact limit is that of all files.
+# A file of 1 MiB grows by a third as base64; the exact limit is the same for all files.
 Content = Annotated[str, Field(max_length=2 * MIB)]
 Encoding = Literal["text", "base64"]
 PathInUrl = Annotated[str, Path(description="Path of a file or directory.")]
-Recursive = Annotated[Truth, Query(description="Whether all that is below counts too.")]
+Recursive = Annotated[Truth, Query(description="Whether to include everything below.")]
 
 _ACTION = "/*_(/|$)"
 
 
 class FilePathConvertor(PathConvertor):
-    """Takes the rest of a URL for the path of a file, unless it names an action."""
+    """Treats the rest of a URL as a file path, unless it names an action."""
 
     regex = f"(?!{_ACTION}).*"
 
@@ -39,7 +39,7 @@ register_url_convertor("file_path", FilePathConvertor())
 
 
 class FileInput(Model):
-    """What creates a file or a directory."""
+    """Creates a file or a directory."""
 
     content: Content = ""
     encoding: Encoding = "text"
@@ -48,7 +48,7 @@ class FileInput(Model):
 
 
 class FilePatch(Model):
-    """What to change of a file; what is not sent stays as it is."""
+    """The fields of a file to change; absent fields stay as they are."""
 
     content: Content | None = None
     encoding: Encoding | None = None
@@ -56,14 +56,14 @@ class FilePatch(Model):
 
 
 class FilePair(Model):
-    """What to move or copy, and where to."""
+    """What to move or copy, and where."""
 
     src_path: FilePath
     dst_path: FilePath
 
 
 class FileAddress(Model):
-    """Which file or directory is meant."""
+    """A file or directory."""
 
     path: FilePath
 
@@ -79,8 +79,8 @@ class FileInfo(Model):
     """A file or directory without its content.
 
     Attributes:
-        id: Made of the workspace and the path: it changes when the file is moved.
-        session_id: The session whose own the workspace is; empty if it is no single session's.
+        id: Derived from the workspace and the path, so it changes when the file is moved.
+        session_id: The session that owns the workspace; empty for a shared workspace.
     """
 
     id: str
@@ -102,13 +102,13 @@ class SessionFile(FileInfo):
 
 
 class FileList(Model):
-    """What is in a directory."""
+    """The entries of a directory."""
 
     data: list[FileInfo]
 
 
 class FileDeleted(Model):
-    """Whether there was something to delete."""
+    """Whether something was deleted."""
 
     deleted: bool
 
@@ -129,7 +129,7 @@ class FileMatches(Model):
 
 
 class FilesFound(Model):
-    """What a search has found."""
+    """The results of a search."""
 
     data: list[FileMatches]
 
@@ -158,7 +158,7 @@ async def read_file(
 async def create_file(
     workspace_id: WorkspaceId, path: PathInUrl, wanted: FileInput, runtime: TheRuntime
 ) -> SessionFile:
-    """Create a file or directory where nothing is yet, with the directories above it."""
+    """Create a file or directory at an unused path, with its parent directories."""
     content = None if wanted.is_directory else _content(wanted.content, wanted.encoding)
     create = runtime.registry.workspaces.create_file
     return _file(*await create(workspace_id, path, content, wanted.encoding, wanted.is_readonly))
@@ -167,7 +167,7 @@ async def create_file(
 async def update_file(
     workspace_id: WorkspaceId, path: PathInUrl, patch: FilePatch, runtime: TheRuntime
 ) -> SessionFile:
-    """Change a file. One that is read-only must be made writable to be changed."""
+    """Change a file. A read-only file must be made writable first."""
     content = None
     if patch.content is not None:
         content = _content(patch.content, patch.encoding or "text")
@@ -186,13 +186,13 @@ async def delete_file(
 
 
 async def move_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
-    """Move a file, or a directory with all that is in it, to where nothing is yet."""
+    """Move a file, or a directory with its contents, to an unused path."""
     move = runtime.registry.workspaces.move_file
     return _file(*await move(workspace_id, pair.src_path, pair.dst_path))
 
 
 async def copy_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
-    """Copy a file to where nothing is yet."""
+    """Copy a file to an unused path."""
     copy = runtime.registry.workspaces.copy_file
     return _file(*await copy(workspace_id, pair.src_path, pair.dst_path))
 
@@ -220,7 +220,7 @@ async def grep_files(
 async def stat_file(
     workspace_id: WorkspaceId, address: FileAddress, runtime: TheRuntime
 ) -> FileInfo:
-    """Tell what is at a path."""
+    """Describe the file or directory at a path."""
     return _info(*await _read(runtime, workspace_id, address.path))
 
 

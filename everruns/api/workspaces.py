@@ -22,17 +22,19 @@ from everruns.domain.base import Page
 from everruns.domain.workspaces import Workspace, WorkspaceInput, WorkspacePatch
 from everruns.storage.base import ListQuery
 
-EXAMPLE = {"name": "Quarterly report", "description": "What all who work on it share."}
+EXAMPLE = {"name": "Quarterly report", "description": "Figures and drafts of the quarterly report."}
 
 
 async def list_workspaces(
     runtime: TheRuntime,
     search: Search = None,
-    include_archived: Annotated[Truth, Query(description="Whether to list them too.")] = False,
+    include_archived: Annotated[
+        Truth, Query(description="Whether to list archived workspaces too.")
+    ] = False,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Workspace]:
-    """List the workspaces that were created as such, newest first."""
+    """List the shared workspaces, newest first."""
     query = ListQuery(search=search, include_archived=include_archived, offset=offset, limit=limit)
     return await runtime.registry.workspaces.list(query)
 
@@ -41,24 +43,24 @@ async def create_workspace(
     wanted: Annotated[WorkspaceInput, Body(openapi_examples={"shared": {"value": EXAMPLE}})],
     runtime: TheRuntime,
 ) -> Workspace:
-    """Create a workspace, which sessions can share."""
+    """Create a workspace that sessions can share."""
     return await runtime.registry.workspaces.create(wanted)
 
 
 async def get_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> Workspace:
-    """Read a workspace; a session's own too."""
+    """Read a workspace, shared or owned by a session."""
     return await runtime.registry.workspaces.get(workspace_id)
 
 
 async def update_workspace(
     workspace_id: WorkspaceId, patch: WorkspacePatch, runtime: TheRuntime
 ) -> Workspace:
-    """Change the fields that are sent."""
+    """Change the given fields."""
     return await runtime.registry.workspaces.update(workspace_id, patch)
 
 
 async def archive_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> None:
-    """Archive a workspace: no new session can share it, and its files can only be read here."""
+    """Archive a workspace: no new session can use it, and this API can only read its files."""
     await runtime.registry.workspaces.archive(workspace_id)
 
 

@@ -1,1 +1,1 @@
-"""Capabilities: what an agent can be given. One file each, listed in ``registry``."""
+"""Capabilities: what an agent can do. One file each, listed in ``registry``."""

@@ -1,4 +1,4 @@
-"""What a capability is: words for the system prompt, and tools."""
+"""A capability: text for the system prompt, and tools."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from everruns.tools.base import Tool
 
 @dataclass(frozen=True)
 class Capability:
-    """Something an agent can be given by naming its ``id``.
+    """Something that an agent can do, enabled by its ``id``.
 
     Attributes:
         id: The stable name that agents refer to.
@@ -22,7 +22,7 @@ class Capability:
         system_prompt: Added to the agent's system prompt, if any.
         tools: Offered to the model, in this order.
         config_schema: JSON Schema of the ``config`` an agent may give, if it takes one.
-        dependencies: Ids of capabilities that come with it.
+        dependencies: Ids of capabilities that it brings along.
     """
 
     id: str
@@ -38,4 +38,4 @@ class Capability:
 
 
 Capabilities = Mapping[str, Capability]
-"""Capabilities by their id."""
+"""Capabilities by id."""

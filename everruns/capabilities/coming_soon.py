@@ -1,4 +1,4 @@
-"""Capabilities that are announced and cannot be used yet."""
+"""Capabilities that are announced but not usable yet."""
 
 from everruns.capabilities.base import Capability
 

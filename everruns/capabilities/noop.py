@@ -1,4 +1,4 @@
-"""A capability that adds nothing, to test that capabilities can be given at all."""
+"""A capability that adds nothing, to test enabling capabilities."""
 
 from everruns.capabilities.base import Capability
 

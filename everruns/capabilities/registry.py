@@ -1,6 +1,6 @@
-"""Which capabilities there are, and which of them an agent's list means.
+"""All capabilities, and the resolution of an agent's list.
 
-Packages add their own by an entry point of the group ``everruns.capabilities`` that names a
+Packages add their own through entry points of the group ``everruns.capabilities`` that refer to a
 ``Capability``.
 """
 
@@ -52,16 +52,16 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @cache
 def load_capabilities() -> Capabilities:
-    """Return every capability by its id: the built-in ones, then those of installed packages.
+    """Return every capability by id: the built-in ones, then those of installed packages.
 
-    A package's capability that cannot be loaded, or takes an id that is taken, is logged and left
-    out: one broken package does not stop the server.
+    A package's capability that cannot be loaded, or whose id is taken, is logged and left out, so
+    that a broken package does not stop the server.
     """
     found = {capability.id: capability for capability in BUILTIN}
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         try:
             capability = entry.load()
-        except Exception:  # Foreign code runs here, and may do anything.
+        except Exception:  # Third-party code runs here and may raise anything.
             log.exception("capability cannot be loaded", name=entry.name, target=entry.value)
             continue
         if not isinstance(capability, Capability):
@@ -82,7 +82,7 @@ def get_capability(capability_id: str) -> Capability:
     """Return the capability of this id.
 
     Raises:
-        CapabilityNotFound: There is none.
+        CapabilityNotFound: No capability has this id.
     """
     capability = find_capability(capability_id)
     if capability is None:
@@ -91,7 +91,7 @@ def get_capability(capability_id: str) -> Capability:
 
 
 def describe(capability: Capability) -> CapabilityInfo:
-    """Return what a client is told of a capability."""
+    """Return a capability as a client sees it."""
     return CapabilityInfo(
         id=capability.id,
         name=capability.name,
@@ -109,17 +109,17 @@ def describe(capability: Capability) -> CapabilityInfo:
 def resolve(
     configs: Sequence[CapabilityConfig], known: Capabilities | None = None
 ) -> list[Resolved]:
-    """Return the capabilities that a list means, each once, with its config.
+    """Resolve a list of capabilities: each once, with its config.
 
-    The order is that of the list; what a capability depends on comes just before it, unless it is
-    there already. Of two entries with one ``ref`` the first counts.
+    The order is that of the list; dependencies come just before the capability that needs them,
+    unless already listed. Of two entries with one ``ref`` the first wins.
 
     Args:
-        configs: What the agent or session asks for.
-        known: Capabilities by id; all there are by default.
+        configs: The agent's or session's list.
+        known: Capabilities by id; all of them by default.
 
     Raises:
-        UnknownCapability: There is no such capability, or it cannot be used yet.
+        UnknownCapability: The capability does not exist or is not available.
         InvalidRequest: A ``config`` breaks its capability's schema.
     """
     known = load_capabilities() if known is None else known
@@ -161,13 +161,13 @@ def build_toolbox(resolved: Sequence[Resolved], max_timeout_s: float = math.inf)
     """Return the tools of capabilities, in their order.
 
     Args:
-        resolved: What ``resolve`` returned.
-        max_timeout_s: Seconds that no call may exceed, whatever its tool allows.
+        resolved: The result of ``resolve``.
+        max_timeout_s: Upper limit in seconds for every call, whatever its tool allows.
     """
     tools = ((tool, config) for capability, config in resolved for tool in capability.tools)
     return Toolbox(tools, max_timeout_s)
 
 
 def system_prompts(resolved: Sequence[Resolved]) -> list[str]:
-    """Return what capabilities add to a system prompt, in their order."""
+    """Return the system prompts of capabilities, in order."""
     return [capability.system_prompt for capability, _ in resolved if capability.system_prompt]

@@ -50,7 +50,7 @@ TODOS_SCHEMA: dict[str, Any] = {
 
 
 def _explain(arguments: dict[str, Any]) -> str | None:
-    """Say what is wrong with a list of tasks, by the number of the task."""
+    """Return what is wrong with a list of tasks, naming the task's number."""
     if "todos" not in arguments:
         return "Missing required field: 'todos'"
     todos = arguments["todos"]

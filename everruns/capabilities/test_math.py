@@ -1,4 +1,4 @@
-"""Arithmetic, to test tool calls with: the right answer is known beforehand."""
+"""Arithmetic for testing tool calls: the right answer is known in advance."""
 
 import math
 from typing import Annotated, Any

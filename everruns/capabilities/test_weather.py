@@ -1,4 +1,4 @@
-"""Made-up weather, to test tool calls with: the same place always has the same weather."""
+"""Made-up weather for testing tool calls: the same place always has the same weather."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal

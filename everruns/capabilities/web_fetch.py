@@ -1,4 +1,4 @@
-"""Reading the web: pages as Markdown or text, and what a server says of a resource."""
+"""Reading the web: pages as Markdown or text, and the metadata of resources."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -14,11 +14,11 @@ from everruns.tools.pages import PageError, convert
 from everruns.tools.web import Fetched, fetch
 
 MAX_CONTENT_BYTES = 256 * KIB
-# Much of a page is markup that Markdown leaves out.
+# Much of a page is markup that Markdown omits.
 MAX_DOWNLOAD_BYTES = MIB
 
 TIMED_OUT_NOTE = "\n[..more content timed out...]"
-BINARY_ERROR = "Binary content is not supported. Use method HEAD to read its metadata alone."
+BINARY_ERROR = "Binary content is not supported. Use method HEAD to read its metadata."
 
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 _TEXT_TYPE = re.compile(
@@ -88,7 +88,7 @@ def _metadata(answer: Fetched) -> dict[str, Any]:
 
 
 def _filename(answer: Fetched) -> str | None:
-    """Name a resource as its server or else its address does."""
+    """Return the file name that the server gives a resource, or the one in its URL."""
     disposition = answer.headers.get("content-disposition", "")
     if named := re.search(r'filename="?([^";]+)', disposition):
         return named[1].strip()
@@ -109,7 +109,7 @@ def _is_text(answer: Fetched) -> bool:
 async def _content(
     answer: Fetched, wanted: Literal["markdown", "text", "raw"]
 ) -> tuple[str, Literal["markdown", "text", "raw"]]:
-    """Return the content and the format it is in: only HTML is ever converted."""
+    """Return the content and its format; only HTML is converted."""
     if wanted != "raw" and _media_type(answer) in _HTML_TYPES:
         try:
             return await convert(answer.body, answer.charset, wanted), wanted

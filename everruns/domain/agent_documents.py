@@ -1,4 +1,4 @@
-"""Agents as documents that people write and keep: Markdown under YAML front matter.
+"""Agents as documents that people write and keep: Markdown with YAML front matter.
 
 ```markdown
 ---
@@ -9,7 +9,7 @@ capabilities:
 You are a careful research assistant.
 ```
 
-What is written reads back as the same fields. What is read may also be YAML alone, or plain text.
+An exported document imports as the same fields. YAML alone and plain text can be imported too.
 
 Source: docs/sdk.md, "Agents as documents".
 """
@@ -27,7 +27,7 @@ FRONT_MATTER = re.compile(
     r"(?P<fields>(?:\s*\n)?---[ \t]*\r?\n.*?)^---[ \t]*(?:\r?\n|\Z)(?P<text>.*)",
     re.DOTALL | re.MULTILINE,
 )
-# Comments and a mark of where the document begins come before what it says.
+# Comments and a document marker can come before the first field.
 FIRST_LINE = re.compile(r"^(?!#|---)\S.*", re.MULTILINE)
 FIELD = re.compile(rf"(?:{'|'.join(AgentInput.model_fields)}):(?:\s|$)")
 DECIDED = {"name", *AgentFields.model_fields}
@@ -35,7 +35,7 @@ DIGEST_DIGITS = 8
 
 
 def write_document(agent: Agent) -> str:
-    """Return an agent as a document: all that a client decides of it, and nothing else."""
+    """Return an agent as a document with exactly the fields that a client can set."""
     fields = agent.model_dump(mode="json", include=DECIDED, exclude_defaults=True)
     if capabilities := fields.get("capabilities"):
         fields["capabilities"] = [
@@ -43,7 +43,7 @@ def write_document(agent: Agent) -> str:
         ]
     text = fields.pop("system_prompt", "")
     if text != text.strip():
-        # Around the text of a document white space has no meaning, so it is kept as a field.
+        # White space around a document's text is dropped, so a prompt with it is kept as a field.
         fields["system_prompt"], text = text, ""
     return f"---\n{write_yaml(fields)}---\n{text}"
 
@@ -51,12 +51,12 @@ def write_document(agent: Agent) -> str:
 def read_document(text: str) -> dict[str, Any]:
     """Return the fields of the agent that a document describes.
 
-    Markdown with front matter and YAML alone name their fields. Any other text is the prompt of an
-    agent that is named from it: from its first words, for people, and from its content, so that
+    Markdown with front matter and YAML name their fields. Any other text becomes the prompt of an
+    agent. Its name combines the first words, for people, with a digest of the text, so that
     another text with the same beginning is another agent.
 
     Raises:
-        InvalidRequest: Nothing can be made of it; the message says where and why.
+        InvalidRequest: The document is invalid; the message says where and why.
     """
     if not text.strip():
         raise InvalidRequest("body: there is no text to import")
@@ -75,7 +75,7 @@ def read_document(text: str) -> dict[str, Any]:
 
 
 def _is_yaml(text: str) -> bool:
-    """Tell whether a text is YAML: it begins with a field of an agent."""
+    """Tell whether a text is YAML, which begins with a field of an agent."""
     line = FIRST_LINE.search(text)
     return line is not None and FIELD.match(line[0]) is not None
 
@@ -96,10 +96,10 @@ def _name_for(text: str) -> str:
 
 
 def addressed(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an agent with a name that is an address.
+    """Return an agent's fields with a slug for a name.
 
-    A name for people, such as ``Research Assistant``, becomes the display name where there is none,
-    and the slug nearest to it becomes the name.
+    A name for people, such as ``Research Assistant``, becomes the display name if there is none,
+    and its nearest slug becomes the name.
     """
     name = fields.get("name")
     if not isinstance(name, str) or is_slug(name):

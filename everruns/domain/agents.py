@@ -28,7 +28,7 @@ class CapabilityConfig(Model):
 
 
 class InitialFile(Model):
-    """A file that a session finds in its workspace when it starts."""
+    """A file that is put into a session's workspace when the session is created."""
 
     path: Annotated[str, Field(min_length=1, max_length=4096)]
     content: Annotated[str, Field(max_length=MIB)]
@@ -44,7 +44,7 @@ MaxIterations = Annotated[int, Field(ge=1, le=1000), Number]
 
 
 class AgentFields(Model):
-    """What a client decides of an agent beside its name."""
+    """The fields of an agent that a client sets, besides its name."""
 
     display_name: Name | None = None
     description: Description | None = None
@@ -63,14 +63,14 @@ MAX_INITIAL_FILES_BYTES = 8 * MIB
 
 
 def check_size(definition: Model, initial_files: list[InitialFile]) -> None:
-    """Refuse an agent or session that is too large as a whole, whatever makes it so.
+    """Refuse an agent or session whose total size is over the limit.
 
     Args:
         definition: The agent or session.
-        initial_files: Its initial files, which have a bound of their own.
+        initial_files: Its initial files, which have their own limit.
 
     Raises:
-        TooLarge: The files together or all other fields together are over their bound.
+        TooLarge: The files together, or all other fields together, are over their limit.
     """
     files_bytes = sum(
         len(file.content.encode()) + len(file.path.encode()) for file in initial_files
@@ -89,14 +89,14 @@ def check_size(definition: Model, initial_files: list[InitialFile]) -> None:
 
 
 class AgentInput(AgentFields):
-    """What creates an agent, or replaces all of one when ``id`` names it."""
+    """Creates an agent, or replaces the agent with this ``id``."""
 
     id: Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")] | None = None
     name: Name
 
 
 class AgentPatch(AgentFields):
-    """The fields of an agent to change; those not sent stay as they are."""
+    """The fields of an agent to change; absent fields stay as they are."""
 
     name: Name = ""
 

@@ -19,11 +19,11 @@ TIMEOUT_S = 900
 
 @dataclass(frozen=True)
 class ApprovalRule:
-    """Which calls are held, and for how long.
+    """Which tool calls are held for approval, and for how long.
 
     Attributes:
-        mode: ``normal`` holds what destroys something or says that it needs approval,
-            ``protective`` all that has an effect, ``off`` nothing.
+        mode: ``normal`` holds destructive tools and tools that ask for approval,
+            ``protective`` every tool with side effects, ``off`` none.
         timeout_s: Seconds after which a call counts as rejected.
     """
 
@@ -32,12 +32,12 @@ class ApprovalRule:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "ApprovalRule":
-        """Return the rule of a capability's ``config``."""
+        """Return the rule in a capability's ``config``."""
         return cls(config.get("mode", "normal"), config.get("timeout_seconds", TIMEOUT_S))
 
 
 class ToolDecision(Model):
-    """What the user says to one call; ``…_always`` to all later ones of its tool too."""
+    """The user's decision on one call; ``…_always`` applies to later calls of its tool too."""
 
     tool_call_id: Annotated[str, Field(min_length=1), max_bytes(256)]
     decision: Decision
@@ -49,18 +49,18 @@ class ToolDecision(Model):
 
     @property
     def is_for_always(self) -> bool:
-        """Whether the session remembers it for the tool."""
+        """Whether the decision applies to later calls of the tool."""
         return self.decision.endswith("_always")
 
 
 class ToolApprovals(Model):
-    """What the user says to calls that are held."""
+    """The user's decisions on held calls."""
 
     decisions: Annotated[list[ToolDecision], Field(min_length=1, max_length=100)]
 
 
 class Decided(Model):
-    """How many calls were decided, and what the session does now."""
+    """How many calls were decided, and the session's status now."""
 
     accepted: int
     session_status: SessionStatus

@@ -1,4 +1,4 @@
-"""What all resources share: immutability, tolerance of unknown fields, limits on text."""
+"""The base of all resources: immutability, tolerance of unknown fields, limits on text."""
 
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -9,15 +9,15 @@ Item = TypeVar("Item")
 
 KIB = 1024
 MIB = 1024 * KIB
-# How deep and how large a value from outside may be, in whatever form it comes.
+# Limits on depth and size of any value from outside, whatever its format.
 MAX_DEPTH = 64
 MAX_VALUES = 100_000
 
 
 class Model(BaseModel):
-    """A value: immutable, compared by content, deaf to fields it does not know."""
+    """A value: immutable, compared by content; ignores unknown fields."""
 
-    # A validation that nobody foresaw ends in the log, which is not to hold conversations.
+    # An unexpected validation error is logged, and the log must not contain conversations.
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     def wire(self) -> dict[str, Any]:
@@ -25,7 +25,7 @@ class Model(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields that were given, as values, without those left to their defaults."""
+        """Return the given fields as values, without those left to their defaults."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
@@ -36,7 +36,7 @@ class Page(Model, Generic[Item]):
     """
 
     data: list[Item]
-    total: int = Field(description="How many there are in all.")
+    total: int = Field(description="Total number of items.")
     offset: int
     limit: int
 
@@ -66,7 +66,7 @@ def _refuse_words(value: Any) -> Any:
 
 
 Number = BeforeValidator(_refuse_words)
-"""Keeps pydantic from taking words and truth values for numbers."""
+"""Keeps pydantic from accepting strings and booleans as numbers."""
 
 Flag = Annotated[bool, Field(strict=True)]
-"""True or false, and none of the words and numbers that pydantic would take for them."""
+"""True or false, without the strings and numbers that pydantic accepts for them."""

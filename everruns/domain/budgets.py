@@ -1,8 +1,8 @@
 """Budgets: how much a session, or all sessions of an agent, may spend.
 
-What is left is derived and never counted by hand: the limit, less the sum of the ledger. The ledger
-has one entry for each answer of a model, broken off or not, and each top-up. The id of an answer's
-entry is made of the budget and of the answer's place in its log, so that one recorded twice is one.
+The balance is always derived: the limit minus the sum of the ledger. The ledger has one entry for
+each model answer, interrupted or not, and for each top-up. The id of an answer's entry is derived
+from the budget and the answer's position in its log, so recording it twice charges it once.
 
 Source: docs/sdk.md, "Spending".
 """
@@ -22,12 +22,12 @@ from everruns.ids import format_time
 
 MAX_AMOUNT = 10**12
 MAX_BUDGETS = 20
-"""How many budgets in force one subject may have: each answer is charged to all of them."""
+"""Maximum active budgets of one subject: each answer is charged to all of them."""
 
 CHARGED_EVENTS = frozenset(
     {EventType.MESSAGE_CREATED, EventType.SESSION_FAILED, EventType.SESSION_CANCELLED}
 )
-"""Events that say what a model call has used, one call each."""
+"""Events that report the usage of a model call, one call each."""
 
 SubjectType = Literal["session", "agent"]
 Currency = Annotated[
@@ -41,19 +41,19 @@ SetStatus = Literal["active", "paused", "disabled"]
 
 
 class BudgetInput(Model):
-    """What creates a budget."""
+    """Creates a budget."""
 
     subject_type: SubjectType
     subject_id: SubjectId
     currency: Currency
     limit: Amount
     soft_limit: Amount | None = None
-    period: None = Field(None, description="Budgets that renew themselves are not offered.")
+    period: None = Field(None, description="Budgets that renew themselves are not supported.")
     metadata: Metadata | None = None
 
 
 class BudgetPatch(Model):
-    """The fields of a budget to change; those not sent stay as they are."""
+    """The fields of a budget to change; absent fields stay as they are."""
 
     limit: Amount = 0.0
     soft_limit: Amount | None = None
@@ -62,17 +62,17 @@ class BudgetPatch(Model):
 
 
 class TopUp(Model):
-    """What is added to a budget."""
+    """An amount to add to a budget."""
 
     amount: Annotated[float, Field(gt=0, le=MAX_AMOUNT), Number]
     description: Description | None = None
 
 
 class BudgetFields(Model):
-    """What is always known of a budget.
+    """The fields that every view of a budget has.
 
     Attributes:
-        soft_limit: Spending of more than this is warned of.
+        soft_limit: Spending beyond this gives a warning.
     """
 
     id: str
@@ -88,24 +88,26 @@ class BudgetFields(Model):
 
 
 class Budget(BudgetFields):
-    """A budget as it is stored, without what is left of it.
+    """A stored budget, without its balance.
 
     Attributes:
-        status: What its owner decided; whether it is exhausted is for its ledger to say.
+        status: Set by its owner; whether the budget is exhausted follows from its ledger.
     """
 
     status: SetStatus = "active"
 
 
 class BudgetShown(BudgetFields):
-    """A budget with what is left of it, as a client sees it."""
+    """A budget with its balance, as a client sees it."""
 
     status: Literal["active", "paused", "exhausted", "disabled"]
-    balance: float = Field(description="What is left; below zero by what the last answer exceeded.")
+    balance: float = Field(
+        description="What is left; negative if the last answer exceeded the limit."
+    )
 
 
 class LedgerEntry(Model):
-    """What an answer cost (a positive amount), or what a top-up added (a negative one)."""
+    """The cost of an answer (positive) or a top-up (negative)."""
 
     id: str
     budget_id: str
@@ -119,11 +121,11 @@ class LedgerEntry(Model):
 
 
 class BudgetCheck(Model):
-    """What budgets say of the next model call: of several, the strictest one speaks.
+    """What budgets mean for the next model call; of several, the strictest one decides.
 
     Attributes:
-        action: ``continue``; ``warn`` beyond a soft limit; ``pause`` or ``stop`` where turns end.
-        error_code: With which they end, as ``turn.failed`` shows it.
+        action: ``continue``; ``warn`` beyond a soft limit; ``pause`` or ``stop`` if the turn ends.
+        error_code: The code of the turn's failure, as in ``turn.failed``.
     """
 
     action: Literal["continue", "warn", "pause", "stop"]
@@ -160,22 +162,24 @@ class Standing:
 
     @property
     def check(self) -> BudgetCheck:
-        """What the budget says of the next model call."""
+        """What the budget means for the next model call."""
         budget = self.budget
         name = f"Budget {budget.id}"
         if budget.status == "disabled":
             return self._says("continue", None)
         if self.left <= 0:
-            advice = "Top it up or raise its limit, then send a message to go on."
+            advice = "Top it up or raise its limit, then send a message to continue."
             return self._says(
                 "stop",
-                f"{name} is exhausted: of {budget.limit:.12g} {budget.currency} nothing is left. "
+                f"{name} is exhausted: all {budget.limit:.12g} {budget.currency} are spent. "
                 + advice,
                 "budget_exhausted",
             )
         if budget.status == "paused":
             return self._says(
-                "pause", f"{name} is paused. Resume it, then send a message.", "budget_paused"
+                "pause",
+                f"{name} is paused. Resume it, then send a message to continue.",
+                "budget_paused",
             )
         if budget.soft_limit is not None and self.spent > exact(budget.soft_limit):
             return self._says(
@@ -187,10 +191,10 @@ class Standing:
 
     @property
     def refusal(self) -> BudgetCheck:
-        """What the budget says of a call whose price is not known."""
+        """What the budget means for a call without a known price."""
         return self._says(
             "stop",
-            f"Budget {self.budget.id} is in usd, but the price of the model is not known, so "
+            f"Budget {self.budget.id} is in usd, but the model's price is unknown, so "
             "nothing could be charged. Use a model with a known price, or a budget in tokens.",
             UNPRICED,
         )
@@ -224,14 +228,14 @@ _STRICTNESS = ("continue", "warn", "pause", "stop")
 
 
 def check(standings: Iterable[Standing], *, has_price: bool = True) -> BudgetCheck:
-    """Return what the strictest of several budgets says; without any, to continue.
+    """Return the verdict of the strictest budget; without budgets, ``continue``.
 
-    Of equally strict ones the one speaks of which the smallest part is left.
+    Of equally strict budgets, the one with the smallest part left decides.
 
     Args:
-        standings: The budgets that concern a model call.
-        has_price: Whether it is known what the model costs. If not, a budget in dollars stops it:
-            nothing would be charged, and the budget would be no limit.
+        standings: The budgets that apply to a model call.
+        has_price: Whether the model's price is known. If not, a budget in dollars stops the call,
+            because nothing would be charged and the budget would not limit anything.
     """
 
     def strictness(standing: Standing) -> tuple[int, Decimal]:
@@ -248,24 +252,24 @@ def check(standings: Iterable[Standing], *, has_price: bool = True) -> BudgetChe
 
 
 def exact(amount: float) -> Decimal:
-    """Return the decimal number that an amount is written as: sums of these lose nothing."""
+    """Return an amount as the decimal number it is written as, so that sums are exact."""
     return Decimal(repr(amount))
 
 
 def total(entries: Iterable[LedgerEntry]) -> Decimal:
-    """Return the sum of entries of a ledger."""
+    """Return the sum of ledger entries."""
     return sum((exact(entry.amount) for entry in entries), Decimal(0))
 
 
 def charges(
     events: Iterable[Event], budgets: Sequence[Budget], agents: Mapping[str, str | None]
 ) -> list[LedgerEntry]:
-    """Return what events cost the budgets that they concern; what cost nothing leaves no entry.
+    """Return the ledger entries of events for the budgets that apply; free events have none.
 
     Args:
         events: Of any sessions.
-        budgets: Those in force that may be concerned.
-        agents: For each of the sessions its agent.
+        budgets: The active budgets that may apply.
+        agents: The agent of each session.
     """
     entries: list[LedgerEntry] = []
     for event in events:
@@ -295,7 +299,7 @@ def charges(
 
 
 def _spent(event: Event) -> tuple[Usage, str, str] | None:
-    """Return what an event says was used, and what used it: an answer, or one broken off."""
+    """Return an event's usage and its source: a complete or an interrupted answer."""
     data = event.data
     if event.type == EventType.MESSAGE_CREATED:
         used, ref_type, ref_id = data.get("usage"), "message", data["message"]["id"]
@@ -308,7 +312,7 @@ def _spent(event: Event) -> tuple[Usage, str, str] | None:
 def _amount(usage: Usage, budget: Budget) -> float:
     if budget.currency == "tokens":
         return float(usage.input_tokens + usage.output_tokens)
-    # As many places as are stored.
+    # Rounded to the decimal places that are stored.
     return round(usage.estimated_cost_usd or 0.0, 12)
 
 

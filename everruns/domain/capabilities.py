@@ -14,7 +14,7 @@ CapabilityStatus = Literal["available", "coming_soon", "deprecated"]
 
 
 class CapabilityInfo(Model):
-    """Something that an agent can be given by naming its ``id``."""
+    """Something that an agent can do, enabled by its ``id``."""
 
     id: str
     name: str

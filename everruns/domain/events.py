@@ -1,7 +1,7 @@
-"""Events: the one durable log of a session, and the deltas that only pass by.
+"""Events: a session's durable log, and its transient deltas.
 
-A durable event is encoded once, by whoever appends it, and these bytes go to the database and to
-every reader as they are.
+A durable event is encoded once, when it is appended. These bytes go unchanged to the database and
+to every reader.
 
 Source: docs/contract.md, "Events".
 """
@@ -72,7 +72,7 @@ class Event:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The payload, whose fields the event's type decides."""
+        """The payload; its fields depend on the event's type."""
         return self.envelope["data"]
 
     @property
@@ -83,14 +83,14 @@ class Event:
 
 @dataclass(frozen=True)
 class NewEvent:
-    """An event that has no place in a log yet."""
+    """An event that is not in a log yet."""
 
     type: EventType
     data: dict[str, Any]
     context: dict[str, Any]
 
     def at(self, session_id: str, sequence: int, ts: int) -> Event:
-        """Encode the event for its place in a session's log."""
+        """Encode the event for its position in a session's log."""
         identity = event_id(session_id, ts, sequence)
         body = orjson.dumps(
             {
@@ -109,14 +109,14 @@ class NewEvent:
 
 @dataclass(frozen=True)
 class Delta:
-    """A stretch of the message being written, for readers only.
+    """A piece of the message being written, for readers only.
 
     Attributes:
         type: ``message.delta`` or ``reasoning.delta``.
         message_id: The id that the finished message will have.
-        offset: Code points of that message (or of its reasoning) before this stretch.
-        text: The stretch.
-        position: Code points of reasoning and text before this stretch, plus one.
+        offset: Code points of that message (or of its reasoning) before this piece.
+        text: The piece.
+        position: Code points of reasoning and text before this piece, plus one.
         sequence: The last durable event before it.
         turn_id: The turn it belongs to.
         ts: Milliseconds since the epoch.

@@ -1,4 +1,4 @@
-"""Idempotency keys: how a repeated request is recognised.
+"""Idempotency keys: how a retried request is recognised.
 
 Source: docs/contract.md, "Turns", ``Idempotency-Key``.
 """
@@ -11,13 +11,13 @@ from everruns.ids import new_id
 
 @dataclass(frozen=True)
 class Idempotency:
-    """A client's key and what it was sent with, as digests: the key itself is never kept.
+    """Digests of a client's key and its request; the key itself is never stored.
 
     Attributes:
         key: Digest of the scope and the key; for a call without a client's key, an id.
         request: Digest of the body; empty for a call without a client's key.
-        is_of_call: Whether no client gave the key: it marks one call between processes.
-        is_repeated: Whether the call may have been carried out before: its first try was lost.
+        is_of_call: Whether the key marks one call between processes and comes from no client.
+        is_repeated: Whether this is a retry, so that the call may have been carried out before.
     """
 
     key: str
@@ -27,7 +27,7 @@ class Idempotency:
 
     @classmethod
     def of_call(cls) -> "Idempotency":
-        """Return a key for one call between processes, whose client gave none."""
+        """Return a key for one call between processes that has no client's key."""
         return cls(new_id("request"), "", is_of_call=True)
 
     @property
@@ -36,9 +36,9 @@ class Idempotency:
         return self.is_of_call and not self.is_repeated
 
     def new_id(self, prefix: str) -> str:
-        """Return the id of what the call creates: the same one at each try.
+        """Return the id of the resource that the call creates, the same at each attempt.
 
-        A client's key gives no ids: what it created first is found by its receipt.
+        A client's key gives no ids: its first result is found by its receipt.
         """
         return f"{prefix}_{self.key.rpartition('_')[2]}" if self.is_of_call else new_id(prefix)
 
@@ -47,7 +47,7 @@ class Idempotency:
         """Digest a request's key and its body.
 
         Args:
-            scope: For what the key counts: the route, the resource and the caller.
+            scope: The scope of the key: the route, the resource and the caller.
             key: The key.
             body: The body.
         """

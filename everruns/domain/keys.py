@@ -1,4 +1,4 @@
-"""API keys: who may call. A key is recognised by the hash of its secret, which nobody keeps."""
+"""API keys. A key is recognised by the hash of its secret; the secret itself is not stored."""
 
 import secrets
 from hashlib import sha256
@@ -13,13 +13,13 @@ MAX_KEYS = 1000
 
 
 class ApiKey(Model):
-    """A key as it is kept.
+    """A stored key.
 
     Attributes:
         id: ``key_…``.
-        name: What it is for, in its owner's words.
+        name: Its purpose, in its owner's words.
         hash: SHA-256 of the secret, in hexadecimal digits.
-        last_four: The last characters of the secret, by which its owner knows it.
+        last_four: The last characters of the secret, by which its owner recognises it.
         created_at: When it was made.
     """
 
@@ -31,18 +31,16 @@ class ApiKey(Model):
 
 
 def new_api_key(name: str) -> tuple[ApiKey, str]:
-    """Make a key.
+    """Create a key.
 
     Returns:
-        The key and its secret, which nothing can show again.
+        The key and its secret, which cannot be shown again.
 
     Raises:
-        InvalidRequest: The name is empty, too long, or holds characters that do not print.
+        InvalidRequest: The name is empty, too long, or has characters that are not printable.
     """
     if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
-        raise InvalidRequest(
-            f"The name of a key must be 1 to {LONGEST_NAME} characters that can be printed."
-        )
+        raise InvalidRequest(f"The name of a key must be 1 to {LONGEST_NAME} printable characters.")
     secret = f"evr_{secrets.token_urlsafe(SECRET_BYTES)}"
     key = ApiKey(
         id=new_id("key"),
@@ -55,5 +53,5 @@ def new_api_key(name: str) -> tuple[ApiKey, str]:
 
 
 def hash_secret(secret: str) -> str:
-    """Return by what a key's secret is recognised."""
+    """Return the hash by which a key's secret is recognised."""
     return sha256(secret.encode()).hexdigest()

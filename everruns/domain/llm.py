@@ -17,7 +17,7 @@ ProviderName = Annotated[str, Field(min_length=1, pattern=r"^[^/]+$"), max_bytes
 
 
 class ModelCost(Model):
-    """US dollars for a million tokens."""
+    """US dollars per million tokens."""
 
     input: float
     output: float
@@ -25,14 +25,14 @@ class ModelCost(Model):
 
 
 class ModelLimits(Model):
-    """Tokens a model can read and write."""
+    """Tokens that a model can read and write."""
 
     context: int
     output: int
 
 
 class ModelProfile(Model):
-    """What is known of a model from the catalogue."""
+    """The catalogue's facts about a model."""
 
     name: str
     family: str
@@ -47,7 +47,7 @@ class ModelProfile(Model):
 
 
 class ModelInput(Model):
-    """A model to offer, by the name its provider knows it by."""
+    """A model to offer, by the name its provider uses."""
 
     model_id: Annotated[str, Field(min_length=1, max_length=256)]
     display_name: Annotated[str, Field(min_length=1, max_length=256)] | None = None
@@ -74,14 +74,15 @@ class OfferedModel(Model):
 
     @property
     def qualified_name(self) -> str:
-        """``<provider name>/<model name>``, the address a person would write."""
+        """``<provider name>/<model name>``, the form that people write."""
         return f"{self.provider_name}/{self.model_id}"
 
 
 class ProviderFields(Model):
-    """What a client decides of a provider beside its name and type.
+    """The fields of a provider that a client sets, besides its name and type.
 
-    ``models`` names what it offers; without it the catalogue decides. The first is the default.
+    ``models`` lists the models to offer; without it the catalogue decides. The first is the
+    default.
     """
 
     base_url: BaseUrl | None = None
@@ -95,20 +96,20 @@ class ProviderFields(Model):
 
 
 class ProviderInput(ProviderFields):
-    """What adds a provider."""
+    """Adds a provider."""
 
     name: ProviderName
     provider_type: ProviderType
 
 
 class ProviderPatch(ProviderFields):
-    """The fields of a provider to change; those not sent stay as they are."""
+    """The fields of a provider to change; absent fields stay as they are."""
 
     name: ProviderName = "-"
 
 
 class Provider(Model):
-    """A stored provider. Its API key is never part of it: only whether one is set."""
+    """A stored provider. It never contains the API key, only whether one is set."""
 
     id: str
     name: str
@@ -124,7 +125,7 @@ class Provider(Model):
 
 
 class ProviderAccount(Model):
-    """A provider together with its API key: what a driver needs, and nobody else may hold."""
+    """A provider together with its API key; only for drivers."""
 
     provider: Provider
     api_key: SecretStr | None = None
@@ -151,11 +152,11 @@ def default_model(providers: Sequence[Provider]) -> OfferedModel | None:
 def resolve_model(
     providers: Sequence[Provider], wishes: Sequence[str | None]
 ) -> tuple[OfferedModel | None, str | None]:
-    """Decide which model answers.
+    """Choose the model that answers.
 
     Args:
         providers: All providers.
-        wishes: Names by falling precedence: the message's, the session's, the agent's.
+        wishes: Names in order of precedence: the message's, the session's, the agent's.
 
     Returns:
         The model and ``None``; or ``None`` and the name that no provider offers (``None`` when

@@ -26,7 +26,7 @@ class TextPart(Model):
 
 
 class ImagePart(Model):
-    """A picture, by address or by content: exactly one of ``url`` and ``base64`` is set."""
+    """An image, by URL or by content: exactly one of ``url`` and ``base64`` is set."""
 
     type: Literal["image"] = "image"
     url: Annotated[str, Field(max_length=4096, pattern=r"^https?://")] | None = None
@@ -45,7 +45,7 @@ class ImagePart(Model):
 
 
 class ToolCallPart(Model):
-    """A tool call within an agent's message."""
+    """A tool call in an agent's message."""
 
     type: Literal["tool_call"] = "tool_call"
     id: str
@@ -54,7 +54,7 @@ class ToolCallPart(Model):
 
 
 class ToolResultPart(Model):
-    """A tool's answer within a ``tool_result`` message."""
+    """A tool's result in a ``tool_result`` message."""
 
     type: Literal["tool_result"] = "tool_result"
     tool_call_id: str
@@ -68,7 +68,7 @@ def _bounded(part: TextPart) -> TextPart:
     return part
 
 
-# What comes from outside is bounded; what models write has a bound of its own.
+# Limits on what clients send; what models write has its own limit.
 TextInput = Annotated[TextPart, AfterValidator(_bounded)]
 InputPart = Annotated[TextInput | ImagePart, Field(discriminator="type")]
 ContentPart = Annotated[
@@ -77,10 +77,11 @@ ContentPart = Annotated[
 
 
 class ThinkingBlock(Model):
-    """Reasoning as its provider wants it back: text with a signature, or sealed content.
+    """Reasoning in the form its provider requires back: signed text or sealed content.
 
-    A provider that signs its reasoning wants each block where it stood: ``text_before`` counts
-    the code points of the message's text before it, ``calls_before`` the tool calls.
+    A provider that signs its reasoning requires each block in its original position:
+    ``text_before`` counts the code points of the message's text before it, ``calls_before`` the
+    tool calls.
     """
 
     thinking: str = ""
@@ -97,7 +98,7 @@ class Reasoning(Model):
 
 
 class Controls(Model):
-    """How one message wants to be answered."""
+    """Options for the answer to one message."""
 
     model_id: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     reasoning: Reasoning | None = None
@@ -161,7 +162,7 @@ class SendMessage(Model):
 
 
 class Message(Model):
-    """One entry of a conversation, stored for good."""
+    """One durable entry of a conversation."""
 
     id: str
     session_id: str
@@ -177,7 +178,7 @@ class Message(Model):
     @computed_field
     @property
     def thinking(self) -> str | None:
-        """The readable reasoning of the message, if it has any."""
+        """The readable reasoning of the message, if any."""
         return "".join(block.thinking for block in self.thinking_blocks or ()) or None
 
     @property
@@ -187,7 +188,7 @@ class Message(Model):
 
     @property
     def tool_calls(self) -> list[ToolCall]:
-        """The tool calls that the message asks for, in order."""
+        """The tool calls that the message requests, in order."""
         return [
             ToolCall(id=part.id, name=part.name, arguments=part.arguments)
             for part in self.content

@@ -1,4 +1,4 @@
-"""Questions that an agent asks its user, and what the user says to them.
+"""Questions that an agent asks its user, and the user's answers.
 
 Source: docs/contract.md, "Questions".
 """
@@ -20,7 +20,7 @@ Identity = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class Option(Model):
-    """One of the answers to choose from."""
+    """An answer to choose from."""
 
     label: Words
     description: Words | None = None
@@ -28,7 +28,7 @@ class Option(Model):
 
 
 class Question(Model):
-    """One question: to be answered by choosing, or in the user's own words."""
+    """A question, answered by choosing options or in the user's own words."""
 
     id: Identity
     question: Words
@@ -38,13 +38,13 @@ class Question(Model):
 
 
 class Questions(Model):
-    """What the tool ``ask_user`` is called with."""
+    """The arguments of the tool ``ask_user``."""
 
     questions: list[Question]
 
 
 class Answer(Model):
-    """What the user says to one question: labels that were chosen, own words, or both."""
+    """The user's answer to one question: chosen labels, own words, or both."""
 
     id: Identity
     selected: Annotated[list[Words], Field(max_length=6)] = Field(default_factory=list[str])
@@ -57,7 +57,7 @@ class Answer(Model):
 
 
 class QuestionAnswers(Model):
-    """What the user says to a set of questions; without a call's id, to the oldest open one."""
+    """The user's answers to a set of questions; without a call's id, to the oldest open set."""
 
     tool_call_id: Annotated[str, Field(min_length=1), max_bytes(256)] | None = None
     status: Literal["answered", "declined"] = "answered"
@@ -65,7 +65,7 @@ class QuestionAnswers(Model):
 
 
 class Answered(Model):
-    """How a set of questions ended, and what the session does now."""
+    """How a set of questions ended, and the session's status now."""
 
     status: Literal["answered", "declined"]
     answered_by: Literal["user"] = "user"
@@ -73,7 +73,7 @@ class Answered(Model):
 
 
 def are_questions(call: ToolCall) -> bool:
-    """Tell whether a call asks the user, and is no client's own tool of the same name."""
+    """Tell whether a call is ``ask_user`` rather than a client-side tool of the same name."""
     if call.name != ASK_USER:
         return False
     try:
@@ -83,11 +83,11 @@ def are_questions(call: ToolCall) -> bool:
 
 
 def problem_with(arguments: dict[str, Any]) -> str | None:
-    """Say what is wrong with questions that break no schema, in words for the model."""
+    """Return, for the model, what is wrong with questions that satisfy the schema."""
     questions = Questions.model_validate(arguments).questions
     ids = [question.id for question in questions]
     if len(set(ids)) < len(ids):
-        return "Each question needs an id of its own."
+        return "Each question needs a unique id."
     for question in questions:
         count = len(question.options)
         if question.kind == "choice" and not 2 <= count <= 6:
@@ -98,7 +98,7 @@ def problem_with(arguments: dict[str, Any]) -> str | None:
 
 
 def result_of(arguments: dict[str, Any], given: QuestionAnswers) -> dict[str, Any]:
-    """Return what the model reads of the user's answers.
+    """Return the user's answers as the model reads them.
 
     Raises:
         InvalidRequest: An answer does not fit its question, or one is missing.
@@ -124,7 +124,7 @@ def _problems(questions: dict[str, Question], answers: Sequence[Answer]) -> Iter
             continue
         labels = {option.label for option in question.options}
         if foreign := set(answer.selected) - labels:
-            yield f"{answer.id}: {min(foreign)!r} is none of its options"
+            yield f"{answer.id}: {min(foreign)!r} is not one of its options"
         if len(answer.selected) > 1 and not question.multi_select:
             yield f"{answer.id}: only one option can be selected"
         if not answer.selected and answer.other_text is None:
@@ -132,7 +132,7 @@ def _problems(questions: dict[str, Question], answers: Sequence[Answer]) -> Iter
 
 
 def result_of_silence(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return what the model reads when the user has not answered: what it recommended itself."""
+    """Return what the model reads if the user does not answer: its own recommendations."""
     recommended = [
         Answer(
             id=question.id,

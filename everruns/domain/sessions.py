@@ -28,7 +28,7 @@ SessionStatus = Literal["started", "active", "idle", "waitingfortoolresults"]
 
 
 class SessionInput(Model):
-    """What creates a session. Every field is optional: without an agent it uses the harness."""
+    """Creates a session. Every field is optional; without an agent the harness alone applies."""
 
     agent_id: Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")] | None = None
     agent_name: Name | None = None
@@ -45,14 +45,14 @@ class SessionInput(Model):
 
 
 class SessionSummary(Model):
-    """The part of a session that its event log decides, stored beside it for lists.
+    """The part of a session that follows from its event log, stored for lists.
 
     Written in the same transaction as the events it sums up.
 
     Attributes:
-        suspicion: How much speaks for the open turn ending the processes that run it, since its
-            last event; see ``everruns.runtime.turn``.
-        waits_until_ms: Until when the open turn can only wait for somebody outside, in milliseconds
+        suspicion: Evidence since the turn's last event that the open turn crashes its host; see
+            ``everruns.runtime.turn``.
+        waits_until_ms: Until when the open turn can only wait for outside input, in milliseconds
             since the epoch.
     """
 
@@ -94,21 +94,21 @@ class Session(Model):
     updated_at: str
     started_at: str | None = None
     finished_at: str | None = None
-    # Whose session it is among the users of the application that created it through the agent's
-    # channel; empty for the application's own, ``None`` if it was not created through a channel.
-    # Kept (see ``whole``), and shown to nobody.
+    # End user on whose behalf the application created the session through the agent's channel;
+    # empty for the application itself, ``None`` if the session was not created through a channel.
+    # Stored (see ``whole``) but never shown.
     end_user: SkipJsonSchema[str | None] = Field(None, exclude=True)
-    # Known to session hosts, shown to nobody.
+    # Known to session hosts, never shown.
     suspicion: SkipJsonSchema[int] = Field(0, exclude=True)
 
     def whole(self) -> dict[str, Any]:
-        """Return the session, as it was created, as JSON with what is shown to nobody."""
+        """Return the session as it was created, as JSON that includes the hidden fields."""
         return {**self.model_dump(mode="json"), "end_user": self.end_user}
 
     def summed_up(self, summary: SessionSummary) -> "Session":
-        """Return the session, as it was created, with what its log says of it.
+        """Return the session with its log's summary applied.
 
-        A summary without a time leaves that of the creation.
+        A summary without a time keeps the time of creation.
         """
         decided = {name: getattr(summary, name) for name in _SUMMARIZED}
         updated_at = summary.updated_at or self.updated_at
@@ -117,7 +117,7 @@ class Session(Model):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls an agent through its channel: an application, or one of the users it tells apart.
+    """The caller of an agent's channel: an application or one of its end users.
 
     Attributes:
         agent_id: The agent.
@@ -128,11 +128,11 @@ class Caller:
     end_user: str = ""
 
     def __str__(self) -> str:
-        """Return what tells this caller from all others."""
+        """Return a text that identifies this caller."""
         return f"{self.agent_id}/{self.end_user}" if self.end_user else self.agent_id
 
     def owns(self, session: Session) -> bool:
-        """Tell whether this caller made a session, through the agent's channel."""
+        """Tell whether this caller created a session through the agent's channel."""
         return (session.agent_id, session.end_user) == (self.agent_id, self.end_user)
 
 

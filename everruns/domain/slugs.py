@@ -1,4 +1,4 @@
-"""Slugs: names that are addresses, such as ``research-assistant``.
+"""Slugs: names that can be used in URLs, such as ``research-assistant``.
 
 Source: docs/contract.md, "Routes"; docs/sdk.md, "Agents as documents".
 """
@@ -10,17 +10,17 @@ from collections.abc import Iterator
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_SLUG = 64
 MAX_COPIES = 100
-# Of a longer text only so much is looked at.
+# Longer texts are cut before they are processed.
 READ_CHARACTERS = 1_000
 
 
 def is_slug(name: str) -> bool:
-    """Tell whether a name is an address."""
+    """Tell whether a name is a slug."""
     return len(name) <= MAX_SLUG and re.fullmatch(SLUG, name) is not None
 
 
 def slug_of(text: str, longest: int = MAX_SLUG) -> str:
-    """Return the slug that is nearest to a text: its words, as many as there is room for.
+    """Return the slug nearest to a text: as many of its words as fit.
 
     Empty if the text has no letter that ASCII has a form of, and no digit.
     """
@@ -34,9 +34,9 @@ def slug_of(text: str, longest: int = MAX_SLUG) -> str:
 
 
 def names_of_copies(name: str) -> Iterator[str]:
-    """Yield what copies of an agent may be called, in order: ``name-copy``, ``name-copy-2``, ….
+    """Yield names for copies of an agent, in order: ``name-copy``, ``name-copy-2``, ….
 
-    A name too long for its ending is cut.
+    A name is cut if it leaves no room for the suffix.
     """
     stem = name if is_slug(name) else slug_of(name) or "agent"
     for number in range(1, MAX_COPIES + 1):

@@ -1,7 +1,7 @@
 """The fold from a session's events to its state.
 
-A session's state is what ``SessionState.apply`` makes of its log, event by event: live, while a
-turn writes it, and again when the session is loaded. Nothing else changes it.
+``SessionState.apply`` derives a session's state from its log, event by event: live while a turn
+writes, and again when the session is loaded. Nothing else changes the state.
 """
 
 import gc
@@ -22,7 +22,7 @@ PREVIEW_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class Asked:
-    """A call that somebody outside is to answer: asked when, and until when, in milliseconds."""
+    """A call that waits for outside input: when it was asked and its deadline, in milliseconds."""
 
     asked_ms: int
     due_ms: int
@@ -30,7 +30,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Decided:
-    """What the user said to a call that was held: may it run, and is that for good?"""
+    """The user's decision on a held call: whether it may run, and whether that is permanent."""
 
     is_allowed: bool
     is_for_always: bool
@@ -38,20 +38,20 @@ class Decided:
 
 @dataclass
 class OpenTurn:
-    """A turn that has begun and not ended.
+    """A turn that has started and not ended.
 
     Attributes:
         id: ``turn_…``.
-        input_message_id: The user message that began it.
+        input_message_id: The user message that started it.
         started_ms: When, in milliseconds since the epoch.
         iterations: Model answers stored so far.
         usage: Tokens of these answers.
         pending: Calls of the last answer that have no result yet, by call id, in call order.
-        started_calls: Those of the pending calls whose ``tool.call`` is stored: they may have run.
-        asked: Those of the pending calls that somebody outside was asked to answer, by call id.
-        held: Those of the pending calls that wait for the user's approval, by call id.
-        allowed: Those of the pending calls that the user has allowed.
-        invalid_arguments: Arguments of pending calls that were no JSON object, by call id.
+        started_calls: Pending calls whose ``tool.call`` is stored, so that they may have run.
+        asked: Pending calls that wait for outside input, by call id.
+        held: Pending calls that wait for the user's approval, by call id.
+        allowed: Pending calls that the user has allowed.
+        invalid_arguments: Arguments of pending calls that were not a JSON object, by call id.
     """
 
     id: str
@@ -68,9 +68,9 @@ class OpenTurn:
 
     @property
     def waits_until_ms(self) -> int | None:
-        """Until when nothing can be done but wait for somebody outside; ``None`` if something can.
+        """Until when the turn can only wait for outside input; ``None`` if it can proceed.
 
-        In milliseconds since the epoch: then the first of the calls has gone unanswered.
+        In milliseconds since the epoch, when the first of the calls times out.
         """
         waiting = self.asked | self.held
         if not self.pending or self.pending.keys() - waiting.keys():
@@ -80,21 +80,22 @@ class OpenTurn:
 
 @dataclass
 class SessionState:
-    """Where a session stands.
+    """The state of a session.
 
     Attributes:
-        session_id: Whose state it is.
+        session_id: The session.
         sequence: The last event applied.
         last_ms: That event's time.
         size_bytes: Of the bodies of all events applied.
-        history: The messages that a model has read or written, in the order it met them.
+        history: The messages that a model has read or written, in that order.
         unread: User messages that no model has read yet.
         turn: The open turn, if any.
-        last_input_sequence: The newest user message's sequence: where a plain stream starts.
-        always: Tools whose calls the user has allowed or rejected for good.
-        decided: What the user has said to calls that were held, by call id.
+        last_input_sequence: The newest user message's sequence, where a stream without a cursor
+            starts.
+        always: Tools whose calls the user has permanently allowed or rejected.
+        decided: The user's decisions on held calls, by call id.
         cancelled_turn: The last turn that was cancelled.
-        idempotency: Keys of sends, by their digest: the request's digest and the message.
+        idempotency: The request's digest and the message of each send, by its key's digest.
     """
 
     session_id: str
@@ -119,7 +120,7 @@ class SessionState:
 
     @property
     def status(self) -> SessionStatus:
-        """What a client reads as the session's status."""
+        """The session's status, as a client sees it."""
         if self.turn is not None:
             return "active" if self.turn.waits_until_ms is None else "waitingfortoolresults"
         return "idle" if self.sequence else "started"
@@ -131,7 +132,7 @@ class SessionState:
 
     @property
     def summary(self) -> SessionSummary:
-        """What lists of sessions show."""
+        """The summary shown in lists of sessions."""
         return SessionSummary(
             status=self.status,
             sequence=self.sequence,
@@ -146,7 +147,7 @@ class SessionState:
         )
 
     def apply(self, event: Event) -> None:
-        """Take the next event of the log into account.
+        """Apply the next event of the log.
 
         Raises:
             ValueError: The event is not the next one.
@@ -180,7 +181,7 @@ class SessionState:
                 self.finished_ms = event.ts
                 if unfinished := data.get("unfinished"):
                     self.usage += Usage.model_validate(unfinished["usage"])
-                # A turn ends only with every message answered, or given up with it.
+                # A turn ends only when every message is answered or abandoned with it.
                 self.history += self.unread
                 self.unread = []
             case _:
@@ -237,7 +238,7 @@ def message_of(event: Event, envelope: dict[str, Any] | None = None) -> Message:
 
     Args:
         event: A ``message.created`` or ``tool.result``.
-        envelope: Its envelope, where the caller has decoded it already.
+        envelope: Its envelope, if the caller has already decoded it.
     """
     envelope = envelope or event.envelope
     data = envelope["data"]
@@ -261,7 +262,7 @@ def _time(ms: int | None) -> str | None:
 
 
 def fold(session_id: str, events: Sequence[Event]) -> SessionState:
-    """Return the state that a whole log leads to."""
+    """Return the state after a whole log."""
     state = SessionState(session_id)
     with _without_collector():
         for event in events:
@@ -271,10 +272,10 @@ def fold(session_id: str, events: Sequence[Event]) -> SessionState:
 
 @contextmanager
 def _without_collector() -> Generator[None]:
-    """Keep Python from looking for garbage among objects that are all kept.
+    """Pause garbage collection while only long-lived objects are created.
 
-    It would go over them, and over all that the process holds, again and again: of a long log
-    that takes as long as folding it.
+    The collector would traverse them, and every other object of the process, again and again;
+    for a long log that takes as long as the fold itself.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -286,5 +287,5 @@ def _without_collector() -> Generator[None]:
 
 
 def turn_context(turn: OpenTurn) -> dict[str, Any]:
-    """Return the context that events of a turn carry."""
+    """Return the context of a turn's events."""
     return {"turn_id": turn.id, "input_message_id": turn.input_message_id}

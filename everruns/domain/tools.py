@@ -19,7 +19,7 @@ def _bounded(result: Any) -> Any:
 
 
 class ToolDefinition(Model):
-    """What a model is told of a tool.
+    """A tool as described to a model.
 
     ``parameters`` is a JSON Schema of type object.
     """
@@ -34,7 +34,7 @@ class ToolDefinition(Model):
 
 
 class ToolCall(Model):
-    """A model's wish to run a tool. ``id`` is unique within its session."""
+    """A model's request to run a tool. ``id`` is unique within its session."""
 
     id: Annotated[str, Field(min_length=1), max_bytes(256)]
     name: str
@@ -42,7 +42,7 @@ class ToolCall(Model):
 
 
 class ToolResult(Model):
-    """How a call ended: a JSON value, or an error text that the model reads."""
+    """The result of a call: a JSON value, or an error text that the model reads."""
 
     tool_call_id: str
     result: Any = None
@@ -50,7 +50,7 @@ class ToolResult(Model):
 
 
 class ClientToolResult(ToolResult):
-    """What a client says of a call that it ran: at most 100 KB of JSON."""
+    """A client's result of a call: at most 100 KB of JSON."""
 
     tool_call_id: Annotated[str, Field(min_length=1), max_bytes(256)]
     result: Annotated[Any, AfterValidator(_bounded)] = None
@@ -58,13 +58,13 @@ class ClientToolResult(ToolResult):
 
 
 class ToolResults(Model):
-    """Results of calls that the client was asked to run."""
+    """Results of client-side tool calls."""
 
     tool_results: Annotated[list[ClientToolResult], Field(min_length=1, max_length=100)]
 
 
 class Submitted(Model):
-    """How many results were stored, and what the session does now."""
+    """How many results were stored, and the session's status now."""
 
     accepted: int
     status: str

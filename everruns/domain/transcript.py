@@ -1,8 +1,8 @@
-"""The transcript: what a model is sent of a conversation, always well formed.
+"""The transcript: the well-formed conversation that is sent to a model.
 
 Providers refuse a conversation in which a tool call has no result or a result has no call. Logs
-can hold both: a turn was cancelled, a process died, a history was imported. Here they are mended,
-without touching the log.
+can contain both: a turn was cancelled, a process died, a history was imported. The transcript
+repairs them without changing the log.
 
 Source: docs/contract.md, "Turns".
 """
@@ -17,12 +17,12 @@ ORPHAN_ERROR = "No result was recorded for this call."
 def build_transcript(history: Sequence[Message], unread: Sequence[Message]) -> list[Message]:
     """Return the messages to send to a model, oldest first.
 
-    Every agent message with tool calls is followed by exactly one ``tool_result`` message a call,
+    Every agent message with tool calls is followed by exactly one ``tool_result`` message per call,
     in call order; results without a call and empty messages are left out; the transcript begins
-    with what a user said.
+    with a user message.
 
     Args:
-        history: What a model has met so far.
+        history: The messages that a model has read or written.
         unread: User messages that come after it.
     """
     results = {

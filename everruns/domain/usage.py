@@ -7,11 +7,11 @@ from everruns.domain.base import Model
 Amount = TypeVar("Amount", int, float)
 
 MAX_CALL_TOKENS = 10**9
-"""More tokens than any model reads or writes in one call: a larger count is a mistake."""
+"""More tokens than any model reads or writes in one call; larger counts are errors."""
 
 
 class Usage(Model):
-    """Tokens consumed, and their estimated price where the model's price is known."""
+    """Tokens used, and their estimated cost if the model's price is known."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -30,16 +30,16 @@ class Usage(Model):
 
 
 def read_token_count(value: Any) -> int | None:
-    """Return a count of tokens as a provider reported it, or ``None`` if it cannot be one.
+    """Return a provider's token count, or ``None`` if it is not plausible.
 
-    Whatever a provider sends, only a whole number from 0 to ``MAX_CALL_TOKENS`` is booked.
+    Only a whole number from 0 to ``MAX_CALL_TOKENS`` is accepted.
     """
     is_count = isinstance(value, int) and not isinstance(value, bool)
     return value if is_count and 0 <= value <= MAX_CALL_TOKENS else None
 
 
 def _sum(first: Amount | None, second: Amount | None) -> Amount | None:
-    """Add two amounts where ``None`` means that nothing is known."""
+    """Add two amounts, where ``None`` means unknown."""
     if first is None or second is None:
         return second if first is None else first
     return first + second

@@ -1,4 +1,4 @@
-"""Workspaces: what holds the files of one or more sessions.
+"""Workspaces: the files of one or more sessions.
 
 Source: docs/contract.md, "Resources", Workspace.
 """
@@ -12,14 +12,14 @@ WorkspaceStatus = Literal["active", "archived"]
 
 
 class WorkspaceInput(Model):
-    """What creates a workspace."""
+    """Creates a workspace."""
 
     name: Name
     description: Description | None = None
 
 
 class WorkspacePatch(Model):
-    """The fields of a workspace to change; those not sent stay as they are."""
+    """The fields of a workspace to change; absent fields stay as they are."""
 
     name: Name = ""
     description: Description | None = None
@@ -27,10 +27,10 @@ class WorkspacePatch(Model):
 
 
 class Workspace(Model):
-    """A workspace: one that was created and outlives its sessions, or a session's own.
+    """A workspace: shared, which outlives its sessions, or owned by one session.
 
     Attributes:
-        session_id: The session whose own it is: it came with the session and goes with it.
+        session_id: The session that owns the workspace; the workspace is deleted with it.
     """
 
     id: str
@@ -43,24 +43,24 @@ class Workspace(Model):
     archived_at: str | None = None
 
     def changed(self, changes: dict[str, object], now: str) -> "Workspace":
-        """Return the workspace with changed fields, at a time."""
+        """Return the workspace with changed fields and a new time of change."""
         workspace = self.model_copy(update={**changes, "updated_at": now})
         archived_at = (self.archived_at or now) if workspace.status == "archived" else None
         return workspace.model_copy(update={"archived_at": archived_at})
 
 
 def own_workspace_id(session_id: str) -> str:
-    """Return the id of the workspace that a session has when it shares none."""
+    """Return the id of the workspace that a session owns."""
     return session_id.replace("session_", "workspace_")
 
 
 def owner_id(workspace_id: str) -> str:
-    """Return the id of the session whose own a workspace is, if it is any session's."""
+    """Return the id of the session that owns a workspace, if any."""
     return workspace_id.replace("workspace_", "session_")
 
 
 def own_workspace(session: Session) -> Workspace:
-    """Return the workspace that came with a session."""
+    """Return the workspace that a session owns."""
     return Workspace(
         id=own_workspace_id(session.id),
         name=session.title or f"Files of {session.id}",

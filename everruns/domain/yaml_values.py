@@ -1,12 +1,12 @@
-"""YAML as another way to write JSON values: read within bounds, written so that it reads back.
+"""YAML as a notation for JSON values: parsed within limits, written so that it round-trips.
 
-What is read is what JSON can say, in the notation of YAML 1.2: objects, lists, texts, numbers,
-``true``, ``false`` and ``null``. So ``no`` and ``2026-01-31`` are texts, unlike in YAML 1.1, and
-keys are texts whatever they look like. Aliases, which can make a short text mean a huge value, and
-tags, which can make it mean anything else, are refused.
+The supported values are those of JSON, in the notation of YAML 1.2: objects, lists, strings,
+numbers, ``true``, ``false`` and ``null``. So ``no`` and ``2026-01-31`` are strings, unlike in
+YAML 1.1, and keys are always strings. Aliases, which can expand a short text into a huge value,
+and tags, which can construct arbitrary types, are refused.
 
-The text is taken apart into events by libyaml, which keeps no tree of its own; the value is put
-together here, where it can be bounded while it grows.
+libyaml parses the text into events without building a tree; the value is built here, where its size
+can be limited while it grows.
 """
 
 import re
@@ -23,26 +23,26 @@ WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-# Python refuses to read numbers of thousands of digits; nothing beyond 64 bits can be stored.
+# Python refuses to parse numbers of thousands of digits; nothing beyond 64 bits can be stored.
 INTEGER = re.compile(r"[-+]?[0-9]{1,100}")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+")
-# Line breaks to YAML, but none that it keeps apart from each other.
+# YAML treats all of these as line breaks and does not distinguish them.
 OTHER_BREAKS = re.compile("[\r\x85\u2028\u2029]")
 NEVER_FOLD = 2**31 - 1
 
 
 def read_yaml(text: str) -> Any:
-    """Return the value that a YAML text means; ``None`` if it holds nothing.
+    """Parse a YAML text; ``None`` if it is empty.
 
     Raises:
-        InvalidRequest: It is malformed, too deep or has too many values, or uses what JSON has no
-            counterpart for. The message says in which line.
+        InvalidRequest: It is malformed, too deep, has too many values, or uses features without a
+            counterpart in JSON. The message names the line.
     """
     try:
         return _Reader(text).read()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _refusal(mark.line if mark else 0, error.problem or "is no YAML") from None
+        raise _refusal(mark.line if mark else 0, error.problem or "is not valid YAML") from None
     except yaml.YAMLError as error:
         raise InvalidRequest(f"YAML: {error}") from None
 
@@ -62,7 +62,7 @@ class _Reader:
         next(self._events)  # The document ends.
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
-            raise _refusal(after.start_mark.line, "a second document begins")
+            raise _refusal(after.start_mark.line, "a second document begins; only one is allowed")
         return value
 
     def _value(self, event: yaml.Event, depth: int) -> Any:
@@ -71,9 +71,9 @@ class _Reader:
         if self._values > MAX_VALUES:
             raise _refusal(line, f"there are more than {MAX_VALUES} values")
         if isinstance(event, yaml.AliasEvent):
-            raise _refusal(line, f"the alias *{event.anchor} is not taken; repeat what it means")
+            raise _refusal(line, f"the alias *{event.anchor} is not allowed; repeat its value")
         if getattr(event, "tag", None) is not None:
-            raise _refusal(line, "tags (!) are not taken")
+            raise _refusal(line, "tags (!) are not allowed")
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event.value) if event.implicit[0] else event.value
         if depth > MAX_DEPTH:
@@ -92,16 +92,16 @@ class _Reader:
         fields: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise _refusal(event.start_mark.line, "a key must be a text")
+                raise _refusal(event.start_mark.line, "a key must be a string")
             name = event.value
             if name in fields:
-                raise _refusal(event.start_mark.line, f"{name[:64]!r} is there twice")
+                raise _refusal(event.start_mark.line, f"{name[:64]!r} appears twice")
             fields[name] = self._value(next(self._events), depth + 1)
         return fields
 
 
 def _scalar(text: str) -> Any:
-    """Return what an unquoted text means."""
+    """Return the value of an unquoted scalar."""
     if text in WORDS:
         return WORDS[text]
     if INTEGER.fullmatch(text):
@@ -116,10 +116,10 @@ def _refusal(line: int, problem: str) -> InvalidRequest:
 
 
 class _Writer(yaml.CSafeDumper):
-    """Writes texts so that readers of YAML 1.1 and 1.2 take them for the same texts."""
+    """Writes strings so that parsers of YAML 1.1 and 1.2 read them alike."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the library's
-        """Write everything out, as often as it comes."""
+        """Never write aliases."""
         return True
 
 
@@ -137,5 +137,5 @@ _Writer.add_representer(str, _write_text)
 
 
 def write_yaml(value: Any) -> str:
-    """Return a JSON value as YAML, fields in their order, texts of several lines as such."""
+    """Return a JSON value as YAML, fields in order, multi-line strings as blocks."""
     return yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=NEVER_FOLD)

@@ -1,4 +1,4 @@
-"""The Messages wire of Anthropic: the driver, and how its stream is read.
+"""Anthropic's Messages protocol: the driver and the parser of its stream.
 
 Source: https://platform.claude.com/docs/en/api/messages and
 https://platform.claude.com/docs/en/build-with-claude/streaming.
@@ -43,7 +43,7 @@ class AnthropicDriver:
     """Speaks Messages.
 
     Args:
-        wire: Where to and with which key.
+        wire: The address and the key.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -64,14 +64,14 @@ class AnthropicDriver:
                             break
                 break
             except ProviderRejected as error:
-                # Signed thinking is refused once anything before it has changed, such as the
-                # agent's instructions. The conversation goes on without it.
+                # The provider refuses signed thinking if anything before it has changed, such as
+                # the agent's instructions. The conversation continues without it.
                 if answer.started or not with_thinking or "thinking" not in error.message:
                     raise
         yield answer.end(request)
 
     async def list_models(self) -> Sequence[str]:
-        """Return the names of the models on offer. See ``Driver``."""
+        """Return the names of the offered models. See ``Driver``."""
         return listed_models(await self._wire.get("/models?limit=1000"))
 
 
@@ -87,7 +87,7 @@ class _Thought:
 
 
 class _Answer:
-    """What has arrived of an answer."""
+    """The received part of an answer."""
 
     def __init__(self, wire: Wire) -> None:
         self.started = False
@@ -124,7 +124,7 @@ class _Answer:
                 raise self._wire.failure(event.get("error"))
             case "message_stop":
                 self.finished = True
-            case _:  # ping, content_block_stop, and what may yet come
+            case _:  # ping, content_block_stop, and future events
                 pass
         return None
 
@@ -202,7 +202,7 @@ class _Answer:
 
 
 def _usage(usage: dict[str, int]) -> Usage:
-    """Add up the input, of which this provider counts the cached parts apart."""
+    """Add up the input; this provider counts cached parts separately."""
     read = usage.get("cache_read_input_tokens")
     written = usage.get("cache_creation_input_tokens")
     return Usage(

@@ -1,6 +1,6 @@
-"""What a turn asks of a model, and what a driver answers.
+"""The interface of drivers: model requests and their answers.
 
-A driver is stateless; its connections are its host's. It turns one ``ModelRequest`` into a stream:
+A driver is stateless and uses its host's connections. It turns one ``ModelRequest`` into a stream:
 text and reasoning as they arrive, then exactly one ``ModelAnswer``.
 """
 
@@ -19,12 +19,12 @@ class ModelRequest:
     """One call of a model.
 
     Attributes:
-        model: Which one, with what the catalogue knows of it.
+        model: The model, with the catalogue's facts about it.
         system_prompt: Instructions, empty for none.
         messages: A well-formed transcript (see ``everruns.domain.transcript``).
-        tools: What the model may call.
+        tools: The tools that the model may call.
         effort: How hard to reason (``low``, ``medium``, …), or ``None`` for the default.
-        parallel_tool_calls: Whether one answer may hold several calls; ``None`` for the default.
+        parallel_tool_calls: Whether one answer may contain several calls; ``None`` for the default.
     """
 
     model: OfferedModel
@@ -37,23 +37,23 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class TextDelta:
-    """A stretch of the answer, as it came. Never empty."""
+    """A piece of the answer, as received. Never empty."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class ReasoningDelta:
-    """A stretch of readable reasoning, as it came. Never empty."""
+    """A piece of readable reasoning, as received. Never empty."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class UsageSoFar:
-    """The model has begun to answer, and what its provider has said of tokens until now.
+    """The model has started to answer, with its provider's token counts so far.
 
-    Counts that it has not said are 0.
+    Unreported counts are 0.
     """
 
     usage: Usage
@@ -61,16 +61,16 @@ class UsageSoFar:
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """The end of a stream: all of the answer that is not text.
+    """The end of a stream: everything of the answer except its text.
 
     Attributes:
-        tool_calls: Complete calls in the model's order. Arguments that were no JSON object stand
-            in ``invalid_arguments`` by call id, as they came, and are empty here.
+        tool_calls: Complete calls in the model's order. Arguments that were not a JSON object are
+            in ``invalid_arguments`` by call id, as received, and empty here.
         usage: Tokens as the provider counted them; without prices.
         finish_reason: ``stop``, ``tool_calls``, ``length``, ``content_filter`` or the provider's
             own word.
-        thinking_blocks: Reasoning in the form in which the provider wants it back.
-        model: The name under which the provider says it answered.
+        thinking_blocks: Reasoning in the form that the provider requires back.
+        model: The model name that the provider reports.
     """
 
     tool_calls: Sequence[ToolCall] = ()
@@ -97,7 +97,7 @@ class Driver(Protocol):
             all, ``UsageSoFar`` by drivers that know when a model begins.
 
         Raises:
-            ModelFailure: A subclass says why; ``retryable`` whether trying again may help.
+            ModelFailure: A subclass says why; ``retryable`` whether a retry may help.
         """
         ...
 

@@ -1,6 +1,6 @@
-"""What is known of models without asking anyone: limits, features and prices.
+"""Built-in facts about models: limits, features and prices.
 
-The knowledge is data, in ``models.json`` beside this file; the first model of each provider type
+The data is in ``models.json`` next to this file; the first model of each provider type
 is its default. Prices are list prices for short prompts, as of November 2026: some models cost
 more per token for prompts of more than 100,000 to 272,000 tokens, which estimates leave out.
 
@@ -24,7 +24,7 @@ _SNAPSHOT = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
 
 
 class CatalogueModel(Model):
-    """A model as the catalogue knows it, by the name its provider knows it by."""
+    """A model's entry in the catalogue, by the name its provider uses."""
 
     model_id: str
     display_name: str
@@ -38,15 +38,15 @@ def _catalogue() -> dict[str, list[CatalogueModel]]:
 
 
 def catalogue_models(provider_type: ProviderType) -> list[CatalogueModel]:
-    """Return the models to offer of a provider that names none itself.
+    """Return the catalogue models for a provider that lists none.
 
-    Deployments on Azure have names that only their owner knows: there are none to offer.
+    Azure has none, because only the owner knows the names of deployments.
     """
     return list(_catalogue().get(provider_type, []))
 
 
 def profile_of(provider_type: ProviderType, model_id: str) -> ModelProfile | None:
-    """Return what is known of a model; a dated snapshot is the model it is one of."""
+    """Return the facts about a model; a dated snapshot counts as its model."""
     known_as = "openai" if provider_type == "azure_openai" else provider_type
     names = (model_id, _SNAPSHOT.sub("", model_id))
     for name in names:
@@ -57,19 +57,19 @@ def profile_of(provider_type: ProviderType, model_id: str) -> ModelProfile | Non
 
 
 def has_price(model: OfferedModel) -> bool:
-    """Tell whether it is known what a model costs. Those on one's own machine cost nothing."""
+    """Tell whether a model's price is known. Models on the own machine cost nothing."""
     is_free = model.provider_type in {"simulated", "local"}
     return is_free or (model.profile is not None and model.profile.cost is not None)
 
 
 def priced(usage: Usage, profile: ModelProfile | None) -> Usage:
-    """Return tokens with their estimated price, where one is known."""
+    """Return the usage with its estimated price, if known."""
     cost = cost_usd(profile, usage)
     return usage if cost is None else usage.model_copy(update={"estimated_cost_usd": cost})
 
 
 def cost_usd(profile: ModelProfile | None, usage: Usage) -> float | None:
-    """Estimate what tokens cost, in US dollars; ``None`` where no price is known.
+    """Estimate the cost in US dollars; ``None`` if the price is unknown.
 
     Args:
         profile: The model's.

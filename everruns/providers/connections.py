@@ -27,8 +27,8 @@ from everruns.tools.names import Names
 
 CONNECT_TIMEOUT_S = 10.0
 WRITE_TIMEOUT_S = 60.0
-# Common servers close a connection that was idle for 5 s. One that is closed while a request is
-# on its way costs a try, so ours are given up before.
+# Common servers close a connection that was idle for 5 s. A close while a request is being
+# sent costs a retry, so we close ours earlier.
 KEEP_ALIVE_S = 4.0
 MAX_HEADER_BYTES = 100 * 1024
 REMEMBERED_SERVERS = 1000
@@ -36,13 +36,13 @@ LOOK_UPS = 16
 
 
 class Connections:
-    """Connections of one event loop, opened when they are needed.
+    """Connections of one event loop, opened on demand.
 
     There is no limit to how many are in use. Idle ones are closed after ``KEEP_ALIVE_S``.
 
     Args:
-        proxies: Through which proxies servers are asked; without it, through none. Not left to
-            aiohttp, which would ask the environment and ``~/.netrc`` at each request, in threads.
+        proxies: Chooses the proxy of a server; without it, no proxy is used. Not left to
+            aiohttp, which would read the environment and ``~/.netrc`` at each request, in threads.
     """
 
     def __init__(self, proxies: Proxies | None = None) -> None:
@@ -61,16 +61,17 @@ class Connections:
     ) -> AbstractAsyncContextManager[ClientResponse]:
         """Send a request; leaving the block ends it.
 
-        A connection serves the next request if the answer was read to its end, and is closed if
-        not. Redirects are answers like any other. A POST is never repeated. Credentials within
-        the address go before an ``authorization`` among the headers.
+        A connection is reused if the response was read to its end, and closed if not. Redirects
+        are not followed. A POST is never retried. Credentials in the URL override an
+        ``authorization`` header.
 
         Raises:
-            UnusableProxy: There is a proxy for the address, but not for HTTP.
-            aiohttp.InvalidURL: The address is none.
-            aiohttp.ClientError: There is no connection, or no answer. From within the block too.
+            UnusableProxy: The proxy for the address is not an HTTP proxy.
+            aiohttp.InvalidURL: The address is not valid.
+            aiohttp.ClientError: There is no connection, or no response. Also raised within the
+            block.
             TimeoutError: Connecting took ``CONNECT_TIMEOUT_S``, sending ``WRITE_TIMEOUT_S``, or
-                nothing came for ``silence_s``. From within the block too.
+                nothing came for ``silence_s``. Also raised within the block.
         """
         try:
             parts = urlsplit(address)
@@ -91,7 +92,7 @@ class Connections:
         )
 
     async def close(self) -> None:
-        """Close all connections, those in use too."""
+        """Close all connections, including those in use."""
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -110,7 +111,7 @@ class Connections:
 
 
 class _Resolver(AbstractResolver):
-    """Looks up the servers of models, in threads that nothing else uses."""
+    """Resolves the names of model servers, in threads of their own."""
 
     def __init__(self) -> None:
         self._names = Names("model", LOOK_UPS, CONNECT_TIMEOUT_S)
@@ -135,7 +136,7 @@ class _Resolver(AbstractResolver):
 
 
 class _Body(Payload):
-    """The content of a request, which the other side must take in time."""
+    """The body of a request, which the server must accept in time."""
 
     _value: bytes
     _autoclose = True
@@ -152,7 +153,7 @@ class _Body(Payload):
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await writer.write(self._value)
         except BaseException:
-            # Closed in the usual way, the connection would stay until the rest is taken.
+            # A normal close would keep the connection until the rest is sent.
             if transport := cast("StreamWriter", writer).transport:
                 transport.abort()
             raise
@@ -160,7 +161,7 @@ class _Body(Payload):
 
 @cache
 def _tls() -> ssl.SSLContext:
-    # Whom to trust is decided as for web_fetch: SSL_CERT_FILE, SSL_CERT_DIR, or certifi's roots.
+    # The trusted roots are those of web_fetch: SSL_CERT_FILE, SSL_CERT_DIR, or certifi's roots.
     context = httpx.create_ssl_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

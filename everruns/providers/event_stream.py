@@ -5,9 +5,9 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
 
 class EventSplitter:
-    """Takes a stream piece by piece and gives out the ``data`` of its events.
+    """Parses a stream piece by piece and returns the ``data`` of its events.
 
-    Other fields do not matter on the wires of models.
+    Model APIs do not use the other fields.
     """
 
     def __init__(self) -> None:
@@ -16,7 +16,7 @@ class EventSplitter:
 
     @property
     def unfinished_bytes(self) -> int:
-        """The bytes kept of the event that has not ended yet."""
+        """The buffered bytes of the unfinished event."""
         return len(self._rest) + len(self._data or b"")
 
     def feed(self, piece: bytes) -> list[bytes]:
@@ -36,7 +36,7 @@ class EventSplitter:
         return ended
 
     def end(self) -> list[bytes]:
-        """Return what is left: some servers forget the blank line after the last event."""
+        """Return the rest: some servers omit the blank line after the last event."""
         if self._rest.startswith(b"data:"):
             self._add(bytes(self._rest[5:]).strip())
         return [] if self._data is None else [bytes(self._data)]

@@ -1,4 +1,4 @@
-"""What a provider's error means: one table from its words and statuses to our failures.
+"""One table from providers' error codes and statuses to our failures.
 
 Source: docs/contract.md, "Turns"; https://platform.openai.com/docs/guides/error-codes;
 https://platform.claude.com/docs/en/api/errors.
@@ -27,9 +27,9 @@ MAX_QUOTE_CHARACTERS = 500
 MAX_READ_CHARACTERS = 4 * MAX_QUOTE_CHARACTERS
 
 _ADVICE: dict[type[ModelFailure], str] = {
-    ProviderUnauthorized: "Check the provider's api_key and what it is allowed to use.",
-    ProviderRateLimited: "Try again later, or raise the limits of the account.",
-    ProviderUnavailable: "Try again; if it goes on, check the provider's status and base_url.",
+    ProviderUnauthorized: "Check the provider's api_key and its permissions.",
+    ProviderRateLimited: "Try again later, or raise the account's limits.",
+    ProviderUnavailable: "Try again; if it persists, check the provider's status and base_url.",
     ProviderRejected: "Check the model's name, its settings and the provider's base_url.",
     ContextTooLong: "Start a new session, or use a model with a larger context.",
 }
@@ -44,7 +44,7 @@ _BY_STATUS: dict[int, type[ModelFailure]] = {
     429: ProviderRateLimited,
 }
 
-# Errors within a stream carry no status, only the provider's word.
+# Errors within a stream have no status, only the provider's code.
 _BY_WORD: dict[str, type[ModelFailure]] = {
     "authentication_error": ProviderUnauthorized,
     "invalid_api_key": ProviderUnauthorized,
@@ -56,7 +56,7 @@ _BY_WORD: dict[str, type[ModelFailure]] = {
     "request_too_large": ContextTooLong,
 }
 
-# These say more than the status they come with.
+# These codes are more specific than their status.
 _TELLING_WORDS: dict[str, type[ModelFailure]] = {
     "context_length_exceeded": ContextTooLong,
     "exceed_context_size_error": ContextTooLong,
@@ -67,8 +67,8 @@ _TOO_LONG = re.compile(
     r"prompt is too long|maximum context length|exceeds? the (available )?context|"
     r"input length and `max_tokens` exceed"
 )
-# An error of a model's API has one of these beside its message. Whatever else answers under a
-# base_url, such as a service of the network that the server is in, is not quoted.
+# An error of a model API has one of these besides its message. Other services that may answer at
+# a base_url, such as one in the server's own network, are not quoted.
 _MARKS_OF_AN_ERROR = ("type", "code")
 
 
@@ -79,14 +79,14 @@ def failure_of(
     retry_after_s: float | None = None,
     api_key: SecretStr | None = None,
 ) -> ModelFailure:
-    """Translate a provider's error. It is quoted if it has the form that models' APIs use.
+    """Translate a provider's error. It is quoted if it has the form of a model API's errors.
 
     Args:
         provider: The provider's name.
         error: The ``error`` value it sent, in whatever form.
         status: The HTTP status, unless the error came within a stream.
-        retry_after_s: Seconds it asks to wait.
-        api_key: What must not show, though some providers quote it.
+        retry_after_s: The delay that it asks for, in seconds.
+        api_key: The key to mask, since some providers quote it.
     """
     fields = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
     words = [str(fields.get(name)) for name in ("code", "type")]
@@ -104,12 +104,12 @@ def failure_of(
 
 
 def unavailable(provider: str, what: str) -> ProviderUnavailable:
-    """Return the failure of a provider that cannot be used right now, and why."""
+    """Return the failure of a provider that is temporarily unavailable, with the cause."""
     return ProviderUnavailable(f"Provider {provider} {what}. {_ADVICE[ProviderUnavailable]}")
 
 
 def read_retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read how long a provider asks to wait, in seconds of at most an hour.
+    """Parse a provider's ``Retry-After``, in seconds of at most an hour.
 
     Source: RFC 9110, section 10.2.3: seconds or a date.
     """

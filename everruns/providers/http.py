@@ -1,4 +1,4 @@
-"""What the drivers that speak HTTP share: asking, limits on what may come, what failures mean."""
+"""The shared part of HTTP drivers: requests, limits on responses, translation of failures."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
@@ -29,18 +29,18 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Wire:
-    """One provider's address and how requests prove themselves to it.
+    """One provider's address and credentials.
 
     Attributes:
         name: The provider's name, for messages.
         base_url: Prefix of every path.
-        silence_s: Seconds the provider may send nothing.
-        connections: Where its connections are kept.
-        api_key: The key, if there is one.
-        key_required: Whether the provider cannot be asked without a key.
+        silence_s: Seconds without data after which a call fails.
+        connections: The pool of its connections.
+        api_key: The key, if any.
+        key_required: Whether the provider requires a key.
         key_header: Header that carries the key.
-        key_prefix: What stands before the key in it.
-        headers: Further headers.
+        key_prefix: Text before the key in the header.
+        headers: Additional headers.
         query: Parameters of every URL.
     """
 
@@ -56,7 +56,7 @@ class Wire:
     query: Mapping[str, str] = field(default_factory=dict[str, str])
 
     async def post(self, path: str, body: dict[str, Any]) -> AsyncGenerator[bytes]:
-        """Send a request whose answer is an event stream.
+        """Send a request whose response is an event stream.
 
         Closing the iterator (``aclose``) ends the request, and its connection too unless the
         answer was read to its end.
@@ -65,7 +65,7 @@ class Wire:
             The ``data`` of each event.
 
         Raises:
-            ModelFailure: Also in the middle, when the stream fails while it is read.
+            ModelFailure: The call failed; also raised while the stream is read.
         """
         with self._failures():
             async with self._request("POST", path, orjson.dumps(body)) as response:
@@ -80,17 +80,17 @@ class Wire:
                 while piece := await response.content.readany():
                     size += len(piece)
                     if splitter.unfinished_bytes > MAX_EVENT_BYTES or size > MAX_STREAM_BYTES:
-                        raise self._unavailable("sent an answer larger than any answer should be")
+                        raise self._unavailable("sent an answer that is too large")
                     for data in splitter.feed(piece):
                         yield data
                 for data in splitter.end():
                     yield data
 
     async def get(self, path: str) -> dict[str, Any]:
-        """Ask for a JSON object.
+        """Request a JSON object.
 
         Raises:
-            ModelFailure: There was no answer, or an error.
+            ModelFailure: There was no response, or an error.
         """
         with self._failures():
             async with self._request("GET", path, None) as response:
@@ -101,7 +101,7 @@ class Wire:
         """Read a payload as the JSON object it should be.
 
         Raises:
-            ProviderUnavailable: It is none.
+            ProviderUnavailable: It is not a JSON object.
         """
         try:
             value = orjson.loads(payload)
@@ -112,12 +112,12 @@ class Wire:
         return cast("dict[str, Any]", value)
 
     def broken_off(self) -> ProviderUnavailable:
-        """Return the failure of a stream that ended before its answer did."""
+        """Return the failure of a stream that ended prematurely."""
         return self._unavailable("broke off in the middle of its answer")
 
     def malformed(self) -> ProviderUnavailable:
-        """Return the failure of a stream in which something makes no sense."""
-        return self._unavailable("sent something that makes no sense in an answer")
+        """Return the failure of a stream with invalid data."""
+        return self._unavailable("sent invalid data in its answer")
 
     def failure(
         self, error: Any, status: int | None = None, retry_after_s: float | None = None
@@ -127,7 +127,7 @@ class Wire:
         Args:
             error: Its ``error`` value, in whatever form.
             status: The HTTP status, unless the error came within a stream.
-            retry_after_s: Seconds the provider asks to wait.
+            retry_after_s: The delay that the provider asks for, in seconds.
         """
         return failure_of(self.name, error, status, retry_after_s, self.api_key)
 
@@ -148,7 +148,7 @@ class Wire:
         # The HTTP library would quote the whole header in its own error.
         if not (key.isascii() and key.isprintable()):
             raise ProviderUnauthorized(
-                f"The api_key of provider {self.name} holds characters no key has. Set it anew."
+                f"The api_key of provider {self.name} has characters that no key has. Set it again."
             )
         return {**headers, self.key_header: self.key_prefix + key}
 
@@ -166,18 +166,18 @@ class Wire:
 
     @contextmanager
     def _failures(self) -> Generator[None]:
-        """Say in our words what goes wrong on the way."""
+        """Translate connection errors into our failures."""
         try:
             yield
         except UnusableProxy:
             raise ProviderRejected(
-                f"The proxy for provider {self.name} is not one for HTTP. Name one for HTTP in "
+                f"The proxy for provider {self.name} is not an HTTP proxy. Name an HTTP proxy in "
                 "model_proxy or the environment, or exempt the provider."
             ) from None
         # The last is what names of impossible length become when they are looked up.
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError):
             raise ProviderRejected(
-                f"The base_url of provider {self.name} is not a valid address. Set it anew."
+                f"The base_url of provider {self.name} is not a valid address. Set it again."
             ) from None
         except aiohttp.ConnectionTimeoutError:
             raise self._unavailable(f"could not be reached in {CONNECT_TIMEOUT_S:g} s") from None
@@ -192,7 +192,7 @@ class Wire:
         if response.status == 200:
             return
         answer = _json(await self._read(response))
-        # Some servers put the error's fields beside "object": "error", not into a field of its own.
+        # Some servers put the error's fields next to "object": "error" instead of into "error".
         error = answer if answer.get("object") == "error" else answer.get("error")
         raise self.failure(error, response.status, read_retry_after_s(response.headers))
 
@@ -208,7 +208,7 @@ class Wire:
 async def drain(payloads: AsyncIterator[bytes]) -> None:
     """Read what follows the end of an answer, so that its connection can serve the next call.
 
-    There should be nothing but the end of the body. It is not worth waiting for, nor failing.
+    Only the end of the body should follow. It is not worth waiting or failing for.
     """
     with suppress(TimeoutError, ModelFailure):
         async with asyncio.timeout(DRAIN_TIMEOUT_S):

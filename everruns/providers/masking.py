@@ -1,4 +1,4 @@
-"""Taking a provider's key out of what the provider says.
+"""Masking a provider's key in the provider's own texts.
 
 Providers quote keys in their errors: whole, in part, or as they stood in a header or URL.
 """
@@ -24,11 +24,11 @@ _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def masked(text: str, api_key: SecretStr | None) -> str:
-    """Return a text without what is, or looks like, a key.
+    """Return a text with everything masked that is, or looks like, a key.
 
     Args:
         text: Of any origin.
-        api_key: The key that must not show: neither whole nor in part, nor URL-encoded, as
+        api_key: The key to mask: whole, in part, URL-encoded, as
             base64 or in hexadecimal.
     """
     if api_key is not None and (key := api_key.get_secret_value().strip()):

@@ -1,4 +1,4 @@
-"""The Chat Completions wire, as OpenAI, Azure and many compatible servers speak it.
+"""The Chat Completions protocol of OpenAI, Azure and many compatible servers.
 
 Source: https://platform.openai.com/docs/api-reference/chat.
 """
@@ -33,7 +33,7 @@ from everruns.providers.tool_calls import (
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 MAX_LISTED_MODELS = 1000
 
-# On this wire these models take tools only when they are told not to reason.
+# In this protocol these models accept tools only with reasoning turned off.
 NO_REASONING_WITH_TOOLS = (
     "gpt-5.4",
     "gpt-5.5",
@@ -48,7 +48,7 @@ class OpenAIDriver:
     """Speaks Chat Completions.
 
     Args:
-        wire: Where to and with which key.
+        wire: The address and the key.
         path: Path of the completions; ``{model}`` stands for the model's name.
     """
 
@@ -71,7 +71,7 @@ class OpenAIDriver:
         yield answer.end(request)
 
     async def list_models(self) -> Sequence[str]:
-        """Return the names of the models on offer. See ``Driver``."""
+        """Return the names of the offered models. See ``Driver``."""
         return listed_models(await self._wire.get("/models"))
 
 
@@ -83,7 +83,7 @@ def listed_models(answer: dict[str, Any]) -> list[str]:
 
 
 class _Answer:
-    """What has arrived of an answer."""
+    """The received part of an answer."""
 
     def __init__(self, wire: Wire) -> None:
         self.finished = False

@@ -1,7 +1,7 @@
-"""Through which proxy, if any, a model is asked.
+"""The choice of the proxy for model calls.
 
-Prompts and keys go through a proxy on purpose only: what the environment of a process names for
-other programs is followed where ``model_proxy`` says so. This machine is never asked through one.
+Prompts and keys go through a proxy only on purpose: the proxies in the environment are used only if
+``model_proxy`` says so. Servers on this machine are never reached through a proxy.
 """
 
 from ipaddress import ip_address
@@ -17,11 +17,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class UnusableProxy(Exception):
-    """The proxy for a server is not one for HTTP."""
+    """The proxy for a server is not an HTTP proxy."""
 
 
 class Proxies:
-    """The rule by which a deployment reaches models.
+    """A deployment's rule for proxies.
 
     Args:
         proxy: The URL of an HTTP proxy, which may hold a password; ``environment`` for what
@@ -37,15 +37,15 @@ class Proxies:
         self._exceptions = [entry for entry in listed if entry]
         if self._proxy is None and getproxies().keys() & {"http", "https", "all"}:
             log.info(
-                "models are asked without the proxy that the environment names; to use it, set "
+                "model calls do not use the proxy that the environment names; to use it, set "
                 "model_proxy to 'environment'"
             )
 
     def find(self, scheme: str, host: str, port: int | None) -> str | None:
-        """Return the URL of the proxy for a server, or ``None`` if it is asked directly.
+        """Return the URL of the proxy for a server, or ``None`` for a direct connection.
 
         Raises:
-            UnusableProxy: There is one for it, but not for HTTP.
+            UnusableProxy: The proxy for it is not an HTTP proxy.
         """
         if self._proxy is None or _is_this_machine(host):
             return None

@@ -1,4 +1,4 @@
-"""From a provider's account to its driver: the one place that knows the concrete classes."""
+"""From a provider's account to its driver: the only place that knows the concrete classes."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
 
 
 class NoSettings(BaseModel):
-    """Settings of the provider types that have none; what they do not know is left alone."""
+    """Settings of the provider types that have none; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,8 +26,8 @@ class AzureSettings(NoSettings):
     """Settings of ``azure_openai``.
 
     Attributes:
-        api_version: Asks the older API, by deployment, e.g. ``2024-10-21``; without it, the
-            ``/openai/v1`` API is asked.
+        api_version: Uses the older API by deployment, e.g. ``2024-10-21``; without it, the
+            ``/openai/v1`` API is used.
     """
 
     api_version: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,32}$")
@@ -61,7 +61,7 @@ def check_settings(provider_type: ProviderType, settings: dict[str, Any]) -> Non
 
 
 def points_at_vendor(provider: Provider) -> bool:
-    """Tell whether a provider is asked at the vendor's own address, or at one of its regions."""
+    """Tell whether a provider's address is the vendor's own or one of its regions."""
     if provider.provider_type not in _VENDORS:
         return False
     if provider.base_url is None:
@@ -76,14 +76,14 @@ def points_at_vendor(provider: Provider) -> bool:
 
 
 def open_driver(account: ProviderAccount, connections: Connections, *, silence_s: float) -> Driver:
-    """Return the driver that speaks for an account.
+    """Return the driver of an account.
 
-    Nothing is connected yet; a missing key shows when a model is called.
+    This opens no connection; a missing key is reported when a model is called.
 
     Args:
         account: The provider and its key. A ``local`` one has the ``base_url`` of its server.
-        connections: Those of the event loop in which models are called.
-        silence_s: Seconds a model may send nothing before its call is given up.
+        connections: The connections of the event loop that calls models.
+        silence_s: Seconds without data from a model after which its call fails.
 
     Raises:
         InvalidRequest: The provider's settings are wrong, or it needs a ``base_url``.
@@ -128,7 +128,7 @@ def _wire(
         silence_s=silence_s,
         connections=connections,
         api_key=account.api_key,
-        # Compatible servers of one's own often want no key.
+        # Self-hosted compatible servers often require no key.
         key_required=provider.base_url is None,
         **details,
     )

@@ -1,7 +1,7 @@
-"""The simulated driver: answers without a model, a key or a network, and always the same.
+"""The simulated driver: deterministic answers without a model, a key or a network.
 
-A product of its own, for trying things out, for tests and for load. What it says is decided by
-its provider's ``settings`` (see ``SimulatedSettings``).
+For trying things out, for tests and for load. The provider's ``settings`` determine its answers
+(see ``SimulatedSettings``).
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from everruns.providers.base import (
 from everruns.providers.tool_calls import RawCall, read_calls
 
 MODEL_ID = "simulated-1"
-# Without a pace nothing waits, so other work gets its chance after this many words.
+# Without a pace nothing awaits, so yield to other work after this many words.
 WORDS_AT_A_STRETCH = 256
 
 _FAILURES: dict[str, type[ModelFailure]] = {
@@ -92,7 +92,7 @@ class SimulatedStep(_Strict):
 
 
 class SimulatedSettings(_Strict):
-    """What the simulated provider says.
+    """The answers of the simulated provider.
 
     Attributes:
         reply: The answer; without it, a sentence that repeats what the user said.
@@ -122,7 +122,7 @@ class SimulatedSettings(_Strict):
 
 
 class SimulatedDriver:
-    """Answers as its settings say; no model is asked.
+    """Answers according to its settings, without a model.
 
     Args:
         name: The provider's name, for messages.
@@ -183,7 +183,7 @@ class SimulatedDriver:
         return failure
 
     def _wait_s(self, start: float, index: int) -> float | None:
-        """Return how long a word has to wait for its time, on a schedule delays do not shift."""
+        """Return how long to wait before a word, on a fixed schedule that delays do not shift."""
         if self._settings.tokens_per_s is None:
             return 0 if index % WORDS_AT_A_STRETCH == WORDS_AT_A_STRETCH - 1 else None
         due = start + self._settings.first_token_ms / 1000 + index / self._settings.tokens_per_s

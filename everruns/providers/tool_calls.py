@@ -1,7 +1,7 @@
-"""Tool calls on their way between models and the log, whatever wire they travel on.
+"""Translation of tool calls between models and the log, for every protocol.
 
-Models make up ids that repeat, names that no tool has and arguments that are no JSON. The log
-needs ids that are unique in their session; providers refuse names and ids in forms not theirs.
+Models invent duplicate ids, names of missing tools and arguments that are not JSON. The log needs
+ids that are unique in their session; providers refuse names and ids in other formats.
 """
 
 import re
@@ -22,7 +22,7 @@ _REFUSED_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 
 @dataclass
 class RawCall:
-    """A call as a model streams it: every part may still grow, or never come."""
+    """A call while a model streams it: every part may still grow, or be missing."""
 
     id: str = ""
     name: str = ""
@@ -32,14 +32,14 @@ class RawCall:
 def read_calls(
     raw_calls: Sequence[RawCall], transcript: Sequence[Message]
 ) -> tuple[list[ToolCall], dict[str, str]]:
-    """Turn what a model sent into calls.
+    """Convert a model's raw calls.
 
     Args:
         raw_calls: In the model's order.
-        transcript: The conversation, whose calls keep their ids to themselves.
+        transcript: The conversation, whose call ids must not be reused.
 
     Returns:
-        The calls, and by call id the arguments that were no JSON object.
+        The calls, and the arguments that were not a JSON object, by call id.
     """
     if not raw_calls:
         return [], {}
@@ -74,14 +74,14 @@ def _object(text: str) -> dict[str, Any] | None:
 
 
 def accepted_id(call_id: str) -> str:
-    """Return the id under which any provider takes a call, the same for call and result."""
+    """Return an id that every provider accepts, the same for call and result."""
     if _ACCEPTED_ID.fullmatch(call_id):
         return call_id
     return "call_" + blake2s(call_id.encode(), digest_size=16).hexdigest()
 
 
 def accepted_name(name: str) -> str:
-    """Return a tool's name in the form any provider takes in a transcript."""
+    """Return a tool's name in a form that every provider accepts in a transcript."""
     return _REFUSED_IN_NAMES.sub("_", name)[:64] or "unnamed"
 
 
@@ -98,5 +98,5 @@ def result_text(part: ToolResultPart) -> str:
 
 
 def input_schema(tool: ToolDefinition) -> dict[str, Any]:
-    """Return a tool's schema with what every provider insists on."""
+    """Return a tool's schema with the fields that every provider requires."""
     return {"type": "object", "properties": {}, **tool.parameters}

@@ -46,8 +46,8 @@ class Agents:
 
         Args:
             wanted: The agent.
-            idempotency: Makes a repeated request answer as the first one did.
-            by_name: Whether the name of an active agent addresses that one.
+            idempotency: Gives a retry the answer of the first attempt.
+            by_name: Whether an active agent of the same name is replaced.
 
         Returns:
             The agent and whether it is new.
@@ -55,8 +55,8 @@ class Agents:
         Raises:
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the default model.
-            TooLarge: It is too large as a whole.
-            IdempotencyKeyReused: The key came with another body before.
+            TooLarge: Its total size is over the limit.
+            IdempotencyKeyReused: The key was used with a different body.
         """
         async with self._changes:
             if answer := await self._database.earlier_answer(idempotency):
@@ -88,7 +88,7 @@ class Agents:
 
     @remote(Repeat.YES)
     async def check(self, capabilities: list[CapabilityConfig], model: str | None) -> None:
-        """Check what an agent or session names.
+        """Check the capabilities and the model that an agent or session names.
 
         Raises:
             UnknownCapability: A capability does not exist or is not available.
@@ -127,7 +127,7 @@ class Agents:
 
     @remote(Repeat.YES)
     async def find(self, agent_id: str) -> Agent | None:
-        """Return an agent, archived ones too: their sessions go on."""
+        """Return an agent, archived or not: sessions of archived agents continue."""
         if known := self._known.get(agent_id):
             return known
         revision = self._revision.number
@@ -144,13 +144,13 @@ class Agents:
 
     @remote(Repeat.YES)
     async def update(self, agent_id: str, patch: AgentPatch) -> Agent:
-        """Change an agent; its running sessions follow at their next turn.
+        """Change an agent; its running sessions pick up the change at their next turn.
 
         Raises:
-            AgentNotFound: There is no such active agent.
+            AgentNotFound: No active agent has this id.
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the default model.
-            TooLarge: It would become too large as a whole.
+            TooLarge: Its total size would be over the limit.
         """
         changes = patch.changes()
         await self.check(changes.get("capabilities") or [], changes.get("default_model_id"))
@@ -164,16 +164,16 @@ class Agents:
 
     @remote(Repeat.KEYED)
     async def copy(self, agent_id: str, idempotency: Idempotency | None = None) -> Agent:
-        """Create an agent that is like another one, under a free name derived from its name.
+        """Copy an agent under an unused name derived from its name.
 
         Args:
             agent_id: The agent to copy.
-            idempotency: Makes a repeated request answer as the first one did.
+            idempotency: Gives a retry the answer of the first attempt.
 
         Raises:
-            AgentNotFound: There is no such active agent.
-            Conflict: All names that copies get are taken.
-            IdempotencyKeyReused: The key came with another body before.
+            AgentNotFound: No active agent has this id.
+            Conflict: All names for copies are taken.
+            IdempotencyKeyReused: The key was used with a different body.
         """
         async with self._changes:
             if answer := await self._database.earlier_answer(idempotency):
@@ -191,20 +191,18 @@ class Agents:
         for name in names_of_copies(original.name):
             if await self._database.read(self._store.find_agent_by_name, name) is None:
                 return name
-        raise Conflict(
-            f"{original.name} has {MAX_COPIES} copies that bear its name. Rename or delete some."
-        )
+        raise Conflict(f"{original.name} already has {MAX_COPIES} copies. Rename or delete some.")
 
     @remote(Repeat.KEYED)
     async def archive(self, agent_id: str, idempotency: Idempotency | None = None) -> None:
-        """Take an agent out of lists and use; its sessions stay.
+        """Archive an agent: it is no longer listed or usable, and its sessions stay.
 
         Args:
             agent_id: The agent to archive.
-            idempotency: Makes a repeated call answer as the first one did.
+            idempotency: Gives a retry the answer of the first attempt.
 
         Raises:
-            AgentNotFound: There is no such active agent.
+            AgentNotFound: No active agent has this id.
         """
         async with self._changes:
             if await self._database.earlier_answer(idempotency):

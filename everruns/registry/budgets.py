@@ -1,7 +1,7 @@
-"""The budgets, and what is left of them.
+"""The budgets and their balances.
 
-Nothing is charged here: the store does that with the answers it stores (``BudgetStore``). What is
-here adds up ledgers when somebody asks, so there is no count that a crash could leave wrong.
+The store charges budgets when it stores answers (``BudgetStore``). Balances are computed from the
+ledgers on demand, so a crash cannot leave a wrong count.
 """
 
 from collections.abc import Sequence
@@ -40,16 +40,16 @@ class Budgets:
     async def create(
         self, wanted: BudgetInput, idempotency: Idempotency | None = None
     ) -> BudgetShown:
-        """Create a budget, to which all is charged that its subject spends from now on.
+        """Create a budget; its subject's spending is charged to it from now on.
 
         Args:
             wanted: The budget.
-            idempotency: Gives a repeated call the budget that the first one created.
+            idempotency: Gives a retry the budget that the first attempt created.
 
         Raises:
             AgentNotFound: The subject is an agent that does not exist.
             SessionNotFound: The subject is a session that does not exist.
-            Conflict: The subject has too many budgets.
+            Conflict: The subject has the maximum number of active budgets.
         """
         now = format_time(now_ms())
         budget = Budget.model_validate(
@@ -75,7 +75,7 @@ class Budgets:
 
     @remote(Repeat.YES)
     async def get(self, budget_id: str) -> BudgetShown:
-        """Return a budget, a disabled one too.
+        """Return a budget, active or disabled.
 
         Raises:
             BudgetNotFound: There is none with this id.
@@ -89,7 +89,7 @@ class Budgets:
     async def list(
         self, subject_type: str | None, subject_id: str | None, limit: int
     ) -> Sequence[BudgetShown]:
-        """Return the budgets in force, newest first; ``None`` is any subject."""
+        """Return the active budgets, newest first; ``None`` matches any subject."""
         subject_ids = None if subject_id is None else [subject_id]
         standings = await self._database.read(self._list, subject_type, subject_ids, limit)
         return [standing.shown for standing in standings]
@@ -108,7 +108,7 @@ class Budgets:
 
         Raises:
             BudgetNotFound: There is none with this id.
-            Conflict: It comes into force again and its subject has too many.
+            Conflict: It would become active again, and its subject already has the maximum number.
         """
         changes = patch.changes()
         return self._changed(await self._database.write(self._update, budget_id, changes))
@@ -121,7 +121,7 @@ class Budgets:
 
     @remote(Repeat.YES)
     async def disable(self, budget_id: str) -> None:
-        """Take a budget out of force and lists; its ledger stays.
+        """Disable a budget: it is no longer enforced or listed, and its ledger stays.
 
         Raises:
             BudgetNotFound: There is none with this id.
@@ -132,12 +132,12 @@ class Budgets:
     async def top_up(
         self, budget_id: str, added: TopUp, idempotency: Idempotency | None = None
     ) -> BudgetShown:
-        """Add to what is left of a budget.
+        """Top up a budget.
 
         Args:
             budget_id: The budget.
             added: How much.
-            idempotency: Makes a repeated call add nothing again.
+            idempotency: Keeps a retry from adding twice.
 
         Raises:
             BudgetNotFound: There is none with this id.
@@ -145,7 +145,7 @@ class Budgets:
         entry = LedgerEntry(
             id=(idempotency or Idempotency.of_call()).new_id("ledger"),
             budget_id=budget_id,
-            # As many places as are stored.
+            # Rounded to the decimal places that are stored.
             amount=-round(added.amount, 12),
             meter_source="top_up",
             description=added.description,
@@ -172,7 +172,7 @@ class Budgets:
 
     @remote(Repeat.YES)
     async def check(self, budget_id: str) -> BudgetCheck:
-        """Return what a budget says of the next model call of its subject.
+        """Return what a budget means for the next model call of its subject.
 
         Raises:
             BudgetNotFound: There is none with this id.
@@ -183,7 +183,7 @@ class Budgets:
 
     @remote(Repeat.YES)
     async def list_of_session(self, session_id: str) -> Sequence[BudgetShown]:
-        """Return the budgets in force for a session: its own and those of its agent.
+        """Return the active budgets that apply to a session: its own and its agent's.
 
         Raises:
             SessionNotFound: There is none with this id.
@@ -193,11 +193,11 @@ class Budgets:
 
     @remote(Repeat.YES)
     async def check_session(self, session_id: str, *, has_price: bool = True) -> BudgetCheck:
-        """Return what the budgets of a session and its agent say of its next model call.
+        """Return what the budgets of a session and its agent mean for its next model call.
 
         Args:
             session_id: The session.
-            has_price: Whether it is known what the model of that call costs.
+            has_price: Whether the price of that call's model is known.
 
         Raises:
             SessionNotFound: There is none with this id.
@@ -213,7 +213,7 @@ class Budgets:
 
     @remote(Repeat.NO)
     async def resume_session(self, session_id: str) -> int:
-        """Take up a session's own budgets that were paused; return how many there were.
+        """Resume a session's own paused budgets; return how many there were.
 
         Raises:
             SessionNotFound: There is none with this id.
@@ -242,7 +242,8 @@ class Budgets:
         in_force = {known.id for known in self._store.list_budgets(None, [budget.subject_id])}
         if budget.status != "disabled" and len(in_force - {budget.id}) >= MAX_BUDGETS:
             raise Conflict(
-                f"{budget.subject_id} has {MAX_BUDGETS} budgets in force, as many as are allowed"
+                f"{budget.subject_id} has {MAX_BUDGETS} active budgets, the maximum. "
+                "Disable one first."
             )
         self._store.put_budget(budget)
 

@@ -1,4 +1,4 @@
-"""The store, used from an event loop: many readers, one writer, and appends beside it."""
+"""The store behind an event loop: many readers, one writer, and a separate path for appends."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ MAX_WAITING = 2_000
 
 
 class Database:
-    """Runs a store's calls on threads, writes one after another.
+    """Runs a store's calls in threads, writes one after another.
 
     Attributes:
         store: The store; its methods are passed to ``read`` and ``write``.
         keyed_requests: Held while a request with an ``Idempotency-Key`` is looked up and carried
-            out, so that two of the same key cannot both find nothing.
+            out, so that two requests with one key cannot both find nothing.
     """
 
     def __init__(self, store: Store) -> None:
@@ -52,7 +52,7 @@ class Database:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Answer:
-        """Run a call that writes, after those before it.
+        """Run a call that writes, after all earlier writes.
 
         Raises:
             StoreOverloaded: Too many calls are waiting.
@@ -60,7 +60,7 @@ class Database:
         return await self._unless_overloaded(self._writer, lambda: call(*args, **kwargs))
 
     async def append(self, appends: Sequence[Append]) -> list[Verdict]:
-        """Store appends; see ``Store.append``. They wait for no other write, whatever there is.
+        """Store appends; see ``Store.append``. They do not wait for other writes.
 
         ``EventLog`` bounds how many there are.
         """
@@ -70,7 +70,7 @@ class Database:
         self, threads: ThreadPoolExecutor, call: Callable[[], Answer]
     ) -> Answer:
         if self._waiting >= MAX_WAITING:
-            raise StoreOverloaded("The database has too much to do. Try again shortly.", None, 1.0)
+            raise StoreOverloaded("The database is overloaded. Try again shortly.", None, 1.0)
         self._waiting += 1
         try:
             return await _run(threads, call)
@@ -78,10 +78,10 @@ class Database:
             self._waiting -= 1
 
     async def earlier_answer(self, idempotency: Idempotency | None) -> bytes | None:
-        """Return what was answered to this key before, or ``None`` for a new one.
+        """Return the earlier answer to this key, or ``None`` for a new key.
 
         Raises:
-            IdempotencyKeyReused: The key came with another body before.
+            IdempotencyKeyReused: The key was used with a different body.
         """
         if idempotency is None or idempotency.is_new:
             return None
@@ -90,12 +90,12 @@ class Database:
             return None
         if receipt.request != idempotency.request:
             raise IdempotencyKeyReused(
-                "This Idempotency-Key was used with another request body. Use a new key."
+                "This Idempotency-Key was used with a different request body. Use a new key."
             )
         return receipt.answer
 
     async def close(self) -> None:
-        """Let the writes under way end, then close the store."""
+        """Wait for running writes, then close the store."""
         await _run(self._appender, lambda: None)
         await _run(self._writer, self.store.close)
         self._writer.shutdown(wait=False)
@@ -108,7 +108,7 @@ async def _run(threads: ThreadPoolExecutor, call: Callable[[], Answer]) -> Answe
 
 
 def receipt_of(idempotency: Idempotency | None, answer: str, resource_id: str) -> Receipt | None:
-    """Return what to remember of a request that is being answered."""
+    """Return the receipt of a request that is being answered."""
     if idempotency is None:
         return None
     return Receipt(idempotency.key, idempotency.request, answer.encode(), resource_id)

@@ -1,7 +1,7 @@
 """Group commit: many appends, one transaction.
 
 While one commit is under way, the appends that arrive wait; the next commit takes them all. Under
-load batches grow by themselves; an append alone waits for nobody. A session host merges the
+load, batches grow by themselves; a lone append does not wait. A session host merges the
 appends of its sessions this way into one call to the registry, and the registry merges the calls
 of all hosts into one transaction of the store.
 """
@@ -24,10 +24,10 @@ log = structlog.get_logger(__name__)
 
 
 class EventLog(Generic[Entry]):
-    """Stores appends in batches, each caller learning only of its own.
+    """Stores appends in batches; each caller learns only its own verdicts.
 
     Args:
-        commit: Stores a batch, in order, and returns one verdict an append. What it raises
+        commit: Stores a batch, in order, and returns one verdict per append. An exception
             becomes the verdict of the whole batch.
     """
 
@@ -42,7 +42,7 @@ class EventLog(Generic[Entry]):
 
         Raises:
             PlacedElsewhere: Another host holds the session.
-            SequenceConflict: Someone else appended first. The caller no longer owns the session.
+            SequenceConflict: Another host appended first. The caller no longer owns the session.
             SessionNotFound: The session was deleted.
             StoreUnavailable: Nothing is known to be stored. Retry with the same arguments.
             StoreOverloaded: Too many appends are waiting.
@@ -82,7 +82,7 @@ class EventLog(Generic[Entry]):
 
     async def _verdicts(self, appends: Sequence[Entry]) -> Sequence[Verdict]:
         commit = asyncio.ensure_future(self._commit(appends))
-        # Whatever goes wrong, the callers learn of it and the next batch has its turn.
+        # Whatever fails, the callers learn of it and the next batch proceeds.
         await asyncio.wait([commit])
         error = commit.exception()
         if error is None:

@@ -1,7 +1,7 @@
-"""Operations of files that are made again, since nobody knows whether the first try was lost.
+"""Retried file operations, whose first attempt may or may not have taken effect.
 
-The files themselves tell whether it was: what a lost first try has done is there. So a repeat
-answers as the first try did, instead of finding its own traces in the way.
+The files themselves show the effect of a lost first attempt. So a retry gives the answer of the
+first attempt instead of failing on the effect it already had.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def run_operation(
     kwargs: Mapping[str, Any],
     idempotency: Idempotency | None,
 ) -> Any:
-    """Run one operation of ``WorkspaceFiles``; one that an earlier try did is only answered.
+    """Run an operation of ``WorkspaceFiles``, or only answer if an earlier attempt ran it.
 
     Raises:
         FileRefused: The operation was refused.
@@ -37,7 +37,7 @@ def run_operation(
 def _earlier_answer(
     files: WorkspaceFiles, operation: str, path: str, *args: Any, **kwargs: Any
 ) -> Any:
-    """Return what an operation answered that has had its effect, or ``None``."""
+    """Return the answer of an operation that already took effect, or ``None``."""
     there = files.read(path)
     earlier: Any = None
     match operation:

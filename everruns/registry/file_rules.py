@@ -1,4 +1,4 @@
-"""The rules of files: what a path is, what may be changed, and how much there may be."""
+"""The rules of files: valid paths, read-only files and size limits."""
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,16 +12,16 @@ MAX_DEPTH = 64
 MAX_FILE_BYTES = MIB
 MAX_ENTRIES = 1000
 MAX_WORKSPACE_BYTES = 64 * MIB
-# URLs of the API address actions under this directory, so that they could address no file there.
+# The API's URLs address actions under this directory, so files in it would be unreachable.
 RESERVED = "/_"
 
 
 class FileRefused(ToolError):
-    """An operation on files was refused.
+    """A file operation was refused.
 
     Args:
-        message: What and why, in words that a model understands too.
-        cause: What it is to those who are no tools.
+        message: What was refused and why, in words that a model understands too.
+        cause: The error for callers that are not tools.
     """
 
     def __init__(self, message: str, cause: type[EverrunsError] = Conflict) -> None:
@@ -33,7 +33,7 @@ class FileRefused(ToolError):
 
 
 def normalize_path(path: str) -> str:
-    """Return the absolute path that a text means; a relative one starts at the root.
+    """Normalize a path to its absolute form; a relative path starts at the root.
 
     Raises:
         FileRefused: The path is empty, too long, too deep, or not valid Unicode without NUL.
@@ -60,10 +60,10 @@ def is_below(path: str, directory: str) -> bool:
 
 
 def refuse_reserved(new: Iterable[File]) -> None:
-    """Refuse to store anything where no URL would address it.
+    """Refuse to store anything at a path that no URL can address.
 
     Args:
-        new: What is to be stored, with paths in their normal form.
+        new: The new entries, with normalized paths.
 
     Raises:
         FileRefused: A path is under ``/_``, which is reserved for actions.
@@ -73,7 +73,7 @@ def refuse_reserved(new: Iterable[File]) -> None:
 
 
 def refuse_readonly(entries: Iterable[File]) -> None:
-    """Refuse a change of these if one of them is read-only.
+    """Refuse a change if one of these files is read-only.
 
     Raises:
         FileRefused: One is.
@@ -83,10 +83,10 @@ def refuse_readonly(entries: Iterable[File]) -> None:
 
 
 def missing_directories(path: str, entries: Mapping[str, File], now: str) -> Iterator[File]:
-    """Make the directories above a path that are not there yet.
+    """Yield the missing parent directories of a path.
 
     Raises:
-        FileRefused: A file is where a directory would have to be.
+        FileRefused: A parent is a file, not a directory.
     """
     names = path.split("/")[1:-1]
     for depth in range(1, len(names) + 1):
@@ -99,10 +99,10 @@ def missing_directories(path: str, entries: Mapping[str, File], now: str) -> Ite
 
 
 def check_limits(new: Sequence[File], entries: Mapping[str, File]) -> None:
-    """Refuse new entries that break a limit together with those that are there already.
+    """Refuse new entries that would break a limit together with the existing ones.
 
     Raises:
-        FileRefused: A file is too large, or there would be too many, or too much in all.
+        FileRefused: A file is too large, or the workspace would hold too many entries or bytes.
     """
     for file in new:
         if file.size_bytes > MAX_FILE_BYTES:

@@ -29,7 +29,7 @@ class FileSearch:
     """Searches files for one registry, a few searches at a time.
 
     Args:
-        database: Has the files. Their contents are read as the search goes on.
+        database: Holds the files. Contents are read as the search proceeds.
     """
 
     def __init__(self, database: Database) -> None:
@@ -45,11 +45,11 @@ class FileSearch:
         Args:
             workspace_id: Whose files.
             pattern: See ``find_lines``.
-            path_pattern: Which files; see ``matches_path``.
+            path_pattern: Selects the files; see ``matches_path``.
 
         Raises:
             FileRefused: A pattern is too long or not a regular expression, the search takes too
-                long, or too many others wait.
+                long, or too many searches are waiting.
         """
         regex = _encoded(pattern, "regex")
         listed = await self._database.read(self._store.list_files, workspace_id, "/")
@@ -64,7 +64,7 @@ class FileSearch:
         return [(path, number, line) for path, number, line in found["lines"]]
 
     def _frames(self, workspace_id: str, regex: bytes, files: Sequence[File]) -> Iterator[bytes]:
-        """Give the pattern, then the files, of which few are in memory at a time."""
+        """Yield the pattern, then the files, keeping only a few in memory at a time."""
         yield regex
         batch: list[str] = []
         size_bytes = 0
@@ -85,19 +85,19 @@ class FileSearch:
             return orjson.loads(await self._children.run(function, frames, SEARCH_TIMEOUT_S))
         except ChildTimedOut:
             raise FileRefused(
-                "The search takes too long. Give a path_pattern or a simpler pattern.", InvalidFile
+                "The search takes too long. Use a path_pattern or a simpler pattern.", InvalidFile
             ) from None
         except ChildFailed:
             raise FileRefused(
-                "The search takes too much memory. Give a simpler pattern.", InvalidFile
+                "The search takes too much memory. Use a simpler pattern.", InvalidFile
             ) from None
         except ChildrenBusy:
             raise FileRefused(
-                "Too many searches are under way. Try again shortly.", Overloaded
+                "Too many searches are running. Try again shortly.", Overloaded
             ) from None
 
     def close(self) -> None:
-        """End the processes in which searches ran."""
+        """End the search processes."""
         self._children.close()
 
 

@@ -1,4 +1,4 @@
-"""The API keys that open the API, for those who manage them and for those who check them."""
+"""The API keys: managing them, and following their changes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ LONGEST_WAIT_S = 30.0
 
 @dataclass(frozen=True)
 class KnownKeys:
-    """All API keys at one moment.
+    """All API keys at one point in time.
 
     Attributes:
-        revision: Differs from that of every other moment at which the keys were others.
+        revision: Changes whenever the keys change.
         keys: The keys, oldest first.
     """
 
@@ -42,18 +42,18 @@ class ApiKeys:
 
     @remote(Repeat.YES)
     async def add(self, key: ApiKey) -> None:
-        """Store a key; it counts at once. Adding the same one again does nothing.
+        """Store a key; it is valid at once. Adding the same key again does nothing.
 
-        Whoever makes the key keeps its secret to themselves: only the hash comes here.
+        Only the hash is passed here; the secret stays with the key's creator.
 
         Raises:
-            Conflict: There are as many keys as there may be.
+            Conflict: The maximum number of keys exists.
         """
         async with self._changes:
             others = [other for other in await self.list() if other.id != key.id]
             if len(others) >= MAX_KEYS:
                 raise Conflict(
-                    f"There are {MAX_KEYS} API keys, and there can be no more. Revoke one with: "
+                    f"There are already {MAX_KEYS} API keys, the maximum. Revoke one with: "
                     "everruns keys revoke"
                 )
             try:
@@ -63,7 +63,7 @@ class ApiKeys:
 
     @remote(Repeat.NO)
     async def revoke(self, key_id: str) -> None:
-        """Delete a key: requests that bring it are refused, and its streams end.
+        """Delete a key: requests with it are refused, and its streams end.
 
         Raises:
             NotFound: There is none with this id.
@@ -75,16 +75,16 @@ class ApiKeys:
                 self._advance()
         if not was_there:
             raise NotFound(
-                f"There is no API key {key_id[:64]}. `everruns keys list` shows those there are."
+                f"There is no API key {key_id[:64]}. `everruns keys list` shows the existing keys."
             )
 
     @remote(Repeat.YES)
     async def read(self, known: int | None, wait_s: float) -> KnownKeys | None:
-        """Return the keys if they may have changed, or wait until they do.
+        """Return the keys if they may have changed; otherwise wait for a change (a long poll).
 
         Args:
-            known: The revision that the caller knows, if any.
-            wait_s: Seconds to wait for a change before ``None`` is the answer.
+            known: The caller's revision, if any.
+            wait_s: Seconds to wait for a change before returning ``None``.
         """
         if known == self._revision.number:
             try:
@@ -92,12 +92,12 @@ class ApiKeys:
                     await self._changed.wait()
             except TimeoutError:
                 return None
-        # Taken first: what changes meanwhile is then told again, and not lost.
+        # Taken first, so that a concurrent change is reported again rather than lost.
         revision = self._revision.number
         return KnownKeys(revision, await self.list())
 
     def _advance(self) -> None:
-        # Also after a write that failed: what became of it may be unknown.
+        # Also after a failed write, because its outcome may be unknown.
         self._revision.advance()
         self._changed.set()
         self._changed = asyncio.Event()

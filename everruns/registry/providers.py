@@ -1,4 +1,4 @@
-"""The providers that models come from."""
+"""The providers of models."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class Providers:
 
     @remote(Repeat.YES)
     async def accounts(self) -> list[ProviderAccount]:
-        """Return every provider with its key; for session hosts alone."""
+        """Return every provider with its key; only for session hosts."""
         return await self._database.read(self._store.list_providers)
 
     @remote(Repeat.YES)
@@ -81,10 +81,10 @@ class Providers:
 
         Args:
             wanted: The provider.
-            idempotency: Makes a repeated call answer as the first one did.
+            idempotency: Gives a retry the answer of the first attempt.
 
         Raises:
-            ProviderNameTaken: The name is taken: models are addressed by it.
+            ProviderNameTaken: Another provider has the name.
             InvalidRequest: A setting is wrong.
         """
         async with self._changes:
@@ -119,12 +119,12 @@ class Providers:
 
     @remote(Repeat.YES)
     async def update(self, provider_id: str, patch: ProviderPatch) -> Provider:
-        """Change a provider; running sessions follow at their next turn.
+        """Change a provider; running sessions pick up the change at their next turn.
 
         Raises:
             ProviderNotFound: There is none with this id.
             ProviderNameTaken: The new name is taken.
-            InvalidRequest: A setting is wrong, or the key would go to another address.
+            InvalidRequest: A setting is wrong, or the stored key would go to a new address.
         """
         async with self._changes:
             account = await self._account(provider_id)
@@ -158,7 +158,7 @@ class Providers:
 
         Args:
             provider_id: The provider to remove.
-            idempotency: Makes a repeated call answer as the first one did.
+            idempotency: Gives a retry the answer of the first attempt.
 
         Raises:
             ProviderNotFound: There is none with this id.
@@ -189,24 +189,25 @@ class Providers:
 
 def _refuse_taken_name(name: str, others: Sequence[ProviderAccount]) -> None:
     if any(other.provider.name == name for other in others):
-        raise ProviderNameTaken(f"A provider named {name!r} exists. Choose another name.")
+        raise ProviderNameTaken(f"A provider named {name!r} already exists. Choose another name.")
 
 
 def _keep_key_at_its_address(account: ProviderAccount, changes: Mapping[str, Any]) -> None:
-    """Refuse to send a stored key where whoever stored it did not mean it to go.
+    """Refuse to send a stored key to an address that it was not stored for.
 
-    Nobody can read a key; who changes its address must know it, or it could be had that way.
+    A stored key cannot be read. Changing its address requires the key, because otherwise anyone
+    could have it sent to an address of their own.
     """
     moves = "base_url" in changes and changes["base_url"] != account.provider.base_url
     if moves and account.api_key is not None and "api_key" not in changes:
         raise InvalidRequest(
-            "A new base_url needs the provider's api_key again: the stored key is only sent to "
-            "the address that it was stored with. Send both, or api_key null to remove the key."
+            "A new base_url requires the provider's api_key again, because the stored key is "
+            "only sent to its original address. Send both, or api_key null to remove the key."
         )
 
 
 def _models(provider: Provider, offered: Sequence[ModelInput]) -> list[OfferedModel]:
-    """Return a provider's models; those it had before keep their ids."""
+    """Return a provider's models; existing models keep their ids."""
     known = {model.model_id: model for model in provider.models}
     models: list[OfferedModel] = []
     for position, wanted in enumerate({item.model_id: item for item in offered}.values()):

@@ -1,4 +1,4 @@
-"""Receipts of requests with an ``Idempotency-Key``: forgotten when they are old.
+"""Deletion of old receipts of requests with an ``Idempotency-Key``.
 
 Source: docs/contract.md, "Turns", ``Idempotency-Key``.
 """
@@ -18,13 +18,13 @@ log = structlog.get_logger(__name__)
 
 
 class Receipts:
-    """Deletes old receipts for as long as the registry lives."""
+    """Deletes old receipts while the registry runs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def run(self) -> None:
-        """Forget old receipts now and every hour."""
+        """Delete old receipts now and every hour."""
         while True:
             try:
                 await self.forget_old(now_ms())
@@ -33,7 +33,7 @@ class Receipts:
             await asyncio.sleep(INTERVAL_S)
 
     async def forget_old(self, now: int) -> None:
-        """Delete the receipts that are older than they are kept.
+        """Delete the receipts whose retention has passed.
 
         Args:
             now: Milliseconds since the epoch.

@@ -29,13 +29,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Configuration:
-    """What a turn needs to know beside its session.
+    """What a turn needs besides its session.
 
     Attributes:
-        revision: The state of agents and providers that this is (see ``Revision``).
+        revision: The revision of agents and providers (see ``Revision``).
         agent: The session's agent, archived or not; ``None`` for a session without one.
         accounts: Every provider with its key.
-        has_budget: Whether budgets are in force for the agent.
+        has_budget: Whether the agent has active budgets.
     """
 
     revision: int
@@ -54,7 +54,7 @@ class Registry:
         workspaces: The workspaces and their files.
         budgets: The budgets and their ledgers.
         keys: The API keys.
-        receipts: What was answered to requests with an ``Idempotency-Key``.
+        receipts: The answers to requests with an ``Idempotency-Key``.
         placement: Which host holds which session.
     """
 
@@ -74,11 +74,11 @@ class Registry:
         self.receipts = Receipts(self._database)
 
     async def seed(self, settings: Settings, *, has_local_model: bool) -> None:
-        """Add the providers that a first start should find.
+        """Add the providers of a fresh installation.
 
-        A model that runs on this machine is the default where it is installed, else the simulated
-        one. A vendor whose key the environment holds is added and, when new, made the default. The
-        key goes to no provider that only has the vendor's name.
+        The local model is the default if installed, otherwise the simulated one. A vendor whose
+        key is in the environment is added and, if new, becomes the default. The key is not given
+        to a provider that merely has the vendor's name.
         """
         known = {provider.name: provider for provider in await self.providers.list()}
         if not known:
@@ -109,18 +109,18 @@ class Registry:
 
     @remote(Repeat.YES)
     async def configuration(self, agent_id: str | None) -> Configuration:
-        """Return what turns of an agent's sessions need; for session hosts alone."""
+        """Return what turns of an agent's sessions need; only for session hosts."""
         revision = self._revision.number
         agent = await self.agents.find(agent_id) if agent_id else None
         if agent is not None and agent.initial_files:
-            # Sessions got them when they were created; hosts keep many agents, without megabytes.
+            # Sessions got the files when they were created; hosts cache many agents without them.
             agent = agent.model_copy(update={"initial_files": []})
         has_budget = self._database.store.is_budgeted(agent_id)
         return Configuration(revision, agent, await self.providers.accounts(), has_budget)
 
     @remote(Repeat.YES)
     async def ready(self) -> None:
-        """Return when the store answers and a host can hold sessions.
+        """Check that the store answers and a host can hold sessions.
 
         Raises:
             StoreUnavailable: The store does not answer.
@@ -132,6 +132,6 @@ class Registry:
 
     @remote(Repeat.NO)
     async def close(self) -> None:
-        """Make everything durable and let go of the store."""
+        """Make everything durable and close the store."""
         self._search.close()
         await self._database.close()

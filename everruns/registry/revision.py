@@ -6,9 +6,9 @@ from everruns.ids import now_ms
 class Revision:
     """Grows with every change, across restarts too.
 
-    Each answer to an append or a load carries it; a host that knows an older one reads agents and
-    providers anew before its next step. So a change reaches running sessions without any message
-    of its own.
+    Each answer to an append or a load carries the revision; a host with an older one reloads
+    agents and providers before its next step. So changes reach running sessions without separate
+    messages.
     """
 
     def __init__(self) -> None:

@@ -46,7 +46,7 @@ MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
 
 @dataclass(frozen=True)
 class LoadedSession:
-    """What a host needs to hold a session.
+    """What a host needs to load a session.
 
     Attributes:
         session: Its row.
@@ -54,7 +54,7 @@ class LoadedSession:
         revision: The revision now.
         lost_with: How many open turns, this session's included, lost their host with it; 0 if the
             session comes from no host that was lost.
-        is_budgeted: Whether budgets are in force for the session itself.
+        is_budgeted: Whether the session itself has active budgets.
     """
 
     session: Session
@@ -71,7 +71,7 @@ class Appended:
     Attributes:
         verdicts: One for each append.
         revision: The revision now.
-        budgeted: The sessions among them for which budgets of their own are in force now.
+        budgeted: The sessions among them with active budgets of their own.
     """
 
     verdicts: Sequence[Verdict]
@@ -87,8 +87,8 @@ class Sessions:
     """Creates, reads, lists and deletes sessions, stores their events, places them on hosts.
 
     Attributes:
-        relieve: Asks a host, by name, to let its quiet sessions go; returns how many it let go.
-            Set by whoever knows how to reach hosts.
+        relieve: Asks a host, by name, to release its idle sessions; returns how many it released.
+            Set by the code that can reach hosts.
     """
 
     def __init__(
@@ -107,8 +107,7 @@ class Sessions:
         self._revision = revision
         self._making_room = asyncio.Lock()
         self._lost_with: dict[str, int] = {}
-        # Created, and neither loaded nor appended to yet: their logs are empty, and they need not
-        # be read back.
+        # Created but not yet loaded or appended to: their logs are empty and need no read.
         self._new: dict[str, Session] = {}
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
         self._log: EventLog[tuple[str, Append]] = EventLog(self._commit)
@@ -124,25 +123,25 @@ class Sessions:
         workspace_id: str | None = None,
         end_user: str | None = None,
     ) -> Session:
-        """Create a session; it costs nothing but its row until the first message.
+        """Create a session; until the first message it costs only its row.
 
         Args:
             wanted: The session.
-            idempotency: Makes a repeated request answer as the first one did.
-            workspace_id: The workspace that it shares; without one it gets its own.
-            end_user: Whose it is among the users of an application.
+            idempotency: Gives a retry the answer of the first attempt.
+            workspace_id: The shared workspace to use; without one the session gets its own.
+            end_user: End user on whose behalf the application creates it.
 
         Raises:
             AgentNotFound: The named agent does not exist or is archived.
-            WorkspaceNotFound: There is no such workspace, it is archived, or it is the own of
-                another session.
+            WorkspaceNotFound: The workspace does not exist, is archived, or belongs to another
+                session.
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the model.
-            TooLarge: It is too large as a whole.
-            IdempotencyKeyReused: The key came with another body before.
+            TooLarge: Its total size is over the limit.
+            IdempotencyKeyReused: The key was used with a different body.
         """
         if idempotency is None or idempotency.is_of_call:
-            # Without a client's key: the id tells whether the session is there already.
+            # Without a client's key, the id tells whether the session already exists.
             identity = (idempotency or Idempotency.of_call()).new_id("session")
             if idempotency is not None and idempotency.is_repeated:
                 there = await self._database.read(self._store.find_session, identity)
@@ -207,8 +206,8 @@ class Sessions:
         workspace = await self._database.read(self._store.find_workspace, workspace_id)
         if workspace is None or workspace.status != "active":
             raise WorkspaceNotFound(
-                f"Workspace {workspace_id} cannot be shared: it must be an active one that was "
-                "created as such"
+                f"Workspace {workspace_id} cannot be shared. Use an active workspace that was "
+                "created with POST /workspaces."
             )
 
     def _insert(
@@ -234,7 +233,7 @@ class Sessions:
 
     @remote(Repeat.YES)
     async def list(self, query: ListQuery) -> Page[Session]:
-        """Return a page of sessions; those of an agent stay readable when it is archived."""
+        """Return a page of sessions; sessions of an archived agent stay readable."""
         sessions, total = await self._database.read(self._store.list_sessions, query)
         return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)
 
@@ -244,7 +243,7 @@ class Sessions:
 
         Args:
             session_id: The session to delete.
-            idempotency: Makes a repeated call answer as the first one did.
+            idempotency: Gives a retry the answer of the first attempt.
 
         Raises:
             SessionNotFound: There is none with this id.
@@ -252,7 +251,7 @@ class Sessions:
         self._placement.release(session_id)
         self._new.pop(session_id, None)
         deleted = await self._database.write(self._store.delete_session, session_id)
-        # Someone may have placed it anew while it was still stored.
+        # It may have been placed again while it was still stored.
         self._placement.release(session_id)
         self._lost_with.pop(session_id, None)
         if not deleted and not (idempotency and idempotency.is_repeated):
@@ -286,7 +285,7 @@ class Sessions:
             await self.get(session_id)
         return events
 
-    # What session hosts ask
+    # Calls from session hosts
 
     @remote(Repeat.YES)
     async def append(self, appends: Sequence[Append], host: str) -> Appended:
@@ -294,7 +293,8 @@ class Sessions:
 
         Args:
             appends: What to store.
-            host: Who asks. What it does not hold by placement is refused as ``PlacedElsewhere``.
+            host: The calling host. Appends to sessions placed elsewhere are refused with
+                ``PlacedElsewhere``.
 
         Raises:
             StoreOverloaded: Too many appends are waiting.
@@ -308,11 +308,10 @@ class Sessions:
         return Appended(verdicts, self._revision.number, budgeted)
 
     async def _commit(self, batch: Sequence[tuple[str, Append]]) -> Sequence[Verdict]:
-        """Store the appends of those who own their session.
+        """Store the appends of hosts that own their session.
 
-        Whoever loads a session waits for all appends that came before, and those of an earlier
-        owner that come later are refused here. So the log that was loaded is the whole log, and
-        the new owner alone continues it.
+        A load waits for all earlier appends, and later appends of a previous owner are refused
+        here. So the loaded log is complete, and only the new owner continues it.
         """
         owned = [self._placement.find(append.session_id) == host for host, append in batch]
         appends = [append for (_, append), own in zip(batch, owned, strict=True) if own]
@@ -326,18 +325,18 @@ class Sessions:
 
     @remote(Repeat.YES)
     async def load(self, session_id: str, host: str) -> LoadedSession:
-        """Return a session to the host that is to hold it.
+        """Return a session to the host that will hold it.
 
         Raises:
             PlacedElsewhere: Another host holds it, or this one has no room.
             SessionNotFound: There is none with this id.
         """
         if not self._placement.claim(session_id, host):
-            raise PlacedElsewhere(f"Session {session_id} is placed on another host than {host}.")
+            raise PlacedElsewhere(f"Session {session_id} is placed on another host, not on {host}.")
         try:
             session, events = await self._load(session_id)
         except BaseException:
-            # Whoever is to hold it next must find it free, whatever went wrong.
+            # Whatever failed, the session must be free for its next host.
             self._placement.release(session_id, host)
             raise
         lost_with = self._lost_with.pop(session_id, 0)
@@ -354,16 +353,16 @@ class Sessions:
         return loaded
 
     async def behind(self, known: Mapping[str, int]) -> set[str]:
-        """Return the sessions whose log goes on after the events that a host knows.
+        """Return the sessions whose log has events that a host does not know.
 
         Args:
-            known: For each session the last event that the host knows.
+            known: The last event that the host knows, by session.
         """
         lengths = await self._database.read(self._store.log_lengths, list(known))
         return {identity for identity, length in lengths.items() if length > known[identity]}
 
     async def note_lost(self, session_ids: set[str]) -> None:
-        """Remember which open turns have lost their host together."""
+        """Record which open turns lost their host together."""
         unfinished = await self._database.read(self._store.unfinished_sessions, now_ms())
         interrupted = session_ids.intersection(unfinished)
         self._lost_with.update(dict.fromkeys(interrupted, len(interrupted)))
@@ -371,17 +370,17 @@ class Sessions:
     async def quarantine(self, session_id: str) -> str | None:
         """End the open turn of a session that cannot be loaded, without folding its log.
 
-        Its events can still be listed and it can be deleted; nothing else can be done with it.
+        Afterwards the session's events can be listed and it can be deleted, but nothing else.
 
         Returns:
             The turn that was ended; ``None`` if none was open.
 
         Raises:
             SessionNotFound: There is none with this id.
-            Conflict: A host holds the session, or has appended to it meanwhile.
+            Conflict: A host holds the session or has appended to it in the meantime.
         """
         if self._placement.find(session_id) is not None:
-            raise Conflict(f"Session {session_id} was loaded after all.")
+            raise Conflict(f"Session {session_id} has been loaded in the meantime.")
         await self._log.settle()
         session = await self.get(session_id)
         if session.status not in {"active", "waitingfortoolresults"}:
@@ -412,7 +411,7 @@ class Sessions:
 
     @remote(Repeat.YES)
     async def release(self, session_id: str, host: str) -> None:
-        """Note that a host has let a session go."""
+        """Record that a host has released a session."""
         self._placement.release(session_id, host)
 
     @remote(Repeat.KEYED)
@@ -426,7 +425,7 @@ class Sessions:
     ) -> Any:
         """Run one operation of ``WorkspaceFiles`` on the files that a session's tools see.
 
-        A repeated call answers as the first one did.
+        A retry gets the answer of the first attempt.
 
         Raises:
             ToolError: The operation was refused.
@@ -434,7 +433,7 @@ class Sessions:
         is_read = operation in READING
 
         def run() -> Any:
-            # With the operation in one go: nothing is written for a session just deleted.
+            # In one step with the operation, so that nothing is written for a deleted session.
             if not is_read and not self._has_files(workspace_id):
                 raise ToolError("The session and its files were deleted.")
             return run_operation(self._store, workspace_id, operation, args, kwargs, idempotency)
@@ -442,7 +441,7 @@ class Sessions:
         return await (self._database.read if is_read else self._database.write)(run)
 
     def _has_files(self, workspace_id: str) -> bool:
-        """Tell whether a workspace is there: one that was created, or that of a session."""
+        """Tell whether a workspace exists, shared or owned by a session."""
         owner = owner_id(workspace_id)
         return bool(self._store.log_lengths([owner])) or (
             self._store.find_workspace(workspace_id) is not None
@@ -478,22 +477,22 @@ class Sessions:
         return host
 
     async def _check_exists(self, session_id: str) -> None:
-        # The store knows the lengths of most logs without looking.
+        # The store knows the lengths of most logs without a query.
         known = session_id in self._new
         if not known and not await self._database.read(self._store.log_lengths, [session_id]):
             raise SessionNotFound(f"Session {session_id} not found")
 
     async def _make_room(self) -> None:
-        """Ask a full host to let its quiet sessions go, before their time."""
+        """Ask a full host to release its idle sessions early."""
         async with self._making_room:
             for host in list(self._placement.hosts):
-                # Who came meanwhile may have taken what the one before has freed.
+                # A concurrent caller may have taken the room that was just freed.
                 if self._placement.has_room:
                     return
                 try:
                     await self.relieve(host)
                 except EverrunsError as error:
-                    # One that is lost has nothing to give; the watch sees to it.
+                    # A lost host has nothing to release; the watch handles it.
                     log.warning("host not relieved", host=host, code=error.code)
 
     @remote(Repeat.YES)
@@ -502,6 +501,6 @@ class Sessions:
         return self._placement.find(session_id)
 
     async def abandoned(self) -> Sequence[str]:
-        """Return the sessions whose turn has something to do and which no host holds."""
+        """Return the sessions whose turn can proceed and that no host holds."""
         unfinished = await self._database.read(self._store.unfinished_sessions, now_ms())
         return [identity for identity in unfinished if self._placement.find(identity) is None]

@@ -1,7 +1,8 @@
 """The files of a workspace, under the rules of a file system.
 
-The store keeps rows; this makes them files and directories. Nothing here touches the machine's own
-disk. Each operation looks before it writes, so those of one workspace must not run side by side.
+The store keeps rows; this module presents them as files and directories. Nothing here touches the
+machine's disk. Each operation reads before it writes, so operations on one workspace must not run
+concurrently.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,11 +31,11 @@ READING = frozenset({"read", "list"})
 class WorkspaceFiles:
     """The files of one workspace: what ``everruns.tools.base.Files`` can do at once, and more.
 
-    Every method raises ``FileRefused`` where a path is not valid.
+    Every method raises ``FileRefused`` if a path is not valid.
 
     Args:
         store: Keeps the files.
-        workspace_id: Whose files.
+        workspace_id: The workspace.
     """
 
     def __init__(self, store: Store, workspace_id: str) -> None:
@@ -89,19 +90,19 @@ class WorkspaceFiles:
     def create(
         self, path: str, content: bytes, encoding: str, *, is_readonly: bool = False
     ) -> File:
-        """Create a file where nothing is yet; see ``write``.
+        """Create a file at an unused path; see ``write``.
 
         Raises:
-            FileRefused: Something is there already, or a limit is reached.
+            FileRefused: The path is in use, or a limit is reached.
         """
         self._refuse_taken(path)
         return self.write(path, content, encoding, is_readonly=is_readonly)
 
     def create_directory(self, path: str) -> File:
-        """Create a directory where nothing is yet, and those above it.
+        """Create a directory at an unused path, with its parents.
 
         Raises:
-            FileRefused: Something is there already, or a limit is reached.
+            FileRefused: The path is in use, or a limit is reached.
         """
         path = self._refuse_taken(path)
         entries = self._entries()
@@ -116,7 +117,9 @@ class WorkspaceFiles:
         encoding: str | None,
         is_readonly: bool | None,
     ) -> File:
-        """Change a file that is there; what is ``None`` stays, but new content is text by default.
+        """Change an existing file; ``None`` leaves a field as it is.
+
+        New content is text by default.
 
         Raises:
             FileRefused: There is none, it is a directory, it is read-only and not to be made
@@ -139,11 +142,11 @@ class WorkspaceFiles:
         return file
 
     def move(self, source: str, target: str) -> File:
-        """Move a file, or a directory with all that is in it, to where nothing is yet.
+        """Move a file, or a directory with its contents, to an unused path.
 
         Raises:
-            FileRefused: There is nothing to move, something is at the target already, something
-                that would move is read-only, or a limit is reached.
+            FileRefused: There is nothing to move, the target is in use, an entry to move is
+                read-only, or a limit is reached.
         """
         source = self._get(source).path
         if source == "/":
@@ -167,11 +170,10 @@ class WorkspaceFiles:
         return next(entry for entry in new if entry.path == target)
 
     def copy(self, source: str, target: str) -> File:
-        """Copy a file to where nothing is yet.
+        """Copy a file to an unused path.
 
         Raises:
-            FileRefused: There is no file to copy, something is at the target already, or a limit
-                is reached.
+            FileRefused: There is no file to copy, the target is in use, or a limit is reached.
         """
         file = self._get(source)
         if file.is_directory:
@@ -179,10 +181,10 @@ class WorkspaceFiles:
         return self.create(target, file.content, file.encoding, is_readonly=file.is_readonly)
 
     def list(self, path: str, *, recursive: bool = False) -> list[File]:
-        """Return what is in a directory, without contents, sorted by path.
+        """Return the entries of a directory, without contents, sorted by path.
 
         Raises:
-            FileRefused: There is no such directory.
+            FileRefused: The directory does not exist.
         """
         path = normalize_path(path)
         if path != "/":
@@ -204,8 +206,8 @@ class WorkspaceFiles:
         """Delete a file or directory; return whether there was one.
 
         Raises:
-            FileRefused: A directory is not empty and ``recursive`` is false, or something to be
-                deleted is read-only.
+            FileRefused: A directory is not empty and ``recursive`` is false, or an entry to delete
+                is read-only.
         """
         path = normalize_path(path)
         if path == "/":
@@ -223,17 +225,17 @@ class WorkspaceFiles:
         return file
 
     def _refuse_taken(self, path: str) -> str:
-        """Return a path in its normal form, at which nothing is."""
+        """Normalize a path and check that it is unused."""
         if self.read(path) is not None:
-            raise FileRefused(f"Path '{path}' is there already.")
+            raise FileRefused(f"Path '{path}' already exists.")
         return normalize_path(path)
 
     def _entries(self) -> dict[str, File]:
-        """Return all that is there by its path, without contents."""
+        """Return all entries by path, without contents."""
         return {entry.path: entry for entry in self._store.list_files(self._id, "/")}
 
     def _tree(self, path: str, *, contents: bool = False) -> "list[File]":
-        """Return what is at a path and below it."""
+        """Return the entries at and below a path."""
         return [
             entry
             for entry in self._store.list_files(self._id, path, contents=contents)
@@ -245,12 +247,12 @@ class WorkspaceFiles:
         self._store.put_files([StoredFile(self._id, entry) for entry in new])
 
     def _check(self, new: Sequence[File], entries: Mapping[str, File]) -> None:
-        """Hold everything that is stored, whatever the operation, to the same rules."""
+        """Apply the same rules to everything that is stored."""
         refuse_reserved(entry for entry in new if entry.path not in entries)
         check_limits(new, entries)
 
     def _root(self) -> File:
-        """Return the root, which is always there; it is as old as the id of the workspace."""
+        """Return the root, which always exists; its age is that of the workspace's id."""
         is_dated = ID_PATTERN.fullmatch(self._id) is not None
         time_ms = int(self._id.rpartition("_")[2][:12], 16) if is_dated else 0
         created_at = format_time(time_ms)
@@ -260,12 +262,12 @@ class WorkspaceFiles:
 def initial_files(
     workspace_id: str, files: Sequence[InitialFile], there: Sequence[File] = ()
 ) -> list[StoredFile]:
-    """Return what a new session adds to a workspace, the directories above its files included.
+    """Return what a new session adds to a workspace, including parent directories.
 
     Args:
-        workspace_id: Which workspace.
-        files: What the session wants to find there.
-        there: All that is there already, without contents; its files stay as they are.
+        workspace_id: The workspace.
+        files: The session's initial files.
+        there: The existing entries, without contents; existing files stay as they are.
 
     Raises:
         InvalidRequest: A path or content is not valid, or the files break a limit.

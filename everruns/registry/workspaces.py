@@ -1,7 +1,7 @@
-"""The workspaces, and what is done to their files from outside of sessions.
+"""The workspaces, and access to their files from outside sessions.
 
-A session has a workspace of its own unless it is created in one that is here. A session's own needs
-no row: it is there while its session is, and goes with it. The others stay, whoever uses them.
+A session owns a workspace unless it is created in a shared one. An owned workspace needs no row: it
+exists as long as its session. Shared workspaces outlive the sessions that use them.
 """
 
 from collections.abc import Sequence
@@ -40,11 +40,11 @@ class Workspaces:
     async def create(
         self, wanted: WorkspaceInput, idempotency: Idempotency | None = None
     ) -> Workspace:
-        """Create a workspace, which sessions can share.
+        """Create a workspace that sessions can share.
 
         Args:
             wanted: The workspace.
-            idempotency: Gives a repeated call the workspace that the first one created.
+            idempotency: Gives a retry the workspace that the first attempt created.
         """
         now = format_time(now_ms())
         workspace = Workspace(
@@ -59,7 +59,7 @@ class Workspaces:
 
     @remote(Repeat.YES)
     async def get(self, workspace_id: str) -> Workspace:
-        """Return a workspace, archived ones and those of single sessions too.
+        """Return a workspace: active or archived, shared or owned by a session.
 
         Raises:
             WorkspaceNotFound: There is none with this id.
@@ -76,10 +76,10 @@ class Workspaces:
 
     @remote(Repeat.YES)
     async def list(self, query: ListQuery) -> Page[Workspace]:
-        """Return a page of the workspaces that were created as such.
+        """Return a page of the shared workspaces.
 
-        Those of single sessions are left out: they would hide the few that can be shared, and
-        whoever wants one has its session.
+        Workspaces owned by sessions are omitted: they would hide the few shared ones, and each can
+        be found through its session.
         """
         workspaces, total = await self._database.read(self._store.list_workspaces, query)
         return Page(data=workspaces, total=total, offset=query.offset, limit=query.limit)
@@ -90,7 +90,7 @@ class Workspaces:
 
         Raises:
             WorkspaceNotFound: There is none with this id.
-            Conflict: It is a session's own.
+            Conflict: It belongs to a session.
         """
         return await self._database.write(self._update, workspace_id, patch)
 
@@ -98,8 +98,8 @@ class Workspaces:
         workspace = self._get(workspace_id)
         if workspace.session_id is not None:
             raise Conflict(
-                f"Workspace {workspace_id} is the own of session {workspace.session_id}, and goes "
-                "with it"
+                f"Workspace {workspace_id} belongs to session {workspace.session_id} and is "
+                "deleted with it"
             )
         workspace = workspace.changed(patch.changes(), format_time(now_ms()))
         self._store.put_workspace(workspace)
@@ -107,11 +107,11 @@ class Workspaces:
 
     @remote(Repeat.YES)
     async def archive(self, workspace_id: str) -> None:
-        """Take a workspace out of lists and use; its files stay as they are.
+        """Archive a workspace: it is no longer listed or usable, and its files stay.
 
         Raises:
             WorkspaceNotFound: There is none with this id.
-            Conflict: It is a session's own.
+            Conflict: It belongs to a session.
         """
         await self.update(workspace_id, WorkspacePatch(status="archived"))
 
@@ -126,23 +126,26 @@ class Workspaces:
         idempotency: Idempotency | None = None,
         **kwargs: Any,
     ) -> tuple[Workspace, Any]:
-        """Run one operation of ``WorkspaceFiles``; a repeated call answers as the first one did.
+        """Run an operation of ``WorkspaceFiles``; a retry gets the answer of the first attempt.
 
         Returns:
             The workspace, and what the operation returned.
 
         Raises:
             WorkspaceNotFound: There is none with this id.
-            Conflict: It is archived and the operation would change it, or a file refuses.
-            EverrunsError: What else the operation was refused for.
+            Conflict: The workspace is archived and the operation would change it, or a file
+                prevents it.
+            EverrunsError: The operation was refused for another reason.
         """
         is_read = operation in READING
 
         def run() -> tuple[Workspace, Any]:
-            # With the operation in one go: no file is written to what has just been deleted.
+            # In one step with the operation, so that no file is written to a deleted workspace.
             workspace = self._get(workspace_id)
             if workspace.status == "archived" and not is_read:
-                raise Conflict(f"Workspace {workspace_id} is archived: its files can only be read")
+                raise Conflict(
+                    f"Workspace {workspace_id} is archived, so its files can only be read"
+                )
             try:
                 return workspace, run_operation(
                     self._store, workspace_id, operation, args, kwargs, idempotency
@@ -160,7 +163,7 @@ class Workspaces:
 
         Raises:
             WorkspaceNotFound: There is none with this id.
-            EverrunsError: What the search was refused for.
+            EverrunsError: The search was refused.
         """
         await self.get(workspace_id)
         try:
@@ -178,7 +181,7 @@ class Workspaces:
         is_readonly: bool,
         idempotency: Idempotency | None = None,
     ) -> tuple[Workspace, File]:
-        """Create a file, or without content a directory; see ``file``."""
+        """Create a file, or a directory if there is no content; see ``file``."""
         if content is None:
             return await self.file(workspace_id, "create_directory", path, idempotency=idempotency)
         return await self.file(

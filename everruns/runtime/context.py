@@ -1,4 +1,4 @@
-"""The context of a turn: which model answers, what it is told, what it can call."""
+"""The context of a turn: its model, system prompt and tools."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,19 +23,19 @@ from everruns.tools.toolbox import Toolbox
 
 @dataclass(frozen=True)
 class TurnContext:
-    """All that one step of a turn depends on beside the conversation itself.
+    """Everything that one step of a turn depends on besides the conversation itself.
 
     Attributes:
         model: The model that answers.
         account: Its provider, with the key.
-        system_prompt: The agent's and session's words, then those of their capabilities.
+        system_prompt: The prompts of agent and session, then those of their capabilities.
         toolbox: The tools of their capabilities.
-        client_tools: The tools that the client runs, by name; those of the toolbox go first.
-        approval: Which calls the user has to allow.
-        client_tool_timeout_s: Seconds for which a turn waits for a client's results.
-        max_iterations: Model calls the turn may make.
-        parallel_tool_calls: Whether one step may run several calls; ``None`` if nobody said.
-        effort: How hard the model should reason, if the message said.
+        client_tools: The client-side tools, by name; tools of the toolbox take precedence.
+        approval: Which calls require the user's approval.
+        client_tool_timeout_s: Seconds that a turn waits for a client's results.
+        max_iterations: Maximum model calls of the turn.
+        parallel_tool_calls: Whether one step may run several calls; ``None`` if unspecified.
+        effort: How hard the model should reason, if the message specifies it.
     """
 
     model: OfferedModel
@@ -59,7 +59,7 @@ class TurnContext:
         return tool.destructive or tool.definition.policy == "requires_approval"
 
     def patience_s(self, call: ToolCall) -> float | None:
-        """Return for how long somebody outside is asked about a call; ``None`` if it runs here."""
+        """Return the timeout of a call that is answered from outside; ``None`` if it runs here."""
         if tool := self.toolbox.asked(call):
             return tool.timeout_s
         return self.client_tool_timeout_s if call.name in self.client_tools else None
@@ -83,17 +83,17 @@ def turn_context(
     capabilities: Capabilities,
     settings: Settings,
 ) -> TurnContext:
-    """Put together the context of a session's next step.
+    """Build the context of a session's next step.
 
     Args:
         session: The session.
-        state: Where its conversation stands; its newest user message may name the model.
+        state: Its conversation; the newest user message may name the model.
         configuration: Its agent and all providers.
-        capabilities: All capabilities there are.
+        capabilities: All known capabilities.
         settings: The deployment's limits.
 
     Raises:
-        NoModel: Nobody names a model that is offered, and there is no default.
+        NoModel: No offered model is named, and there is no default.
     """
     agent = configuration.agent
     controls = _controls(state)
@@ -134,7 +134,7 @@ def turn_context(
 def _client_tools(
     tools: Sequence[ToolDefinition], toolbox: Toolbox
 ) -> Mapping[str, ToolDefinition]:
-    """Return tools by name: of several with one name the first counts, the session's first."""
+    """Return tools by name; of several with one name the first wins, the session's first."""
     found: dict[str, ToolDefinition] = {}
     for tool in tools:
         if toolbox.find(tool.name) is None:
@@ -155,11 +155,11 @@ def _model(accounts: Sequence[ProviderAccount], wishes: list[str | None]) -> Off
         return model
     if missing is not None:
         raise NoModel(
-            f"No active provider offers the model {missing!r} any more. Name another one for the "
-            "agent, the session or the message; GET /v1/models lists those there are."
+            f"No active provider offers the model {missing!r} any more. Choose another one for the "
+            "agent, the session or the message; GET /v1/models lists the available models."
         )
     raise NoModel(
-        "No model is named and no default provider offers one. Add a provider with "
+        "No model is named, and there is no default. Add a provider with "
         "POST /v1/llm-providers, or name a model for the agent."
     )
 
@@ -167,10 +167,10 @@ def _model(accounts: Sequence[ProviderAccount], wishes: list[str | None]) -> Off
 def _usable(
     session: Session, configuration: Configuration, capabilities: Capabilities
 ) -> list[CapabilityConfig]:
-    """Return the agent's capabilities, then the session's, without those that have gone.
+    """Return the agent's capabilities, then the session's, without those that no longer exist.
 
-    They were checked when they were chosen; a package that was removed since must not end every
-    turn of every session that used it.
+    They were checked when they were chosen; removing a package later must not fail every turn of
+    every session that used it.
     """
     agent = configuration.agent
     chosen = [*(agent.capabilities if agent else []), *session.capabilities]

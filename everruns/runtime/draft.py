@@ -10,8 +10,8 @@ from everruns.providers.base import ModelRequest
 class GrowingText:
     """Text that grows at its end and is read from any offset.
 
-    Offsets and lengths count Unicode code points. Appending and reading cost the stretch alone,
-    however long the text has become.
+    Offsets and lengths count Unicode code points. The cost of appending and reading depends on the
+    piece alone, not on the length of the text.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class GrowingText:
         self.length = 0
 
     def append(self, stretch: str) -> None:
-        """Add a stretch at the end."""
+        """Append a piece."""
         self.length += len(stretch)
         self._stretches.append(stretch)
         self._ends.append(self.length)
@@ -52,8 +52,8 @@ class Draft:
         input_sequence: The last event whose content the model has read.
         text: Its text so far.
         reasoning: Its readable reasoning so far.
-        request: What the model was asked.
-        reported: What the provider has said of tokens; ``None`` before the model has begun.
+        request: The model request.
+        reported: The provider's token counts so far; ``None`` before the model has started.
     """
 
     message_id: str

@@ -28,7 +28,7 @@ REMEMBERED_AGENTS = 1000
 
 @dataclass(frozen=True)
 class LocalModelAddress:
-    """Where a model that runs beside the product answers, in OpenAI's protocol."""
+    """Base URL of the local model, which speaks OpenAI's protocol."""
 
     base_url: str
     api_key: SecretStr
@@ -36,11 +36,11 @@ class LocalModelAddress:
 
 @dataclass(frozen=True)
 class OpenedDriver:
-    """A driver and what it was opened with.
+    """A driver and the accounts it was opened with.
 
     Attributes:
-        configured: The provider as the registry has it.
-        account: The same with the address that a local model has now.
+        configured: The provider as stored in the registry.
+        account: The same, with the current address of a local model.
         driver: Speaks for the account.
     """
 
@@ -53,17 +53,17 @@ LocalModel = Callable[[], Awaitable[LocalModelAddress]]
 
 
 class Environment:
-    """What all turns of a host share.
+    """The environment that all turns of a host share.
 
-    Agents and providers are read once and kept until the registry's revision, which every answer
-    to an append carries, says that something has changed.
+    Agents and providers are cached until the registry's revision changes, which every answer to an
+    append carries.
 
     Args:
-        registry: The registry, or what stands for it on another node.
-        capabilities: All capabilities there are.
+        registry: The registry, or its proxy on another node.
+        capabilities: All known capabilities.
         settings: The deployment's settings.
-        local_model: Starts the model that runs beside the product, if need be, and returns where
-            it answers; ``None`` where there is none.
+        local_model: Starts the local model if necessary and returns its base URL; ``None`` if there
+            is no local model.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class Environment:
         )
         self._revision = 0
         self._configurations: dict[str | None, Configuration] = {}
-        # Sessions here that have budgets of their own, as the registry said last.
+        # Sessions on this host with budgets of their own, by the registry's latest answers.
         self._budgeted: set[str] = set()
         self._drivers: dict[str, OpenedDriver] = {}
 
     @property
     def model_call_timeout_s(self) -> float:
-        """Seconds an answer of a model may take, all tries together."""
+        """Seconds that a model's answer may take, retries included."""
         return self._settings.model_call_timeout_s
 
     async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
@@ -99,45 +99,45 @@ class Environment:
         return appended.verdicts
 
     def heed(self, revision: int) -> None:
-        """Take note of the revision that the registry is at."""
+        """Record the registry's revision."""
         if revision > self._revision:
             self._revision = revision
-            # What is outdated holds keys that may have been removed.
+            # Outdated entries may hold keys that were removed.
             self._configurations.clear()
 
     def heed_budgets(self, session_ids: Collection[str], budgeted: Collection[str]) -> None:
-        """Take note of which of some sessions have budgets of their own."""
+        """Record which of these sessions have budgets of their own."""
         self._budgeted.difference_update(session_ids)
         self._budgeted.update(budgeted)
 
     def check_size(self, state: SessionState) -> None:
-        """Refuse to let a session grow on that holds as many bytes as it may.
+        """Refuse to let a session grow beyond its size limit.
 
         Raises:
-            SessionTooLarge: It does.
+            SessionTooLarge: The session has reached the limit.
         """
         if state.size_bytes >= self._settings.max_session_bytes:
             raise SessionTooLarge(
-                f"The session holds {state.size_bytes} bytes, and max_session_bytes allows "
-                f"{self._settings.max_session_bytes}. Go on in a new session."
+                f"The session has {state.size_bytes} bytes of events, and max_session_bytes allows "
+                f"{self._settings.max_session_bytes}. Continue in a new session."
             )
 
     async def check_budgets(self, session: LiveSession, model: OfferedModel) -> None:
-        """Return if the budgets of a session and its agent allow the next call of a model.
+        """Check that the budgets of a session and its agent allow the next model call.
 
-        The registry is asked only where there are any.
+        The registry is asked only if there are any.
 
         Raises:
-            BudgetExhausted: Nothing is left of one.
-            BudgetPaused: One is paused.
-            BudgetUnpriced: One is in dollars, and it is not known what the model costs.
+            BudgetExhausted: A budget is exhausted.
+            BudgetPaused: A budget is paused.
+            BudgetUnpriced: A budget is in dollars, and the model's price is unknown.
         """
         configuration = await self._configuration(session.resource.agent_id)
         if not configuration.has_budget and session.id not in self._budgeted:
             return
         check = await self._registry.budgets.check_session(session.id, has_price=has_price(model))
         if check.error_code == UNPRICED:
-            raise BudgetUnpriced(check.message or "The price of the model is not known.")
+            raise BudgetUnpriced(check.message or "The model's price is unknown.")
         if check.action == "stop":
             raise BudgetExhausted(check.message or "A budget is exhausted.")
         if check.action == "pause":
@@ -147,7 +147,7 @@ class Environment:
         """Return the context of a session's next step.
 
         Raises:
-            NoModel: Nobody names a model that is offered, and there is no default.
+            NoModel: No offered model is named, and there is no default.
         """
         configuration = await self._configuration(session.resource.agent_id)
         return turn_context(
@@ -155,10 +155,10 @@ class Environment:
         )
 
     async def driver(self, account: ProviderAccount) -> Driver:
-        """Return the driver of a provider, opened anew when the provider has changed.
+        """Return the driver of a provider, reopened if the provider has changed.
 
         Raises:
-            InvalidRequest: The provider's settings do not make one.
+            InvalidRequest: The provider's settings are invalid.
             ProviderUnavailable: The local model does not start.
         """
         configured, provider = account, account.provider
@@ -175,7 +175,7 @@ class Environment:
         return opened.driver
 
     def tool_context(self, session: LiveSession) -> ToolContext:
-        """Return what a session's tools may know."""
+        """Return the context of a session's tools."""
         return ToolContext(
             session_id=session.id,
             files=SessionFiles(self._registry.sessions, session.resource.workspace_id),
@@ -195,7 +195,7 @@ class Environment:
         return known
 
     def _close_drivers(self, accounts: Sequence[ProviderAccount]) -> None:
-        """Forget the drivers of providers that were removed or changed, and so their keys."""
+        """Drop the drivers of providers that were removed or changed, and with them their keys."""
         current = {account.provider.id: account for account in accounts}
         self._drivers = {
             provider_id: opened
@@ -204,5 +204,5 @@ class Environment:
         }
 
     async def close(self) -> None:
-        """Give up the connections to providers."""
+        """Close the connections to providers."""
         await self._connections.close()

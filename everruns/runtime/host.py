@@ -36,7 +36,7 @@ from everruns.settings import Settings
 from everruns.storage.base import Append
 
 CANCEL_PATIENCE_S = 0.5
-# A full host lets go of every session that has neither turn nor reader.
+# A full host releases every session that has neither turn nor reader.
 RELIEF_QUIET_S = 0.0
 
 
@@ -47,16 +47,16 @@ class SessionHost:
     """Holds live sessions.
 
     Args:
-        name: By which placement knows the host.
-        registry: The registry, or what stands for it on another node.
-        capabilities: All capabilities there are.
+        name: The host's name in placement.
+        registry: The registry, or its proxy on another node.
+        capabilities: All known capabilities.
         settings: The deployment's settings.
-        local_model: Starts the model that runs beside the product, if need be, and returns where
-            it answers; ``None`` where there is none.
+        local_model: Starts the local model if necessary and returns its base URL; ``None`` if there
+            is no local model.
 
     Attributes:
-        name: By which placement knows the host.
-        environment: What the turns of its sessions share.
+        name: The host's name in placement.
+        environment: The environment that the turns of its sessions share.
     """
 
     def __init__(
@@ -78,21 +78,21 @@ class SessionHost:
         self._releases: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    # What the edge asks
+    # Requests from the edge
 
     @remote(Repeat.KEYED)
     async def send(self, session_id: str, sent: SendMessage, idempotency: Idempotency) -> Message:
-        """Store a user message and see that a turn reads it: a new one, or the one that runs.
+        """Store a user message and make sure that a turn reads it: a new one or the running one.
 
         Returns:
-            The stored message; for a repeated request, the one stored first.
+            The stored message; for a retry, the message that the first attempt stored.
 
         Raises:
-            IdempotencyKeyReused: The key came with another body before.
-            Overloaded: The running turn has too many messages yet to read.
+            IdempotencyKeyReused: The key was used with a different body.
+            Overloaded: The running turn has too many unread messages.
             PlacedElsewhere: The session is not on this host.
-            SessionNotFound: There is no such session.
-            SessionTooLarge: The session holds as many bytes as it may.
+            SessionNotFound: The session does not exist.
+            SessionTooLarge: The session has reached its size limit.
         """
         session = await self._session(session_id)
 
@@ -101,15 +101,18 @@ class SessionHost:
                 request, _ = earlier
                 if request != idempotency.request:
                     raise IdempotencyKeyReused(
-                        "This Idempotency-Key was used with another request body. Use a new key."
+                        "This Idempotency-Key was used with a different request body. "
+                        "Use a new key."
                     )
                 return []
             if len(state.unread) >= self._settings.max_queued_messages:
                 raise Overloaded(
-                    "The session has too many messages that its turn has not read yet.", None, 1.0
+                    "The session has too many unread messages. Try again shortly.",
+                    None,
+                    1.0,
                 )
             self.environment.check_size(state)
-            # The message is an answer of its own to whoever waits for another one.
+            # The message supersedes the answers that the turn is waiting for.
             instead = discarded(state.turn, now) if state.turn else []
             return [*received(state, sent, idempotency, now), *instead]
 
@@ -119,19 +122,19 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def take(self, session_id: str, given: Given, *, is_repeated: bool = False) -> Taken:
-        """Store what the turn waits for; with the last of it the turn goes on.
+        """Store input that the turn waits for; when all of it is there, the turn continues.
 
         Args:
             session_id: The session.
-            given: What it waits for. What is stored already is passed over.
-            is_repeated: Whether a host that was lost may have stored it.
+            given: The input. Parts that are already stored are skipped.
+            is_repeated: Whether a lost host may already have stored it.
 
         Raises:
-            Conflict: Something else is stored in its place.
-            NotWaiting: The session does not wait for such.
-            InvalidRequest: It does not fit what was asked.
+            Conflict: Different input is stored in its place.
+            NotWaiting: The session is not waiting for this kind of input.
+            InvalidRequest: It does not match what was requested.
             PlacedElsewhere: The session is not on this host.
-            SessionNotFound: There is no such session.
+            SessionNotFound: The session does not exist.
         """
         session = await self._session(session_id)
         outcome: Taken | None = None
@@ -159,13 +162,13 @@ class SessionHost:
 
         Args:
             session_id: The session.
-            turn_id: The turn. One that has ended stays as it is.
+            turn_id: The turn. If it has already ended, nothing changes.
             reason: Why, for the log.
-            is_repeated: Whether a host that was lost may have ended it.
+            is_repeated: Whether a lost host may already have ended it.
 
         Raises:
             PlacedElsewhere: The session is not on this host.
-            SessionNotFound: There is no such session.
+            SessionNotFound: The session does not exist.
         """
         session = await self._session(session_id)
         turn = session.state.turn
@@ -180,22 +183,22 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def activate(self, session_id: str) -> None:
-        """Hold a session and go on with its turn if one is open."""
+        """Load a session and resume its turn if one is open."""
         await self._session(session_id)
 
     @remote(Repeat.YES)
     async def delete(self, session_id: str) -> None:
-        """Delete a session: end its turn and streams, and free all it held.
+        """Delete a session: end its turn and streams, and free its resources.
 
         Raises:
             PlacedElsewhere: The session is not on this host.
-            SessionNotFound: There is no such session.
+            SessionNotFound: The session does not exist.
         """
         session = await self._session(session_id)
         session.stopped_turn = session.state.turn.id if session.state.turn else None
         await _stop(session)
         try:
-            # Held until it is gone from the store, so that nobody loads it in between.
+            # Held until it is deleted from the store, so that nobody loads it in between.
             await self._registry.sessions.delete(session_id)
         finally:
             session.close()
@@ -203,12 +206,12 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
-        """Return what is new for each wish, or wait until something is; see ``Reads.read``."""
+        """Return news for each want, or wait for some; see ``Reads.read``."""
         return await self._reads.read(reader, wants, wait_s)
 
     @remote(Repeat.YES)
     async def nudge(self, reader: str) -> None:
-        """Make a reader's call under way return, so that it can ask for more sessions."""
+        """Make a reader's pending call return, so that it can ask for more sessions."""
         self._reads.nudge(reader)
 
     # Holding sessions
@@ -217,8 +220,8 @@ class SessionHost:
         """Return a live session, loading it if it is not in memory.
 
         Raises:
-            PlacedElsewhere: Another host holds it, or this one has just let it go or stops.
-            SessionNotFound: There is no such session.
+            PlacedElsewhere: Another host holds it, or this one has just released it or is stopping.
+            SessionNotFound: The session does not exist.
             SessionUnreadable: Its log cannot be read.
         """
         session = await asyncio.shield(self._hold(session_id))
@@ -228,13 +231,13 @@ class SessionHost:
         return session
 
     def _hold(self, session_id: str) -> "asyncio.Future[LiveSession]":
-        """Return a session that is in memory, or what will be it once it is loaded.
+        """Return a session that is in memory, or the future of one that is loading.
 
         Raises:
-            PlacedElsewhere: This host stops.
+            PlacedElsewhere: This host is stopping.
         """
         if self._closed:
-            raise PlacedElsewhere(f"Session {session_id} is on a host that stops.")
+            raise PlacedElsewhere(f"Session {session_id} is on a host that is stopping.")
         held = self._sessions.get(session_id)
         if held is None:
             held = self._sessions[session_id] = asyncio.ensure_future(self._load(session_id))
@@ -260,19 +263,19 @@ class SessionHost:
         loaded = await self._registry.sessions.load(session_id, self.name)
         try:
             session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
-        except Exception as error:  # Whatever a damaged log makes of the fold.
+        except Exception as error:  # Folding a damaged log can raise anything.
             raise self._unreadable.note(session_id, error) from error
         self.environment.heed(loaded.revision)
         self.environment.heed_budgets((), [session_id] if loaded.is_budgeted else ())
         return session
 
     def _forget_failed(self, session_id: str, loaded: asyncio.Future[LiveSession]) -> None:
-        """Let the next caller try again what failed, whether or not anybody still waits for it."""
+        """Let the next caller retry a failed load, whether or not anyone still waits for it."""
         if loaded.cancelled() or loaded.exception():
             del self._sessions[session_id]
 
     def _run(self, session: LiveSession) -> None:
-        """See that the session's open turn is run by exactly one task, once it has work to do."""
+        """Make sure that exactly one task runs the session's open turn, once it can proceed."""
         running = session.task is not None and not session.task.done()
         turn = session.state.turn
         if self._closed or session.closed or running:
@@ -296,7 +299,7 @@ class SessionHost:
         if session.closed:
             self._release(session)
         elif not task.cancelled():
-            # A message may have begun the next turn while this one's task was ending.
+            # A message may have started the next turn while this one's task was ending.
             self._run(session)
 
     def _release(self, session: LiveSession) -> None:
@@ -305,7 +308,7 @@ class SessionHost:
         release.add_done_callback(self._releases.discard)
 
     async def _let_go(self, session: LiveSession) -> None:
-        """Forget a session that was closed, so that it can be placed and loaded anew."""
+        """Forget a closed session, so that it can be placed and loaded again."""
         held = self._sessions.get(session.id)
         if held is not None and is_loaded(held) and held.result() is session:
             del self._sessions[session.id]
@@ -323,10 +326,10 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def report(self, wait_s: float) -> Mapping[str, int]:
-        """Say, after a while, which sessions this host holds; see ``HostWatch``.
+        """Report, after a delay, which sessions this host holds; see ``HostWatch``.
 
         Returns:
-            For each session the last event that this host knows; 0 for one that is loading.
+            The last event that this host knows, by session; 0 for one that is loading.
         """
         await asyncio.sleep(wait_s)
         return {
@@ -336,7 +339,7 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def leave(self, session_ids: Sequence[str]) -> None:
-        """Let go of sessions that are placed elsewhere, whatever they are doing."""
+        """Release sessions that are placed elsewhere, whatever they are doing."""
         loaded = self._loaded
         leaving = [loaded[held] for held in session_ids if held in loaded]
         for session in leaving:
@@ -344,7 +347,7 @@ class SessionHost:
         await asyncio.gather(*map(self._let_go, leaving))
 
     async def tidy(self) -> None:
-        """Let quiet sessions go, for as long as the host lives."""
+        """Release idle sessions while the host runs."""
         interval = min(5.0, self._settings.hibernate_after_s / 2)
         while True:
             await asyncio.sleep(interval)
@@ -355,7 +358,7 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def hibernate(self, quiet_s: float) -> int:
-        """Let go of sessions without a turn or reader for so many seconds; return how many."""
+        """Release sessions that had no turn or reader for so many seconds; return how many."""
         quiet_since = asyncio.get_running_loop().time() - quiet_s
         quiet = [
             session
@@ -369,9 +372,9 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def close(self) -> None:
-        """Stop every turn where it stands, for good, and let go of connections.
+        """Stop every turn where it stands, permanently, and close connections.
 
-        The turns stay open; they resume where their sessions are held next.
+        The turns stay open and resume on the next host.
         """
         self._closed = True
         sessions = list(self._loaded.values())
@@ -382,7 +385,7 @@ class SessionHost:
 
 
 async def _stop(session: LiveSession) -> None:
-    """Stop the task that runs a session's turn, waiting a little for it to let go."""
+    """Stop the task that runs a session's turn, waiting briefly for it to finish."""
     if session.task is not None and not session.task.done():
         session.task.cancel()
         await asyncio.wait([session.task], timeout=CANCEL_PATIENCE_S)

@@ -16,14 +16,14 @@ HOST = "local"
 
 
 class LocalRuntime(Runtime):
-    """Registry and one session host in this process.
+    """The registry and one session host in this process.
 
     Args:
-        store: Where everything is kept; closed with the runtime.
+        store: The store; closed with the runtime.
         settings: The deployment's settings.
-        capabilities: All capabilities there are.
-        local_model: Starts a model that runs on this machine and returns where it answers, if
-            there is one.
+        capabilities: All known capabilities.
+        local_model: Starts a model on this machine and returns its base URL, if there
+            is one.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LocalRuntime(Runtime):
         super().__init__(registry, find_host)
 
     async def start(self) -> None:
-        """Seed the providers of a first start and resume turns that were left open."""
+        """Add the providers of a fresh installation and resume open turns."""
         await self.registry.seed(self._settings, has_local_model=self._has_local_model)
         self._reconciler = Reconciler(self.registry.sessions, self._find_host)
         self._tasks = [

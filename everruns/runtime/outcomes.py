@@ -1,4 +1,4 @@
-"""Outcomes: the events that the steps of a turn leave in the log.
+"""Outcomes: the events that the steps of a turn append to the log.
 
 Source: docs/contract.md, "Events".
 """
@@ -23,14 +23,14 @@ from everruns.providers.catalogue import priced
 from everruns.runtime.context import TurnContext
 from everruns.runtime.draft import Draft
 
-# Characters that are kept of arguments that were no JSON object.
+# Characters kept of arguments that were not a JSON object.
 SHOWN_ARGUMENTS = 200
 
 
 def received(
     state: SessionState, sent: SendMessage, idempotency: Idempotency, now: int
 ) -> list[NewEvent]:
-    """Return what a send leaves: the message, and the turn that it begins unless one is open."""
+    """Return the events of a send: the message, and a new turn unless one is open."""
     message = Message(
         id=new_id("message"),
         session_id=state.session_id,
@@ -62,9 +62,9 @@ def answered(
     answer: ModelAnswer,
     context: TurnContext,
 ) -> list[NewEvent]:
-    """Return what a model's answer leaves: its message, and the turn's end unless it goes on.
+    """Return the events of a model's answer: its message, and the turn's end unless it continues.
 
-    It goes on when the answer calls tools, and when a user said something meanwhile.
+    The turn continues if the answer calls tools or a user message has arrived in the meantime.
     """
     usage = priced(answer.usage, context.model.profile)
     calls, invalid_arguments = _distinct_calls(answer, state)
@@ -95,13 +95,13 @@ def answered(
 
 
 def called(turn: OpenTurn, call: ToolCall, message_id: str) -> NewEvent:
-    """Return what says that a tool call is about to run."""
+    """Return the event of a starting tool call."""
     data = {"tool_call": call.wire(), "message_id": message_id}
     return NewEvent(EventType.TOOL_CALL, data, turn_context(turn))
 
 
 def returned(turn: OpenTurn, call: ToolCall, result: ToolResult, duration_ms: int) -> NewEvent:
-    """Return what says how a tool call ended."""
+    """Return the event of a tool call's result."""
     outcome = {"error": result.error} if result.error is not None else {"result": result.result}
     return NewEvent(
         EventType.TOOL_RESULT,
@@ -119,7 +119,7 @@ def returned(turn: OpenTurn, call: ToolCall, result: ToolResult, duration_ms: in
 def broken_off(
     state: SessionState, turn: OpenTurn, now: int, draft: Draft | None, reason: str
 ) -> list[NewEvent]:
-    """Return what a turn leaves that ends before its answer: the text so far, results for calls."""
+    """Return the events of an interrupted turn: the text so far, and results for open calls."""
     events: list[NewEvent] = []
     if draft is not None and draft.text.length:
         partial = _agent_message(state, draft, now, (), None)
@@ -139,7 +139,7 @@ def _agent_message(
     calls: Sequence[ToolCall],
     answer: ModelAnswer | None,
 ) -> Message:
-    """Return the message a draft became; without an answer it was broken off."""
+    """Return the message of a draft; without an answer it is marked as incomplete."""
     content: list[ContentPart] = []
     if draft.text.length:
         content.append(TextPart(text=str(draft.text)))
@@ -167,10 +167,10 @@ def _thinking(draft: Draft, answer: ModelAnswer | None) -> list[ThinkingBlock] |
 def _distinct_calls(
     answer: ModelAnswer, state: SessionState
 ) -> tuple[list[ToolCall], dict[str, str]]:
-    """Give calls whose id the session has seen before a new one: ids address results.
+    """Give calls whose id the session has seen before a new id, since ids address results.
 
     Returns:
-        The calls, and by their ids the arguments that were no JSON object.
+        The calls, and the arguments that were not a JSON object, by call id.
     """
     if not answer.tool_calls:
         return [], {}

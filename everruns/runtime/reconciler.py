@@ -1,4 +1,4 @@
-"""The reconciler: no turn stays open that nobody runs."""
+"""The reconciler: resumes open turns that no host runs."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from everruns.runtime.streams import FindHost
 
 INTERVAL_S = 3.0
 AT_ONCE = 32
-# How often a session that cannot be loaded is tried, the time between two tries doubling.
+# How often to retry a session that cannot be loaded, with doubling delays.
 TRIES = 4
 
 log = structlog.get_logger(__name__)
@@ -33,9 +33,9 @@ class Failed:
 
 
 class Reconciler:
-    """Finds open turns that no host holds and has them taken up, side by side.
+    """Finds open turns that no host holds and has them resumed, concurrently.
 
-    A session that cannot be loaded, whatever is tried, is quarantined: its turn ends as failed.
+    A session that repeatedly cannot be loaded is quarantined: its turn ends as failed.
 
     Args:
         sessions: The registry's sessions.
@@ -51,11 +51,11 @@ class Reconciler:
         self._failed: dict[str, Failed] = {}
 
     def wake(self) -> None:
-        """Look at once: sessions have lost their host."""
+        """Check at once, because sessions have lost their host."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Look every few seconds, and when woken, for as long as the registry lives."""
+        """Check every few seconds, and when woken, while the registry runs."""
         while True:
             self._wake.clear()
             try:
@@ -69,7 +69,7 @@ class Reconciler:
                 continue
 
     async def look(self) -> None:
-        """Place every session whose turn is open and unplaced, and have its turn taken up."""
+        """Place every unplaced session with an open turn, and have its turn resumed."""
         abandoned = await self._sessions.abandoned()
         still_open = {*abandoned, *self._activating}
         self._failed = {name: self._failed[name] for name in still_open & self._failed.keys()}
@@ -97,7 +97,7 @@ class Reconciler:
             self._failed.pop(session_id, None)
             log.info("turn resumed", session_id=session_id, host=host)
         except (Unavailable, Overloaded, Conflict, NotFound) as error:
-            # For reasons that lie outside of the session, and pass.
+            # The cause lies outside the session and is transient.
             log.warning("turn not resumed", session_id=session_id, code=error.code)
         except Exception as error:  # noqa: BLE001 - one session must not stop the others
             await self._note_failure(session_id, error)
@@ -122,6 +122,6 @@ class Reconciler:
         )
 
     def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel pending attempts."""
         for task in self._activating.values():
             task.cancel()

@@ -1,8 +1,8 @@
 """The runtime as the edge sees it: send, cancel, delete, stream.
 
-It finds the host that holds a session, asks it, and asks again elsewhere when the session has
-moved. Whether hosts are objects in this process or actors on a cluster is decided by what it is
-given (see ``everruns.runtime.local`` and ``actors.runtime``).
+It finds the host that holds a session, calls it, and retries on another host if the session has
+moved. Hosts are objects in this process or actors on a cluster, depending on its arguments (see
+``everruns.runtime.local`` and ``actors.runtime``).
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Runtime:
     """Sessions, wherever they are held.
 
     Args:
-        registry: The registry, or what stands for it.
+        registry: The registry or its proxy.
         find_host: Returns a session host by its name.
 
     Attributes:
@@ -58,30 +58,30 @@ class Runtime:
     async def send(
         self, session_id: str, sent: SendMessage, idempotency: Idempotency | None = None
     ) -> Message:
-        """Store a user message; a turn reads it, the one that runs or a new one.
+        """Store a user message; the running turn or a new one reads it.
 
         Raises:
-            SessionNotFound: There is no such session.
-            IdempotencyKeyReused: The key came with another body before.
-            Overloaded: The running turn has too many messages yet to read.
+            SessionNotFound: The session does not exist.
+            IdempotencyKeyReused: The key was used with a different body.
+            Overloaded: The running turn has too many unread messages.
             CapacityExhausted: Every session actor is full.
-            Unavailable: The session's host did not answer in time. Sending again is safe with an
+            Unavailable: The session's host did not answer in time. A retry is safe with an
                 ``Idempotency-Key``.
         """
-        # With a key of our own a send can be repeated when its host was lost in the middle of it.
+        # A key of our own makes a send retryable if its host is lost in the middle of it.
         keyed = idempotency or Idempotency.of_call()
         return await self._ask(session_id, lambda host, _: host.send(session_id, sent, keyed))
 
     async def take(self, session_id: str, given: Given) -> Taken:
-        """Store what the session's turn waits for: results, answers to questions, or approvals.
+        """Store input that the session's turn waits for: results, answers or approvals.
 
-        What is stored already is taken again and changes nothing.
+        Input that is already stored is accepted again and changes nothing.
 
         Raises:
-            Conflict: Something else is stored in its place.
-            NotWaiting: The session does not wait for such.
-            InvalidRequest: It does not fit what was asked.
-            SessionNotFound: There is no such session.
+            Conflict: Different input is stored in its place.
+            NotWaiting: The session is not waiting for this kind of input.
+            InvalidRequest: It does not match what was requested.
+            SessionNotFound: The session does not exist.
             Unavailable: The session's host did not answer in time.
         """
         session = await self.registry.sessions.get(session_id)
@@ -93,16 +93,16 @@ class Runtime:
         )
 
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:
-        """End the session's turn now; return whether there was one to end.
+        """End the session's turn now; return whether a turn was open.
 
         Raises:
-            SessionNotFound: There is no such session.
+            SessionNotFound: The session does not exist.
             Unavailable: The session's host did not answer in time.
         """
         session = await self.registry.sessions.get(session_id)
         if session.status in {"started", "idle"}:
             return False
-        # The turn is named, so that a repeat ends no later one.
+        # The turn is named, so that a retry does not end a later one.
         begun = EventQuery(types=(EventType.SESSION_STARTED,), newest_first=True, limit=1)
         (last,) = await self.registry.sessions.events(session_id, begun)
         turn_id = last.data["turn_id"]
@@ -114,10 +114,10 @@ class Runtime:
         )
 
     async def delete_session(self, session_id: str) -> None:
-        """Delete a session: end its turn and its streams, free all it held.
+        """Delete a session: end its turn and its streams, and free its resources.
 
         Raises:
-            SessionNotFound: There is no such session.
+            SessionNotFound: The session does not exist.
             Unavailable: The session's host did not answer in time.
         """
         await self.registry.sessions.get(session_id)
@@ -127,7 +127,7 @@ class Runtime:
             else:
                 await self._delete_held(session_id)
         except SessionNotFound:
-            # It was there a moment ago: deleted meanwhile, perhaps by a call thought lost.
+            # It existed a moment ago and was deleted since, perhaps by a call considered lost.
             log.info("session was deleted already", session_id=session_id)
         self._forget(session_id)
 
@@ -139,20 +139,20 @@ class Runtime:
             await self.registry.sessions.delete(session_id)
 
     async def stream(self, session_id: str, cursor: Cursor) -> AsyncIterator[Batch]:
-        """Begin to read a session from a cursor on.
+        """Start to read a session from a cursor.
 
         Returns:
             Batches of events and deltas; it ends only when the session is deleted. Close it
             (``aclose``) when the reader has gone.
 
         Raises:
-            SessionNotFound: There is no such session.
+            SessionNotFound: The session does not exist.
             Unavailable: The session cannot be placed now.
         """
         return await self._streams.open(session_id, cursor)
 
     async def ready(self) -> None:
-        """Return when requests can be served.
+        """Check that requests can be served.
 
         Raises:
             Unavailable: The registry or its store does not answer.
@@ -162,7 +162,7 @@ class Runtime:
     async def _ask(
         self, session_id: str, ask: Callable[[SessionHost, bool], Awaitable[Answer]]
     ) -> Answer:
-        """Ask the session's host, and again when it was lost; ``ask`` learns which it is."""
+        """Call the session's host, and retry if it is lost; ``ask`` receives the host."""
         is_repeated = False
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:

@@ -32,7 +32,7 @@ class Watch:
         self.urgent = asyncio.Event()
 
     def wake(self, _: object = None) -> None:
-        """Have the reader look at once."""
+        """Wake the reader at once."""
         self.dirty.set()
         self.urgent.set()
 
@@ -44,15 +44,15 @@ class LiveSession:
         resource: The session as it was created.
         state: The fold of its log.
         draft: The message being written, if any.
-        closed: Set when the session has left this host; nothing is appended after it.
+        closed: Set when the session has left this host; nothing is appended afterwards.
         watches: Readers waiting for something new.
-        touched: Loop time at which somebody last asked for it.
-        task: The task that runs its turn, if one does.
-        alarm: Goes off when a turn has waited long enough for somebody outside.
-        stopped_turn: The turn that is being ended from outside and must not be run on.
-        interrupted: Whether the open turn was begun elsewhere and not taken up here yet.
-        lost_with: How many open turns, this one included, lost their host with it; 0 if none did.
-        suspicion: How much speaks for the open turn ending the processes that run it.
+        touched: Loop time of the last request for the session.
+        task: The task that runs its turn, if any.
+        alarm: Fires when a turn's wait for outside input times out.
+        stopped_turn: The turn that is being ended from outside and must not continue.
+        interrupted: Whether the open turn was started on another host and is not resumed here yet.
+        lost_with: How many open turns, including this one, lost their host together; 0 if none did.
+        suspicion: Evidence that the open turn crashes its host.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class LiveSession:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a turn has something to do or anything is still being done for the session."""
+        """Whether a turn can proceed or other work for the session is running."""
         running = self.task is not None and not self.task.done()
         turn = self.state.turn
         working = turn is not None and turn.waits_until_ms is None
@@ -95,24 +95,24 @@ class LiveSession:
     def draft_ms(self) -> int:
         """The time of a delta of the draft, in milliseconds.
 
-        While events are being stored it is theirs, so that the ids of deltas sort before them.
+        During a commit, use the pending events' timestamp so that delta ids sort first.
         """
         return self.state.last_ms if self._writing.locked() else max(now_ms(), self.state.last_ms)
 
     async def append(self, build: Build) -> list[Event]:
         """Store the next events of the log; they are durable when this returns.
 
-        What has begun is finished even when the caller is cancelled, so that the state never
-        lags behind the log.
+        A started append completes even if the caller is cancelled, so that the state never lags
+        behind the log.
 
         Args:
-            build: Given the state and the time in ms, returns the events to append. It sees the
-                state as it is when nothing else is being written, and may raise to append nothing.
+            build: Given the state and the time in ms, returns the events to append. It sees
+                the state while nothing else is being written, and may raise to append nothing.
 
         Raises:
-            PlacedElsewhere: The session has left this host, whether or not it knew.
-            SequenceConflict: Another host appended first; this one has let the session go.
-            StoreUnavailable: The store did not answer for a while; the session was let go.
+            PlacedElsewhere: The session has left this host, whether or not the host knew.
+            SequenceConflict: Another host appended first; this one has released the session.
+            StoreUnavailable: The store did not answer for a while; the session was released.
         """
         return await asyncio.shield(asyncio.ensure_future(self._append(build)))
 
@@ -128,7 +128,7 @@ class LiveSession:
             if not events:
                 return events
             # Applied before the commit, whose summary needs it. Readers see nothing until the
-            # commit has succeeded, and if it fails the session is loaded anew.
+            # commit has succeeded, and if it fails the session is reloaded.
             for event in events:
                 self.state.apply(event)
             await self._commit(events, self.state.summary)
@@ -137,11 +137,11 @@ class LiveSession:
             return events
 
     async def note_suspicion(self, suspicion: int) -> None:
-        """Store how much speaks for the open turn ending the processes that run it.
+        """Store the evidence that the open turn crashes its host.
 
         Raises:
-            PlacedElsewhere: The session has left this host, whether or not it knew.
-            StoreUnavailable: The store did not answer for a while; the session was let go.
+            PlacedElsewhere: The session has left this host, whether or not the host knew.
+            StoreUnavailable: The store did not answer for a while; the session was released.
         """
         async with self._writing:
             self._check_held()

@@ -1,8 +1,7 @@
-"""What came from outside before: results, answers and decisions that are in the log already.
+"""Earlier input from outside: results, answers and decisions that are already in the log.
 
-A client that gets no answer, or a server whose session host was lost, gives the same again. The
-log tells what it has: the same again is no error and changes nothing; anything else in its place
-is a conflict.
+A client that gets no response, or a server whose session host was lost, sends its input again.
+Input that the log already has is accepted and changes nothing; different input is a conflict.
 
 Source: docs/contract.md, "Client-side tools", "Questions" and "Approvals".
 """
@@ -22,23 +21,23 @@ Given = ToolResults | QuestionAnswers | ToolApprovals
 
 @dataclass(frozen=True)
 class StoredBefore:
-    """What the log has of something that is given.
+    """What the log already has of some input.
 
     Attributes:
-        same: The calls, by their ids, that were answered or decided just so.
-        other: Those that were answered or decided otherwise.
+        same: The ids of calls that were answered or decided identically.
+        other: The ids of calls that were answered or decided differently.
     """
 
     same: Set[str]
     other: Set[str]
 
     def is_all_of(self, given: Given, *, again: bool) -> bool:
-        """Tell whether there is nothing left to store.
+        """Tell whether everything is already stored.
 
         Args:
-            given: What is given.
-            again: Whether answers that name no call can be those to questions answered before;
-                else they are for questions that are open.
+            given: The input.
+            again: Whether answers without a call's id can belong to questions answered before;
+                otherwise they belong to open questions.
         """
         match given:
             case ToolResults():
@@ -49,17 +48,17 @@ class StoredBefore:
                 return bool(self.same) and (again or given.tool_call_id is not None)
 
     def refuse_others(self) -> None:
-        """Refuse what would take the place of something that is stored.
+        """Refuse input that differs from what is stored.
 
         Raises:
-            Conflict: There is such.
+            Conflict: Some of it differs.
         """
         if self.other:
-            raise Conflict(f"Call {min(self.other)!r} was answered before, and otherwise")
+            raise Conflict(f"Call {min(self.other)!r} was already answered differently")
 
 
 def stored_before(state: SessionState, given: Given) -> StoredBefore:
-    """Return what the log has of something that is given."""
+    """Return what the log already has of some input."""
     match given:
         case ToolResults():
             results = _results(state)
@@ -85,7 +84,7 @@ def _compared(is_same: Mapping[str, bool]) -> StoredBefore:
 
 
 def _questions_answered(state: SessionState, given: QuestionAnswers) -> StoredBefore:
-    """Compare with the questions that are named, or else with those answered last."""
+    """Compare with the named questions or, without a name, with those answered last."""
     results = _results(state)
     calls = {call.id: call for message in state.history for call in message.tool_calls}
     answered = [

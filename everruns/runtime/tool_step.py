@@ -1,4 +1,4 @@
-"""The tools' step of a turn: the calls of the model's last answer, run here or asked outside.
+"""The tools' step of a turn: the calls of the model's last answer, run here or answered outside.
 
 Source: docs/contract.md, "Turns", "Client-side tools" and "Approvals".
 """
@@ -18,20 +18,20 @@ from everruns.runtime.waiting import REJECTED, asked, expired, held
 from everruns.tools.toolbox import Toolbox
 
 UNKNOWN_OUTCOME = (
-    "The outcome of this call is unknown: the process that ran it was lost. It may have had its "
+    "The outcome of this call is unknown: the process that ran it was lost. It may have taken "
     "effect. Check before calling it again."
 )
 
 
 class TurnOver(Exception):
-    """The turn was ended by someone else; its loop has nothing left to do."""
+    """The turn was ended from outside; its loop has nothing left to do."""
 
 
 def still_open(state: SessionState, turn_id: str) -> OpenTurn:
     """Return the open turn.
 
     Raises:
-        TurnOver: It is not this one any longer.
+        TurnOver: The open turn is a different one, or none.
     """
     if state.turn is None or state.turn.id != turn_id:
         raise TurnOver
@@ -39,13 +39,13 @@ def still_open(state: SessionState, turn_id: str) -> OpenTurn:
 
 
 class ToolStep:
-    """Sees to the open calls of one turn.
+    """Handles the open calls of one turn.
 
     Args:
         session: The session.
-        environment: Gives tools what they may know.
+        environment: Provides the context of tools.
         turn_id: The turn.
-        context: What the turn depends on, as it is now.
+        context: The turn's current context.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class ToolStep:
         self._context = context
 
     async def run(self) -> bool:
-        """Run the calls that the server runs, then ask about the others.
+        """Run the server-side calls, then request the others.
 
         Returns:
-            Whether all calls have their results now, so that the turn goes on.
+            Whether all calls have their results, so that the turn continues.
 
         Raises:
-            TurnOver: The turn was ended meanwhile.
+            TurnOver: The turn was ended in the meantime.
         """
         toolbox = self._context.toolbox
         await self._session.append(lambda state, now: expired(self._turn(state), now, toolbox))
@@ -97,12 +97,12 @@ class ToolStep:
 
     def _needs_approval(self, call: ToolCall, turn: OpenTurn) -> bool:
         decided = call.id in turn.allowed or call.name in self._session.state.always
-        # What had started was allowed, or needed no approval then.
+        # Started calls were allowed or needed no approval.
         begun = call.id in turn.started_calls or call.id in turn.invalid_arguments
         return not decided and not begun and self._context.needs_approval(call)
 
     def _asked_outside(self, calls: Sequence[ToolCall], turn: OpenTurn) -> Mapping[str, float]:
-        """Return, for the calls that somebody outside answers, how many seconds that may take."""
+        """Return the timeouts in seconds of the calls that are answered from outside."""
         return {
             call.id: patience
             for call in calls
@@ -111,7 +111,7 @@ class ToolStep:
         }
 
     async def _run_here(self, calls: Sequence[ToolCall], turn: OpenTurn) -> None:
-        # A call that had started before this loop met it was started by a process now lost.
+        # A call that had already started was started by a process that is now lost.
         interrupted = set(turn.started_calls)
         one_by_one = self._context.parallel_tool_calls is False
         for group in [[call] for call in calls] if one_by_one else [calls]:
@@ -122,7 +122,7 @@ class ToolStep:
 
     @property
     def _answer_id(self) -> str:
-        """The id of the message that asked for the open calls."""
+        """The id of the message with the open calls."""
         history = self._session.state.history
         return next(said.id for said in reversed(history) if said.role == "agent")
 
@@ -151,10 +151,10 @@ class ToolStep:
 
 
 async def _all_or_none(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Do several things at once; when one fails, the others are cancelled.
+    """Run several awaitables concurrently; if one fails, the others are cancelled.
 
-    A tool must not run on when its session has left the host: nobody would store its result, and
-    the next host reports its outcome as unknown.
+    A tool must stop when its session has left the host: its result would not be stored, and the
+    next host reports its outcome as unknown.
     """
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,7 +1,7 @@
-"""The agent loop: ask the model, run its tools, again, until it answers.
+"""The agent loop: call the model and run its tools until it answers.
 
-Each step's outcome is stored before the next step begins, and every decision is read off the
-session's state. So a turn that lost its process goes on elsewhere, at the step where it stood, by
+Each step's outcome is stored before the next step begins, and every decision follows from the
+session's state. So a turn that lost its process resumes elsewhere, at the step where it stood, by
 running this same loop.
 
 Source: docs/contract.md, "Turns".
@@ -44,8 +44,8 @@ from everruns.runtime.session import LiveSession
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 from everruns.runtime.unfinished import unfinished_usage
 
-# How much it speaks against a turn that its host was lost: three times alone are enough, or ten in
-# the company of other open turns, any of which may have been the cause, if it was a turn at all.
+# How strongly a lost host incriminates a turn: three losses alone are enough, or ten together with
+# other open turns, any of which may have been the cause, if it was a turn at all.
 ALONE = 10
 IN_COMPANY = 3
 CERTAIN = 30
@@ -68,10 +68,11 @@ class Turn:
         self._id = opened.id
 
     async def run(self) -> None:
-        """Advance the turn until it ends, one way or another, or waits for somebody outside.
+        """Advance the turn until it ends or waits for outside input.
 
         Raises:
-            EverrunsError: The turn could not be stored; it stays open, and the session was let go.
+            EverrunsError: The turn could not be stored; it stays open, and the session was
+                released.
         """
         try:
             if self._session.interrupted:
@@ -87,18 +88,18 @@ class Turn:
         except TurnFailure as failure:
             await self._fail(failure)
         except (InvalidRequest, SessionTooLarge) as refused:
-            # What was configured cannot be used, or the session is full; neither mends itself.
+            # The configuration is unusable or the session is full; a retry cannot help.
             await self._fail(TurnFailure(refused.message, refused.code))
         except EverrunsError:
             raise
         except Exception:
             log.exception("turn failed", session_id=self._session.id, turn_id=self._id)
             await self._fail(
-                TurnFailure("The turn failed for an internal reason. Send the message again.")
+                TurnFailure("The turn failed because of an internal fault. Send the message again.")
             )
 
     async def _take_up(self) -> None:
-        """Go on with a turn that was begun elsewhere, unless it ends every process it runs in."""
+        """Resume a turn that was started elsewhere, unless it keeps crashing its processes."""
         session = self._session
         session.interrupted = False
         if not session.lost_with:
@@ -106,11 +107,11 @@ class Turn:
         suspicion = session.suspicion + (ALONE if session.lost_with == 1 else IN_COMPANY)
         if suspicion >= CERTAIN:
             raise TurnCrashed(
-                "The turn lost its process again and again without getting on, and was ended. "
-                "Look for what its last step does, such as a tool that crashes or runs out of "
-                "memory, before you send the message again."
+                "The turn lost its process repeatedly without making progress, so it was ended. "
+                "Before you send the message again, check what its last step does, such as a tool "
+                "that crashes or runs out of memory."
             )
-        # Before the step: if it crashes again, this must be known.
+        # Stored before the step, in case it crashes again.
         await session.note_suspicion(suspicion)
 
     def _tool_step(self, context: TurnContext) -> ToolStep:
@@ -124,14 +125,14 @@ class Turn:
     async def _ask_model(self, turn: OpenTurn, context: TurnContext) -> None:
         if turn.iterations >= context.max_iterations:
             raise MaxIterations(
-                f"The turn made {turn.iterations} model calls, as many as its agent allows. Send "
-                "a message to go on, or raise max_iterations."
+                f"The turn made {turn.iterations} model calls, the limit of its agent. Send a "
+                "message to continue, or raise max_iterations."
             )
         session = self._session
         self._environment.check_size(session.state)
         await self._environment.check_budgets(session, context.model)
         driver = await self._environment.driver(context.account)
-        # From here to the request nothing waits: the draft knows exactly what the model reads.
+        # Nothing awaits from here to the request, so the draft knows exactly what the model reads.
         request = context.request(session.state)
         draft = session.draft = Draft(
             new_id("message"), turn.id, session.state.sequence, request=request
@@ -146,7 +147,7 @@ class Turn:
     async def _answer_in_time(
         self, driver: Driver, request: ModelRequest, draft: Draft
     ) -> ModelAnswer:
-        """Fill the draft in the time that an answer may take."""
+        """Fill the draft within the time limit of an answer."""
         total_s = self._environment.model_call_timeout_s
         total = asyncio.timeout(total_s)
         try:
@@ -156,12 +157,12 @@ class Turn:
             if not total.expired():
                 raise
             raise ProviderTimedOut(
-                f"The model's answer took longer than {total_s:g} seconds. What came until then is "
-                "kept; ask for less at a time, or raise model_call_timeout_s."
+                f"The model's answer took longer than {total_s:g} seconds. The text so far is "
+                "kept; request less at a time, or raise model_call_timeout_s."
             ) from None
 
     async def _stream(self, driver: Driver, request: ModelRequest, draft: Draft) -> ModelAnswer:
-        """Fill the draft; try again while nothing of it was shown."""
+        """Fill the draft; retry while nothing of it was shown."""
         for attempt in range(MODEL_RETRIES + 1):
             try:
                 return await self._stream_once(driver, request, draft)
@@ -201,7 +202,7 @@ class Turn:
                         draft.reported = usage
                     case ModelAnswer():
                         return chunk
-        raise ModelFailure("The provider's answer ended without its end. Send the message again.")
+        raise ModelFailure("The provider's answer ended prematurely. Send the message again.")
 
     # The end
 
@@ -222,10 +223,10 @@ async def end_turn(
         session: The session.
         turn_id: The turn to end.
         ending: ``session.failed`` or ``session.cancelled``.
-        data: What the ending says beside the turn's id.
+        data: The ending's data besides the turn's id.
 
     Returns:
-        Whether this call ended the turn; false when it had ended already.
+        Whether this call ended the turn; false if it had already ended.
     """
 
     def build(state: SessionState, now: int) -> list[NewEvent]:
@@ -242,7 +243,7 @@ async def end_turn(
 
 
 def _unfinished(draft: Draft | None) -> dict[str, Any]:
-    """Return what an ending says of the model call that it breaks off."""
+    """Return the ending's data about the model call that it interrupts."""
     usage = unfinished_usage(draft) if draft else None
     if draft is None or draft.request is None or usage is None:
         return {}
@@ -253,6 +254,6 @@ def _unfinished(draft: Draft | None) -> dict[str, Any]:
 def _check_length(draft: Draft) -> None:
     if draft.text.length + draft.reasoning.length > MAX_ANSWER_CHARACTERS:
         raise ModelFailure(
-            f"The model's answer is longer than {MAX_ANSWER_CHARACTERS:,} characters. What came "
-            "until then is kept; ask for less at a time."
+            f"The model's answer is longer than {MAX_ANSWER_CHARACTERS:,} characters. The text "
+            "so far is kept; request less at a time."
         )

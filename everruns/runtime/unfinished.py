@@ -1,7 +1,7 @@
-"""What a model call costs that does not come to its end.
+"""The usage of an interrupted model call.
 
-A provider bills what the model has read and written by then, and few tell how much that was. What
-was reported counts; for the rest this rule stands in: a token for every four characters.
+A provider bills what the model has read and written so far, but few report it. Reported counts are
+used; the rest is estimated as one token for every four characters.
 
 Source: docs/contract.md, "Turns".
 """
@@ -17,10 +17,10 @@ CHARACTERS_OF_A_TOKEN = 4
 
 
 def unfinished_usage(draft: Draft) -> Usage | None:
-    """Return what is known, or else estimated, of the tokens of a call that was broken off.
+    """Return the known or estimated usage of an interrupted call.
 
     Returns:
-        The usage with its price; ``None`` if the model had not begun to answer.
+        The usage with its price; ``None`` if the model had not started to answer.
     """
     reported = draft.reported
     if draft.request is None or (reported is None and draft.is_empty):

@@ -1,6 +1,6 @@
-"""Sessions whose log cannot be read: remembered for a while, so that each costs little.
+"""Sessions with an unreadable log, remembered for a while so that retries are cheap.
 
-Folding a damaged log again gives the same error, however often a client asks for it.
+Folding a damaged log again gives the same error, however often a client retries.
 """
 
 import asyncio
@@ -16,25 +16,25 @@ log = structlog.get_logger(__name__)
 
 
 class UnreadableSessions:
-    """The sessions that this host could not read lately."""
+    """The sessions that this host recently failed to read."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
 
     def check(self, session_id: str) -> None:
-        """Refuse a session that could not be read a moment ago.
+        """Refuse a session that could not be read recently.
 
         Raises:
-            SessionUnreadable: It would be the same again.
+            SessionUnreadable: The session failed recently and would fail again.
         """
         until = self._until.get(session_id)
         if until is not None and asyncio.get_running_loop().time() < until:
             raise SessionUnreadable.of(session_id)
 
     def note(self, session_id: str, error: Exception) -> SessionUnreadable:
-        """Remember a session that could not be read, and log why; return what to raise."""
+        """Remember an unreadable session and log the cause; return the error to raise."""
         if session_id not in self._until:
-            # Not its text, which may cite the conversation.
+            # Not its text, which may quote the conversation.
             log.error("session unreadable", session_id=session_id, error=type(error).__name__)
         self._until.pop(session_id, None)
         if len(self._until) >= REMEMBERED:

@@ -1,9 +1,9 @@
-"""Calls that somebody outside answers: a turn asks, waits without holding anything, and goes on.
+"""Calls answered from outside: a turn asks, waits without holding resources, and continues.
 
-A client-side tool is one that the client runs. Its call is stored like any other step, with how
-long the client may take; from then on the turn waits, and its session may leave the memory of its
-host. Results are stored as they come, and with the last of them the turn goes on. A user's message
-goes before calls that are still open, and time ends them; the model then reads why.
+The client runs client-side tools. Such a call is stored like any other step, with its timeout; then
+the turn waits, and its session may leave its host's memory. Results are stored as they come, and
+after the last one the turn continues. A user's message or the timeout ends calls that are still
+open; the model is told why.
 
 Questions to the user are calls of this kind. A call that is held for approval waits the same way,
 and runs here once it is allowed.
@@ -31,14 +31,14 @@ _NAMES: Mapping[type[Given], str] = {
     ToolApprovals: "approvals",
 }
 
-REJECTED = "The user rejected this call. Do not make it again; ask how to go on."
+REJECTED = "The user rejected this call. Do not make it again; ask how to proceed."
 NOT_APPROVED = "The user did not allow this call in time, so it was not run."
 DISCARDED = "Not answered: the user sent a message instead."
 TIMED_OUT = "Timed out waiting for client tool results"
 
 
 def asked(turn: OpenTurn, call: ToolCall, message_id: str, patience_s: float) -> NewEvent:
-    """Return what asks somebody outside to answer a call."""
+    """Return the event that requests a call's result from outside."""
     data = {
         "tool_call": call.wire(),
         "message_id": message_id,
@@ -49,7 +49,7 @@ def asked(turn: OpenTurn, call: ToolCall, message_id: str, patience_s: float) ->
 
 
 def held(turn: OpenTurn, call: ToolCall, message_id: str, patience_s: float) -> NewEvent:
-    """Return what asks the user to allow a call."""
+    """Return the event that requests the user's approval of a call."""
     data = {
         "tool_call_id": call.id,
         "name": call.name,
@@ -63,7 +63,7 @@ def held(turn: OpenTurn, call: ToolCall, message_id: str, patience_s: float) -> 
 
 @dataclass(frozen=True)
 class Taken:
-    """How many calls were answered or decided, and what the session does now."""
+    """How many calls were answered or decided, and the session's status now."""
 
     accepted: int
     status: SessionStatus
@@ -72,20 +72,20 @@ class Taken:
 def taken(
     state: SessionState, given: Given, now: int, *, is_repeated: bool = False
 ) -> tuple[list[NewEvent], Taken]:
-    """Return what something from outside leaves that a turn waits for.
+    """Return the events of input that a turn waits for.
 
-    What is stored already leaves nothing: whoever gives it again may not know that it arrived.
+    Input that is already stored gives no events, because its sender may not know that it arrived.
 
     Args:
-        state: Of the session.
-        given: What came from outside.
+        state: The session's state.
+        given: The input.
         now: The time in ms.
-        is_repeated: Whether it may be stored already, by a host that was lost.
+        is_repeated: Whether a lost host may already have stored it.
 
     Raises:
-        Conflict: Something else is stored in its place.
-        NotWaiting: The session does not wait for such.
-        InvalidRequest: It does not fit what was asked.
+        Conflict: Different input is stored in its place.
+        NotWaiting: The session is not waiting for this kind of input.
+        InvalidRequest: It does not match what was requested.
     """
     turn, before = state.turn, stored_before(state, given)
     if turn is None or turn.waits_until_ms is None or before.is_all_of(given, again=is_repeated):
@@ -109,17 +109,17 @@ def taken(
 
 
 def not_waiting(session_id: str, given: Given) -> NotWaiting:
-    """Return what is said to who brings what nobody waits for."""
+    """Build the error for input that the session is not waiting for."""
     return NotWaiting(f"Session {session_id} is not waiting for {_NAMES[type(given)]}")
 
 
 def discarded(turn: OpenTurn, now: int) -> list[NewEvent]:
-    """Return what open calls leave when the user says something instead of answering them."""
+    """Return the events of open calls when the user sends a message instead of answering them."""
     return [_answer(turn, _error(call_id, DISCARDED), now) for call_id in _waiting(turn)]
 
 
 def expired(turn: OpenTurn, now: int, toolbox: Toolbox) -> list[NewEvent]:
-    """Return what calls leave that were not answered in time."""
+    """Return the events of calls that timed out."""
     late = [call_id for call_id, call in _waiting(turn).items() if call.due_ms <= now]
     return [_answer(turn, _silence(turn, call_id, toolbox), now) for call_id in late]
 
@@ -131,7 +131,7 @@ def _decided(
     before: Collection[str],
     now: int,
 ) -> list[NewEvent]:
-    # One for always decides the tool's other calls that are held, unless they have their own.
+    # A permanent decision also applies to the tool's other held calls without their own decision.
     decisions = [one for one in approvals.decisions if one.tool_call_id not in before]
     if not turn.held:
         raise not_waiting(state.session_id, approvals)
@@ -160,10 +160,10 @@ def _submitted(
 ) -> list[NewEvent]:
     given = {result.tool_call_id: result for result in results}
     if len(given) < len(results):
-        raise InvalidRequest("tool_results: each tool_call_id may come once")
+        raise InvalidRequest("tool_results: each tool_call_id may appear only once")
     known = {call.id for message in state.history for call in message.tool_calls}
     if unknown := given.keys() - (known - turn.held.keys()):
-        raise InvalidRequest(f"tool_results: no call {min(unknown)!r} was asked for")
+        raise InvalidRequest(f"tool_results: no result was requested for call {min(unknown)!r}")
     return [_answer(turn, given[call_id], now) for call_id in turn.pending if call_id in given]
 
 

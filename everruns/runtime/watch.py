@@ -1,13 +1,12 @@
-"""Watching the hosts: which are up, and what each of them really holds.
+"""Watching the hosts: which are up, and which sessions each really holds.
 
-Placement is what the registry believes. Each host is asked, again and again, for what it holds: a
-question that waits a while for its answer, so that a host that dies fails it at once. Where belief
-and answer differ twice in a row, belief is set right or the host lets go. A host that was silent
-for so long that its sessions may have moved on is told to let go of all of them before it is
-trusted with new ones.
+Placement is the registry's belief. A long poll asks each host again and again for the sessions it
+holds, so that the death of a host is noticed at once. If belief and answer differ twice in a row,
+the belief is corrected or the host releases the session. A host that was silent for so long that
+its sessions may have moved must release all of them before it gets new ones.
 
-Nothing here is needed to keep logs exact: a host that does not hold a session by placement cannot
-append to its log (see ``Sessions.append``). It is needed for turns to go on and readers to follow.
+The correctness of logs does not depend on this: a host without a session's placement cannot append
+to its log (see ``Sessions.append``). It is needed for turns to resume and for readers to follow.
 """
 
 import asyncio
@@ -28,10 +27,10 @@ log = structlog.get_logger(__name__)
 
 
 class HostWatch:
-    """Keeps placement true to the hosts.
+    """Keeps placement consistent with the hosts.
 
     Args:
-        registry: Whose placement is kept.
+        registry: The registry whose placement to correct.
         find_host: Returns a host by its name.
         on_lost: Called when sessions have lost their host.
 
@@ -50,7 +49,7 @@ class HostWatch:
         self.changed = asyncio.Event()
 
     async def adopt(self, names: Iterable[str]) -> None:
-        """Take over hosts that an earlier life of the registry knew, with what they hold.
+        """Adopt the hosts of an earlier life of the registry, with the sessions they hold.
 
         Nothing may be placed before this returns. A host that does not answer at once is taken for
         lost: its sessions may be placed elsewhere, and it begins anew when it answers. A session of
@@ -73,18 +72,18 @@ class HostWatch:
         self.watch(name)
 
     def watch(self, name: str) -> None:
-        """Watch a host from now on."""
+        """Start to watch a host."""
         if name not in self._watching:
             self._watching[name] = asyncio.create_task(self._watch(name), name=name)
 
     def forget(self, name: str) -> None:
-        """Watch a host no longer: it has gone for good."""
+        """Stop watching a host that is permanently gone."""
         if watching := self._watching.pop(name, None):
             watching.cancel()
         self._placement.host_stopped(name)
 
     def close(self) -> None:
-        """Watch no host any longer."""
+        """Stop watching all hosts."""
         for watching in self._watching.values():
             watching.cancel()
 
@@ -104,12 +103,12 @@ class HostWatch:
             except EverrunsError as error:
                 log.warning("session host not watched", host=name, code=error.code)
                 await asyncio.sleep(RETRY_S)
-            except Exception:  # The watch over one host must not end while the registry lives.
+            except Exception:  # The watch over a host must not end while the registry runs.
                 log.exception("session host not watched", host=name)
                 await asyncio.sleep(ANSWER_WITHIN_S)
 
     async def _report(self, name: str, wait_s: float) -> set[str]:
-        """Return what a host says it holds.
+        """Ask a host which sessions it holds.
 
         Raises:
             HostLost: It is gone, or has not answered two questions in time. One is not enough:
@@ -125,7 +124,7 @@ class HostWatch:
         raise HostLost(f"Session host {name} does not answer.")
 
     async def _begin(self, name: str) -> None:
-        """Trust a host that is up, for the first time or again; it begins with nothing."""
+        """Admit a host that is up, for the first time or again; it starts empty."""
         held = await self._report(name, 0)
         if held:
             host = await self._find_host(name)
@@ -135,7 +134,7 @@ class HostWatch:
         self.changed.set()
 
     async def _compare(self, name: str, held: set[str], before: set[str]) -> set[str]:
-        """Settle what was doubtful before and still is; return what is doubtful now.
+        """Resolve doubts that persist since the last answer; return the current doubts.
 
         Once is not enough: a session that is just being placed, loaded or released is for a moment
         in one place and not in the other.
@@ -158,7 +157,7 @@ class HostWatch:
         sessions = set(self._placement.hosts[name])
         log.warning("session host lost", host=name, sessions=len(sessions), error=str(lost))
         try:
-            # Before they are free: who loads one of them next has to know.
+            # Stored before the sessions become free, because their next host must know.
             await self._registry.sessions.note_lost(sessions)
         except EverrunsError as error:
             log.warning("lost turns not noted", host=name, code=error.code)

@@ -1,8 +1,8 @@
-"""Which network addresses a tool may reach, decided on what a name really resolves to.
+"""Which network addresses a tool may reach, decided after the name is resolved.
 
-A model, or a page that it read, can name any host. A name of the public DNS can point at this
-machine, at its neighbours or at a cloud's metadata service, so names are never judged, only
-addresses, and a connection goes to the very address that was judged.
+A model, or a page that it read, can name any host. A name in public DNS can point at this
+machine, at its neighbours or at a cloud's metadata service. So only addresses are checked, never
+names, and a connection goes to exactly the address that was checked.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,7 +21,7 @@ LOOK_UPS = 8
 
 _NAMES = Names("web", LOOK_UPS, RESOLVE_TIMEOUT_S)
 
-# What Python's own classification calls global, or calls differently from version to version.
+# Ranges that Python's own classification calls global, or classifies differently by version.
 _REFUSED = [
     ip_network(block)
     for block in (
@@ -32,8 +32,9 @@ _REFUSED = [
         "192.88.99.0/24",  # 6to4 relays
         "198.18.0.0/15",  # benchmarks
         "240.0.0.0/4",  # reserved
-        # Of IPv6, only 2000::/3 is given to hosts of the public internet. The rest holds loopback,
-        # IPv4-mapped, NAT64, discarded, segment routing, unique and site-local, multicast, …
+        # In IPv6, only 2000::/3 is assigned to hosts of the public internet. The rest holds
+        # loopback, IPv4-mapped, NAT64, discarded, segment routing, unique and site-local,
+        # multicast, …
         "::/3",
         "4000::/2",
         "8000::/1",
@@ -46,9 +47,9 @@ _REFUSED = [
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address is that of one host on the public internet.
+    """Tell whether an address belongs to one host on the public internet.
 
-    IPv6 addresses that stand for an IPv4 one are never public: they lead past the check.
+    IPv6 addresses that map to an IPv4 address are never public, since they would bypass the check.
 
     Source: the IANA special-purpose address registries (RFC 6890).
     """
@@ -61,7 +62,7 @@ def is_public(address: str) -> bool:
 
 
 def own_addresses() -> set[IPv4Address | IPv6Address]:
-    """Return the addresses of this machine's interfaces, as they are now."""
+    """Return the current addresses of this machine's interfaces."""
     return {
         ip_address(address.address.partition("%")[0])
         for addresses in psutil.net_if_addrs().values()
@@ -74,7 +75,7 @@ async def resolve(host: str) -> Sequence[str]:
     """Return the addresses of a host in the order in which they should be tried.
 
     Raises:
-        ToolError: The name has no address, or no answer came in time.
+        ToolError: The name has no address, or its lookup timed out.
     """
     try:
         return [address for _, address in await _NAMES.addresses(host)]
@@ -83,15 +84,15 @@ async def resolve(host: str) -> Sequence[str]:
 
 
 async def resolve_public(host: str, resolver: Resolve = resolve) -> Sequence[str]:
-    """Return the addresses of a host, all of them public and none of them this machine's own.
+    """Return the addresses of a host if all are public and none is this machine's own.
 
     Raises:
-        ToolError: One of them is not, or there is none.
+        ToolError: An address is not allowed, or there is none.
     """
     addresses = await resolver(host)
     if not addresses:
         raise ToolError(f"Failed to connect to server: {host} has no address")
-    # What listens on this machine is meant for its network, even where its address is public.
+    # Services on this machine are meant for its network, even if its address is public.
     own = own_addresses()
     if not all(is_public(address) and ip_address(address) not in own for address in addresses):
         raise ToolError(f"Request refused: {host} is not on the public internet")

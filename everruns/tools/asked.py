@@ -1,4 +1,4 @@
-"""Tools that somebody outside answers: the turn asks and waits instead of running anything.
+"""Tools that are answered from outside: the turn asks and waits instead of running anything.
 
 Source: docs/contract.md, "Client-side tools".
 """
@@ -13,15 +13,16 @@ from everruns.tools.base import ToolContext, ToolError
 
 @dataclass(frozen=True)
 class AskedTool:
-    """A tool of a capability whose calls somebody outside answers; implements ``Tool``.
+    """A capability's tool whose calls are answered from outside; implements ``Tool``.
 
     Attributes:
-        definition: What the model is told.
-        timeout_s: Seconds for which an answer is waited for.
-        explain: Says what is wrong with arguments that break no schema.
-        result_of_silence: Returns, for a call's arguments, its result when nobody answers in time.
-        repeatable: Nothing runs, so nothing is run twice.
-        destructive: Nor destroyed.
+        definition: The tool as described to the model.
+        timeout_s: Seconds to wait for an answer.
+        explain: Describes what is wrong with arguments that satisfy the schema.
+        result_of_silence: Returns a call's result if no answer arrives in time, given its
+            arguments.
+        repeatable: True, because nothing runs.
+        destructive: False, because nothing runs.
     """
 
     definition: ToolDefinition
@@ -32,9 +33,9 @@ class AskedTool:
     destructive: bool = False
 
     async def run(self, arguments: dict[str, Any], context: ToolContext) -> NoReturn:  # noqa: ARG002 - the protocol's
-        """Refuse: what gets here was called with arguments that nobody can be asked about.
+        """Refuse a call whose arguments cannot be turned into a request.
 
         Raises:
-            ToolError: Always; it says what is wrong.
+            ToolError: Always; the message says what is wrong.
         """
-        raise ToolError(self.explain(arguments) or "Nobody can be asked.")
+        raise ToolError(self.explain(arguments) or "The request is not valid, so nobody was asked.")

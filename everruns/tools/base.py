@@ -1,7 +1,7 @@
-"""What a tool is.
+"""The interface of a tool.
 
-A tool gets its arguments as the model gave them, already checked against its JSON Schema, and
-returns a JSON value. What it raises as ``ToolError`` becomes the error text that the model reads.
+A tool receives the model's arguments, already validated against its JSON Schema, and returns a JSON
+value. A ``ToolError`` becomes the error text that the model reads.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ DEFAULT_TIMEOUT_S = 60.0
 
 
 class ToolError(Exception):
-    """A tool's own refusal, in words for the model. It never ends a turn."""
+    """A tool's failure, worded for the model. It never ends a turn."""
 
 
 class Files(Protocol):
@@ -36,7 +36,7 @@ class Files(Protocol):
         ...
 
     async def list(self, path: str, *, recursive: bool = False) -> "list[File]":
-        """Return what is in a directory, without contents, sorted by path."""
+        """Return the entries of a directory, without contents, sorted by path."""
         ...
 
     async def delete(self, path: str, *, recursive: bool = False) -> bool:
@@ -51,7 +51,7 @@ class Files(Protocol):
         """Return the matching lines of text files as (path, line number from 1, line).
 
         Raises:
-            ToolError: A pattern is no regular expression.
+            ToolError: A pattern is not a regular expression.
         """
         ...
 
@@ -88,10 +88,10 @@ class File:
 
 @dataclass(frozen=True)
 class ToolContext:
-    """What a tool may know of where it runs.
+    """What a tool knows about its surroundings.
 
     Attributes:
-        session_id: The session whose model called it.
+        session_id: The session whose model made the call.
         files: The session's files.
         config: The ``config`` that the agent gave the tool's capability.
         allow_private_addresses: Whether tools may fetch from loopback and private networks.
@@ -104,26 +104,26 @@ class ToolContext:
 
 
 class Tool(Protocol):
-    """Something a model can call."""
+    """A function that a model can call."""
 
     @property
     def definition(self) -> ToolDefinition:
-        """What the model is told."""
+        """The tool as described to the model."""
         ...
 
     @property
     def repeatable(self) -> bool:
-        """Whether running a call twice does no harm, so that a crash may run it again."""
+        """Whether a call can safely run twice, so that it is retried after a crash."""
         ...
 
     @property
     def destructive(self) -> bool:
-        """Whether a call may destroy what cannot be had back."""
+        """Whether a call may destroy something irrecoverably."""
         ...
 
     @property
     def timeout_s(self) -> float:
-        """Seconds after which a call is given up."""
+        """Seconds after which a call times out."""
         ...
 
     async def run(self, arguments: dict[str, Any], context: ToolContext) -> Any:

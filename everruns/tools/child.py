@@ -1,7 +1,7 @@
-"""The other side of ``child_processes``: a process that runs functions until nobody asks.
+"""The child's side of ``child_processes``: a process that runs functions until it is idle.
 
-It has bounded memory, and bounded time for each function. It is started with an empty environment
-and knows no secret.
+Its memory is limited, and so is the time of each function. It starts with an empty environment and
+has no secrets.
 """
 
 import resource
@@ -21,19 +21,19 @@ _NO_MORE = -1
 
 
 def write_frame(stream: BinaryIO, frame: bytes) -> None:
-    """Write a stretch of bytes so that its end can be told."""
+    """Write bytes as a frame with their length."""
     stream.write(_LENGTH.pack(len(frame)))
     stream.write(frame)
 
 
 def write_end(stream: BinaryIO) -> None:
-    """Say that no more frames follow."""
+    """Mark the end of the frames."""
     stream.write(_LENGTH.pack(_NO_MORE))
     stream.flush()
 
 
 def read_frame(stream: BinaryIO, max_bytes: int | None = None) -> bytes | None:
-    """Return the next frame, or ``None`` where no more follow.
+    """Return the next frame, or ``None`` after the last one.
 
     Raises:
         EOFError: The stream ended, or the frame is longer than ``max_bytes``.
@@ -61,12 +61,12 @@ def _run(function_name: str, frames: Iterator[bytes]) -> bytes:
     module, _, name = function_name.partition(":")
     try:
         return ANSWERED + getattr(import_module(module), name)(frames)
-    except Exception as error:  # noqa: BLE001 - told to who asked, by its name alone
+    except Exception as error:  # noqa: BLE001 - reported to the caller, by name only
         return FAILED + type(error).__name__.encode()
 
 
 def _limit_cpu(seconds: float) -> None:
-    """Bound the time of one function, should nobody be left who would end it."""
+    """Limit the time of one function, in case the parent is gone and cannot kill it."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     soft = int(used.ru_utime + used.ru_stime + seconds) + 2
@@ -74,10 +74,10 @@ def _limit_cpu(seconds: float) -> None:
 
 
 def main() -> None:
-    """Run functions until the other side hangs up, or asks for nothing for a while."""
+    """Run functions until the parent hangs up or sends nothing for a while."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    # What a function prints must not get between the answers.
+    # Output of a function must not mix with the answers.
     sys.stdout = sys.stderr
     while select.select([requests], [], [], IDLE_TIMEOUT_S)[0]:
         try:
@@ -89,7 +89,7 @@ def main() -> None:
         answers.flush()
         frames = _frames(requests)
         answer = _run(name, frames)
-        # An answer may be known before all was read.
+        # A function may return before it has read all frames.
         for _ in frames:
             pass
         write_frame(answers, answer)

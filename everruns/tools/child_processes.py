@@ -1,8 +1,8 @@
-"""Running functions that may never end, or take all memory, where that hurts nobody.
+"""Running functions that may never end, or use up all memory, in isolation.
 
-What a model, a page or a pattern makes a library do cannot be interrupted from within: it holds
-the interpreter, and with it every session of the process. So it is done in a child process, which
-is killed when its time is over.
+Library code that works on hostile input cannot be interrupted from within: it holds the
+interpreter, and with it every session of the process. So it runs in a child process, which is
+killed when it times out.
 """
 
 import os
@@ -22,7 +22,7 @@ MAX_ANSWER_BYTES = 16 * MIB
 MAX_WAITING = 32
 PIPE_BYTES = MIB
 START_TIMEOUT_S = 30.0
-# A child is replaced now and then, so that what a function leaves behind does not grow.
+# Children are replaced now and then, so that leaks do not grow.
 MAX_RUNS = 200
 
 Function = Callable[[Iterator[bytes]], bytes]
@@ -33,15 +33,15 @@ class ChildFailure(Exception):
 
 
 class ChildTimedOut(ChildFailure):
-    """The function's time was over before it had an answer; its process was killed."""
+    """The function timed out; its process was killed."""
 
 
 class ChildFailed(ChildFailure):
-    """The function raised, took too much memory or ended its process."""
+    """The function raised, used too much memory or ended its process."""
 
 
 class ChildrenBusy(ChildFailure):
-    """Too many functions wait for a process already."""
+    """Too many functions are already waiting for a process."""
 
 
 class _Child:
@@ -51,23 +51,23 @@ class _Child:
         self.runs = 0
         self.timed_out = False
         self._process = subprocess.Popen(
-            # Without -P the working folder would come first in the search path.
+            # Without -P the working directory would come first in the search path.
             [sys.executable, "-P", "-m", "everruns.tools.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            # In pipes of the usual 64 KiB, large files would go from hand to hand a thousand times.
+            # With the usual pipes of 64 KiB, large files would take a thousand round trips.
             pipesize=PIPE_BYTES,
-            # Nothing else of the environment, which holds keys.
+            # Nothing else of the environment, because it contains keys.
             env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            # What is typed at a terminal is meant for the server.
+            # Signals from the terminal are meant for the server.
             start_new_session=True,
         )
         self.requests = cast("BinaryIO", self._process.stdin)
         self.answers = cast("BinaryIO", self._process.stdout)
 
     def starts(self, function: Function, timeout_s: float) -> bool:
-        """Ask for a function; return whether the process was there to hear it."""
+        """Request a function; return whether the process was alive to receive it."""
         name = f"{function.__module__}:{function.__qualname__} {timeout_s}"
         with suppress(OSError), self._killed_after(START_TIMEOUT_S):
             write_frame(self.requests, name.encode())
@@ -76,7 +76,7 @@ class _Child:
         return False
 
     def run(self, frames: Iterable[bytes], timeout_s: float) -> bytes:
-        """Give the function that was started its frames, and return its answer."""
+        """Send the started function its frames, and return its answer."""
         self.runs += 1
         with self._killed_after(timeout_s):
             for frame in frames:
@@ -89,7 +89,7 @@ class _Child:
 
     @contextmanager
     def _killed_after(self, seconds: float) -> Generator[None]:
-        """Kill the process if the block takes longer; its pipes then end."""
+        """Kill the process if the block takes longer, which closes its pipes."""
 
         def expire() -> None:
             self.timed_out = True
@@ -107,16 +107,16 @@ class _Child:
         """End the process and close the pipes to it."""
         self._process.kill()
         self.answers.close()
-        # Something may still be to be written; nobody is left to read it.
+        # Unwritten data may remain, but the reader is gone.
         with suppress(BrokenPipeError):
             self.requests.close()
         self._process.wait()
 
 
 class ChildProcesses:
-    """A few processes that run functions, started when they are needed.
+    """A few processes that run functions, started on demand.
 
-    One that nobody has asked for anything for half a minute ends by itself.
+    A process that is idle for half a minute ends by itself.
 
     Args:
         count: How many functions run at a time; others wait.
@@ -130,19 +130,19 @@ class ChildProcesses:
         self._closed = False
 
     async def run(self, function: Function, frames: Iterable[bytes], timeout_s: float) -> bytes:
-        """Return what a function makes of frames of bytes.
+        """Run a function on frames of bytes and return its result.
 
         Args:
-            function: A function of a module, which a child imports by its name. It need not read
+            function: A module-level function, which the child imports by name. It need not read
                 all frames.
-            frames: What it gets. They are taken in a thread while the function runs, so they may
-                be read from somewhere meanwhile, and never all be in memory.
-            timeout_s: Seconds it has from the moment it begins.
+            frames: Its input. They are iterated in a thread while the function runs, so they can
+                be read on the fly and need not all be in memory.
+            timeout_s: Seconds that it may take from its start.
 
         Raises:
-            ChildTimedOut: It took longer.
-            ChildFailed: It raised, took too much memory or ended its process.
-            ChildrenBusy: Too many wait already.
+            ChildTimedOut: It timed out.
+            ChildFailed: It raised, used too much memory or ended its process.
+            ChildrenBusy: Too many functions are waiting.
         """
         if self._waiting >= MAX_WAITING:
             raise ChildrenBusy
@@ -174,7 +174,7 @@ class ChildProcesses:
             child = idle or _Child()
             if child.starts(function, timeout_s):
                 return child
-            # One that was idle may have ended meanwhile.
+            # An idle process may have ended in the meantime.
             child.end()
             if idle is None:
                 raise ChildFailed("it does not start")
@@ -187,7 +187,7 @@ class ChildProcesses:
         child.end()
 
     def close(self) -> None:
-        """End the processes; what runs in one ends with its time."""
+        """End the processes; a running function ends at its timeout."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -1,4 +1,4 @@
-"""The content of files as JSON can hold it: text, or bytes as base64."""
+"""The content of files in JSON: text, or bytes as base64."""
 
 import base64
 from typing import Literal
@@ -9,21 +9,21 @@ Encoding = Literal["text", "base64"]
 
 
 def decode_content(content: str, encoding: Encoding) -> bytes:
-    """Return the bytes that a content stands for.
+    """Decode a content to bytes.
 
     Raises:
-        ToolError: It is not what its encoding says.
+        ToolError: It does not match its encoding.
     """
     try:
         if encoding == "base64":
             return base64.b64decode(content, validate=True)
         return content.encode()
     except ValueError:
-        raise ToolError(f"The content is no valid {encoding}") from None
+        raise ToolError(f"The content is not valid {encoding}") from None
 
 
 def encode_content(file: File) -> tuple[str, Encoding]:
-    """Return a file's content and how it is encoded: as the file says, if that can be."""
+    """Return a file's content and its encoding, which is the file's own if possible."""
     if file.encoding == "text":
         try:
             return file.content.decode(), "text"

@@ -1,4 +1,4 @@
-"""Tools out of typed Python functions.
+"""Tools from typed Python functions.
 
     @tool()
     async def get_weather(
@@ -7,8 +7,8 @@
     ) -> dict[str, Any]:
         "Return the weather of a city."
 
-The function's name, docstring and annotations become the definition that a model is told; the
-first paragraph of the docstring is the description.
+The function's name, docstring and annotations become the definition that the model gets; the
+docstring's first paragraph is the description.
 """
 
 import inspect
@@ -35,14 +35,14 @@ class FunctionTool:
     """A function that a model can call; implements ``Tool``.
 
     Attributes:
-        definition: What the model is told.
+        definition: The tool as described to the model.
         function: Takes the arguments by name. A plain function runs in a thread.
-        arguments: Turns the model's JSON into what the function's annotations promise.
-        context_name: The parameter that takes the ``ToolContext``, if there is one.
-        repeatable: Whether running a call twice does no harm.
-        timeout_s: Seconds after which a call is given up.
-        destructive: Whether a call may destroy what cannot be had back.
-        explain: Words for arguments that break the schema, where a tool knows better ones.
+        arguments: Converts the model's JSON to the types of the function's annotations.
+        context_name: The parameter for the ``ToolContext``, if any.
+        repeatable: Whether a call can safely run twice.
+        timeout_s: Seconds after which a call times out.
+        destructive: Whether a call may destroy something irrecoverably.
+        explain: Describes arguments that break the schema, if the tool has better words.
     """
 
     definition: ToolDefinition
@@ -58,7 +58,7 @@ class FunctionTool:
         """Call the function.
 
         Raises:
-            ToolError: The arguments are wrong, or the function refused.
+            ToolError: The arguments are invalid, or the function refused.
         """
         try:
             values = self.arguments.validate_python(arguments)
@@ -73,7 +73,9 @@ class FunctionTool:
         try:
             return await _THREADS.run(partial(self.function, **values))
         except ThreadsExhausted:
-            raise ToolError("Too many tools have not come back. Try again later.") from None
+            raise ToolError(
+                "Too many timed-out tool calls are still running. Try again later."
+            ) from None
 
 
 def tool(
@@ -88,17 +90,17 @@ def tool(
     """Turn a typed function into a tool.
 
     A parameter annotated with ``ToolContext`` gets the context and is not shown to the model.
-    ``x: T | None = None`` is shown as an optional ``T``. A plain function runs in a thread, 32 of
-    them at a time in one process. After a timeout its thread goes on and no longer counts; with
-    128 such threads no more plain functions are run. Write slow tools as ``async def``.
+    ``x: T | None = None`` is shown as an optional ``T``. A plain function runs in a thread, 32 at
+    a time in one process. After a timeout its thread keeps running and no longer counts; with
+    128 such threads, no more plain functions run. Write slow tools as ``async def``.
 
     Args:
-        name: What the model calls it; the function's name by default.
-        description: What the model is told; the docstring's first paragraph by default.
-        timeout_s: Seconds after which a call is given up.
-        repeatable: Whether running a call twice does no harm, so that a crash may run it again.
-        destructive: Whether a call may destroy what cannot be had back.
-        explain: Given arguments that break the schema, may say so in better words.
+        name: The tool's name; the function's name by default.
+        description: The tool's description; the docstring's first paragraph by default.
+        timeout_s: Seconds after which a call times out.
+        repeatable: Whether a call can safely run twice, so that it is retried after a crash.
+        destructive: Whether a call may destroy something irrecoverably.
+        explain: Given arguments that break the schema, may return a better error text.
     """
 
     def decorate(function: Callable[..., Any]) -> FunctionTool:
@@ -128,7 +130,7 @@ def tool(
 def _arguments_type(
     function: Callable[..., Any], hints: dict[str, Any], context_name: str | None
 ) -> TypeAdapter[dict[str, Any]]:
-    """Describe a function's keyword arguments as a dictionary with just the given ones."""
+    """Describe a function's keyword arguments as a dictionary of the given ones."""
     optional = cast("Any", NotRequired)
     fields = {
         name: hints.get(name, Any)
@@ -143,7 +145,7 @@ def _arguments_type(
 
 
 class _Untitled(GenerateJsonSchema):
-    """Leaves out the titles that repeat the names of fields."""
+    """Omits the titles, which repeat the field names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # type: ignore[override]
         del schema
@@ -151,7 +153,7 @@ class _Untitled(GenerateJsonSchema):
 
 
 def _parameters(arguments: TypeAdapter[dict[str, Any]]) -> dict[str, Any]:
-    """Write the JSON Schema that a model is shown."""
+    """Return the JSON Schema for the model."""
     schema = arguments.json_schema(schema_generator=_Untitled)
     for titled in (schema, *schema.get("$defs", {}).values()):
         titled.pop("title", None)
@@ -161,7 +163,7 @@ def _parameters(arguments: TypeAdapter[dict[str, Any]]) -> dict[str, Any]:
     for name, field in schema["properties"].items():
         kinds: list[dict[str, Any]] = field.get("anyOf", [])
         if name not in required and len(kinds) == 2 and {"type": "null"} in kinds:
-            # Left out and null mean the same; showing both would only invite nulls.
+            # Absent and null mean the same; showing both would only invite nulls.
             kind = kinds[0] if kinds[1] == {"type": "null"} else kinds[1]
             rest = {key: value for key, value in field.items() if key != "anyOf"}
             schema["properties"][name] = {**kind, **rest}

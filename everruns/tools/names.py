@@ -1,8 +1,8 @@
-"""Looking up the addresses of names, with the system's resolver and in bounded time.
+"""DNS lookups with the system's resolver, in bounded time.
 
-The system's resolver blocks a thread, for half a minute where a name's servers do not answer. Each
-purpose has threads of its own, so that names which a model or a page comes up with cannot hold up
-the look-ups that everybody needs.
+The system's resolver blocks a thread, for half a minute if a name's servers do not answer. Each
+purpose has its own threads, so that names chosen by a model or a page cannot block the lookups that
+everything depends on.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ Address = tuple[socket.AddressFamily, str]
 
 
 class Names:
-    """Looks names up for one purpose.
+    """Resolves names for one purpose.
 
     Args:
         purpose: Names the threads.
-        limit: Look-ups at a time.
-        timeout_s: Seconds a look-up may take, its turn included.
+        limit: Concurrent lookups.
+        timeout_s: Seconds that a lookup may take, including the time in the queue.
     """
 
     def __init__(self, purpose: str, limit: int, timeout_s: float) -> None:
@@ -35,8 +35,8 @@ class Names:
         """Return the addresses of a host in the order in which they should be tried.
 
         Raises:
-            OSError: The name has no address, or no answer came in time.
-            UnicodeError: No name looks like this one.
+            OSError: The name has no address, or the lookup timed out.
+            UnicodeError: The name is malformed.
         """
         look_up = partial(
             socket.getaddrinfo,
@@ -50,7 +50,7 @@ class Names:
             async with asyncio.timeout(self._timeout_s):
                 answers = await self._threads.run(look_up)
         except (TimeoutError, ThreadsExhausted):
-            raise OSError("the servers of the name did not answer in time") from None
+            raise OSError("the name servers did not answer in time") from None
         return list(dict.fromkeys((answer[0], _text(answer[4])) for answer in answers))
 
 

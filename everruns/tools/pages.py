@@ -1,8 +1,8 @@
-"""Turning HTML pages into Markdown or text, in a process of its own.
+"""Converting HTML pages to Markdown or text, in a separate process.
 
-Pages are hostile until shown otherwise: a few hundred kilobytes of unclosed comments keep Python's
-HTML parser busy for minutes, and a deep page exhausts the stack. So a page is converted by a child
-process that has seconds to live and a bounded memory, and the sessions next to it do not notice.
+Pages may be hostile: a few hundred kilobytes of unclosed comments keep Python's HTML parser busy
+for minutes, and a deeply nested page exhausts the stack. So a child process with a time limit of
+seconds and limited memory converts each page, and other sessions are not affected.
 """
 
 import atexit
@@ -24,20 +24,20 @@ PageFormat = Literal["markdown", "text"]
 
 
 class PageError(Exception):
-    """A page could not be converted in the time and memory there is."""
+    """A page could not be converted within the limits on time and memory."""
 
 
 async def convert(html: bytes, charset: str | None, to: PageFormat) -> str:
-    """Return what a page says.
+    """Return the content of a page.
 
     Args:
         html: The page.
-        charset: Its encoding, if the server named one; else the page's own word counts.
-        to: What to make of it.
+        charset: Its encoding, if the server named one; otherwise the page's own declaration counts.
+        to: The format to convert to.
 
     Raises:
-        PageError: It took too long or too much memory, is nested too deeply, or too many other
-            pages wait.
+        PageError: The conversion took too long or too much memory, the page is nested too deeply,
+            or too many pages are waiting.
     """
     frames = [to.encode(), (charset or "").encode(), html]
     try:
@@ -62,7 +62,7 @@ def convert_here(frames: Iterator[bytes]) -> bytes:
     """Convert a page in this process; see ``convert``.
 
     Args:
-        frames: What to make of the page, its encoding or nothing, and the page.
+        frames: The target format, the page's encoding or nothing, and the page.
     """
     from bs4 import BeautifulSoup  # noqa: PLC0415
     from markdownify import MarkdownConverter  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Checking JSON values against JSON Schemas, in one line of plain words."""
+"""Validating JSON values against JSON Schemas, with errors in one plain line."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -22,12 +22,12 @@ _NOUNS = {
 def find_violation(
     schema: Mapping[str, Any], value: Mapping[str, Any], subject: str = "parameter"
 ) -> str | None:
-    """Return what is wrong with an object, or ``None`` when it fits its schema.
+    """Return what is wrong with an object, or ``None`` if it matches its schema.
 
     Args:
         schema: A JSON Schema of type object, trusted.
         value: The object to check.
-        subject: What the object's fields are called in the answer.
+        subject: What the error text calls the object's fields.
     """
     errors = cast("Any", Draft202012Validator(schema)).iter_errors(value)
     error: ValidationError | None = cast("Any", best_match)(errors)
@@ -61,6 +61,6 @@ def _describe(error: ValidationError, subject: str) -> str:
 
 
 def _place(error: ValidationError) -> str:
-    """Write where an error is like ``todos[0].status``."""
+    """Format the location of an error, such as ``todos[0].status``."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
     return "".join(steps).removeprefix(".")

@@ -1,7 +1,7 @@
-"""Searching texts with regular expressions; runs in a child process.
+"""Searching text with regular expressions; runs in a child process.
 
-Patterns are hostile until shown otherwise: even an engine that cannot be kept busy for hours, such
-as Rust's ``regex``, needs seconds for one line where a pattern repeats repetitions.
+Patterns may be hostile: even an engine without exponential backtracking, such as Rust's ``regex``,
+takes seconds for one line if a pattern nests repetitions.
 """
 
 import posixpath
@@ -20,7 +20,7 @@ _PATH_LENGTH = struct.Struct("!I")
 
 
 def file_frame(path: str, content: bytes) -> bytes:
-    """Return a file as ``find_lines`` reads it."""
+    """Encode a file for ``find_lines``."""
     name = path.encode()
     return _PATH_LENGTH.pack(len(name)) + name + content
 
@@ -58,13 +58,13 @@ def find_lines(frames: Iterator[bytes]) -> bytes:
 
 
 def find_paths(frames: Iterator[bytes]) -> bytes:
-    """Find the paths that are meant by a pattern for paths; see ``matches_path``.
+    """Find the paths that match a path pattern; see ``matches_path``.
 
     Args:
         frames: The pattern, then the paths as a JSON list.
 
     Returns:
-        Those of the paths, as a JSON list.
+        The matching paths, as a JSON list.
     """
     pattern = next(frames).decode()
     paths: Sequence[str] = orjson.loads(next(frames))
@@ -72,11 +72,11 @@ def find_paths(frames: Iterator[bytes]) -> bytes:
 
 
 def matches_path(path: str, pattern: str) -> bool:
-    """Tell whether a file is meant by a pattern for paths.
+    """Tell whether a file matches a path pattern.
 
-    Without ``*``, ``?`` and ``[`` a pattern means every path that contains it. With them, it is
-    compared to the file's name, or to the whole path if it contains a ``/``; ``*`` then spans
-    directories too.
+    A pattern without ``*``, ``?`` and ``[`` matches every path that contains it. With them it is
+    matched against the file's name, or against the whole path if it contains a ``/``; ``*`` then
+    spans directories too.
     """
     if not any(wildcard in pattern for wildcard in "*?["):
         return pattern in path
@@ -86,7 +86,7 @@ def matches_path(path: str, pattern: str) -> bool:
 
 
 def _lines(content: bytes) -> Iterator[tuple[int, str]]:
-    """Number the lines of a text file; other files have none."""
+    """Number the lines of a text file; binary files have none."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -97,9 +97,9 @@ def _lines(content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Compile a regular expression with the engine that pydantic's validators bring.
+    """Compile a regular expression with the engine that comes with pydantic.
 
-    Python's own can be kept busy for hours by ``(a+)+b``.
+    Python's own engine can take hours on ``(a+)+b``.
     """
     schema = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
     return SchemaValidator(schema).isinstance_python

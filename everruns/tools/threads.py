@@ -1,4 +1,4 @@
-"""Threads for functions that block, of which some never come back."""
+"""Threads for blocking functions, some of which never return."""
 
 import asyncio
 import threading
@@ -11,21 +11,20 @@ Value = TypeVar("Value")
 
 
 class ThreadsExhausted(Exception):
-    """So many functions have not come back that no more are begun."""
+    """Too many abandoned functions are still running."""
 
 
 class Threads:
-    """Runs functions in threads, so many at a time; others wait.
+    """Runs a limited number of functions in threads; others wait.
 
-    A thread cannot be ended. Who gives a function up, by cancelling ``run``, leaves its thread
-    alone until it comes back by itself, and the next function gets a new one. The threads of an
-    executor would be used up by functions that do not return, and with them everything else that
-    shares it.
+    A thread cannot be killed. Cancelling ``run`` abandons its thread until the function returns,
+    and the next function gets a new thread. In an executor, functions that do not return would use
+    up the threads and block everything else that shares it.
 
     Args:
-        name: Of the threads.
+        name: The threads' name.
         limit: How many functions run at a time.
-        max_abandoned: How many functions that were given up may still be running.
+        max_abandoned: How many abandoned functions may still be running.
     """
 
     def __init__(self, name: str, limit: int, max_abandoned: int) -> None:
@@ -38,7 +37,7 @@ class Threads:
         """Return what a function returns, or raise what it raises.
 
         Raises:
-            ThreadsExhausted: Too many functions that were given up are still running.
+            ThreadsExhausted: Too many abandoned functions are still running.
         """
         async with self._slots:
             self._abandoned = {future for future in self._abandoned if not future.done()}
@@ -58,10 +57,10 @@ class Threads:
         def work() -> None:
             try:
                 value = context.run(function)
-            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            except BaseException as error:  # noqa: BLE001 - re-raised in the caller
                 future.set_exception(error)
             else:
                 future.set_result(value)
 
-        # Those that never come back must not hold up the end of the process.
+        # Threads that never return must not delay the end of the process.
         threading.Thread(target=work, name=self._name, daemon=True).start()

@@ -1,7 +1,7 @@
-"""The toolbox: what a model may call in one turn, and how calls are run.
+"""The toolbox: the tools of one turn, and how their calls run.
 
-Whatever a tool does, its call ends in time with a result that the model can read and the log can
-store. A tool never ends a turn.
+Whatever a tool does, its call ends within its timeout with a result that the model can read and
+the log can store. A tool never ends a turn.
 
 Source: docs/contract.md, "Turns".
 """
@@ -31,11 +31,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call ended.
+    """The outcome of a call.
 
     Attributes:
         result: What the model reads.
-        success: Whether the tool answered; a refusal or a failure is no success.
+        success: Whether the tool succeeded, rather than refused or failed.
         duration_ms: How long the call took.
     """
 
@@ -45,12 +45,12 @@ class Outcome:
 
 
 class Toolbox:
-    """Tools in the order in which a model is told of them, each under its own name.
+    """Tools by name, in the order in which the model sees them.
 
     Args:
-        tools: Tools with the ``config`` of the capability each belongs to. Of several with one
-            name, the first counts.
-        max_timeout_s: Seconds that no call may exceed, whatever its tool allows.
+        tools: Tools with the ``config`` of the capability each belongs to. Of several with
+            one name, the first wins.
+        max_timeout_s: Upper limit in seconds for every call, whatever its tool allows.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Toolbox:
 
     @property
     def definitions(self) -> list[ToolDefinition]:
-        """What the model is told."""
+        """The tools as described to the model."""
         return [tool.definition for tool, _ in self._tools.values()]
 
     def find(self, name: str) -> Tool | None:
@@ -74,7 +74,7 @@ class Toolbox:
         return found[0] if found else None
 
     def asked(self, call: ToolCall) -> AskedTool | None:
-        """Return the tool of a call that somebody outside can be asked to answer."""
+        """Return the tool of a call that can be answered from outside."""
         tool = self.find(call.name)
         if not isinstance(tool, AskedTool):
             return None
@@ -82,11 +82,11 @@ class Toolbox:
         return tool if wrong is None and tool.explain(call.arguments) is None else None
 
     async def call(self, call: ToolCall, context: ToolContext) -> Outcome:
-        """Run one call to its end. Only cancellation gets out of here.
+        """Run one call to its end. Only cancellation propagates.
 
         Args:
-            call: What the model wants.
-            context: Where the call runs; its ``config`` is replaced by the tool's own.
+            call: The model's call.
+            context: The call's context; its ``config`` is replaced by the tool's own.
         """
         started = time.perf_counter()
         result: Any = None
@@ -102,7 +102,9 @@ class Toolbox:
                 tool=call.name,
                 tool_call_id=call.id,
             )
-            error = f"The tool failed with {type(failure).__name__}. The server's log says more."
+            error = (
+                f"The tool failed with {type(failure).__name__}. The server's log has the details."
+            )
         return Outcome(
             result=ToolResult(tool_call_id=call.id, result=result, error=error),
             success=error is None,
@@ -117,16 +119,16 @@ class Toolbox:
         timeout_s = min(tool.timeout_s, self._max_timeout_s)
         running = asyncio.ensure_future(_guarded(tool, arguments, replace(context, config=config)))
         try:
-            # A tool that does not heed its cancellation must not hold up the turn.
+            # A tool that ignores its cancellation must not hold up the turn.
             await asyncio.wait({running}, timeout=timeout_s)
         finally:
             finished = running.done()
             if not finished:
                 running.cancel()
         if not finished:
-            raise ToolError(f"The tool gave no answer within {timeout_s:g} seconds.")
+            raise ToolError(f"The tool did not answer within {timeout_s:g} seconds.")
         if running.cancelled():
-            raise ToolError("The tool gave up.")
+            raise ToolError("The tool cancelled itself.")
         return running.result()
 
 
@@ -134,12 +136,12 @@ async def _guarded(tool: Tool, arguments: dict[str, Any], context: ToolContext) 
     try:
         return await tool.run(arguments, context)
     except SystemExit:
-        # Left alone, it would end the whole process and every session in it.
+        # Otherwise it would end the whole process and every session in it.
         raise ToolError("The tool tried to end the server.") from None
 
 
 def _checked(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Check arguments; null for an optional parameter is the same as leaving it out."""
+    """Validate arguments; null for an optional parameter counts as absent."""
     schema = tool.definition.parameters
     required = schema.get("required", ())
     given = {key: value for key, value in arguments.items() if key in required or value is not None}
@@ -153,7 +155,8 @@ def _checked(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
 def plain_json(value: Any) -> Any:
     """Return a tool's result as JSON that the log can store, cut to ``MAX_RESULT_BYTES``.
 
-    Integers beyond 64 bits become floats or, beyond those, text; broken Unicode is mended.
+    Integers beyond 64 bits become floats or, if too large for those, text; invalid Unicode is
+    repaired.
 
     Raises:
         ToolError: The value cannot be written as JSON.
@@ -164,12 +167,12 @@ def plain_json(value: Any) -> Any:
         except TypeError:
             body = orjson.dumps(_mended(value))
     except (TypeError, RecursionError):
-        raise ToolError("The tool's answer is no JSON value.") from None
+        raise ToolError("The tool's answer is not a JSON value.") from None
     return orjson.loads(body) if len(body) <= MAX_RESULT_BYTES else _cut(orjson.loads(body), body)
 
 
 def _mended(value: Any) -> Any:
-    """Replace what stored JSON cannot hold by what is nearest to it."""
+    """Replace values that stored JSON cannot hold by their nearest equivalent."""
     match value:
         case dict():
             items = cast("dict[Any, Any]", value).items()
@@ -187,7 +190,7 @@ def _mended(value: Any) -> Any:
 
 
 def _cut(value: Any, body: bytes) -> Any:
-    """Shorten a result by its longest text, or, where that is not enough, as text."""
+    """Shorten a result's longest text or, if that is not enough, the whole as text."""
     if isinstance(value, str):
         return cut_text(value)
     if isinstance(value, dict):
@@ -202,7 +205,7 @@ def _cut(value: Any, body: bytes) -> Any:
 
 
 def cut_text(text: str, limit: int = MAX_RESULT_BYTES) -> str:
-    """Shorten a text so that it takes at most ``limit`` bytes as JSON, with a note that says so."""
+    """Shorten a text to at most ``limit`` bytes of JSON, with a note that it was cut."""
     text = text.encode("utf-8", "replace").decode()
     body = orjson.dumps(text)
     if len(body) <= limit:
@@ -213,4 +216,4 @@ def cut_text(text: str, limit: int = MAX_RESULT_BYTES) -> str:
         try:
             return orjson.loads(body[:end] + b'"') + note
         except orjson.JSONDecodeError:
-            end -= 1  # The cut fell into the middle of a character or of an escape.
+            end -= 1  # The cut is in the middle of a character or an escape.

@@ -1,4 +1,4 @@
-"""Fetching from the web on behalf of a model: bounded, and only from where that is allowed."""
+"""Web requests on behalf of a model: bounded, and only to allowed addresses."""
 
 import asyncio
 import ssl
@@ -29,16 +29,16 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a server answered.
+    """A server's response.
 
     Attributes:
-        url: The address that answered, after redirects.
+        url: The final URL, after redirects.
         status_code: HTTP status.
-        headers: Of the answer.
+        headers: The response's headers.
         charset: The text encoding that the server named.
-        body: As much of the body as was asked for and came in time, decompressed.
-        is_cut: Whether there was more than the limit.
-        timed_out: Whether the rest of the body did not come in time.
+        body: The decompressed body, as far as it was requested and arrived in time.
+        is_cut: Whether the body was longer than the limit.
+        timed_out: Whether the rest of the body did not arrive in time.
     """
 
     url: str
@@ -51,11 +51,11 @@ class Fetched:
 
 
 class PinnedTransport(httpx.AsyncBaseTransport):
-    """Connects to an address that was checked, whatever the name says a moment later.
+    """Connects to the address that was checked, even if the name resolves differently later.
 
     Args:
-        allow_private: Whether every address may be reached.
-        inner: Sends the request; its URL holds the address, its ``Host`` header and TLS server
+        allow_private: Whether every address is allowed.
+        inner: Sends the request. Its URL contains the address, its ``Host`` header and TLS server
             name the host.
         resolver: Looks names up.
     """
@@ -68,7 +68,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         self._resolver = resolver
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request to the first address of its host that takes the connection."""
+        """Send a request to the first address of its host that accepts the connection."""
         host = request.url.raw_host.decode("ascii")
         if self._allow_private:
             addresses = await self._resolver(host)
@@ -103,18 +103,18 @@ async def fetch(
     resolver: Resolve = resolve,
     inner: httpx.AsyncBaseTransport | None = None,
 ) -> Fetched:
-    """Make one request, following redirects, each of which is checked like the first address.
+    """Make one request and follow redirects; each target is checked like the first address.
 
     Args:
         url: ``http`` or ``https``, without user name or password.
         method: ``GET`` or ``HEAD``.
-        max_bytes: Most bytes of the body to take, before and after decompression.
-        allow_private: Whether loopback and private networks may be reached.
+        max_bytes: Maximum bytes of the body, before and after decompression.
+        allow_private: Whether loopback and private networks are allowed.
         resolver: Looks names up.
         inner: Sends requests to the checked addresses.
 
     Raises:
-        ToolError: The address is refused, or there was no answer.
+        ToolError: The address is not allowed, or the server did not answer.
     """
     inner = inner or httpx.AsyncHTTPTransport(verify=_tls())
     transport = PinnedTransport(allow_private, inner, resolver)
@@ -156,8 +156,8 @@ def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
 
 
 async def _send(client: httpx.AsyncClient, method: str, url: httpx.URL) -> httpx.Response:
-    """Return an answer whose body is still to be read."""
-    # The client would keep the cookies of one site for the next.
+    """Return a response whose body is still unread."""
+    # Otherwise the client would keep one site's cookies for the next.
     client.cookies.clear()
     try:
         async with asyncio.timeout(MAX_ADDRESSES * CONNECT_TIMEOUT_S + FIRST_BYTE_TIMEOUT_S):
@@ -171,7 +171,7 @@ async def _send(client: httpx.AsyncClient, method: str, url: httpx.URL) -> httpx
 
 
 async def _receive(response: httpx.Response, method: str, max_bytes: int) -> Fetched:
-    """Read the body up to its limits; what came before a limit or a broken line is kept."""
+    """Read the body up to its limits; data before a limit or a broken connection is kept."""
     body = bytearray()
     is_cut = timed_out = False
     if method != "HEAD":
@@ -199,7 +199,7 @@ async def _receive(response: httpx.Response, method: str, max_bytes: int) -> Fet
 
 
 def _decompressed(body: bytes, headers: httpx.Headers, max_bytes: int) -> tuple[bytes, bool]:
-    """Undo gzip without ever making more than ``max_bytes`` of it."""
+    """Decompress gzip without ever producing more than ``max_bytes``."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding in {"identity", ""}:
         return body[:max_bytes], len(body) > max_bytes
@@ -209,5 +209,5 @@ def _decompressed(body: bytes, headers: httpx.Headers, max_bytes: int) -> tuple[
     try:
         content = decoder.decompress(body, max_bytes)
     except zlib.error:
-        raise ToolError("Request failed: the body is no valid gzip") from None
+        raise ToolError("Request failed: the body is not valid gzip") from None
     return content, bool(decoder.unconsumed_tail)

@@ -113,9 +113,9 @@ async def test_stat_tells_what_a_path_is(answer):
         (
             "write_file",
             {"path": "/x", "content": "***", "encoding": "base64"},
-            "The content is no valid base64",
+            "The content is not valid base64",
         ),
-        ("write_file", {"path": "/x", "content": "\ud800"}, "The content is no valid text"),
+        ("write_file", {"path": "/x", "content": "\ud800"}, "The content is not valid text"),
     ],
 )
 async def test_errors(workspace, refusal, tool, arguments, words):

@@ -45,7 +45,10 @@ def test_a_user_may_decline():
     [
         ([{"id": "format", "selected": "PDF"}], "'name' must be answered once"),
         ([{"id": "other", "other_text": "x"}], "must be answered once"),
-        ([{"id": "format", "selected": "DOC"}, {"id": "name", "other_text": "x"}], "'DOC' is none"),
+        (
+            [{"id": "format", "selected": "DOC"}, {"id": "name", "other_text": "x"}],
+            "'DOC' is not one",
+        ),
         (
             [{"id": "format", "selected": ["PDF", "HTML"]}, {"id": "name", "other_text": "x"}],
             "only one option",
@@ -78,7 +81,7 @@ def test_silence_takes_what_was_recommended():
 @pytest.mark.parametrize(
     ("questions", "reason"),
     [
-        ([FORMAT, FORMAT], "id of its own"),
+        ([FORMAT, FORMAT], "unique id"),
         ([{**FORMAT, "options": FORMAT["options"][:1]}], "needs 2 to 6 options; it has 1"),
         ([{**NAME, "options": FORMAT["options"]}], "which has no options"),
     ],

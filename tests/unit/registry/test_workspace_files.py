@@ -296,9 +296,9 @@ def test_created_file_takes_no_place_that_is_taken(workspace):
     created = workspace.create("/a/b", b"1", "text", is_readonly=True)
     assert workspace.read("/a/b") == created
     for taken in ("/a/b", "/a", "/"):
-        with pytest.raises(ToolError, match="is there already"):
+        with pytest.raises(ToolError, match="already exists"):
             workspace.create(taken, b"2", "text")
-        with pytest.raises(ToolError, match="is there already"):
+        with pytest.raises(ToolError, match="already exists"):
             workspace.create_directory(taken)
 
 
@@ -349,9 +349,9 @@ def test_directory_moves_with_all_that_is_in_it(workspace):
         ("/none", "/x", "not found"),
         ("/", "/x", "root directory"),
         ("/d", "/d/e/f", "into itself"),
-        ("/d", "/d", "is there already"),
-        ("/a", "/d", "is there already"),
-        ("/a", "/", "is there already"),
+        ("/d", "/d", "already exists"),
+        ("/a", "/d", "already exists"),
+        ("/a", "/", "already exists"),
         ("/a", "/a/b", "into itself"),
         ("/a", "/d/file/x", "'/d/file' is a file"),
         ("/fixed", "/x", "read-only"),
@@ -421,11 +421,11 @@ def test_initial_file_may_be_base64():
         ([initial("/a"), initial("/a/b")], "initial_files.1: Path '/a' is a file"),
         (
             [initial("/a", "*", encoding="base64")],
-            "initial_files.0: The content is no valid base64",
+            "initial_files.0: The content is not valid base64",
         ),
         (
             [initial("/a", "Ä", encoding="base64")],
-            "initial_files.0: The content is no valid base64",
+            "initial_files.0: The content is not valid base64",
         ),
         ([initial("/")], "initial_files.0: Path '/' is a directory"),
         ([initial("/a", is_readonly=True), initial("//a")], "initial_files.1: File is read-only"),

@@ -37,7 +37,7 @@ async def test_the_user_is_asked_and_the_model_reads_the_answer():
         talk = await asked(runtime)
         (question,) = await talk.data_of("tool.call")
         assert (question["client_side"], question["timeout_ms"]) == (True, 300_000)
-        with pytest.raises(InvalidRequest, match="none of its options"):
+        with pytest.raises(InvalidRequest, match="not one of its options"):
             await runtime.take(talk.id, answers(answers=[{"id": "format", "selected": "DOC"}]))
 
         given = answers(answers=[{"id": "format", "selected": "HTML"}])

@@ -112,7 +112,7 @@ async def test_tools_are_called_and_their_results_are_read_by_the_model():
     [
         (call("refuse"), "I refuse."),
         (call("crash"), "RuntimeError"),
-        (call("hang"), "no answer within 0.05 seconds"),
+        (call("hang"), "did not answer within 0.05 seconds"),
         (call("nothing"), "Unknown tool: nothing"),
         (call("add", a=1), "b"),
         (call("add", a=1, b="two"), "b"),

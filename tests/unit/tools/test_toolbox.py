@@ -87,7 +87,9 @@ async def test_failure_is_logged_with_ids_and_its_words_stay_in_the_log():
 
     with capture_logs() as logs:
         outcome = await outcome_of(fail)
-    assert outcome.result.error == "The tool failed with ValueError. The server's log says more."
+    assert (
+        outcome.result.error == "The tool failed with ValueError. The server's log has the details."
+    )
     assert logs[0]["session_id"] == "session_1"
     assert logs[0]["tool"] == "fail"
     assert logs[0]["tool_call_id"] == "call_1"
@@ -108,7 +110,7 @@ async def test_tool_that_cancels_itself_does_not_cancel_the_turn():
         """Give up."""
         raise asyncio.CancelledError
 
-    assert (await outcome_of(give_up)).result.error == "The tool gave up."
+    assert (await outcome_of(give_up)).result.error == "The tool cancelled itself."
 
 
 async def test_slow_tool_is_given_up_after_its_timeout():
@@ -123,7 +125,7 @@ async def test_slow_tool_is_given_up_after_its_timeout():
             cancelled.set()
 
     outcome = await outcome_of(sleep)
-    assert outcome.result.error == "The tool gave no answer within 0.02 seconds."
+    assert outcome.result.error == "The tool did not answer within 0.02 seconds."
     await asyncio.wait_for(cancelled.wait(), 5)
 
 
@@ -136,7 +138,7 @@ async def test_toolbox_bounds_what_a_tool_allows_itself():
     outcome = await Toolbox([(sleep, {})], max_timeout_s=0.02).call(
         ToolCall(id="c", name="sleep"), CONTEXT
     )
-    assert outcome.result.error == "The tool gave no answer within 0.02 seconds."
+    assert outcome.result.error == "The tool did not answer within 0.02 seconds."
 
 
 async def test_tool_that_ignores_its_cancellation_does_not_hold_up_the_turn():
@@ -243,7 +245,7 @@ async def test_result_that_is_no_json_is_an_error_result(value):
         """Return something odd."""
         return value
 
-    assert (await outcome_of(odd)).result.error == "The tool's answer is no JSON value."
+    assert (await outcome_of(odd)).result.error == "The tool's answer is not a JSON value."
 
 
 def test_endless_result_is_refused():
