@@ -18,7 +18,7 @@ from actors.processes import is_alive, wait
 from everruns.settings import Settings
 
 APPLICATION = "everruns"
-# The whole stop is to take less than ten seconds; this is the requests' share.
+# The whole stop must take less than ten seconds; this is the requests' share.
 REQUESTS_TIMEOUT_S = 3.0
 
 
@@ -29,27 +29,27 @@ def deploy(settings: Settings, port: int) -> None:
         settings: The deployment's settings.
         port: Where HTTP is taken.
     """
-    # What Serve tells of its own start would stand between our lines.
+    # Serve's own start-up messages would mix with our lines.
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     host = settings.host
     folder = front_folder()
     if settings.ray_address is None and RAY_SERVE_ENABLE_HA_PROXY and folder is not None:
         write_pages(folder)
-        # HAProxy listens where the settings say, and what is behind it on loopback.
+        # HAProxy listens at the configured address, and everything behind it on loopback.
         host = "127.0.0.1"
     serve.start(http_options={"host": host, "port": port})
     serve.run(serve_app.app(settings.public()), name=APPLICATION, route_prefix="/")
 
 
 def end_requests() -> None:
-    """Take no more connections, send the readers of streams away, let requests finish."""
+    """Accept no more connections, end streams, and let requests finish."""
     balancers = [
         process
         for process in psutil.Process().children(recursive=True)
         if process.name() == "haproxy"
     ]
     for process in balancers:
-        # HAProxy's sign to listen no more and to end with its last connection.
+        # The signal that makes HAProxy stop listening and end with its last connection.
         process.send_signal(signal.SIGUSR1)
     try:
         serve.delete(APPLICATION, _blocking=False)

@@ -1,6 +1,6 @@
-"""Calls as bytes, and what stands for an object that lives in another process.
+"""Calls as bytes, and the proxy of an object in another process.
 
-Nothing here knows how the bytes travel: through Ray, over a socket, or within a test.
+The transport of the bytes is separate: Ray, a socket, or a test.
 """
 
 import asyncio
@@ -31,18 +31,18 @@ class Line(Protocol):
         """Return the other process's answer.
 
         Raises:
-            HostLost: It has gone or does not answer. What became of the call is unknown.
+            HostLost: It is gone or does not answer. The call's outcome is unknown.
         """
         ...
 
 
 async def answer(room: Callable[[str], Awaitable[object]], request: bytes) -> bytes:
-    """Carry out a request and return the answer; what is raised is part of it.
+    """Carry out a request and return the answer, which may be an exception.
 
     Args:
-        room: Returns the object of this name. What it raises is the answer to the call.
-        request: What a ``Remote`` has sent. Unpickling it can run anything: it must come from a
-            process that may do anything here (see ``actors.direct``).
+        room: Returns the object of this name. An exception becomes the answer.
+        request: The bytes sent by a ``Remote``. Unpickling can run arbitrary code, so they must
+            come from a fully trusted process (see ``actors.direct``).
     """
     called = "?"
     try:
@@ -54,14 +54,14 @@ async def answer(room: Callable[[str], Awaitable[object]], request: bytes) -> by
     except (EverrunsError, ToolError) as error:
         return _answer(None, error)
     except asyncio.CancelledError:
-        # What the call waited for was broken off; its caller must not wait on.
+        # The call's work was cancelled; its caller must not keep waiting.
         lost = HostLost("A part of the cluster is stopping. Try again shortly.", None, 1.0)
         return _answer(None, lost)
     except Exception:
         call_id = new_id("call")
         log.exception("call failed", call=called, call_id=call_id)
         unforeseen = EverrunsError(
-            f"Something went wrong in a part of the server. Its log tells more under {call_id}."
+            f"A part of the server failed unexpectedly. Its log has the details under {call_id}."
         )
         return _answer(None, unforeseen)
 
@@ -69,25 +69,27 @@ async def answer(room: Callable[[str], Awaitable[object]], request: bytes) -> by
 def _answer(value: object, error: Exception | None) -> bytes:
     answered = pickle.dumps((value, error), pickle.HIGHEST_PROTOCOL)
     if len(answered) > MAX_FRAME_BYTES:
-        too_large = TooLarge(f"The answer has {len(answered):,} bytes. Ask for less at a time.")
+        too_large = TooLarge(
+            f"The answer has {len(answered):,} bytes, which is too many. Request less at a time."
+        )
         return pickle.dumps((None, too_large), pickle.HIGHEST_PROTOCOL)
     return answered
 
 
 class Remote:
-    """Stands for an object in another process: awaiting one of its methods is one call.
+    """Proxy of an object in another process: awaiting one of its methods makes one call.
 
-    Cast to the class it stands for, it gives callers that class's interface, as far as the class
-    declares it (see ``everruns.remote``); they cannot tell it from the object itself but for
-    ``HostLost``. Errors of the product come back as they were raised.
+    Cast to the object's class, it offers the methods that the class declares remote (see
+    ``everruns.remote``). Except for ``HostLost`` it behaves like the object itself. Errors of the
+    product are re-raised as they are.
 
     Args:
         line: The way to the process.
-        room: Which of its objects is meant.
+        room: The name of the object in that process.
         kind: The class of that object.
-        patience_s: Seconds for which calls whose outcome is unknown are made again, where their
+        patience_s: Seconds for which calls with an unknown outcome are retried, if their
             method allows it.
-        timeout_s: Seconds after which a call is given up and its outcome unknown.
+        timeout_s: Seconds after which a call times out and its outcome is unknown.
     """
 
     def __init__(
@@ -124,18 +126,20 @@ class Remote:
 
             return await self._call(first, again)
 
-        # Found directly from now on: the same few methods are called all the time.
+        # Cached, because the same few methods are called all the time.
         self.__dict__[method] = call
         return call
 
     def _request(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
         request = pickle.dumps((self._room, method, args, kwargs), pickle.HIGHEST_PROTOCOL)
         if len(request) > MAX_FRAME_BYTES:
-            raise TooLarge(f"The request has {len(request):,} bytes. Send less at a time.")
+            raise TooLarge(
+                f"The request has {len(request):,} bytes, which is too many. Send less at a time."
+            )
         return request
 
     async def _call(self, request: bytes, again: Callable[[], bytes] | None) -> Any:
-        """Make a call; while its outcome is unknown, make it ``again``, if that is allowed."""
+        """Make a call; if its outcome is unknown, retry with ``again`` if allowed."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         while True:
@@ -145,7 +149,7 @@ class Remote:
             except HostLost:
                 if again is None or loop.time() >= deadline:
                     raise
-                request = again()  # The line itself waits until there is somebody to call.
+                request = again()  # The line itself waits until the process is reachable.
         value, error = pickle.loads(answered)  # noqa: S301 - see ``answer``
         if error is not None:
             raise error

@@ -1,4 +1,4 @@
-"""Where things live on the cluster: the actors' names, and what stands for them elsewhere."""
+"""The names of actors on the cluster, and their proxies in other processes."""
 
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ REGISTRY = "registry"
 SESSION_ACTOR = "session-actor-"
 LOCAL_MODEL = "local-model"
 
-# Longer than a read waits for news; shorter than a caller would wait for a host that hangs.
+# Longer than a long poll, but shorter than callers would wait for a hanging host.
 HOST_TIMEOUT_S = 15.0
 # Waiting reads and sends are many and cheap; the bound only keeps a runaway caller out.
 MAX_CONCURRENCY = 10_000
@@ -31,12 +31,12 @@ def find_actor(name: str) -> Any:
 
 
 def remote_registry() -> Registry:
-    """Return what stands for the registry."""
+    """Return the registry's proxy."""
     line = line_to(lambda: find_actor(REGISTRY), PATIENCE_S)
     return cast("Registry", RemoteRegistry(line))
 
 
 def remote_host(name: str) -> SessionHost:
-    """Return what stands for a session host, whether or not it is there now."""
+    """Return a session host's proxy, whether or not the host is up."""
     line = line_to(lambda: find_actor(name))
     return cast("SessionHost", Remote(line, "host", SessionHost, timeout_s=HOST_TIMEOUT_S))

@@ -1,4 +1,4 @@
-"""What proves that a process belongs to the cluster this server starts: a token and a certificate.
+"""Credentials of the processes of this server's cluster: a token and a certificate.
 
 The token alone is not enough: Ray's syncer aborts the whole process on a call that carries no
 metadata, before any token is checked. With TLS, a caller without the certificate gets no further
@@ -37,7 +37,7 @@ LOOPBACK = (
     x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     x509.IPAddress(ipaddress.ip_address("::1")),
 )
-# As long as the token, which never expires: whoever can read one file can read the other.
+# As long as the token, which never expires: the two files are equally protected.
 VALID_FROM = datetime(2000, 1, 1, tzinfo=UTC)
 VALID_UNTIL = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -45,7 +45,7 @@ VALID_UNTIL = datetime(2200, 1, 1, tzinfo=UTC)
 def cluster_credentials(data_dir: Path) -> dict[str, str]:
     """Return the variables that make Ray ask every caller for this data directory's credentials.
 
-    Credentials that are not there yet are created, readable by their owner alone.
+    Missing credentials are created, readable only by their owner.
 
     Raises:
         OSError: The files can be neither read nor written.
@@ -64,13 +64,13 @@ def cluster_credentials(data_dir: Path) -> dict[str, str]:
         "RAY_USE_TLS": "1",
         "RAY_TLS_SERVER_KEY": str(key),
         "RAY_TLS_SERVER_CERT": str(certificate),
-        # It signs itself: the only caller that is let in is one that has the same key.
+        # Self-signed: only a caller with the same key is admitted.
         "RAY_TLS_CA_CERT": str(certificate),
     }
 
 
 def read_token(data_dir: Path) -> str | None:
-    """Return the token that the dashboard's login asks for, if a server has made one."""
+    """Return the login token of the dashboard, if a server has created one."""
     try:
         return (data_dir / TOKEN_FILE).read_text().strip() or None
     except FileNotFoundError:

@@ -1,12 +1,12 @@
-"""Direct calls: requests to an actor on the same machine, over a socket of its own.
+"""Direct calls: requests to an actor on the same machine, over its own socket.
 
-A call through Ray costs the two processes together more than a millisecond of CPU, and as much of
-waiting; over a socket it is a tenth. Ray finds the actor and restarts it; the requests of every
-turn go past it.
+A call through Ray costs both processes together more than a millisecond of CPU and the same
+latency; over a socket it costs a tenth. Ray locates and restarts the actor; the requests of every
+turn bypass Ray.
 
-Who may connect is decided three times: by the socket's folder (``actors.socket_files``), by the
-user of the process at the other end, and by a secret (``actors.handshake``). Only then is anything
-decoded. Nothing here knows Ray, so that a command without a cluster can call an actor too.
+Access is checked three times: by the socket's folder (``actors.socket_files``), by the user of the
+process at the other end, and by a secret (``actors.handshake``). Only then is anything decoded.
+This module does not use Ray, so that a command without a cluster can call an actor too.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from actors import socket_files
 from actors.handshake import authenticate_client, authenticate_server, new_secret
 
 MAX_WAITING = 10_000
-# A whole session's log is one message; what is longer than this is no message of ours.
+# A whole session's log is one message; anything longer than this is not a message of ours.
 MAX_FRAME_BYTES = 1024 * 1024 * 1024
 BACKLOG = 1000
 MAX_UNAUTHENTICATED = 64
@@ -41,11 +41,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Address:
-    """Where a ``DirectServer`` listens, and what it takes to be let in.
+    """The address of a ``DirectServer`` and the secret that admits callers.
 
     Attributes:
         path: The file of its socket.
-        secret: What both ends of a connection prove to know; a fresh one for each server.
+        secret: The secret that both ends of a connection prove to know; new for each server.
     """
 
     path: Path
@@ -66,7 +66,7 @@ class Frames(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived apart; hang up on what is no message."""
+        """Parse the received bytes; hang up if they are not a message."""
         received = self._received
         received += data
         start = 0
@@ -96,16 +96,16 @@ class Frames(asyncio.Protocol):
         if len(content) > MAX_FRAME_BYTES:
             raise ValueError(f"A message of {len(content)} bytes is too long.")
         if self.transport.is_closing():
-            raise ConnectionResetError("The process at the other end has gone.")
+            raise ConnectionResetError("The process at the other end is gone.")
         self.transport.write(HEADER.pack(number, len(content)) + content)
         await self._writable.wait()
 
     def pause_writing(self) -> None:
-        """Let senders wait."""
+        """Make senders wait."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Let senders go on."""
+        """Let senders continue."""
         self._writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
@@ -129,10 +129,10 @@ class DirectServer:
         self._connections: WeakSet[ServerConnection] = WeakSet()
 
     async def address(self) -> Address:
-        """Return where this listens, from now on.
+        """Start to listen and return the address.
 
         Raises:
-            OSError: There can be no socket.
+            OSError: The socket cannot be created.
         """
         async with self._opening:
             if self._address is None:
@@ -142,7 +142,7 @@ class DirectServer:
         return self._address
 
     async def close(self) -> None:
-        """Take no more connections, and hang up on those there are."""
+        """Accept no more connections, and close the existing ones."""
         if self._address is None or self._listening is None:
             return
         asyncio.get_running_loop().remove_reader(self._listening)
@@ -165,8 +165,8 @@ class DirectServer:
         try:
             client, _ = listening.accept()
         except BlockingIOError:
-            return  # It has left again.
-        except OSError as error:  # Such as that too many files are open.
+            return  # The client has disconnected again.
+        except OSError as error:  # For example, too many files are open.
             log.warning("connection not accepted", error=str(error))
             loop.remove_reader(listening)
             loop.call_later(ACCEPT_RETRY_S, self._wait_for_clients)
@@ -175,7 +175,7 @@ class DirectServer:
         handshake = asyncio.create_task(self._admit(client))
         self._handshakes.add(handshake)
         handshake.add_done_callback(partial(self._handshake_done, client))
-        # Whoever has not proved anything yet takes one of few places, for seconds.
+        # Unauthenticated connections share a few places, each for seconds.
         if len(self._handshakes) >= MAX_UNAUTHENTICATED:
             loop.remove_reader(listening)
 
@@ -209,7 +209,7 @@ class ServerConnection(Frames):
         self._tasks: set[asyncio.Task[None]] = set()
 
     def message_received(self, number: int, content: bytes) -> None:
-        """Carry out a request; read no further ones while too many are under way."""
+        """Carry out a request; stop reading while too many are running."""
         task = asyncio.create_task(self._carry_out(number, content))
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -219,7 +219,7 @@ class ServerConnection(Frames):
     async def _carry_out(self, number: int, request: bytes) -> None:
         try:
             answer = await self._answer(request)
-            # If the caller has gone meanwhile, the request is carried out all the same.
+            # The request is carried out even if the caller has disconnected.
             if not self.transport.is_closing():
                 await self.send(number, answer)
         except Exception:
@@ -250,8 +250,8 @@ class DirectConnection(Frames):
         """Connect to the server at this address.
 
         Raises:
-            OSError: There is none, it is another user's, it does not know the secret or is too
-                busy to answer.
+            OSError: The server does not exist, belongs to another user, does not know the secret
+                or is too busy to answer.
         """
         server = socket_files.connect(address.path)
         try:
@@ -269,7 +269,7 @@ class DirectConnection(Frames):
         """Return the answer to a request.
 
         Raises:
-            ConnectionError: The other process has ended. What became of the request is unknown.
+            ConnectionError: The other process has ended. The request's outcome is unknown.
             ValueError: The request is too long to be sent.
         """
         number = next(self._numbers)
@@ -281,21 +281,21 @@ class DirectConnection(Frames):
             del self._waiting[number]
 
     def close(self) -> None:
-        """Hang up; calls under way fail."""
+        """Hang up; pending calls fail."""
         self.transport.abort()
 
     def message_received(self, number: int, content: bytes) -> None:
-        """Hand an answer to the call that waits for it; its caller may have given up by now."""
+        """Deliver an answer to its pending call, whose caller may have given up."""
         answer = self._waiting.get(number)
         if answer is not None and not answer.done():
             answer.set_result(content)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell all calls under way that there will be no answer."""
+        """Fail all pending calls."""
         super().connection_lost(exc)
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(ConnectionResetError("The process at the other end has gone."))
+                answer.set_exception(ConnectionResetError("The process at the other end is gone."))
 
 
 _open: WeakSet[DirectConnection] = WeakSet()

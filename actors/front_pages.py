@@ -1,4 +1,4 @@
-"""What HAProxy answers by itself, in the shape of every other error."""
+"""HAProxy's own error responses, in the shape of every other error."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -17,13 +17,13 @@ from everruns.errors import (
 
 ERRORS: tuple[EverrunsError, ...] = (
     InvalidRequest(
-        "The request is not valid HTTP, its line and headers are longer than 15 kB together, "
-        "or the rest of its body did not come."
+        "The request is not valid HTTP, its line and headers exceed 15 kB, "
+        "or the rest of its body did not arrive."
     ),
     RouteNotFound("There is no route at this address."),
-    MethodNotAllowed(f"The method is not known here. Methods: {', '.join(METHODS)}."),
+    MethodNotAllowed(f"The method is not supported. Methods: {', '.join(METHODS)}."),
     RequestTimedOut("The request did not arrive in time. Send it again on a new connection."),
-    TooLarge("The request is longer than this server takes."),
+    TooLarge("The request is larger than this server accepts."),
     HostLost("An API process stopped or is being restarted. Try again shortly.", None, 1.0),
 )
 

@@ -1,11 +1,11 @@
-"""The program that Ray Serve starts as its HAProxy: gives it our configuration and becomes it.
+"""The program that Ray Serve starts as HAProxy: it writes our configuration and executes HAProxy.
 
 Serve generates HAProxy's configuration from a template of its own and has no setting for most of
 what the front needs. So it is told that HAProxy is a small script (see ``actors.front``), which
 runs this file. What only Serve knows is taken out of its text: the sockets and limits, the port
-and the replicas. All else is in ``front.cfg`` and ``front_application.cfg`` beside this file. The
-result replaces Serve's text in the same file and HAProxy replaces this process, so Serve finds the
-process id and command line that it looks for.
+and the replicas. Everything else is in ``front.cfg`` and ``front_application.cfg`` next to this
+file. The result replaces Serve's text in the same file and HAProxy replaces this process, so Serve
+finds the process id and command line that it looks for.
 
 A text in which these things are not found is refused. HAProxy then does not start, and neither does
 the server, rather than start open.
@@ -37,20 +37,20 @@ KEPT_GLOBALS = (
 
 
 class UnknownConfigurationError(Exception):
-    """Serve's text is not what this program knows; another version of Ray may have written it."""
+    """Serve's configuration has an unknown form; another version of Ray may have written it."""
 
 
 @dataclass(frozen=True)
 class Front:
-    """What the front is told by the server.
+    """The server's settings for the front.
 
     Attributes:
         binary: HAProxy's path.
-        host: The address on which the API listens; without it, the one that Serve was told.
-        header_timeout_s: Seconds in which a request's header must have come.
-        client_silence_s: Seconds after which a client that takes and sends nothing is given up.
-        server_silence_s: The same of a replica.
-        pages: Folder of the answers that HAProxy gives by itself, ``<status>.http``.
+        host: The API's listen address; without it, the one from Serve.
+        header_timeout_s: Seconds within which a request's headers must arrive.
+        client_silence_s: Seconds after which an idle client is disconnected.
+        server_silence_s: The same for a replica.
+        pages: Folder of HAProxy's own responses, ``<status>.http``.
     """
 
     binary: str
@@ -63,7 +63,7 @@ class Front:
 
 @dataclass(frozen=True)
 class Generated:
-    """What is taken out of Serve's text.
+    """The values extracted from Serve's configuration.
 
     Attributes:
         globals: Lines of the section ``global``.
@@ -83,10 +83,11 @@ class Generated:
 
 
 def read_generated(text: str) -> Generated:
-    """Take out of Serve's text what only Serve knows.
+    """Extract from Serve's configuration what only Serve knows.
 
     Raises:
-        UnknownConfigurationError: It is not there, or something is there that nobody would serve.
+        UnknownConfigurationError: A value is missing, or the text has something that would not be
+            served.
     """
     sections = _sections(text)
     frontend = sections.pop("frontend http_frontend", [])
@@ -110,7 +111,7 @@ def read_generated(text: str) -> Generated:
     backend = re.fullmatch(r"backend ([\w.-]+)", application)
     if len(rest) > 1 or backend is None:
         raise UnknownConfigurationError(
-            f"Only one application can be behind the front, and here are: {', '.join(rest)}."
+            f"Only one application can be behind the front, but there are: {', '.join(rest)}."
         )
     servers = [line for line in rest[application] if line.startswith("server ")]
     if not all(re.fullmatch(r"server [\w.-]+ \S+:\d+( [\w -]+)?", line) for line in servers):
@@ -157,7 +158,7 @@ def _sections(text: str) -> dict[str, list[str]]:
             continue
         if line == line.lstrip():
             if stripped in sections:
-                raise UnknownConfigurationError(f"The section {stripped} is there twice.")
+                raise UnknownConfigurationError(f"The section {stripped} appears twice.")
             lines = sections[stripped] = []
         elif lines is None:
             raise UnknownConfigurationError("A line stands before the first section.")
@@ -194,7 +195,7 @@ def _fill(template: str, **values: str) -> str:
 
 
 def main(front_file: str, *arguments: str) -> None:
-    """Become HAProxy.
+    """Execute HAProxy.
 
     Args:
         front_file: The ``Front`` as JSON.
@@ -210,16 +211,16 @@ def become_haproxy(front: Front, arguments: Sequence[str]) -> None:
         text = render(read_generated(configuration.read_text()), front)
     except UnknownConfigurationError as error:
         sys.exit(
-            f"The configuration that Ray Serve generated for HAProxy is not known: {error} "
+            f"The configuration that Ray Serve generated for HAProxy has an unknown form: {error} "
             "Install the version of Ray that the lock file names."
         )
-    # Written whole or not at all, and not through the file that Serve may have open.
+    # Written atomically, and not through the file that Serve may have open.
     written = configuration.with_name(f"{configuration.name}.{os.getpid()}")
     written.write_text(text)
     written.replace(configuration)
     command = [front.binary, *arguments]
     if "-sf" not in arguments and (left := _list_left(str(configuration))):
-        # Serve lost the process that looked after HAProxy. Its HAProxy holds the port.
+        # Serve lost the process that managed HAProxy, but that HAProxy still holds the port.
         command += ["-sf", *left]
     os.execv(front.binary, command)  # noqa: S606
 

@@ -1,12 +1,12 @@
 """The handshake of a new connection: both ends prove that they know a secret.
 
-What travels on a connection is unpickled, so nothing of it is decoded before. The server sends a
+Data on a connection is unpickled, so nothing is decoded before the handshake. The server sends a
 challenge; the client answers with a challenge of its own and its proof; the server answers with
 its proof. A proof is the HMAC-SHA-256 of both challenges and the name of the end that gives it, so
 that neither an old proof nor the other end's own can be played back. Every message has a fixed
-length: nobody makes the other end hold more than these few bytes.
+length, so neither end can make the other hold more than these few bytes.
 
-Where the kernel tells whose process is at the other end, it must be one of our own user as well.
+If the kernel reports the user of the process at the other end, it must be our own user.
 
 Source: the ``multiprocessing.connection`` module of Python, whose handshake has the same purpose.
 """
@@ -25,7 +25,7 @@ CREDENTIALS = struct.Struct("3i")
 
 
 def new_secret() -> bytes:
-    """Return a secret that nobody can guess."""
+    """Return a random secret."""
     return secrets.token_bytes(SECRET_BYTES)
 
 
@@ -50,7 +50,7 @@ async def authenticate_client(client: socket.socket, secret: bytes) -> None:
 
 
 async def authenticate_server(server: socket.socket, secret: bytes) -> None:
-    """Prove to a server that this may call it, and make sure that it is the one that was meant.
+    """Prove to a server that this client may call it, and verify the server.
 
     Args:
         server: A connected, non-blocking socket.
@@ -77,7 +77,7 @@ def _check(given: bytes, expected: bytes) -> None:
 
 
 async def _receive(connection: socket.socket, size_bytes: int) -> bytes:
-    """Return exactly so many bytes; what follows them stays unread."""
+    """Return exactly so many bytes; the rest stays unread."""
     received = b""
     while len(received) < size_bytes:
         more = await asyncio.get_running_loop().sock_recv(connection, size_bytes - len(received))
@@ -89,8 +89,8 @@ async def _receive(connection: socket.socket, size_bytes: int) -> bytes:
 
 def _refuse_other_user(connection: socket.socket) -> None:
     if not hasattr(socket, "SO_PEERCRED"):
-        return  # macOS; there the private folder and the secret have to do.
+        return  # macOS, where the private folder and the secret must suffice.
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
     _, user, _ = CREDENTIALS.unpack(credentials)
     if user != os.getuid():
-        raise ConnectionRefusedError("The process at the other end is another user's.")
+        raise ConnectionRefusedError("The process at the other end belongs to another user.")

@@ -1,8 +1,8 @@
-"""What a server that was killed left behind: the next one on its data directory ends it.
+"""Leftover processes of a killed server, which the next server on its data directory ends.
 
-HAProxy and Ray's agents outlive a server that was killed, and HAProxy keeps the port. Everything
-that a server starts carries the data directory in its environment. Whoever holds the lock of that
-directory is its only server, so what carries it then is left over.
+HAProxy and Ray's agents outlive a server that was killed, and HAProxy keeps the port. All processes
+of a server have the data directory in their environment. The holder of that directory's lock is its
+only server, so any other process with it is left over.
 """
 
 import os
@@ -45,11 +45,11 @@ def end_leftovers(data_dir: Path) -> None:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    # Not until nothing is left of them: where nobody asks for their end, they stay as zombies.
+    # Zombies count as ended: they stay if no parent reaps them.
     wait(lambda: not any(map(is_alive, left)), END_TIMEOUT_S)
     if alive := [process for process in left if is_alive(process)]:
         pids = ", ".join(str(process.pid) for process in alive)
-        raise Unavailable(f"Processes of an earlier server do not end: {pids}. End them by hand.")
+        raise Unavailable(f"Processes of an earlier server do not end: {pids}. Kill them by hand.")
     for folder in list_folders(data_dir):
         rmtree(folder, ignore_errors=True)
 
@@ -61,4 +61,4 @@ def _list_marked(value: str) -> Iterator[psutil.Process]:
             if process.pid not in ours and process.environ().get(MARK) == value:
                 yield process
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue  # It has ended, or is somebody else's.
+            continue  # It has ended, or belongs to another user.

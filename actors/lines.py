@@ -1,7 +1,7 @@
-"""Lines that outlast the process at their other end: one connection at a time, made anew.
+"""Lines that survive restarts of the process at their other end, by reconnecting.
 
-However many calls wait for a process that is being restarted, one task looks for it, with pauses
-that grow. All calls wait for its outcome and share it.
+However many calls wait for a process that is being restarted, one task looks for it, with growing
+delays. All calls share its outcome.
 """
 
 import asyncio
@@ -13,23 +13,23 @@ from everruns.errors import HostLost
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
-# A process that is just being started is waited for; every call has a timeout of its own besides.
+# Calls wait for a process that is starting; each call also has its own timeout.
 CONNECT_TIMEOUT_S = 60.0
 
 
 class Channel(Protocol):
-    """A way to one life of a process."""
+    """A connection to one life of a process."""
 
     async def call(self, request: bytes) -> bytes:
         """Return the answer to a request.
 
         Raises:
-            ConnectionError: This life has ended. What became of the request is unknown.
+            ConnectionError: This life has ended. The request's outcome is unknown.
         """
         ...
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release its resources."""
         ...
 
 
@@ -38,8 +38,8 @@ class ReconnectingLine:
 
     Args:
         connect: Returns a channel to the process as it is now, or raises ``ConnectionError``.
-        patience_s: Seconds for which it is looked for before all who wait are told that it is
-            lost; with 0, it is looked for once.
+        patience_s: Seconds to look for the process before pending calls fail with ``HostLost``;
+            with 0, it is looked for once.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Channel]], patience_s: float = 0) -> None:
@@ -55,7 +55,7 @@ class ReconnectingLine:
         """Return the process's answer.
 
         Raises:
-            HostLost: It has gone or does not answer. What became of the call is unknown.
+            HostLost: It is gone or does not answer. The call's outcome is unknown.
         """
         channel = self._channel
         try:
@@ -81,7 +81,7 @@ class ReconnectingLine:
     async def _connected(self) -> Channel:
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.create_task(self._look_for_it())
-            # All who wait may have given up by then.
+            # All waiting callers may have given up by then.
             self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
         # One caller that gives up does not end it for the others.
         return await asyncio.shield(self._connecting)
@@ -102,7 +102,7 @@ class ReconnectingLine:
                 return channel
 
     def _pause_s(self) -> float:
-        """Return how long to wait before the next try: the first is made at once."""
+        """Return the delay before the next attempt; the first has none."""
         if self._failures <= 1:
             return 0.0
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._failures, 10))

@@ -76,7 +76,7 @@ class LocalModel:
 
     @remote(Repeat.YES)
     async def address(self) -> LocalModelAddress:
-        """Return where the model answers, starting it if need be.
+        """Return the model's base URL, starting the model if necessary.
 
         Raises:
             ProviderUnavailable: It is not installed or does not start.
@@ -110,12 +110,12 @@ class LocalModel:
             base_url = await asyncio.wait_for(self._actor.base_url.remote(), START_TIMEOUT_S)
         except (RayError, TimeoutError) as error:
             raise ProviderUnavailable(
-                "The local model did not start. The server's log says more."
+                "The local model did not start. The server's log has the details."
             ) from error
         return LocalModelAddress(base_url, SecretStr(key))
 
 
 def remote_local_model() -> LocalModel:
-    """Return what stands for the model that runs on the registry's node."""
+    """Return the proxy of the model on the registry's node."""
     line = line_to(lambda: find_actor(REGISTRY), PATIENCE_S)
     return cast("LocalModel", Remote(line, "local_model", LocalModel, PATIENCE_S))

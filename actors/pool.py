@@ -1,4 +1,4 @@
-"""The pool of session actors: started ahead of need, stopped when long unused."""
+"""The pool of session actors: started in advance, stopped when long unused."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 class SessionActorPool:
     """Keeps as many session actors as placement wants.
 
-    Starting one costs a second of CPU, so they are started one at a time and never while somebody
-    waits for one: placement shares what is there meanwhile. One that dies is restarted by Ray.
+    Starting an actor costs a second of CPU, so actors start one at a time and no request waits for
+    one: placement shares the existing actors in the meantime. Ray restarts actors that die.
 
     Args:
         placement: Which actor holds which session.
@@ -60,7 +60,7 @@ class SessionActorPool:
         )
 
     async def keep(self) -> None:
-        """Start and stop session actors as placement wants, for as long as the registry lives."""
+        """Start and stop session actors as placement requires, while the registry runs."""
         while True:
             try:
                 await self._follow_nodes()
@@ -70,14 +70,14 @@ class SessionActorPool:
                 await asyncio.sleep(RETRY_S)
 
     async def _follow_nodes(self) -> None:
-        """Allow as many session actors as the nodes carry that are there now."""
+        """Allow as many session actors as the current nodes can carry."""
         now = asyncio.get_running_loop().time()
         if now >= self._count_at:
             self._count_at = now + COUNT_NODES_EVERY_S
             self._placement.max_hosts = await asyncio.to_thread(self._most)
 
     async def _keep(self) -> float:
-        """Start or stop one; return for how many seconds to rest."""
+        """Start or stop one actor; return how many seconds to pause."""
         now = asyncio.get_running_loop().time
         if self._placement.hosts_to_start():
             began = now()
@@ -119,5 +119,5 @@ class SessionActorPool:
 
     def _stop(self, name: str) -> None:
         self._watch.forget(name)
-        with suppress(ValueError, RayError):  # It has gone by itself.
+        with suppress(ValueError, RayError):  # It has already ended.
             ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)

@@ -1,4 +1,4 @@
-"""Ports: which are free, and which this process may give to what it starts."""
+"""Ports: finding free ones and claiming them for child processes."""
 
 import atexit
 import random
@@ -15,7 +15,7 @@ _left = range(0)
 
 
 def check_port_free(host: str, port: int) -> None:
-    """Return when a server could listen there.
+    """Check that a server can listen there.
 
     Raises:
         Unavailable: The port is taken, or the address is not this machine's.
@@ -34,19 +34,19 @@ def check_port_free(host: str, port: int) -> None:
 
 
 def free_port() -> int:
-    """Return a port that is free on every address, and that no other server will take."""
+    """Return a port that is free on every address and that no other server takes."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> range:
-    """Return so many consecutive ports that are free, and that no other server will take.
+    """Return consecutive free ports that no other server takes.
 
     A process claims a whole block of ports by binding its first port, the guard, and keeping it
-    bound; the others are free to be listened on. Looking whether they are free would not do: two
-    servers that start together would both find them so.
+    bound; the others are free to be listened on. Checking whether they are free is not enough: two
+    servers that start together would both find them free.
 
     Raises:
-        Unavailable: There are none left.
+        Unavailable: No free ports are left.
     """
     global _left  # noqa: PLW0603 - what is claimed belongs to the process
     if len(_left) < count:

@@ -1,4 +1,4 @@
-"""Processes: waiting for them, and what each of ours does when it is up."""
+"""Waiting for processes, and the start-up work that ours share."""
 
 import gc
 import time
@@ -10,14 +10,14 @@ POLL_S = 0.05
 
 
 def wait(condition: Callable[[], bool], timeout_s: float) -> None:
-    """Return when the condition holds, or when the time is over."""
+    """Wait until the condition holds or the time is over."""
     deadline = time.monotonic() + timeout_s
     while not condition() and time.monotonic() < deadline:
         time.sleep(POLL_S)
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Tell whether a process runs; one that ended and whose parent has not asked is over too."""
+    """Tell whether a process runs; a zombie counts as ended."""
     try:
         return process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
     except psutil.NoSuchProcess:
@@ -25,10 +25,10 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def keep_what_is_there() -> None:
-    """Spare the garbage collector what was made so far: it stays until the process ends.
+    """Freeze everything allocated during start-up so that later collections skip it.
 
-    Called when a process is up. Each full collection would else go over all that was imported,
-    which takes tens of milliseconds, while everything waits.
+    Called when a process is up. Otherwise each full collection would traverse everything imported,
+    which blocks the process for tens of milliseconds.
     """
     gc.collect()
     gc.freeze()

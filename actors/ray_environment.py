@@ -1,6 +1,6 @@
-"""What the processes of a cluster that this server starts find in their environment.
+"""The environment variables of a cluster that this server starts.
 
-Ray and Ray Serve take these settings from the environment alone, at import, in each process. They
+Ray and Ray Serve read these settings only from the environment, at import, in each process. They
 keep the cluster's doors closed (loopback, TLS, a token, a private folder) and let several servers
 run on one machine (ports that no other server takes).
 """
@@ -20,7 +20,7 @@ from everruns.storage.lock import make_data_directory
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Set the environment of the cluster that is about to be started, unless one is joined.
+    """Set the environment of the cluster before it is started, unless one is joined.
 
     Raises:
         StoreUnavailable: The data directory cannot be used.
@@ -41,7 +41,7 @@ def prepare_environment(settings: Settings) -> None:
         # Ray starts processes with `python -c`, which would import modules from the working
         # folder before those of the standard library.
         "PYTHONSAFEPATH": "1",
-        # It would kill this server's actors when the machine's memory runs low, whoever uses it.
+        # It would kill this server's actors when any program uses up the machine's memory.
         "RAY_memory_monitor_refresh_ms": "0",
         # Ray's default of 15 would let any other program on the machine slow the server down.
         "RAY_worker_niceness": "0",
@@ -58,6 +58,6 @@ def prepare_environment(settings: Settings) -> None:
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         **front_environment(settings),
     }
-    # Not that of a server from one of whose processes this one is started.
+    # Do not inherit it from another server whose process starts this one.
     take_environment(MARK)
     set_environment({**variables, **mark(settings.data_dir)})

@@ -13,18 +13,18 @@ from everruns.errors import Unavailable
 # Ray adds up to 71 characters for its sockets, and a socket's path may have 103 (macOS) or 107.
 LONGEST_FOLDER = 34
 KEPT_SESSIONS = 3
-# Points to the data directory, so that a folder whose data directory has gone is recognised.
+# A link to the data directory, so that folders of deleted data directories are recognised.
 OWNER_LINK = "data"
 
 
 def ray_folder(data_dir: Path) -> Path:
     """Return the folder in which Ray keeps the sessions of a data directory's servers.
 
-    It is not in the data directory, whose path may be too long for sockets, and no other user can
-    enter it: Ray creates what is below for everybody to write to.
+    It is not in the data directory, whose path may be too long for sockets. No other user can enter
+    it, because Ray creates its contents world-writable.
 
     Raises:
-        Unavailable: Somebody else has a file or folder in its place.
+        Unavailable: A file or folder of another user is in its place.
     """
     base = _private(_base() / f"everruns-{os.getuid()}")
     folder = _private(base / sha256(os.fsencode(data_dir)).hexdigest()[:8])
@@ -36,7 +36,7 @@ def ray_folder(data_dir: Path) -> Path:
 def remove_old_sessions(data_dir: Path) -> None:
     """Delete the folders of all but the latest sessions, whose logs may still be wanted.
 
-    Folders of data directories that have gone are deleted too. Called by the process that holds
+    Folders of deleted data directories are deleted too. Called by the process that holds
     the data directory, before it starts Ray.
     """
     folder = ray_folder(data_dir)
@@ -50,7 +50,7 @@ def remove_old_sessions(data_dir: Path) -> None:
 
 
 def _base() -> Path:
-    """Return the folder for temporary files, or /tmp where its path would be too long."""
+    """Return the folder for temporary files, or /tmp if its path would be too long."""
     temporary = Path(gettempdir())
     spare = LONGEST_FOLDER - len(f"/everruns-{os.getuid()}/12345678")
     return temporary if len(str(temporary)) <= max(spare, 0) else Path("/tmp")  # noqa: S108
@@ -72,7 +72,7 @@ def _private(folder: Path) -> Path:
         ) from None
     if not is_own:
         raise Unavailable(
-            f"{folder} is not a folder of this user, so Ray's sockets would not be safe there. "
+            f"{folder} does not belong to this user, so Ray's sockets would not be safe there. "
             "Remove it, or set TMPDIR to a folder of your own with a short path."
         )
     return folder

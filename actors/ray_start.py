@@ -1,4 +1,4 @@
-"""Starting Ray on this machine, or joining a cluster; whatever is wrong is one sentence."""
+"""Starting Ray on this machine or joining a cluster; every failure becomes one sentence."""
 
 import logging
 import re
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that this process is on.
+    """The cluster that this process has joined.
 
     Attributes:
         dashboard: The Ray dashboard's URL, if it was started here.
@@ -54,10 +54,10 @@ def start_ray(settings: Settings) -> Cluster:
     while True:
         try:
             return _cluster(_init(settings))
-        except Exception as error:  # Ray's start fails with any, the bare class too.
+        except Exception as error:  # Ray's start raises any class, including the bare Exception.
             log.info("Ray did not start", attempt=attempt, reason=str(error))
             stop_ray()
-            # A busy machine is the usual reason: Ray has time limits that nothing can raise.
+            # The usual cause is a busy machine: Ray has timeouts that cannot be raised.
             if isinstance(error, OSError) or attempt == START_ATTEMPTS:
                 logs = ray_folder(settings.data_dir) / "ray" / "session_latest" / "logs"
                 raise Unavailable(
@@ -83,7 +83,7 @@ def _init(settings: Settings) -> Any:
 
 @contextmanager
 def _agents_on_ports_of_their_own() -> Generator[None]:
-    """Give two of Ray's agents ports, which ``ray.init`` has no arguments for.
+    """Set the ports of two of Ray's agents, for which ``ray.init`` has no arguments.
 
     The dashboard's agent would have the same port for every server on the machine, and try for
     seconds to get it. The raylet waits for the other to choose one, and aborts after 15 s.
@@ -118,10 +118,10 @@ def stop_ray() -> None:
 
 
 def join_ray(address: str) -> Cluster:
-    """Join a cluster, with whatever authentication it has.
+    """Join a cluster with its own authentication.
 
     Raises:
-        Unavailable: It does not answer or does not let us in.
+        Unavailable: It does not answer or refuses access.
     """
     _check_reachable(address)
     try:
@@ -131,7 +131,7 @@ def join_ray(address: str) -> Cluster:
             log_to_driver=False,
             logging_level=logging.WARNING,
         )
-    except Exception as error:  # Ray has no common class for what can be wrong here.
+    except Exception as error:  # Ray has no common base class for these errors.
         raise Unavailable(
             f"Cannot join the Ray cluster at {address}: {_first_sentence(error)} "
             "Check --ray-address, that a node of the cluster runs on this machine, and that "
@@ -141,7 +141,7 @@ def join_ray(address: str) -> Cluster:
 
 
 def _check_reachable(address: str) -> None:
-    """Return at once where Ray would try for minutes, and print why it fails.
+    """Fail at once where Ray would retry for minutes and print the cause.
 
     Raises:
         Unavailable: Nobody listens at an address of the form ``host:port``.
@@ -155,7 +155,7 @@ def _check_reachable(address: str) -> None:
     except (OSError, UnicodeError, OverflowError) as error:
         raise Unavailable(
             f"No Ray cluster answers at {address}: {error}. Start one there (`ray start --head`), "
-            "or give another address with --ray-address."
+            "or choose another address with --ray-address."
         ) from None
 
 
@@ -172,7 +172,7 @@ def _first_sentence(error: Exception) -> str:
 
 
 def _dashboard_port(settings: Settings) -> int | None:
-    """Return a port for the dashboard; none where Ray is to take its own or the next free one.
+    """Return a port for the dashboard; ``None`` if Ray chooses its default or the next free one.
 
     Ray itself finds the next one, so that servers which start together do not collide.
     """

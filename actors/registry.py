@@ -1,4 +1,4 @@
-"""The registry actor: the registry in a process of its own, and the session actors it keeps."""
+"""The registry actor: the registry in its own process, and the session actors it manages."""
 
 import asyncio
 import os
@@ -39,22 +39,22 @@ log = structlog.get_logger(__name__)
 
 
 class RegistryActor(Callee):
-    """Owns the database, and decides where sessions live.
+    """Owns the database and places sessions.
 
-    Detached and restarted for ever: a new life finds the session actors of the one before and
-    asks them what they hold. A database that cannot be opened is tried again and again, and every
-    call is told meanwhile what is wrong with it.
+    Detached and always restarted: a new life finds the session actors of the previous one and asks
+    them which sessions they hold. Opening the database is retried until it succeeds; until then
+    every call fails with the cause.
 
     Args:
         settings: The deployment's settings without secrets; these are read from the environment
-            here and nowhere else.
+            only here.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         super().__init__()
         configure_log()
         self._settings = settings
-        # The event loop has to wait no longer than this while a thread uses the database.
+        # The longest that the event loop waits while a thread uses the database.
         sys.setswitchinterval(SWITCH_THREADS_S)
         self._problem: EverrunsError | None = None
         self._rooms: dict[str, object] = {}
@@ -66,7 +66,7 @@ class RegistryActor(Callee):
         try:
             await self._start(settings)
         except Exception:
-            # A life that could not begin leaves its place to the next one.
+            # A life that failed to start makes room for the next one.
             log.exception("registry not started")
             await asyncio.sleep(START_RETRY_S)
             os._exit(1)
@@ -108,14 +108,14 @@ class RegistryActor(Callee):
         keep_what_is_there()
 
     async def _publish(self, data_dir: Path) -> None:
-        """Note where commands on this machine find this life of the registry."""
+        """Record where commands on this machine find this life of the registry."""
         try:
             publish(data_dir, await self._server.address())
         except OSError as error:
             log.warning("registry's address not noted", error=str(error))
 
     async def _persist(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Try until it succeeds; meanwhile every caller is told what is wrong."""
+        """Retry until it succeeds; until then every caller gets the cause."""
         while True:
             try:
                 return await attempt()
@@ -125,7 +125,7 @@ class RegistryActor(Callee):
             await asyncio.sleep(START_RETRY_S)
 
     async def room(self, name: str) -> object:
-        """Return the registry or what it keeps, once it is there."""
+        """Return the registry or one of its parts, once it is open."""
         await self._answerable.wait()
         if self._problem is not None:
             raise self._problem
@@ -133,7 +133,7 @@ class RegistryActor(Callee):
 
 
 def _most_session_actors(settings: Settings) -> int:
-    """Return how many session actors there may be on the nodes that the cluster has now."""
+    """Return the maximum number of session actors on the cluster's current nodes."""
     cpus = int(ray.cluster_resources().get("CPU", 1))
     return settings.max_session_actors or SESSION_ACTORS_PER_CPU * max(cpus, 1)
 
@@ -147,7 +147,7 @@ def _open_store(settings: Settings) -> Store:
 
 
 def start_registry(settings: dict[str, Any]) -> None:
-    """See that the cluster has a registry; it is on the head node, where the data directory is."""
+    """Make sure that the cluster has a registry, on the head node with the data directory."""
     ray.remote(RegistryActor).options(
         name=REGISTRY,
         namespace=NAMESPACE,

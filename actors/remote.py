@@ -1,4 +1,4 @@
-"""Objects that live in Ray's actors, used as if they were here."""
+"""Proxies of objects in Ray's actors."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -26,13 +26,13 @@ class Callee(ABC):
 
     @abstractmethod
     async def room(self, name: str) -> object:
-        """Return one of the objects. What it raises is the answer to the call."""
+        """Return one of the objects. An exception becomes the answer to the call."""
 
     @ray.method
     async def address(self) -> tuple[str, Address | None]:
-        """Return the node that this actor is on, and where it takes direct calls there.
+        """Return this actor's node and the address of its direct calls.
 
-        Who may call this, Ray decides; so nobody else learns the secret.
+        Ray authenticates the caller, so nobody else learns the secret.
         """
         node = ray.get_runtime_context().get_node_id()
         try:
@@ -43,7 +43,7 @@ class Callee(ABC):
 
     @ray.method
     async def call(self, request: bytes) -> bytes:
-        """Carry out what a ``Remote`` asks of one of the objects."""
+        """Carry out a ``Remote``'s call to one of the objects."""
         return await self._answer(request)
 
     async def _answer(self, request: bytes) -> bytes:
@@ -51,11 +51,11 @@ class Callee(ABC):
 
 
 def line_to(find: "Callable[[], ActorHandle[Any]]", patience_s: float = 0) -> ReconnectingLine:
-    """Return the way to an actor: a direct one if it is on this machine, else through Ray.
+    """Return a line to an actor: direct if it is on this machine, otherwise through Ray.
 
     Args:
-        find: Returns the actor, or raises ``ValueError``. Asked for each connection: another actor
-            may have the name by then.
+        find: Returns the actor, or raises ``ValueError``. Called for each connection, because
+            another actor may have the name by then.
         patience_s: See ``ReconnectingLine``.
     """
     return ReconnectingLine(lambda: _connect(find), patience_s)
@@ -72,16 +72,16 @@ async def _connect(find: "Callable[[], ActorHandle[Any]]") -> Channel:
         try:
             return await DirectConnection.connect(address)
         except (ConnectionError, TimeoutError, BlockingIOError) as error:
-            # It ends just now, or has too much to do: to be tried again.
+            # It is ending or overloaded: retry.
             raise ConnectionResetError(str(error)) from error
         except OSError as error:
-            # Its socket is out of reach, such as that of a cluster that another user has started.
+            # Its socket is unreachable, as on a cluster that another user has started.
             log.warning("no direct connection", error=str(error))
     return ThroughRay(handle)
 
 
 class ThroughRay:
-    """The way to one life of an actor on another machine."""
+    """The channel to one life of an actor on another machine."""
 
     def __init__(self, handle: "ActorHandle[Any]") -> None:
         self._handle = handle
@@ -98,10 +98,10 @@ class ThroughRay:
 
 @contextmanager
 def _losses() -> Generator[None]:
-    """Translate whatever Ray raises about an actor it cannot reach.
+    """Translate Ray's errors about an unreachable actor.
 
     Raises:
-        ConnectionError: The actor, its node or the cluster has gone, or is not there yet.
+        ConnectionError: The actor, its node or the cluster is gone or not up yet.
     """
     try:
         yield

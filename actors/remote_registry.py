@@ -1,7 +1,7 @@
-"""What stands for the registry in another process, and how a command finds it without Ray.
+"""The registry's proxy in another process, and how a command finds the registry without Ray.
 
-The registry notes in its data directory where it listens and the secret that lets a caller in:
-whoever may read the data directory may do what the registry can.
+The registry records its address and its secret in its data directory: read access to the data
+directory gives full access to the registry.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ ADDRESS_FILE = "registry.address"
 
 
 class RemoteRegistry:
-    """Stands for the registry, room by room.
+    """The registry's proxy, with one proxy per room.
 
     Args:
         line: The way to it.
-        patience_s: Seconds for which it may be away; see ``Remote``.
+        patience_s: Seconds for which it may be unavailable; see ``Remote``.
     """
 
     def __init__(self, line: Line, patience_s: float = PATIENCE_S) -> None:
@@ -52,10 +52,10 @@ class RemoteRegistry:
 async def registry_of(data_dir: Path) -> AsyncGenerator[Registry]:
     """Call the registry that has this data directory open on this machine.
 
-    Its calls raise ``HostLost`` when it goes away meanwhile.
+    Its calls raise ``HostLost`` if the registry goes away in the meantime.
 
     Raises:
-        HostLost: None answers.
+        HostLost: No registry answers.
     """
     try:
         connection = await DirectConnection.connect(_read(data_dir / ADDRESS_FILE))
@@ -69,7 +69,7 @@ async def registry_of(data_dir: Path) -> AsyncGenerator[Registry]:
 
 
 class ConnectedLine:
-    """The way to another process over one connection, as long as that lasts."""
+    """A line over a single connection, without reconnecting."""
 
     def __init__(self, connection: DirectConnection) -> None:
         self._connection = connection
@@ -80,11 +80,11 @@ class ConnectedLine:
             async with asyncio.timeout(timeout_s):
                 return await self._connection.call(request)
         except OSError as error:
-            raise HostLost("The server has gone or does not answer.", None, 1.0) from error
+            raise HostLost("The server has stopped or does not answer.", None, 1.0) from error
 
 
 def publish(data_dir: Path, address: Address) -> None:
-    """Note where the registry of a data directory listens, in place of an earlier life."""
+    """Record the address of a data directory's registry, replacing that of an earlier life."""
     content = json.dumps({"socket": str(address.path), "secret": address.secret.hex()})
     path = data_dir / ADDRESS_FILE
     new = path.with_suffix(".new")
@@ -95,7 +95,7 @@ def publish(data_dir: Path, address: Address) -> None:
 
 
 def withdraw(data_dir: Path) -> None:
-    """Forget where the registry of a data directory listened."""
+    """Delete the recorded address of a data directory's registry."""
     (data_dir / ADDRESS_FILE).unlink(missing_ok=True)
 
 

@@ -1,7 +1,7 @@
-"""What an API replica needs of Serve, and Serve has no setting or hook for.
+"""Changes to Serve that an API replica needs and that have no setting or hook.
 
-Both functions change Serve in this process alone. A release of Ray that has moved what they change
-still serves: what is lost then goes to the log.
+Both functions patch Serve in this process alone. If a release of Ray has moved the patched code,
+the replica still serves and logs what is lost.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 def when_draining(end: Callable[[], None]) -> None:
-    """Have a function called when Serve begins to stop the replica in this process.
+    """Call a function when Serve starts to stop the replica in this process.
 
     Serve ends an application's lifespan after the last request, and an event stream is a request
     that lasts. So the application has to learn of the stop before Serve begins to wait.
@@ -43,10 +43,10 @@ def when_draining(end: Callable[[], None]) -> None:
 
 
 def listen_on_the_nodes_address_only() -> None:
-    """Have the replica's port for other deployments bound to its node's address.
+    """Bind the replica's port for other deployments to its node's address.
 
-    Serve binds it on every interface, and tells others the node's address. Called before Serve
-    binds it, which it does when the application is there.
+    Serve binds it on every interface, and tells others the node's address. Call this before Serve
+    binds it, which it does once the application is loaded.
     """
     try:
         replica: Any = import_module("ray.serve._private.replica")

@@ -1,4 +1,4 @@
-"""The runtime on a cluster: the same runtime, with actors for hosts and registry."""
+"""The runtime on a cluster, with actors for hosts and registry."""
 
 import asyncio
 from typing import Any
@@ -26,8 +26,8 @@ class RayRuntime(Runtime):
     """Sessions in session actors, found through the registry actor.
 
     Args:
-        settings: The deployment's settings, without secrets. They count when the cluster has no
-            registry yet: this starts it.
+        settings: The deployment's settings, without secrets. They apply if the cluster has no
+            registry yet, because then this runtime starts it.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ _hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SessionHost]] = W
 
 
 async def find_host(name: str) -> SessionHost:
-    """Return what stands for a session host; its calls raise ``HostLost`` if there is none."""
+    """Return a session host's proxy; its calls raise ``HostLost`` if there is no such host."""
     hosts = _hosts.setdefault(asyncio.get_running_loop(), {})
     if name not in hosts:
         hosts[name] = remote_host(name)

@@ -1,4 +1,4 @@
-"""A server in the foreground: starts or joins Ray, deploys the application, stays until stopped."""
+"""A server in the foreground: starts or joins Ray, deploys the application, runs until stopped."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ READY_POLL_TIMEOUT_S = 5.0
 # A server that was killed may hold the database for a moment longer.
 HOPELESS_AFTER_S = 5.0
 HOPELESS_CODES = frozenset({StoreUnavailable.code, InvalidRequest.code})
-# The whole stop is to take less than ten seconds; Ray needs up to four of them for its own end.
+# The whole stop must take less than ten seconds; Ray needs up to four of them for its own end.
 HOSTS_TIMEOUT_S = 1.0
 REGISTRY_TIMEOUT_S = 2.0
 # Behind HAProxy, Serve keeps a replica for half a minute after its last request.
@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a server is reached.
+    """The addresses of a server.
 
     Attributes:
         api: The HTTP API's base URL.
@@ -123,7 +123,7 @@ def run_server(
 
 
 def _leave(is_deleted: Callable[[], bool]) -> None:
-    """Take the actors off the cluster, and wait until the application has gone."""
+    """Remove the actors from the cluster, and wait until the application is gone."""
     for name in _actors():
         ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
     wait(is_deleted, LEAVE_TIMEOUT_S)
@@ -131,10 +131,10 @@ def _leave(is_deleted: Callable[[], bool]) -> None:
 
 
 def _wait_until_ready(address: str, logs: str) -> None:
-    """Return when the API answers through its whole path.
+    """Wait until the API answers through its whole path.
 
     Raises:
-        EverrunsError: It does not. The message says why, if that is known.
+        EverrunsError: The API does not become ready. The message gives the cause, if known.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     hopeless_since: float | None = None
@@ -153,7 +153,7 @@ def _wait_until_ready(address: str, logs: str) -> None:
 
 
 def _problem(address: str) -> EverrunsError | None:
-    """Return what keeps the API from being ready."""
+    """Return why the API is not ready."""
     try:
         # Never through a proxy, whatever the environment names.
         answer = httpx.get(f"{address}/ready", timeout=READY_POLL_TIMEOUT_S, trust_env=False)
@@ -168,14 +168,14 @@ def _problem(address: str) -> EverrunsError | None:
 def _close_actors() -> None:
     """Stop turns where they stand, and let the registry write everything out.
 
-    What is not done in time, the next start repairs.
+    The next start repairs what is not done in time.
     """
 
     async def close(name: str, find: Callable[[], Any], timeout_s: float) -> None:
         try:
             await asyncio.wait_for(find().close(), timeout_s)
         except StoreUnavailable:
-            return  # It never came to open what would have to be closed.
+            return  # It never opened anything that would have to be closed.
         except (ValueError, EverrunsError, RayError, TimeoutError) as error:
             log.warning("actor not closed", actor=name, error=repr(error))
 

@@ -1,4 +1,4 @@
-"""The session actor: a session host in a process of its own."""
+"""The session actor: a session host in its own process."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ class SessionActor(Callee):
     """Holds live sessions and runs their turns.
 
     Named ``session-actor-<n>``, and restarted by Ray when it dies. The registry watches it (see
-    ``HostWatch``): what an earlier life held is placed and resumed anew.
+    ``HostWatch``): the sessions of an earlier life are placed again and resumed.
 
     Args:
         name: The actor's own name.

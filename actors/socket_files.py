@@ -1,10 +1,10 @@
-"""The files of listening sockets: each in a private folder of its own, which only its user enters.
+"""The files of listening sockets: each in a private folder that only its user can enter.
 
-A socket without a file (in Linux's abstract namespace) belongs to the machine's network: whoever
-shares that, such as a container with the host's network, could connect. A file is out of reach of
-all who do not see this folder.
+A socket without a file (in Linux's abstract namespace) belongs to the machine's network: processes
+that share it, such as a container with the host's network, could connect. A file is unreachable for
+processes that do not see this folder.
 
-A process that is killed leaves its folder behind; the next one that listens removes it.
+A killed process leaves its folder behind; the next process that listens removes it.
 """
 
 import socket
@@ -34,7 +34,7 @@ def listen(backlog: int) -> tuple[socket.socket, Path]:
     listening = socket.socket(socket.AF_UNIX)
     try:
         listening.setblocking(False)
-        # Under its name only once it answers: one that does not is taken for left behind.
+        # Renamed only once it answers, because a socket that does not answer counts as left over.
         listening.bind(str(folder / UNBORN))
         listening.listen(backlog)
         path = (folder / UNBORN).rename(folder / NAME)
@@ -49,7 +49,8 @@ def connect(path: Path) -> socket.socket:
     """Return a non-blocking connection to the socket of this file.
 
     Raises:
-        OSError: Nobody listens there, the folder is not private, or too many connect just now.
+        OSError: Nobody listens there, the folder is not private, or too many clients are
+            connecting.
     """
     folder = path.parent.lstat()
     if folder.st_uid != getuid() or stat.S_IMODE(folder.st_mode) != stat.S_IRWXU:
@@ -57,7 +58,7 @@ def connect(path: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.setblocking(False)
-        connection.connect(str(path))  # A local connection is there at once, or refused.
+        connection.connect(str(path))  # A local connection succeeds at once or is refused.
     except OSError:
         connection.close()
         raise
@@ -70,7 +71,7 @@ def remove(path: Path) -> None:
 
 
 def remove_left_behind() -> None:
-    """Remove what processes of this user left behind that were killed."""
+    """Remove the folders of this user's killed processes."""
     for folder in PARENT.glob(f"{PREFIX}*"):
         try:
             is_ours = folder.lstat().st_uid == getuid()
@@ -89,5 +90,5 @@ def _is_dead(path: Path, *, is_starting: bool) -> bool:
     except ConnectionRefusedError:
         return True
     except OSError:
-        return False  # It is there, and has too much to do to take another connection.
+        return False  # It exists but is too busy to accept another connection.
     return False

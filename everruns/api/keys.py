@@ -1,9 +1,9 @@
-"""The API keys, as one process of the API knows them.
+"""One API process's view of the API keys.
 
-Every process holds the hashes of all keys in memory, so that checking one asks nobody. A long poll
-of the registry brings each change. A key that is not among them is looked up once before it is
-refused, so that a new key counts at once; however many unknown keys come, the registry is asked
-one question at a time, and few a second.
+Every process keeps the hashes of all keys in memory, so that checking a key needs no call. A long
+poll of the registry delivers changes. An unknown key is looked up once before it is refused, so
+that a new key is valid at once; however many unknown keys arrive, the registry gets one lookup at a
+time, and only a few per second.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class KeyRing:
     async def following(self) -> AsyncGenerator[None]:
         """Follow the registry's keys while the context lasts.
 
-        While the registry does not answer, the keys known last go on counting.
+        While the registry does not answer, the last known keys stay valid.
         """
         following = asyncio.create_task(self._follow())
         try:
@@ -60,10 +60,10 @@ class KeyRing:
             await asyncio.wait(tasks)
 
     async def find(self, secret: str) -> ApiKey | None:
-        """Return the key with this secret; the time it takes says nothing of the keys.
+        """Return the key with this secret; the time taken reveals nothing about the keys.
 
         Raises:
-            Unavailable: The registry has to be asked and does not answer.
+            Unavailable: The registry must be asked but does not answer.
         """
         if not self._are_known.is_set():
             await self._wait_for_keys()
@@ -86,23 +86,23 @@ class KeyRing:
             raise _unknown() from None
 
     async def _look(self) -> None:
-        """Return when the registry has been asked after this call."""
+        """Wait until the registry has been asked after this call."""
         if self._next_look is None:
             self._next_look = asyncio.create_task(self._ask_soon())
             self._looks.add(self._next_look)
             self._next_look.add_done_callback(self._looked)
-        # A request that is given up must not take the answer from the others.
+        # A cancelled request must not cancel the answer for the others.
         await asyncio.shield(self._next_look)
 
     def _looked(self, look: asyncio.Task[None]) -> None:
         self._looks.discard(look)
         if not look.cancelled():
-            look.exception()  # Those who wait have it; where nobody does, it concerns nobody.
+            look.exception()  # Waiting requests have the error; without any, it does not matter.
 
     async def _ask_soon(self) -> None:
         async with self._looking:
             await asyncio.sleep(LOOK_PACE_S)
-            # Whoever comes from now on may know a key that this question is too early for.
+            # Later requests may have a key that is newer than this lookup.
             self._next_look = None
             try:
                 async with asyncio.timeout(LOOK_TIMEOUT_S):
@@ -117,7 +117,7 @@ class KeyRing:
             except EverrunsError as error:
                 log.warning("API keys not followed", code=error.code)
                 await asyncio.sleep(RETRY_S)
-            except Exception:  # The unforeseen must not leave revoked keys in force.
+            except Exception:  # An unexpected error must not keep revoked keys valid.
                 log.exception("API keys not followed")
                 await asyncio.sleep(RETRY_S)
 

@@ -1,17 +1,17 @@
-"""The log in the words of the Everruns SDK.
+"""The event log with the names of the Everruns SDK.
 
 One event of the log can be shown as several, its *parts*. The last part has the id of the log's
-event. An earlier part has an id that holds the sequence before, and at the end of the positions the
-part's number: a reader that has it last goes on with the part after it.
+event. An earlier part has an id that contains the previous sequence and, at the end of the
+positions, the part's number: a reader that saw it last continues with the next part.
 
-Each part has a sequence of its own, which its place alone decides: event n of the log owns the
+Each part has its own sequence, which follows from its position alone: event n of the log owns the
 numbers from 16 (n - 1) + 1 to 16 n, of which its last part has 16 n and the parts before it the
-first ones. So a sequence names the same place as an id, and no look-up is needed to resume from it.
+first ones. So a sequence names the same position as an id, and resuming from it needs no lookup.
 
-A message that is being written is shown as stretches, each with all the text before it. The id of
-a stretch holds how much of the message a reader has then, so that it goes on right there; and so
-does the id of what a user says meanwhile. Since that is one number, a reader gets the thinking
-first and then the text; thinking that comes later still is in ``reason.thinking.completed``.
+A message that is being written is shown as deltas, each with all the text before it. The id of a
+delta contains how much of the message a reader then has, so that it continues right there; so does
+the id of a user's message in the meantime. Since that is one number, a reader gets the thinking
+first and then the text; later thinking appears only in ``reason.thinking.completed``.
 
     position         what has been seen after the event of the sequence
     0                that event
@@ -20,7 +20,7 @@ first and then the text; thinking that comes later still is in ``reason.thinking
     2**19 + n        n characters of its text
     2**20 - 16 + n   n parts of the next event
 
-What is shown of each event is in ``everruns.api.sdk_table``.
+``everruns.api.sdk_table`` translates each event.
 
 Source: docs/sdk.md, "Events".
 """
@@ -116,7 +116,7 @@ class _Writing:
 
     @classmethod
     def begin(cls, message_id: str) -> "_Writing":
-        """Return a message of which the reader has nothing."""
+        """Return a message of which the reader has seen nothing."""
         written = _written.get(message_id)
         if written is None:
             written = _written[message_id] = _Written()
@@ -305,7 +305,7 @@ def _parts_seen(place: EventPlace | None, event: Event) -> int:
 
 
 def _cursor(place: EventPlace) -> Cursor:
-    # Who has seen a part of a message has seen its deltas, and needs none again.
+    # A reader that has seen a part of a message has seen its deltas and needs none again.
     return Cursor(place.sequence, live=_is_in_message(place))
 
 

@@ -80,7 +80,7 @@ class Wire:
                 while piece := await response.content.readany():
                     size += len(piece)
                     if splitter.unfinished_bytes > MAX_EVENT_BYTES or size > MAX_STREAM_BYTES:
-                        raise self._unavailable("sent an answer that is too large")
+                        raise self._unavailable("sent an answer larger than the limit")
                     for data in splitter.feed(piece):
                         yield data
                 for data in splitter.end():

@@ -52,7 +52,8 @@ class HostWatch:
         """Adopt the hosts of an earlier life of the registry, with the sessions they hold.
 
         Nothing may be placed before this returns. A host that does not answer at once is taken for
-        lost: its sessions may be placed elsewhere, and it begins anew when it answers. A session of
+        lost: its sessions may be placed elsewhere, and it starts empty when it answers. A session
+            of
         which the log says more than its host was lost to another one before, and has to leave.
         """
         await asyncio.gather(*map(self._adopt, names))

@@ -1,4 +1,4 @@
-"""What the registry asks of a store.
+"""The interface of the store.
 
 A store is synchronous and safe to use from several threads, with one writer at a time. Every write
 is one transaction: all of it is durable when the call returns, or none of it happened.
@@ -25,10 +25,10 @@ class Append:
     """Events to store as the next entries of one session's log.
 
     Attributes:
-        session_id: Whose log.
+        session_id: The session.
         expected: Sequence the first event must get; the log's length plus one.
-        events: Events numbered from ``expected``; none where only the summary changes.
-        summary: What the session's row says after them.
+        events: Events numbered from ``expected``; none if only the summary changes.
+        summary: The summary of the session's row after the events.
     """
 
     session_id: str
@@ -44,8 +44,8 @@ class Receipt:
     Attributes:
         key: Digest of the route and the key.
         request: Digest of the request's body.
-        answer: The JSON that was answered.
-        resource_id: What the answer tells of. A session's answers are deleted with it.
+        answer: The JSON of the answer.
+        resource_id: The resource that the answer is about. A session's answers are deleted with it.
     """
 
     key: str
@@ -56,19 +56,19 @@ class Receipt:
 
 @dataclass(frozen=True)
 class EventQuery:
-    """Which events of a session to list, all conditions together.
+    """A query for events of a session; all conditions must hold.
 
     Attributes:
-        after: Only those with a greater sequence.
-        before: Only those with a smaller sequence.
+        after: Only events with a greater sequence.
+        before: Only events with a smaller sequence.
         types: Only these types, unless empty.
-        turn_id: Only those of this turn.
-        since_ms: Only those of this time or later, in milliseconds since the epoch.
-        until_ms: Only those of this time or earlier.
-        offset: How many to pass over.
-        limit: At most so many. A page also ends once it is full; see ``pages.py``.
-        size_bytes: When a page is full, instead of ``pages.MAX_PAGE_BYTES``.
-        newest_first: Whether the newest come first and are kept when there are more than ``limit``.
+        turn_id: Only events of this turn.
+        since_ms: Only events at or after this time, in milliseconds since the epoch.
+        until_ms: Only events at or before this time.
+        offset: Number of items to skip.
+        limit: Maximum number of events. A page also ends once it is full; see ``pages.py``.
+        size_bytes: Size of a full page, instead of ``pages.MAX_PAGE_BYTES``.
+        newest_first: Whether the newest come first; ``limit`` then keeps the newest.
     """
 
     after: int | None = None
@@ -84,23 +84,23 @@ class EventQuery:
 
     @property
     def is_page(self) -> bool:
-        """Whether a page is asked for, and not everything that there is."""
+        """Whether the query is for a page rather than for all events."""
         return self.limit is not None or self.size_bytes is not None
 
 
 @dataclass(frozen=True)
 class ListQuery:
-    """Which page of a list, newest first. A page may have fewer items if they are large.
+    """A query for a page of a list, newest first. A page may have fewer items if they are large.
 
     Attributes:
-        search: Only what holds this text, in any case, in its name or title or id.
+        search: Only items whose name, title or id contains this text, ignoring case.
         agent_id: Only sessions of this agent.
         caller: Only sessions of this caller.
         older_than: Only sessions that a list shows after the one with this time of creation, in
             milliseconds since the epoch, and this id.
         include_archived: Whether archived workspaces are listed too.
-        offset: How many to pass over.
-        limit: How many to return at most.
+        offset: Number of items to skip.
+        limit: Maximum number of items to return.
     """
 
     search: str | None = None
@@ -114,7 +114,7 @@ class ListQuery:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file with the workspace it is in."""
+    """A file with its workspace."""
 
     workspace_id: str
     file: File
@@ -126,9 +126,10 @@ Verdict = EverrunsError | None
 class BudgetStore(Protocol):
     """Keeps budgets and their ledgers.
 
-    Whatever stores a model's answer (``Store.append``) enters it in the ledgers of the budgets that
-    it concerns, in the same transaction: an answer is charged once, if it is stored, and never
-    else. What was acknowledged before a budget was put is not charged to it, what comes after is.
+    ``Store.append`` stores a model's answer and charges it to the budgets that apply in the same
+    transaction: an answer is charged exactly once, when it is stored. A budget is charged for
+        answers
+    that are acknowledged after it was put, not for earlier ones.
     """
 
     def put_budget(self, budget: Budget) -> None:
@@ -136,7 +137,7 @@ class BudgetStore(Protocol):
         ...
 
     def find_budget(self, budget_id: str) -> Budget | None:
-        """Return a budget, disabled ones too."""
+        """Return a budget, active or disabled."""
         ...
 
     def list_budgets(
@@ -145,15 +146,15 @@ class BudgetStore(Protocol):
         subject_ids: Collection[str] | None = None,
         limit: int | None = None,
     ) -> list[Budget]:
-        """Return the budgets in force, newest first; ``None`` is any subject."""
+        """Return the active budgets, newest first; ``None`` matches any subject."""
         ...
 
     def is_budgeted(self, subject_id: str | None) -> bool:
-        """Tell whether budgets are in force for a subject. Answers from memory, at once."""
+        """Tell whether a subject has active budgets. Answers at once, from memory."""
         ...
 
     def put_ledger_entry(self, entry: LedgerEntry) -> None:
-        """Store an entry of a ledger; one that is there already stays as it is."""
+        """Store an entry of a ledger; an existing entry stays as it is."""
         ...
 
     def list_ledger(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
@@ -161,7 +162,7 @@ class BudgetStore(Protocol):
         ...
 
     def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
-        """Return the sum of each ledger that has entries, with all that was acknowledged."""
+        """Return the sum of each ledger with entries, including everything acknowledged."""
         ...
 
 
@@ -177,7 +178,7 @@ class ApiKeyStore(Protocol):
         ...
 
     def delete_api_key(self, key_id: str) -> bool:
-        """Delete an API key; return whether there was one."""
+        """Delete an API key; return whether it existed."""
         ...
 
 
@@ -195,7 +196,7 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         ...
 
     def find_agent(self, agent_id: str) -> Agent | None:
-        """Return an agent, archived ones too."""
+        """Return an agent, active or archived."""
         ...
 
     def find_agent_by_name(self, name: str) -> Agent | None:
@@ -217,7 +218,7 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         ...
 
     def delete_provider(self, provider_id: str) -> bool:
-        """Delete a provider; return whether there was one."""
+        """Delete a provider; return whether it existed."""
         ...
 
     # Sessions
@@ -232,7 +233,7 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         ...
 
     def find_session(self, session_id: str) -> Session | None:
-        """Return a session with what its log says of it."""
+        """Return a session with its log's summary applied."""
         ...
 
     def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
@@ -244,10 +245,10 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         ...
 
     def delete_session(self, session_id: str) -> bool:
-        """Delete a session and all that is kept of it; return whether it was there.
+        """Delete a session and all its data; return whether it existed.
 
-        The files of its workspace go too, unless that is one that was put here, and so do its own
-        budgets; what it was charged to others stays there.
+        This includes its own budgets and the files of its workspace, unless the workspace is
+        shared. What it was charged to other budgets stays charged.
         """
         ...
 
@@ -255,7 +256,7 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         """Return the ids of sessions whose turn is open, oldest first.
 
         Args:
-            now_ms: Leave out the turns that wait for somebody outside until later than this.
+            now_ms: Leave out turns that wait for outside input until after this time.
         """
         ...
 
@@ -264,11 +265,11 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
     def append(self, appends: Sequence[Append]) -> list[Verdict]:
         """Store many appends in one transaction, each all or nothing.
 
-        Appends whose events are stored already (a retry) succeed.
+        Appends whose events are already stored (retries) succeed.
 
         Returns:
-            For each append ``None``, or ``SequenceConflict`` (someone else appended first), or
-            ``SessionNotFound``. The failure of one does not touch the others.
+            For each append ``None``, or ``SequenceConflict`` (another host appended first), or
+            ``SessionNotFound``. A failed append does not affect the others.
         """
         ...
 
@@ -277,17 +278,17 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         ...
 
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
-        """Return events of a log; empty when there is no such session."""
+        """Return events of a log; empty if the session does not exist."""
         ...
 
     def count_events(self, session_id: str, query: EventQuery) -> int:
-        """Return how many events a query finds on all of its pages together."""
+        """Return how many events match a query, on all pages together."""
         ...
 
     # Receipts
 
     def find_receipt(self, key: str) -> Receipt | None:
-        """Return what was answered under this key."""
+        """Return the receipt of this key."""
         ...
 
     def forget_receipts(self, before_ms: int) -> None:
@@ -301,7 +302,7 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         ...
 
     def find_workspace(self, workspace_id: str) -> Workspace | None:
-        """Return a workspace, archived ones too."""
+        """Return a workspace, active or archived."""
         ...
 
     def list_workspaces(self, query: ListQuery) -> tuple[list[Workspace], int]:
@@ -319,7 +320,7 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         ...
 
     def read_files(self, workspace_id: str, paths: Collection[str]) -> list[File]:
-        """Return those that are there of the files at exactly these paths, sorted by path."""
+        """Return the existing files at exactly these paths, sorted by path."""
         ...
 
     def put_files(self, files: Sequence[StoredFile]) -> None:
@@ -327,7 +328,7 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         ...
 
     def delete_files(self, workspace_id: str, paths: Collection[str]) -> int:
-        """Delete the files at exactly these paths; return how many there were."""
+        """Delete the files at exactly these paths; return how many existed."""
         ...
 
     def exchange_files(self, workspace_id: str, gone: Collection[str], new: Sequence[File]) -> None:
@@ -337,9 +338,9 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
     # The store itself
 
     def ping(self) -> None:
-        """Return when the store answers."""
+        """Check that the store answers."""
         ...
 
     def close(self) -> None:
-        """Make everything durable and let go of the database."""
+        """Make everything durable and close the database."""
         ...

@@ -19,10 +19,10 @@ from everruns.storage.tables import Row, StoredRow, chunks
 
 INLINE_BYTES = 32 * KIB
 CHUNK_BYTES = 32 * KIB
-# One statement takes so many chunks, which bounds the memory that it needs.
+# The chunks per statement, which bounds its memory.
 CHUNKS_AT_ONCE = 256
 
-# Neither JSON nor any other value in these columns begins so.
+# Neither JSON nor any other value in these columns starts like this.
 MARK = "chunks:"
 _MARK_BYTES = MARK.encode()
 
@@ -40,7 +40,7 @@ class WideColumn:
     Attributes:
         table: Its table.
         name: Its name.
-        owner: Returns, for a row, what its chunks are found by: unique among all wide values.
+        owner: Returns the key of a row's chunks, unique among all wide values.
     """
 
     table: Table
@@ -104,14 +104,14 @@ def file_owner(workspace_id: str, path: str) -> str:
 
 
 def is_apart(value: str | bytes | None) -> bool:
-    """Tell whether what a row holds says that its value is stored in chunks."""
+    """Tell whether a row's value is a mark for a value that is stored in chunks."""
     if value is None:
         return False
     return value.startswith(MARK) if isinstance(value, str) else value.startswith(_MARK_BYTES)
 
 
 def size_of(value: str | bytes) -> int:
-    """Return the size in bytes of a value, wherever it is stored; of a text that of its UTF-8."""
+    """Return the size in bytes of a value, wherever it is stored; text counts as UTF-8."""
     if is_apart(value):
         return int(value[len(MARK) :])
     return len(value) if isinstance(value, bytes) or value.isascii() else len(value.encode())
@@ -124,13 +124,13 @@ def put_chunks(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def read_chunks(connection: Connection, owner: str) -> bytes:
-    """Return a value that is stored in chunks; of a text its UTF-8."""
+    """Return a value that is stored in chunks; a text as its UTF-8."""
     found = connection.execute(_SELECT, {"owner": owner}).all()
     return b"".join(content for _, content in sorted(found))
 
 
 def delete_chunks(connection: Connection, owners: Collection[str]) -> None:
-    """Delete the chunks of values that may have some."""
+    """Delete the chunks of values, if any."""
     for owner in owners:
         connection.execute(_DELETE, {"owner": owner})
 

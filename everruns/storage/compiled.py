@@ -33,7 +33,7 @@ def rows_of(columns: Iterable[Column[Any]]) -> Select[Any]:
 
 
 def rendered(statement: ClauseElement) -> TextClause:
-    """Compile once what is used all the time, since the dialect of DuckDB caches nothing."""
+    """Compile frequent statements once, since DuckDB's dialect caches nothing."""
     return text(str(statement.compile(dialect=Dialect(paramstyle="named"))))
 
 

@@ -1,4 +1,4 @@
-"""The data directory: the store in it, opened and mended."""
+"""The data directory: opening and repairing its store."""
 
 import os
 from contextlib import ExitStack
@@ -19,9 +19,9 @@ JOURNAL_FOLDER = "journal"
 
 
 def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> JournaledStore:
-    """Open the store of a data directory, making what is not there yet.
+    """Open the store of a data directory, creating missing files.
 
-    From here on the process makes only files that no other user can read.
+    From here on the process creates only files that no other user can read.
 
     Args:
         data_dir: Folder of the database, its journal and, unless one is given, the encryption key.
@@ -33,7 +33,7 @@ def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> Journ
             damaged or its API keys were encrypted with another key, or the file of API keys that
             an earlier version left is damaged. The message says what to do.
     """
-    # DuckDB makes files at any time, and with the mode that the umask leaves.
+    # DuckDB creates files at any time, with the mode that the umask allows.
     os.umask(0o077)
     with opening(data_dir), ExitStack() as undo:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> Journ
         undo.callback(journal.close)
         store = JournaledStore(engine, cipher, journal)
         undo.callback(store.close)
-        store.list_providers()  # raises when the encryption key is not theirs
+        store.list_providers()  # raises if they were encrypted with another key
         import_key_file(data_dir, store)
         undo.pop_all()
     return store

@@ -1,4 +1,4 @@
-"""The database under the store: opening it, bringing its tables up to date, and what goes wrong.
+"""The database under the store: opening it, migrating its tables, and translating its errors.
 
 One process at a time can have a DuckDB file open; inside it, each pooled connection is one thread's
 view of the same database.
@@ -29,7 +29,7 @@ _DUCKDB_CONFIG = {
     "memory_limit": "1GB",
     # A page is chosen by its narrow columns before the wide ones are read, up to this many rows.
     "late_materialization_max_rows": 1000,
-    # Nothing here needs an extension, and a database must not fetch code from the network.
+    # No extensions are needed, and a database must not fetch code from the network.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
@@ -38,7 +38,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 def duckdb_engine(database: str) -> Engine:
-    """Return the engine of a DuckDB database; it connects when it is first used.
+    """Return the engine of a DuckDB database, which connects on first use.
 
     Args:
         database: A file's path, or ``:memory:<name>`` for one that lives as long as the engine.
@@ -50,26 +50,26 @@ def duckdb_engine(database: str) -> Engine:
         pool_size=MAX_CONNECTIONS,
         max_overflow=0,
         pool_timeout=CONNECTION_TIMEOUT_S,
-        # The connection used last is warm, and the others are only made when threads need them.
+        # The connection used last is warm; more are opened only when threads need them.
         pool_use_lifo=True,
-        # Rows hold what people and models said, which must not come up in the text of errors.
+        # Rows contain conversations, which must not appear in error messages.
         hide_parameters=True,
     )
 
 
 def has_read_log(engine: Engine) -> bool:
-    """Open a database; return whether anything of its write-ahead log has become part of it."""
+    """Open a database; return whether any part of its write-ahead log was applied."""
     with engine.connect() as connection:
         size = connection.execute(text("SELECT wal_size FROM pragma_database_size()")).scalar_one()
     return size != "0 bytes"
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the tables to the form that this version of the program knows.
+    """Migrate the tables to the schema of this version.
 
     Args:
         engine: Of the database.
-        revision: The form to stop at, of those before the newest.
+        revision: An older schema to stop at.
 
     Raises:
         StoreUnavailable: A newer version of the program wrote the database.
@@ -90,7 +90,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 @contextmanager
 def opening(data_dir: Path) -> Generator[None]:
-    """Tell, for what can go wrong while a data directory is opened, what to do about it.
+    """Translate errors while a data directory is opened into messages that say what to do.
 
     Raises:
         StoreUnavailable: The directory is in use or cannot be used.
@@ -116,18 +116,18 @@ def _what_to_do(data_dir: Path, error: Exception, detail: str) -> str:
     if isinstance(error, JournalFromOtherVersion):
         return (
             f"The journal in {data_dir} was left by another version of everruns. Start and stop"
-            " that version once, so that the database gets what the journal holds; the log has the"
+            " that version once, so that the journal goes into the database; the log has the"
             " details"
         )
     if isinstance(error, JournalDamaged):
         return (
-            f"The journal in {data_dir} is damaged, and the database lacks what it holds. Put a"
-            " backup of both back, or move the folder journal away to go on without the last"
+            f"The journal in {data_dir} is damaged, and the database lacks its entries. Restore a"
+            " backup of both, or move the folder journal away to continue without the last"
             " moments before the server ended; the log has the details"
         )
     if isinstance(error, LogDamaged) or _is_damage(detail):
         return (
-            f"The database in {data_dir} is damaged. Put a backup of it back, or move the"
+            f"The database in {data_dir} is damaged. Restore a backup of it, or move the"
             " everruns.duckdb files away to start with an empty one; the log has the details"
         )
     return (
@@ -147,10 +147,10 @@ def _is_full_disk(detail: str) -> bool:
 
 @contextmanager
 def answering(engine: Engine) -> Generator[None]:
-    """Translate what the database raises: the one place where its errors become the product's.
+    """Translate the database's errors; this is the only place that does.
 
     Raises:
-        StoreUnavailable: The database did not answer or refused.
+        StoreUnavailable: The database did not answer or refused the call.
     """
     try:
         yield
@@ -158,13 +158,13 @@ def answering(engine: Engine) -> Generator[None]:
         detail = _detail(error)
         _log.error("database_failed", detail=detail)
         if isinstance(getattr(error, "orig", error), duckdb.FatalException):
-            # DuckDB answers nothing more until its file is closed and opened again.
+            # DuckDB fails every call until its file is closed and reopened.
             engine.dispose()
         raise not_stored(detail) from None
 
 
 def not_stored(detail: str) -> StoreUnavailable:
-    """Return what a caller is told, for what a database, a disk or a file system said."""
+    """Return the caller's message for an error of the database or the disk."""
     if _is_full_disk(detail):
         return StoreUnavailable(
             "The server's disk is full: nothing was stored. Free some space on it"

@@ -1,4 +1,4 @@
-"""Making files durable: what was written outlasts a power failure once these functions return.
+"""Making files durable: the data survives a power failure once these functions return.
 
 On Linux ``fdatasync`` writes a file's content and size to the disk. On macOS it does not exist, and
 ``fsync`` hands the data to the drive, which may keep it in a volatile cache; ``F_FULLFSYNC`` also
@@ -52,7 +52,7 @@ def make_folder_durable(folder: Path) -> None:
         if hasattr(fcntl, "F_FULLFSYNC"):
             make_durable(descriptor)
         else:
-            # Of a folder, the metadata is all there is.
+            # A folder has only metadata.
             os.fsync(descriptor)
     finally:
         os.close(descriptor)

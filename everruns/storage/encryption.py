@@ -1,7 +1,7 @@
-"""Encryption of the API keys of providers, and the key that it takes.
+"""Encryption of providers' API keys, and the encryption key.
 
-AES-256 in Galois/Counter Mode: whoever holds the database without the encryption key can neither
-read an API key nor move it to another provider unnoticed.
+AES-256 in Galois/Counter Mode: without the encryption key, the database does not reveal
+an API key, and moving one to another provider is detected.
 """
 
 import base64
@@ -24,7 +24,7 @@ _VERSION = "v1:"
 
 
 class Cipher:
-    """Encrypts short secrets, each bound to what it belongs to.
+    """Encrypts short secrets, each bound to its owner.
 
     Args:
         key: 32 random bytes.
@@ -47,7 +47,7 @@ class Cipher:
         return _VERSION + base64.b64encode(nonce + sealed).decode()
 
     def decrypt(self, text: str, owner_id: str) -> SecretStr:
-        """Return the secret that ``encrypt`` made this text of.
+        """Decrypt a text made by ``encrypt``.
 
         Raises:
             StoreUnavailable: The text was encrypted with another key or for another owner, or it
@@ -60,16 +60,16 @@ class Cipher:
         except (InvalidTag, ValueError):
             raise StoreUnavailable(
                 f"The API key of {owner_id} cannot be decrypted: it was stored with another"
-                " encryption key. Set EVERRUNS_ENCRYPTION_KEY to that key, or put the"
-                f" {KEY_FILE} file that belongs to this data directory back"
+                " encryption key. Set EVERRUNS_ENCRYPTION_KEY to that key, or restore the"
+                f" {KEY_FILE} file of this data directory"
             ) from None
 
 
 def load_key(data_dir: Path, configured: SecretStr | None) -> bytes:
-    """Return the encryption key: the configured one, else that of the data directory.
+    """Return the encryption key: the configured one, otherwise that of the data directory.
 
-    Without either, a random key is made once and kept in the data directory, readable by its
-    owner only.
+    Without either, a random key is created once and kept in the data directory, readable only by
+    its owner.
 
     Args:
         data_dir: An existing directory.
@@ -77,7 +77,7 @@ def load_key(data_dir: Path, configured: SecretStr | None) -> bytes:
 
     Raises:
         InvalidRequest: The key is not 32 bytes of base64.
-        OSError: The key file can be neither read nor made.
+        OSError: The key file can be neither read nor created.
     """
     if configured is not None:
         return _decode(configured.get_secret_value(), "EVERRUNS_ENCRYPTION_KEY")

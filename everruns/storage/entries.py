@@ -15,12 +15,12 @@ Entry = Sequence[Session | Append]
 
 
 def end(append: Append) -> int:
-    """Return how long a log is after an append."""
+    """Return the length of a log after an append."""
     return append.expected - 1 + len(append.events)
 
 
 def after(append: Append, length: int) -> Append:
-    """Return what a log of this length lacks of an append; perhaps only its summary."""
+    """Return the part of an append that a log of this length lacks; perhaps only its summary."""
     if append.expected > length:
         return append
     events = [event for event in append.events if event.sequence > length]
@@ -28,9 +28,9 @@ def after(append: Append, length: int) -> Append:
 
 
 def joined(appends: Sequence[Append]) -> list[Append]:
-    """Make one append of those that follow each other in a log.
+    """Merge appends that follow each other in a log.
 
-    One that does not follow is judged by itself: an earlier one may be refused, and it not.
+    An append that does not follow stays separate, because an earlier one may be refused alone.
     """
     together: list[Append] = []
     latest: dict[str, int] = {}
@@ -79,7 +79,7 @@ def decode(entry: bytes) -> Entry:
             for change in orjson.loads(entry)
         ]
     except (ValueError, TypeError) as error:
-        # What pydantic says would quote the conversation.
+        # Pydantic's message would quote the conversation.
         raise JournalFromOtherVersion(
             f"An entry is not understood: {type(error).__name__}"
         ) from None

@@ -1,7 +1,7 @@
 """The statements about the files of a workspace.
 
-DuckDB finds them by their index only if it compares no other column while it scans: beside the
-plain comparison of the workspace, a ``case`` keeps the one of the path from the scan.
+DuckDB finds them by their index only if it compares no other column while it scans: so the
+workspace is compared plainly, and a ``case`` keeps the comparison of the path out of the scan.
 """
 
 from collections.abc import Collection, Iterable
@@ -36,7 +36,7 @@ def read_files(
 
 
 def delete_files(connection: Connection, workspace_id: str, paths: Collection[str]) -> int:
-    """Delete the files at exactly these paths; return how many there were."""
+    """Delete the files at exactly these paths; return how many existed."""
     statement = delete(files).where(*_at(workspace_id, files.c.path.in_(paths)))
     return len(connection.execute(statement.returning(files.c.path)).all())
 
@@ -47,7 +47,7 @@ def delete_all_files(connection: Connection, workspace_id: str) -> None:
 
 
 def _sorted(rows: Iterable[RowMapping]) -> list[RowMapping]:
-    # Not by the database, because collations differ.
+    # Sorted here, because the collations of databases differ.
     return sorted(rows, key=lambda row: row["path"])
 
 

@@ -1,9 +1,8 @@
-"""A journal: entries that are durable at once, kept until what they say is done.
+"""A journal: entries that are durable at once and kept until they are applied.
 
-Files of frames, written at their end alone. A frame is a mark, the length and the checksum of its
-content, and the content. When the power fails during a write, any block of it may be missing;
-nothing of it was acknowledged, so a last frame that is not whole is cut off. One that others follow
-is damage.
+Append-only files of frames. A frame is a mark, the length and the checksum of its content, and the
+content. If the power fails during a write, any block of it may be missing; nothing of it was
+acknowledged, so an incomplete last frame is cut off. An incomplete frame before others is damage.
 """
 
 import os
@@ -28,11 +27,11 @@ _log = structlog.get_logger(__name__)
 
 
 class JournalDamaged(OSError):
-    """An entry is damaged that others follow."""
+    """An entry is damaged, and others follow it."""
 
 
 class JournalFromOtherVersion(OSError):
-    """An entry is whole, but this version of the program does not understand it."""
+    """An entry is intact, but this version of the program does not understand it."""
 
 
 @dataclass
@@ -45,19 +44,19 @@ class _File:
 
 
 class Journal:
-    """Keeps entries in a folder until they are done, first in, first out.
+    """Keeps entries in a folder until they are applied, first in, first out.
 
     Safe to use from several threads.
 
     Args:
-        folder: Made if it is not there. Nothing else may use it.
+        folder: Created if missing. Nothing else may use it.
 
     Attributes:
-        left: The entries that an earlier life left undone, oldest first. They stay where they are
-            until ``forget_left``.
+        left: The entries that an earlier life did not apply, oldest first. They are kept until
+            ``forget_left``.
 
     Raises:
-        JournalDamaged: What an earlier life left cannot be read; nothing was changed.
+        JournalDamaged: The entries of an earlier life cannot be read; nothing was changed.
         OSError: The folder cannot be used.
     """
 
@@ -73,7 +72,7 @@ class Journal:
         self._files = deque([self._new_file()])
 
     def forget_left(self) -> None:
-        """Remove what an earlier life left; all of it is done."""
+        """Remove the entries of an earlier life, all of which are applied."""
         for path in self._old:
             self._remove(path)
         self._old, self.left = [], []
@@ -82,8 +81,8 @@ class Journal:
         """Add an entry; it is durable when this returns.
 
         Raises:
-            OSError: It is not. Where even this could not be made sure of, an entry that was
-                refused may still be found by the next life, and no other is taken until it can.
+            OSError: It is not durable. If the failed write could not be undone, the next life may
+                still find the entry, and no other entry is accepted until it is undone.
         """
         frame = _frame(entry)
         with self._lock:
@@ -101,10 +100,10 @@ class Journal:
             file.undone += 1
 
     def settle(self) -> None:
-        """Make sure that nothing that is done is left for the next life.
+        """Make sure that the next life finds no applied entries.
 
         Raises:
-            OSError: Something would be.
+            OSError: Applied entries remain.
         """
         with self._lock:
             self._check()
@@ -119,16 +118,16 @@ class Journal:
             make_folder_durable(self._folder)
 
     def check(self) -> None:
-        """Return when entries can be written, as far as that is known.
+        """Check that entries can be written, as far as known.
 
         Raises:
-            OSError: They cannot.
+            OSError: Entries cannot be written.
         """
         with self._lock:
             self._check()
 
     def done(self, count: int) -> None:
-        """Note that the oldest so many entries are done; they may be left for the next life."""
+        """Mark the oldest so many entries as applied; the next life may still find them."""
         with self._lock:
             while self._files:
                 file = self._files[0]
@@ -145,7 +144,7 @@ class Journal:
                 self._remove(file.path)
 
     def keep_aside(self, entry: bytes) -> Path:
-        """Store, durably and for good, what cannot be done; return the file it is added to.
+        """Store entries that cannot be applied, durably; return the file.
 
         Raises:
             OSError: It is not stored.
@@ -160,7 +159,7 @@ class Journal:
         return path
 
     def close(self) -> None:
-        """Let go of the files; they go too, unless entries are left in them."""
+        """Close the files and delete them, unless they contain unapplied entries."""
         with self._lock:
             while self._files:
                 file = self._files.popleft()
@@ -186,7 +185,7 @@ class Journal:
             raise
         return file
 
-    # What is done already may be done again, so it does no harm where it stays.
+    # Entries are idempotent, so applied entries may stay.
 
     def _empty(self, file: _File) -> None:
         try:
@@ -203,7 +202,7 @@ class Journal:
             _log.warning("journal_not_removed", file=str(path), detail=str(error))
 
     def _take_back(self, file: _File) -> None:
-        """Remove what a failed write left: found later, it would stand for another entry."""
+        """Remove the rest of a failed write, which would later be taken for another entry."""
         try:
             os.ftruncate(file.descriptor, file.size)
             make_durable(file.descriptor)
@@ -241,7 +240,7 @@ def _read(paths: list[Path]) -> list[bytes]:
         if path != paths[-1] or _is_followed(content, position):
             raise JournalDamaged(f"Corrupt journal {path}: not readable from byte {position} on")
         _log.warning("torn_write_cut_off", file=str(path), size_bytes=len(content) - position)
-        # At once: this file will not be the last one any longer.
+        # At once, because this file will no longer be the last one.
         with path.open("r+b") as file:
             file.truncate(position)
             make_durable(file.fileno())
@@ -249,7 +248,7 @@ def _read(paths: list[Path]) -> list[bytes]:
 
 
 def _frame_at(content: bytes, position: int) -> bytes | None:
-    """Return what the frame at a position holds, if it is whole."""
+    """Return the content of the frame at a position, if it is intact."""
     if len(content) - position < _FRAME.size:
         return None
     mark, length, checksum = _FRAME.unpack_from(content, position)
@@ -261,7 +260,7 @@ def _frame_at(content: bytes, position: int) -> bytes | None:
 
 
 def _is_followed(content: bytes, position: int) -> bool:
-    """Tell whether a whole frame comes after what is not one."""
+    """Tell whether an intact frame follows a damaged one."""
     while (position := content.find(_MARK, position + 1)) >= 0:
         if _frame_at(content, position) is not None:
             return True

@@ -1,4 +1,4 @@
-"""The file in which API keys were kept before they had a table: taken over once, at a start."""
+"""The API key file of earlier versions, imported once at the start."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ _KEYS = TypeAdapter(list[ApiKey])
 
 
 def import_key_file(data_dir: Path, store: ApiKeyStore) -> None:
-    """Store the keys of the file, if there is one, and rename it.
+    """Store the keys of the file, if it exists, and rename it.
 
     Raises:
         StoreUnavailable: The file is damaged.
@@ -31,9 +31,9 @@ def import_key_file(data_dir: Path, store: ApiKeyStore) -> None:
         keys = _KEYS.validate_json(content)
     except ValueError:
         raise StoreUnavailable(
-            f"{file} is damaged. Restore it, or delete it and create the API keys anew"
+            f"{file} is damaged. Restore it, or delete it and create the API keys again"
         ) from None
     store.put_api_keys(*keys)
     file.rename(data_dir / IMPORTED_NAME)
-    # A file that came back after a power cut would bring back keys that were revoked since.
+    # If the file reappeared after a power cut, it would restore keys that were revoked since.
     make_folder_durable(data_dir)

@@ -1,4 +1,4 @@
-"""The data directory's lock: one server at a time, and the next one is told who is there."""
+"""The data directory's lock: one server at a time; another one is told who holds it."""
 
 import fcntl
 import json
@@ -14,7 +14,7 @@ LOCK_FILE = "server.lock"
 
 
 def make_data_directory(data_dir: Path) -> None:
-    """Create a data directory that is not there yet, for its owner alone.
+    """Create a missing data directory, accessible only to its owner.
 
     Raises:
         StoreUnavailable: It cannot be created, or this user cannot write to it.
@@ -36,14 +36,14 @@ def _unusable(data_dir: Path, error: OSError) -> StoreUnavailable:
 
 @contextmanager
 def lock_data_directory(data_dir: Path, address: str | None = None) -> Generator[None]:
-    """Hold a data directory, which is created if it is not there.
+    """Lock a data directory, which is created if missing.
 
-    The lock goes with the process, however it ends.
+    The lock is released when the process ends, for whatever reason.
 
     Args:
         data_dir: The directory.
-        address: Where this server will answer, for the one that comes second; ``None`` for a
-            command that is no server.
+        address: This server's address, to tell a second server; ``None`` for a command
+            that is not a server.
 
     Raises:
         Conflict: Another process holds it.

@@ -1,4 +1,4 @@
-"""A store that forgets everything when its process ends: for tests, embedding and trying out."""
+"""A store in memory only: for tests, embedding and trying things out."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -72,7 +72,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
             self._put_receipt(receipt)
 
     def find_agent(self, agent_id: str) -> Agent | None:
-        """Return an agent, archived ones too."""
+        """Return an agent, active or archived."""
         with self._lock:
             return self._agents.get(agent_id)
 
@@ -113,7 +113,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
         )
 
     def delete_provider(self, provider_id: str) -> bool:
-        """Delete a provider; return whether there was one."""
+        """Delete a provider; return whether it existed."""
         with self._lock:
             return self._providers.pop(provider_id, None) is not None
 
@@ -132,7 +132,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
             self._put_receipt(receipt)
 
     def find_session(self, session_id: str) -> Session | None:
-        """Return a session with what its log says of it."""
+        """Return a session with its log's summary applied."""
         with self._lock:
             stored = self._sessions.get(session_id)
             return stored.session if stored else None
@@ -150,7 +150,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
         return _page(found, query, lambda session: (session.id, session.title, session.preview))
 
     def delete_session(self, session_id: str) -> bool:
-        """Delete a session and all that is kept of it; return whether it was there."""
+        """Delete a session and all its data; return whether it existed."""
         with self._lock:
             stored = self._sessions.pop(session_id, None)
             if stored is None:
@@ -211,7 +211,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
             }
 
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
-        """Return events of a log; empty when there is no such session."""
+        """Return events of a log; empty if the session does not exist."""
         events = self._matching(session_id, query)
         if query.newest_first:
             events.reverse()
@@ -221,7 +221,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
         )
 
     def count_events(self, session_id: str, query: EventQuery) -> int:
-        """Return how many events a query finds on all of its pages together."""
+        """Return how many events match a query, on all pages together."""
         return len(self._matching(session_id, query))
 
     def _matching(self, session_id: str, query: EventQuery) -> list[Event]:
@@ -232,7 +232,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
     # Receipts
 
     def find_receipt(self, key: str) -> Receipt | None:
-        """Return what was answered under this key."""
+        """Return the receipt of this key."""
         with self._lock:
             stored = self._receipts.get(key)
         return stored.receipt if stored else None
@@ -258,7 +258,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
             self._workspaces[workspace.id] = workspace
 
     def find_workspace(self, workspace_id: str) -> Workspace | None:
-        """Return a workspace, archived ones too."""
+        """Return a workspace, active or archived."""
         with self._lock:
             return self._workspaces.get(workspace_id)
 
@@ -292,7 +292,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
         return sorted(files, key=lambda file: file.path)
 
     def read_files(self, workspace_id: str, paths: Collection[str]) -> list[File]:
-        """Return those that are there of the files at exactly these paths, sorted by path."""
+        """Return the existing files at exactly these paths, sorted by path."""
         with self._lock:
             found = [self._files.get((workspace_id, path)) for path in sorted(set(paths))]
         return [file for file in found if file is not None]
@@ -306,7 +306,7 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
         self._files |= {(stored.workspace_id, stored.file.path): stored.file for stored in files}
 
     def delete_files(self, workspace_id: str, paths: Collection[str]) -> int:
-        """Delete the files at exactly these paths; return how many there were."""
+        """Delete the files at exactly these paths; return how many existed."""
         with self._lock:
             return self._delete_files(workspace_id, paths)
 
@@ -325,10 +325,10 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
     # The store itself
 
     def ping(self) -> None:
-        """Return when the store answers."""
+        """Check that the store answers."""
 
     def close(self) -> None:
-        """Keep what is there: it goes with the process."""
+        """Do nothing: the data is lost with the process."""
 
 
 def _age(resource: Agent | Session | Workspace) -> tuple[str, str]:

@@ -22,7 +22,7 @@ class MemoryBudgets:
             self._budgets[budget.id] = budget
 
     def find_budget(self, budget_id: str) -> Budget | None:
-        """Return a budget, disabled ones too."""
+        """Return a budget, active or disabled."""
         with self._budgets_lock:
             return self._budgets.get(budget_id)
 
@@ -32,7 +32,7 @@ class MemoryBudgets:
         subject_ids: Collection[str] | None = None,
         limit: int | None = None,
     ) -> list[Budget]:
-        """Return the budgets in force, newest first."""
+        """Return the active budgets, newest first."""
         with self._budgets_lock:
             found = [
                 budget
@@ -44,7 +44,7 @@ class MemoryBudgets:
         return found[:limit]
 
     def is_budgeted(self, subject_id: str | None) -> bool:
-        """Tell whether budgets are in force for a subject. Answers from memory, at once."""
+        """Tell whether a subject has active budgets. Answers at once, from memory."""
         with self._budgets_lock:
             return any(budget.subject_id == subject_id for budget in self._in_force())
 
@@ -52,7 +52,7 @@ class MemoryBudgets:
         return [budget for budget in self._budgets.values() if budget.status != "disabled"]
 
     def put_ledger_entry(self, entry: LedgerEntry) -> None:
-        """Store an entry of a ledger; one that is there already stays as it is."""
+        """Store an entry of a ledger; an existing entry stays as it is."""
         with self._budgets_lock:
             self._enter([entry])
 
@@ -72,10 +72,10 @@ class MemoryBudgets:
                 if budget_id in self._ledgers
             }
 
-    # What is done to sessions and touches budgets
+    # Operations on sessions that affect budgets
 
     def _charge(self, stored: Sequence[Append], agents: Mapping[str, str | None]) -> None:
-        """Enter the answers among the events that were stored, given the sessions' agents."""
+        """Charge the answers among the stored events, given the sessions' agents."""
         events = [event for append in stored for event in append.events]
         with self._budgets_lock:
             self._enter(charges(events, self._in_force(), agents))

@@ -23,6 +23,6 @@ class MemoryApiKeys:
             return sorted(self._api_keys.values(), key=lambda key: (key.created_at, key.id))
 
     def delete_api_key(self, key_id: str) -> bool:
-        """Delete an API key; return whether there was one."""
+        """Delete an API key; return whether it existed."""
         with self._api_keys_lock:
             return self._api_keys.pop(key_id, None) is not None

@@ -1,4 +1,4 @@
-"""Pages bounded by bytes: whatever a list holds, one page of it has an end."""
+"""Pages limited in bytes, whatever a list contains."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -15,12 +15,12 @@ Item = TypeVar("Item")
 def cut(
     items: Iterable[Item], size_of: Callable[[Item], int], full_bytes: int | None = None
 ) -> list[Item]:
-    """Return the first items, up to the one with which a page is full.
+    """Return the first items, up to the one that fills a page.
 
-    A page has at least one item, so that whoever goes on after it gets to the end.
+    A page has at least one item, so that paging reaches the end.
 
     Args:
-        items: What there is.
+        items: All items.
         size_of: Returns an item's size in bytes.
         full_bytes: The size at which a page is full; ``MAX_PAGE_BYTES`` if it is not given.
     """
@@ -35,7 +35,7 @@ def cut(
 
 
 def is_last(events: Sequence[Event], query: EventQuery) -> bool:
-    """Tell whether a page of events ends where the log does, and not because it was full."""
+    """Tell whether a page of events ends at the end of the log, rather than because it is full."""
     is_full = query.limit is not None and len(events) >= query.limit
     full_bytes = query.size_bytes or MAX_PAGE_BYTES
     return not is_full and sum(len(event.body) for event in events) < full_bytes

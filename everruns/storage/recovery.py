@@ -1,10 +1,10 @@
-"""The end of the database's write-ahead log after a crash: what was torn, and what is damage.
+"""The end of the database's write-ahead log after a crash: torn writes and damage.
 
 When the power fails during a write, any of its blocks may be missing: the log ends too early, or
-has zeros in the place of words. Nothing of that write was acknowledged, so it is cut off. DuckDB
-does so where a record is too short, but without a word and even if acknowledged records follow; and
-where a record has its length but not its words, it does not open the database at all. Here both are
-decided by what follows the first record that is not whole.
+has zeros in place of data. Nothing of that write was acknowledged, so it is cut off. DuckDB does so
+if a record is too short, but silently and even if acknowledged records follow; and if a record has
+its full length but not its data, DuckDB does not open the database at all. Here the records after
+the first incomplete one decide both cases.
 
 Source: DuckDB, src/storage/wal_replay.cpp and src/storage/write_ahead_log.cpp.
 """
@@ -39,13 +39,13 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class LogDamaged(OSError):
-    """A record is damaged that others follow, which would be lost with it."""
+    """A record is damaged, and the records after it would be lost with it."""
 
 
 def connect_and_mend(log: Path, connect: Callable[[], bool]) -> None:
     """Open the database of a log without its last write, if that was torn.
 
-    What is cut off is kept beside the log, in a file of its own.
+    The cut-off part is kept in a file next to the log.
 
     Args:
         log: The write-ahead log; it need not exist.
@@ -53,7 +53,7 @@ def connect_and_mend(log: Path, connect: Callable[[], bool]) -> None:
             what SQLAlchemy raises; may be called twice.
 
     Raises:
-        LogDamaged: Not just the last write is damaged. Nothing was changed.
+        LogDamaged: More than the last write is damaged. Nothing was changed.
     """
     content = log.read_bytes() if log.exists() else b""
     end = _end_of_transactions(content)
@@ -73,15 +73,15 @@ def connect_and_mend(log: Path, connect: Callable[[], bool]) -> None:
         os.truncate(log, position)
         connect()
     else:
-        # DuckDB has passed over the rest and cuts it off at its next write.
+        # DuckDB has skipped the rest and cuts it off at its next write.
         if end < len(content):
             _keep(log, content, end)
 
 
 def _end_of_transactions(log: bytes) -> int:
-    """Return where the last transaction ends before which every size is right.
+    """Return the end of the last transaction up to which every size is right.
 
-    What begins otherwise than logs do, so far, is left to DuckDB.
+    Logs with an unknown beginning are left to DuckDB.
     """
     first = _FIRST_RECORD.match(log)
     if first is None:
@@ -99,7 +99,7 @@ def _end_of_transactions(log: bytes) -> int:
 
 
 def _refuse_damage(log: bytes, end: int) -> None:
-    """Raise unless what follows is at most one transaction, the last.
+    """Raise unless at most one transaction, the last, follows.
 
     Its blocks are written in any order, so its end may be there without its middle.
 

@@ -1,4 +1,4 @@
-"""Secret files: readable by their owner alone, and either whole or not there."""
+"""Secret files: readable only by their owner, and written atomically."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +8,7 @@ from everruns.storage.durable import make_durable, make_folder_durable
 
 
 def make_secret_file(path: Path, content: bytes) -> None:
-    """Create a file that only its owner can read; one that exists is kept.
+    """Create a file that only its owner can read; an existing file is kept.
 
     The file appears under its name when its content is on the disk, so a crash leaves no empty or
     partial file behind. If several processes create it at once, the first one wins.

@@ -98,7 +98,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             self._remember(connection, receipt)
 
     def find_agent(self, agent_id: str) -> Agent | None:
-        """Return an agent, archived ones too."""
+        """Return an agent, active or archived."""
         with self._reading() as connection:
             found = connection.execute(select(agents).where(agents.c.id == agent_id))
             rows = chunks.AGENTS.whole(connection, found.mappings())
@@ -139,7 +139,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         return [tables.provider_of(row, self._cipher) for row in rows]
 
     def delete_provider(self, provider_id: str) -> bool:
-        """Delete a provider; return whether there was one."""
+        """Delete a provider; return whether it existed."""
         statement = delete(providers).where(providers.c.id == provider_id)
         with self._writing() as connection:
             deleted = connection.execute(statement.returning(providers.c.id)).all()
@@ -161,7 +161,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             self._remember(connection, receipt)
 
     def insert_sessions(self, new: Sequence[Session]) -> None:
-        """Store sessions in one transaction; those that are there already stay as they are."""
+        """Store sessions in one transaction; existing sessions stay as they are."""
         with self._writing() as connection:
             for session in new:
                 self._insert(connection, session)
@@ -173,7 +173,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             self._newest.made_one()
 
     def find_session(self, session_id: str) -> Session | None:
-        """Return a session with what its log says of it."""
+        """Return a session with its log's summary applied."""
         with self._reading() as connection:
             row = _session(connection, session_id)
         return tables.session_of(row) if row else None
@@ -196,7 +196,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         return [tables.session_of(row) for row in rows], total
 
     def delete_session(self, session_id: str) -> bool:
-        """Delete a session and all that is kept of it; return whether it was there."""
+        """Delete a session and all its data; return whether it existed."""
         statement = delete(sessions).where(sessions.c.id == session_id)
         with self._writing() as connection:
             returned = connection.execute(statement.returning(sessions.c.workspace_id))
@@ -235,8 +235,8 @@ class SqlStore(SqlBudgets, SqlApiKeys):
 
     def append(self, appends: Sequence[Append]) -> list[Verdict]:
         """Store many appends in one transaction, each all or nothing."""
-        # The first of each session is compared and stored at once, which is nearly always all.
-        # The others are judged by what is stored then.
+        # The first append of each session is compared and stored at once; usually that is all of
+        # them. The others are compared with the log after that.
         first = first_of_each_session(appends)
         with self._writing() as connection:
             advanced = advance_sessions(connection, first)
@@ -275,7 +275,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             return select_lengths(connection, session_ids)
 
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
-        """Return events of a log; empty when there is no such session."""
+        """Return events of a log; empty if the session does not exist."""
         with self._reading() as connection:
             rows = connection.execute(select_events(session_id, query)).all()
             if query.is_page:
@@ -283,14 +283,14 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             return _events(connection, session_id, rows)
 
     def count_events(self, session_id: str, query: EventQuery) -> int:
-        """Return how many events a query finds on all of its pages together."""
+        """Return how many events match a query, on all pages together."""
         with self._reading() as connection:
             return connection.execute(count_events(session_id, query)).scalar_one()
 
     # Receipts
 
     def find_receipt(self, key: str) -> Receipt | None:
-        """Return what was answered under this key."""
+        """Return the receipt of this key."""
         c = receipts.c
         statement = select(c.key, c.request, c.answer, c.resource_id).where(c.key == key)
         with self._reading() as connection:
@@ -304,7 +304,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             _forget(connection, receipts.c.stored_ms < before_ms)
 
     def _remember(self, connection: Connection, receipt: Receipt | None) -> None:
-        """Store an answer, if there is one to remember; of two under one key the first stays."""
+        """Store a receipt, if there is one; of two under one key the first stays."""
         if receipt is None:
             return
         (row,), apart = chunks.RECEIPTS.narrow([tables.receipt_row(receipt, now_ms())])
@@ -319,7 +319,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             upsert(connection, workspaces, [tables.workspace_row(workspace)])
 
     def find_workspace(self, workspace_id: str) -> Workspace | None:
-        """Return a workspace, archived ones too."""
+        """Return a workspace, active or archived."""
         statement = select(workspaces).where(workspaces.c.id == workspace_id)
         with self._reading() as connection:
             row = connection.execute(statement).mappings().first()
@@ -352,7 +352,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         return [tables.file_of(row) for row in rows]
 
     def read_files(self, workspace_id: str, paths: Collection[str]) -> list[File]:
-        """Return those that are there of the files at exactly these paths, sorted by path."""
+        """Return the existing files at exactly these paths, sorted by path."""
         with self._reading() as connection:
             rows = read_files(connection, workspace_id, paths)
             return [tables.file_of(_with_content(connection, row)) for row in rows]
@@ -363,7 +363,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             chunks.FILES.put(connection, [tables.file_row(stored) for stored in files])
 
     def delete_files(self, workspace_id: str, paths: Collection[str]) -> int:
-        """Delete the files at exactly these paths; return how many there were."""
+        """Delete the files at exactly these paths; return how many existed."""
         with self._writing() as connection:
             return _delete_files(connection, workspace_id, paths)
 
@@ -377,17 +377,17 @@ class SqlStore(SqlBudgets, SqlApiKeys):
     # The store itself
 
     def ping(self) -> None:
-        """Return when the store answers."""
+        """Check that the store answers."""
         with self._reading() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
-        """Make everything durable and let go of the database."""
+        """Make everything durable and close the database."""
         self._transactions.close()
 
 
 def _full(rows: Sequence[RowMapping]) -> list[RowMapping]:
-    """Return the rows of a page up to the one with which it is full."""
+    """Return the rows of a page, up to the one that fills it."""
     return cut(rows, lambda row: size_of(row["document"]))
 
 
@@ -407,7 +407,7 @@ def _whole(connection: Connection, event: Event) -> Event:
 
 
 def _with_content(connection: Connection, row: RowMapping) -> StoredRow:
-    # A small file may hold by chance what says that a content is stored in chunks.
+    # A small file may happen to look like the mark for content in chunks.
     if row["size_bytes"] <= chunks.INLINE_BYTES:
         return row
     return chunks.FILES.whole(connection, [row])[0]

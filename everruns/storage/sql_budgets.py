@@ -29,8 +29,8 @@ class SqlBudgets:
         self._changing = Lock()
         with self._reading() as connection:
             found = connection.execute(select(budgets.c.subject_id).where(_IN_FORCE))
-            # Those with a budget in force, and perhaps some whose change was not stored: whoever
-            # is in here by mistake costs a query and no more.
+            # Subjects with an active budget, and perhaps some whose change was not stored: an
+            # entry too many costs only a query.
             self._budgeted = set(found.scalars())
 
     def put_budget(self, budget: Budget) -> None:
@@ -41,13 +41,13 @@ class SqlBudgets:
             with self._writing() as connection:
                 upsert(connection, budgets, [budget_row(budget)])
                 in_force = connection.execute(select(budgets.c.id).where(of_subject)).first()
-                # Before the commit: the next to write must know.
+                # Before the commit, because the next writer must know.
                 self._budgeted.add(subject_id)
             if in_force is None:
                 self._budgeted.discard(subject_id)
 
     def find_budget(self, budget_id: str) -> Budget | None:
-        """Return a budget, disabled ones too."""
+        """Return a budget, active or disabled."""
         statement = select(budgets.c.document).where(budgets.c.id == budget_id)
         with self._reading() as connection:
             document = connection.execute(statement).scalar_one_or_none()
@@ -59,7 +59,7 @@ class SqlBudgets:
         subject_ids: Collection[str] | None = None,
         limit: int | None = None,
     ) -> list[Budget]:
-        """Return the budgets in force, newest first."""
+        """Return the active budgets, newest first."""
         c = budgets.c
         matching = and_(
             _IN_FORCE,
@@ -73,11 +73,11 @@ class SqlBudgets:
         return [Budget.model_validate_json(document) for document in documents]
 
     def is_budgeted(self, subject_id: str | None) -> bool:
-        """Tell whether budgets are in force for a subject. Answers from memory, at once."""
+        """Tell whether a subject has active budgets. Answers at once, from memory."""
         return subject_id in self._budgeted
 
     def put_ledger_entry(self, entry: LedgerEntry) -> None:
-        """Store an entry of a ledger; one that is there already stays as it is."""
+        """Store an entry of a ledger; an existing entry stays as it is."""
         with self._writing() as connection:
             _enter(connection, [entry])
 
@@ -98,10 +98,10 @@ class SqlBudgets:
             rows = connection.execute(statement.group_by(c.budget_id)).all()
         return {budget_id: Decimal(amount) for budget_id, amount in rows}
 
-    # What the transactions of sessions do to budgets
+    # Budget changes in the transactions of sessions
 
     def _charge(self, connection: Connection, stored: Sequence[Append]) -> None:
-        """Enter the answers among the events that a transaction has stored."""
+        """Charge the answers among the events that a transaction has stored."""
         if not self._budgeted:
             return
         events = [

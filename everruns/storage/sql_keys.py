@@ -32,7 +32,7 @@ class SqlApiKeys:
             return [ApiKey.model_validate_json(document) for document in documents.scalars()]
 
     def delete_api_key(self, key_id: str) -> bool:
-        """Delete an API key; return whether there was one."""
+        """Delete an API key; return whether it existed."""
         statement = delete(api_keys).where(api_keys.c.id == key_id)
         with self._writing() as connection:
             deleted = connection.execute(statement.returning(api_keys.c.id)).all()

@@ -78,7 +78,7 @@ _ADVANCE_SESSION = rendered(
 
 
 def insert_session(connection: Connection, row: Row) -> bool:
-    """Store the row of a new session; return false, and change nothing, if there is one."""
+    """Store the row of a new session; return false, and change nothing, if it exists."""
     return bool(connection.execute(_INSERT_SESSION, row).all())
 
 
@@ -106,14 +106,14 @@ def select_lengths(connection: Connection, session_ids: Iterable[str]) -> dict[s
 
 
 def advance_sessions(connection: Connection, appends: Sequence[Append]) -> set[str]:
-    """Compare and advance: move on each session whose log is where its append expects it.
+    """Compare and advance each session whose log has the length that its append expects.
 
     Args:
         connection: In a transaction.
-        appends: At most one a session, each well numbered.
+        appends: At most one per session, each numbered correctly.
 
     Returns:
-        The sessions that were moved on; the events of their appends are to be stored with it.
+        The advanced sessions; store the events of their appends in the same transaction.
     """
     if not appends:
         return set()
@@ -143,7 +143,7 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows, or update those whose primary key exists.
 
     An update in place is also what DuckDB needs: within a transaction its indexes refuse a key
-    that was deleted and comes again.
+    that was deleted and is inserted again.
     """
     if not rows:
         return
@@ -158,20 +158,20 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 
 def insert_receipt(connection: Connection, row: Row) -> bool:
-    """Store the row of an answer; return false, and change nothing, if its key has one."""
+    """Store the row of a receipt; return false, and change nothing, if its key has one."""
     statement = insert(receipts).on_conflict_do_nothing().returning(receipts.c.key)
     return bool(connection.execute(statement, row).all())
 
 
 def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that any of the columns holds a text, in any case."""
+    """Return the condition that any of the columns contains a text, ignoring case."""
     if not search:
         return true()
     return or_(*(column.icontains(search, autoescape=True) for column in columns))
 
 
 def listed_sessions(query: ListQuery) -> ColumnElement[bool]:
-    """Return the condition that a list shows a session, whatever text is searched for."""
+    """Return the condition that a list includes a session, apart from the searched text."""
     c = sessions.c
     conditions: list[ColumnElement[bool]] = []
     if query.agent_id is not None:
@@ -197,11 +197,11 @@ def select_page(
 
     Args:
         connection: To the database.
-        created: The table's column of the time by which its rows are sorted.
-        matching: Which rows.
-        query: Which page of them.
-        since: Look first among the rows made since then. If they fill the page it is the right
-            one, whatever the time, since all other rows are older.
+        created: The time column that sorts the table's rows.
+        matching: The condition for rows.
+        query: The page.
+        since: Search the rows created since then first. If they fill the page it is the right
+            one for any time, since all other rows are older.
     """
     table = created.table
     page = (
@@ -241,10 +241,10 @@ def count_events(session_id: str, query: EventQuery) -> Select[int]:
 
 
 def _matching(log: Select[Any], query: EventQuery) -> Select[Any]:
-    """Return the events of a log that a query asks for.
+    """Return the events of a log that match a query.
 
     DuckDB finds a log by its index only if it compares nothing else while it scans: conditions
-    beside the session's id would make it read the events of all sessions.
+    besides the session's id would make it read the events of all sessions.
     """
     found = log.cte("log").prefix_with("MATERIALIZED")
     c = found.c

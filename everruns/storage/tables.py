@@ -1,6 +1,6 @@
-"""The tables, and how a resource becomes a row and a row a resource.
+"""The tables, and the mapping between resources and rows.
 
-What is searched or sorted by has a column of its own; the rest of a resource is one JSON document.
+Fields to search or sort by have their own columns; the rest of a resource is one JSON document.
 Times are kept as the resources hold them (RFC 3339 text sorts by time) or, where there are many
 rows to sort, as milliseconds: DuckDB passes over old rows by the least and greatest number of each
 block, but knows only the first eight bytes of texts.
@@ -79,7 +79,7 @@ sessions = Table(
     Column("turn_id", Text),
     Column("preview", Text),
     Column("summary", Text, nullable=False),
-    # Added last, for an older database can have it nowhere else.
+    # Added last, because an older database can have it nowhere else.
     Column("end_user", Text),
 )
 
@@ -98,7 +98,7 @@ events = Table(
     Index("events_session_id", "session_id"),
 )
 
-# What is too wide for a row of another table; see ``chunks.py``.
+# Values that are too wide for a row of another table; see ``chunks.py``.
 chunks = Table(
     "chunks",
     metadata,
@@ -118,7 +118,7 @@ receipts = Table(
     Column("resource_id", Text),
 )
 
-# Those that were created as such; a session's own is told by the session.
+# Shared workspaces only; an owned workspace follows from its session.
 workspaces = Table(
     "workspaces",
     metadata,
@@ -247,13 +247,13 @@ def session_of(row: StoredRow) -> Session:
 
 
 def waits(summary: str, now_ms: int) -> bool:
-    """Tell whether the open turn of a summary waits for somebody outside until later than now."""
+    """Tell whether the open turn of a summary can only wait for outside input now."""
     until_ms = SessionSummary.model_validate_json(summary).waits_until_ms
     return until_ms is not None and until_ms > now_ms
 
 
 def summary_row(summary: SessionSummary) -> Row:
-    """Return the columns of a session that its log decides."""
+    """Return the columns of a session that follow from its log."""
     return {
         "sequence": summary.sequence,
         "turn_id": summary.turn_id,

@@ -1,4 +1,4 @@
-"""Transactions of a database: many that read, one at a time that writes."""
+"""Transactions of a database: many readers, one writer at a time."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ WRITER_TIMEOUT_S = 60.0
 
 
 class Transactions:
-    """Opens transactions; what the database raises in them comes out as ``StoreUnavailable``.
+    """Opens transactions and translates the database's errors to ``StoreUnavailable``.
 
     Args:
         engine: Of the database.
@@ -25,13 +25,13 @@ class Transactions:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        """Open one that only reads."""
+        """Open a read-only transaction."""
         with answering(self._engine), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
-        """Open one that is committed at the end, unless something is raised."""
+        """Open a transaction that is committed at the end, unless an exception is raised."""
         with (
             self._only_writer(),
             answering(self._engine),
@@ -50,7 +50,7 @@ class Transactions:
             self._writer.release()
 
     def close(self) -> None:
-        """Let go of the database, after the transaction that writes."""
+        """Close the database, after the writing transaction."""
         with self._only_writer():
-            # DuckDB writes its log into the database when the last connection goes.
+            # DuckDB applies its log to the database when the last connection closes.
             self._engine.dispose()

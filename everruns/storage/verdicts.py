@@ -1,4 +1,4 @@
-"""Who may append: the one rule that keeps two owners from both running a session."""
+"""The rule for appends, a compare-and-append that keeps two owners from running one session."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,13 +13,13 @@ def judge(
 ) -> tuple[list[Verdict], list[Append]]:
     """Decide a batch of appends in the order given.
 
-    An append is accepted when it continues its log. One that repeats what the log holds already
-    is a retry whose first answer was lost: it succeeds and is not stored again. Bodies decide
-    that, since two owners can give different events of the same millisecond the same id.
+    An append is accepted if it continues its log. An append that repeats stored events is a retry
+    whose first answer was lost: it succeeds and is not stored again. The bodies are compared, since
+    two owners can give different events of the same millisecond the same id.
 
     Args:
         appends: The batch; several may be for the same session.
-        lengths: For each session that exists, the sequence of its last event.
+        lengths: The sequence of the last event of each existing session.
         stored: Returns the bodies of a session's events from a first to a last sequence.
 
     Returns:
@@ -62,7 +62,7 @@ def judge(
 
 
 def first_of_each_session(appends: Sequence[Append]) -> list[Append]:
-    """Return the first append of each session, unless its numbers are not what it says."""
+    """Return the first append of each session, unless it is numbered incorrectly."""
     first: dict[str, Append] = {}
     for append in appends:
         first.setdefault(append.session_id, append)

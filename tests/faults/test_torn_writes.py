@@ -141,7 +141,7 @@ def opens_with(data_dir: Path, stored: int, *, goes_on: bool = True) -> None:
 def is_refused(data_dir: Path) -> None:
     """It is told to put a backup back, and nothing was changed."""
     before = database_files(data_dir)
-    with pytest.raises(StoreUnavailable, match=r"is damaged\. Put a backup of it back"):
+    with pytest.raises(StoreUnavailable, match=r"is damaged\. Restore a backup of it"):
         open_store(data_dir)
     assert database_files(data_dir) == before
 
@@ -251,7 +251,7 @@ def test_a_damaged_beginning_of_the_log_is_refused_unless_it_says_the_same(
         try:
             opens_with(tmp_path / "data", APPENDS, goes_on=False)
         except StoreUnavailable as refused:
-            assert "is damaged. Put a backup of it back" in str(refused)  # noqa: PT017
+            assert "is damaged. Restore a backup of it" in str(refused)  # noqa: PT017
             assert database_files(tmp_path / "data") == before
 
 

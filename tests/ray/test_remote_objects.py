@@ -108,7 +108,9 @@ async def test_errors_come_back_as_they_were_raised(house, name: str):
 
 
 async def test_mistakes_are_told_by_the_log_alone(house, name: str):
-    with pytest.raises(EverrunsError, match=r"log tells more under call_[0-9a-f]{32}") as mistake:
+    with pytest.raises(
+        EverrunsError, match=r"log has the details under call_[0-9a-f]{32}"
+    ) as mistake:
         await stub(name).fail("bug")
     assert mistake.value.code == "INTERNAL_ERROR"
 

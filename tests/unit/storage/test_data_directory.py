@@ -112,7 +112,7 @@ def test_a_directory_in_use_names_the_process_that_uses_it(tmp_path: Path) -> No
 def test_a_damaged_database_says_to_put_a_backup_back(tmp_path: Path, content: bytes) -> None:
     open_store(tmp_path).close()
     (tmp_path / DATABASE_FILE).write_bytes(content)
-    with pytest.raises(StoreUnavailable, match=r"damaged\. Put a backup"):
+    with pytest.raises(StoreUnavailable, match=r"damaged\. Restore a backup"):
         open_store(tmp_path)
 
 
