@@ -26,7 +26,7 @@ FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 REFUSE_FOR_S = 5.0
 # Of the event loop, from a batch that is handed to a stream until the stream asks for the next.
-ROUNDS_TO_ASK_AGAIN = 12
+ROUNDS_TO_ASK_AGAIN = 4
 REMEMBERED_FAILURES = 1000
 
 FindHost = Callable[[str], Awaitable[SessionHost]]
