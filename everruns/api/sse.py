@@ -94,8 +94,10 @@ class OpenStreams:
 
     def _end_if_due(self, ending: Ending, key_id: str | None) -> None:
         is_revoked = key_id is not None and self._keys is not None and key_id not in self._keys
-        if (self._closed or is_revoked) and not ending.done():
-            ending.set_result(KEY_REVOKED if is_revoked else CONNECTION_CYCLE)
+        if is_revoked and not ending.done():
+            ending.set_result(KEY_REVOKED)
+        elif self._closed:
+            _connect_anew(ending)
 
     def __len__(self) -> int:
         return len(self._endings)
@@ -142,6 +144,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the session is deleted, the client leaves, or it has to connect anew."""
         ending = self._open_streams.open(api_key_id(scope))
+        cycle = asyncio.get_running_loop().call_later(self._cycle_s, _connect_anew, ending)
         gone = asyncio.create_task(_disconnect(receive))
         try:
             async with aclosing(self._batches):
@@ -159,88 +162,129 @@ class EventStream(Response):
             abort_connection(scope)
         finally:
             gone.cancel()
+            cycle.cancel()
             self._open_streams.leave(ending)
 
     async def _write(self, outlet: "Outlet", gone: asyncio.Task[None], ending: Ending) -> None:
-        now = asyncio.get_running_loop().time
-        cycles_at = now() + self._cycle_s
-        await outlet.write([CONNECTED])
-        beats_at = now() + self._heartbeat_s
-        batch = asyncio.ensure_future(anext(self._batches, None))
+        await outlet.write_in_time([CONNECTED])
+        writing = asyncio.create_task(self._write_batches(outlet, ending))
         try:
-            while True:
-                timeout = max(0.0, min(beats_at, cycles_at) - now())
-                await asyncio.wait(
-                    {batch, gone, ending},
-                    timeout=timeout,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if gone.done():
-                    return
-                if ending.done() or now() >= cycles_at:
-                    break
-                if batch.done():
-                    items = batch.result()
-                    if items is None:
-                        await outlet.end()
-                        return
-                    has_written = await outlet.write(self._frames_of(items))
-                    # Only now: a reader that takes nothing holds one batch and no more, and one
-                    # that waits holds none.
-                    del items
-                    batch = asyncio.ensure_future(anext(self._batches, None))
-                else:
-                    has_written = False
-                # Also when a filter keeps back all that comes: the client hears nothing.
-                if not has_written and now() >= beats_at:
-                    has_written = await outlet.write([HEARTBEAT])
-                if has_written:
-                    beats_at = now() + self._heartbeat_s
+            await self._watch(writing, outlet, gone, ending)
         except EverrunsError as error:
             log.warning("stream broke off", code=error.code)
+            _connect_anew(ending)
         finally:
-            batch.cancel()
-            await asyncio.wait({batch})
-        reason = ending.result() if ending.done() else CONNECTION_CYCLE
-        await outlet.write([disconnecting(reason)])
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+        if gone.done():
+            return
+        if ending.done():
+            await outlet.write_in_time([disconnecting(ending.result())])
         await outlet.end()
 
+    async def _write_batches(self, outlet: "Outlet", ending: Ending) -> None:
+        async for batch in self._batches:
+            await outlet.write(self._frames_of(batch))
+            # A reader that takes nothing holds one batch and no more; one that waits holds none.
+            del batch
+            if ending.done():
+                return
 
-class Outlet:
-    """The way to a reader, which takes what is sent as fast as it reads."""
+    async def _watch(
+        self,
+        writing: asyncio.Task[None],
+        outlet: "Outlet",
+        gone: asyncio.Task[None],
+        ending: Ending,
+    ) -> None:
+        """Return when nothing more is to be written; send heartbeats until then.
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._progress = Progress()
-
-    async def write(self, frames: Sequence[bytes]) -> bool:
-        """Send frames, in slices of which the next waits until there is room for it.
-
-        Returns:
-            Whether there was anything to send.
+        One task watches what another writes, so that a batch costs no task and no timer.
 
         Raises:
             TimeoutError: The reader takes too little.
         """
-        written = 0
-        for part in slices(frames):
-            await self._write(part)
-            written += len(part)
-        if written >= SLICE_BYTES:
-            # A server lets this through when it has passed on most of what was written before.
-            await self._write(b"")
-        return written > 0
+        now = asyncio.get_running_loop().time
+        # A batch that has been begun is written to its end, so that no frame is cut off.
+        while outlet.is_writing or not ending.done():
+            if outlet.is_writing:
+                due_at = outlet.progressed_at + SLICE_TIMEOUT_S
+            else:
+                due_at = outlet.written_at + self._heartbeat_s
+            await asyncio.wait(
+                {writing, gone} if ending.done() else {writing, gone, ending},
+                # A slice that begins meanwhile is due no earlier.
+                timeout=min(max(0.0, due_at - now()), SLICE_TIMEOUT_S),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if gone.done():
+                return
+            if writing.done():
+                writing.result()
+                return
+            if outlet.is_writing:
+                if now() >= outlet.progressed_at + SLICE_TIMEOUT_S:
+                    raise TimeoutError("The reader took no slice in time.")
+            # Also when a filter keeps back all that comes: the client hears nothing.
+            elif now() >= outlet.written_at + self._heartbeat_s:
+                await outlet.write_in_time([HEARTBEAT])
+
+
+class Outlet:
+    """The way to a reader, which takes what is sent as fast as it reads.
+
+    Attributes:
+        progressed_at: Loop time at which the last slice was begun.
+        written_at: Loop time at which the reader had taken what was written last.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._now = asyncio.get_running_loop().time
+        self._progress = Progress()
+        self._lock = asyncio.Lock()
+        self.progressed_at = self.written_at = self._now()
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether frames are being written."""
+        return self._lock.locked()
+
+    async def write(self, frames: Sequence[bytes]) -> None:
+        """Send frames, in slices of which the next waits until there is room for it.
+
+        Raises:
+            TimeoutError: The reader takes too little.
+        """
+        async with self._lock:
+            written = 0
+            for part in slices(frames):
+                await self._write(part)
+                written += len(part)
+            if written >= SLICE_BYTES:
+                # A server lets this through when it has passed on most of what came before.
+                await self._write(b"")
+            if written:
+                self.written_at = self._now()
+
+    async def write_in_time(self, frames: Sequence[bytes]) -> None:
+        """Send frames that nobody watches.
+
+        Raises:
+            TimeoutError: The reader takes too little.
+        """
+        async with asyncio.timeout(SLICE_TIMEOUT_S):
+            await self.write(frames)
 
     async def end(self) -> None:
         """End the response."""
-        await self._write(b"", more=False)
+        async with asyncio.timeout(SLICE_TIMEOUT_S):
+            await self._write(b"", more=False)
 
     async def _write(self, part: bytes, *, more: bool = True) -> None:
-        now = asyncio.get_running_loop().time
-        began = now()
-        async with asyncio.timeout(SLICE_TIMEOUT_S):
-            await self._send({"type": "http.response.body", "body": part, "more_body": more})
-        if not self._progress.keeps_up(len(part), now() - began):
+        self.progressed_at = began = self._now()
+        await self._send({"type": "http.response.body", "body": part, "more_body": more})
+        if not self._progress.keeps_up(len(part), self._now() - began):
             raise TimeoutError("The reader takes too little.")
 
 
@@ -252,6 +296,11 @@ def abort_connection(scope: Scope) -> None:
     abort = scope.get("extensions", {}).get(ABORT)
     if abort is not None:
         abort()
+
+
+def _connect_anew(ending: Ending) -> None:
+    if not ending.done():
+        ending.set_result(CONNECTION_CYCLE)
 
 
 async def _disconnect(receive: Receive) -> None:

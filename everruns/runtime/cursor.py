@@ -1,16 +1,14 @@
 """Where a reader stands in what a session shows: its durable events, then one draft."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from everruns.domain.events import Delta, Event
 from everruns.errors import EverrunsError
 
 
-@dataclass(frozen=True)
-class Cursor:
-    """A reader's place.
+class Cursor(NamedTuple):
+    """A reader's place. A tuple, since one is made, hashed and pickled for every batch.
 
     Attributes:
         sequence: The last durable event it has; ``None`` to begin with the newest user message.
@@ -28,8 +26,7 @@ class Cursor:
     reasoning_offset: int = 0
 
 
-@dataclass(frozen=True)
-class Want:
+class Want(NamedTuple):
     """What the readers at one place wait for: what is new in a session after a cursor.
 
     Attributes:
@@ -41,8 +38,7 @@ class Want:
     cursor: Cursor
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What is new at one place, for all readers there.
 
     Attributes:

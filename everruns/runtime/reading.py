@@ -5,7 +5,7 @@ that is larger by itself exceeds it, since an event cannot be divided.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from enum import Enum
 
 from everruns.domain.base import KIB
 from everruns.domain.events import Delta, Event, EventType
@@ -23,12 +23,45 @@ def start_cursor(session: LiveSession, cursor: Cursor) -> Cursor:
     """Give a cursor without a sequence its place: just before the newest user message."""
     if cursor.sequence is not None:
         return cursor
-    return replace(cursor, sequence=max(0, session.state.last_input_sequence - 1))
+    return cursor._replace(sequence=max(0, session.state.last_input_sequence - 1))
 
 
 def size_of(items: Sequence[Event | Delta]) -> int:
     """Return the size of what was read, as ``READING_SIZE`` counts it."""
     return sum(len(item.body) if isinstance(item, Event) else len(item.text) for item in items)
+
+
+class News(Enum):
+    """What a session has that a reader has not."""
+
+    NONE = "none"
+    MORE_TEXT = "more text"
+    """More of a text that it has begun to read: that can be gathered for a moment."""
+    AT_ONCE = "at once"
+    """An event, the first words of a text, or as much as a reading holds."""
+
+
+def news_after(session: LiveSession, cursor: Cursor, events: Sequence[Event]) -> News:
+    """Tell what a reader has not seen, without reading it.
+
+    Args:
+        session: The session.
+        cursor: Where the reader stands; its sequence is set.
+        events: Stored events after the cursor.
+    """
+    if events:
+        return News.AT_ONCE
+    draft = session.draft
+    if draft is None:
+        return News.NONE
+    text, reasoning = draft.text.length, draft.reasoning.length
+    is_known = cursor.message_id == draft.message_id
+    text_read, reasoning_read = (cursor.offset, cursor.reasoning_offset) if is_known else (0, 0)
+    unread = text - text_read + reasoning - reasoning_read
+    if not unread:
+        return News.NONE
+    begins = (text and not text_read) or (reasoning and not reasoning_read)
+    return News.AT_ONCE if begins or unread >= READING_SIZE else News.MORE_TEXT
 
 
 def read_session(
@@ -78,7 +111,7 @@ class _Reading:
             return False
         self.items.append(event)
         self._room -= len(event.body)
-        self.cursor = replace(self.cursor, sequence=event.sequence)
+        self.cursor = self.cursor._replace(sequence=event.sequence)
         if self._is_completing:
             # However its readers came to have the message, they stand at one place from here on.
             self.cursor = Cursor(event.sequence, live=True)
@@ -103,7 +136,7 @@ class _Reading:
     def add_draft(self, session: LiveSession) -> None:
         """Add what the reader lacks of the message being written, as far as there is room."""
         if not self.cursor.live:
-            self.cursor = replace(self.cursor, live=True)
+            self.cursor = self.cursor._replace(live=True)
         draft = session.draft
         if draft is None:
             return

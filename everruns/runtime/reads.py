@@ -13,7 +13,14 @@ from everruns.domain.base import MIB
 from everruns.domain.events import Event
 from everruns.errors import EverrunsError, PlacedElsewhere, SessionNotFound
 from everruns.runtime.cursor import Cursor, Reading, Want
-from everruns.runtime.reading import READING_SIZE, read_session, size_of, start_cursor
+from everruns.runtime.reading import (
+    READING_SIZE,
+    News,
+    news_after,
+    read_session,
+    size_of,
+    start_cursor,
+)
 from everruns.runtime.session import LiveSession, Watch
 from everruns.storage.base import EventQuery
 
@@ -36,13 +43,13 @@ class Follower:
 
     Attributes:
         watch: What wakes the read under way, if one is.
-        answered_at: Loop time of the last answer.
+        gathered_at: Loop time of the last answer for which no text was held back.
         pages: Stored events that are being read for it, by session and the sequence before them.
     """
 
     def __init__(self) -> None:
         self.watch: Watch | None = None
-        self.answered_at = 0.0
+        self.gathered_at = 0.0
         self.pages: dict[tuple[str, int], Page] = {}
 
 
@@ -65,8 +72,9 @@ class Reads:
     async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
         """Return what is new at each place, or wait until something is new at one of them.
 
-        A durable event and the first words of a draft are answered at once; further words gather
-        for a moment, so that a fast model costs one answer for many tokens. An answer has a limit:
+        A durable event and the first words of a draft are answered at once, and alone; further
+        words of all sessions gather for a moment, so that fast models cost one answer for many
+        tokens. An answer has a limit:
         what does not fit in it is there for the next read, which should ask for it first.
 
         Args:
@@ -87,11 +95,12 @@ class Reads:
             if not loading.done():
                 loading.add_done_callback(watch.wake)
         try:
-            readings = self._read_now(wants, held, follower, watch)
+            is_due = self._pace_left(follower) <= 0
+            readings = self._read_now(wants, held, follower, watch, is_due=is_due)
             if not readings and await _set_within(watch.dirty, wait_s):
-                if not watch.urgent.is_set():
-                    await _set_within(watch.urgent, self._pace_left(follower))
-                readings = self._read_now(wants, held, follower, watch)
+                pace_left = self._pace_left(follower)
+                is_due = pace_left <= 0 or not await _set_within(watch.urgent, pace_left)
+                readings = self._read_now(wants, held, follower, watch, is_due=is_due)
         finally:
             for loading in held.values():
                 loading.remove_done_callback(watch.wake)
@@ -99,8 +108,8 @@ class Reads:
                     loading.result().watches.discard(watch)
             if follower.watch is watch:
                 follower.watch = None
-        if readings:
-            follower.answered_at = asyncio.get_running_loop().time()
+        if readings and is_due:
+            follower.gathered_at = asyncio.get_running_loop().time()
         return readings
 
     def nudge(self, reader: str) -> None:
@@ -115,13 +124,13 @@ class Reads:
             self._followers = {
                 name: follower
                 for name, follower in self._followers.items()
-                if follower.watch is not None or follower.answered_at > forgotten
+                if follower.watch is not None or follower.gathered_at > forgotten
             }
             self._followers[reader] = Follower()
         return self._followers[reader]
 
     def _pace_left(self, follower: Follower) -> float:
-        since = asyncio.get_running_loop().time() - follower.answered_at
+        since = asyncio.get_running_loop().time() - follower.gathered_at
         return max(0.0, self._pace_s - since)
 
     def _read_now(
@@ -130,8 +139,18 @@ class Reads:
         held: Mapping[str, asyncio.Future[LiveSession]],
         follower: Follower,
         watch: Watch,
+        *,
+        is_due: bool,
     ) -> list[Reading]:
-        """Return what is there, and begin to load what is not."""
+        """Return what is there, and begin to load what is not.
+
+        Args:
+            wants: Sessions and cursors.
+            held: The sessions.
+            follower: Who asks.
+            watch: What wakes the read.
+            is_due: Whether text has gathered for long enough.
+        """
         readings: list[Reading] = []
         room = ANSWER_SIZE
         unused, follower.pages = follower.pages, {}
@@ -143,7 +162,13 @@ class Reads:
                 continue
             try:
                 reading = self._reading(
-                    number, want.cursor, loading.result(), unused, follower, watch
+                    number,
+                    want.cursor,
+                    loading.result(),
+                    unused,
+                    follower,
+                    watch,
+                    is_due=is_due,
                 )
             except SessionNotFound:
                 reading = Reading(number, status="gone")
@@ -172,6 +197,8 @@ class Reads:
         pages: dict[tuple[str, int], Page],
         follower: Follower,
         watch: Watch,
+        *,
+        is_due: bool,
     ) -> Reading | None:
         if session.closed:
             return Reading(number, status="moved")
@@ -188,6 +215,12 @@ class Reads:
                 page.add_done_callback(watch.wake)
                 return None
             events = page.result()
+        news = news_after(session, start, events)
+        if news is News.MORE_TEXT and not is_due:
+            watch.dirty.set()
+            return None
+        if news is News.NONE:
+            return None
         items, cursor = read_session(session, start, events[:READ_PAGE], complete=complete)
         if not items:
             return None

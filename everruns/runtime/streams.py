@@ -9,6 +9,7 @@ many readers there are. A slow reader is asked about less often and gets more at
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -25,7 +26,7 @@ FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 REFUSE_FOR_S = 5.0
 # Of the event loop, from a batch that is handed to a stream until the stream asks for the next.
-ROUNDS_TO_ASK_AGAIN = 12
+ROUNDS_TO_ASK_AGAIN = 4
 REMEMBERED_FAILURES = 1000
 
 FindHost = Callable[[str], Awaitable[SessionHost]]
@@ -62,19 +63,6 @@ class Answer:
         self.reading = reading
 
 
-class Waiting:
-    """The streams that wait at one place.
-
-    Attributes:
-        answer: What they wait for.
-        streams: How many they are.
-    """
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.streams = 0
-
-
 class HostReader:
     """Reads one host for all streams of this process whose session is there.
 
@@ -88,27 +76,28 @@ class HostReader:
         self._answers = answers
         self._name = new_id("reader")
         # In the order in which they began to wait: who waits longest is asked for first.
-        self._waiting: dict[Want, Waiting] = {}
+        self._waiting: dict[Want, set[asyncio.Future[Answer]]] = {}
         self._asked: set[Want] = set()
         self._more = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
     async def next(self, want: Want) -> Answer:
         """Return what is new at a place, whenever that is."""
-        if want not in self._waiting:
-            self._waiting[want] = Waiting()
+        waiting = self._waiting.get(want)
+        if waiting is None:
+            waiting = self._waiting[want] = set()
             if want not in self._asked:
                 self._more.set()
-        waiting = self._waiting[want]
         if self._loop is None or self._loop.done():
             self._loop = asyncio.create_task(self._read())
             self._loop.add_done_callback(self._loop_ended)
-        waiting.streams += 1
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        waiting.add(answer)
         try:
-            return await asyncio.shield(waiting.answer)
+            return await answer
         finally:
-            waiting.streams -= 1
-            if not waiting.streams and self._waiting.get(want) is waiting:
+            waiting.discard(answer)
+            if not waiting and self._waiting.get(want) is waiting:
                 del self._waiting[want]
                 self._leave()
 
@@ -120,8 +109,9 @@ class HostReader:
 
     def _loop_ended(self, loop: asyncio.Task[None]) -> None:
         if not loop.cancelled() and (error := loop.exception()):
-            for waiting in self._waiting.values():
-                waiting.answer.set_exception(error)
+            for answer in chain.from_iterable(self._waiting.values()):
+                if not answer.done():
+                    answer.set_exception(error)
             self._waiting.clear()
 
     async def _read(self) -> None:
@@ -137,7 +127,10 @@ class HostReader:
             for reading in readings:
                 want = wants[reading.number]
                 if waiting := self._waiting.pop(want, None):
-                    waiting.answer.set_result(self._shared(want, reading))
+                    shared = self._shared(want, reading)
+                    for answer in waiting:
+                        if not answer.done():
+                            answer.set_result(shared)
             self._asked = set()
             # Let the fed streams hand on their batches and ask again, so that one call serves all:
             # one that comes later cuts the call short.

@@ -12,13 +12,21 @@ from everruns.api import progress, sse
 from everruns.api.event_requests import EventsRequest
 from everruns.api.events import Frames
 from everruns.api.sdk_events import EVERRUNS
-from everruns.api.sse import ABORT, EventStream, OpenStreams
+from everruns.api.sse import (
+    ABORT,
+    CONNECTED,
+    CONNECTION_CYCLE,
+    EventStream,
+    OpenStreams,
+    disconnecting,
+)
 from everruns.api.vocabulary import AS_LOGGED, Vocabulary
 from everruns.domain.base import KIB, MIB
 from everruns.errors import SessionUnreadable
 from everruns.ids import EventPlace
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.local import LocalRuntime
+from everruns.runtime.streams import Batch
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
 from tests.waiting import eventually
@@ -185,6 +193,28 @@ async def test_one_that_reads_at_last_gets_everything_in_order():
         assert places == sorted(places)
         reading.cancel()
         await asyncio.wait([reading])
+
+
+async def test_one_that_has_to_connect_anew_gets_the_rest_of_what_was_begun():
+    long = b"x" * MIB
+
+    async def batches():
+        yield Batch([])
+        await asyncio.Event().wait()
+
+    open_streams = OpenStreams()
+    stream = EventStream(batches(), lambda _: [long], open_streams, heartbeat_s=60, cycle_s=3600)
+    reader = SilentReader(100 * KIB)
+    reading = asyncio.create_task(reader.read(stream))
+    await eventually(lambda: reader.waiting)
+    open_streams.close()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    reader.room = 2 * MIB
+    reader.reads.set()
+    async with asyncio.timeout(20):
+        await reading
+    assert b"".join(reader.taken) == CONNECTED + long + disconnecting(CONNECTION_CYCLE)
 
 
 async def test_a_stream_whose_session_becomes_unreadable_sends_its_reader_elsewhere():

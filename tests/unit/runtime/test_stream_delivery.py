@@ -62,6 +62,28 @@ async def test_first_words_come_at_once_and_later_ones_are_gathered():
             assert len(reader.deltas) < 150
 
 
+async def test_later_words_are_held_back_while_what_another_session_does_is_shown_at_once():
+    gates = [Gate(), Gate()]
+    driver = ScriptedDriver(says("First ", gates[0], "second ", gates[1], "last."), says("Hello."))
+    async with local_runtime(driver, delta_pace_ms=60_000) as runtime:
+        slow, quick = [await Conversation.begin(runtime) for _ in range(2)]
+        async with slow.reading() as held_back, quick.reading() as served:
+            await slow.send("hi")
+            await held_back.until(lambda: held_back.text)
+            next_words = asyncio.create_task(held_back.next())
+            gates[0].open()
+            await gates[1].reached.wait()
+            await quick.send("hi")
+            await served.until_type("session.completed")
+            assert served.text == "Hello."
+            assert not next_words.done()
+            assert held_back.text == "First "
+            gates[1].open()
+            await next_words
+            await held_back.until_type("session.completed")
+            assert held_back.text == "First second last."
+
+
 async def test_a_reader_that_does_not_read_costs_nothing_and_catches_up_at_once():
     gate = Gate()
     driver = ScriptedDriver(says("First ", gate, *["word "] * 5000))
