@@ -33,12 +33,14 @@ class RayWatch:
         self._over = Event()
         self._waiting = get_ident()
 
-    def start(self) -> None:
+    def start(self) -> Thread:
         """Watch until ``stop``; what ends meanwhile is a ``KeyboardInterrupt`` in the main thread.
 
         The interrupt ends whatever the main thread waits for.
         """
-        Thread(target=self._watch, name="ray-watch", daemon=True).start()
+        thread = Thread(target=self._watch, name="ray-watch", daemon=True)
+        thread.start()
+        return thread
 
     def stop(self) -> None:
         """Interrupt nobody any more."""
