@@ -76,7 +76,8 @@ def run_server(
     port = settings.port or free_port()
     address = f"http://{_url_host(settings.host)}:{port}"
     with lock_data_directory(settings.data_dir, address):
-        end_leftovers(settings.data_dir)
+        if ended := end_leftovers(settings.data_dir):
+            log.warning("ended processes of an earlier server", count=ended)
         check_port_free(settings.host, port)
         # Ray puts the working folder first on the search path of every process, so nobody else's
         # files may be in it.
