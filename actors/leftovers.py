@@ -11,7 +11,6 @@ from pathlib import Path
 from shutil import rmtree
 
 import psutil
-import structlog
 
 from actors.front import list_folders
 from actors.processes import is_alive, wait
@@ -20,8 +19,6 @@ from everruns.errors import Unavailable
 MARK = "SERVED_DATA_DIRECTORY"
 END_TIMEOUT_S = 10.0
 
-log = structlog.get_logger(__name__)
-
 
 def mark(data_dir: Path) -> dict[str, str]:
     """Return the variables by which the processes of this server are found again."""
@@ -29,18 +26,20 @@ def mark(data_dir: Path) -> dict[str, str]:
     return {MARK: str(data_dir.resolve()), "SPT_NOENV": "1"}
 
 
-def end_leftovers(data_dir: Path) -> None:
+def end_leftovers(data_dir: Path) -> int:
     """End the processes that earlier servers on a data directory started; remove their folders.
 
     Args:
         data_dir: The directory, whose lock the caller holds.
+
+    Returns:
+        How many processes were ended.
 
     Raises:
         Unavailable: A process does not end.
     """
     left = list(_list_marked(str(data_dir.resolve())))
     for process in left:
-        log.warning("ending a process that a server left", process=process.pid)
         try:
             process.kill()
         except psutil.NoSuchProcess:
@@ -52,6 +51,7 @@ def end_leftovers(data_dir: Path) -> None:
         raise Unavailable(f"Processes of an earlier server do not end: {pids}. Kill them by hand.")
     for folder in list_folders(data_dir):
         rmtree(folder, ignore_errors=True)
+    return len(left)
 
 
 def _list_marked(value: str) -> Iterator[psutil.Process]:

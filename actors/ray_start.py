@@ -24,6 +24,8 @@ from everruns.settings import Settings
 DEFAULT_DASHBOARD_PORT = 8265
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
 START_ATTEMPTS = 3
+# Ray's switch for what its driver prints.
+PRINTS = "_worker_logs_enabled"
 CONNECT_TIMEOUT_S = 5.0
 PROCESS_END_TIMEOUT_S = 2.0
 
@@ -160,9 +162,22 @@ def _check_reachable(address: str) -> None:
 
 
 def _cluster(context: Any) -> Cluster:
+    _print_nothing()
     url = context.dashboard_url
     logs = f"{context.address_info['session_dir']}/logs"
     return Cluster(f"http://{url}" if url else None, logs)
+
+
+def _print_nothing() -> None:
+    """Keep Ray from printing what befalls nodes and workers; its logs have it.
+
+    ``log_to_driver`` does not cover this. The last lines of a lost raylet's log are among it.
+    """
+    worker: Any = import_module("ray._private.worker")
+    if hasattr(worker, PRINTS):
+        setattr(worker, PRINTS, False)
+    else:
+        log.warning("Ray prints what befalls its nodes: it has no switch for this any more")
 
 
 def _first_sentence(error: Exception) -> str:

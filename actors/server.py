@@ -23,6 +23,7 @@ from actors.leftovers import end_leftovers
 from actors.ports import check_port_free, free_port
 from actors.processes import wait
 from actors.ray_start import join_ray, start_ray, stop_ray
+from actors.ray_watch import RayWatch
 from actors.remote_registry import withdraw
 from actors.runtime import ensure_registry
 from everruns.errors import EverrunsError, InvalidRequest, StoreUnavailable, Unavailable
@@ -76,13 +77,15 @@ def run_server(
     port = settings.port or free_port()
     address = f"http://{_url_host(settings.host)}:{port}"
     with lock_data_directory(settings.data_dir, address):
-        end_leftovers(settings.data_dir)
+        if ended := end_leftovers(settings.data_dir):
+            log.warning("ended processes of an earlier server", count=ended)
         check_port_free(settings.host, port)
         # Ray puts the working folder first on the search path of every process, so nobody else's
         # files may be in it.
         os.chdir(settings.data_dir)
         # Importing Serve takes two seconds, in which Ray starts.
         importing = Thread(target=import_module, args=["actors.application"])
+        watch: RayWatch | None = None
         try:
             importing.start()
             report("Starting Ray" if settings.ray_address is None else "Joining Ray")
@@ -92,6 +95,9 @@ def run_server(
             # Only now: starting Ray sets handlers of its own.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler)
+            if settings.ray_address is None:
+                watch = RayWatch(cluster.logs)
+                watch.start()
             # First, so that it comes up while Serve does.
             ensure_registry(settings.public())
             report("Starting the API")
@@ -102,24 +108,40 @@ def run_server(
             _wait_until_ready(address, cluster.logs)
             ready(Addresses(address, cluster.dashboard, cluster.logs))
             Event().wait()
-        except KeyboardInterrupt:
+        except (Exception, KeyboardInterrupt) as error:
+            if watch is not None and (problem := watch.problem()):
+                raise problem from error
+            if not isinstance(error, KeyboardInterrupt):
+                raise
             report("Stopping")
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-            if ray.is_initialized():
-                importing.join()
-                from actors.application import end_requests, is_deleted  # noqa: PLC0415
-
-                end_requests()
-                _close_actors()
-                if settings.ray_address:
-                    _leave(is_deleted)
-            if not settings.ray_address:
+            if watch is not None:
+                watch.stop()
+            importing.join()
+            if watch is not None and watch.problem():
+                # What is left of Ray would wait for what has gone, and be waited for.
+                end_leftovers(settings.data_dir)
+            else:
+                _stop_application(settings)
+            if settings.ray_address is None:
                 stop_ray()
                 end_leftovers(settings.data_dir)
             withdraw(settings.data_dir)
             socket_files.remove_left_behind()
+
+
+def _stop_application(settings: Settings) -> None:
+    """End requests, turns and the registry; take all of it off a cluster that was joined."""
+    if not ray.is_initialized():
+        return
+    from actors.application import end_requests, is_deleted  # noqa: PLC0415
+
+    end_requests()
+    _close_actors()
+    if settings.ray_address is not None:
+        _leave(is_deleted)
 
 
 def _leave(is_deleted: Callable[[], bool]) -> None:

@@ -9,11 +9,15 @@ import httpx
 import psutil
 import pytest
 
+from actors.ports import free_port
+from actors.processes import is_alive
 from bench.server import Server, running_server
 from tests.e2e.command_line import everruns
 from tests.e2e.conversation import post, read_turn, say, start_session, types
 
 STOP_WITHIN_S = 10
+# What is left of the server is waited for in this time.
+END_WITHIN_S = 40
 SLOW = {
     "name": "slow",
     "provider_type": "simulated",
@@ -75,6 +79,25 @@ def test_a_server_beside_another_serves_stops_at_once_and_goes_on_where_it_stood
             "message.created",
             "session.completed",
         ]
+
+
+@pytest.mark.timeout(600)
+def test_a_server_that_loses_rays_core_ends_with_one_line_and_starts_again(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    environment = {"EVERRUNS_DATA_DIR": str(tmp_path / "data"), "EVERRUNS_DASHBOARD": "false"}
+    for core in ("gcs_server", "raylet"):
+        with running_server(port, **environment) as server:
+            started = [server.process, *server.process.children(recursive=True)]
+
+            next(process for process in started if process.name() == core).kill()
+
+            assert server.process.wait(END_WITHIN_S) == 1
+            told = server.printed.read_text().partition("Stop with Ctrl-C\n")[2]
+            assert told.startswith(f"everruns: Ray's {core}"), told
+            assert told.count("\n") == 1, told
+            assert not any(map(is_alive, started))
 
 
 def test_no_file_of_the_data_directory_is_open_to_others(server: Server) -> None:

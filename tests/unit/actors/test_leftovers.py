@@ -44,8 +44,9 @@ def test_what_was_started_on_this_directory_is_ended_and_nothing_else(
     copied = start(mark(tmp_path / "copy"))
     foreign = start({})
 
-    end_leftovers(tmp_path / "ours")
+    ended = end_leftovers(tmp_path / "ours")
 
+    assert ended == 1
     assert ours.poll() is not None
     assert copied.poll() is None
     assert foreign.poll() is None
