@@ -1,7 +1,7 @@
 """``python -m bench.limits.memory``: the memory of each process while ever-new sessions come.
 
-Turns come at a steady, modest rate, most of them in a session of their own. A curve that is flat
-after the first minutes says that nothing is kept of the sessions that have gone quiet.
+Turns come at a steady, modest rate, a few of them in each session. A curve that is flat after the
+first minutes says that nothing is kept of the sessions that have gone quiet.
 """
 
 import argparse
@@ -10,15 +10,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 import uvloop
 from rich.console import Console
 
 from bench.limits.asking import Client, asking, fake_model, make_agent
-from bench.limits.processes import role_of
+from bench.limits.processes import memory_by_role, usages
 from bench.limits.report import Report, show
 from bench.limits.starting import running_model
 from bench.server import Server, running_server
+from everruns.storage.data_directory import DATABASE_FILE
 
 MODEL = "tokens-20"
 # As in the run in which the growth was noticed: 45,000 turns in 13,000 sessions.
@@ -28,11 +28,13 @@ SHOWN = (
     "session actor",
     "API replica",
     "HAProxy",
-    "dashboard agent",
+    "Serve controller",
     "raylet",
     "GCS",
+    "dashboard agent",
     "dashboard",
 )
+COLUMNS = ("Minute", "Turns", "Sessions", *SHOWN, "database")
 
 out = Console(width=160, highlight=False)
 
@@ -45,21 +47,23 @@ def main() -> None:
     wanted = parser.parse_args()
     with running_model() as model_url, running_server() as server:
         rows = uvloop.run(_measure(server, model_url, wanted.minutes, wanted.turns_per_s))
-    columns = "Minute", "Turns", "Sessions", *SHOWN, "database"
-    show(out, Report("Resident memory in MB", columns, rows))
+        title = "Private memory in MB, of several processes of a kind the mean, and their number"
+        show(out, Report(title, COLUMNS, rows))
 
 
 async def _measure(
     server: Server, model_url: str, minutes: int, turns_per_s: float
 ) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
+    out.print("  ".join(COLUMNS))
     async with asking(server.address) as client:
         agent_id = await make_agent(client, fake_model(model_url, MODEL))
         load = _Load(client, agent_id, TURNS_OF_SESSION / turns_per_s)
         driving = asyncio.create_task(load.drive())
         started = time.monotonic()
         for minute in range(minutes + 1):
-            await asyncio.wait([driving], timeout=started + minute * 60 - time.monotonic())
+            wait_s = max(0.0, started + minute * 60 - time.monotonic())
+            await asyncio.wait([driving], timeout=wait_s)
             if driving.done():
                 driving.result()
             row = (str(minute), f"{load.turns:,}", f"{load.sessions:,}", *_sizes(server))
@@ -103,21 +107,19 @@ class _Load:
 
 
 def _sizes(server: Server) -> list[str]:
-    """Return the resident memory of each role in MB, and the size of the database in MB."""
-    sizes = dict.fromkeys(SHOWN, 0.0)
-    for process in [server.process, *server.process.children(recursive=True)]:
-        try:
-            role = role_of(" ".join(process.cmdline()) or process.name())
-            size_mb = process.memory_info().rss / 1e6
-        except psutil.NoSuchProcess:
-            continue
-        if role in sizes:
-            sizes[role] += size_mb
-    return [f"{size:.0f}" for size in sizes.values()] + [f"{_database_mb(server):.0f}"]
+    """Return the memory of each role, and the size of the database, both in MB."""
+    roles = memory_by_role(usages(server))
+    return [*(_mean(*roles.get(role, (0, 0.0))) for role in SHOWN), f"{_database_mb(server):.0f}"]
+
+
+def _mean(count: int, size_mb: float) -> str:
+    if count <= 1:
+        return f"{size_mb:.0f}"
+    return f"{size_mb / count:.0f} x{count}"
 
 
 def _database_mb(server: Server) -> float:
-    files = Path(server.data_dir).glob("everruns.duckdb*")
+    files = Path(server.data_dir).glob(f"{DATABASE_FILE}*")
     return sum(file.stat().st_size for file in files) / 1e6
 
 

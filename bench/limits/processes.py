@@ -18,9 +18,10 @@ ROLES = {
     "Serve HAProxy manager": r"ray::HAProxyManager",
     "Serve proxy": r"ray::ProxyActor",
     "HAProxy": r"haproxy -",
-    "idle Ray worker": r"ray::IDLE|default_worker\.py",
     "GCS": r"gcs_server",
+    # Its command line names the programs of its workers too.
     "raylet": r"/raylet/raylet",
+    "idle Ray worker": r"ray::IDLE|default_worker\.py",
     "dashboard": r"dashboard/dashboard\.py|dashboard-|ray-dashboard",
     "dashboard agent": r"dashboard/agent\.py|DashboardAgent",
     "runtime env agent": r"runtime_env/agent|RuntimeEnvAgent",

@@ -31,7 +31,8 @@ from everruns.storage.base import EventQuery
 
 PATIENCE_S = 30.0
 RETRY_S = 0.05
-REMEMBERED_PLACES = 100_000
+# About 200 bytes each.
+REMEMBERED_PLACES = 20_000
 
 Answer = TypeVar("Answer")
 
@@ -183,7 +184,8 @@ class Runtime:
             return name
         name = await self.registry.sessions.place(session_id)
         if len(self._places) >= REMEMBERED_PLACES:
-            self._places.clear()
+            # The oldest alone: all at once would make every session be looked for anew.
+            del self._places[next(iter(self._places))]
         self._places[session_id] = name
         return name
 

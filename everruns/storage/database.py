@@ -24,9 +24,14 @@ from everruns.storage.recovery import LogDamaged
 MAX_CONNECTIONS = 16
 CONNECTION_TIMEOUT_S = 30.0
 
+# What queries and checkpoints may need together.
+MEMORY_LIMIT = "1GB"
+# What may stay in memory of the database's file, which the operating system caches as well.
+CACHE_LIMIT = "64MB"
+
 _DUCKDB_CONFIG = {
     "threads": 2,
-    "memory_limit": "1GB",
+    "memory_limit": MEMORY_LIMIT,
     # A page is chosen by its narrow columns before the wide ones are read, up to this many rows.
     "late_materialization_max_rows": 1000,
     # No extensions are needed, and a database must not fetch code from the network.
@@ -55,6 +60,27 @@ def duckdb_engine(database: str) -> Engine:
         # Rows contain conversations, which must not appear in error messages.
         hide_parameters=True,
     )
+
+
+def trim_cache(engine: Engine) -> None:
+    """Let DuckDB forget pages of its file until what it holds is within ``CACHE_LIMIT``.
+
+    By itself it forgets none before it has reached ``memory_limit``, so a process would grow by a
+    gigabyte as sessions are stored. No query may run meanwhile, as it would have too little memory.
+    """
+    connection = engine.raw_connection()
+    try:
+        # Not in a transaction, which an error would end.
+        cursor = connection.cursor()
+        try:
+            cursor.execute(f"SET GLOBAL memory_limit = '{CACHE_LIMIT}'")
+        except duckdb.OutOfMemoryException:
+            # The rest is no page of the file, such as rows that no checkpoint has written yet.
+            _log.debug("cache_not_within_limit", limit=CACHE_LIMIT)
+        finally:
+            cursor.execute(f"SET GLOBAL memory_limit = '{MEMORY_LIMIT}'")
+    finally:
+        connection.close()
 
 
 def has_read_log(engine: Engine) -> bool:

@@ -32,6 +32,7 @@ from everruns.storage.database import not_stored
 from everruns.storage.encryption import Cipher
 from everruns.storage.entries import Entry, after, decode, encode, end, joined
 from everruns.storage.journal import Journal
+from everruns.storage.page_cache import PageCache
 from everruns.storage.sql import SqlStore
 from everruns.storage.verdicts import judge
 
@@ -76,6 +77,7 @@ class JournaledStore(SqlStore):
         self._recover()
         self._applier = Thread(target=self._apply_all, name="journal-applier", daemon=True)
         self._applier.start()
+        self._page_cache = PageCache(self._transactions.trim_cache)
 
     def _recover(self) -> None:
         left = [change for entry in self._journal.left for change in decode(entry)]
@@ -359,6 +361,7 @@ class JournaledStore(SqlStore):
             self._closing = True
             self._changed.notify_all()
         self._applier.join(APPLY_TIMEOUT_S)
+        self._page_cache.close()
         self._journal.close()
         super().close()
 

@@ -7,7 +7,7 @@ from threading import Lock
 from sqlalchemy import Connection, Engine
 
 from everruns.errors import StoreUnavailable
-from everruns.storage.database import answering
+from everruns.storage.database import answering, trim_cache
 
 WRITER_TIMEOUT_S = 60.0
 
@@ -22,12 +22,29 @@ class Transactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writer = Lock()
+        # Held for a moment by each reader that begins or ends.
+        self._counting = Lock()
+        self._readers = 0
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
         """Open a read-only transaction."""
-        with answering(self._engine), self._engine.connect() as connection:
+        with (
+            self._counted(),
+            answering(self._engine),
+            self._engine.connect() as connection,
+        ):
             yield connection
+
+    @contextmanager
+    def _counted(self) -> Generator[None]:
+        with self._counting:
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._readers -= 1
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
@@ -48,6 +65,21 @@ class Transactions:
             yield
         finally:
             self._writer.release()
+
+    def trim_cache(self) -> bool:
+        """Trim what the database keeps of its file; see ``database.trim_cache``.
+
+        Returns:
+            Whether it was trimmed: false, at once, while a transaction reads.
+
+        Raises:
+            StoreUnavailable: The database did not answer, or a transaction writes for too long.
+        """
+        with self._only_writer(), answering(self._engine), self._counting:
+            if self._readers:
+                return False
+            trim_cache(self._engine)
+            return True
 
     def close(self) -> None:
         """Close the database, after the writing transaction."""

@@ -20,6 +20,7 @@ from everruns.ids import new_id
         ("ray::ProxyActor", "Serve proxy"),
         ("/usr/bin/haproxy -db -f /tmp/x/haproxy.cfg", "HAProxy"),
         ("ray::IDLE", "idle Ray worker"),
+        ("/x/raylet/raylet --python_worker_command=/x/default_worker.py", "raylet"),
         ("/usr/bin/python -m everruns.cli serve --port 0", "starter"),
         ("/usr/bin/python -m bench.limits.empty --port 1", "starter"),
         ("/usr/bin/something-else --with words", "something-else --with words"),

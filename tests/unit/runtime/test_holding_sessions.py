@@ -12,6 +12,7 @@ from everruns.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
+from everruns.runtime import runtime as places
 from everruns.runtime.cursor import Cursor, Want
 from everruns.runtime.local import HOST
 from everruns.storage.memory import MemoryStore
@@ -342,3 +343,22 @@ async def test_a_host_that_stops_leaves_turns_open_and_begins_nothing_more():
                 "session.started",
             ]
         assert driver.closed == 2
+
+
+async def test_of_many_places_those_remembered_longest_are_looked_up_anew(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(places, "REMEMBERED_PLACES", 2)
+    looked_up: list[str] = []
+    async with local_runtime(ScriptedDriver(*[says("Hello.")] * 6)) as runtime:
+        place = runtime.registry.sessions.place
+
+        async def counted(session_id: str) -> str:
+            looked_up.append(session_id)
+            return await place(session_id)
+
+        monkeypatch.setattr(runtime.registry.sessions, "place", counted)
+        first, second, third = [await Conversation.begin(runtime) for _ in range(3)]
+        for talk in (first, second, third, third, second, first):
+            await talk.say("hi")
+        assert looked_up == [first.id, second.id, third.id, first.id]
