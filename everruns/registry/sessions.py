@@ -186,18 +186,14 @@ class Sessions:
         )
         check_size(session, wanted.initial_files)
         files = [*(agent.initial_files if agent else []), *wanted.initial_files]
-        await self._database.write(
-            self._insert,
-            session,
-            files,
-            receipt_of(idempotency, session.model_dump_json(), session.id),
-        )
-        self._remember(session)
+        document = session.model_dump_json()
+        receipt = receipt_of(idempotency, document, session.id)
+        await self._database.write(self._insert, session, files, receipt)
+        if len(document) <= MAX_REMEMBERED_BYTES:
+            self._remember(session)
         return session
 
     def _remember(self, session: Session) -> None:
-        if len(session.model_dump_json()) > MAX_REMEMBERED_BYTES:
-            return
         if len(self._new) >= REMEMBERED_NEW:
             del self._new[next(iter(self._new))]
         self._new[session.id] = session
