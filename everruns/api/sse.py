@@ -225,7 +225,7 @@ class EventStream(Response):
             if outlet.is_writing:
                 if now() >= outlet.progressed_at + SLICE_TIMEOUT_S:
                     raise TimeoutError("The reader took no slice in time.")
-            # Also when a filter keeps back all that comes: the client hears nothing.
+            # Send heartbeats even when a filter drops every event.
             elif now() >= outlet.written_at + self._heartbeat_s:
                 await outlet.write_in_time([HEARTBEAT])
 

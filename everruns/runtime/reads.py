@@ -78,7 +78,7 @@ class Reads:
         what does not fit in it is there for the next read, which should ask for it first.
 
         Args:
-            reader: Who asks; a new name for each asking process.
+            reader: The asking process, under a name of its own.
             wants: Sessions and cursors, each once.
             wait_s: Seconds to wait at most.
 
@@ -147,7 +147,7 @@ class Reads:
         Args:
             wants: Sessions and cursors.
             held: The sessions.
-            follower: Who asks.
+            follower: The asking process.
             watch: What wakes the read.
             is_due: Whether text has gathered for long enough.
         """
