@@ -273,8 +273,8 @@ class JournaledStore(SqlStore):
                 self._apply([change for entry, _ in entries for change in entry], doubtful)
                 self._journal.done(len(entries))
             except Exception as error:  # noqa: BLE001 - this thread must go on, whatever it is
-                # Readers see the error; acknowledged writes stay in the journal. A commit that raises
-                # may have stored everything all the same.
+                # Readers see the error; acknowledged writes stay in the journal. A commit that
+                # raises may have stored everything all the same.
                 doubtful = True
                 _log.exception("journal_not_applied", entries=len(entries))
                 with self._changed:
