@@ -200,7 +200,9 @@ async def test_a_request_whose_replica_dies_is_answered_with_an_error_of_ours(
     assert all(task.result().is_success for task in answered)
     # HAProxy closes a connection silently, for its client to try again, if it had sent the
     # request over a connection that it had used before. The others are new.
-    errors = [outcome for outcome in outcomes if isinstance(outcome, httpx.Response)]
+    # On a busy machine the other replica may still be answering some of them.
+    answers = [outcome for outcome in outcomes if isinstance(outcome, httpx.Response)]
+    errors = [answer for answer in answers if not answer.is_success]
     assert errors
     for error in errors:
         assert error.status_code == 503
