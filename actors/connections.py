@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from everruns.api.progress import SLICE_BYTES
 from everruns.api.sse import ABORT
 
-# The kernel takes twice this for what it keeps beside the bytes.
+# The kernel doubles this to make room for its own bookkeeping.
 SEND_BUFFER_BYTES = SLICE_BYTES
 
 

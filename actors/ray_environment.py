@@ -24,7 +24,7 @@ def prepare_environment(settings: Settings) -> None:
 
     Raises:
         StoreUnavailable: The data directory cannot be used.
-        Unavailable: There is no private folder or no ports for the cluster.
+        Unavailable: The cluster's private folder cannot be made, or its ports cannot be found.
     """
     bypass_proxies_on_loopback()
     if settings.ray_address is not None:
