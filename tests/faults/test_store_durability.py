@@ -19,11 +19,13 @@ from pathlib import Path
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
+from everruns.log import configure_log
 from everruns.storage.base import Append
 from everruns.storage.data_directory import open_store
 
 def say(*words): print(*words, flush=True)
 
+configure_log()  # It goes to standard error: what the writer says stays apart from it.
 session_id, time = "{SESSION}", "2026-01-01T00:00:00.000Z"
 size, limit = int(sys.argv[2]), int(sys.argv[3])
 store = open_store(Path(sys.argv[1]))

@@ -18,6 +18,7 @@ from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conftest import with_room
 from tests.conversations import Conversation, simulated
+from tests.ray import processes
 from tests.waiting import PATIENCE_S, POLL_S
 
 ray = pytest.importorskip("ray")
@@ -27,7 +28,7 @@ PACE = {"tokens": 60, "tokens_per_s": 30}
 
 def kill(name: str) -> None:
     """End an actor's process; Ray starts it again."""
-    ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=False)
+    processes.kill(ray.get_actor(name, namespace=NAMESPACE))
 
 
 async def holder(talk: Conversation) -> str:

@@ -16,6 +16,7 @@ from everruns.domain.idempotency import Idempotency
 from everruns.errors import EverrunsError, HostLost, SessionNotFound
 from everruns.remote import Repeat, remote
 from everruns.tools.base import ToolError
+from tests.ray.processes import kill
 from tests.waiting import POLL_S
 
 ray = pytest.importorskip("ray")
@@ -129,7 +130,7 @@ async def test_a_call_that_is_broken_off_in_the_actor_is_not_waited_for(house, n
 async def test_what_is_repeatable_is_repeated_while_the_actor_restarts(house, name: str):
     patient = stub(name, patience_s=30)
     assert await patient.say("before") == "before"
-    ray.kill(house, no_restart=False)
+    kill(house)
     assert await patient.say("after") == "after"
 
 

@@ -1,0 +1,24 @@
+"""Ends the process of an actor."""
+
+import os
+import signal
+from typing import Any
+
+import psutil
+import ray
+
+from tests.waiting import PATIENCE_S
+
+
+def kill(actor: Any) -> None:
+    """Kill an actor's process (SIGKILL) and return when it is gone; Ray starts another.
+
+    ``ray.kill`` only asks for it: the process may still answer for a while.
+    """
+    process = psutil.Process(ray.get(actor.__ray_call__.remote(_process), timeout=PATIENCE_S))
+    process.send_signal(signal.SIGKILL)
+    process.wait(PATIENCE_S)
+
+
+def _process(_actor: object) -> int:
+    return os.getpid()
