@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 import orjson
 from pydantic import AfterValidator, Field, computed_field, model_validator
 
-from everruns.domain.base import KIB, MIB, Model, Tags
+from everruns.domain.base import KIB, MIB, Model, Number, Tags
 from everruns.domain.tools import ToolCall
 
 MAX_TEXT_BYTES = MIB
@@ -81,7 +81,11 @@ class ThinkingBlock(Model):
 
     A provider that signs its reasoning requires each block in its original position:
     ``text_before`` counts the code points of the message's text before it, ``calls_before`` the
-    tool calls.
+    tool calls. Only the provider that wrote a message gets its blocks back.
+
+    ``field`` is the name under which a Chat Completions server sent the text. ``item`` is what a
+    provider sent in a form of its own and wants back unchanged; ``on_call`` is the index of the
+    tool call that it belongs to, if any.
     """
 
     thinking: str = ""
@@ -89,6 +93,9 @@ class ThinkingBlock(Model):
     redacted: str | None = None
     text_before: int = 0
     calls_before: int = 0
+    field: str | None = None
+    item: dict[str, Any] | None = None
+    on_call: int | None = None
 
 
 class Reasoning(Model):
@@ -97,11 +104,27 @@ class Reasoning(Model):
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
 
 
-class Controls(Model):
+StopSequence = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class AnswerControls(Model):
+    """Options for a model's answers; those left out are decided by the model.
+
+    ``max_output_tokens`` limits one model call, reasoning included.
+    """
+
+    reasoning: Reasoning | None = None
+    temperature: Annotated[float, Field(ge=0, le=2), Number] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1), Number] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000), Number] | None = None
+    stop: Annotated[list[StopSequence], Field(min_length=1, max_length=16)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1), Number] | None = None
+
+
+class Controls(AnswerControls):
     """Options for the answer to one message."""
 
     model_id: Annotated[str, Field(min_length=1, max_length=512)] | None = None
-    reasoning: Reasoning | None = None
 
 
 def _bounded_content(parts: list[TextPart | ImagePart]) -> list[TextPart | ImagePart]:
@@ -162,7 +185,10 @@ class SendMessage(Model):
 
 
 class Message(Model):
-    """One durable entry of a conversation."""
+    """One durable entry of a conversation.
+
+    ``model`` is the qualified name of the model that wrote an agent's message.
+    """
 
     id: str
     session_id: str
@@ -172,6 +198,7 @@ class Message(Model):
     controls: Controls | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     tags: list[str] = Field(default_factory=list)
+    model: str | None = None
     thinking_blocks: list[ThinkingBlock] | None = None
     created_at: str
 

@@ -51,7 +51,7 @@ class OpenTurn:
         asked: Pending calls that wait for outside input, by call id.
         held: Pending calls that wait for the user's approval, by call id.
         allowed: Pending calls that the user has allowed.
-        invalid_arguments: Arguments of pending calls that were not a JSON object, by call id.
+        refused: Pending calls that must not run, by call id, with the reason for the model.
     """
 
     id: str
@@ -64,7 +64,7 @@ class OpenTurn:
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
     held: dict[str, Asked] = field(default_factory=dict[str, Asked])
     allowed: set[str] = field(default_factory=set[str])
-    invalid_arguments: dict[str, str] = field(default_factory=dict[str, str])
+    refused: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def waits_until_ms(self) -> int | None:
@@ -96,6 +96,7 @@ class SessionState:
         decided: The user's decisions on held calls, by call id.
         cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message of each send, by its key's digest.
+        without_images: The models that refused a message's images, by the message's id.
     """
 
     session_id: str
@@ -113,6 +114,7 @@ class SessionState:
     idempotency: dict[str, tuple[str, Message]] = field(
         default_factory=dict[str, tuple[str, Message]]
     )
+    without_images: dict[str, str | None] = field(default_factory=dict[str, str | None])
     preview: str | None = None
     output_preview: str | None = None
     started_ms: int | None = None
@@ -221,6 +223,8 @@ class SessionState:
         self.history += [said for said in self.unread if said.sequence <= read_up_to]
         self.unread = [said for said in self.unread if said.sequence > read_up_to]
         self.history.append(message)
+        for message_id in data.get("without_images", ()):
+            self.without_images[message_id] = message.model
         self.output_preview = message.text[:PREVIEW_CHARACTERS] or self.output_preview
         usage = Usage.model_validate(data.get("usage") or {})
         self.usage += usage
@@ -230,7 +234,15 @@ class SessionState:
             self.turn.pending = {call.id: call for call in message.tool_calls}
             self.turn.started_calls, self.turn.allowed = set(), set()
             self.turn.asked, self.turn.held = {}, {}
-            self.turn.invalid_arguments = data.get("invalid_arguments", {})
+            self.turn.refused = _refused_calls(data)
+
+
+def _refused_calls(data: dict[str, Any]) -> dict[str, str]:
+    # Older logs hold the arguments that were not a JSON object.
+    invalid: dict[str, str] = data.get("invalid_arguments", {})
+    return data.get("refused_calls") or {
+        call_id: f"The arguments are not a JSON object: {raw}" for call_id, raw in invalid.items()
+    }
 
 
 def message_of(event: Event, envelope: dict[str, Any] | None = None) -> Message:

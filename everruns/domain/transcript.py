@@ -7,14 +7,17 @@ repairs them without changing the log.
 Source: docs/contract.md, "Turns".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from everruns.domain.messages import Message, ToolResultPart
+from everruns.domain.messages import ImagePart, Message, TextPart, ToolResultPart
 
 ORPHAN_ERROR = "No result was recorded for this call."
+IMAGE_LEFT_OUT = "(An image was here that you cannot see.)"
 
 
-def build_transcript(history: Sequence[Message], unread: Sequence[Message]) -> list[Message]:
+def build_transcript(
+    history: Sequence[Message], unread: Sequence[Message], without_images: Collection[str] = ()
+) -> list[Message]:
     """Return the messages to send to a model, oldest first.
 
     Every agent message with tool calls is followed by exactly one ``tool_result`` message per call,
@@ -24,6 +27,7 @@ def build_transcript(history: Sequence[Message], unread: Sequence[Message]) -> l
     Args:
         history: The messages that a model has read or written.
         unread: User messages that come after it.
+        without_images: Ids of the messages whose images the model refused.
     """
     results = {
         part.tool_call_id: message
@@ -31,10 +35,22 @@ def build_transcript(history: Sequence[Message], unread: Sequence[Message]) -> l
         for part in message.content
         if isinstance(part, ToolResultPart)
     }
-    transcript = list(_well_formed([*history, *unread], results))
+    transcript = [
+        leave_out_images(message) if message.id in without_images else message
+        for message in _well_formed([*history, *unread], results)
+    ]
     while transcript and transcript[0].role not in {"user", "system"}:
         transcript.pop(0)
     return transcript
+
+
+def leave_out_images(message: Message) -> Message:
+    """Replace a message's images by a note to the model."""
+    content = [
+        TextPart(text=IMAGE_LEFT_OUT) if isinstance(part, ImagePart) else part
+        for part in message.content
+    ]
+    return message.model_copy(update={"content": content})
 
 
 def _well_formed(messages: Sequence[Message], results: dict[str, Message]) -> Iterator[Message]:

@@ -181,7 +181,7 @@ class _Answer:
     def end(self, request: ModelRequest) -> ModelAnswer:
         if self._stop_reason is None:
             raise self._wire.broken_off()
-        calls, invalid = read_calls(list(self._calls.values()), request.messages)
+        calls, refused = read_calls(list(self._calls.values()), request.messages)
         return ModelAnswer(
             tool_calls=calls,
             usage=_usage(self._usage),
@@ -196,7 +196,7 @@ class _Answer:
                 )
                 for thought in self._thoughts.values()
             ],
-            invalid_arguments=invalid,
+            refused_calls=refused,
             model=self._model,
         )
 

@@ -3,12 +3,11 @@
 Source: https://platform.claude.com/docs/en/api/messages.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
 from everruns.providers.base import ModelRequest
-from everruns.providers.tool_calls import accepted_id, accepted_name, input_schema, result_text
+from everruns.providers.tool_calls import accepted_name, input_schema, result_text, sent_ids
 
 DEFAULT_MAX_TOKENS = 8192
 CACHED = {"type": "ephemeral"}
@@ -45,7 +44,7 @@ def message_body(request: ModelRequest, *, with_thinking: bool = True) -> dict[s
     body: dict[str, Any] = {
         "model": request.model.model_id,
         "max_tokens": limits.output if limits else DEFAULT_MAX_TOKENS,
-        "messages": _messages(request.messages, with_thinking=with_thinking),
+        "messages": _messages(request, with_thinking=with_thinking),
         "stream": True,
     }
     if request.system_prompt.strip():
@@ -87,15 +86,16 @@ def _thinking(request: ModelRequest, max_tokens: int, *, with_budget: bool) -> d
     return fields
 
 
-def _messages(messages: Sequence[Message], *, with_thinking: bool) -> list[dict[str, Any]]:
+def _messages(request: ModelRequest, *, with_thinking: bool) -> list[dict[str, Any]]:
     """Render the transcript as turns of user and assistant, which must alternate."""
+    ids = sent_ids(request)
     turns: list[dict[str, Any]] = []
-    for message in messages:
+    for message in request.messages:
         role = "assistant" if message.role == "agent" else "user"
         if role == "assistant":
-            blocks = _agent_blocks(message, with_thinking=with_thinking)
+            blocks = _agent_blocks(message, ids, with_thinking=with_thinking)
         else:
-            blocks = _user_blocks(message)
+            blocks = _user_blocks(message, ids)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         elif blocks:
@@ -110,7 +110,7 @@ def _cached(block: Block) -> Block:
     return {**block, "cache_control": CACHED}
 
 
-def _user_blocks(message: Message) -> list[Block]:
+def _user_blocks(message: Message, ids: dict[str, str]) -> list[Block]:
     blocks: list[Block] = []
     for part in message.content:
         match part:
@@ -125,7 +125,7 @@ def _user_blocks(message: Message) -> list[Block]:
                 blocks.append(
                     {
                         "type": "tool_result",
-                        "tool_use_id": accepted_id(part.tool_call_id),
+                        "tool_use_id": ids[part.tool_call_id],
                         "content": result_text(part),
                         "is_error": part.error is not None,
                     }
@@ -135,13 +135,13 @@ def _user_blocks(message: Message) -> list[Block]:
     return blocks
 
 
-def _agent_blocks(message: Message, *, with_thinking: bool) -> list[Block]:
+def _agent_blocks(message: Message, ids: dict[str, str], *, with_thinking: bool) -> list[Block]:
     """Render an answer with its thinking where it stood."""
     text = message.text
     calls = [
         {
             "type": "tool_use",
-            "id": accepted_id(call.id),
+            "id": ids[call.id],
             "name": accepted_name(call.name),
             "input": call.arguments,
         }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from everruns.domain.llm import OfferedModel
-from everruns.domain.messages import Message, ThinkingBlock
+from everruns.domain.messages import AnswerControls, Message, ThinkingBlock
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.usage import Usage
 
@@ -23,7 +23,7 @@ class ModelRequest:
         system_prompt: Instructions, empty for none.
         messages: A well-formed transcript (see ``everruns.domain.transcript``).
         tools: The tools that the model may call.
-        effort: How hard to reason (``low``, ``medium``, …), or ``None`` for the default.
+        controls: Options for the answer.
         parallel_tool_calls: Whether one answer may contain several calls; ``None`` for the default.
     """
 
@@ -31,8 +31,21 @@ class ModelRequest:
     system_prompt: str
     messages: Sequence[Message]
     tools: Sequence[ToolDefinition] = ()
-    effort: str | None = None
+    controls: AnswerControls = field(default_factory=AnswerControls)
     parallel_tool_calls: bool | None = None
+
+    @property
+    def effort(self) -> str | None:
+        """How hard to reason (``low``, ``medium``, …), or ``None`` for the default."""
+        return self.controls.reasoning.effort if self.controls.reasoning else None
+
+    def wrote(self, message: Message) -> bool:
+        """Tell whether the provider that is asked wrote a message.
+
+        Reasoning that a provider signed or sealed means nothing to another one. Messages of older
+        logs do not name their model; they count as the provider's own.
+        """
+        return message.model is None or message.model.startswith(f"{self.model.provider_name}/")
 
 
 @dataclass(frozen=True)
@@ -64,21 +77,25 @@ class ModelAnswer:
     """The end of a stream: everything of the answer except its text.
 
     Attributes:
-        tool_calls: Complete calls in the model's order. Arguments that were not a JSON object are
-            in ``invalid_arguments`` by call id, as received, and empty here.
+        tool_calls: Calls in the model's order.
+        refused_calls: The calls that must not run, by id, with the reason that the model is told:
+            the arguments are not a JSON object, or the answer was cut off.
         usage: Tokens as the provider counted them; without prices.
         finish_reason: ``stop``, ``tool_calls``, ``length``, ``content_filter`` or the provider's
             own word.
         thinking_blocks: Reasoning in the form that the provider requires back.
         model: The model name that the provider reports.
+        without_images: Ids of the messages whose images the provider refused and was asked again
+            without.
     """
 
     tool_calls: Sequence[ToolCall] = ()
     usage: Usage = field(default_factory=Usage)
     finish_reason: str = "stop"
     thinking_blocks: Sequence[ThinkingBlock] = ()
-    invalid_arguments: dict[str, str] = field(default_factory=dict[str, str])
+    refused_calls: dict[str, str] = field(default_factory=dict[str, str])
     model: str | None = None
+    without_images: Sequence[str] = ()
 
 
 ModelChunk = TextDelta | ReasoningDelta | UsageSoFar | ModelAnswer

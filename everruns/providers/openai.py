@@ -23,11 +23,11 @@ from everruns.providers.base import (
 from everruns.providers.http import Wire, drain
 from everruns.providers.tool_calls import (
     RawCall,
-    accepted_id,
     accepted_name,
     input_schema,
     read_calls,
     result_text,
+    sent_ids,
 )
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -145,14 +145,14 @@ class _Answer:
     def end(self, request: ModelRequest) -> ModelAnswer:
         if not self.finished:
             raise self._wire.broken_off()
-        calls, invalid = read_calls(self._calls, request.messages)
+        calls, refused = read_calls(self._calls, request.messages)
         reasoning = self._reasoning
         return ModelAnswer(
             tool_calls=calls,
             usage=self._usage,
             finish_reason=_finish_reason(self._finish_reason, has_calls=bool(calls)),
             thinking_blocks=[ThinkingBlock(thinking=reasoning)] if reasoning else [],
-            invalid_arguments=invalid,
+            refused_calls=refused,
             model=self._model,
         )
 
@@ -177,7 +177,8 @@ def read_usage(usage: dict[str, Any]) -> Usage:
 
 def completion_body(request: ModelRequest) -> dict[str, Any]:
     """Return the body that asks for one streamed completion."""
-    messages = [_message(message) for message in request.messages]
+    ids = sent_ids(request)
+    messages = [_message(message, ids) for message in request.messages]
     if request.system_prompt:
         messages.insert(0, {"role": "system", "content": request.system_prompt})
     body: dict[str, Any] = {
@@ -212,12 +213,12 @@ def _effort(request: ModelRequest) -> str | None:
     return request.effort if profile is None or profile.reasoning else None
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message, ids: dict[str, str]) -> dict[str, Any]:
     if message.role == "tool_result":
         part = next(part for part in message.content if isinstance(part, ToolResultPart))
         return {
             "role": "tool",
-            "tool_call_id": accepted_id(part.tool_call_id),
+            "tool_call_id": ids[part.tool_call_id],
             "content": result_text(part),
         }
     if message.role != "agent":
@@ -228,7 +229,7 @@ def _message(message: Message) -> dict[str, Any]:
         answer["content"] = message.text or None
         answer["tool_calls"] = [
             {
-                "id": accepted_id(call.id),
+                "id": ids[call.id],
                 "type": "function",
                 "function": {
                     "name": accepted_name(call.name),

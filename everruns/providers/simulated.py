@@ -228,7 +228,7 @@ def _answer(step: SimulatedStep, request: ModelRequest, output_tokens: int) -> M
         RawCall(f"call_{number}", call.name, orjson.dumps(call.arguments).decode())
         for number, call in enumerate(step.tool_calls, made + 1)
     ]
-    calls, invalid = read_calls(raw, request.messages)
+    calls, refused = read_calls(raw, request.messages)
     said = [request.system_prompt, *(message.text for message in request.messages)]
     return ModelAnswer(
         tool_calls=calls,
@@ -237,6 +237,6 @@ def _answer(step: SimulatedStep, request: ModelRequest, output_tokens: int) -> M
         ),
         finish_reason="tool_calls" if calls else "stop",
         thinking_blocks=[ThinkingBlock(thinking=step.reasoning)] if step.reasoning else [],
-        invalid_arguments=invalid,
+        refused_calls=refused,
         model=MODEL_ID,
     )

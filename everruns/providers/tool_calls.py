@@ -4,10 +4,13 @@ Models invent duplicate ids, names of missing tools and arguments that are not J
 ids that are unique in their session; providers refuse names and ids in other formats.
 """
 
+import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
+from string import ascii_letters, digits
 from typing import Any, cast
 
 import orjson
@@ -15,9 +18,19 @@ import orjson
 from everruns.domain.messages import Message, ToolCallPart, ToolResultPart
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.ids import new_id
+from everruns.providers.base import ModelRequest
 
-_ACCEPTED_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
+MAX_ENCODINGS = 3
+# Characters quoted of arguments that are not a JSON object.
+QUOTED_CHARACTERS = 200
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
+
+_ID_CHARACTERS = ascii_letters + digits
+_KEPT_ID = re.compile(r"(?!call_[0-9a-f]{32}$)[a-zA-Z0-9_.:-]{1,64}")
+_UNNAMED_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _REFUSED_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+# Such a number may be beyond 64 bits; orjson would round it.
+_LONG_NUMBER = re.compile(r"\d{19}")
 
 
 @dataclass
@@ -27,6 +40,10 @@ class RawCall:
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+
+class UnusableArguments(Exception):
+    """The arguments of a call cannot be used; the message tells the model why."""
 
 
 def read_calls(
@@ -39,7 +56,8 @@ def read_calls(
         transcript: The conversation, whose call ids must not be reused.
 
     Returns:
-        The calls, and the arguments that were not a JSON object, by call id.
+        The calls, and for those without usable arguments the reason that the model is told, by
+        call id.
     """
     if not raw_calls:
         return [], {}
@@ -50,34 +68,110 @@ def read_calls(
         if isinstance(part, ToolCallPart)
     }
     calls: list[ToolCall] = []
-    invalid: dict[str, str] = {}
+    refused: dict[str, str] = {}
     for raw in raw_calls:
         identity = raw.id
         if not identity or identity in taken or len(identity.encode()) > 256:
             identity = new_id("call")
         taken.add(identity)
-        arguments = _object(raw.arguments)
-        if arguments is None:
-            invalid[identity] = raw.arguments
-        calls.append(ToolCall(id=identity, name=raw.name, arguments=arguments or {}))
-    return calls, invalid
+        arguments: dict[str, Any] = {}
+        try:
+            arguments = read_arguments(raw.arguments)
+        except UnusableArguments as error:
+            refused[identity] = str(error)
+        calls.append(ToolCall(id=identity, name=raw.name, arguments=arguments))
+    return calls, refused
 
 
-def _object(text: str) -> dict[str, Any] | None:
-    if not text.strip():
+def read_arguments(text: str) -> dict[str, Any]:
+    """Read the arguments of a call: an object, which some servers encode twice.
+
+    Nothing, ``null`` and an empty array count as an empty object, as some servers send them.
+
+    Raises:
+        UnusableArguments: They are not an object, or a number in them cannot be passed on exactly.
+    """
+    value: Any = text
+    for _ in range(MAX_ENCODINGS):
+        if not isinstance(value, str):
+            break
+        value = _read_json(value) if value.strip() else {}
+    if value is None or value == []:
         return {}
+    if not isinstance(value, dict):
+        raise _no_object(text)
+    return cast("dict[str, Any]", value)
+
+
+def _read_json(text: str) -> Any:
+    if not _LONG_NUMBER.search(text):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+        # Also accepts the line breaks within strings that models forget to escape.
+        value = json.loads(
+            text, strict=False, parse_int=_integer, parse_float=_real, parse_constant=_real
+        )
+        orjson.dumps(value)
+    except (json.JSONDecodeError, RecursionError, TypeError):
+        raise _no_object(text) from None
+    return value
 
 
-def accepted_id(call_id: str) -> str:
-    """Return an id that every provider accepts, the same for call and result."""
-    if _ACCEPTED_ID.fullmatch(call_id):
-        return call_id
-    return "call_" + blake2s(call_id.encode(), digest_size=16).hexdigest()
+def _integer(text: str) -> int:
+    if len(text) > len(str(MIN_INTEGER)) or not MIN_INTEGER <= int(text) <= MAX_INTEGER:
+        raise _inexact(text)
+    return int(text)
+
+
+def _real(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _inexact(text)
+    return number
+
+
+def _no_object(text: str) -> UnusableArguments:
+    return UnusableArguments(f"The arguments are not a JSON object: {text[:QUOTED_CHARACTERS]}")
+
+
+def _inexact(text: str) -> UnusableArguments:
+    return UnusableArguments(
+        f"The number {text[:40]} cannot be passed on exactly. Pass it as a string if the tool "
+        "takes one."
+    )
+
+
+def sent_ids(request: ModelRequest) -> dict[str, str]:
+    """Return the ids under which calls and their results go to a provider, by our ids.
+
+    A provider keeps the ids that it made: some models read them. All others become nine letters
+    and digits, the only form that every provider accepts.
+
+    Source: https://docs.mistral.ai/capabilities/function_calling ("a-z, A-Z, 0-9, with a length
+    of 9" in its errors).
+    """
+    ids: dict[str, str] = {}
+    for message in request.messages:
+        if message.role == "agent":
+            kept = _UNNAMED_ID if message.model is None else _KEPT_ID
+            is_own = request.wrote(message)
+            for call in message.tool_calls:
+                keeps = is_own and kept.fullmatch(call.id)
+                ids[call.id] = call.id if keeps else nine_letters(call.id)
+    return ids
+
+
+def nine_letters(call_id: str) -> str:
+    """Return nine letters and digits that stand for an id."""
+    number = int.from_bytes(blake2s(call_id.encode(), digest_size=16).digest())
+    letters: list[str] = []
+    for _ in range(9):
+        number, index = divmod(number, len(_ID_CHARACTERS))
+        letters.append(_ID_CHARACTERS[index])
+    return "".join(letters)
 
 
 def accepted_name(name: str) -> str:
@@ -93,8 +187,8 @@ def json_text(value: Any) -> str:
 def result_text(part: ToolResultPart) -> str:
     """Return a result as the text that a model reads."""
     if part.error is not None:
-        return orjson.dumps({"error": part.error}).decode()
-    return part.result if isinstance(part.result, str) else orjson.dumps(part.result).decode()
+        return json_text({"error": part.error})
+    return part.result if isinstance(part.result, str) else json_text(part.result)
 
 
 def input_schema(tool: ToolDefinition) -> dict[str, Any]:

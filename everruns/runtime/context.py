@@ -9,7 +9,7 @@ from everruns.capabilities.tool_approval import TOOL_APPROVAL
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.approvals import ApprovalRule
 from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
-from everruns.domain.messages import Controls
+from everruns.domain.messages import AnswerControls, Controls
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolDefinition
@@ -35,7 +35,7 @@ class TurnContext:
         client_tool_timeout_s: Seconds that a turn waits for a client's results.
         max_iterations: Maximum model calls of the turn.
         parallel_tool_calls: Whether one step may run several calls; ``None`` if unspecified.
-        effort: How hard the model should reason, if the message specifies it.
+        controls: Options for the answers.
     """
 
     model: OfferedModel
@@ -47,7 +47,7 @@ class TurnContext:
     client_tool_timeout_s: float
     max_iterations: int
     parallel_tool_calls: bool | None
-    effort: str | None
+    controls: AnswerControls
 
     def needs_approval(self, call: ToolCall) -> bool:
         """Tell whether a call is held until the user allows it."""
@@ -66,12 +66,14 @@ class TurnContext:
 
     def request(self, state: SessionState) -> ModelRequest:
         """Return the model call that continues the conversation."""
+        name = self.model.qualified_name
+        refused = {said for said, model in state.without_images.items() if model == name}
         return ModelRequest(
             model=self.model,
             system_prompt=self.system_prompt,
-            messages=build_transcript(state.history, state.unread),
+            messages=build_transcript(state.history, state.unread, refused),
             tools=[*self.toolbox.definitions, *self.client_tools.values()],
-            effort=self.effort,
+            controls=self.controls,
             parallel_tool_calls=self.parallel_tool_calls,
         )
 
@@ -127,7 +129,7 @@ def turn_context(
         or (agent.max_iterations if agent else None)
         or settings.max_iterations,
         parallel_tool_calls=parallel,
-        effort=controls.reasoning.effort if controls.reasoning else None,
+        controls=controls,
     )
 
 

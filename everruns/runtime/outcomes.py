@@ -23,8 +23,8 @@ from everruns.providers.catalogue import priced
 from everruns.runtime.context import TurnContext
 from everruns.runtime.draft import Draft
 
-# Characters kept of arguments that were not a JSON object.
-SHOWN_ARGUMENTS = 200
+# Calls run only if the model finished its answer: one that was cut off may look complete.
+FINISHED = frozenset({"stop", "tool_calls"})
 
 
 def received(
@@ -67,8 +67,9 @@ def answered(
     The turn continues if the answer calls tools or a user message has arrived in the meantime.
     """
     usage = priced(answer.usage, context.model.profile)
-    calls, invalid_arguments = _distinct_calls(answer, state)
-    invalid = {"invalid_arguments": invalid_arguments} if invalid_arguments else {}
+    calls, refused_calls = _distinct_calls(answer, state)
+    refused = {"refused_calls": refused_calls} if refused_calls else {}
+    images = {"without_images": [*answer.without_images]} if answer.without_images else {}
     said = NewEvent(
         EventType.MESSAGE_CREATED,
         {
@@ -77,7 +78,8 @@ def answered(
             "model": context.model.qualified_name,
             "finish_reason": answer.finish_reason,
             "input_sequence": draft.input_sequence,
-            **invalid,
+            **refused,
+            **images,
         },
         turn_context(turn),
     )
@@ -153,6 +155,7 @@ def _agent_message(
         content=content,
         sequence=state.sequence + 1,
         metadata={} if answer else {"incomplete": True},
+        model=draft.request.model.qualified_name if draft.request else None,
         thinking_blocks=_thinking(draft, answer),
         created_at=format_time(now),
     )
@@ -170,17 +173,22 @@ def _distinct_calls(
     """Give calls whose id the session has seen before a new id, since ids address results.
 
     Returns:
-        The calls, and the arguments that were not a JSON object, by call id.
+        The calls, and the reasons why some must not run, by call id.
     """
     if not answer.tool_calls:
         return [], {}
     seen = {call.id for message in state.history for call in message.tool_calls}
     distinct: list[ToolCall] = []
-    invalid: dict[str, str] = {}
+    refused: dict[str, str] = {}
     for call in answer.tool_calls:
         fresh = call.model_copy(update={"id": new_id("call")}) if call.id in seen else call
         seen.add(fresh.id)
         distinct.append(fresh)
-        if call.id in answer.invalid_arguments:
-            invalid[fresh.id] = answer.invalid_arguments[call.id][:SHOWN_ARGUMENTS]
-    return distinct, invalid
+        if answer.finish_reason not in FINISHED:
+            refused[fresh.id] = (
+                f"Your answer was cut off ({answer.finish_reason}), so this call may be incomplete "
+                "and was not run. Make it again, with less in one answer."
+            )
+        elif reason := answer.refused_calls.get(call.id):
+            refused[fresh.id] = reason
+    return distinct, refused

@@ -98,7 +98,7 @@ class ToolStep:
     def _needs_approval(self, call: ToolCall, turn: OpenTurn) -> bool:
         decided = call.id in turn.allowed or call.name in self._session.state.always
         # Started calls were allowed or needed no approval.
-        begun = call.id in turn.started_calls or call.id in turn.invalid_arguments
+        begun = call.id in turn.started_calls or call.id in turn.refused
         return not decided and not begun and self._context.needs_approval(call)
 
     def _asked_outside(self, calls: Sequence[ToolCall], turn: OpenTurn) -> Mapping[str, float]:
@@ -106,7 +106,7 @@ class ToolStep:
         return {
             call.id: patience
             for call in calls
-            if call.id not in turn.invalid_arguments
+            if call.id not in turn.refused
             and (patience := self._context.patience_s(call)) is not None
         }
 
@@ -136,9 +136,8 @@ class ToolStep:
         state = self._session.state
         if interrupted and not _is_repeatable(self._context.toolbox, call.name):
             result = ToolResult(tool_call_id=call.id, error=UNKNOWN_OUTCOME)
-        elif raw := self._turn(state).invalid_arguments.get(call.id):
-            error = f"The arguments are not a JSON object: {raw}"
-            result = ToolResult(tool_call_id=call.id, error=error)
+        elif reason := self._turn(state).refused.get(call.id):
+            result = ToolResult(tool_call_id=call.id, error=reason)
         elif self._context.needs_approval(call) and state.always.get(call.name) is False:
             result = ToolResult(tool_call_id=call.id, error=REJECTED)
         else:

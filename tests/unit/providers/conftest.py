@@ -12,7 +12,7 @@ from aiohttp.test_utils import RawTestServer
 from pydantic import SecretStr
 
 from everruns.domain.llm import ModelProfile, OfferedModel
-from everruns.domain.messages import Message, TextPart, ThinkingBlock
+from everruns.domain.messages import AnswerControls, Message, TextPart, ThinkingBlock
 from everruns.providers.base import Driver, ModelChunk, ModelRequest, UsageSoFar
 from everruns.providers.catalogue import profile_of
 from everruns.providers.connections import Connections
@@ -145,7 +145,11 @@ def ask(say: Callable[..., Message]) -> Callable[..., ModelRequest]:
     """Build a request to a model by its name; what the catalogue knows of it comes along."""
 
     def build(
-        model_id: str, *messages: Message, system_prompt: str = "", **fields: Any
+        model_id: str,
+        *messages: Message,
+        system_prompt: str = "",
+        effort: str | None = None,
+        **fields: Any,
     ) -> ModelRequest:
         provider_type = "anthropic" if model_id.startswith("claude") else "openai"
         profile: ModelProfile | None = profile_of(provider_type, model_id)
@@ -160,6 +164,8 @@ def ask(say: Callable[..., Message]) -> Callable[..., ModelRequest]:
             created_at=NOW,
             updated_at=NOW,
         )
+        if effort:
+            fields["controls"] = AnswerControls.model_validate({"reasoning": {"effort": effort}})
         return ModelRequest(model, system_prompt, messages or (say("user", "hi"),), **fields)
 
     return build

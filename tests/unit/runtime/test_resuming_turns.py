@@ -171,9 +171,9 @@ async def test_a_turn_that_moves_to_a_host_finds_what_was_configured_meanwhile()
         assert (await talk.messages())[-1].text == "From the new provider."
 
 
-async def test_arguments_that_were_no_object_are_still_refused_after_a_crash():
+async def test_calls_that_must_not_run_are_still_refused_after_a_crash():
     broken = ModelAnswer(
-        tool_calls=[call("pay", "c1")], invalid_arguments={"c1": "{nonsense"}, usage=USAGE
+        tool_calls=[call("pay", "c1")], refused_calls={"c1": "No JSON: {nonsense"}, usage=USAGE
     )
     async with local_runtime(ScriptedDriver(step(broken), says("Oh."))) as runtime:
         talk = await Conversation.begin(runtime, capabilities=["kit"])
@@ -188,7 +188,7 @@ async def test_arguments_that_were_no_object_are_still_refused_after_a_crash():
         await resumed.ended()
         (result,) = await resumed.data_of("tool.result")
 
-    assert result["error"] == "The arguments are not a JSON object: {nonsense"
+    assert result["error"] == "No JSON: {nonsense"
     assert tools.ran == []
 
 

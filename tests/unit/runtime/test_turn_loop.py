@@ -133,7 +133,7 @@ async def test_whatever_goes_wrong_in_a_tool_is_a_result_for_the_model(wanted, e
 
 
 async def test_arguments_that_are_no_json_object_are_a_result_for_the_model():
-    answer = ModelAnswer(tool_calls=[call("add")], invalid_arguments={"call_add": "{broken"})
+    answer = ModelAnswer(tool_calls=[call("add")], refused_calls={"call_add": "No JSON: {broken"})
     driver = ScriptedDriver(step(answer), says("I see."))
     async with local_runtime(driver, *TOOLS) as runtime:
         talk = await Conversation.begin(runtime, capabilities=["kit"])
