@@ -14,8 +14,10 @@ from everruns.errors import (
     AgentNotFound,
     CapacityExhausted,
     IdempotencyKeyReused,
+    InvalidRequest,
     SessionNotFound,
     UnknownCapability,
+    UnknownModel,
 )
 from everruns.ids import new_id, read_event_id
 from everruns.runtime.cursor import Cursor
