@@ -7,12 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from everruns.domain.llm import Provider, ProviderAccount, ProviderType
 from everruns.errors import InvalidRequest
-from everruns.providers import anthropic, openai
+from everruns.providers import anthropic, chat_completions
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.base import Driver
+from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.connections import Connections
+from everruns.providers.dialects import DIALECTS, dialect_at
 from everruns.providers.http import Wire
-from everruns.providers.openai import OpenAIDriver
 from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
 
 
@@ -39,7 +40,7 @@ _SETTINGS: dict[ProviderType, type[BaseModel]] = {
 }
 
 _VENDORS: dict[ProviderType, str] = {
-    "openai": openai.DEFAULT_BASE_URL,
+    "openai": chat_completions.DEFAULT_BASE_URL,
     "anthropic": anthropic.DEFAULT_BASE_URL,
 }
 
@@ -92,10 +93,12 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
     check_settings(provider.provider_type, provider.settings)
     match provider.provider_type:
         case "openai":
-            return OpenAIDriver(_wire(account, openai.DEFAULT_BASE_URL, connections, silence_s))
+            wire = _wire(account, chat_completions.DEFAULT_BASE_URL, connections, silence_s)
+            return ChatCompletionsDriver(wire, DIALECTS[dialect_at(wire.base_url)])
         case "local":
-            _base_url(provider, "http://127.0.0.1:8080/v1")
-            return OpenAIDriver(_wire(account, "", connections, silence_s))
+            base_url = _base_url(provider, "http://127.0.0.1:8080/v1")
+            wire = _wire(account, "", connections, silence_s)
+            return ChatCompletionsDriver(wire, DIALECTS[dialect_at(base_url)])
         case "azure_openai":
             return _azure_driver(account, connections, silence_s)
         case "anthropic":
@@ -136,19 +139,22 @@ def _wire(
 
 def _azure_driver(
     account: ProviderAccount, connections: Connections, silence_s: float
-) -> OpenAIDriver:
+) -> ChatCompletionsDriver:
     provider = account.provider
     base_url = _base_url(provider, "https://RESOURCE.openai.azure.com/openai/v1")
     api_version = AzureSettings.model_validate(provider.settings).api_version
     key = {"key_header": "api-key", "key_prefix": ""}
     if api_version is None:
-        return OpenAIDriver(_wire(account, "", connections, silence_s, **key))
+        wire = _wire(account, "", connections, silence_s, **key)
+        return ChatCompletionsDriver(wire, DIALECTS["azure"])
     resource = base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
     root = account.model_copy(
         update={"provider": provider.model_copy(update={"base_url": f"{resource}/openai"})}
     )
     wire = _wire(root, "", connections, silence_s, query={"api-version": api_version}, **key)
-    return OpenAIDriver(wire, "/deployments/{model}/chat/completions")
+    return ChatCompletionsDriver(
+        wire, DIALECTS["azure"], path="/deployments/{model}/chat/completions"
+    )
 
 
 def _base_url(provider: Provider, example: str) -> str:

@@ -13,6 +13,7 @@ from everruns.domain.messages import Message, TextPart, ToolCallPart, ToolResult
 from everruns.domain.tools import ToolDefinition
 from everruns.errors import (
     ContextTooLong,
+    ModelFailure,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnauthorized,
@@ -263,12 +264,20 @@ async def test_a_stream_cut_in_the_middle_is_unavailable(server, provider_type, 
         await collect(driver, asked(provider_type))
 
 
-@pytest.mark.parametrize("fault", ["malformedRate", "disconnectRate", "dropRate"])
+@pytest.mark.parametrize("fault", ["disconnectRate", "dropRate"])
 async def test_faults_of_the_server_are_unavailable(server, provider_type, driver, fault):
     server.add({"match": {}, "response": {"content": "Hi"}, "chaos": {fault: 1}})
 
     with pytest.raises(ProviderUnavailable):
         await collect(driver, asked(provider_type))
+
+
+async def test_an_answer_that_makes_no_sense_is_not_asked_for_again(server, provider_type, driver):
+    server.add({"match": {}, "response": {"content": "Hi"}, "chaos": {"malformedRate": 1}})
+
+    with pytest.raises(ModelFailure, match="invalid data") as raised:
+        await collect(driver, asked(provider_type))
+    assert not raised.value.retryable
 
 
 async def test_a_silent_model_is_given_up(server, provider_type, connections):

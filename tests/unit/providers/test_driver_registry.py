@@ -6,8 +6,8 @@ from pydantic import SecretStr
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.errors import InvalidRequest, ProviderUnauthorized
 from everruns.providers.anthropic import AnthropicDriver
+from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.connections import Connections
-from everruns.providers.openai import OpenAIDriver
 from everruns.providers.registry import check_settings, open_driver
 from everruns.providers.simulated import SimulatedDriver
 
@@ -27,9 +27,9 @@ def account(provider_type: str, key: str | None = None, **fields) -> ProviderAcc
 @pytest.mark.parametrize(
     ("provider_type", "driver"),
     [
-        ("openai", OpenAIDriver),
-        ("local", OpenAIDriver),
-        ("azure_openai", OpenAIDriver),
+        ("openai", ChatCompletionsDriver),
+        ("local", ChatCompletionsDriver),
+        ("azure_openai", ChatCompletionsDriver),
         ("anthropic", AnthropicDriver),
         ("simulated", SimulatedDriver),
     ],
@@ -75,7 +75,7 @@ def test_azure_is_asked_at_the_address_of_its_api(base_url, settings, url):
         silence_s=5,
     )
 
-    assert isinstance(opened, OpenAIDriver)
+    assert isinstance(opened, ChatCompletionsDriver)
     assert opened._wire.base_url == url
     assert opened._wire.key_header == "api-key"
     assert opened._wire.query == ({"api-version": "2024-10-21"} if settings else {})
