@@ -61,6 +61,7 @@ VENDORS: dict[str, Vendor] = {
             chat.call_ids(r".{1,40}", "Invalid 'tool_calls[0].id': string too long: {}"),
         ),
     ),
+    "azure": Vendor("chat", "my-deployment", (chat.fields_within(),)),
     "openai-responses": Vendor("responses", "gpt-5.5"),
     "anthropic": Vendor(
         "messages",
@@ -210,6 +211,8 @@ VENDORS: dict[str, Vendor] = {
         ),
         Speech(reasoning="reasoning", call_id="chatcmpl-tool-{}"),
     ),
+    "sglang": Vendor("chat", "zai-org/GLM-4.6", (), Speech(reasoning="reasoning_content")),
+    "lmstudio": Vendor("chat", "qwen2.5-7b-instruct", (), Speech(call_id="{:09d}")),
     "ollama": Vendor(
         "chat",
         "qwen3-vl",
