@@ -10,9 +10,12 @@ from everruns.errors import InvalidRequest
 from everruns.providers import anthropic, openai
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.base import Driver
+from everruns.providers.catalogue import Api
 from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
 from everruns.providers.openai import OpenAIDriver
+from everruns.providers.openai_apis import OpenAIApis
+from everruns.providers.responses import ResponsesDriver
 from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
 
 
@@ -22,7 +25,18 @@ class NoSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class AzureSettings(NoSettings):
+class OpenAISettings(NoSettings):
+    """Settings of ``openai`` and ``local``.
+
+    Attributes:
+        api: The API by which every model is asked. Without it, the catalogue says so for models at
+            OpenAI and Azure, and servers elsewhere are asked by Chat Completions.
+    """
+
+    api: Api | None = None
+
+
+class AzureSettings(OpenAISettings):
     """Settings of ``azure_openai``.
 
     Attributes:
@@ -35,6 +49,8 @@ class AzureSettings(NoSettings):
 
 _SETTINGS: dict[ProviderType, type[BaseModel]] = {
     "simulated": SimulatedSettings,
+    "openai": OpenAISettings,
+    "local": OpenAISettings,
     "azure_openai": AzureSettings,
 }
 
@@ -92,10 +108,12 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
     check_settings(provider.provider_type, provider.settings)
     match provider.provider_type:
         case "openai":
-            return OpenAIDriver(_wire(account, openai.DEFAULT_BASE_URL, connections, silence_s))
+            wire = _wire(account, openai.DEFAULT_BASE_URL, connections, silence_s)
+            return _openai_driver(provider, OpenAIDriver(wire), wire)
         case "local":
             _base_url(provider, "http://127.0.0.1:8080/v1")
-            return OpenAIDriver(_wire(account, "", connections, silence_s))
+            wire = _wire(account, "", connections, silence_s)
+            return _openai_driver(provider, OpenAIDriver(wire), wire)
         case "azure_openai":
             return _azure_driver(account, connections, silence_s)
         case "anthropic":
@@ -134,20 +152,36 @@ def _wire(
     )
 
 
-def _azure_driver(
-    account: ProviderAccount, connections: Connections, silence_s: float
-) -> OpenAIDriver:
+def _openai_driver(provider: Provider, chat: OpenAIDriver, wire: Wire) -> Driver:
+    """Choose by which API the models are asked: one for all, or each by its own."""
+    responses = ResponsesDriver(wire)
+    match OpenAISettings.model_validate(provider.settings).api:
+        case "chat_completions":
+            return chat
+        case "responses":
+            return responses
+        case None:
+            is_azure = provider.provider_type == "azure_openai"
+            knows_models = is_azure or points_at_vendor(provider)
+            return OpenAIApis(chat, responses) if knows_models else chat
+
+
+def _azure_driver(account: ProviderAccount, connections: Connections, silence_s: float) -> Driver:
     provider = account.provider
     base_url = _base_url(provider, "https://RESOURCE.openai.azure.com/openai/v1")
-    api_version = AzureSettings.model_validate(provider.settings).api_version
+    settings = AzureSettings.model_validate(provider.settings)
     key = {"key_header": "api-key", "key_prefix": ""}
-    if api_version is None:
-        return OpenAIDriver(_wire(account, "", connections, silence_s, **key))
+    if settings.api_version is None:
+        wire = _wire(account, "", connections, silence_s, **key)
+        return _openai_driver(provider, OpenAIDriver(wire), wire)
     resource = base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
     root = account.model_copy(
         update={"provider": provider.model_copy(update={"base_url": f"{resource}/openai"})}
     )
-    wire = _wire(root, "", connections, silence_s, query={"api-version": api_version}, **key)
+    query = {"api-version": settings.api_version}
+    wire = _wire(root, "", connections, silence_s, query=query, **key)
+    if settings.api == "responses":
+        return ResponsesDriver(wire)
     return OpenAIDriver(wire, "/deployments/{model}/chat/completions")
 
 
