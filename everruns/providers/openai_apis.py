@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from everruns.providers.base import ModelChunk, ModelRequest
 from everruns.providers.catalogue import api_of
-from everruns.providers.openai import OpenAIDriver
+from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.responses import ResponsesDriver
 
 
@@ -18,7 +18,7 @@ class OpenAIApis:
         responses: Speaks the Responses API at the same address.
     """
 
-    chat: OpenAIDriver
+    chat: ChatCompletionsDriver
     responses: ResponsesDriver
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:

@@ -3,12 +3,14 @@
 Source: https://platform.openai.com/docs/api-reference/responses-streaming.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from everruns.domain.messages import ThinkingBlock
 from everruns.providers.base import ReasoningDelta, TextDelta
-from everruns.providers.tool_calls import RawCall, json_text
+from everruns.providers.deltas import GrowingText, whole_characters
+from everruns.providers.tool_calls import RawCall, exact_json
 
 BLANK_LINE = "\n\n"
 
@@ -27,6 +29,7 @@ class OutputItem:
         text_before: Where it stands: the code points of the answer's text before it.
         calls_before: The calls before it.
         pieces: Its text, or a call's arguments.
+        growing: Joins pieces that end in the middle of a character.
         part: The part of the reasoning that the last piece belongs to.
         lead: What separates it from the reasoning before it.
         whole: The item as the provider last described it.
@@ -39,6 +42,7 @@ class OutputItem:
     text_before: int
     calls_before: int
     pieces: list[str] = field(default_factory=list[str])
+    growing: GrowingText = field(default_factory=GrowingText)
     part: Any = None
     lead: str = ""
     whole: Described = field(default_factory=dict[str, Any])
@@ -118,49 +122,62 @@ class OutputItems:
         """Return the items of a type, in order."""
         return [item for item in self._items if item.kind == kind]
 
-    def grow(self, item: OutputItem, text: str, part: Any) -> list[TextDelta | ReasoningDelta]:
-        """Add a piece to an item, and return what of it is shown."""
+    def grow(self, item: OutputItem, piece: str, part: Any) -> Sequence[TextDelta | ReasoningDelta]:
+        """Add a piece to an item, and return what of it is shown.
+
+        Args:
+            item: The item.
+            piece: As it came.
+            part: What tells the parts of reasoning apart, which become paragraphs.
+        """
+        if item.kind == "function_call":
+            item.pieces.append("" + piece)
+            return ()
+        text = item.growing.add(piece)
         if not text:
-            return []
-        is_first = not item.pieces
+            return ()
         if item.kind == "message":
-            # Messages of one answer are separate paragraphs.
-            lead = BLANK_LINE if is_first and self._text_length else ""
-            self._text_length += len(lead)
-            if is_first:
-                item.text_before = self._text_length
-            self._text_length += len(text)
-            item.pieces.append(text)
-            return [TextDelta(lead + text)]
-        if item.kind != "reasoning":
-            item.pieces.append(text)
-            return []
+            return [self._say(item, text)]
+        return [self._think(item, text, part)] if item.kind == "reasoning" else ()
+
+    def _say(self, item: OutputItem, text: str) -> TextDelta:
         shown = text
-        if is_first and any(other.pieces for other in self.of_kind("reasoning")):
-            item.lead = BLANK_LINE
-            shown = BLANK_LINE + text
-        elif not is_first and part != item.part:
-            shown = text = BLANK_LINE + text
+        if not item.pieces:
+            # Messages of one answer become paragraphs.
+            shown = BLANK_LINE + text if self._text_length else text
+            item.text_before = self._text_length + len(shown) - len(text)
+        self._text_length += len(shown)
+        item.pieces.append(text)
+        return TextDelta(shown)
+
+    def _think(self, item: OutputItem, text: str, part: Any) -> ReasoningDelta:
+        if not item.pieces:
+            has_earlier = any(other.pieces for other in self.of_kind("reasoning"))
+            item.lead = BLANK_LINE if has_earlier else ""
+            shown = item.lead + text
+        else:
+            shown = text = text if part == item.part else BLANK_LINE + text
         item.part = part
         item.pieces.append(text)
-        return [ReasoningDelta(shown)]
+        return ReasoningDelta(shown)
 
-    def complete(self, item: OutputItem, text: str) -> list[TextDelta | ReasoningDelta]:
+    def complete(self, item: OutputItem, text: str) -> Sequence[TextDelta | ReasoningDelta]:
         """Take the whole text of an item, and return what of it has not come before."""
-        known = item.text
+        known, text = item.text, whole_characters(text)
         if item.kind == "function_call":
             if text and not (item.ended and known):
                 item.pieces = [text]
-            return []
-        return self.grow(item, text[len(known) :], item.part) if text.startswith(known) else []
+            return ()
+        item.growing = GrowingText()
+        return self.grow(item, text[len(known) :], item.part) if text.startswith(known) else ()
 
-    def close(self, item: OutputItem, described: Described) -> list[TextDelta | ReasoningDelta]:
+    def close(self, item: OutputItem, described: Described) -> Sequence[TextDelta | ReasoningDelta]:
         """Take an item's final description; a later one only adds to it."""
         known = _without_nulls(item.whole) if item.ended else {}
         item.whole = {**described, **known}
-        chunks = self.complete(item, _content(described))
+        deltas = self.complete(item, _content(described))
         item.ended = True
-        return chunks
+        return deltas
 
     def raw_calls(self) -> list[RawCall]:
         """Return the calls, in order."""
@@ -220,9 +237,7 @@ class OutputItems:
 def arguments_text(call: Described) -> str:
     """Return a call's arguments, which some servers send as an object."""
     arguments = call.get("arguments")
-    if arguments is None or isinstance(arguments, str):
-        return arguments or ""
-    return json_text(arguments)
+    return arguments if isinstance(arguments, str) else exact_json(arguments)
 
 
 def _ids(kind: str, source: dict[str, Any]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import api_of
+from everruns.providers.concessions import Asked, leave_out
 from everruns.providers.tool_calls import (
     accepted_name,
     input_schema,
@@ -31,17 +32,13 @@ WITHOUT_MINIMAL = ("gpt-5.", "gpt-6")
 Item = dict[str, Any]
 
 
-def response_body(
-    request: ModelRequest, *, with_reasoning: bool = True, with_summary: bool = True
-) -> dict[str, Any]:
+def response_body(asked: Asked) -> dict[str, Any]:
     """Return the body that asks for one streamed response.
 
     Args:
-        request: What to ask.
-        with_reasoning: Whether to send back the reasoning of earlier answers and ask for that of
-            this one in sealed form.
-        with_summary: Whether to ask for a readable summary of the reasoning.
+        asked: The request, and what is left out of it.
     """
+    request = asked.request
     controls = request.controls
     options = {
         "instructions": request.system_prompt or None,
@@ -51,16 +48,14 @@ def response_body(
     }
     body: dict[str, Any] = {
         "model": request.model.model_id,
-        "input": _input(request, with_reasoning=with_reasoning),
+        "input": _input(asked),
         "store": False,
         "stream": True,
         **{name: value for name, value in options.items() if value is not None},
     }
     if _reasons(request):
-        if with_reasoning:
-            body["include"] = [SEALED_REASONING]
-        if reasoning := _reasoning(request, with_summary=with_summary):
-            body["reasoning"] = reasoning
+        body["include"] = [SEALED_REASONING]
+        body["reasoning"] = _reasoning(request)
     if request.tools:
         body["tools"] = [
             {
@@ -74,6 +69,8 @@ def response_body(
         ]
         if request.parallel_tool_calls is not None:
             body["parallel_tool_calls"] = request.parallel_tool_calls
+    for path in asked.omitted:
+        leave_out(body, path)
     return body
 
 
@@ -87,24 +84,23 @@ def _reasons(request: ModelRequest) -> bool:
     return is_newer or request.effort is not None
 
 
-def _reasoning(request: ModelRequest, *, with_summary: bool) -> dict[str, str]:
+def _reasoning(request: ModelRequest) -> dict[str, str]:
     model_id, effort = request.model.model_id, request.effort
     if effort == "none" and model_id.startswith(ALWAYS_REASONING):
         effort = LOWEST_EFFORT
     if effort == "minimal" and model_id.startswith(WITHOUT_MINIMAL):
         effort = LOWEST_EFFORT
     fields = {"effort": effort} if effort else {}
-    if with_summary and effort != "none":
-        fields["summary"] = "auto"
-    return fields
+    return fields if effort == "none" else {**fields, "summary": "auto"}
 
 
-def _input(request: ModelRequest, *, with_reasoning: bool) -> list[Item]:
+def _input(asked: Asked) -> list[Item]:
+    request = asked.request
     ids = sent_ids(request)
     items: list[Item] = []
     for message in request.messages:
         if message.role == "agent":
-            is_own = with_reasoning and request.wrote(message)
+            is_own = asked.with_reasoning and request.wrote(message)
             items += _agent_items(message, ids, message.thinking_blocks if is_own else None)
         elif message.role == "tool_result":
             items += _results(message, ids)

@@ -13,6 +13,7 @@ from everruns.domain.messages import Message, TextPart, ToolCallPart, ToolResult
 from everruns.domain.tools import ToolDefinition
 from everruns.errors import (
     ContextTooLong,
+    ModelFailure,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnauthorized,
@@ -28,6 +29,7 @@ from everruns.providers.base import (
     UsageSoFar,
 )
 from everruns.providers.catalogue import profile_of
+from everruns.providers.concessions import Asked
 from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
 from everruns.providers.responses_request import response_body
@@ -238,7 +240,7 @@ async def test_sealed_reasoning_is_sent_back_with_the_results_of_tools(server, c
     chunks = await collect(driver, request)
 
     assert text_of(chunks) == "Warm."
-    assert [item["type"] for item in response_body(request)["input"]] == [
+    assert [item["type"] for item in response_body(Asked(request))["input"]] == [
         "message",
         "reasoning",
         "function_call",
@@ -299,12 +301,20 @@ async def test_a_stream_cut_in_the_middle_is_unavailable(server, wire, driver):
         await collect(driver, asked(wire))
 
 
-@pytest.mark.parametrize("fault", ["malformedRate", "disconnectRate", "dropRate"])
+@pytest.mark.parametrize("fault", ["disconnectRate", "dropRate"])
 async def test_faults_of_the_server_are_unavailable(server, wire, driver, fault):
     server.add({"match": {}, "response": {"content": "Hi"}, "chaos": {fault: 1}})
 
     with pytest.raises(ProviderUnavailable):
         await collect(driver, asked(wire))
+
+
+async def test_an_answer_that_makes_no_sense_is_not_asked_for_again(server, wire, driver):
+    server.add({"match": {}, "response": {"content": "Hi"}, "chaos": {"malformedRate": 1}})
+
+    with pytest.raises(ModelFailure, match="invalid data") as raised:
+        await collect(driver, asked(wire))
+    assert not raised.value.retryable
 
 
 async def test_a_silent_model_is_given_up(server, wire, connections):

@@ -6,8 +6,8 @@ from pydantic import SecretStr
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.errors import InvalidRequest, ProviderRejected, ProviderUnauthorized
 from everruns.providers.anthropic import AnthropicDriver
+from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.connections import Connections
-from everruns.providers.openai import OpenAIDriver
 from everruns.providers.openai_apis import OpenAIApis
 from everruns.providers.registry import check_settings, open_driver
 from everruns.providers.responses import ResponsesDriver
@@ -33,7 +33,7 @@ def account(provider_type: str, key: str | None = None, **fields) -> ProviderAcc
     ("provider_type", "driver"),
     [
         ("openai", OpenAIApis),
-        ("local", OpenAIDriver),
+        ("local", ChatCompletionsDriver),
         ("azure_openai", OpenAIApis),
         ("anthropic", AnthropicDriver),
         ("simulated", SimulatedDriver),
@@ -81,7 +81,7 @@ def test_azure_is_asked_at_the_address_of_its_api(base_url, settings, url):
     )
 
     chat = opened.chat if isinstance(opened, OpenAIApis) else opened
-    assert isinstance(chat, OpenAIDriver)
+    assert isinstance(chat, ChatCompletionsDriver)
     assert chat._wire.base_url == url
     assert chat._wire.key_header == "api-key"
     assert chat._wire.query == ({"api-version": "2024-10-21"} if settings else {})
@@ -92,9 +92,9 @@ def test_azure_is_asked_at_the_address_of_its_api(base_url, settings, url):
     [
         ("openai", None, OpenAIApis),
         ("openai", "https://eu.api.openai.com/v1", OpenAIApis),
-        ("openai", HOUSE_URL, OpenAIDriver),
+        ("openai", HOUSE_URL, ChatCompletionsDriver),
         ("azure_openai", AZURE_URL, OpenAIApis),
-        ("local", HOUSE_URL, OpenAIDriver),
+        ("local", HOUSE_URL, ChatCompletionsDriver),
     ],
 )
 def test_only_openai_and_azure_choose_the_api_by_the_model(provider_type, base_url, driver):
@@ -106,7 +106,7 @@ def test_only_openai_and_azure_choose_the_api_by_the_model(provider_type, base_u
 
 
 @pytest.mark.parametrize(
-    ("api", "driver"), [("responses", ResponsesDriver), ("chat_completions", OpenAIDriver)]
+    ("api", "driver"), [("responses", ResponsesDriver), ("chat_completions", ChatCompletionsDriver)]
 )
 @pytest.mark.parametrize(
     ("provider_type", "base_url"),
@@ -150,7 +150,7 @@ async def test_each_model_is_asked_by_its_own_api(provider, ask, collect, model_
     wire = provider.wire()
 
     with pytest.raises(ProviderRejected):
-        await collect(OpenAIApis(OpenAIDriver(wire), ResponsesDriver(wire)), ask(model_id))
+        await collect(OpenAIApis(ChatCompletionsDriver(wire), ResponsesDriver(wire)), ask(model_id))
 
     assert provider.requests[0].path == path
 

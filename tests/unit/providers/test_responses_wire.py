@@ -16,11 +16,13 @@ from everruns.domain.messages import (
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.errors import (
+    ModelFailure,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnavailable,
 )
 from everruns.providers.base import ModelAnswer, ReasoningDelta, TextDelta, UsageSoFar
+from everruns.providers.concessions import Asked
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.responses_request import response_body
 from tests.waiting import PATIENCE_S
@@ -29,6 +31,10 @@ MODEL = "gpt-6.1-terra"
 WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})
 SEALED = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
 CREATED = {"type": "response.created", "response": {"status": "in_progress", "model": "gpt-x"}}
+
+
+def body_of(request):
+    return response_body(Asked(request))
 
 
 def added(index, **item):
@@ -205,14 +211,14 @@ async def test_a_conversation_is_sent_in_full_and_stored_nowhere(provider, ask, 
 
 @pytest.mark.parametrize("model_id", ["gpt-4.1", "my-deployment"])
 def test_a_model_that_does_not_reason_is_not_asked_for_reasoning(ask, model_id):
-    body = response_body(ask(model_id))
+    body = body_of(ask(model_id))
 
     assert "reasoning" not in body
     assert "include" not in body
 
 
 def test_an_unknown_model_is_asked_for_reasoning_with_an_effort(ask):
-    body = response_body(ask("my-deployment", effort="high"))
+    body = body_of(ask("my-deployment", effort="high"))
 
     assert body["reasoning"] == {"effort": "high", "summary": "auto"}
 
@@ -228,7 +234,7 @@ def test_an_unknown_model_is_asked_for_reasoning_with_an_effort(ask):
     ],
 )
 def test_an_effort_that_a_model_refuses_becomes_its_lowest(ask, model_id, effort, reasoning):
-    assert response_body(ask(model_id, effort=effort))["reasoning"] == reasoning
+    assert body_of(ask(model_id, effort=effort))["reasoning"] == reasoning
 
 
 def test_options_are_sent_under_the_names_of_the_api(ask):
@@ -236,7 +242,7 @@ def test_options_are_sent_under_the_names_of_the_api(ask):
         temperature=0.5, top_p=0.9, max_output_tokens=100, stop=["END"], seed=1
     )
 
-    body = response_body(ask("gpt-4.1", controls=controls))
+    body = body_of(ask("gpt-4.1", controls=controls))
 
     assert (body["temperature"], body["top_p"], body["max_output_tokens"]) == (0.5, 0.9, 100)
     # The API has no such options.
@@ -256,7 +262,7 @@ def test_reasoning_goes_back_where_it_stood(ask, say):
         ],
     )
 
-    sent = response_body(ask(MODEL, answer))["input"]
+    sent = body_of(ask(MODEL, answer))["input"]
 
     assert [item["type"] for item in sent] == [
         "reasoning",
@@ -278,7 +284,7 @@ def test_phases_go_back_with_their_messages(ask, say):
         ],
     )
 
-    sent = response_body(ask(MODEL, answer))["input"]
+    sent = body_of(ask(MODEL, answer))["input"]
 
     assert [(item["phase"], item["content"][0]["text"].strip()) for item in sent] == [
         ("commentary", "I look."),
@@ -290,7 +296,7 @@ def test_another_providers_reasoning_is_not_sent(ask, say):
     answer = say("agent", "Hi", thoughts=[ThinkingBlock(item=SEALED)])
     foreign = answer.model_copy(update={"model": "other/gpt-6-sol"})
 
-    assert [item["type"] for item in response_body(ask(MODEL, foreign))["input"]] == ["message"]
+    assert [item["type"] for item in body_of(ask(MODEL, foreign))["input"]] == ["message"]
 
 
 @pytest.mark.parametrize(
@@ -305,13 +311,13 @@ def test_another_providers_reasoning_is_not_sent(ask, say):
 def test_reasoning_that_is_not_sealed_is_not_sent(ask, say, thought):
     answer = say("agent", "Hi", thoughts=[thought])
 
-    assert [item["type"] for item in response_body(ask(MODEL, answer))["input"]] == ["message"]
+    assert [item["type"] for item in body_of(ask(MODEL, answer))["input"]] == ["message"]
 
 
 def test_reasoning_that_led_to_nothing_is_not_sent(ask, say):
     answer = say("agent", "Hi", thoughts=[ThinkingBlock(item=SEALED, text_before=2)])
 
-    assert [item["type"] for item in response_body(ask(MODEL, answer))["input"]] == ["message"]
+    assert [item["type"] for item in body_of(ask(MODEL, answer))["input"]] == ["message"]
 
 
 # What is answered
@@ -405,7 +411,7 @@ async def test_an_answer_goes_back_as_it_came(answered, ask, say):
     parts = [ToolCallPart(**call.model_dump()) for call in answer.tool_calls]
     said = say("agent", shown, *parts, thoughts=answer.thinking_blocks)
 
-    assert response_body(ask(MODEL, said))["input"] == [
+    assert body_of(ask(MODEL, said))["input"] == [
         SEALED,
         message("Wait.", phase="commentary"),
         call("call_1", '{"city":"Rome"}'),
@@ -551,6 +557,17 @@ async def test_text_is_neither_lost_nor_doubled(answered, events):
     assert shown == "It rains."
 
 
+async def test_a_character_in_two_halves_is_joined(answered):
+    first, second = (
+        b'data: {"type":"response.output_text.delta","output_index":0,"delta":"%s"}\n\n' % half
+        for half in (rb"\ud83d", rb"\ude42")
+    )
+
+    shown, _, _ = await answered(first, second, completed(message("\U0001f642")))
+
+    assert shown == "\U0001f642"
+
+
 async def test_a_refusal_is_read_as_text(answered):
     refusal = {"type": "refusal", "refusal": "I cannot help."}
 
@@ -582,7 +599,7 @@ async def test_usage_counts_the_cache_apart(answered):
 
 
 @pytest.mark.parametrize(
-    "usage", [None, {}, {"input_tokens": 1.5}, {"output_tokens": 1e20, "input_tokens": "7"}]
+    "usage", [None, {}, {"input_tokens": 1.5}, {"output_tokens": 1e20, "input_tokens": "many"}]
 )
 async def test_impossible_counts_are_not_booked(answered, usage):
     _, _, answer = await answered(text("Hi"), completed(usage=usage))
@@ -666,9 +683,11 @@ async def test_a_stream_without_an_end_is_broken_off(answered, events):
         {"type": "response.completed", "response": {"output": [7]}},
     ],
 )
-async def test_events_that_make_no_sense_are_failures(answered, event):
-    with pytest.raises(ProviderUnavailable, match="invalid data"):
+async def test_events_that_make_no_sense_are_not_asked_for_again(answered, event):
+    with pytest.raises(ModelFailure, match="invalid data") as raised:
         await answered(CREATED, event)
+
+    assert not raised.value.retryable
 
 
 @pytest.fixture
@@ -694,7 +713,6 @@ async def test_refused_reasoning_is_left_out_and_asked_again(provider, answered,
     first, second = provider.bodies
     assert SEALED in first["input"]
     assert SEALED not in second["input"]
-    assert "include" not in second
 
 
 async def test_reasoning_refused_in_the_stream_is_left_out_too(provider, answered, with_history):
@@ -729,6 +747,15 @@ async def test_a_refused_summary_is_left_out(provider, answered):
 
     assert "reasoning" not in provider.bodies[1]
     assert provider.bodies[1]["include"] == ["reasoning.encrypted_content"]
+
+
+async def test_sealed_reasoning_is_not_asked_of_a_model_that_has_none(provider, answered):
+    message = "Encrypted content is not supported with this model."
+    provider.refuses(400, {"message": message, "type": "invalid_request_error"})
+
+    await answered(text("Hi"), completed())
+
+    assert "include" not in provider.bodies[1]
 
 
 async def test_other_refusals_are_not_asked_again(provider, ask, collect):
@@ -781,7 +808,7 @@ async def test_an_answer_in_any_order_goes_back_in_that_order(provider, ask, say
     calls = [ToolCallPart(**call.model_dump()) for call in answer.tool_calls]
     said = say("agent", *([shown] if shown else []), *calls, thoughts=answer.thinking_blocks)
 
-    sent = response_body(ask(MODEL, said))["input"]
+    sent = body_of(ask(MODEL, said))["input"]
 
     kinds = {"message": "text", "function_call": "call", "reasoning": "reasoning"}
     expected = [kind for kind, _ in parts]
