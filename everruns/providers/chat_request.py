@@ -127,7 +127,7 @@ def _messages(asked: Asked, dialect: Dialect) -> list[Fields]:
                     sent.append({"role": "assistant", "content": dialect.reply_to_tools})
                 content = _content(message, dialect)
                 if last_role == role == "user":
-                    sent[-1]["content"] = _parts(sent[-1]["content"]) + _parts(content)
+                    sent[-1]["content"] = _joined(sent[-1]["content"], content)
                 else:
                     sent.append({"role": role, "content": content})
     return sent
@@ -176,6 +176,12 @@ def _image(part: ImagePart, dialect: Dialect) -> Fields:
 
 def _text(text: str) -> Fields:
     return {"type": "text", "text": text}
+
+
+def _joined(first: str | list[Fields], second: str | list[Fields]) -> str | list[Fields]:
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    return _parts(first) + _parts(second)
 
 
 def _parts(content: str | list[Fields]) -> list[Fields]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import orjson
 
-MAX_DEPTH = 6
+MAX_DEPTH = 10
 MAX_ITEMS = 3
 MAX_READ_CHARACTERS = 4096
 

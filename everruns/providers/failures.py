@@ -84,7 +84,7 @@ _TOO_LONG = re.compile(
         (
             # OpenAI, Anthropic, OpenRouter, DeepSeek, xAI, Mistral, vLLM
             r"maximum (context|prompt|model|sequence) length",
-            r"(prompt|input|message|conversation|context)s? (is|are) too (long|large)",
+            r"(prompt|input|message|conversation|context)s?( \([^)]*\))? (is|are) too (long|large)",
             r"(too (long|large)|longer) for (the )?(requested )?model",
             r"too large for model with",
             r"reduce (the length of the|your) (messages|message size|input|prompt)",
@@ -94,7 +94,7 @@ _TOO_LONG = re.compile(
             r"(exceeds?|exceeded|overflows?)[^.]{0,40} context",
             r"context (length|window|size)[^.]{0,20} exceed",
             r"(longer|greater) than the (model's )?(maximum )?(context|model) length",
-            r"context length of only",
+            r"context the overflows|context length of only",
             r"tokens to keep from the initial prompt",
             # Gemini, SGLang, Copilot
             r"exceeds the maximum (number of tokens|allowed (input )?length)",
