@@ -62,11 +62,6 @@ class OutputItems:
         self._named: dict[tuple[str, str], OutputItem] = {}
         self._text_length = 0
 
-    @property
-    def any_content(self) -> bool:
-        """Whether there is text, reasoning or a call's arguments."""
-        return any(item.pieces for item in self._items)
-
     def find(
         self, kind: str, index: Any, source: dict[str, Any], *, begins: bool = False
     ) -> OutputItem:

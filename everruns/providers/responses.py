@@ -98,7 +98,7 @@ class ResponsesAnswer:
             case "response.completed" | "response.incomplete" | "response.failed":
                 return self._finish(step, event.get("response") or {})
             case "error" | None:
-                if event.get("object") == "response":
+                if event.get("object") == "response" and event.get("status") not in UNFINISHED:
                     return self._finish(str(event.get("status")), event)
                 if error := error_in(event):
                     raise self._wire.failure(error)
@@ -140,7 +140,7 @@ class ResponsesAnswer:
             self._finish_reason = FINISH_REASONS.get(reason, reason)
         self._model = response.get("model")
         self._usage = read_usage(response) or self._usage
-        self.ended = self.closed = not steps & UNFINISHED
+        self.ended = self.closed = True
         return [*deltas, UsageSoFar(self._usage)]
 
     def close(self) -> None:

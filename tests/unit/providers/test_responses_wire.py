@@ -667,6 +667,17 @@ async def test_errors_in_the_stream_are_quoted(answered, event, failure, quoted)
         await answered(CREATED, text("It "), event)
 
 
+@pytest.mark.parametrize("code", ["invalid_image", "image_too_large", "bio_policy"])
+async def test_what_will_be_refused_again_is_not_retried(answered, code):
+    error = {"code": code, "message": "Not this."}
+    failed = {"type": "response.failed", "response": {"status": "failed", "error": error}}
+
+    with pytest.raises(ProviderRejected, match="Not this") as raised:
+        await answered(CREATED, failed)
+
+    assert not raised.value.retryable
+
+
 @pytest.mark.parametrize(
     "events", [(), (CREATED,), (text("It"),), (text("It"), done(0, **message("It")))]
 )
@@ -722,6 +733,19 @@ async def test_reasoning_refused_in_the_stream_is_left_out_too(provider, answere
     shown, _, _ = await answered(text("Hi"), completed(), request=with_history)
 
     assert shown == "Hi"
+
+
+async def test_an_image_refused_in_the_stream_is_left_out(provider, answered, ask, say):
+    image = ImagePart(base64="aGk=", media_type="image/png")
+    request = ask(MODEL, say("user", image), say("agent", "Hm."), say("user", "Hello?"))
+    error = {"code": "invalid_image", "message": "The image cannot be read."}
+    provider.streams(CREATED, {"type": "response.failed", "response": {"error": error}})
+
+    shown, _, answer = await answered(text("Hi"), completed(), request=request)
+
+    assert shown == "Hi"
+    assert answer.without_images
+    assert b"input_image" not in provider.requests[1].content
 
 
 async def test_what_was_shown_is_not_asked_again(provider, answered, with_history):
