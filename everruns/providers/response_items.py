@@ -178,8 +178,8 @@ class OutputItems:
         """Return the calls, in order."""
         return [
             RawCall(
-                id=item.whole.get("call_id") or item.whole.get("id") or "",
-                name=item.whole.get("name") or "",
+                id=str(item.whole.get("call_id") or item.whole.get("id") or ""),
+                name=str(item.whole.get("name") or ""),
                 arguments=item.text or arguments_text(item.whole),
             )
             for item in self.of_kind("function_call")

@@ -136,9 +136,9 @@ class ResponsesAnswer:
             deltas += self._items.close(item, described)
         if "incomplete" in steps:
             details: dict[str, Any] = response.get("incomplete_details") or {}
-            reason = details.get("reason") or "incomplete"
+            reason = str(details.get("reason") or "incomplete")
             self._finish_reason = FINISH_REASONS.get(reason, reason)
-        self._model = response.get("model")
+        self._model = str(response.get("model") or "") or None
         self._usage = read_usage(response) or self._usage
         self.ended = self.closed = True
         return [*deltas, UsageSoFar(self._usage)]

@@ -1,6 +1,10 @@
 """What is sent to the Responses API, and what is made of its stream."""
 
 import asyncio
+import contextlib
+import copy
+import functools
+import operator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -807,6 +811,55 @@ async def test_models_on_offer_are_listed(provider):
     provider.sends([b'{"data": [{"id": "gpt-6-sol"}]}'], content_type="application/json")
 
     assert await ResponsesDriver(provider.wire()).list_models() == ["gpt-6-sol"]
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 2**63)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["type", "id", "text"]), inner)
+    ),
+    max_leaves=4,
+)
+LONG_STREAM = [
+    CREATED,
+    added(0, type="reasoning", id="rs_1", summary=[]),
+    summary("Hm."),
+    done(0, **SEALED),
+    added(1, type="message", id="msg_1", phase="commentary"),
+    text("Wait.", 1),
+    done(1, **message("Wait.", id="msg_1", phase="commentary")),
+    *TWO_CALLS[:-1],
+    completed(SEALED, message("Wait."), call("call_1", "{}"), usage={"input_tokens": 1}),
+]
+
+
+def places(value, path=()):
+    """Yield the path to each value in a JSON value."""
+    yield path
+    inner_values = list(enumerate(value)) if isinstance(value, list) else []
+    if isinstance(value, dict):
+        inner_values = list(value.items())
+    for name, inner in inner_values:
+        yield from places(inner, (*path, name))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+async def test_nonsense_anywhere_is_read_or_a_failure(provider, ask, data):
+    events = copy.deepcopy(LONG_STREAM)
+    *path, last = data.draw(st.sampled_from([path for path in places(events) if len(path) > 1]))
+    holder = functools.reduce(operator.getitem, path, events)
+    holder[last] = data.draw(JSON)
+    provider.streams(*events)
+
+    with contextlib.suppress(ModelFailure):
+        chunks = [chunk async for chunk in ResponsesDriver(provider.wire()).stream(ask(MODEL))]
+        assert isinstance(chunks[-1], ModelAnswer)
 
 
 WORDS = st.text(min_size=1, max_size=6).filter(str.strip)
