@@ -15,7 +15,7 @@ from everruns.domain.usage import Usage
 from everruns.providers.base import ModelAnswer, ModelRequest, ReasoningDelta, TextDelta, UsageSoFar
 from everruns.providers.chat_calls import CallCollector
 from everruns.providers.chat_opaque import OPAQUE_FIELDS, joined
-from everruns.providers.chat_usage import read_usage
+from everruns.providers.chat_usage import may_have_usage, read_usage
 from everruns.providers.deltas import GrowingText
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
@@ -68,20 +68,33 @@ class ChatAnswer:
             raise self._wire.failure(error)
         self._model = event.get("model") or self._model
         deltas: list[Delta] = []
-        if usage := read_usage(event):
+        if not self._has_begun or may_have_usage(event):
+            self._read_usage(event, deltas)
+        if choices:
+            self._read_choice(choices[0], deltas)
+        return deltas
+
+    def _read_usage(self, event: dict[str, Any], deltas: list[Delta]) -> None:
+        usage = read_usage(event)
+        if usage is not None:
             self._usage = usage
-        if usage or not self._has_begun:
+        if usage is not None or not self._has_begun:
             self._has_begun = True
             deltas.append(UsageSoFar(self._usage or Usage()))
-        for choice in choices[:1]:
-            self._read_choice(choice, deltas)
-        return deltas
 
     def _read_choice(self, choice: dict[str, Any], deltas: list[Delta]) -> None:
         delta: dict[str, Any] = choice.get("delta") or {}
-        if not delta and not self._has_content:
-            # A whole completion, in place of a stream or in its only event.
-            delta = choice.get("message") or {}
+        content = delta.get("content")
+        # Nearly all deltas are text and nothing else.
+        if content and isinstance(content, str) and len(delta) == 1:
+            self._say(content, deltas)
+        elif delta or not self._has_content:
+            # A whole completion has a message, in place of a stream or in its only event.
+            self._read_delta(delta or choice.get("message") or {}, deltas)
+        if reason := choice.get("finish_reason"):
+            self._finish(str(reason).lower(), choice)
+
+    def _read_delta(self, delta: dict[str, Any], deltas: list[Delta]) -> None:
         for name in REASONING_FIELDS:
             if reasoning := delta.get(name):
                 self._think(name, _text_of(reasoning), deltas)
@@ -95,8 +108,6 @@ class ChatAnswer:
         for name in OPAQUE_FIELDS:
             if value := delta.get(name):
                 self._opaque[name] = joined(self._opaque.get(name), value)
-        if reason := choice.get("finish_reason"):
-            self._finish(str(reason).lower(), choice)
 
     def _read_parts(self, parts: list[Any], deltas: list[Delta]) -> None:
         """Read content that comes as a list of typed parts, as Mistral's reasoning models send."""

@@ -3,7 +3,7 @@
 Source: docs/providers.md, "Servers that were tried".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from everruns.domain.usage import Usage, read_token_count
@@ -12,23 +12,23 @@ _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens"
 _WRITTEN = ("cache_write_tokens", "cache_creation_input_tokens")
 
 
+def may_have_usage(event: Mapping[str, Any]) -> bool:
+    """Tell, at little cost, whether an event is worth reading for token counts."""
+    choices: Any = event.get("choices")
+    return bool(event.get("usage") or "x_groq" in event or (choices and "usage" in choices[0]))
+
+
 def read_usage(event: Mapping[str, Any]) -> Usage | None:
     """Return the token counts of an event, or ``None`` if it has none that are plausible."""
-    for usage in _places(event):
-        if isinstance(usage, dict):
-            counted = _usage(cast("Mapping[str, Any]", usage))
-            if counted.input_tokens or counted.output_tokens:
-                return counted
-    return None
-
-
-def _places(event: Mapping[str, Any]) -> Iterator[Any]:
-    yield event.get("usage")
-    if isinstance(groq := event.get("x_groq"), dict):
-        yield cast("Mapping[str, Any]", groq).get("usage")
     choices: Any = event.get("choices")
-    if choices and "usage" in choices[0]:  # Moonshot
-        yield choices[0]["usage"]
+    groq: Any = event.get("x_groq")
+    usage = event.get("usage") or (groq and groq.get("usage"))
+    if not usage and choices:
+        usage = choices[0].get("usage")  # Moonshot
+    if not isinstance(usage, dict):
+        return None
+    counted = _usage(cast("Mapping[str, Any]", usage))
+    return counted if counted.input_tokens or counted.output_tokens else None
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:

@@ -33,6 +33,9 @@ END_PATIENCE_S = 2.0
 # What follows the last event is the end of the body; reading it lets the connection be reused.
 DRAIN_TIMEOUT_S = 0.1
 
+DONE = b"[DONE]"
+MAX_DONE_BYTES = 16
+
 Delta = TextDelta | ReasoningDelta | UsageSoFar
 
 
@@ -121,7 +124,7 @@ class StreamingDriver(ABC):
         """Return a new, empty answer to a request."""
 
     def _read(self, answer: Answer, payload: bytes) -> Sequence[Delta]:
-        if payload.strip(b'" ') == b"[DONE]":
+        if len(payload) < MAX_DONE_BYTES and payload.strip(b'" ') == DONE:
             answer.close()
             return ()
         try:
