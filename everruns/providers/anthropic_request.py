@@ -43,12 +43,22 @@ def message_body(asked: Asked) -> dict[str, Any]:
     request, with_thinking = asked.request, asked.with_reasoning
     profile = request.model.profile
     limits = profile.limits if profile else None
+    controls = request.controls
+    max_tokens = limits.output if limits else DEFAULT_MAX_TOKENS
+    if wanted := controls.max_output_tokens:
+        max_tokens = min(wanted, limits.output) if limits else wanted
     body: dict[str, Any] = {
         "model": request.model.model_id,
-        "max_tokens": limits.output if limits else DEFAULT_MAX_TOKENS,
+        "max_tokens": max_tokens,
         "messages": _messages(request, with_thinking=with_thinking),
         "stream": True,
     }
+    sampling = {
+        "temperature": controls.temperature,
+        "top_p": controls.top_p,
+        "stop_sequences": controls.stop,
+    }
+    body.update({name: value for name, value in sampling.items() if value is not None})
     if request.system_prompt.strip():
         body["system"] = [_cached({"type": "text", "text": request.system_prompt})]
     if request.tools:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import (
     ImagePart,
     ThinkingBlock,
@@ -175,6 +176,40 @@ def test_effort_is_said_as_the_model_wants_it(ask, model, effort, sent):
     body = message_body(Asked(ask(model, effort=effort)))
 
     assert {key: body[key] for key in ("thinking", "output_config") if key in body} == sent
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sent"),
+    [
+        ("claude-haiku-4-5", {"temperature": 0}, {"max_tokens": 64_000, "temperature": 0}),
+        ("claude-haiku-4-5", {"top_p": 0.5}, {"max_tokens": 64_000, "top_p": 0.5}),
+        (
+            "claude-sonnet-5-5",
+            {"stop": ["END", "STOP"], "max_output_tokens": 100},
+            {"max_tokens": 100, "stop_sequences": ["END", "STOP"]},
+        ),
+        ("claude-sonnet-5-5", {"max_output_tokens": 999_999}, {"max_tokens": 128_000}),
+        ("claude-unheard-of", {"max_output_tokens": 50_000}, {"max_tokens": 50_000}),
+        ("claude-unheard-of", {}, {"max_tokens": 8192}),
+    ],
+)
+def test_options_for_answers_are_sent_under_their_names_in_messages(ask, name, options, sent):
+    body = message_body(ask(name, controls=AnswerControls.model_validate(options)))
+
+    names = {"max_tokens", "temperature", "top_p", "stop_sequences"}
+    assert {field: body[field] for field in names & body.keys()} == sent
+
+
+def test_a_budget_for_thinking_keeps_to_the_output_limit(ask):
+    thinks = {"reasoning": {"effort": "high"}}
+    large = AnswerControls.model_validate({"max_output_tokens": 4096, **thinks})
+    small = AnswerControls.model_validate({"max_output_tokens": 2000, **thinks})
+
+    assert message_body(ask("claude-haiku-4-5", controls=large))["thinking"] == {
+        "type": "enabled",
+        "budget_tokens": 2048,
+    }
+    assert "thinking" not in message_body(ask("claude-haiku-4-5", controls=small))
 
 
 def test_blank_text_is_never_sent(ask, say):
