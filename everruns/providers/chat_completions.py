@@ -16,6 +16,7 @@ from everruns.providers.http import Wire
 from everruns.providers.streaming import StreamingDriver
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
+COMPLETIONS_PATH = "/chat/completions"
 MAX_LISTED_MODELS = 1000
 
 
@@ -34,7 +35,7 @@ class ChatCompletionsDriver(StreamingDriver):
         wire: Wire,
         dialect: Dialect = DIALECTS[DEFAULT],
         extra_body: Mapping[str, Any] | None = None,
-        path: str = "/chat/completions",
+        path: str = COMPLETIONS_PATH,
     ) -> None:
         super().__init__(wire)
         self._dialect = dialect

@@ -1,4 +1,4 @@
-"""Token counts of Chat Completions, wherever a server puts them.
+"""Token counts of OpenAI's APIs, wherever a server puts them.
 
 Source: docs/providers.md, "Servers that were tried".
 """
@@ -32,7 +32,7 @@ def read_usage(event: Mapping[str, Any]) -> Usage | None:
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
-    details: Any = usage.get("prompt_tokens_details")
+    details: Any = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     details = cast("Mapping[str, Any]", details) if isinstance(details, dict) else {}
     asked = _first(usage, "prompt_tokens", "input_tokens") or 0
     answered = _first(usage, "completion_tokens", "output_tokens") or 0

@@ -15,8 +15,15 @@ from everruns.domain.transcript import leave_out_images
 from everruns.errors import ContextTooLong, ModelFailure, ProviderRejected
 from everruns.providers.base import ModelRequest
 
-# Without these an answer is the same. What they ask for is ensured or estimated here instead.
-DISPENSABLE = ("stream_options", "parallel_tool_calls")
+# Without these fields an answer is the same: what they ask for is ensured or estimated here
+# instead, or only for display. A refusal names the field, or says the words here. OpenAI gives
+# summaries of reasoning to verified organizations alone.
+DISPENSABLE = {
+    "stream_options": re.compile("stream_options"),
+    "parallel_tool_calls": re.compile("parallel_tool_calls"),
+    "include": re.compile(r"['\"`:] ?include\b|encrypted content is not supported", re.IGNORECASE),
+    "reasoning.summary": re.compile(r"reasoning\.summary|reasoning summar", re.IGNORECASE),
+}
 
 _UNKNOWN_FIELD = re.compile(
     r"(unknown|unrecogni[sz]ed|unsupported|unexpected|extra|additional|not permitted|not allowed)"
@@ -32,7 +39,7 @@ class Asked:
 
     Attributes:
         request: The request.
-        omitted: Fields of the body that the server does not know.
+        omitted: Fields of the body that the server does not take, as paths: ``a.b``.
         with_reasoning: Whether reasoning of earlier answers is sent back.
         without_images: Ids of the messages whose images are left out.
     """
@@ -68,9 +75,23 @@ def concede(asked: Asked, body: Mapping[str, Any], refusal: ModelFailure) -> Ask
     return None
 
 
+def leave_out(body: dict[str, Any], path: str) -> None:
+    """Remove a field from a body, and the object that held it if nothing else is in it."""
+    name, _, inner = path.partition(".")
+    if inner and isinstance(body.get(name), dict):
+        leave_out(body[name], inner)
+    if not inner or not body.get(name):
+        body.pop(name, None)
+
+
+def _is_in(body: Mapping[str, Any], path: str) -> bool:
+    name, _, inner = path.partition(".")
+    return name in body and (not inner or _is_in(body[name], inner))
+
+
 def _refused_fields(body: Mapping[str, Any], reason: str) -> frozenset[str]:
-    sent = [name for name in DISPENSABLE if name in body]
-    named = frozenset(name for name in sent if name in reason)
+    sent = [path for path in DISPENSABLE if _is_in(body, path)]
+    named = frozenset(path for path in sent if DISPENSABLE[path].search(reason))
     return named or (frozenset(sent) if _UNKNOWN_FIELD.search(reason) else frozenset())
 
 

@@ -54,8 +54,7 @@ class EventSplitter:
     def _feed_carriage_returns(self, piece: bytes) -> list[bytes]:
         # The last one may be the first half of a line's end.
         held = b"\r" if piece.endswith(b"\r") else b""
-        piece = piece.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, rest = piece.split(b"\n")
+        *lines, rest = _lines(piece.removesuffix(b"\r"))
         self._rest = bytearray(rest + held)
         return self._read(lines)
 
@@ -63,7 +62,7 @@ class EventSplitter:
         """Return the rest: some servers omit the blank line after the last event."""
         if self._is_document:
             return [bytes(self._rest)]
-        ended = self._read(bytes(self._rest).removesuffix(b"\r").split(b"\n"))
+        ended = self._read(_lines(bytes(self._rest)))
         return ended if self._data is None else [*ended, bytes(self._data)]
 
     def _read(self, lines: list[bytes]) -> list[bytes]:
@@ -85,3 +84,7 @@ class EventSplitter:
             self._data = bytearray(self._data)
         self._data += b"\n"
         self._data += line
+
+
+def _lines(text: bytes) -> list[bytes]:
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")

@@ -46,6 +46,16 @@ _BY_STATUS: dict[int, type[ModelFailure]] = {
     429: ProviderRateLimited,
 }
 
+# What a response fails with if the provider does not take what it was sent.
+# Source: https://platform.openai.com/docs/api-reference/responses/object, ``error.code``.
+_REFUSED_INPUTS = (
+    *("invalid_image", "invalid_image_format", "invalid_image_mode", "invalid_image_url"),
+    *("invalid_base64_image", "empty_image_file", "image_too_large", "image_too_small"),
+    *("image_file_too_large", "image_file_not_found", "image_parse_error"),
+    *("image_content_policy_violation", "unsupported_image_media_type"),
+    *("failed_to_download_image", "data_residency_mismatch", "bio_policy"),
+)
+
 # Errors within a stream have no status, only the provider's code.
 _BY_WORD: dict[str, type[ModelFailure]] = {
     "authentication_error": ProviderUnauthorized,
@@ -66,6 +76,7 @@ _BY_WORD: dict[str, type[ModelFailure]] = {
     "not_found": ProviderRejected,
     "model_not_found": ProviderRejected,
     "request_too_large": ContextTooLong,
+    **dict.fromkeys(_REFUSED_INPUTS, ProviderRejected),
 }
 
 # These codes are more specific than their status.

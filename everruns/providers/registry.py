@@ -10,11 +10,16 @@ from everruns.errors import InvalidRequest
 from everruns.providers import anthropic, chat_completions
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.base import Driver
-from everruns.providers.chat_completions import ChatCompletionsDriver
+from everruns.providers.catalogue import Api
+from everruns.providers.chat_completions import COMPLETIONS_PATH, ChatCompletionsDriver
 from everruns.providers.connections import Connections
 from everruns.providers.dialects import DIALECTS, dialect_at
 from everruns.providers.http import Wire
+from everruns.providers.openai_apis import OpenAIApis
+from everruns.providers.responses import ResponsesDriver
 from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
+
+AZURE_DEPLOYMENT_PATH = "/deployments/{model}/chat/completions"
 
 
 class NoSettings(BaseModel):
@@ -23,7 +28,18 @@ class NoSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class AzureSettings(NoSettings):
+class OpenAISettings(NoSettings):
+    """Settings of ``openai`` and ``local``.
+
+    Attributes:
+        api: The API by which every model is asked. Without it, the catalogue says so for models at
+            OpenAI and Azure, and servers elsewhere are asked by Chat Completions.
+    """
+
+    api: Api | None = None
+
+
+class AzureSettings(OpenAISettings):
     """Settings of ``azure_openai``.
 
     Attributes:
@@ -36,6 +52,8 @@ class AzureSettings(NoSettings):
 
 _SETTINGS: dict[ProviderType, type[BaseModel]] = {
     "simulated": SimulatedSettings,
+    "openai": OpenAISettings,
+    "local": OpenAISettings,
     "azure_openai": AzureSettings,
 }
 
@@ -94,11 +112,10 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
     match provider.provider_type:
         case "openai":
             wire = _wire(account, chat_completions.DEFAULT_BASE_URL, connections, silence_s)
-            return ChatCompletionsDriver(wire, DIALECTS[dialect_at(wire.base_url)])
+            return _openai_driver(provider, wire)
         case "local":
-            base_url = _base_url(provider, "http://127.0.0.1:8080/v1")
-            wire = _wire(account, "", connections, silence_s)
-            return ChatCompletionsDriver(wire, DIALECTS[dialect_at(base_url)])
+            _base_url(provider, "http://127.0.0.1:8080/v1")
+            return _openai_driver(provider, _wire(account, "", connections, silence_s))
         case "azure_openai":
             return _azure_driver(account, connections, silence_s)
         case "anthropic":
@@ -137,24 +154,45 @@ def _wire(
     )
 
 
-def _azure_driver(
-    account: ProviderAccount, connections: Connections, silence_s: float
-) -> ChatCompletionsDriver:
+def _openai_driver(
+    provider: Provider, wire: Wire, dialect: str | None = None, chat_path: str = COMPLETIONS_PATH
+) -> Driver:
+    """Choose by which API models are asked: all by one, or each by its own.
+
+    Args:
+        provider: Its settings may name the API.
+        wire: The address and the key.
+        dialect: The dialect of its Chat Completions; without it, that of the address.
+        chat_path: Path of its Chat Completions.
+    """
+    chat = ChatCompletionsDriver(
+        wire, DIALECTS[dialect or dialect_at(wire.base_url)], path=chat_path
+    )
+    responses = ResponsesDriver(wire)
+    match OpenAISettings.model_validate(provider.settings).api:
+        case "chat_completions":
+            return chat
+        case "responses":
+            return responses
+        case None:
+            has_both = points_at_vendor(provider) or dialect == "azure"
+            is_current = chat_path == COMPLETIONS_PATH
+            return OpenAIApis(chat, responses) if has_both and is_current else chat
+
+
+def _azure_driver(account: ProviderAccount, connections: Connections, silence_s: float) -> Driver:
     provider = account.provider
     base_url = _base_url(provider, "https://RESOURCE.openai.azure.com/openai/v1")
     api_version = AzureSettings.model_validate(provider.settings).api_version
     key = {"key_header": "api-key", "key_prefix": ""}
     if api_version is None:
-        wire = _wire(account, "", connections, silence_s, **key)
-        return ChatCompletionsDriver(wire, DIALECTS["azure"])
+        return _openai_driver(provider, _wire(account, "", connections, silence_s, **key), "azure")
     resource = base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
     root = account.model_copy(
         update={"provider": provider.model_copy(update={"base_url": f"{resource}/openai"})}
     )
     wire = _wire(root, "", connections, silence_s, query={"api-version": api_version}, **key)
-    return ChatCompletionsDriver(
-        wire, DIALECTS["azure"], path="/deployments/{model}/chat/completions"
-    )
+    return _openai_driver(provider, wire, "azure", AZURE_DEPLOYMENT_PATH)
 
 
 def _base_url(provider: Provider, example: str) -> str:

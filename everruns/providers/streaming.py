@@ -89,13 +89,13 @@ class StreamingDriver(ABC):
         while True:
             body = self._body(asked)
             answer = self._answer(request)
-            has_begun = False
+            is_shown = False
             try:
                 async with aclosing(self._wire.post(self._path(request), body)) as payloads:
                     async for payload in payloads:
                         deltas = self._read(answer, payload)
-                        has_begun = True
                         for delta in deltas:
+                            is_shown = is_shown or not isinstance(delta, UsageSoFar)
                             yield delta
                         if answer.ended or answer.closed:
                             break
@@ -103,7 +103,7 @@ class StreamingDriver(ABC):
                         yield delta
                 break
             except ModelFailure as refusal:
-                less = None if has_begun else concede(asked, body, refusal)
+                less = None if is_shown else concede(asked, body, refusal)
                 if less is None:
                     raise
                 asked = less
