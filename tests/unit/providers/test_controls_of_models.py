@@ -46,6 +46,7 @@ def offered(kind: Any, name: str) -> tuple[Provider, OfferedModel]:
             {"temperature": 1, "stop": ["x"]},
             "takes no stop and no temperature. Leave them out",
         ),
+        ("openai", "gpt-5.5", {"seed": 1}, "takes no seed. Leave it out"),
         ("openai", "gpt-4.1", THOUGHT, "takes no reasoning. Leave it out"),
         (
             "openai",
