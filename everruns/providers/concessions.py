@@ -1,8 +1,8 @@
 """What is asked differently when a provider refuses a request.
 
-Servers refuse fields they do not know, reasoning that they did not write themselves, and images
-over their limits. The conversation must go on without these; nothing that a user asked for is left
-out.
+Servers refuse fields they do not know, reasoning that they did not write themselves, images over
+their limits, and system messages that their template has no place for. The conversation must go on
+without these; nothing that a user asked for is left out.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from everruns.domain.messages import ImagePart
+from everruns.domain.messages import ImagePart, TextPart
 from everruns.domain.transcript import leave_out_images
 from everruns.errors import ContextTooLong, ModelFailure, ProviderRejected
 from everruns.providers.base import ModelRequest
@@ -31,6 +31,12 @@ _UNKNOWN_FIELD = re.compile(
     re.IGNORECASE,
 )
 _REASONING = re.compile("thinking|reasoning|signature|encrypted", re.IGNORECASE)
+# The templates of Gemma and of some models of Mistral.
+_NO_SYSTEM = re.compile(
+    r"system (role|message|prompt)s?[^.]{0,20} (not|un)[ -]?(supported|allowed)|"
+    r"only (supports? )?user(,| and) (and )?(assistant|model) roles",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ def concede(asked: Asked, body: Mapping[str, Any], refusal: ModelFailure) -> Ask
             return replace(asked, omitted=asked.omitted | fields)
         if asked.with_reasoning and _REASONING.search(refusal.message) and _has_reasoning(asked):
             return replace(asked, with_reasoning=False)
+        if asked.request.system_prompt and _NO_SYSTEM.search(refusal.message):
+            return replace(asked, request=_with_prompt_as_words_of_the_user(asked.request))
     elif not isinstance(refusal, ContextTooLong):
         return None
     if not asked.without_images and (message_ids := _earlier_images(asked.request)):
@@ -93,6 +101,13 @@ def _refused_fields(body: Mapping[str, Any], reason: str) -> frozenset[str]:
     sent = [path for path in DISPENSABLE if _is_in(body, path)]
     named = frozenset(path for path in sent if DISPENSABLE[path].search(reason))
     return named or (frozenset(sent) if _UNKNOWN_FIELD.search(reason) else frozenset())
+
+
+def _with_prompt_as_words_of_the_user(request: ModelRequest) -> ModelRequest:
+    first, *others = request.messages
+    prompt = TextPart(text=request.system_prompt)
+    told = first.model_copy(update={"content": [prompt, *first.content]})
+    return replace(request, system_prompt="", messages=[told, *others])
 
 
 def _has_reasoning(asked: Asked) -> bool:

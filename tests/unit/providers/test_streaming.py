@@ -255,6 +255,20 @@ async def test_reasoning_that_is_refused_is_left_out(provider, ask, say, answer)
     assert ["reasoning_content" in said for said in answers] == [True, False]
 
 
+@pytest.mark.parametrize(
+    "reason", ["System role not supported", "Only user and assistant roles are supported!"]
+)
+async def test_a_prompt_that_has_no_place_is_told_with_the_first_message(
+    provider, ask, answer, reason
+):
+    provider.refuses(400, {"message": reason, "type": "BadRequestError"})
+    provider.streams(STOP)
+
+    await answer(ask("m", system_prompt="Be brief."))
+
+    assert provider.bodies[1]["messages"] == [{"role": "user", "content": "Be brief.\n\nhi"}]
+
+
 async def test_earlier_images_that_are_refused_are_left_out_and_told(provider, ask, say, answer):
     provider.refuses(400, {"message": "The image is too large.", "type": "x"})
     provider.streams(STOP)
