@@ -24,7 +24,7 @@ from everruns.providers.base import (
     UsageSoFar,
 )
 from everruns.providers.http import Wire, drain
-from everruns.providers.openai import listed_models
+from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.tool_calls import RawCall, read_calls
 
 DEFAULT_BASE_URL = "https://api.anthropic.com/v1"
@@ -70,9 +70,9 @@ class AnthropicDriver:
                     raise
         yield answer.end(request)
 
-    async def list_models(self) -> Sequence[str]:
-        """Return the names of the offered models. See ``Driver``."""
-        return listed_models(await self._wire.get("/models?limit=1000"))
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the chat models that the account has. See ``Driver``."""
+        return read_model_list(await self._wire.get("/models?limit=1000"))
 
 
 @dataclass

@@ -43,7 +43,7 @@ def message_body(request: ModelRequest, *, with_thinking: bool = True) -> dict[s
     limits = profile.limits if profile else None
     body: dict[str, Any] = {
         "model": request.model.model_id,
-        "max_tokens": limits.output if limits else DEFAULT_MAX_TOKENS,
+        "max_tokens": (limits and limits.output) or DEFAULT_MAX_TOKENS,
         "messages": _messages(request, with_thinking=with_thinking),
         "stream": True,
     }
@@ -69,7 +69,7 @@ def _thinking(request: ModelRequest, max_tokens: int, *, with_budget: bool) -> d
 
     Source: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking.
     """
-    if request.model.profile and not request.model.profile.reasoning:
+    if request.model.profile and request.model.profile.reasoning is False:
         return {}
     effort = request.effort
     if request.model.model_id.startswith(BUDGET_MODELS):

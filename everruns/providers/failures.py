@@ -6,7 +6,7 @@ https://platform.claude.com/docs/en/api/errors.
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
@@ -78,6 +78,7 @@ def failure_of(
     status: int | None = None,
     retry_after_s: float | None = None,
     api_key: SecretStr | None = None,
+    secrets: Sequence[SecretStr] = (),
 ) -> ModelFailure:
     """Translate a provider's error. It is quoted if it has the form of a model API's errors.
 
@@ -87,6 +88,7 @@ def failure_of(
         status: The HTTP status, unless the error came within a stream.
         retry_after_s: The delay that it asks for, in seconds.
         api_key: The key to mask, since some providers quote it.
+        secrets: What else to mask.
     """
     fields = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
     words = [str(fields.get(name)) for name in ("code", "type")]
@@ -98,7 +100,11 @@ def failure_of(
     is_quotable = isinstance(fields.get("message"), str) and any(
         mark in fields for mark in _MARKS_OF_AN_ERROR
     )
-    quote = _quote(text, api_key) if is_quotable and kind is not ProviderUnauthorized else ""
+    quote = (
+        _quote(text, (api_key, *secrets))
+        if is_quotable and kind is not ProviderUnauthorized
+        else ""
+    )
     message = f"Provider {provider} answered with an error{said}{quote}. {_ADVICE[kind]}"
     return kind(message, None, retry_after_s)
 
@@ -136,6 +142,6 @@ def _kind(status: int | None, words: list[str], text: str) -> type[ModelFailure]
     return next((_BY_WORD[word] for word in words if word in _BY_WORD), ProviderUnavailable)
 
 
-def _quote(text: str, api_key: SecretStr | None) -> str:
-    text = masked(text, api_key)[:MAX_QUOTE_CHARACTERS].rstrip(".")
+def _quote(text: str, secrets: Sequence[SecretStr | None]) -> str:
+    text = masked(text, *secrets)[:MAX_QUOTE_CHARACTERS].rstrip(".")
     return f": {text}" if text else ""

@@ -1,7 +1,7 @@
 """The shared part of HTTP drivers: requests, limits on responses, translation of failures."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -40,7 +40,8 @@ class Wire:
         key_required: Whether the provider requires a key.
         key_header: Header that carries the key.
         key_prefix: Text before the key in the header.
-        headers: Additional headers.
+        headers: Additional headers, which may hold secrets.
+        secrets: What to mask in the provider's texts besides the key.
         query: Parameters of every URL.
     """
 
@@ -52,7 +53,8 @@ class Wire:
     key_required: bool = True
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    secrets: Sequence[SecretStr] = field(default=(), repr=False)
     query: Mapping[str, str] = field(default_factory=dict[str, str])
 
     async def post(self, path: str, body: dict[str, Any]) -> AsyncGenerator[bytes]:
@@ -86,8 +88,8 @@ class Wire:
                 for data in splitter.end():
                     yield data
 
-    async def get(self, path: str) -> dict[str, Any]:
-        """Request a JSON object.
+    async def get(self, path: str) -> Any:
+        """Request a JSON value.
 
         Raises:
             ModelFailure: There was no response, or an error.
@@ -95,7 +97,11 @@ class Wire:
         with self._failures():
             async with self._request("GET", path, None) as response:
                 await self._accept(response)
-                return self.decode(await self._read(response))
+                body = await self._read(response)
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise self._unavailable("sent something that is not JSON") from None
 
     def decode(self, payload: bytes) -> dict[str, Any]:
         """Read a payload as the JSON object it should be.
@@ -129,7 +135,7 @@ class Wire:
             status: The HTTP status, unless the error came within a stream.
             retry_after_s: The delay that the provider asks for, in seconds.
         """
-        return failure_of(self.name, error, status, retry_after_s, self.api_key)
+        return failure_of(self.name, error, status, retry_after_s, self.api_key, self.secrets)
 
     def _unavailable(self, what: str) -> ProviderUnavailable:
         return unavailable(self.name, what)

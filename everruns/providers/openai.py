@@ -21,6 +21,7 @@ from everruns.providers.base import (
     UsageSoFar,
 )
 from everruns.providers.http import Wire, drain
+from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.tool_calls import (
     RawCall,
     accepted_name,
@@ -31,7 +32,6 @@ from everruns.providers.tool_calls import (
 )
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-MAX_LISTED_MODELS = 1000
 
 # In this protocol these models accept tools only with reasoning turned off.
 NO_REASONING_WITH_TOOLS = (
@@ -70,16 +70,9 @@ class OpenAIDriver:
                     yield chunk
         yield answer.end(request)
 
-    async def list_models(self) -> Sequence[str]:
-        """Return the names of the offered models. See ``Driver``."""
-        return listed_models(await self._wire.get("/models"))
-
-
-def listed_models(answer: dict[str, Any]) -> list[str]:
-    """Return the names in a provider's list of models, sorted."""
-    models: list[dict[str, Any]] = answer.get("data") or []
-    names = {str(model.get("id", "")) for model in models}
-    return sorted(name for name in names if 0 < len(name) <= 256)[:MAX_LISTED_MODELS]
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the chat models that the account has. See ``Driver``."""
+        return read_model_list(await self._wire.get("/models"))
 
 
 class _Answer:
@@ -210,7 +203,7 @@ def _effort(request: ModelRequest) -> str | None:
     profile = request.model.profile
     if request.tools and request.model.model_id.startswith(NO_REASONING_WITH_TOOLS):
         return "none"
-    return request.effort if profile is None or profile.reasoning else None
+    return None if profile and profile.reasoning is False else request.effort
 
 
 def _message(message: Message, ids: dict[str, str]) -> dict[str, Any]:
