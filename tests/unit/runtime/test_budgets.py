@@ -220,7 +220,7 @@ async def test_a_call_that_was_refused_costs_nothing():
 # Budgets in dollars
 
 
-async def test_a_budget_in_dollars_ends_turns_of_models_without_a_price():
+async def test_a_budget_in_dollars_is_for_models_with_a_price_alone():
     driver = ScriptedDriver(says("one"), says("two"))
     async with local_runtime(driver) as runtime:
         await runtime.registry.providers.add(
@@ -233,9 +233,9 @@ async def test_a_budget_in_dollars_ends_turns_of_models_without_a_price():
                 }
             )
         )
+        unpriced = await Conversation.begin(runtime, model_id="house/unheard-of")
         with pytest.raises(InvalidRequest, match="budget in tokens") as refused:
-            talk = await Conversation.begin(runtime, model_id="house/unheard-of")
-            await limit(runtime, talk.id, 5, currency="usd")
+            await limit(runtime, unpriced.id, 5, currency="usd")
         assert refused.value.code == "BUDGET_UNPRICED"
 
         talk = await Conversation.begin(runtime)
