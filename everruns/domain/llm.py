@@ -6,9 +6,10 @@ Source: docs/contract.md, "Resources", Provider and Model.
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
-from everruns.domain.base import KIB, Flag, Model, Number, max_bytes
+from everruns.domain.base import Flag, Model, Number, max_bytes
+from everruns.domain.headers import Headers
 
 ProviderType = Literal["openai", "anthropic", "azure_openai", "simulated", "local"]
 ProviderStatus = Literal["active", "disabled"]
@@ -114,52 +115,6 @@ class OfferedModel(Model):
     def qualified_name(self) -> str:
         """``<provider name>/<model name>``, the form that people write."""
         return f"{self.provider_name}/{self.model_id}"
-
-
-# Source: RFC 9110, sections 5.5 and 5.6.2: a token, and visible characters with blanks inside.
-HeaderName = Annotated[
-    str,
-    Field(min_length=1, max_length=64, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
-    AfterValidator(str.lower),
-]
-HeaderValue = Annotated[SecretStr, Field(min_length=1, max_length=KIB)]
-MAX_HEADERS = 20
-# These make up the request itself, or belong to the connection.
-_RESERVED_HEADERS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-
-
-def _checked_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-    for name, secret in headers.items():
-        if name in _RESERVED_HEADERS:
-            raise ValueError(f"{name} is set by the server itself and cannot be replaced")
-        value = secret.get_secret_value()
-        if not (value.isascii() and value.isprintable()) or value != value.strip():
-            raise ValueError(
-                f"the value of {name} must be printable ASCII without blanks around it"
-            )
-    return headers
-
-
-Headers = Annotated[
-    dict[HeaderName, HeaderValue], Field(max_length=MAX_HEADERS), AfterValidator(_checked_headers)
-]
 
 
 class ProviderFields(Model):

@@ -84,16 +84,26 @@ class Inquiries:
         return cls(proxies, local_model)
 
     @asynccontextmanager
-    async def place(self) -> AsyncGenerator[None]:
+    async def place(self, wait_s: float = 0) -> AsyncGenerator[None]:
         """Take one of the places for asking a provider.
+
+        Args:
+            wait_s: Seconds to wait for one.
 
         Raises:
             Overloaded: All are taken.
         """
-        if self._places.locked():
-            raise Overloaded("Too many providers are being asked. Try again shortly.", None, 1.0)
-        async with self._places:
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Overloaded(
+                "Too many providers are being asked. Try again shortly.", None, 1.0
+            ) from None
+        try:
             yield
+        finally:
+            self._places.release()
 
     async def list_models(self, account: ProviderAccount) -> Listing:
         """Ask a provider for its models, for at most ``LIST_TIMEOUT_S``."""

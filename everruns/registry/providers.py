@@ -1,11 +1,8 @@
 """The providers of models."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import SecretStr
 
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import (
@@ -24,15 +21,15 @@ from everruns.domain.llm import (
 )
 from everruns.errors import (
     Conflict,
-    InvalidRequest,
     ModelNotFound,
+    Overloaded,
     ProviderNameTaken,
     ProviderNotFound,
 )
 from everruns.ids import format_time, now_ms
 from everruns.providers.provider_settings import check_settings
 from everruns.registry.database import Database
-from everruns.registry.inquiries import Inquiries, Listing
+from everruns.registry.inquiries import LIST_TIMEOUT_S, Inquiries, Listing
 from everruns.registry.offered_models import (
     Candidate,
     from_catalogue,
@@ -44,6 +41,7 @@ from everruns.registry.offered_models import (
     with_published,
     without_price,
 )
+from everruns.registry.provider_changes import asks_again, changed, same_source
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
 
@@ -191,17 +189,17 @@ class Providers:
         changes = patch.changes()
         listed: Sequence[ModelInput] = changes.pop("models", None) or ()
         before = await self._account(provider_id)
-        wanted = _changed(before, changes)
+        wanted = changed(before, changes)
         choice = None
-        if listed or _asks_again(before, wanted):
+        if listed or asks_again(before, wanted):
             choice = await self._choose(wanted, listed)
         async with self._changes:
             before = await self._account(provider_id)
             others = [item for item in await self.accounts() if item.provider.id != provider_id]
             if "name" in changes:
                 _refuse_taken_name(changes["name"], others)
-            account = _changed(before, changes)
-            if choice is None or not _same_source(account, wanted):
+            account = changed(before, changes)
+            if choice is None or not same_source(account, wanted):
                 choice = Choice(unchanged(account.provider), account.provider.models_error)
             account = choice.put_into(account)
             await self._put(account, others)
@@ -227,7 +225,7 @@ class Providers:
         async with self._changes:
             account = await self._account(provider_id)
             others = [item for item in await self.accounts() if item.provider.id != provider_id]
-            if not _same_source(account, asked):
+            if not same_source(account, asked):
                 raise Conflict("The provider was changed while it was asked. Sync again.")
             provider = account.provider
             choice = Choice(unchanged(provider), listing.error)
@@ -274,12 +272,20 @@ class Providers:
         if models:
             candidates = from_client(provider, models)
         elif is_discovered(provider):
-            listing = await self._listing(account)
+            listing = await self._first_listing(account)
             candidates, error = from_list(provider, listing.models), listing.error
         else:
             candidates = from_catalogue(provider)
         published = await self._published(provider, candidates)
         return Choice(with_published(candidates, published), error)
+
+    async def _first_listing(self, account: ProviderAccount) -> Listing:
+        """Ask a provider that is added or has moved, which succeeds whether it answers or not."""
+        try:
+            async with self._inquiries.place(LIST_TIMEOUT_S):
+                return await self._listing(account)
+        except Overloaded:
+            return Listing(error="Too many providers were being asked. Sync its models shortly.")
 
     async def _listing(self, account: ProviderAccount) -> Listing:
         provider = account.provider
@@ -320,70 +326,6 @@ def _refuse_taken_name(name: str, others: Sequence[ProviderAccount]) -> None:
 
 def _with_id(accounts: Sequence[ProviderAccount], provider_id: str) -> ProviderAccount | None:
     return next((item for item in accounts if item.provider.id == provider_id), None)
-
-
-def _changed(account: ProviderAccount, changes: Mapping[str, Any]) -> ProviderAccount:
-    """Return an account with the changes of a patch, other than those of its models.
-
-    Raises:
-        InvalidRequest: A setting is wrong, or the stored key or headers would go to a new address.
-    """
-    if "settings" in changes:
-        check_settings(account.provider.provider_type, changes["settings"])
-    _keep_secrets_at_their_address(account, changes)
-    api_key: SecretStr | None = changes.get("api_key")
-    if "api_key" not in changes:
-        api_key = account.api_key
-    headers: dict[str, SecretStr] = changes.get("headers") or {}
-    if "headers" not in changes:
-        headers = account.headers
-    provider = account.provider.model_copy(
-        update={
-            **{name: value for name, value in changes.items() if name != "api_key"},
-            "api_key_set": api_key is not None,
-            "headers": sorted(headers),
-            "updated_at": format_time(now_ms()),
-        }
-    )
-    return ProviderAccount(provider=provider, api_key=api_key, headers=headers)
-
-
-def _keep_secrets_at_their_address(account: ProviderAccount, changes: Mapping[str, Any]) -> None:
-    """Refuse to send a stored key or header to an address that it was not stored for.
-
-    They cannot be read. Changing their address requires them, because otherwise anyone could have
-    them sent to an address of their own.
-    """
-    if "base_url" not in changes or changes["base_url"] == account.provider.base_url:
-        return
-    if account.api_key is not None and "api_key" not in changes:
-        raise InvalidRequest(
-            "A new base_url requires the provider's api_key again, because the stored key is "
-            "only sent to its original address. Send both, or api_key null to remove the key."
-        )
-    if account.headers and "headers" not in changes:
-        raise InvalidRequest(
-            "A new base_url requires the provider's headers again, because stored headers are "
-            "only sent to their original address. Send both, or headers null to remove them."
-        )
-
-
-def _same_source(one: ProviderAccount, other: ProviderAccount) -> bool:
-    """Tell whether two states of an account are asked at the same address in the same way."""
-    return _source(one) == _source(other)
-
-
-def _source(account: ProviderAccount) -> tuple[Any, ...]:
-    provider = account.provider
-    return provider.base_url, provider.settings, account.api_key, account.headers
-
-
-def _asks_again(before: ProviderAccount, after: ProviderAccount) -> bool:
-    """Tell whether a change asks the provider for its models anew."""
-    if before.provider.models:
-        moves = after.provider.base_url != before.provider.base_url
-        return moves and not any(model.was_listed_by_client for model in before.provider.models)
-    return not _same_source(before, after)
 
 
 def _synced(before: Provider, after: Provider, listing: Listing) -> SyncedModels:
