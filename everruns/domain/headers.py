@@ -12,7 +12,14 @@ HeaderName = Annotated[
     Field(min_length=1, max_length=64, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
     AfterValidator(str.lower),
 ]
-HeaderValue = Annotated[SecretStr, Field(min_length=1, max_length=KIB)]
+HeaderValue = Annotated[
+    SecretStr,
+    Field(
+        min_length=1,
+        max_length=KIB,
+        json_schema_extra={"pattern": r"^[!-~]([ -~]*[!-~])?$"},
+    ),
+]
 MAX_HEADERS = 20
 # These make up the request itself, or belong to the connection.
 _RESERVED_HEADERS = frozenset(
