@@ -33,7 +33,7 @@ def masked(text: str, *secrets: SecretStr | None) -> str:
     """
     for secret in secrets:
         key = secret.get_secret_value().strip() if secret else ""
-        for part in filter(None, {key, *key.split()[-1:]}):
+        for part in dict.fromkeys([key, *key.split()[-1:]] if key else ()):
             for form in _forms(part):
                 text = _without(text, form)
             text = _without_ends(text, part)

@@ -332,7 +332,7 @@ def _synced(before: Provider, after: Provider, listing: Listing) -> SyncedModels
     if listing.error is not None:
         return SyncedModels(status="failed", message=listing.error, models=after.models)
     old, new = ({model.id for model in provider.models} for provider in (before, after))
-    message = f"The provider offers {len(new)} models."
+    message = f"Models offered: {len(new)}."
     if len(new) == MAX_OFFERED_MODELS and len(listing.models) > len(new):
         message = (
             f"The provider lists {len(listing.models)} models; {len(new)} are offered, the maximum."
