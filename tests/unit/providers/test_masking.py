@@ -76,4 +76,6 @@ def test_no_stretch_of_a_key_is_left(before, key, after):
 def test_several_secrets_are_masked_in_one_text(echo):
     header = SecretStr("Basic dGVhbTpibHVlLXRlYW0x")
 
-    assert masked(f"Refused {echo} here", SecretStr(KEY), None, header) == "Refused *** here"
+    text = masked(f"Refused {echo} here.", SecretStr(KEY), None, header)
+
+    assert set(text.removeprefix("Refused ").removesuffix(" here.")) == {"*"}
