@@ -78,4 +78,5 @@ def test_several_secrets_are_masked_in_one_text(echo):
 
     text = masked(f"Refused {echo} here.", SecretStr(KEY), None, header)
 
-    assert set(text.removeprefix("Refused ").removesuffix(" here.")) == {"*"}
+    assert "***" in text
+    assert text.replace("*", "").split() == ["Refused", "here."]
