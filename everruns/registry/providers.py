@@ -2,13 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import (
-    MAX_OFFERED_MODELS,
     ModelInput,
-    ModelProfile,
     OfferedModel,
     Provider,
     ProviderAccount,
@@ -22,55 +19,22 @@ from everruns.domain.llm import (
 from everruns.errors import (
     Conflict,
     ModelNotFound,
-    Overloaded,
     ProviderNameTaken,
     ProviderNotFound,
 )
 from everruns.ids import format_time, now_ms
 from everruns.providers.provider_settings import check_settings
 from everruns.registry.database import Database
-from everruns.registry.inquiries import LIST_TIMEOUT_S, Inquiries, Listing
+from everruns.registry.inquiries import Inquiries
+from everruns.registry.model_choice import Choice, choose, list_again, published, synced
 from everruns.registry.offered_models import (
-    Candidate,
-    from_catalogue,
-    from_client,
     from_list,
-    is_discovered,
-    offered,
     unchanged,
     with_published,
-    without_price,
 )
 from everruns.registry.provider_changes import asks_again, changed, same_source
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The models that a provider is to offer.
-
-    Attributes:
-        candidates: The models; the first is the default.
-        error: Why the provider's own list could not be read, in words.
-    """
-
-    candidates: Sequence[Candidate]
-    error: str | None = None
-
-    def put_into(
-        self, account: ProviderAccount, *, is_default: bool | None = None
-    ) -> ProviderAccount:
-        """Return the account with these models."""
-        provider = account.provider
-        chosen = provider.model_copy(
-            update={
-                "models": offered(provider, self.candidates),
-                "models_error": self.error,
-                "is_default": provider.is_default if is_default is None else is_default,
-            }
-        )
-        return account.model_copy(update={"provider": chosen})
 
 
 class Providers:
@@ -163,7 +127,7 @@ class Providers:
         account = ProviderAccount(
             provider=provider, api_key=wanted.api_key, headers=wanted.headers or {}
         )
-        choice = await self._choose(account, wanted.models)
+        choice = await choose(self._inquiries, account, wanted.models)
         async with self._changes:
             others = await self.accounts()
             if is_repeated and (added := _with_id(others, identity)):
@@ -192,7 +156,7 @@ class Providers:
         wanted = changed(before, changes)
         choice = None
         if listed or asks_again(before, wanted):
-            choice = await self._choose(wanted, listed)
+            choice = await choose(self._inquiries, wanted, listed)
         async with self._changes:
             before = await self._account(provider_id)
             others = [item for item in await self.accounts() if item.provider.id != provider_id]
@@ -219,9 +183,9 @@ class Providers:
         """
         asked = await self._account(provider_id)
         async with self._inquiries.place():
-            listing = await self._listing(asked)
+            listing = await list_again(self._inquiries, asked)
             wanted = from_list(asked.provider, listing.models)
-            published = await self._published(asked.provider, wanted)
+            known = await published(self._inquiries, asked.provider, wanted)
         async with self._changes:
             account = await self._account(provider_id)
             others = [item for item in await self.accounts() if item.provider.id != provider_id]
@@ -231,11 +195,11 @@ class Providers:
             choice = Choice(unchanged(provider), listing.error)
             if listing.error is None:
                 wanted = from_list(provider, listing.models)
-                choice = Choice(with_published(wanted, published))
+                choice = Choice(with_published(wanted, known))
             updated = provider.model_copy(update={"updated_at": format_time(now_ms())})
-            synced = choice.put_into(account.model_copy(update={"provider": updated}))
-            await self._put(synced, others)
-        return _synced(provider, synced.provider, listing)
+            after = choice.put_into(account.model_copy(update={"provider": updated}))
+            await self._put(after, others)
+        return synced(provider, after.provider, listing)
 
     @remote(Repeat.NO)
     async def test(self, provider_id: str, wanted: ProviderTest) -> ProviderTested:
@@ -266,42 +230,6 @@ class Providers:
                 raise ProviderNotFound(f"Provider {provider_id} not found")
             self._revision.advance()
 
-    async def _choose(self, account: ProviderAccount, models: Sequence[ModelInput]) -> Choice:
-        """Choose the models of a provider that is new or has moved."""
-        provider, error = account.provider, None
-        if models:
-            candidates = from_client(provider, models)
-        elif is_discovered(provider):
-            listing = await self._first_listing(account)
-            candidates, error = from_list(provider, listing.models), listing.error
-        else:
-            candidates = from_catalogue(provider)
-        published = await self._published(provider, candidates)
-        return Choice(with_published(candidates, published), error)
-
-    async def _first_listing(self, account: ProviderAccount) -> Listing:
-        """Ask a provider that is added or has moved, which succeeds whether it answers or not."""
-        try:
-            async with self._inquiries.place(LIST_TIMEOUT_S):
-                return await self._listing(account)
-        except Overloaded:
-            return Listing(error="Too many providers were being asked. Sync its models shortly.")
-
-    async def _listing(self, account: ProviderAccount) -> Listing:
-        provider = account.provider
-        if provider.base_url is None and provider.provider_type in {"simulated", "local"}:
-            return Listing()
-        listing = await self._inquiries.list_models(account)
-        if not listing.models and listing.error is None:
-            return Listing(error=f"Provider {provider.name} lists no model for chat.")
-        return listing
-
-    async def _published(
-        self, provider: Provider, candidates: Sequence[Candidate]
-    ) -> dict[str, ModelProfile]:
-        names = without_price(provider, candidates)
-        return await self._inquiries.profiles(provider, names)
-
     async def _account(self, provider_id: str) -> ProviderAccount:
         if account := _with_id(await self.accounts(), provider_id):
             return account
@@ -326,23 +254,3 @@ def _refuse_taken_name(name: str, others: Sequence[ProviderAccount]) -> None:
 
 def _with_id(accounts: Sequence[ProviderAccount], provider_id: str) -> ProviderAccount | None:
     return next((item for item in accounts if item.provider.id == provider_id), None)
-
-
-def _synced(before: Provider, after: Provider, listing: Listing) -> SyncedModels:
-    if listing.error is not None:
-        return SyncedModels(status="failed", message=listing.error, models=after.models)
-    old, new = ({model.id for model in provider.models} for provider in (before, after))
-    message = f"Models offered: {len(new)}."
-    if len(new) == MAX_OFFERED_MODELS and len(listing.models) > len(new):
-        message = (
-            f"The provider lists {len(listing.models)} models; {len(new)} are offered, the maximum."
-            " To offer others, list them in the provider's models."
-        )
-    return SyncedModels(
-        status="success",
-        created=len(new - old),
-        updated=len(new & old),
-        stale=len(old - new),
-        message=message,
-        models=after.models,
-    )
