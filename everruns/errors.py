@@ -65,6 +65,14 @@ class UnknownModel(InvalidRequest):
 
     code = "UNKNOWN_MODEL"
 
+    @classmethod
+    def of(cls, model: str) -> "UnknownModel":
+        """Return the error that says where the offered models are listed."""
+        return cls(
+            f"No active provider offers the model {model!r}. GET /v1/models lists those that are "
+            "offered."
+        )
+
 
 class InvalidFile(InvalidRequest):
     """A file's path, its content or a search pattern breaks the workspace rules."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from everruns.domain.base import MIB, Description, Flag, Model, Name, Number, Prompt, Tags
+from everruns.domain.controls import AnswerControls, GivenAnswerControls
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.errors import TooLarge
@@ -50,6 +51,7 @@ class AgentFields(Model):
     description: Description | None = None
     system_prompt: Prompt = ""
     default_model_id: ModelName | None = None
+    controls: GivenAnswerControls | None = None
     tags: Tags = Field(default_factory=list)
     capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
     tools: ClientTools = Field(default_factory=list[ToolDefinition])
@@ -110,6 +112,7 @@ class Agent(Model):
     description: str | None = None
     system_prompt: str = ""
     default_model_id: str | None = None
+    controls: AnswerControls | None = None
     tags: list[str] = Field(default_factory=list)
     capabilities: list[CapabilityConfig] = Field(default_factory=list[CapabilityConfig])
     tools: list[ToolDefinition] = Field(default_factory=list[ToolDefinition])

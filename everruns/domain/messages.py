@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, cast
 import orjson
 from pydantic import AfterValidator, Field, computed_field, model_validator
 
-from everruns.domain.base import KIB, MIB, Model, Number, Tags
+from everruns.domain.base import KIB, MIB, Model, Tags
+from everruns.domain.controls import Controls, GivenControls
 from everruns.domain.tools import ToolCall
 
 MAX_TEXT_BYTES = MIB
@@ -98,35 +99,6 @@ class ThinkingBlock(Model):
     on_call: int | None = None
 
 
-class Reasoning(Model):
-    """How hard a model should think."""
-
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
-
-
-StopSequence = Annotated[str, Field(min_length=1, max_length=256)]
-
-
-class AnswerControls(Model):
-    """Options for a model's answers; those left out are decided by the model.
-
-    ``max_output_tokens`` limits one model call, reasoning included.
-    """
-
-    reasoning: Reasoning | None = None
-    temperature: Annotated[float, Field(ge=0, le=2), Number] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1), Number] | None = None
-    max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000), Number] | None = None
-    stop: Annotated[list[StopSequence], Field(min_length=1, max_length=16)] | None = None
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1), Number] | None = None
-
-
-class Controls(AnswerControls):
-    """Options for the answer to one message."""
-
-    model_id: Annotated[str, Field(min_length=1, max_length=512)] | None = None
-
-
 def _bounded_content(parts: list[TextPart | ImagePart]) -> list[TextPart | ImagePart]:
     texts = sum(len(part.text.encode()) for part in parts if isinstance(part, TextPart))
     if texts > MAX_TEXT_BYTES:
@@ -161,7 +133,7 @@ class SendMessage(Model):
     """
 
     message: MessageInput
-    controls: Controls | None = None
+    controls: GivenControls | None = None
     metadata: Annotated[dict[str, Any], AfterValidator(_bounded_metadata)] = Field(
         default_factory=dict
     )

@@ -21,6 +21,7 @@ from everruns.domain.agents import (
     ModelName,
 )
 from everruns.domain.base import Flag, Model, Name, Prompt, Tags
+from everruns.domain.controls import AnswerControls, GivenAnswerControls
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
 
@@ -35,6 +36,7 @@ class SessionInput(Model):
     title: Name | None = None
     locale: Annotated[str, Field(max_length=64)] | None = None
     model_id: ModelName | None = None
+    controls: GivenAnswerControls | None = None
     system_prompt: Prompt | None = None
     tags: Tags = Field(default_factory=list)
     capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
@@ -77,6 +79,7 @@ class Session(Model):
     title: str | None = None
     status: SessionStatus = "started"
     model_id: str | None = None
+    controls: AnswerControls | None = None
     system_prompt: str | None = None
     locale: str | None = None
     tags: list[str] = Field(default_factory=list)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from everruns.domain.messages import ImagePart, Message, TextPart, ToolResultPart
 
 ORPHAN_ERROR = "No result was recorded for this call."
+BLANK = "(The message is blank.)"
 IMAGE_LEFT_OUT = "(An image was here that you cannot see.)"
 
 
@@ -57,9 +58,17 @@ def _well_formed(messages: Sequence[Message], results: dict[str, Message]) -> It
     for message in messages:
         if message.role == "tool_result" or not message.content:
             continue
-        yield message
+        if not _is_blank(message):
+            yield message
+        elif message.role == "user":
+            yield message.model_copy(update={"content": [TextPart(text=BLANK)]})
         for call in message.tool_calls:
             yield results.get(call.id) or _orphan(message, call.id)
+
+
+def _is_blank(message: Message) -> bool:
+    """Tell whether a message has no text and nothing else, which providers refuse."""
+    return all(isinstance(part, TextPart) and not part.text.strip() for part in message.content)
 
 
 def _orphan(message: Message, call_id: str) -> Message:

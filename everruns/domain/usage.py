@@ -32,10 +32,18 @@ class Usage(Model):
 def read_token_count(value: Any) -> int | None:
     """Return a provider's token count, or ``None`` if it is not plausible.
 
-    Only a whole number from 0 to ``MAX_CALL_TOKENS`` is accepted.
+    Only a whole number from 0 to ``MAX_CALL_TOKENS`` is accepted; some servers write it as ``12.0``
+    or ``"12"``.
     """
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_count and 0 <= value <= MAX_CALL_TOKENS else None
+    if isinstance(value, str) and len(value) <= 10 and value.isdecimal():
+        count = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        count = value
+    elif isinstance(value, float) and value.is_integer():
+        count = int(value)
+    else:
+        return None
+    return count if 0 <= count <= MAX_CALL_TOKENS else None
 
 
 def _sum(first: Amount | None, second: Amount | None) -> Amount | None:

@@ -4,28 +4,27 @@ Source: https://platform.claude.com/docs/en/api/messages and
 https://platform.claude.com/docs/en/build-with-claude/streaming.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.usage import Usage, read_token_count
-from everruns.errors import ProviderRejected
 from everruns.providers.anthropic_request import Block, message_body
 from everruns.providers.base import (
     ModelAnswer,
-    ModelChunk,
     ModelRequest,
     ReasoningDelta,
     TextDelta,
     UsageSoFar,
 )
-from everruns.providers.http import Wire, drain
+from everruns.providers.concessions import Asked
+from everruns.providers.deltas import GrowingText
+from everruns.providers.error_bodies import error_in
+from everruns.providers.http import Wire
 from everruns.providers.model_lists import ListedModel, read_model_list
-from everruns.providers.tool_calls import RawCall, read_calls
+from everruns.providers.streaming import Delta, StreamingDriver
+from everruns.providers.tool_calls import RawCall, exact_json, read_calls
 
 DEFAULT_BASE_URL = "https://api.anthropic.com/v1"
 HEADERS = {"anthropic-version": "2023-06-01"}
@@ -39,36 +38,17 @@ FINISH_REASONS = {
 }
 
 
-class AnthropicDriver:
-    """Speaks Messages.
+class AnthropicDriver(StreamingDriver):
+    """Speaks Messages."""
 
-    Args:
-        wire: The address and the key.
-    """
+    def _path(self, request: ModelRequest) -> str:  # noqa: ARG002 - one path for all models
+        return "/messages"
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def _body(self, asked: Asked) -> dict[str, Any]:
+        return message_body(asked)
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
-        """Call the model once. See ``Driver``."""
-        answer = _Answer(self._wire)
-        for with_thinking in (True, False):
-            try:
-                body = message_body(request, with_thinking=with_thinking)
-                async with aclosing(self._wire.post("/messages", body)) as payloads:
-                    async for payload in payloads:
-                        if chunk := answer.read(payload):
-                            yield chunk
-                        if answer.finished:
-                            await drain(payloads)
-                            break
-                break
-            except ProviderRejected as error:
-                # The provider refuses signed thinking if anything before it has changed, such as
-                # the agent's instructions. The conversation continues without it.
-                if answer.started or not with_thinking or "thinking" not in error.message:
-                    raise
-        yield answer.end(request)
+    def _answer(self, request: ModelRequest) -> "MessagesAnswer":
+        return MessagesAnswer(self._wire, request)
 
     async def list_models(self) -> Sequence[ListedModel]:
         """Return the chat models that the account has. See ``Driver``."""
@@ -81,52 +61,72 @@ class _Thought:
 
     text_before: int
     calls_before: int
-    text: str
-    signature: str
-    redacted: str | None
+    signature: str = ""
+    redacted: str | None = None
+    text: str = ""
+    shown: GrowingText = field(default_factory=GrowingText)
 
 
-class _Answer:
-    """The received part of an answer."""
+class MessagesAnswer:
+    """The received part of an answer. See ``Answer``.
 
-    def __init__(self, wire: Wire) -> None:
-        self.started = False
-        self.finished = False
+    Blocks of unknown types, such as those of tools that the provider runs itself, are passed over.
+
+    Args:
+        wire: The provider, for failures.
+        request: What was asked.
+    """
+
+    def __init__(self, wire: Wire, request: ModelRequest) -> None:
+        self.ended = self.closed = False
         self._wire = wire
-        self._text_length = 0
+        self._request = request
+        self._text = GrowingText()
         self._calls: dict[int, RawCall] = {}
         self._thoughts: dict[int, _Thought] = {}
         self._usage: dict[str, int] = {}
         self._stop_reason: str | None = None
         self._model: str | None = None
 
-    def read(self, payload: bytes) -> TextDelta | ReasoningDelta | UsageSoFar | None:
-        event = self._wire.decode(payload)
-        try:
-            return self._read(event)
-        except (AttributeError, KeyError, TypeError):
-            raise self._wire.malformed() from None
-
-    def _read(self, event: dict[str, Any]) -> TextDelta | ReasoningDelta | UsageSoFar | None:
+    def read(self, event: dict[str, Any]) -> Sequence[Delta]:
+        """Read an event, or a whole message in its place. See ``Answer``."""
         match event.get("type"):
             case "content_block_delta":
-                return self._read_delta(event["index"], event["delta"])
+                return self._read_delta(event.get("index") or 0, event["delta"])
             case "content_block_start":
-                return self._start_block(event["index"], event["content_block"])
+                return self._start_block(event.get("index") or 0, event["content_block"])
             case "message_start":
-                self.started = True
                 self._model = event["message"].get("model")
-                return self._read_usage(event["message"])
+                return [self._read_usage(event["message"])]
             case "message_delta":
-                self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
-                return self._read_usage(event)
-            case "error":
-                raise self._wire.failure(event.get("error"))
+                self._finish(event.get("delta") or {})
+                return [self._read_usage(event)]
             case "message_stop":
-                self.finished = True
+                self.close()
+            case "message":
+                return self._read_message(event)
             case _:  # ping, content_block_stop, and future events
-                pass
-        return None
+                if error := error_in(event):
+                    raise self._wire.failure(error)
+        return ()
+
+    def _read_message(self, message: dict[str, Any]) -> Sequence[Delta]:
+        self._model = message.get("model")
+        deltas: list[Delta] = [self._read_usage(message)]
+        for index, block in enumerate(message.get("content") or ()):
+            deltas += self._start_block(index, block)
+        self._finish(message)
+        self.close()
+        return deltas
+
+    def _finish(self, holder: dict[str, Any]) -> None:
+        if reason := holder.get("stop_reason"):
+            self._stop_reason = str(reason)
+            self.ended = True
+
+    def close(self) -> None:
+        """Note the last event of the stream. See ``Answer``."""
+        self.closed = True
 
     def _read_usage(self, holder: dict[str, Any]) -> UsageSoFar:
         usage: dict[str, Any] = holder.get("usage") or {}
@@ -135,53 +135,55 @@ class _Answer:
                 self._usage[name] = count
         return UsageSoFar(_usage(self._usage))
 
-    def _start_block(self, index: int, block: Block) -> TextDelta | ReasoningDelta | None:
+    def _start_block(self, index: int, block: Block) -> Sequence[Delta]:
         match block.get("type"):
             case "tool_use":
-                given = block.get("input")
-                arguments = orjson.dumps(given).decode() if given else ""
-                self._calls[index] = RawCall(block.get("id") or "", block["name"], arguments)
+                given = exact_json(block.get("input") or None)
+                self._calls[index] = RawCall(block.get("id") or "", block["name"], given)
             case "thinking" | "redacted_thinking":
-                self._thoughts[index] = _Thought(
-                    text_before=self._text_length,
-                    calls_before=len(self._calls),
-                    text="",
-                    signature=block.get("signature") or "",
-                    redacted=block.get("data"),
-                )
-                return self._grow_thought(index, block.get("thinking") or "")
+                thought = self._thought(index)
+                thought.signature = block.get("signature") or ""
+                thought.redacted = block.get("data")
+                return self._grow_thought(thought, block.get("thinking") or "")
             case "text":
                 return self._grow_text(block.get("text") or "")
             case _:
                 pass
-        return None
+        return ()
 
-    def _read_delta(self, index: int, delta: Block) -> TextDelta | ReasoningDelta | None:
+    def _read_delta(self, index: int, delta: Block) -> Sequence[Delta]:
         match delta.get("type"):
             case "text_delta":
-                return self._grow_text(delta["text"])
+                return self._grow_text(delta["text"] or "")
             case "thinking_delta":
-                return self._grow_thought(index, delta["thinking"])
+                return self._grow_thought(self._thought(index), delta["thinking"] or "")
             case "signature_delta":
-                self._thoughts[index].signature += delta["signature"]
-            case "input_json_delta":
-                self._calls[index].arguments += delta["partial_json"]
+                self._thought(index).signature += delta["signature"] or ""
+            case "input_json_delta" if index in self._calls:
+                self._calls[index].arguments += delta["partial_json"] or ""
             case _:
                 pass
-        return None
+        return ()
 
-    def _grow_text(self, text: str) -> TextDelta | None:
-        self._text_length += len(text)
-        return TextDelta(text) if text else None
+    def _thought(self, index: int) -> _Thought:
+        if index not in self._thoughts:
+            self._thoughts[index] = _Thought(self._text.length, len(self._calls))
+        return self._thoughts[index]
 
-    def _grow_thought(self, index: int, text: str) -> ReasoningDelta | None:
-        self._thoughts[index].text += text
-        return ReasoningDelta(text) if text else None
+    def _grow_text(self, piece: str) -> Sequence[Delta]:
+        text = self._text.add(piece)
+        return [TextDelta(text)] if text else ()
 
-    def end(self, request: ModelRequest) -> ModelAnswer:
+    def _grow_thought(self, thought: _Thought, piece: str) -> Sequence[Delta]:
+        text = thought.shown.add(piece)
+        thought.text += text
+        return [ReasoningDelta(text)] if text else ()
+
+    def end(self) -> ModelAnswer:
+        """Return the end of the answer. See ``Answer``."""
         if self._stop_reason is None:
             raise self._wire.broken_off()
-        calls, refused = read_calls(list(self._calls.values()), request.messages)
+        calls, refused = read_calls(list(self._calls.values()), self._request.messages)
         return ModelAnswer(
             tool_calls=calls,
             usage=_usage(self._usage),

@@ -3,10 +3,12 @@
 Source: https://platform.claude.com/docs/en/api/messages.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
 from everruns.providers.base import ModelRequest
+from everruns.providers.concessions import Asked
 from everruns.providers.tool_calls import accepted_name, input_schema, result_text, sent_ids
 
 DEFAULT_MAX_TOKENS = 8192
@@ -32,21 +34,32 @@ EFFORTS = {"none": "low", "minimal": "low"}
 Block = dict[str, Any]
 
 
-def message_body(request: ModelRequest, *, with_thinking: bool = True) -> dict[str, Any]:
+def message_body(asked: Asked) -> dict[str, Any]:
     """Return the body that asks for one streamed message.
 
     Args:
-        request: What to ask.
-        with_thinking: Whether to send back the thinking that earlier answers brought.
+        asked: The request, and what is left out of it.
     """
+    request, with_thinking = asked.request, asked.with_reasoning
     profile = request.model.profile
     limits = profile.limits if profile else None
+    controls = request.controls
+    most = limits.output if limits else None
+    max_tokens = most or DEFAULT_MAX_TOKENS
+    if wanted := controls.max_output_tokens:
+        max_tokens = min(wanted, most) if most else wanted
     body: dict[str, Any] = {
         "model": request.model.model_id,
-        "max_tokens": (limits and limits.output) or DEFAULT_MAX_TOKENS,
+        "max_tokens": max_tokens,
         "messages": _messages(request, with_thinking=with_thinking),
         "stream": True,
     }
+    sampling = {
+        "temperature": controls.temperature,
+        "top_p": controls.top_p,
+        "stop_sequences": controls.stop,
+    }
+    body.update({name: value for name, value in sampling.items() if value is not None})
     if request.system_prompt.strip():
         body["system"] = [_cached({"type": "text", "text": request.system_prompt})]
     if request.tools:
@@ -93,7 +106,9 @@ def _messages(request: ModelRequest, *, with_thinking: bool) -> list[dict[str, A
     for message in request.messages:
         role = "assistant" if message.role == "agent" else "user"
         if role == "assistant":
-            blocks = _agent_blocks(message, ids, with_thinking=with_thinking)
+            is_own = with_thinking and request.wrote(message)
+            thoughts = message.thinking_blocks if is_own else None
+            blocks = _agent_blocks(message, ids, thoughts or ())
         else:
             blocks = _user_blocks(message, ids)
         if turns and turns[-1]["role"] == role:
@@ -135,7 +150,9 @@ def _user_blocks(message: Message, ids: dict[str, str]) -> list[Block]:
     return blocks
 
 
-def _agent_blocks(message: Message, ids: dict[str, str], *, with_thinking: bool) -> list[Block]:
+def _agent_blocks(
+    message: Message, ids: dict[str, str], thoughts: Sequence[ThinkingBlock]
+) -> list[Block]:
     """Render an answer with its thinking where it stood."""
     text = message.text
     calls = [
@@ -149,7 +166,7 @@ def _agent_blocks(message: Message, ids: dict[str, str], *, with_thinking: bool)
     ]
     blocks: list[Block] = []
     shown = called = 0
-    for thought in (message.thinking_blocks or ()) if with_thinking else ():
+    for thought in thoughts:
         if sealed := _sealed(thought):
             blocks += _text_blocks(text[shown : thought.text_before])
             blocks += calls[called : thought.calls_before]

@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import OfferedModel
-from everruns.domain.messages import AnswerControls, Message, ThinkingBlock
+from everruns.domain.messages import Message, ThinkingBlock
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.providers.model_lists import ListedModel

@@ -11,6 +11,7 @@ https://platform.claude.com/docs/en/models/overview.
 import re
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -20,15 +21,25 @@ from everruns.domain.usage import Usage
 
 # Writing a prompt into a provider's cache costs a quarter more than reading it plainly.
 CACHE_WRITE_FACTOR = 1.25
+# Models beside those of the catalogue that take tools with reasoning only in the Responses API,
+# or are offered only there: GPT-5.4 and later, and the pro and codex models.
+_RESPONSES_MODELS = re.compile(r"gpt-5\.[4-9]|gpt-[6-9]|(gpt-\d.*|o\d+)-(pro|codex)\b")
 _SNAPSHOT = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
 
 
+Api = Literal["chat_completions", "responses"]
+
+
 class CatalogueModel(Model):
-    """A model's entry in the catalogue, by the name its provider uses."""
+    """A model's entry in the catalogue, by the name its provider uses.
+
+    ``api`` is the API of OpenAI and Azure by which the model is asked.
+    """
 
     model_id: str
     display_name: str
     profile: ModelProfile
+    api: Api = "chat_completions"
 
 
 @cache
@@ -47,12 +58,24 @@ def catalogue_models(provider_type: ProviderType) -> list[CatalogueModel]:
 
 def profile_of(provider_type: ProviderType, model_id: str) -> ModelProfile | None:
     """Return the facts about a model; a dated snapshot counts as its model."""
+    known = _find(provider_type, model_id)
+    return known.profile if known else None
+
+
+def api_of(provider_type: ProviderType, model_id: str) -> Api:
+    """Return the API by which OpenAI or Azure is asked for a model."""
+    if known := _find(provider_type, model_id):
+        return known.api
+    return "responses" if _RESPONSES_MODELS.match(model_id) else "chat_completions"
+
+
+def _find(provider_type: ProviderType, model_id: str) -> CatalogueModel | None:
     known_as = "openai" if provider_type == "azure_openai" else provider_type
     names = (model_id, _SNAPSHOT.sub("", model_id))
     for name in names:
         for model in _catalogue().get(known_as, []):
             if model.model_id == name:
-                return model.profile
+                return model
     return None
 
 

@@ -1,14 +1,14 @@
-"""One table from providers' error codes and statuses to our failures.
+"""One table from providers' error codes, statuses and words to our failures.
 
 Source: docs/contract.md, "Turns"; https://platform.openai.com/docs/guides/error-codes;
-https://platform.claude.com/docs/en/api/errors.
+https://platform.claude.com/docs/en/api/errors; https://cloud.google.com/apis/design/errors.
 """
 
 import re
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -20,6 +20,7 @@ from everruns.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
+from everruns.providers.error_bodies import reason_in, retry_after_in, status_in, words_in
 from everruns.providers.masking import masked
 
 LONGEST_RETRY_AFTER_S = 3600.0
@@ -27,6 +28,7 @@ MAX_QUOTE_CHARACTERS = 500
 MAX_READ_CHARACTERS = 4 * MAX_QUOTE_CHARACTERS
 
 _ADVICE: dict[type[ModelFailure], str] = {
+    ModelFailure: "Check the provider's base_url, and that a model server answers there.",
     ProviderUnauthorized: "Check the provider's api_key and its permissions.",
     ProviderRateLimited: "Try again later, or raise the account's limits.",
     ProviderUnavailable: "Try again; if it persists, check the provider's status and base_url.",
@@ -44,32 +46,85 @@ _BY_STATUS: dict[int, type[ModelFailure]] = {
     429: ProviderRateLimited,
 }
 
+# What a response fails with if the provider does not take what it was sent.
+# Source: https://platform.openai.com/docs/api-reference/responses/object, ``error.code``.
+_REFUSED_INPUTS = (
+    *("invalid_image", "invalid_image_format", "invalid_image_mode", "invalid_image_url"),
+    *("invalid_base64_image", "empty_image_file", "image_too_large", "image_too_small"),
+    *("image_file_too_large", "image_file_not_found", "image_parse_error"),
+    *("image_content_policy_violation", "unsupported_image_media_type"),
+    *("failed_to_download_image", "data_residency_mismatch", "bio_policy"),
+)
+
 # Errors within a stream have no status, only the provider's code.
 _BY_WORD: dict[str, type[ModelFailure]] = {
     "authentication_error": ProviderUnauthorized,
     "invalid_api_key": ProviderUnauthorized,
     "permission_error": ProviderUnauthorized,
+    "permission_denied": ProviderUnauthorized,
+    "unauthenticated": ProviderUnauthorized,
     "rate_limit_error": ProviderRateLimited,
     "rate_limit_exceeded": ProviderRateLimited,
+    "resource_exhausted": ProviderRateLimited,
+    "too_many_requests": ProviderRateLimited,
     "invalid_request_error": ProviderRejected,
+    "invalid_argument": ProviderRejected,
+    "invalid_prompt": ProviderRejected,
+    "failed_precondition": ProviderRejected,
+    "badrequesterror": ProviderRejected,
     "not_found_error": ProviderRejected,
+    "not_found": ProviderRejected,
+    "model_not_found": ProviderRejected,
     "request_too_large": ContextTooLong,
+    **dict.fromkeys(_REFUSED_INPUTS, ProviderRejected),
 }
 
 # These codes are more specific than their status.
 _TELLING_WORDS: dict[str, type[ModelFailure]] = {
     "context_length_exceeded": ContextTooLong,
     "exceed_context_size_error": ContextTooLong,
+    "contextwindowexceedederror": ContextTooLong,
     "insufficient_quota": ProviderRejected,
+    "exceeded_current_quota_error": ProviderRejected,
     "billing_error": ProviderRejected,
 }
+
+# How vendors and servers say that a conversation is too long; few have a code for it.
 _TOO_LONG = re.compile(
-    r"prompt is too long|maximum context length|exceeds? the (available )?context|"
-    r"input length and `max_tokens` exceed"
+    "|".join(
+        (
+            # OpenAI, Anthropic, OpenRouter, DeepSeek, xAI, Mistral, vLLM
+            r"maximum (context|prompt|model|sequence) length",
+            r"(prompt|input|message|conversation|context)s?( \([^)]*\))? (is|are) too (long|large)",
+            r"(too (long|large)|longer) for (the )?(requested )?model",
+            r"too large for model with",
+            r"reduce (the length of the|your) (messages|message size|input|prompt)",
+            r"input length and `?max_tokens`? exceed",
+            r"input tokens exceed",
+            # llama.cpp, OpenAI's Responses, Ollama, LM Studio
+            r"(exceeds?|exceeded|overflows?)[^.]{0,40} context",
+            r"context (length|window|size)[^.]{0,20} exceed",
+            r"(longer|greater) than the (model's )?(maximum )?(context|model) length",
+            r"context the overflows|context length of only",
+            r"tokens to keep from the initial prompt",
+            # Gemini, SGLang, Copilot
+            r"exceeds the maximum (number of tokens|allowed (input )?length)",
+            r"tokens? count[^.]{0,40} exceeds",
+            # Moonshot, Together, text-generation-inference, Alibaba, Cohere
+            r"exceeded model token limit|model max length exceeded",
+            r"max_new_tokens. must be <=|`inputs` must have less than",
+            r"range of input length should be",
+            r"too many (input )?tokens",
+        )
+    )
 )
-# An error of a model API has one of these besides its message. Other services that may answer at
-# a base_url, such as one in the server's own network, are not quoted.
-_MARKS_OF_AN_ERROR = ("type", "code")
+_NO_CREDIT = re.compile(
+    r"insufficient (balance|credit|quota|funds)|credit balance is too low|out of credits|"
+    r"used all available credits|requires more credits|check your plan and billing"
+)
+# llama.cpp answers an image that its model cannot read with 500.
+_NO_IMAGES = re.compile(r"image input|mmproj|multimodal")
+_UNREAD_STATUSES = (None, 400, 413, 422, 500)
 
 
 def failure_of(
@@ -80,31 +135,26 @@ def failure_of(
     api_key: SecretStr | None = None,
     secrets: Sequence[SecretStr] = (),
 ) -> ModelFailure:
-    """Translate a provider's error. It is quoted if it has the form of a model API's errors.
+    """Translate a provider's error, and quote what it says.
 
     Args:
         provider: The provider's name.
-        error: The ``error`` value it sent, in whatever form.
+        error: What it sent, in whatever form (see ``everruns.providers.error_bodies``).
         status: The HTTP status, unless the error came within a stream.
-        retry_after_s: The delay that it asks for, in seconds.
+        retry_after_s: The delay that its headers ask for, in seconds.
         api_key: The key to mask, since some providers quote it.
         secrets: What else to mask.
     """
-    fields = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
-    words = [str(fields.get(name)) for name in ("code", "type")]
-    text = " ".join(str(fields.get("message") or "")[:MAX_READ_CHARACTERS].split())
-    if status is None and isinstance(fields.get("code"), int):
-        status = fields["code"]
-    kind = _kind(status, words, text)
+    reason = reason_in(error)[:MAX_READ_CHARACTERS]
+    status = status or status_in(error)
+    if retry_after_s is None and (asked_s := retry_after_in(error)) is not None:
+        retry_after_s = min(asked_s, LONGEST_RETRY_AFTER_S)
+    kind = _kind(status, [word.lower() for word in words_in(error)], reason.lower())
+    # Gemini words a limit of the minute like an empty account.
+    if status == 429 and kind is ProviderRejected and retry_after_s is not None:
+        kind = ProviderRateLimited
     said = f" ({status})" if status else ""
-    is_quotable = isinstance(fields.get("message"), str) and any(
-        mark in fields for mark in _MARKS_OF_AN_ERROR
-    )
-    quote = (
-        _quote(text, (api_key, *secrets))
-        if is_quotable and kind is not ProviderUnauthorized
-        else ""
-    )
+    quote = _quote(reason, (api_key, *secrets))
     message = f"Provider {provider} answered with an error{said}{quote}. {_ADVICE[kind]}"
     return kind(message, None, retry_after_s)
 
@@ -114,11 +164,18 @@ def unavailable(provider: str, what: str) -> ProviderUnavailable:
     return ProviderUnavailable(f"Provider {provider} {what}. {_ADVICE[ProviderUnavailable]}")
 
 
+def malformed(provider: str, what: str) -> ModelFailure:
+    """Return the failure of a provider whose answer makes no sense, and will not the next time."""
+    return ModelFailure(f"Provider {provider} {what}. {_ADVICE[ModelFailure]}")
+
+
 def read_retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Parse a provider's ``Retry-After``, in seconds of at most an hour.
 
-    Source: RFC 9110, section 10.2.3: seconds or a date.
+    Source: RFC 9110, section 10.2.3: seconds or a date. ``retry-after-ms`` is OpenAI's.
     """
+    if re.fullmatch(r"\d{1,9}", milliseconds := headers.get("retry-after-ms", "")):
+        return min(int(milliseconds) / 1000, LONGEST_RETRY_AFTER_S)
     text = headers.get("retry-after", "")
     if re.fullmatch(r"\d{1,9}(\.\d*)?", text):
         wait_s = float(text)
@@ -130,18 +187,23 @@ def read_retry_after_s(headers: Mapping[str, str]) -> float | None:
     return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
 
 
-def _kind(status: int | None, words: list[str], text: str) -> type[ModelFailure]:
+def _kind(status: int | None, words: list[str], reason: str) -> type[ModelFailure]:
     for word in words:
         if word in _TELLING_WORDS:
             return _TELLING_WORDS[word]
-    if _TOO_LONG.search(text.lower()) and status in {None, 400, 413, 422}:
+    if status in _UNREAD_STATUSES and _TOO_LONG.search(reason):
         return ContextTooLong
-    if status is not None:
-        unlisted = ProviderUnavailable if status >= 500 else ProviderRejected
-        return _BY_STATUS.get(status, unlisted)
-    return next((_BY_WORD[word] for word in words if word in _BY_WORD), ProviderUnavailable)
+    if status == 402 or _NO_CREDIT.search(reason):
+        return ProviderRejected
+    if status == 500 and _NO_IMAGES.search(reason):
+        return ProviderRejected
+    named = next((_BY_WORD[word] for word in words if word in _BY_WORD), None)
+    if status is None:
+        return named or ProviderUnavailable
+    unlisted = ProviderUnavailable if status >= 500 else ProviderRejected
+    return _BY_STATUS.get(status, unlisted)
 
 
-def _quote(text: str, secrets: Sequence[SecretStr | None]) -> str:
-    text = masked(text, *secrets)[:MAX_QUOTE_CHARACTERS].rstrip(".")
+def _quote(reason: str, secrets: Sequence[SecretStr | None]) -> str:
+    text = masked(reason, *secrets)[:MAX_QUOTE_CHARACTERS].rstrip(". ")
     return f": {text}" if text else ""

@@ -1,10 +1,9 @@
 """The shared part of HTTP drivers: requests, limits on responses, translation of failures."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import orjson
@@ -17,11 +16,12 @@ from everruns.errors import (
     ProviderUnavailable,
 )
 from everruns.providers.connections import CONNECT_TIMEOUT_S, Connections
+from everruns.providers.error_bodies import error_of_text
 from everruns.providers.event_stream import EventSplitter
-from everruns.providers.failures import failure_of, read_retry_after_s, unavailable
+from everruns.providers.failures import failure_of, malformed, read_retry_after_s, unavailable
 from everruns.providers.proxies import UnusableProxy
 
-DRAIN_TIMEOUT_S = 0.1
+EVENT_STREAM = "text/event-stream"
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 MAX_STREAM_BYTES = 256 * 1024 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -60,11 +60,11 @@ class Wire:
     async def post(self, path: str, body: dict[str, Any]) -> AsyncGenerator[bytes]:
         """Send a request whose response is an event stream.
 
-        Closing the iterator (``aclose``) ends the request, and its connection too unless the
-        answer was read to its end.
+        A JSON document in its place counts as one event. Closing the iterator (``aclose``) ends the
+        request, and its connection too unless the answer was read to its end.
 
         Yields:
-            The ``data`` of each event.
+            The ``data`` of each event, as it came.
 
         Raises:
             ModelFailure: The call failed; also raised while the stream is read.
@@ -72,21 +72,21 @@ class Wire:
         with self._failures():
             async with self._request("POST", path, orjson.dumps(body)) as response:
                 await self._accept(response)
-                if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                    answer = _json(await self._read(response))
-                    if "error" in answer:
-                        raise self.failure(answer["error"])
-                    raise self._unavailable("answered with something that is not an event stream")
                 splitter = EventSplitter()
                 size = 0
+                is_stream = response.headers.get("content-type", "").startswith(EVENT_STREAM)
                 while piece := await response.content.readany():
                     size += len(piece)
                     if splitter.unfinished_bytes > MAX_EVENT_BYTES or size > MAX_STREAM_BYTES:
-                        raise self._unavailable("sent an answer larger than the limit")
+                        raise self._malformed("sent an answer larger than the limit")
                     for data in splitter.feed(piece):
+                        is_stream = True
                         yield data
                 for data in splitter.end():
+                    is_stream = True
                     yield data
+                if not is_stream:
+                    raise self._malformed("answered with something that is not an event stream")
 
     async def get(self, path: str) -> Any:
         """Request a JSON value.
@@ -97,33 +97,22 @@ class Wire:
         with self._failures():
             async with self._request("GET", path, None) as response:
                 await self._accept(response)
-                body = await self._read(response)
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise self._unavailable("sent something that is not JSON") from None
-
-    def decode(self, payload: bytes) -> dict[str, Any]:
-        """Read a payload as the JSON object it should be.
-
-        Raises:
-            ProviderUnavailable: It is not a JSON object.
-        """
-        try:
-            value = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            value = None
-        if not isinstance(value, dict):
-            raise self._unavailable("sent something that is not a JSON object")
-        return cast("dict[str, Any]", value)
+                try:
+                    return orjson.loads(await self._read(response))
+                except orjson.JSONDecodeError:
+                    raise self._malformed("sent something that is not JSON") from None
 
     def broken_off(self) -> ProviderUnavailable:
         """Return the failure of a stream that ended prematurely."""
         return self._unavailable("broke off in the middle of its answer")
 
-    def malformed(self) -> ProviderUnavailable:
+    def empty(self) -> ModelFailure:
+        """Return the failure of a stream that ended properly, with nothing in it."""
+        return self._malformed("ended its answer without having given one")
+
+    def malformed(self) -> ModelFailure:
         """Return the failure of a stream with invalid data."""
-        return self._unavailable("sent invalid data in its answer")
+        return self._malformed("sent invalid data in its answer")
 
     def failure(
         self, error: Any, status: int | None = None, retry_after_s: float | None = None
@@ -136,6 +125,9 @@ class Wire:
             retry_after_s: The delay that the provider asks for, in seconds.
         """
         return failure_of(self.name, error, status, retry_after_s, self.api_key, self.secrets)
+
+    def _malformed(self, what: str) -> ModelFailure:
+        return malformed(self.name, what)
 
     def _unavailable(self, what: str) -> ProviderUnavailable:
         return unavailable(self.name, what)
@@ -195,11 +187,13 @@ class Wire:
             raise self.broken_off() from error
 
     async def _accept(self, response: aiohttp.ClientResponse) -> None:
-        if response.status == 200:
+        if 200 <= response.status < 300:
             return
-        answer = _json(await self._read(response))
-        # Some servers put the error's fields next to "object": "error" instead of into "error".
-        error = answer if answer.get("object") == "error" else answer.get("error")
+        body = await self._read(response)
+        try:
+            error = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            error = error_of_text(body)
         raise self.failure(error, response.status, read_retry_after_s(response.headers))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -207,25 +201,5 @@ class Wire:
         while piece := await response.content.readany():
             body += piece
             if len(body) > MAX_BODY_BYTES:
-                raise self._unavailable(f"sent a body of more than {MAX_BODY_BYTES} bytes")
+                raise self._malformed(f"sent a body of more than {MAX_BODY_BYTES} bytes")
         return bytes(body)
-
-
-async def drain(payloads: AsyncIterator[bytes]) -> None:
-    """Read what follows the end of an answer, so that its connection can serve the next call.
-
-    Only the end of the body should follow. It is not worth waiting or failing for.
-    """
-    with suppress(TimeoutError, ModelFailure):
-        async with asyncio.timeout(DRAIN_TIMEOUT_S):
-            async for _ in payloads:
-                pass
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    """Read an error's body, which may be anything."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from everruns.domain.llm import ProviderType
 from everruns.errors import InvalidRequest
+from everruns.providers.catalogue import Api
 from everruns.providers.simulated import SimulatedSettings
 
 
@@ -17,7 +18,18 @@ class NoSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class AzureSettings(NoSettings):
+class OpenAISettings(NoSettings):
+    """Settings of ``openai`` and ``local``.
+
+    Attributes:
+        api: The API by which every model is asked. Without it, the catalogue says so for models at
+            OpenAI and Azure, and servers elsewhere are asked by Chat Completions.
+    """
+
+    api: Api | None = None
+
+
+class AzureSettings(OpenAISettings):
     """Settings of ``azure_openai``.
 
     Attributes:
@@ -30,6 +42,8 @@ class AzureSettings(NoSettings):
 
 _SETTINGS: dict[ProviderType, type[BaseModel]] = {
     "simulated": SimulatedSettings,
+    "openai": OpenAISettings,
+    "local": OpenAISettings,
     "azure_openai": AzureSettings,
 }
 

@@ -9,18 +9,23 @@ from pydantic import SecretStr
 
 from everruns.domain.llm import Provider, ProviderAccount, ProviderType
 from everruns.errors import InvalidRequest
-from everruns.providers import anthropic, openai
+from everruns.providers import anthropic, chat_completions
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.base import Driver
+from everruns.providers.chat_completions import COMPLETIONS_PATH, ChatCompletionsDriver
 from everruns.providers.connections import Connections
+from everruns.providers.dialects import DIALECTS, dialect_at
 from everruns.providers.http import Wire
 from everruns.providers.masking import SHARED_CHARACTERS
-from everruns.providers.openai import OpenAIDriver
-from everruns.providers.provider_settings import AzureSettings, read_settings
+from everruns.providers.openai_apis import OpenAIApis
+from everruns.providers.provider_settings import AzureSettings, OpenAISettings, read_settings
+from everruns.providers.responses import ResponsesDriver
 from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
 
+AZURE_DEPLOYMENT_PATH = "/deployments/{model}/chat/completions"
+
 _VENDORS: dict[ProviderType, str] = {
-    "openai": openai.DEFAULT_BASE_URL,
+    "openai": chat_completions.DEFAULT_BASE_URL,
     "anthropic": anthropic.DEFAULT_BASE_URL,
 }
 
@@ -62,10 +67,11 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
     settings = read_settings(provider.provider_type, provider.settings)
     match provider.provider_type:
         case "openai":
-            return OpenAIDriver(_wire(account, openai.DEFAULT_BASE_URL, connections, silence_s))
+            wire = _wire(account, chat_completions.DEFAULT_BASE_URL, connections, silence_s)
+            return _openai_driver(provider, wire)
         case "local":
             _base_url(provider, "http://127.0.0.1:8080/v1")
-            return OpenAIDriver(_wire(account, "", connections, silence_s))
+            return _openai_driver(provider, _wire(account, "", connections, silence_s))
         case "azure_openai":
             azure = cast("AzureSettings", settings)
             return _azure_driver(account, azure, connections, silence_s)
@@ -112,21 +118,47 @@ def _wire(
     )
 
 
+def _openai_driver(
+    provider: Provider, wire: Wire, dialect: str | None = None, chat_path: str = COMPLETIONS_PATH
+) -> Driver:
+    """Choose by which API models are asked: all by one, or each by its own.
+
+    Args:
+        provider: Its settings may name the API.
+        wire: The address and the key.
+        dialect: The dialect of its Chat Completions; without it, that of the address.
+        chat_path: Path of its Chat Completions.
+    """
+    chat = ChatCompletionsDriver(
+        wire, DIALECTS[dialect or dialect_at(wire.base_url)], path=chat_path
+    )
+    responses = ResponsesDriver(wire)
+    match cast("OpenAISettings", read_settings(provider.provider_type, provider.settings)).api:
+        case "chat_completions":
+            return chat
+        case "responses":
+            return responses
+        case None:
+            has_both = points_at_vendor(provider) or dialect == "azure"
+            is_current = chat_path == COMPLETIONS_PATH
+            return OpenAIApis(chat, responses) if has_both and is_current else chat
+
+
 def _azure_driver(
     account: ProviderAccount, settings: AzureSettings, connections: Connections, silence_s: float
-) -> OpenAIDriver:
+) -> Driver:
     provider = account.provider
     base_url = _base_url(provider, "https://RESOURCE.openai.azure.com/openai/v1")
     api_version = settings.api_version
     key: dict[str, Any] = {"key_header": "api-key", "key_prefix": ""}
     if api_version is None:
-        return OpenAIDriver(_wire(account, "", connections, silence_s, **key))
+        return _openai_driver(provider, _wire(account, "", connections, silence_s, **key), "azure")
     resource = base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
     root = account.model_copy(
         update={"provider": provider.model_copy(update={"base_url": f"{resource}/openai"})}
     )
     wire = _wire(root, "", connections, silence_s, query={"api-version": api_version}, **key)
-    return OpenAIDriver(wire, "/deployments/{model}/chat/completions")
+    return _openai_driver(provider, wire, "azure", AZURE_DEPLOYMENT_PATH)
 
 
 def _base_url(provider: Provider, example: str) -> str:

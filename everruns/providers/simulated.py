@@ -13,6 +13,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from everruns.domain.base import MIB
+from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import ModelProfile
 from everruns.domain.messages import Message, ThinkingBlock, ToolCallPart
 from everruns.domain.usage import Usage
@@ -138,7 +139,7 @@ class SimulatedDriver:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         """Answer once. See ``Driver``."""
-        step = self._step(request.messages)
+        step, finish_reason = _bounded(self._step(request.messages), request.controls)
         failure = self._failure(step)
         chunks = [
             *(ReasoningDelta(word) for word in _words(step.reasoning or "")),
@@ -158,7 +159,7 @@ class SimulatedDriver:
                 None,
                 failure.retry_after_s,
             )
-        yield _answer(step, request, len(chunks))
+        yield _answer(step, request, len(chunks), finish_reason)
 
     async def list_models(self) -> Sequence[ListedModel]:
         """Return the one simulated model. See ``Driver``."""
@@ -211,6 +212,29 @@ def _echo(transcript: Sequence[Message]) -> str:
     return f"This is a simulated answer, no model was asked. You said: {said}"
 
 
+def _bounded(step: SimulatedStep, controls: AnswerControls) -> tuple[SimulatedStep, str | None]:
+    """Return what a model says that keeps to its options, and why it was cut, if it was.
+
+    A word counts as a token. Calls come last, so an answer that was cut has none.
+    """
+    text = step.text or ""
+    stops = [at for stop in controls.stop or () if (at := text.find(stop)) >= 0]
+    if not stops and controls.max_output_tokens is None:
+        return step, None
+    thoughts = list(_words(step.reasoning or ""))
+    words = list(_words(text[: min(stops, default=None)]))
+    limit = controls.max_output_tokens or len(thoughts) + len(words)
+    is_long = len(thoughts) + len(words) > limit
+    if not stops and not is_long:
+        return step, None
+    said: dict[str, Any] = {
+        "reasoning": "".join(thoughts[:limit]) or None,
+        "text": "".join(words[: max(limit - len(thoughts), 0)]),
+        "tool_calls": [],
+    }
+    return step.model_copy(update=said), "length" if is_long else "stop"
+
+
 def _words(text: str) -> Iterator[str]:
     """Split into words that keep the blanks after them, so that joined they are the text."""
     start = 0
@@ -222,7 +246,9 @@ def _words(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-def _answer(step: SimulatedStep, request: ModelRequest, output_tokens: int) -> ModelAnswer:
+def _answer(
+    step: SimulatedStep, request: ModelRequest, output_tokens: int, finish_reason: str | None
+) -> ModelAnswer:
     made = sum(
         isinstance(part, ToolCallPart) for message in request.messages for part in message.content
     )
@@ -237,7 +263,7 @@ def _answer(step: SimulatedStep, request: ModelRequest, output_tokens: int) -> M
         usage=Usage(
             input_tokens=sum(len(text.split()) for text in said), output_tokens=output_tokens
         ),
-        finish_reason="tool_calls" if calls else "stop",
+        finish_reason=finish_reason or ("tool_calls" if calls else "stop"),
         thinking_blocks=[ThinkingBlock(thinking=step.reasoning)] if step.reasoning else [],
         refused_calls=refused,
         model=MODEL_ID,

@@ -19,6 +19,7 @@ from everruns.domain.messages import Message, ToolCallPart, ToolResultPart
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.ids import new_id
 from everruns.providers.base import ModelRequest
+from everruns.providers.deltas import whole_characters
 
 MAX_ENCODINGS = 3
 # Characters quoted of arguments that are not a JSON object.
@@ -70,16 +71,16 @@ def read_calls(
     calls: list[ToolCall] = []
     refused: dict[str, str] = {}
     for raw in raw_calls:
-        identity = raw.id
+        identity = whole_characters(raw.id)
         if not identity or identity in taken or len(identity.encode()) > 256:
             identity = new_id("call")
         taken.add(identity)
         arguments: dict[str, Any] = {}
         try:
-            arguments = read_arguments(raw.arguments)
+            arguments = read_arguments(whole_characters(raw.arguments))
         except UnusableArguments as error:
             refused[identity] = str(error)
-        calls.append(ToolCall(id=identity, name=raw.name, arguments=arguments))
+        calls.append(ToolCall(id=identity, name=whole_characters(raw.name), arguments=arguments))
     return calls, refused
 
 
@@ -118,6 +119,25 @@ def _read_json(text: str) -> Any:
     except (json.JSONDecodeError, RecursionError, TypeError):
         raise _no_object(text) from None
     return value
+
+
+def exact_json(value: Any) -> str:
+    """Return arguments that came as a JSON value as text; nothing is an empty text.
+
+    Whole numbers beyond 64 bits, which decoding has rounded, are written in full, so that
+    ``read_arguments`` refuses them.
+    """
+    return "" if value is None else json.dumps(_spelled_out(value))
+
+
+def _spelled_out(value: Any) -> Any:
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return {name: _spelled_out(item) for name, item in fields.items()}
+    if isinstance(value, list):
+        return [_spelled_out(item) for item in cast("list[Any]", value)]
+    is_rounded = isinstance(value, float) and value.is_integer() and abs(value) > MAX_INTEGER / 2
+    return int(value) if is_rounded else value
 
 
 def _integer(text: str) -> int:

@@ -55,6 +55,7 @@ class Agents:
         Raises:
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the default model.
+            InvalidRequest: The default model does not take one of the controls.
             TooLarge: Its total size is over the limit.
             IdempotencyKeyReused: The key was used with a different body.
         """
@@ -63,6 +64,7 @@ class Agents:
                 agent = Agent.model_validate_json(answer)
                 return agent, agent.created_at == agent.updated_at
             await self.check(wanted.capabilities, wanted.default_model_id)
+            await self._check_controls(wanted)
             known = await self._addressed(wanted, by_name=by_name)
             now = format_time(now_ms())
             agent = Agent.model_validate(
@@ -96,10 +98,7 @@ class Agents:
         """
         resolve(capabilities, self._capabilities)
         if model is not None and not await self._providers.offers(model):
-            raise UnknownModel(
-                f"No active provider offers the model {model!r}. GET /v1/models lists those that "
-                "are offered."
-            )
+            raise UnknownModel.of(model)
 
     @remote(Repeat.YES)
     async def get(self, agent_id: str) -> Agent:
@@ -150,6 +149,7 @@ class Agents:
             AgentNotFound: No active agent has this id.
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the default model.
+            InvalidRequest: The default model does not take one of the controls.
             TooLarge: Its total size would be over the limit.
         """
         changes = patch.changes()
@@ -158,9 +158,19 @@ class Agents:
             agent = (await self.get(agent_id)).model_copy(
                 update={**changes, "updated_at": format_time(now_ms())}
             )
+            if changes.keys() & {"controls", "default_model_id"}:
+                await self._check_controls(agent)
             check_size(agent, agent.initial_files)
             await self._put(agent)
             return agent
+
+    async def _check_controls(self, agent: Agent | AgentInput) -> None:
+        """Check that an agent's own model takes its options.
+
+        Without a model of its own, its sessions are checked with the model that they get.
+        """
+        if agent.default_model_id is not None:
+            await self._providers.check_controls(agent.controls, [agent.default_model_id])
 
     @remote(Repeat.KEYED)
     async def copy(self, agent_id: str, idempotency: Idempotency | None = None) -> Agent:

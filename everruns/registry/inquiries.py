@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from time import monotonic
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import (
     ModelProfile,
     OfferedModel,
@@ -18,7 +19,7 @@ from everruns.domain.llm import (
     ProviderTested,
     find_named,
 )
-from everruns.domain.messages import AnswerControls, Message, TextPart
+from everruns.domain.messages import Message, TextPart
 from everruns.errors import (
     EverrunsError,
     ModelFailure,

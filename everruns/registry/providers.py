@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from everruns.domain.controls import NO_CONTROLS, AnswerControls
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import (
     ModelInput,
@@ -15,6 +16,7 @@ from everruns.domain.llm import (
     ProviderTested,
     SyncedModels,
     find_model,
+    resolve_model,
 )
 from everruns.errors import (
     Conflict,
@@ -23,6 +25,7 @@ from everruns.errors import (
     ProviderNotFound,
 )
 from everruns.ids import format_time, now_ms
+from everruns.providers.controls import check_controls
 from everruns.providers.provider_settings import check_settings
 from everruns.registry.database import Database
 from everruns.registry.inquiries import Inquiries
@@ -88,6 +91,26 @@ class Providers:
     async def offers(self, model: str) -> bool:
         """Tell whether an active provider offers this model."""
         return find_model(await self.list(), model) is not None
+
+    async def check_controls(
+        self, controls: AnswerControls | None, wishes: Sequence[str | None]
+    ) -> None:
+        """Check that the model that will answer takes these options, if there is such a model.
+
+        Args:
+            controls: The options.
+            wishes: Names of models in order of precedence (see ``resolve_model``).
+
+        Raises:
+            InvalidRequest: It does not take one of them; the message names both.
+        """
+        if controls is None or controls == NO_CONTROLS:
+            return
+        providers = await self.list()
+        model, _ = resolve_model(providers, wishes)
+        if model is not None:
+            provider = next(item for item in providers if item.id == model.provider_id)
+            check_controls(provider, model, controls)
 
     @remote(Repeat.KEYED)
     async def add(self, wanted: ProviderInput, idempotency: Idempotency | None = None) -> Provider:

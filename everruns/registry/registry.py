@@ -6,7 +6,7 @@ import structlog
 
 from everruns.capabilities.base import Capabilities
 from everruns.domain.agents import Agent
-from everruns.domain.llm import ProviderAccount, ProviderInput, ProviderPatch
+from everruns.domain.llm import OfferedModel, ProviderAccount, ProviderInput, ProviderPatch
 from everruns.errors import Unavailable
 from everruns.providers.registry import points_at_vendor
 from everruns.registry.agents import Agents
@@ -44,6 +44,10 @@ class Configuration:
     accounts: list[ProviderAccount]
     has_budget: bool = False
 
+    def account_of(self, model: OfferedModel) -> ProviderAccount:
+        """Return the account of a model's provider."""
+        return next(item for item in self.accounts if item.provider.id == model.provider_id)
+
 
 class Registry:
     """Agents, providers, sessions, workspaces, budgets and placement over one store.
@@ -80,7 +84,7 @@ class Registry:
         self.providers = Providers(self._database, self._revision, self._inquiries)
         self.agents = Agents(self._database, self.providers, capabilities, self._revision)
         self.sessions = Sessions(
-            self._database, self.agents, placement, self._revision, self._search
+            self._database, self.providers, self.agents, placement, self._revision, self._search
         )
         self.workspaces = Workspaces(self._database, self._search)
         self.budgets = Budgets(self._database, self._revision)

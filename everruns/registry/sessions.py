@@ -9,6 +9,7 @@ import structlog
 
 from everruns.domain.agents import InitialFile, check_size
 from everruns.domain.base import Page
+from everruns.domain.controls import effective_controls
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message
@@ -30,6 +31,7 @@ from everruns.registry.event_log import EventLog
 from everruns.registry.file_repeats import run_operation
 from everruns.registry.file_search import FileSearch
 from everruns.registry.placement import Placement
+from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
 from everruns.registry.workspace_files import READING, initial_files
 from everruns.remote import Repeat, remote
@@ -94,6 +96,7 @@ class Sessions:
     def __init__(
         self,
         database: Database,
+        providers: Providers,
         agents: Agents,
         placement: Placement,
         revision: Revision,
@@ -102,6 +105,7 @@ class Sessions:
         self._search = search
         self._database = database
         self._store = database.store
+        self._providers = providers
         self._agents = agents
         self._placement = placement
         self._revision = revision
@@ -137,6 +141,7 @@ class Sessions:
                 session.
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the model.
+            InvalidRequest: Its model does not take one of the controls.
             TooLarge: Its total size is over the limit.
             IdempotencyKeyReused: The key was used with a different body.
         """
@@ -168,6 +173,10 @@ class Sessions:
         elif wanted.agent_name is not None:
             agent = await self._agents.get_by_name(wanted.agent_name)
         await self._agents.check(wanted.capabilities, wanted.model_id)
+        await self._providers.check_controls(
+            effective_controls(wanted.controls, agent.controls if agent else None),
+            [wanted.model_id, agent.default_model_id if agent else None],
+        )
         if workspace_id is not None:
             await self._check_shared(workspace_id)
         now = format_time(now_ms())

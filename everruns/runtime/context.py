@@ -8,14 +8,15 @@ from everruns.capabilities.registry import build_toolbox, resolve, system_prompt
 from everruns.capabilities.tool_approval import TOOL_APPROVAL
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.approvals import ApprovalRule
+from everruns.domain.controls import AnswerControls, Controls, effective_controls
 from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
-from everruns.domain.messages import AnswerControls, Controls
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.transcript import build_transcript
-from everruns.errors import NoModel
+from everruns.errors import NoModel, UnknownModel
 from everruns.providers.base import ModelRequest
+from everruns.providers.controls import check_controls
 from everruns.registry.registry import Configuration
 from everruns.settings import Settings
 from everruns.tools.toolbox import Toolbox
@@ -96,14 +97,16 @@ def turn_context(
 
     Raises:
         NoModel: No offered model is named, and there is no default.
+        InvalidRequest: The model does not take one of the controls.
     """
     agent = configuration.agent
-    controls = _controls(state)
-    model = _model(
-        configuration.accounts,
-        [controls.model_id, session.model_id, agent.default_model_id if agent else None],
-    )
-    account = next(item for item in configuration.accounts if item.provider.id == model.provider_id)
+    wanted = _wanted_controls(state)
+    model, missing = _resolve(session, configuration, wanted)
+    if model is None:
+        raise _no_model(missing)
+    account = configuration.account_of(model)
+    controls = _effective(session, configuration, wanted)
+    check_controls(account.provider, model, controls)
     used = resolve(_usable(session, configuration, capabilities), capabilities)
     prompts = [
         agent.system_prompt if agent else None,
@@ -144,23 +147,63 @@ def _client_tools(
     return found
 
 
-def _controls(state: SessionState) -> Controls:
+def check_wanted(session: Session, configuration: Configuration, wanted: Controls) -> None:
+    """Check that a session's next turn could answer with these controls of a message.
+
+    Args:
+        session: The session.
+        configuration: Its agent and all providers.
+        wanted: The message's controls.
+
+    Raises:
+        UnknownModel: No active provider offers the model that they name.
+        InvalidRequest: The model does not take one of the controls that would count.
+    """
+    model, missing = _resolve(session, configuration, wanted)
+    if model is not None:
+        provider = configuration.account_of(model).provider
+        check_controls(provider, model, _effective(session, configuration, wanted))
+    elif missing is not None and missing == wanted.model_id:
+        raise UnknownModel.of(missing)
+
+
+def _wanted_controls(state: SessionState) -> Controls | None:
+    """Return the controls of the newest user message."""
     for message in reversed([*state.history, *state.unread]):
         if message.role == "user":
-            return message.controls or Controls()
-    return Controls()
+            return message.controls
+    return None
 
 
-def _model(accounts: Sequence[ProviderAccount], wishes: list[str | None]) -> OfferedModel:
-    model, missing = resolve_model([account.provider for account in accounts], wishes)
-    if model is not None:
-        return model
+def _effective(
+    session: Session, configuration: Configuration, wanted: Controls | None
+) -> AnswerControls:
+    agent = configuration.agent
+    return effective_controls(wanted, session.controls, agent.controls if agent else None)
+
+
+def _resolve(
+    session: Session, configuration: Configuration, wanted: Controls | None
+) -> tuple[OfferedModel | None, str | None]:
+    """Return the model that answers, or the name that is not offered; see ``resolve_model``."""
+    agent = configuration.agent
+    return resolve_model(
+        [account.provider for account in configuration.accounts],
+        [
+            wanted.model_id if wanted else None,
+            session.model_id,
+            agent.default_model_id if agent else None,
+        ],
+    )
+
+
+def _no_model(missing: str | None) -> NoModel:
     if missing is not None:
-        raise NoModel(
+        return NoModel(
             f"No active provider offers the model {missing!r} any more. Choose another one for the "
             "agent, the session or the message; GET /v1/models lists the available models."
         )
-    raise NoModel(
+    return NoModel(
         "No model is named, and there is no default. Add a provider with "
         "POST /v1/llm-providers, or name a model for the agent."
     )

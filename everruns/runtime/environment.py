@@ -5,9 +5,16 @@ from dataclasses import dataclass
 
 from everruns.capabilities.base import Capabilities
 from everruns.domain.budgets import UNPRICED
+from everruns.domain.controls import Controls
 from everruns.domain.llm import OfferedModel, ProviderAccount
 from everruns.domain.state import SessionState
-from everruns.errors import BudgetExhausted, BudgetPaused, BudgetUnpriced, SessionTooLarge
+from everruns.errors import (
+    BudgetExhausted,
+    BudgetPaused,
+    BudgetUnpriced,
+    InvalidRequest,
+    SessionTooLarge,
+)
 from everruns.providers.base import Driver
 from everruns.providers.catalogue import has_price
 from everruns.providers.connections import Connections
@@ -15,7 +22,7 @@ from everruns.providers.local import LocalModel, reached
 from everruns.providers.proxies import Proxies
 from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
-from everruns.runtime.context import TurnContext, turn_context
+from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
 from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
@@ -136,11 +143,27 @@ class Environment:
 
         Raises:
             NoModel: No offered model is named, and there is no default.
+            InvalidRequest: The model does not take one of the controls.
         """
         configuration = await self._configuration(session.resource.agent_id)
         return turn_context(
             session.resource, session.state, configuration, self._capabilities, self._settings
         )
+
+    async def check_wanted(self, session: LiveSession, wanted: Controls) -> None:
+        """Check that a session's next turn could answer with these controls of a message.
+
+        Raises:
+            UnknownModel: No active provider offers the model that they name.
+            InvalidRequest: The model does not take one of the controls.
+        """
+        agent_id = session.resource.agent_id
+        try:
+            check_wanted(session.resource, await self._configuration(agent_id), wanted)
+        except InvalidRequest:
+            # The client may have changed its agent or a provider since this host last asked.
+            self._configurations.pop(agent_id, None)
+            check_wanted(session.resource, await self._configuration(agent_id), wanted)
 
     async def driver(self, account: ProviderAccount) -> Driver:
         """Return the driver of a provider, reopened if the provider has changed.

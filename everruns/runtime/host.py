@@ -90,12 +90,16 @@ class SessionHost:
 
         Raises:
             IdempotencyKeyReused: The key was used with a different body.
+            InvalidRequest: The model does not take one of the controls.
             Overloaded: The running turn has too many unread messages.
+            UnknownModel: No active provider offers the model that the controls name.
             PlacedElsewhere: The session is not on this host.
             SessionNotFound: The session does not exist.
             SessionTooLarge: The session has reached its size limit.
         """
         session = await self._session(session_id)
+        if sent.controls is not None and idempotency.key not in session.state.idempotency:
+            await self.environment.check_wanted(session, sent.controls)
 
         def build(state: SessionState, now: int) -> list[NewEvent]:
             if earlier := state.idempotency.get(idempotency.key):

@@ -64,6 +64,8 @@ class Runtime:
         Raises:
             SessionNotFound: The session does not exist.
             IdempotencyKeyReused: The key was used with a different body.
+            InvalidRequest: The model does not take one of the controls, or nobody offers the model
+                that they name (``UnknownModel``).
             Overloaded: The running turn has too many unread messages.
             CapacityExhausted: Every session actor is full.
             Unavailable: The session's host did not answer in time. A retry is safe with an

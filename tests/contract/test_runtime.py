@@ -14,8 +14,10 @@ from everruns.errors import (
     AgentNotFound,
     CapacityExhausted,
     IdempotencyKeyReused,
+    InvalidRequest,
     SessionNotFound,
     UnknownCapability,
+    UnknownModel,
 )
 from everruns.ids import new_id, read_event_id
 from everruns.runtime.cursor import Cursor
@@ -227,6 +229,16 @@ async def test_agents_are_found_changed_and_archived(runtime: Runtime):
     with pytest.raises(AgentNotFound):
         await agents.get(agent.id)
     assert await talk.say("still there?") == "I am the agent."
+
+
+async def test_options_for_answers_count_and_what_a_model_refuses_is_told(runtime: Runtime):
+    talk = await begin(runtime, controls={"max_output_tokens": 1})
+    assert await talk.say("hi") == "Hello "
+    with pytest.raises(InvalidRequest, match="writes at most 200000 tokens"):
+        await talk.send("hi", controls={"max_output_tokens": 200_001})
+    with pytest.raises(UnknownModel, match="nobody/nothing"):
+        await talk.send("hi", controls={"model_id": "nobody/nothing"})
+    assert len(await talk.messages()) == 2
 
 
 async def test_what_does_not_exist_is_told(runtime: Runtime):

@@ -11,9 +11,9 @@ from bench.model import Connection
 from bench.reply import WORDS, Reply, parse_model_name
 from everruns.domain.llm import OfferedModel
 from everruns.providers.base import ModelAnswer, ModelRequest, TextDelta
+from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
-from everruns.providers.openai import OpenAIDriver
 
 NOW = "2026-11-01T00:00:00.000Z"
 
@@ -28,7 +28,7 @@ async def model() -> AsyncIterator[str]:
 @pytest.fixture
 async def ask(model: str) -> AsyncIterator[Callable[[str], Awaitable[tuple[str, ModelAnswer]]]]:
     connections = Connections()
-    driver = OpenAIDriver(Wire("bench", model, 5, connections, key_required=False))
+    driver = ChatCompletionsDriver(Wire("bench", model, 5, connections, key_required=False))
 
     async def send(name: str) -> tuple[str, ModelAnswer]:
         offered = OfferedModel(

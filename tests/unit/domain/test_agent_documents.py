@@ -57,6 +57,17 @@ FILES = st.fixed_dictionaries(
     {"path": NAMES, "content": TEXTS},
     optional={"encoding": st.sampled_from(["text", "base64"]), "is_readonly": st.booleans()},
 )
+CONTROLS = st.fixed_dictionaries(
+    {},
+    optional={
+        "reasoning": st.fixed_dictionaries({"effort": st.sampled_from(["none", "high"])}),
+        "temperature": st.floats(0, 2),
+        "top_p": st.floats(0, 1, exclude_min=True),
+        "max_output_tokens": st.integers(1, 10_000_000),
+        "stop": st.lists(NAMES.map(lambda text: text[:256]), min_size=1, max_size=4),
+        "seed": st.integers(0, 2**31 - 1),
+    },
+)
 INPUTS = st.fixed_dictionaries(
     {"name": st.from_regex(SLUG, fullmatch=True).filter(lambda name: len(name) <= MAX_SLUG)},
     optional={
@@ -64,6 +75,7 @@ INPUTS = st.fixed_dictionaries(
         "description": st.none() | TEXTS,
         "system_prompt": TEXTS | TEXTS.map("---\n{}\n---\n".format),
         "default_model_id": st.none() | NAMES,
+        "controls": st.none() | CONTROLS,
         "tags": st.lists(NAMES.map(lambda text: text[:256]), max_size=4),
         "capabilities": st.lists(CAPABILITIES, max_size=3),
         "tools": st.lists(TOOLS, max_size=2),

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everruns.domain.messages import Message, TextPart, ToolCallPart, ToolResultPart
-from everruns.domain.transcript import ORPHAN_ERROR, build_transcript
+from everruns.domain.messages import ImagePart, Message, TextPart, ToolCallPart, ToolResultPart
+from everruns.domain.transcript import BLANK, IMAGE_LEFT_OUT, ORPHAN_ERROR, build_transcript
 from tests.logs import LogWriter, logs
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -25,7 +25,7 @@ def result(call_id: str, value: object = "ok") -> ToolResultPart:
     return ToolResultPart(tool_call_id=call_id, result=value)
 
 
-TEXT = st.text(max_size=5).map(lambda text: TextPart(text=text))
+TEXT = st.text(max_size=5).filter(str.strip).map(lambda text: TextPart(text=text))
 MESSAGES = st.one_of(
     st.lists(TEXT, max_size=2).map(lambda parts: message("user", *parts)),
     st.tuples(
@@ -67,6 +67,19 @@ def test_nothing_that_was_said_is_changed_or_reordered(history):
     sent = build_transcript([message("user", TextPart(text="first")), *history], [])
     spoken = [said for said in history if said.role != "tool_result" and said.content]
     assert [said for said in sent[1:] if said.role != "tool_result"] == spoken
+
+
+def test_blank_messages_are_not_sent_as_they_are():
+    blank = TextPart(text=" \n")
+    sent = build_transcript([message("user", blank), message("agent", blank)], [])
+    assert [(said.role, said.text) for said in sent] == [("user", BLANK)]
+
+
+def test_images_that_the_model_refused_become_a_note():
+    image = ImagePart(base64="aGk=", media_type="image/png")
+    (sent,) = build_transcript([message("user", TextPart(text="look"), image)], [], {"message_1"})
+    assert sent.text == "look" + IMAGE_LEFT_OUT
+    assert not any(isinstance(part, ImagePart) for part in sent.content)
 
 
 def test_a_call_without_a_result_gets_an_error_the_model_can_read():

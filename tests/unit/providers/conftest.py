@@ -11,8 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 from pydantic import SecretStr
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import ModelProfile, OfferedModel
-from everruns.domain.messages import AnswerControls, Message, TextPart, ThinkingBlock
+from everruns.domain.messages import Message, TextPart, ThinkingBlock
 from everruns.providers.base import Driver, ModelChunk, ModelRequest, UsageSoFar
 from everruns.providers.catalogue import profile_of
 from everruns.providers.connections import Connections

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import (
     ImagePart,
     ThinkingBlock,
@@ -16,6 +17,7 @@ from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.errors import (
     ContextTooLong,
+    ModelFailure,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnavailable,
@@ -23,6 +25,7 @@ from everruns.errors import (
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.anthropic_request import message_body
 from everruns.providers.base import ReasoningDelta, TextDelta, UsageSoFar
+from everruns.providers.concessions import Asked
 from tests.waiting import PATIENCE_S
 
 WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})
@@ -170,15 +173,48 @@ async def test_a_conversation_is_sent_in_full(provider, ask, say, collect):
     ],
 )
 def test_effort_is_said_as_the_model_wants_it(ask, model, effort, sent):
-    body = message_body(ask(model, effort=effort))
+    body = message_body(Asked(ask(model, effort=effort)))
 
     assert {key: body[key] for key in ("thinking", "output_config") if key in body} == sent
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "sent"),
+    [
+        ("claude-haiku-4-5", {"temperature": 0}, {"max_tokens": 64_000, "temperature": 0}),
+        ("claude-haiku-4-5", {"top_p": 0.5}, {"max_tokens": 64_000, "top_p": 0.5}),
+        (
+            "claude-sonnet-5-5",
+            {"stop": ["END", "STOP"], "max_output_tokens": 100},
+            {"max_tokens": 100, "stop_sequences": ["END", "STOP"]},
+        ),
+        ("claude-sonnet-5-5", {"max_output_tokens": 999_999}, {"max_tokens": 128_000}),
+        ("claude-unheard-of", {"max_output_tokens": 50_000}, {"max_tokens": 50_000}),
+        ("claude-unheard-of", {}, {"max_tokens": 8192}),
+    ],
+)
+def test_options_for_answers_are_sent_under_their_names_in_messages(ask, name, options, sent):
+    body = message_body(ask(name, controls=AnswerControls.model_validate(options)))
+
+    names = {"max_tokens", "temperature", "top_p", "stop_sequences"}
+    assert {field: body[field] for field in names & body.keys()} == sent
+
+
+def test_a_budget_for_thinking_keeps_to_the_output_limit(ask):
+    thinks = {"reasoning": {"effort": "high"}}
+    large = AnswerControls.model_validate({"max_output_tokens": 4096, **thinks})
+    small = AnswerControls.model_validate({"max_output_tokens": 2000, **thinks})
+
+    assert message_body(ask("claude-haiku-4-5", controls=large))["thinking"] == {
+        "type": "enabled",
+        "budget_tokens": 2048,
+    }
+    assert "thinking" not in message_body(ask("claude-haiku-4-5", controls=small))
+
+
 def test_blank_text_is_never_sent(ask, say):
-    body = message_body(
-        ask("claude-haiku-4-5", say("user", " "), say("agent", "\n"), say("user", "hi"))
-    )
+    messages = say("user", " "), say("agent", "\n"), say("user", "hi")
+    body = message_body(Asked(ask("claude-haiku-4-5", *messages)))
 
     assert [m["content"][0]["text"] for m in body["messages"]] == ["hi"]
 
@@ -186,7 +222,8 @@ def test_blank_text_is_never_sent(ask, say):
 def test_reasoning_of_other_providers_is_not_sent(ask, say):
     answer = say("agent", "Hi", thoughts=[ThinkingBlock(thinking="unsigned")])
 
-    body = message_body(ask("claude-opus-5-5", say("user", "hi"), answer, say("user", "so?")))
+    asked = Asked(ask("claude-opus-5-5", say("user", "hi"), answer, say("user", "so?")))
+    body = message_body(asked)
 
     assert body["messages"][1]["content"] == [{"type": "text", "text": "Hi"}]
 
@@ -324,7 +361,7 @@ async def test_an_answer_goes_back_with_its_thinking_where_it_stood(
     calls = [ToolCallPart(**call.model_dump()) for call in chunks[-1].tool_calls]
     answer = say("agent", text, *calls, thoughts=chunks[-1].thinking_blocks)
 
-    messages = message_body(ask("claude-opus-5-5", answer))["messages"]
+    messages = message_body(Asked(ask("claude-opus-5-5", answer)))["messages"]
 
     assert (messages[0]["content"] if messages else []) == in_order(blocks)
 
@@ -377,15 +414,14 @@ async def test_an_error_within_the_stream_has_its_meaning(provider, ask, collect
     [
         b"data: {nonsense\n\n",
         {"type": "content_block_delta"},
-        delta(9, type="input_json_delta", partial_json="{}"),
         delta(0, type="text_delta", text=7),
         {"type": "message_start", "message": 7},
     ],
 )
-async def test_nonsense_in_a_stream_is_unavailable(provider, ask, collect, event):
+async def test_nonsense_in_a_stream_is_not_asked_for_again(provider, ask, collect, event):
     provider.streams(start(), block(0, type="text", text="Hi"), event, stop(), END)
 
-    with pytest.raises(ProviderUnavailable):
+    with pytest.raises(ModelFailure, match="invalid data"):
         await collect(AnthropicDriver(provider.wire()), ask("claude-haiku-4-5"))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from everruns.domain.llm import ModelCost, ModelProfile
 from everruns.domain.usage import Usage
-from everruns.providers.catalogue import catalogue_models, cost_usd, profile_of
+from everruns.providers.catalogue import api_of, catalogue_models, cost_usd, profile_of
 
 
 @pytest.mark.parametrize("provider_type", ["openai", "anthropic", "simulated", "local"])
@@ -50,6 +50,30 @@ def test_a_snapshot_is_the_model_it_is_one_of(provider_type, snapshot, model):
 
 def test_nothing_is_known_of_an_unknown_model():
     assert profile_of("openai", "my-own") is None
+
+
+@pytest.mark.parametrize(
+    ("provider_type", "model_id", "api"),
+    [
+        ("openai", "gpt-6.1-terra", "responses"),
+        ("openai", "gpt-5.4-mini", "responses"),
+        ("openai", "gpt-5.4-mini-2026-03-17", "responses"),
+        ("openai", "gpt-5.6-sol", "responses"),
+        ("openai", "gpt-5-pro", "responses"),
+        ("openai", "gpt-5.3-codex", "responses"),
+        ("openai", "gpt-5.2", "chat_completions"),
+        ("openai", "gpt-4.1", "chat_completions"),
+        ("openai", "o3", "chat_completions"),
+        ("azure_openai", "gpt-5.5", "responses"),
+        ("azure_openai", "my-deployment", "chat_completions"),
+    ],
+)
+def test_the_api_of_a_model_is_known(provider_type, model_id, api):
+    assert api_of(provider_type, model_id) == api
+
+
+def test_every_model_of_openai_takes_tools():
+    assert all(model.profile.tool_call for model in catalogue_models("openai"))
 
 
 PROFILE = ModelProfile(name="x", family="x", cost=ModelCost(input=2, output=10, cache_read=0.2))

@@ -4,13 +4,18 @@ import pytest
 from pydantic import SecretStr
 
 from everruns.domain.llm import Provider, ProviderAccount
-from everruns.errors import InvalidRequest, ProviderUnauthorized
+from everruns.errors import InvalidRequest, ProviderRejected, ProviderUnauthorized
 from everruns.providers.anthropic import AnthropicDriver
+from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.connections import Connections
-from everruns.providers.openai import OpenAIDriver
+from everruns.providers.openai_apis import OpenAIApis
 from everruns.providers.provider_settings import check_settings
 from everruns.providers.registry import open_driver
+from everruns.providers.responses import ResponsesDriver
 from everruns.providers.simulated import SimulatedDriver
+
+AZURE_URL = "https://r.openai.azure.com/openai/v1"
+HOUSE_URL = "http://127.0.0.1:9/v1"
 
 
 def account(provider_type: str, key: str | None = None, **fields) -> ProviderAccount:
@@ -28,9 +33,9 @@ def account(provider_type: str, key: str | None = None, **fields) -> ProviderAcc
 @pytest.mark.parametrize(
     ("provider_type", "driver"),
     [
-        ("openai", OpenAIDriver),
-        ("local", OpenAIDriver),
-        ("azure_openai", OpenAIDriver),
+        ("openai", OpenAIApis),
+        ("local", ChatCompletionsDriver),
+        ("azure_openai", OpenAIApis),
         ("anthropic", AnthropicDriver),
         ("simulated", SimulatedDriver),
     ],
@@ -76,10 +81,79 @@ def test_azure_is_asked_at_the_address_of_its_api(base_url, settings, url):
         silence_s=5,
     )
 
-    assert isinstance(opened, OpenAIDriver)
-    assert opened._wire.base_url == url
-    assert opened._wire.key_header == "api-key"
-    assert opened._wire.query == ({"api-version": "2024-10-21"} if settings else {})
+    chat = opened.chat if isinstance(opened, OpenAIApis) else opened
+    assert isinstance(chat, ChatCompletionsDriver)
+    assert chat._wire.base_url == url
+    assert chat._wire.key_header == "api-key"
+    assert chat._wire.query == ({"api-version": "2024-10-21"} if settings else {})
+
+
+@pytest.mark.parametrize(
+    ("provider_type", "base_url", "driver"),
+    [
+        ("openai", None, OpenAIApis),
+        ("openai", "https://eu.api.openai.com/v1", OpenAIApis),
+        ("openai", HOUSE_URL, ChatCompletionsDriver),
+        ("azure_openai", AZURE_URL, OpenAIApis),
+        ("local", HOUSE_URL, ChatCompletionsDriver),
+    ],
+)
+def test_only_openai_and_azure_choose_the_api_by_the_model(provider_type, base_url, driver):
+    opened = open_driver(
+        account(provider_type, "key", base_url=base_url), Connections(), silence_s=5
+    )
+
+    assert isinstance(opened, driver)
+
+
+@pytest.mark.parametrize(
+    ("api", "driver"), [("responses", ResponsesDriver), ("chat_completions", ChatCompletionsDriver)]
+)
+@pytest.mark.parametrize(
+    ("provider_type", "base_url"),
+    [("openai", None), ("openai", HOUSE_URL), ("local", HOUSE_URL), ("azure_openai", AZURE_URL)],
+)
+def test_the_settings_can_name_one_api_for_all_models(provider_type, base_url, api, driver):
+    opened = open_driver(
+        account(provider_type, "key", base_url=base_url, settings={"api": api}),
+        Connections(),
+        silence_s=5,
+    )
+
+    assert isinstance(opened, driver)
+
+
+def test_azures_older_api_answers_responses_for_all_deployments_at_one_address():
+    settings = {"api": "responses", "api_version": "2025-04-01-preview"}
+
+    opened = open_driver(
+        account("azure_openai", "key", base_url=AZURE_URL, settings=settings),
+        Connections(),
+        silence_s=5,
+    )
+
+    assert isinstance(opened, ResponsesDriver)
+    assert opened._wire.base_url == "https://r.openai.azure.com/openai"
+    assert opened._wire.query == {"api-version": "2025-04-01-preview"}
+
+
+@pytest.mark.parametrize(
+    ("model_id", "path"),
+    [
+        ("gpt-6-astra", "/v1/responses"),
+        ("gpt-5.4-2026-03-05", "/v1/responses"),
+        ("gpt-4.1", "/v1/chat/completions"),
+        ("my-deployment", "/v1/chat/completions"),
+    ],
+)
+async def test_each_model_is_asked_by_its_own_api(provider, ask, collect, model_id, path):
+    provider.refuses(400, {"message": "No.", "type": "invalid_request_error"})
+    wire = provider.wire()
+
+    with pytest.raises(ProviderRejected):
+        await collect(OpenAIApis(ChatCompletionsDriver(wire), ResponsesDriver(wire)), ask(model_id))
+
+    assert provider.requests[0].path == path
 
 
 @pytest.mark.parametrize("provider_type", ["azure_openai", "local"])
@@ -98,6 +172,7 @@ def test_a_provider_without_a_common_address_needs_its_own(provider_type):
         ("azure_openai", {"api_version": "a b"}, "settings.api_version"),
         ("azure_openai", {"api_verson": "2024-10-21"}, "Did you mean api_version"),
         ("openai", {"anything": 1}, "settings.anything"),
+        ("openai", {"api": "completions"}, "settings.api"),
     ],
 )
 def test_wrong_settings_are_named(provider_type, settings, named):
@@ -109,6 +184,8 @@ def test_wrong_settings_are_named(provider_type, settings, named):
     ("provider_type", "settings"),
     [
         ("openai", {}),
+        ("openai", {"api": "responses"}),
+        ("local", {"api": "chat_completions"}),
         ("simulated", {}),
         ("simulated", {"reply": "a", "tokens_per_s": 20, "first_token_ms": 100}),
         ("azure_openai", {"api_version": "2025-01-01-preview"}),

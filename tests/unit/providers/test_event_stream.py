@@ -39,6 +39,13 @@ def test_the_last_event_needs_no_blank_line():
     assert splitter.end() == [b"one\ntwo"]
 
 
+def test_the_last_event_may_follow_a_carriage_return_and_lack_its_own():
+    splitter = EventSplitter()
+
+    assert [*splitter.feed(b"data: one\r\r"), *splitter.feed(b"data: two")] == []
+    assert splitter.end() == [b"one", b"two"]
+
+
 def test_all_lines_of_an_unfinished_event_are_measured():
     splitter = EventSplitter()
 

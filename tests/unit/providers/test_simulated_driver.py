@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import ThinkingBlock, ToolCallPart, ToolResultPart
 from everruns.errors import ProviderRateLimited, ProviderUnavailable
 from everruns.providers.base import ModelAnswer, ReasoningDelta, TextDelta
@@ -157,3 +158,30 @@ async def test_without_a_pace_it_is_fast(ask, collect):
 
 async def test_it_offers_one_model():
     assert [model.model_id for model in await simulated().list_models()] == ["simulated-1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "thought", "text", "finish_reason"),
+    [
+        ({"max_output_tokens": 1}, "Let ", "", "length"),
+        ({"max_output_tokens": 4}, "Let me think", "Say ", "length"),
+        ({"max_output_tokens": 7}, "Let me think", "Say one two stop", "tool_calls"),
+        ({"stop": ["two", "stop"]}, "Let me think", "Say one ", "stop"),
+        ({"stop": ["two"], "max_output_tokens": 4}, "Let me think", "Say ", "length"),
+        ({"stop": ["three"]}, "Let me think", "Say one two stop", "tool_calls"),
+    ],
+)
+async def test_it_keeps_to_the_options_for_answers(
+    ask, collect, options, thought, text, finish_reason
+):
+    step = {"reasoning": "Let me think", "text": "Say one two stop"}
+    driver = simulated(script=[{**step, "tool_calls": [{"name": "clock"}]}])
+    controls = AnswerControls.model_validate(options)
+
+    chunks = await collect(driver, ask("simulated-1", controls=controls))
+
+    answer = chunks[-1]
+    assert (text_of(chunks), answer.finish_reason) == (text, finish_reason)
+    assert answer.thinking_blocks == [ThinkingBlock(thinking=thought)]
+    assert len(answer.tool_calls) == (1 if finish_reason == "tool_calls" else 0)
+    assert answer.usage.output_tokens == len(f"{thought} {text}".split())

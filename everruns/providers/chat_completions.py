@@ -1,0 +1,56 @@
+"""The driver of Chat Completions, the protocol of OpenAI, Azure and many compatible servers.
+
+Source: https://platform.openai.com/docs/api-reference/chat.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from everruns.providers.base import ModelRequest
+from everruns.providers.chat_answer import ChatAnswer
+from everruns.providers.chat_request import completion_body
+from everruns.providers.concessions import Asked
+from everruns.providers.dialects import DEFAULT, DIALECTS, Dialect
+from everruns.providers.http import Wire
+from everruns.providers.model_lists import ListedModel, read_model_list
+from everruns.providers.streaming import StreamingDriver
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+COMPLETIONS_PATH = "/chat/completions"
+
+
+class ChatCompletionsDriver(StreamingDriver):
+    """Speaks Chat Completions.
+
+    Args:
+        wire: The address and the key.
+        dialect: What the server wants.
+        extra_body: Fields to add to each request.
+        path: Path of the completions; ``{model}`` stands for the model's name.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        dialect: Dialect = DIALECTS[DEFAULT],
+        extra_body: Mapping[str, Any] | None = None,
+        path: str = COMPLETIONS_PATH,
+    ) -> None:
+        super().__init__(wire)
+        self._dialect = dialect
+        self._extra_body = extra_body
+        self._path_of = path
+
+    def _path(self, request: ModelRequest) -> str:
+        return self._path_of.format(model=quote(request.model.model_id, safe=""))
+
+    def _body(self, asked: Asked) -> dict[str, Any]:
+        return completion_body(asked, self._dialect, self._extra_body)
+
+    def _answer(self, request: ModelRequest) -> ChatAnswer:
+        return ChatAnswer(self._wire, request)
+
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the chat models that the account has. See ``Driver``."""
+        return read_model_list(await self._wire.get("/models"))

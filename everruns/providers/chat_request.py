@@ -1,0 +1,232 @@
+"""The body of a Chat Completions request.
+
+Source: https://platform.openai.com/docs/api-reference/chat and ``everruns.providers.dialects``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from everruns.domain.messages import (
+    ImagePart,
+    Message,
+    TextPart,
+    ThinkingBlock,
+    ToolResultPart,
+)
+from everruns.domain.transcript import IMAGE_LEFT_OUT
+from everruns.providers.base import ModelRequest
+from everruns.providers.chat_opaque import OPAQUE_FIELDS
+from everruns.providers.concessions import Asked
+from everruns.providers.dialects import Dialect
+from everruns.providers.tool_calls import (
+    accepted_name,
+    input_schema,
+    json_text,
+    result_text,
+    sent_ids,
+)
+
+# In this protocol these models accept tools only with reasoning turned off.
+NO_REASONING_WITH_TOOLS = (
+    "gpt-5.4",
+    "gpt-5.5",
+    "gpt-5.6",
+    "gpt-6-luna",
+    "gpt-6-sol",
+    "gpt-6.1-terra",
+)
+
+Fields = dict[str, Any]
+
+
+def completion_body(
+    asked: Asked, dialect: Dialect, extra_body: Mapping[str, Any] | None = None
+) -> Fields:
+    """Return the body that asks for one streamed completion.
+
+    Args:
+        asked: The request, and what is left out of it.
+        dialect: What the server wants.
+        extra_body: Fields to add, as the provider's settings say.
+    """
+    request = asked.request
+    body: Fields = {
+        **(extra_body or {}),
+        "model": request.model.model_id,
+        "messages": _messages(asked, dialect),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **_controls(request, dialect),
+        **_tools(request),
+    }
+    for name in dialect.omitted | asked.omitted:
+        body.pop(name, None)
+    return body
+
+
+def _controls(request: ModelRequest, dialect: Dialect) -> Fields:
+    controls = request.controls
+    fields: Fields = {
+        "temperature": controls.temperature,
+        "top_p": controls.top_p,
+        dialect.output_limit: controls.max_output_tokens,
+        "stop": controls.stop,
+        **({dialect.seed: controls.seed} if dialect.seed else {}),
+    }
+    effort: Any = _effort(request)
+    if effort := dialect.efforts.get(effort, effort):
+        for step in reversed(dialect.effort_path):
+            effort = {step: effort}
+        fields.update(effort)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _effort(request: ModelRequest) -> str | None:
+    profile = request.model.profile
+    if request.tools and request.model.model_id.startswith(NO_REASONING_WITH_TOOLS):
+        return "none"
+    return None if profile and profile.reasoning is False else request.effort
+
+
+def _tools(request: ModelRequest) -> Fields:
+    if not request.tools:
+        return {}
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": input_schema(tool),
+            },
+        }
+        for tool in request.tools
+    ]
+    parallel = request.parallel_tool_calls
+    return {"tools": tools} | ({} if parallel is None else {"parallel_tool_calls": parallel})
+
+
+def _messages(asked: Asked, dialect: Dialect) -> list[Fields]:
+    """Render the transcript. Messages of one role in a row become one: some servers refuse them."""
+    request = asked.request
+    ids = sent_ids(request)
+    reasoned = _ReasoningRule(asked, dialect)
+    sent: list[Fields] = []
+    if request.system_prompt:
+        sent.append({"role": "system", "content": request.system_prompt})
+    for position, message in enumerate(request.messages):
+        last_role = sent[-1]["role"] if sent else None
+        match message.role:
+            case "tool_result":
+                sent.append(_result(message, ids))
+            case "agent":
+                sent.append(_answer(message, ids) | reasoned.fields(position, message))
+                reasoned.mark_calls(position, message, sent[-1])
+            case role:
+                if last_role == "tool" and dialect.reply_to_tools:
+                    sent.append({"role": "assistant", "content": dialect.reply_to_tools})
+                content = _content(message, dialect)
+                if last_role == role == "user":
+                    sent[-1]["content"] = _joined(sent[-1]["content"], content)
+                else:
+                    sent.append({"role": role, "content": content})
+    return sent
+
+
+def _result(message: Message, ids: Mapping[str, str]) -> Fields:
+    part = next(part for part in message.content if isinstance(part, ToolResultPart))
+    return {"role": "tool", "tool_call_id": ids[part.tool_call_id], "content": result_text(part)}
+
+
+def _answer(message: Message, ids: Mapping[str, str]) -> Fields:
+    calls = [
+        {
+            "id": ids[call.id],
+            "type": "function",
+            "function": {
+                "name": accepted_name(call.name),
+                "arguments": json_text(call.arguments),
+            },
+        }
+        for call in message.tool_calls
+    ]
+    if not calls:
+        return {"role": "assistant", "content": message.text}
+    return {"role": "assistant", "content": message.text or None, "tool_calls": calls}
+
+
+def _content(message: Message, dialect: Dialect) -> str | list[Fields]:
+    parts = [
+        _image(part, dialect) if isinstance(part, ImagePart) else _text(part.text)
+        for part in message.content
+        if isinstance(part, ImagePart | TextPart)
+    ]
+    # Servers for text alone take no list of parts.
+    if all(part["type"] == "text" for part in parts):
+        return "\n\n".join(part["text"] for part in parts)
+    return parts
+
+
+def _image(part: ImagePart, dialect: Dialect) -> Fields:
+    if dialect.images == "none" or (dialect.images == "data" and part.url):
+        return _text(IMAGE_LEFT_OUT)
+    url = part.url or f"data:{part.media_type};base64,{part.base64}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _text(text: str) -> Fields:
+    return {"type": "text", "text": text}
+
+
+def _joined(first: str | list[Fields], second: str | list[Fields]) -> str | list[Fields]:
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    return _parts(first) + _parts(second)
+
+
+def _parts(content: str | list[Fields]) -> list[Fields]:
+    return [_text(content)] if isinstance(content, str) else content
+
+
+class _ReasoningRule:
+    """Decides which reasoning goes back with an answer."""
+
+    def __init__(self, asked: Asked, dialect: Dialect) -> None:
+        self._asked = asked
+        self._dialect = dialect
+        roles = [message.role for message in asked.request.messages]
+        self._turn = len(roles) - roles[::-1].index("user") if "user" in roles else 0
+
+    def fields(self, position: int, message: Message) -> Fields:
+        """Return the fields of an answer that hold its reasoning."""
+        fields: Fields = {}
+        for block in self._blocks(position, message):
+            if block.item and block.on_call is None:
+                fields.update(
+                    {name: value for name, value in block.item.items() if name in OPAQUE_FIELDS}
+                )
+            elif block.thinking and block.field and block.field != "content":
+                fields[block.field] = block.thinking
+        missing = self._dialect.unknown_reasoning
+        if missing is not None and self._asked.with_reasoning:
+            fields.setdefault("reasoning_content", missing)
+        # Its items hold the same text.
+        if "reasoning_details" in fields:
+            fields.pop("reasoning", None)
+        return fields
+
+    def mark_calls(self, position: int, message: Message, answer: Fields) -> None:
+        """Add what belongs to single calls of an answer."""
+        calls: Sequence[Fields] = answer.get("tool_calls") or ()
+        for block in self._blocks(position, message):
+            if block.item and block.on_call is not None and block.on_call < len(calls):
+                calls[block.on_call].update(block.item)
+        if calls and self._dialect.foreign_call and not self._asked.request.wrote(message):
+            calls[0].update(self._dialect.foreign_call)
+
+    def _blocks(self, position: int, message: Message) -> Sequence[ThinkingBlock]:
+        scope = self._dialect.reasoning
+        is_due = scope == "always" or (scope == "turn" and position >= self._turn)
+        if not (is_due and self._asked.with_reasoning and self._asked.request.wrote(message)):
+            return ()
+        return message.thinking_blocks or ()

@@ -1,0 +1,52 @@
+"""Token counts of OpenAI's APIs, wherever a server puts them.
+
+Source: docs/providers.md, "Servers that were tried".
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from everruns.domain.usage import Usage, read_token_count
+
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+_WRITTEN = ("cache_write_tokens", "cache_creation_input_tokens")
+
+
+def may_have_usage(event: Mapping[str, Any]) -> bool:
+    """Tell, at little cost, whether an event is worth reading for token counts."""
+    choices: Any = event.get("choices")
+    return bool(event.get("usage") or "x_groq" in event or (choices and "usage" in choices[0]))
+
+
+def read_usage(event: Mapping[str, Any]) -> Usage | None:
+    """Return the token counts of an event, or ``None`` if it has none that are plausible."""
+    choices: Any = event.get("choices")
+    groq: Any = event.get("x_groq")
+    usage = event.get("usage") or (groq and groq.get("usage"))
+    if not usage and choices:
+        usage = choices[0].get("usage")  # Moonshot
+    if not isinstance(usage, dict):
+        return None
+    counted = _usage(cast("Mapping[str, Any]", usage))
+    return counted if counted.input_tokens or counted.output_tokens else None
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    details: Any = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
+    details = cast("Mapping[str, Any]", details) if isinstance(details, dict) else {}
+    asked = _first(usage, "prompt_tokens", "input_tokens") or 0
+    answered = _first(usage, "completion_tokens", "output_tokens") or 0
+    # xAI and Gemini count reasoning in the total alone.
+    total = read_token_count(usage.get("total_tokens")) or 0
+    return Usage(
+        input_tokens=asked,
+        output_tokens=max(answered, total - asked) if asked else answered,
+        cache_read_tokens=_first({**usage, **details}, *_CACHED),
+        cache_creation_tokens=_first({**usage, **details}, *_WRITTEN),
+    )
+
+
+def _first(counts: Mapping[str, Any], *names: str) -> int | None:
+    """Return the first plausible count under one of these names."""
+    found = (read_token_count(counts.get(name)) for name in names)
+    return next((count for count in found if count is not None), None)

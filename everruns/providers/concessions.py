@@ -1,0 +1,115 @@
+"""What is asked differently when a provider refuses a request.
+
+Servers refuse fields they do not know, reasoning that they did not write themselves, and images
+over their limits. The conversation must go on without these; nothing that a user asked for is left
+out.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from everruns.domain.messages import ImagePart
+from everruns.domain.transcript import leave_out_images
+from everruns.errors import ContextTooLong, ModelFailure, ProviderRejected
+from everruns.providers.base import ModelRequest
+
+# Without these fields an answer is the same: what they ask for is ensured or estimated here
+# instead, or only for display. A refusal names the field, or says the words here. OpenAI gives
+# summaries of reasoning to verified organizations alone.
+DISPENSABLE = {
+    "stream_options": re.compile("stream_options"),
+    "parallel_tool_calls": re.compile("parallel_tool_calls"),
+    "include": re.compile(r"['\"`:] ?include\b|encrypted content is not supported", re.IGNORECASE),
+    "reasoning.summary": re.compile(r"reasoning\.summary|reasoning summar", re.IGNORECASE),
+}
+
+_UNKNOWN_FIELD = re.compile(
+    r"(unknown|unrecogni[sz]ed|unsupported|unexpected|extra|additional|not permitted|not allowed)"
+    r"[^.]{0,40}(field|param|argument|input|key|option|propert)",
+    re.IGNORECASE,
+)
+_REASONING = re.compile("thinking|reasoning|signature|encrypted", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request together with what is left out of it.
+
+    Attributes:
+        request: The request.
+        omitted: Fields of the body that the server does not take, as paths: ``a.b``.
+        with_reasoning: Whether reasoning of earlier answers is sent back.
+        without_images: Ids of the messages whose images are left out.
+    """
+
+    request: ModelRequest
+    omitted: frozenset[str] = frozenset()
+    with_reasoning: bool = True
+    without_images: tuple[str, ...] = ()
+
+
+def concede(asked: Asked, body: Mapping[str, Any], refusal: ModelFailure) -> Asked | None:
+    """Return what to ask instead, or ``None`` if nothing can be left out.
+
+    Args:
+        asked: What was asked.
+        body: The body that was sent.
+        refusal: The provider's answer, whose message quotes its reason.
+    """
+    if isinstance(refusal, ProviderRejected):
+        if fields := _refused_fields(body, refusal.message):
+            return replace(asked, omitted=asked.omitted | fields)
+        if asked.with_reasoning and _REASONING.search(refusal.message) and _has_reasoning(asked):
+            return replace(asked, with_reasoning=False)
+    elif not isinstance(refusal, ContextTooLong):
+        return None
+    if not asked.without_images and (message_ids := _earlier_images(asked.request)):
+        messages = [
+            leave_out_images(message) if message.id in message_ids else message
+            for message in asked.request.messages
+        ]
+        request = replace(asked.request, messages=messages)
+        return replace(asked, request=request, without_images=message_ids)
+    return None
+
+
+def leave_out(body: dict[str, Any], path: str) -> None:
+    """Remove a field from a body, and the object that held it if nothing else is in it."""
+    name, _, inner = path.partition(".")
+    if inner and isinstance(body.get(name), dict):
+        leave_out(body[name], inner)
+    if not inner or not body.get(name):
+        body.pop(name, None)
+
+
+def _is_in(body: Mapping[str, Any], path: str) -> bool:
+    name, _, inner = path.partition(".")
+    return name in body and (not inner or _is_in(body[name], inner))
+
+
+def _refused_fields(body: Mapping[str, Any], reason: str) -> frozenset[str]:
+    sent = [path for path in DISPENSABLE if _is_in(body, path)]
+    named = frozenset(path for path in sent if DISPENSABLE[path].search(reason))
+    return named or (frozenset(sent) if _UNKNOWN_FIELD.search(reason) else frozenset())
+
+
+def _has_reasoning(asked: Asked) -> bool:
+    return any(message.thinking_blocks for message in asked.request.messages)
+
+
+def _earlier_images(request: ModelRequest) -> tuple[str, ...]:
+    """Return the messages with images before the newest message of the user.
+
+    An image of the newest one is what the model is asked about.
+    """
+    with_images = [
+        (position, message.id)
+        for position, message in enumerate(request.messages)
+        if any(isinstance(part, ImagePart) for part in message.content)
+    ]
+    newest = max(
+        (at for at, message in enumerate(request.messages) if message.role == "user"), default=0
+    )
+    return tuple(message_id for position, message_id in with_images if position < newest)

@@ -1,0 +1,156 @@
+"""The dialects of Chat Completions: what servers want in a request, in one table.
+
+Only what cannot be told from a server's answers stands here. The sources of each row, and what was
+tried against it, are in docs/providers.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What one kind of server wants in a request.
+
+    Attributes:
+        hosts: The ends of the names of its hosts.
+        ports: The ports where people run it themselves, if the host says nothing.
+        omitted: Fields of the request that it refuses.
+        output_limit: Field of the limit of output tokens.
+        seed: Field of the seed; ``None`` if it takes none.
+        effort_path: Where in the request the reasoning effort stands.
+        efforts: Its words for our efforts, where they differ; ``None`` for those it has no word
+            for.
+        reasoning: Which reasoning of its own goes back: ``never``; ``turn``, that of the current
+            turn; or ``always``.
+        unknown_reasoning: The reasoning to send with answers that have none, such as those of
+            other models.
+        images: Which images it takes: ``all``; ``data``, only by content; or ``none``.
+        foreign_call: Fields to add to the first tool call of an answer by another model.
+        reply_to_tools: An answer to put between tool results and a user's message, which it does
+            not take in a row.
+    """
+
+    hosts: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+    omitted: frozenset[str] = frozenset()
+    output_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    seed: str | None = "seed"
+    effort_path: tuple[str, ...] = ("reasoning_effort",)
+    efforts: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    reasoning: Literal["never", "turn", "always"] = "turn"
+    unknown_reasoning: str | None = None
+    images: Literal["all", "data", "none"] = "all"
+    foreign_call: Mapping[str, Any] | None = None
+    reply_to_tools: str | None = None
+
+
+DEFAULT = "compatible"
+
+# Words for the efforts of servers that know three or two.
+_THREE = {"none": "low", "minimal": "low", "xhigh": "high"}
+_TWO = {"none": "none", "minimal": "none", "low": "none", "medium": "high", "xhigh": "high"}
+
+DIALECTS: dict[str, Dialect] = {
+    DEFAULT: Dialect(),
+    "openai": Dialect(
+        hosts=("api.openai.com",), output_limit="max_completion_tokens", reasoning="never"
+    ),
+    "azure": Dialect(
+        hosts=("openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"),
+        output_limit="max_completion_tokens",
+        reasoning="never",
+    ),
+    "gemini": Dialect(
+        hosts=("generativelanguage.googleapis.com", "aiplatform.googleapis.com"),
+        omitted=frozenset({"parallel_tool_calls"}),
+        seed=None,
+        efforts={"xhigh": "high"},
+        reasoning="always",
+        foreign_call={
+            "extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}
+        },
+    ),
+    "mistral": Dialect(
+        hosts=("api.mistral.ai", "codestral.mistral.ai"),
+        omitted=frozenset({"stream_options"}),
+        seed="random_seed",
+        efforts=_TWO,
+        reasoning="never",
+        reply_to_tools="OK",
+    ),
+    "deepseek": Dialect(
+        hosts=("api.deepseek.com",),
+        effort_path=("thinking", "type"),
+        efforts={
+            "none": "disabled",
+            "minimal": "enabled",
+            "low": "enabled",
+            "medium": "enabled",
+            "high": "enabled",
+            "xhigh": "enabled",
+        },
+        reasoning="always",
+        unknown_reasoning="",
+        images="none",
+    ),
+    "moonshot": Dialect(
+        hosts=("api.moonshot.ai", "api.moonshot.cn"),
+        seed=None,
+        effort_path=("thinking", "type"),
+        efforts={
+            "none": "disabled",
+            "minimal": "enabled",
+            "low": "enabled",
+            "medium": "enabled",
+            "high": "enabled",
+            "xhigh": "enabled",
+        },
+        reasoning="always",
+        unknown_reasoning=" ",
+        images="data",
+    ),
+    "xai": Dialect(
+        hosts=("api.x.ai",),
+        output_limit="max_completion_tokens",
+        efforts=_THREE,
+        reasoning="never",
+    ),
+    "groq": Dialect(
+        hosts=("api.groq.com",),
+        output_limit="max_completion_tokens",
+        efforts=_THREE,
+        reasoning="never",
+    ),
+    "together": Dialect(hosts=("api.together.xyz", "api.together.ai"), efforts=_THREE),
+    "fireworks": Dialect(hosts=("api.fireworks.ai",), efforts=_THREE),
+    "openrouter": Dialect(
+        hosts=("openrouter.ai",), effort_path=("reasoning", "effort"), reasoning="always"
+    ),
+    "bedrock": Dialect(hosts=("amazonaws.com", "api.aws"), efforts=_THREE, reasoning="never"),
+    "litellm": Dialect(ports=(4000,), reasoning="always"),
+    "vllm": Dialect(ports=(8000,)),
+    "sglang": Dialect(ports=(30000,)),
+    "llama.cpp": Dialect(ports=(8080,)),
+    "ollama": Dialect(hosts=("ollama.com",), ports=(11434,), images="data"),
+    "lmstudio": Dialect(ports=(1234,)),
+}
+
+
+def dialect_at(base_url: str) -> str:
+    """Return the name of the dialect that is spoken at an address."""
+    address = urlsplit(base_url)
+    host = address.hostname or ""
+    try:
+        port = address.port
+    except ValueError:
+        port = None
+    for name, dialect in DIALECTS.items():
+        if any(host == known or host.endswith(f".{known}") for known in dialect.hosts):
+            return name
+    # Vertex AI has one host for each region: REGION-aiplatform.googleapis.com.
+    if host.endswith("-aiplatform.googleapis.com"):
+        return "gemini"
+    return next((name for name, dialect in DIALECTS.items() if port in dialect.ports), DEFAULT)

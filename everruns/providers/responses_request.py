@@ -1,0 +1,181 @@
+"""What a call of OpenAI's Responses API is asked with.
+
+Nothing is stored at the provider: each request brings the whole conversation, and the reasoning
+of earlier answers in sealed form.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create and
+https://platform.openai.com/docs/guides/reasoning.
+"""
+
+from typing import Any
+
+from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
+from everruns.providers.base import ModelRequest
+from everruns.providers.catalogue import api_of
+from everruns.providers.concessions import Asked, leave_out
+from everruns.providers.tool_calls import (
+    accepted_name,
+    input_schema,
+    json_text,
+    result_text,
+    sent_ids,
+)
+
+SEALED_REASONING = "reasoning.encrypted_content"
+
+# Efforts that a model refuses become the lowest that it takes.
+# Source: the models' pages under https://developers.openai.com/api/docs/models.
+LOWEST_EFFORT = "low"
+ALWAYS_REASONING = ("gpt-6-astra", "gpt-6.1-sol")
+WITHOUT_MINIMAL = ("gpt-5.", "gpt-6")
+
+Item = dict[str, Any]
+
+
+def response_body(asked: Asked) -> dict[str, Any]:
+    """Return the body that asks for one streamed response.
+
+    Args:
+        asked: The request, and what is left out of it.
+    """
+    request = asked.request
+    controls = request.controls
+    options = {
+        "instructions": request.system_prompt or None,
+        "max_output_tokens": controls.max_output_tokens,
+        "temperature": controls.temperature,
+        "top_p": controls.top_p,
+    }
+    body: dict[str, Any] = {
+        "model": request.model.model_id,
+        "input": _input(asked),
+        "store": False,
+        "stream": True,
+        **{name: value for name, value in options.items() if value is not None},
+    }
+    if _reasons(request):
+        body["include"] = [SEALED_REASONING]
+        body["reasoning"] = _reasoning(request)
+    if request.tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": input_schema(tool),
+                "strict": False,
+            }
+            for tool in request.tools
+        ]
+        if request.parallel_tool_calls is not None:
+            body["parallel_tool_calls"] = request.parallel_tool_calls
+    for path in asked.omitted:
+        leave_out(body, path)
+    return body
+
+
+def _reasons(request: ModelRequest) -> bool:
+    """Tell whether the model takes options for reasoning; others refuse them."""
+    model = request.model
+    if model.profile and model.profile.reasoning is not None:
+        return model.profile.reasoning
+    # Of the models of which nobody says whether they reason, these all do.
+    is_newer = api_of(model.provider_type, model.model_id) == "responses"
+    return is_newer or request.effort is not None
+
+
+def _reasoning(request: ModelRequest) -> dict[str, str]:
+    model_id, effort = request.model.model_id, request.effort
+    if effort == "none" and model_id.startswith(ALWAYS_REASONING):
+        effort = LOWEST_EFFORT
+    if effort == "minimal" and model_id.startswith(WITHOUT_MINIMAL):
+        effort = LOWEST_EFFORT
+    fields = {"effort": effort} if effort else {}
+    return fields if effort == "none" else {**fields, "summary": "auto"}
+
+
+def _input(asked: Asked) -> list[Item]:
+    request = asked.request
+    ids = sent_ids(request)
+    items: list[Item] = []
+    for message in request.messages:
+        if message.role == "agent":
+            is_own = asked.with_reasoning and request.wrote(message)
+            items += _agent_items(message, ids, message.thinking_blocks if is_own else None)
+        elif message.role == "tool_result":
+            items += _results(message, ids)
+        elif content := _content(message):
+            items.append({"type": "message", "role": message.role, "content": content})
+    return items
+
+
+def _content(message: Message) -> list[Item]:
+    parts: list[Item] = []
+    for part in message.content:
+        if isinstance(part, TextPart):
+            parts.append({"type": "input_text", "text": part.text})
+        elif isinstance(part, ImagePart):
+            url = part.url or f"data:{part.media_type};base64,{part.base64}"
+            parts.append({"type": "input_image", "image_url": url})
+    return parts
+
+
+def _results(message: Message, ids: dict[str, str]) -> list[Item]:
+    return [
+        {
+            "type": "function_call_output",
+            "call_id": ids[part.tool_call_id],
+            "output": result_text(part),
+        }
+        for part in message.content
+        if isinstance(part, ToolResultPart)
+    ]
+
+
+def _agent_items(
+    message: Message, ids: dict[str, str], thoughts: list[ThinkingBlock] | None
+) -> list[Item]:
+    """Render an answer as the items it came in.
+
+    Calls go without the provider's ids of their items, since such an id is refused without the
+    reasoning that it came with.
+    """
+    calls: list[Item] = [
+        {
+            "type": "function_call",
+            "call_id": ids[call.id],
+            "name": accepted_name(call.name),
+            "arguments": json_text(call.arguments),
+        }
+        for call in message.tool_calls
+    ]
+    items: list[Item] = []
+    shown = called = 0
+    phase: str | None = None
+    for thought in thoughts or ():
+        if (item := thought.item) is None:
+            continue
+        items += _text_items(message.text[shown : thought.text_before], phase)
+        items += calls[called : thought.calls_before]
+        shown, called = thought.text_before, thought.calls_before
+        if item.get("type") == "reasoning" and item.get("encrypted_content"):
+            items.append(item)
+        elif item.get("type") == "message":
+            phase = item.get("phase")
+    items += _text_items(message.text[shown:], phase)
+    items += calls[called:]
+    # Reasoning is refused without the item that it led to, which an interrupted answer lacks.
+    while items and items[-1]["type"] == "reasoning":
+        items.pop()
+    return items
+
+
+def _text_items(text: str, phase: str | None) -> list[Item]:
+    if not text.strip():
+        return []
+    message = {
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "output_text", "text": text}],
+    }
+    return [message if phase is None else {**message, "phase": phase}]

@@ -1,0 +1,176 @@
+"""Streaming one answer: the rules that hold on every wire.
+
+A driver words the request and brings an ``Answer``, which reads events one by one. What can go
+wrong around the events is handled here: a refused request, bytes that are not text, and ends that
+come early, late or never.
+"""
+
+import asyncio
+import json
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from typing import Any, Protocol, cast
+
+import orjson
+
+from everruns.errors import ModelFailure
+from everruns.providers.base import (
+    ModelAnswer,
+    ModelChunk,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+    UsageSoFar,
+)
+from everruns.providers.concessions import Asked, concede
+from everruns.providers.http import Wire
+
+# Token counts may follow the end of an answer. A server that sends heartbeats for ever instead
+# must not keep the turn open.
+END_PATIENCE_S = 2.0
+# What follows the last event is the end of the body; reading it lets the connection be reused.
+DRAIN_TIMEOUT_S = 0.1
+
+DONE = b"[DONE]"
+MAX_DONE_BYTES = 16
+
+Delta = TextDelta | ReasoningDelta | UsageSoFar
+
+
+class Answer(Protocol):
+    """The received part of an answer.
+
+    Attributes:
+        ended: The model has finished, by its own word.
+        closed: Nothing more is to come.
+    """
+
+    ended: bool
+    closed: bool
+
+    def read(self, event: dict[str, Any]) -> Sequence[Delta]:
+        """Read an event, or a whole answer in place of its events.
+
+        Raises:
+            ModelFailure: The event is an error.
+            AttributeError, KeyError, TypeError, ValueError: It makes no sense.
+        """
+        ...
+
+    def close(self) -> None:
+        """Note that the server says that nothing more is to come."""
+        ...
+
+    def end(self) -> ModelAnswer:
+        """Return what the answer consists of besides its text.
+
+        Raises:
+            ModelFailure: It broke off.
+        """
+        ...
+
+
+class StreamingDriver(ABC):
+    """The common part of the drivers. It keeps nothing but which fields its server refuses.
+
+    Args:
+        wire: The address and the key.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._omitted: frozenset[str] = frozenset()
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+        """Call the model once. See ``Driver``."""
+        asked = Asked(request, self._omitted)
+        while True:
+            body = self._body(asked)
+            answer = self._answer(request)
+            is_shown = False
+            try:
+                async with aclosing(self._wire.post(self._path(request), body)) as payloads:
+                    async for payload in payloads:
+                        deltas = self._read(answer, payload)
+                        for delta in deltas:
+                            is_shown = is_shown or not isinstance(delta, UsageSoFar)
+                            yield delta
+                        if answer.ended or answer.closed:
+                            break
+                    for delta in await self._rest(answer, payloads):
+                        yield delta
+                break
+            except ModelFailure as refusal:
+                less = None if is_shown else concede(asked, body, refusal)
+                if less is None:
+                    raise
+                asked = less
+        self._omitted = asked.omitted
+        end = answer.end()
+        yield replace(end, without_images=asked.without_images) if asked.without_images else end
+
+    @abstractmethod
+    def _path(self, request: ModelRequest) -> str:
+        """Return the path to which a request is sent."""
+
+    @abstractmethod
+    def _body(self, asked: Asked) -> dict[str, Any]:
+        """Return the body of a request."""
+
+    @abstractmethod
+    def _answer(self, request: ModelRequest) -> Answer:
+        """Return a new, empty answer to a request."""
+
+    def _read(self, answer: Answer, payload: bytes) -> Sequence[Delta]:
+        if len(payload) < MAX_DONE_BYTES and payload.strip(b'" ') == DONE:
+            answer.close()
+            return ()
+        try:
+            event = _decode(payload)
+            if isinstance(event, dict):
+                return answer.read(cast("dict[str, Any]", event))
+            # Some servers send an error as a list of one; heartbeats may be any other value.
+            return answer.read({"error": event}) if isinstance(event, list) and event else ()
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise self._wire.malformed() from None
+
+    async def _rest(self, answer: Answer, payloads: AsyncIterator[bytes]) -> Sequence[Delta]:
+        """Read what follows the end of an answer. It is not worth waiting long or failing for."""
+        deltas: list[Delta] = []
+        loop = asyncio.get_running_loop()
+        with suppress(TimeoutError, ModelFailure):
+            async with asyncio.timeout(END_PATIENCE_S) as patience:
+                if answer.closed:
+                    patience.reschedule(loop.time() + DRAIN_TIMEOUT_S)
+                async for payload in payloads:
+                    if not answer.closed:
+                        deltas += self._read(answer, payload)
+                        if answer.closed:
+                            patience.reschedule(loop.time() + DRAIN_TIMEOUT_S)
+        return deltas
+
+
+def _decode(payload: bytes) -> Any:
+    """Decode a payload, or return ``None`` if it is not meant to be JSON.
+
+    Known servers cut characters in half, repeat the ``data:`` of their event stream, and send
+    ``NaN`` or bare words.
+
+    Raises:
+        ValueError: It is broken JSON.
+    """
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        pass
+    text = payload.decode(errors="replace").strip()
+    while text.startswith("data:"):
+        text = text[5:].lstrip()
+    if not text.startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text, strict=False)
+    except RecursionError:
+        raise ValueError from None

@@ -1,0 +1,122 @@
+"""A session goes from vendor to vendor, with everything in its history.
+
+Each vendor is a strict fake: it refuses what its documents and people's reports say it refuses. The
+runtime, the drivers and HTTP are the real ones.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from everruns.domain.events import EventType
+from everruns.domain.llm import ModelInput, ProviderInput
+from everruns.domain.messages import SendMessage
+from everruns.domain.tools import ToolDefinition
+from everruns.runtime.local import LocalRuntime
+from everruns.tools.base import ToolContext
+from tests.conversations import Conversation
+from tests.recorded_streams import DRIVERS, WireName
+from tests.scripts import local_runtime
+from tests.vendors.answers import THOUGHT, said_by
+from tests.vendors.server import Vendors, running_vendors
+from tests.vendors.table import VENDORS
+
+FIVE = ["openai", "anthropic", "gemini", "mistral", "deepseek"]
+ANOTHER_FIVE = ["moonshot", "groq", "openrouter", "ollama", "xai"]
+ALL = [name for name, vendor in VENDORS.items() if vendor.wire in DRIVERS]
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+IMAGES: Sequence[dict[str, Any]] = [
+    {"type": "image", "base64": PIXEL, "media_type": "image/png"},
+    {"type": "image", "url": "https://example.org/harbour.png"},
+]
+SETTINGS: Mapping[WireName, Callable[[str], dict[str, Any]]] = {
+    "chat": lambda name: {"dialect": name, "api": "chat_completions"},
+    "messages": lambda name: {},
+    "responses": lambda name: {"api": "responses"},
+}
+
+
+class Multiply:
+    """A real tool."""
+
+    definition = ToolDefinition(
+        name="multiply",
+        description="Multiply two numbers.",
+        parameters={
+            "type": "object",
+            "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
+        },
+    )
+    repeatable = True
+    destructive = False
+    timeout_s = 5.0
+
+    async def run(self, arguments: Mapping[str, Any], _context: ToolContext) -> Any:
+        return arguments["a"] * arguments["b"]
+
+
+@pytest.fixture
+async def vendors() -> AsyncIterator[Vendors]:
+    async with running_vendors() as vendors:
+        yield vendors
+
+
+@pytest.fixture
+async def runtime(vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalRuntime]:
+    monkeypatch.setattr("everruns.providers.registry.dialect_at", lambda url: url.split("/")[3])
+    async with local_runtime(None, Multiply()) as runtime:
+        for name, vendor in VENDORS.items():
+            is_own = vendor.wire == "messages"
+            await runtime.registry.providers.add(
+                ProviderInput(
+                    name=name,
+                    provider_type="anthropic" if is_own else "openai",
+                    base_url=vendors.base_url(name),
+                    api_key=SecretStr("sk-test"),
+                    models=[ModelInput(model_id=vendor.model)],
+                    settings=SETTINGS[vendor.wire](name),
+                )
+            )
+        yield runtime
+
+
+async def turn(talk: Conversation, vendor: str, images: Sequence[dict[str, Any]]) -> None:
+    """Ask one vendor, with images."""
+    content = [{"type": "text", "text": f"Go on with {vendor}."}, *images]
+    controls = {"model_id": f"{vendor}/{VENDORS[vendor].model}", "reasoning": {"effort": "medium"}}
+    sent = SendMessage.model_validate({"message": {"content": content}, "controls": controls})
+    await talk.runtime.send(talk.id, sent, None)
+    ended = await talk.ended()
+    assert ended.type == EventType.SESSION_COMPLETED, ended.data
+
+
+@pytest.mark.parametrize(
+    "names",
+    [FIVE, ANOTHER_FIVE, ALL],
+    ids=["five vendors", "another five", "all vendors"],
+)
+async def test_a_session_may_change_its_model_at_every_turn(
+    names: list[str], vendors: Vendors, runtime: LocalRuntime
+):
+    talk = await Conversation.begin(runtime, capabilities=["kit"])
+    for at, name in enumerate([*names, *names]):
+        images = IMAGES if at % len(names) in {0, 2} else ()
+        await turn(talk, name, images)
+
+        assert vendors.problems == []
+        asked, body = vendors.bodies[-1]
+        assert asked == name
+        assert (await talk.messages())[-1].text == said_by(name, body)
+
+    messages = await talk.messages()
+    parts = [part for message in messages for part in message.content]
+    results = [part.result for part in parts if part.type == "tool_result"]
+    assert results == [42, 6] * (2 * len(names))
+    reasoned = [message for message in messages if message.thinking]
+    assert all(message.thinking == THOUGHT for message in reasoned)
+    assert len(reasoned) >= 2 * len(names)

@@ -1,0 +1,244 @@
+"""What servers of Chat Completions refuse in a request, one rule a function.
+
+A rule yields a problem for each thing that it finds, in the words of the servers that have it.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import orjson
+
+from tests.vendors.seals import SKIP_SIGNATURE, is_sealed
+
+Body = dict[str, Any]
+Rule = Callable[[Body], Iterator[str]]
+
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+CONTENT_PARTS = {"text": {"type", "text"}, "image_url": {"type", "image_url"}}
+
+# Source: https://platform.openai.com/docs/api-reference/chat/create.
+FIELDS = frozenset(
+    {
+        *("model", "messages", "stream", "stream_options", "tools", "tool_choice"),
+        *("parallel_tool_calls", "temperature", "top_p", "max_tokens"),
+        *("max_completion_tokens", "stop", "seed", "reasoning_effort", "n"),
+        *("presence_penalty", "user", "frequency_penalty", "response_format", "logprobs"),
+        *("top_logprobs", "logit_bias", "metadata", "store"),
+    }
+)
+MESSAGE_FIELDS = {
+    "system": {"role", "content", "name"},
+    "developer": {"role", "content", "name"},
+    "user": {"role", "content", "name"},
+    "assistant": {"role", "content", "name", "tool_calls", "refusal"},
+    "tool": {"role", "content", "tool_call_id"},
+}
+
+
+def well_formed(body: Body) -> Iterator[str]:
+    """Check what the reference of the protocol says, which all servers share."""
+    if not body.get("model") or not body.get("messages"):
+        yield "model and messages are required"
+    for at, message in enumerate(body["messages"]):
+        if message.get("role") not in MESSAGE_FIELDS:
+            yield f"messages[{at}]: unknown role {message.get('role')!r}"
+            continue
+        yield from _content_problems(at, message)
+        for call in message.get("tool_calls") or ():
+            yield from _call_problems(at, call)
+    for tool in body.get("tools") or ():
+        function = tool.get("function") or {}
+        schema = function.get("parameters") or {}
+        if tool.get("type") != "function" or not NAME.fullmatch(function.get("name", "")):
+            yield f"tools: {tool} is not a function with a name"
+        if schema.get("type") != "object" or "properties" not in schema:
+            yield "Invalid schema for function: object schema missing properties"
+
+
+def _content_problems(at: int, message: Body) -> Iterator[str]:
+    content = message.get("content")
+    if content is None:
+        if not (message["role"] == "assistant" and message.get("tool_calls")):
+            yield f"Invalid value for 'content' of messages[{at}]: expected a string, got null."
+    elif isinstance(content, list):
+        if not content:
+            yield f"messages[{at}].content: an empty list"
+        for part in content:
+            known = CONTENT_PARTS.get(part.get("type"))
+            if known is None or set(part) != known:
+                yield f"messages[{at}].content: {part} is not a part of content"
+    elif not isinstance(content, str):
+        yield f"messages[{at}].content: {content!r} is neither text nor a list"
+
+
+def _call_problems(at: int, call: Body) -> Iterator[str]:
+    function = call.get("function") or {}
+    if not call.get("id") or call.get("type") != "function":
+        yield f"messages[{at}].tool_calls: {call} has no id or type"
+    if not NAME.fullmatch(function.get("name") or ""):
+        yield f"messages[{at}].tool_calls: the name {function.get('name')!r} does not match"
+    try:
+        arguments = orjson.loads(function.get("arguments", ""))
+    except (orjson.JSONDecodeError, TypeError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        yield f"messages[{at}].tool_calls: the arguments are not a JSON object in a string"
+
+
+def paired(body: Body) -> Iterator[str]:
+    """Each call has its result directly after the answer, and each result its call."""
+    due: set[str] = set()
+    for at, message in enumerate(body["messages"]):
+        if message["role"] == "tool":
+            if message.get("tool_call_id") not in due:
+                yield "messages with role 'tool' must be a response to a preceeding message"
+            due.discard(message.get("tool_call_id"))
+            continue
+        if due:
+            yield (
+                "An assistant message with 'tool_calls' must be followed by tool messages "
+                f"responding to each 'tool_call_id': {sorted(due)} before messages[{at}]"
+            )
+        ids = [call.get("id") for call in message.get("tool_calls") or ()]
+        if len(set(ids)) != len(ids):
+            yield f"messages[{at}]: two calls have one id"
+        due = set(ids)
+    if due:
+        yield f"{sorted(due)} have no results"
+
+
+def fields_within(
+    fields: Collection[str] = FIELDS, words: str = "Unknown parameter: '{}'.", **more: set[str]
+) -> Rule:
+    """Refuse fields that the server does not know, at the top and in messages.
+
+    Args:
+        fields: Those it knows at the top.
+        words: Its words.
+        more: Additional fields of messages, by role.
+    """
+
+    def rule(body: Body) -> Iterator[str]:
+        for name in sorted(set(body) - set(fields)):
+            yield words.format(name)
+        for at, message in enumerate(body["messages"]):
+            known = MESSAGE_FIELDS.get(message["role"], set()) | more.get(message["role"], set())
+            for name in sorted(set(message) - known):
+                yield words.format(f"messages[{at}].{name}")
+
+    return rule
+
+
+def without(words: str, *fields: str) -> Rule:
+    """Refuse fields that the server knows and does not take."""
+
+    def rule(body: Body) -> Iterator[str]:
+        yield from (words.format(name) for name in fields if name in body)
+
+    return rule
+
+
+def call_ids(pattern: str, words: str) -> Rule:
+    """Refuse ids of calls in another form."""
+
+    def rule(body: Body) -> Iterator[str]:
+        for message in body["messages"]:
+            ids = [call["id"] for call in message.get("tool_calls") or ()]
+            ids += [message["tool_call_id"]] if "tool_call_id" in message else []
+            yield from (
+                words.format(call_id) for call_id in ids if not re.fullmatch(pattern, call_id)
+            )
+
+    return rule
+
+
+def not_in_a_row(*pairs: tuple[str, str], words: str) -> Rule:
+    """Refuse messages whose roles follow each other in these ways."""
+
+    def rule(body: Body) -> Iterator[str]:
+        roles = [message["role"] for message in body["messages"]]
+        for before, after in pairwise(roles):
+            if (before, after) in pairs:
+                yield words.format(after, before)
+
+    return rule
+
+
+def images_within(kinds: Sequence[str], words: str) -> Rule:
+    """Refuse images whose URL begins with none of these."""
+
+    def rule(body: Body) -> Iterator[str]:
+        for message in body["messages"]:
+            parts = message["content"] if isinstance(message.get("content"), list) else []
+            for part in parts:
+                url = (part.get("image_url") or {}).get("url", "") if "image_url" in part else None
+                if url is not None and not url.startswith(tuple(kinds) or "\0"):
+                    yield words
+
+    return rule
+
+
+def no_empty_answers(body: Body) -> Iterator[str]:
+    """Refuse answers without text and calls."""
+    for at, message in enumerate(body["messages"]):
+        empty = not (message.get("content") or message.get("tool_calls"))
+        if message["role"] == "assistant" and empty:
+            yield f"the message at position {at} with role 'assistant' must not be empty"
+
+
+def reasoning_returned(words: str, *, may_be_empty: bool) -> Rule:
+    """Require the reasoning of every answer with calls while thinking is on."""
+
+    def rule(body: Body) -> Iterator[str]:
+        if (body.get("thinking") or {}).get("type") == "disabled":
+            return
+        for at, message in enumerate(body["messages"]):
+            reasoning = message.get("reasoning_content")
+            missing = reasoning is None if may_be_empty else not reasoning
+            if message.get("tool_calls") and missing:
+                yield words.format(at)
+
+    return rule
+
+
+def thought_signatures(body: Body) -> Iterator[str]:
+    """Require Gemini's signature on the first call of each answer of the current turn.
+
+    Source: https://ai.google.dev/gemini-api/docs/thought-signatures.
+    """
+    roles = [message["role"] for message in body["messages"]]
+    turn = len(roles) - roles[::-1].index("user") if "user" in roles else 0
+    for at, message in enumerate(body["messages"]):
+        for place, call in enumerate(message.get("tool_calls") or ()):
+            extra = call.get("extra_content") or {}
+            signature = (extra.get("google") or {}).get("thought_signature")
+            if signature is None:
+                if at >= turn and place == 0:
+                    yield f"Function call in content block {at} is missing a thought_signature"
+            elif signature != SKIP_SIGNATURE and not is_sealed("gemini", signature):
+                yield "Corrupted thought signature."
+
+
+def reasoning_details(body: Body) -> Iterator[str]:
+    """Check that reasoning which goes through OpenRouter is what it sent.
+
+    Source: https://openrouter.ai/docs/guides/best-practices/reasoning-tokens.
+    """
+    for message in body["messages"]:
+        details = message.get("reasoning_details")
+        if message.get("reasoning") and not details:
+            yield "Invalid signature in thinking block"
+        for detail in details or ():
+            if not is_sealed("openrouter", detail.get("signature") or ""):
+                yield "Invalid signature in thinking block"
+
+
+def tools_with_calls(body: Body) -> Iterator[str]:
+    """Refuse a history with calls when no tools are offered.
+
+    Source: https://github.com/BerriAI/litellm/issues/24158.
+    """
+    if not body.get("tools") and any(message.get("tool_calls") for message in body["messages"]):
+        yield "Bedrock doesn't support tool calling without `tools=` param specified."

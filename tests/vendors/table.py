@@ -1,0 +1,243 @@
+"""The vendors, with what each refuses. The source of a rule stands beside it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from tests.recorded_streams import WireName
+from tests.vendors import chat_rules as chat
+from tests.vendors import messages_rules, responses_rules
+from tests.vendors.answers import Speech, chat_answer, messages_answer, responses_answer
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """A vendor's strict fake.
+
+    Attributes:
+        wire: Its protocol.
+        model: A model of its, by its name for it.
+        rules: What it refuses besides what its protocol does.
+        speech: How its answers look.
+        refusal: The body of its error, from the words.
+        refusal_status: The HTTP status of its error.
+    """
+
+    wire: WireName
+    model: str
+    rules: Sequence[chat.Rule] = ()
+    speech: Speech = field(default_factory=Speech)
+    refusal: Callable[[str], Any] = lambda words: {
+        "error": {"message": words, "type": "invalid_request_error", "param": None, "code": None}
+    }
+    refusal_status: int = 400
+
+
+PROTOCOL_RULES: Mapping[WireName, Sequence[chat.Rule]] = MappingProxyType(
+    {
+        "chat": (chat.well_formed, chat.paired),
+        "messages": (messages_rules.problems,),
+        "responses": (responses_rules.problems,),
+    }
+)
+ANSWERS: Mapping[WireName, Callable[[str, Speech, Body], Iterator[bytes]]] = MappingProxyType(
+    {"chat": chat_answer, "messages": messages_answer, "responses": responses_answer}
+)
+
+_GROQ_WORDS = "property '{}' is unsupported"
+_MISTRAL_WORDS = "{}: Extra inputs are not permitted"
+_GEMINI_WORDS = 'Invalid JSON payload received. Unknown name "{}": Cannot find field.'
+
+VENDORS: dict[str, Vendor] = {
+    "openai": Vendor(
+        "chat",
+        "gpt-4.1",
+        (
+            chat.fields_within(),
+            # Source: https://community.openai.com/t/string-too-long-tool-call-id/1085379.
+            chat.call_ids(r".{1,40}", "Invalid 'tool_calls[0].id': string too long: {}"),
+        ),
+    ),
+    "azure": Vendor("chat", "my-deployment", (chat.fields_within(),)),
+    "openai-responses": Vendor("responses", "gpt-5.5"),
+    "anthropic": Vendor(
+        "messages",
+        "claude-sonnet-4-5",
+        refusal=lambda words: {
+            "type": "error",
+            "error": {"type": "invalid_request_error", "message": words},
+        },
+    ),
+    "gemini": Vendor(
+        "chat",
+        "gemini-3-flash-preview",
+        (
+            # Source: https://github.com/Vali-98/ChatterUI/issues/227,
+            # https://github.com/jackmpcollins/magentic/pull/382.
+            chat.fields_within(
+                chat.FIELDS - {"seed", "frequency_penalty", "logit_bias", "parallel_tool_calls"}
+                | {"extra_body"},
+                _GEMINI_WORDS,
+                assistant={"extra_content"},
+            ),
+            chat.thought_signatures,
+        ),
+        Speech(call_id="", has_index=False, signs_calls=True, says_tool_calls=False),
+        refusal=lambda words: [
+            {"error": {"code": 400, "message": words, "status": "INVALID_ARGUMENT"}}
+        ],
+    ),
+    "mistral": Vendor(
+        "chat",
+        "mistral-medium-latest",
+        (
+            # Source: https://github.com/editor-code-assistant/eca/issues/231 (the limit's name),
+            # https://github.com/charmbracelet/crush/issues/1590 (reasoning),
+            # https://docs.mistral.ai/api (random_seed).
+            chat.fields_within(
+                chat.FIELDS
+                - {"seed", "max_completion_tokens", "stream_options", "user", "store", "logprobs"}
+                | {"random_seed", "safe_prompt"},
+                _MISTRAL_WORDS,
+                assistant={"prefix"},
+                tool={"name"},
+            ),
+            # Source: mistral-common, protocol/instruct/validator.py.
+            chat.call_ids(
+                r"[a-zA-Z0-9]{9}",
+                "Tool call id was {} but must be a-z, A-Z, 0-9, with a length of 9.",
+            ),
+            # Source: pydantic-ai, models/mistral.py, which still avoids it.
+            chat.not_in_a_row(("tool", "user"), words="Unexpected role '{}' after role '{}'"),
+        ),
+        Speech(reasoning="parts", call_id="m{:08d}", whole_calls=True),
+        refusal=lambda words: {
+            "object": "error",
+            "message": {"detail": [{"type": "extra_forbidden", "msg": words}]},
+            "type": "invalid_request_error",
+        },
+        refusal_status=422,
+    ),
+    "deepseek": Vendor(
+        "chat",
+        "deepseek-v4-pro",
+        (
+            # Source: https://api-docs.deepseek.com/guides/thinking_mode, "tool calls".
+            chat.reasoning_returned(
+                "The `reasoning_content` in the thinking mode must be passed back to the API. ({})",
+                may_be_empty=True,
+            ),
+            chat.images_within((), "unknown variant `image_url`, expected `text`"),
+        ),
+        Speech(reasoning="reasoning_content", call_id="call_00_{}"),
+    ),
+    "moonshot": Vendor(
+        "chat",
+        "kimi-k2.6",
+        (
+            # Source: https://github.com/anomalyco/opencode/issues/25758; LiteLLM, llms/moonshot.
+            chat.reasoning_returned(
+                "thinking is enabled but reasoning_content is missing in assistant tool call "
+                "message at index {}",
+                may_be_empty=False,
+            ),
+            chat.no_empty_answers,
+            # It fetches no URLs. Source: vercel/ai, packages/moonshotai.
+            chat.images_within(("data:", "ms://"), "unsupported image url"),
+        ),
+        Speech(reasoning="reasoning_content", call_id="functions.multiply:{}"),
+    ),
+    "xai": Vendor(
+        "chat",
+        "grok-4.3",
+        (
+            # Source: https://docs.x.ai/developers/model-capabilities/text/reasoning.
+            chat.without(
+                "Argument not supported on this model: {}",
+                *("stop", "presence_penalty", "frequency_penalty"),
+            ),
+        ),
+        Speech(reasoning="reasoning_content", whole_calls=True),
+        refusal=lambda words: {"code": "Client specified an invalid argument", "error": words},
+    ),
+    "groq": Vendor(
+        "chat",
+        "qwen/qwen3-32b",
+        (
+            # Source: https://console.groq.com/docs/openai, https://github.com/janhq/jan/issues/8136.
+            chat.fields_within(
+                chat.FIELDS - {"logprobs", "top_logprobs", "logit_bias"}
+                | {"reasoning_format", "include_reasoning"},
+                _GROQ_WORDS,
+            ),
+            chat.without(_GROQ_WORDS, "name"),
+        ),
+        Speech(reasoning="reasoning", call_id="tk{:07d}"),
+    ),
+    "openrouter": Vendor(
+        "chat",
+        "anthropic/claude-sonnet-4.5",
+        (chat.reasoning_details,),
+        Speech(reasoning="reasoning_details", call_id="toolu_vrtx_{}"),
+    ),
+    "together": Vendor("chat", "moonshotai/Kimi-K2-Thinking", (), Speech(reasoning="reasoning")),
+    "fireworks": Vendor(
+        "chat", "accounts/fireworks/models/glm-5", (), Speech(reasoning="reasoning_content")
+    ),
+    "bedrock": Vendor(
+        "chat",
+        "us.anthropic.claude-sonnet-4-20250514-v1:0",
+        # Source: bedrock-access-gateway, src/api/schema.py and the Converse API's toolUseId.
+        (chat.call_ids(r"[a-zA-Z0-9_-]{1,64}", "toolUseId {} failed to satisfy constraint"),),
+        Speech(call_id="tooluse_{}"),
+    ),
+    "litellm": Vendor(
+        "chat",
+        "claude-sonnet-4-5",
+        (chat.tools_with_calls,),
+        Speech(reasoning="reasoning_content", call_id="toolu_{}"),
+    ),
+    "vllm": Vendor(
+        "chat",
+        "mistralai/Mistral-7B-Instruct-v0.3",
+        # Source: https://github.com/vllm-project/vllm/issues/6862.
+        (
+            chat.not_in_a_row(
+                ("user", "user"), words="Conversation roles must alternate user/assistant ({}, {})"
+            ),
+        ),
+        Speech(reasoning="reasoning", call_id="chatcmpl-tool-{}"),
+    ),
+    "sglang": Vendor("chat", "zai-org/GLM-4.6", (), Speech(reasoning="reasoning_content")),
+    "lmstudio": Vendor("chat", "qwen2.5-7b-instruct", (), Speech(call_id="{:09d}")),
+    "ollama": Vendor(
+        "chat",
+        "qwen3-vl",
+        # Source: ollama, openai/openai.go.
+        (
+            chat.images_within(
+                [f"data:image/{kind};base64," for kind in ("jpeg", "jpg", "png", "webp")],
+                "image URLs are not currently supported, please use base64 encoded data instead",
+            ),
+        ),
+        Speech(reasoning="reasoning", whole_calls=True),
+    ),
+    "llama.cpp": Vendor(
+        "chat",
+        "qwen3-4b.gguf",
+        (),
+        Speech(reasoning="reasoning_content", call_id="hP1bJ7sUe2QmVt5RkZa{}"),
+    ),
+}
+
+
+def problem(vendor: str, body: Body) -> str | None:
+    """Return why a vendor would refuse a request, in its words; ``None`` if it would not."""
+    spoken = VENDORS[vendor]
+    for rule in (*PROTOCOL_RULES[spoken.wire], *spoken.rules):
+        for words in rule(body):
+            return words
+    return None
