@@ -8,7 +8,7 @@ from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import ModelLimits, OfferedModel, Provider
 from everruns.errors import InvalidRequest
 from everruns.providers.catalogue import profile_of
-from everruns.providers.controls import check_controls
+from everruns.providers.controls import check_controls, refused_controls
 
 NOW = "2026-11-01T00:00:00.000Z"
 LATER = ", or choose another model."
@@ -46,6 +46,7 @@ def offered(kind: Any, name: str) -> tuple[Provider, OfferedModel]:
             {"temperature": 1, "stop": ["x"]},
             "takes no stop and no temperature. Leave them out",
         ),
+        ("openai", "gpt-5.5", {"seed": 1}, "takes no seed. Leave it out"),
         ("openai", "gpt-4.1", THOUGHT, "takes no reasoning. Leave it out"),
         (
             "openai",
@@ -129,6 +130,23 @@ def test_a_model_that_nobody_knows_takes_everything(kind: str):
     options = {"temperature": 2, "top_p": 1, "stop": list("abcdefgh"), "seed": 1, **THOUGHT}
 
     check_controls(*offered(kind, "llama3.2"), AnswerControls.model_validate(options))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "takes_seeds"),
+    [
+        ("https://generativelanguage.googleapis.com/v1beta/openai", False),
+        ("https://api.mistral.ai/v1", True),
+        ("http://127.0.0.1:11434/v1", True),
+    ],
+)
+def test_an_option_for_which_a_servers_dialect_has_no_field_is_refused(
+    base_url: str, takes_seeds: bool
+):
+    provider, model = offered("openai", "unheard-of")
+    provider = provider.model_copy(update={"base_url": base_url})
+
+    assert ("seed" in refused_controls(provider, model)) is not takes_seeds
 
 
 def test_the_output_limit_counts_also_of_a_model_that_is_in_no_catalogue():
