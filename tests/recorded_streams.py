@@ -27,6 +27,7 @@ from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.connections import Connections
 from everruns.providers.event_stream import EventSplitter
 from everruns.providers.http import Wire
+from everruns.providers.responses import ResponsesDriver
 
 FOLDER = Path(__file__).parent / "recordings"
 NOW = "2026-11-01T00:00:00.000Z"
@@ -36,6 +37,7 @@ WireName = Literal["chat", "messages", "responses"]
 DRIVERS: dict[WireName, Callable[[Wire], Driver]] = {
     "chat": ChatCompletionsDriver,
     "messages": AnthropicDriver,
+    "responses": ResponsesDriver,
 }
 
 

@@ -49,6 +49,10 @@ class ModelRequest:
         """
         return message.model is None or message.model.startswith(f"{self.model.provider_name}/")
 
+    def model_wrote(self, message: Message) -> bool:
+        """Tell whether the model that is asked wrote a message, as far as is known."""
+        return message.model is None or message.model == self.model.qualified_name
+
 
 @dataclass(frozen=True)
 class TextDelta:

@@ -221,12 +221,16 @@ class _ReasoningRule:
         for block in self._blocks(position, message):
             if block.item and block.on_call is not None and block.on_call < len(calls):
                 calls[block.on_call].update(block.item)
-        if calls and self._dialect.foreign_call and not self._asked.request.wrote(message):
+        if calls and self._dialect.foreign_call and not self._is_own(message):
             calls[0].update(self._dialect.foreign_call)
 
     def _blocks(self, position: int, message: Message) -> Sequence[ThinkingBlock]:
         scope = self._dialect.reasoning
         is_due = scope == "always" or (scope == "turn" and position >= self._turn)
-        if not (is_due and self._asked.with_reasoning and self._asked.request.wrote(message)):
+        if not (is_due and self._asked.with_reasoning and self._is_own(message)):
             return ()
         return message.thinking_blocks or ()
+
+    def _is_own(self, message: Message) -> bool:
+        request = self._asked.request
+        return request.model_wrote(message) if self._dialect.is_gateway else request.wrote(message)

@@ -25,6 +25,8 @@ class Dialect:
             for.
         reasoning: Which reasoning of its own goes back: ``never``; ``turn``, that of the current
             turn; or ``always``.
+        is_gateway: Whether models of many vendors answer behind it. Each is sent its own reasoning
+            alone.
         unknown_reasoning: The reasoning to send with answers that have none, such as those of
             other models.
         images: Which images it takes: ``all``; ``data``, only by content; or ``none``.
@@ -41,6 +43,7 @@ class Dialect:
     effort_path: tuple[str, ...] = ("reasoning_effort",)
     efforts: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     reasoning: Literal["never", "turn", "always"] = "turn"
+    is_gateway: bool = False
     unknown_reasoning: str | None = None
     images: Literal["all", "data", "none"] = "all"
     foreign_call: Mapping[str, Any] | None = None
@@ -127,10 +130,13 @@ DIALECTS: dict[str, Dialect] = {
     "together": Dialect(hosts=("api.together.xyz", "api.together.ai"), efforts=_THREE),
     "fireworks": Dialect(hosts=("api.fireworks.ai",), efforts=_THREE),
     "openrouter": Dialect(
-        hosts=("openrouter.ai",), effort_path=("reasoning", "effort"), reasoning="always"
+        hosts=("openrouter.ai",),
+        effort_path=("reasoning", "effort"),
+        reasoning="always",
+        is_gateway=True,
     ),
     "bedrock": Dialect(hosts=("amazonaws.com", "api.aws"), efforts=_THREE, reasoning="never"),
-    "litellm": Dialect(ports=(4000,), reasoning="always"),
+    "litellm": Dialect(ports=(4000,), reasoning="always", is_gateway=True),
     "vllm": Dialect(ports=(8000,)),
     "sglang": Dialect(ports=(30000,)),
     "llama.cpp": Dialect(ports=(8080,)),

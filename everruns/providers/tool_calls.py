@@ -167,8 +167,8 @@ def _inexact(text: str) -> UnusableArguments:
 def sent_ids(request: ModelRequest) -> dict[str, str]:
     """Return the ids under which calls and their results go to a provider, by our ids.
 
-    A provider keeps the ids that it made: some models read them. All others become nine letters
-    and digits, the only form that every provider accepts.
+    A model keeps the ids that it made: some models read them. All others become nine letters and
+    digits, the only form that every provider accepts, and every vendor behind one gateway.
 
     Source: https://docs.mistral.ai/capabilities/function_calling ("a-z, A-Z, 0-9, with a length
     of 9" in its errors).
@@ -177,7 +177,7 @@ def sent_ids(request: ModelRequest) -> dict[str, str]:
     for message in request.messages:
         if message.role == "agent":
             kept = _UNNAMED_ID if message.model is None else _KEPT_ID
-            is_own = request.wrote(message)
+            is_own = request.model_wrote(message)
             for call in message.tool_calls:
                 keeps = is_own and kept.fullmatch(call.id)
                 ids[call.id] = call.id if keeps else nine_letters(call.id)

@@ -4,7 +4,7 @@ Each vendor is a strict fake: it refuses what its documents and people's reports
 runtime, the drivers and HTTP are the real ones.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -17,15 +17,14 @@ from everruns.domain.tools import ToolDefinition
 from everruns.runtime.local import LocalRuntime
 from everruns.tools.base import ToolContext
 from tests.conversations import Conversation
-from tests.recorded_streams import DRIVERS, WireName
+from tests.recorded_streams import WireName
 from tests.scripts import local_runtime
 from tests.vendors.answers import THOUGHT, said_by
 from tests.vendors.server import Vendors, running_vendors
 from tests.vendors.table import VENDORS
 
-FIVE = ["openai", "anthropic", "gemini", "mistral", "deepseek"]
+FIVE = ["openai-responses", "anthropic", "gemini", "mistral", "deepseek"]
 ANOTHER_FIVE = ["moonshot", "groq", "openrouter", "ollama", "xai"]
-ALL = [name for name, vendor in VENDORS.items() if vendor.wire in DRIVERS]
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
     "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -34,10 +33,10 @@ IMAGES: Sequence[dict[str, Any]] = [
     {"type": "image", "base64": PIXEL, "media_type": "image/png"},
     {"type": "image", "url": "https://example.org/harbour.png"},
 ]
-SETTINGS: Mapping[WireName, Callable[[str], dict[str, Any]]] = {
-    "chat": lambda name: {"dialect": name, "api": "chat_completions"},
-    "messages": lambda name: {},
-    "responses": lambda name: {"api": "responses"},
+SETTINGS: Mapping[WireName, dict[str, Any]] = {
+    "chat": {"api": "chat_completions"},
+    "messages": {},
+    "responses": {"api": "responses"},
 }
 
 
@@ -68,7 +67,11 @@ async def vendors() -> AsyncIterator[Vendors]:
 
 @pytest.fixture
 async def runtime(vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalRuntime]:
-    monkeypatch.setattr("everruns.providers.registry.dialect_at", lambda url: url.split("/")[3])
+    # The fakes are all on the loopback; the first part of the path stands for the vendor's host.
+    monkeypatch.setattr(
+        "everruns.providers.registry.dialect_at",
+        lambda url: url.split("/")[3].removesuffix("-responses"),
+    )
     async with local_runtime(None, Multiply()) as runtime:
         for name, vendor in VENDORS.items():
             is_own = vendor.wire == "messages"
@@ -79,7 +82,7 @@ async def runtime(vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
                     base_url=vendors.base_url(name),
                     api_key=SecretStr("sk-test"),
                     models=[ModelInput(model_id=vendor.model)],
-                    settings=SETTINGS[vendor.wire](name),
+                    settings=SETTINGS[vendor.wire],
                 )
             )
         yield runtime
@@ -97,7 +100,7 @@ async def turn(talk: Conversation, vendor: str, images: Sequence[dict[str, Any]]
 
 @pytest.mark.parametrize(
     "names",
-    [FIVE, ANOTHER_FIVE, ALL],
+    [FIVE, ANOTHER_FIVE, list(VENDORS)],
     ids=["five vendors", "another five", "all vendors"],
 )
 async def test_a_session_may_change_its_model_at_every_turn(

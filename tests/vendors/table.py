@@ -54,7 +54,7 @@ _GEMINI_WORDS = 'Invalid JSON payload received. Unknown name "{}": Cannot find f
 VENDORS: dict[str, Vendor] = {
     "openai": Vendor(
         "chat",
-        "gpt-4.1",
+        "gpt-5-mini",
         (
             chat.fields_within(),
             # Source: https://community.openai.com/t/string-too-long-tool-call-id/1085379.

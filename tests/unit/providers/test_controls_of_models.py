@@ -60,6 +60,13 @@ def offered(kind: Any, name: str) -> tuple[Provider, OfferedModel]:
             {"max_output_tokens": 32_769},
             "writes at most 32768 tokens, and max_output_tokens is 32769. Lower it",
         ),
+        (
+            "openai",
+            "gpt-6-sol",
+            {"seed": 1, "stop": ["x"]},
+            "takes no seed and no stop. Leave them out",
+        ),
+        ("azure_openai", "gpt-5.4", {"seed": 1}, "takes no seed. Leave it out"),
         ("anthropic", "claude-haiku-4-5", {"seed": 1}, "takes no seed. Leave it out"),
         ("anthropic", "claude-unheard-of", {"seed": 1}, "takes no seed. Leave it out"),
         ("anthropic", "claude-opus-5-5", {"temperature": 1}, "takes no temperature. Leave it out"),
@@ -123,6 +130,20 @@ def test_what_a_model_does_not_take_is_refused_by_name(
 )
 def test_what_a_model_takes_is_accepted(kind: str, name: str, options: dict[str, Any]):
     check_controls(*offered(kind, name), AnswerControls.model_validate(options))
+
+
+def test_the_api_that_the_settings_name_decides_which_options_there_are():
+    seed = AnswerControls(seed=1)
+    provider, newer = offered("openai", "gpt-6-sol")
+    _, older = offered("openai", "gpt-4.1")
+    chat, responses = (
+        provider.model_copy(update={"settings": {"api": api}})
+        for api in ("chat_completions", "responses")
+    )
+
+    check_controls(chat, newer, seed)
+    with pytest.raises(InvalidRequest, match=r"gpt-4\.1 takes no seed"):
+        check_controls(responses, older, seed)
 
 
 @pytest.mark.parametrize("kind", ["openai", "azure_openai", "local"])
