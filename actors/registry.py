@@ -21,6 +21,7 @@ from actors.runtime import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError
 from everruns.log import configure_log
+from everruns.registry.inquiries import Inquiries
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.host import RELIEF_QUIET_S
@@ -77,7 +78,9 @@ class RegistryActor(Callee):
         store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
         most = partial(_most_session_actors, settings)
         placement = Placement(settings.sessions_per_actor, settings.warm_session_actors, most())
-        registry = Registry(store, load_capabilities(), placement)
+        local_model = LocalModel()
+        inquiries = Inquiries.of(settings, local_model.address)
+        registry = Registry(store, load_capabilities(), placement, inquiries)
         has_local_model = local_model_installed()
         await self._persist(lambda: registry.seed(settings, has_local_model=has_local_model))
 
@@ -102,7 +105,7 @@ class RegistryActor(Callee):
             "workspaces": registry.workspaces,
             "budgets": registry.budgets,
             "keys": registry.keys,
-            "local_model": LocalModel(),
+            "local_model": local_model,
         }
         await self._publish(settings.data_dir)
         keep_what_is_there()

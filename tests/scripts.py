@@ -19,6 +19,7 @@ from everruns.providers.base import (
     ReasoningDelta,
     TextDelta,
 )
+from everruns.providers.model_lists import ListedModel
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 from everruns.storage.base import Store
@@ -66,7 +67,7 @@ class ScriptedDriver:
         finally:
             self.closed += 1
 
-    async def list_models(self) -> Sequence[str]:
+    async def list_models(self) -> Sequence[ListedModel]:
         return []
 
     def read(self, call: int) -> list[str]:

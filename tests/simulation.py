@@ -22,6 +22,7 @@ from everruns.domain.tools import ToolCall
 from everruns.errors import HostLost
 from everruns.ids import new_id
 from everruns.providers.base import Driver, ModelAnswer, ModelChunk, ModelRequest, TextDelta
+from everruns.providers.model_lists import ListedModel
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
@@ -127,7 +128,7 @@ class ScenarioDriver:
         wanted = () if worked else tuple(_calls(kind))
         yield ModelAnswer(tool_calls=wanted, usage=USAGE)
 
-    async def list_models(self) -> Sequence[str]:
+    async def list_models(self) -> Sequence[ListedModel]:
         return []
 
 

@@ -19,7 +19,15 @@ from everruns.api.parameters import (
     listing,
 )
 from everruns.domain.base import Page
-from everruns.domain.llm import OfferedModel, Provider, ProviderInput, ProviderPatch
+from everruns.domain.llm import (
+    OfferedModel,
+    Provider,
+    ProviderInput,
+    ProviderPatch,
+    ProviderTest,
+    ProviderTested,
+    SyncedModels,
+)
 
 EXAMPLE = {
     "name": "my-openai",
@@ -44,7 +52,10 @@ async def add_provider(
     wanted: Annotated[ProviderInput, Body(openapi_examples={"openai": {"value": EXAMPLE}})],
     runtime: TheRuntime,
 ) -> Provider:
-    """Add a provider. Its key is stored encrypted, and no response ever contains it."""
+    """Add a provider. Its key and headers are stored encrypted, and no response contains them.
+
+    Without ``models``, a provider with a ``base_url`` is asked for its own.
+    """
     return await runtime.registry.providers.add(wanted)
 
 
@@ -76,6 +87,20 @@ async def list_provider_models(
     return page_of(provider.models, offset, limit)
 
 
+async def sync_provider_models(provider_id: ProviderId, runtime: TheRuntime) -> SyncedModels:
+    """Ask a provider for its models again. Models that were listed by hand stay."""
+    return await runtime.registry.providers.sync_models(provider_id)
+
+
+async def try_provider(
+    provider_id: ProviderId,
+    runtime: TheRuntime,
+    wanted: ProviderTest | None = None,
+) -> ProviderTested:
+    """Make one small call of a provider's model, and say in words what is wrong if it fails."""
+    return await runtime.registry.providers.test(provider_id, wanted or ProviderTest())
+
+
 def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of providers to a face."""
     for path, plural, singular in (
@@ -91,3 +116,5 @@ def add_routes(router: APIRouter, face: Face) -> None:
         router.get(f"{one}/models", name=f"list_{singular}_models")(
             listing(face, list_provider_models)
         )
+        router.post(f"{one}/sync-models", name=f"sync_{singular}_models")(sync_provider_models)
+        router.post(f"{one}/test", name=f"test_{singular}")(try_provider)

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from everruns.domain.base import Flag, Model, max_bytes
+from everruns.domain.base import Flag, Model, Number, max_bytes
+from everruns.domain.headers import Headers
 
 ProviderType = Literal["openai", "anthropic", "azure_openai", "simulated", "local"]
 ProviderStatus = Literal["active", "disabled"]
@@ -16,45 +17,77 @@ BaseUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s/?#]+[^\
 ProviderName = Annotated[str, Field(min_length=1, pattern=r"^[^/]+$"), max_bytes(256)]
 
 
-class ModelCost(Model):
-    """US dollars per million tokens."""
+MAX_OFFERED_MODELS = 200
+MAX_PRICE_USD = 100_000.0
+MAX_TOKENS = 1_000_000_000
 
-    input: float
-    output: float
-    cache_read: float | None = None
+Price = Annotated[float, Field(ge=0, le=MAX_PRICE_USD, allow_inf_nan=False), Number]
+Tokens = Annotated[int, Field(ge=1, le=MAX_TOKENS), Number]
+
+
+class ModelCost(Model):
+    """US dollars per million tokens.
+
+    Without ``cache_read``, what is read from the provider's cache costs the same as input; without
+    ``cache_write``, what is written to it costs a quarter more.
+    """
+
+    input: Price
+    output: Price
+    cache_read: Price | None = None
+    cache_write: Price | None = None
 
 
 class ModelLimits(Model):
-    """Tokens that a model can read and write."""
+    """Tokens that a model can read and write, as far as known."""
 
-    context: int
-    output: int
+    context: Tokens | None = None
+    output: Tokens | None = None
 
 
 class ModelProfile(Model):
-    """The catalogue's facts about a model."""
+    """The facts about a model, from the catalogue or its provider's list.
+
+    An ability that is ``None`` is unknown: the provider's list does not say.
+    """
 
     name: str
-    family: str
-    attachment: bool = False
-    reasoning: bool = False
-    tool_call: bool = False
-    structured_output: bool = False
+    family: str | None = None
+    attachment: bool | None = False
+    reasoning: bool | None = False
+    tool_call: bool | None = False
+    structured_output: bool | None = False
     temperature: bool = True
     open_weights: bool = False
     cost: ModelCost | None = None
     limits: ModelLimits | None = None
 
 
-class ModelInput(Model):
+class GivenFacts(Model):
+    """What a client has said about a model; it wins over every other source."""
+
+    display_name: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    cost: ModelCost | None = None
+    limits: ModelLimits | None = None
+
+
+class ModelInput(GivenFacts):
     """A model to offer, by the name its provider uses."""
 
     model_id: Annotated[str, Field(min_length=1, max_length=256)]
-    display_name: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+
+    @property
+    def given(self) -> GivenFacts:
+        """What is said about the model besides its name."""
+        return GivenFacts(display_name=self.display_name, cost=self.cost, limits=self.limits)
 
 
 class OfferedModel(Model):
-    """A model of a provider. ``id`` is ours, ``model_id`` is the provider's name for it."""
+    """A model of a provider. ``id`` is ours, ``model_id`` is the provider's name for it.
+
+    ``source`` is ``discovered`` if the provider's list named it, ``predefined`` if the catalogue
+    knows it, otherwise ``manual``. ``given`` is there if a client listed the model.
+    """
 
     id: str
     provider_id: str
@@ -69,8 +102,14 @@ class OfferedModel(Model):
     is_favorite: bool = False
     is_default: bool = False
     profile: ModelProfile | None = None
+    given: GivenFacts | None = None
     created_at: str
     updated_at: str
+
+    @property
+    def was_listed_by_client(self) -> bool:
+        """Whether somebody chose to offer this model; older databases do not have ``given``."""
+        return self.source != "discovered" and (self.source == "manual" or self.given is not None)
 
     @property
     def qualified_name(self) -> str:
@@ -81,16 +120,18 @@ class OfferedModel(Model):
 class ProviderFields(Model):
     """The fields of a provider that a client sets, besides its name and type.
 
-    ``models`` lists the models to offer; without it the catalogue decides. The first is the
-    default.
+    ``models`` lists the models to offer; without it the provider's own list or the catalogue
+    decides. The first is the default. ``headers`` go with every request to the provider; their
+    values are secrets like the key.
     """
 
     base_url: BaseUrl | None = None
     api_key: Annotated[SecretStr, Field(min_length=1, max_length=4096)] | None = None
+    headers: Headers | None = None
     is_default: Flag = False
     status: ProviderStatus = "active"
     settings: dict[str, Any] = Field(default_factory=dict)
-    models: Annotated[list[ModelInput], Field(max_length=200)] = Field(
+    models: Annotated[list[ModelInput], Field(max_length=MAX_OFFERED_MODELS)] = Field(
         default_factory=list[ModelInput]
     )
 
@@ -109,26 +150,78 @@ class ProviderPatch(ProviderFields):
 
 
 class Provider(Model):
-    """A stored provider. It never contains the API key, only whether one is set."""
+    """A stored provider. It contains neither the API key nor the values of its headers.
+
+    ``headers`` are their names. ``models_error`` says why the provider's list of models could not
+    be read, until it can be.
+    """
 
     id: str
     name: str
     provider_type: ProviderType
     base_url: str | None = None
     api_key_set: bool = False
+    headers: list[str] = Field(default_factory=list)
     is_default: bool = False
     status: ProviderStatus = "active"
     settings: dict[str, Any] = Field(default_factory=dict)
     models: list[OfferedModel] = Field(default_factory=list[OfferedModel])
+    models_error: str | None = None
     created_at: str
     updated_at: str
 
 
 class ProviderAccount(Model):
-    """A provider together with its API key; only for drivers."""
+    """A provider together with its API key and its headers; only for drivers."""
 
     provider: Provider
     api_key: SecretStr | None = None
+    headers: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+
+
+class SyncedModels(Model):
+    """What came of asking a provider for its models again.
+
+    ``created``, ``updated`` and ``stale`` count the models that were added, kept and dropped.
+    """
+
+    status: Literal["success", "failed"]
+    created: int = 0
+    updated: int = 0
+    stale: int = 0
+    message: str
+    models: list[OfferedModel]
+
+
+class ProviderTest(Model):
+    """Asks for a small call of a provider's model."""
+
+    model: Annotated[str, Field(min_length=1, max_length=600)] | None = Field(
+        default=None,
+        description="Id or name of the model to call; by default the provider's default model.",
+    )
+
+
+class ProviderTested(Model):
+    """What came of a small call of a provider's model."""
+
+    ok: bool
+    model: str | None = None
+    duration_ms: int
+    code: str | None = None
+    message: str
+
+
+def find_named(provider: Provider, name: str) -> OfferedModel | None:
+    """Find a provider's model by its id, its qualified name or the provider's name for it."""
+    return next(
+        (
+            model
+            for model in provider.models
+            if name in {model.id, model.qualified_name, model.model_id}
+        ),
+        None,
+    )
 
 
 def find_model(providers: Sequence[Provider], name: str) -> OfferedModel | None:

@@ -18,11 +18,11 @@ from everruns.providers.base import (
     TextDelta,
     UsageSoFar,
 )
-from everruns.providers.chat_completions import listed_models
 from everruns.providers.concessions import Asked
 from everruns.providers.deltas import GrowingText
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
+from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.streaming import Delta, StreamingDriver
 from everruns.providers.tool_calls import RawCall, exact_json, read_calls
 
@@ -50,9 +50,9 @@ class AnthropicDriver(StreamingDriver):
     def _answer(self, request: ModelRequest) -> "MessagesAnswer":
         return MessagesAnswer(self._wire, request)
 
-    async def list_models(self) -> Sequence[str]:
-        """Return the names of the offered models. See ``Driver``."""
-        return listed_models(await self._wire.get("/models?limit=1000"))
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the chat models that the account has. See ``Driver``."""
+        return read_model_list(await self._wire.get("/models?limit=1000"))
 
 
 @dataclass

@@ -44,9 +44,10 @@ def message_body(asked: Asked) -> dict[str, Any]:
     profile = request.model.profile
     limits = profile.limits if profile else None
     controls = request.controls
-    max_tokens = limits.output if limits else DEFAULT_MAX_TOKENS
+    most = limits.output if limits else None
+    max_tokens = most or DEFAULT_MAX_TOKENS
     if wanted := controls.max_output_tokens:
-        max_tokens = min(wanted, limits.output) if limits else wanted
+        max_tokens = min(wanted, most) if most else wanted
     body: dict[str, Any] = {
         "model": request.model.model_id,
         "max_tokens": max_tokens,
@@ -81,7 +82,7 @@ def _thinking(request: ModelRequest, max_tokens: int, *, with_budget: bool) -> d
 
     Source: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking.
     """
-    if request.model.profile and not request.model.profile.reasoning:
+    if request.model.profile and request.model.profile.reasoning is False:
         return {}
     effort = request.effort
     if request.model.model_id.startswith(BUDGET_MODELS):

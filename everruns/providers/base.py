@@ -13,6 +13,7 @@ from everruns.domain.llm import OfferedModel
 from everruns.domain.messages import Message, ThinkingBlock
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.usage import Usage
+from everruns.providers.model_lists import ListedModel
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,8 @@ class Driver(Protocol):
         """
         ...
 
-    async def list_models(self) -> Sequence[str]:
-        """Return the names of the models that the account offers now; empty if it cannot say.
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the chat models that the account has now; empty if it cannot say.
 
         Raises:
             ModelFailure: The provider could not be asked.

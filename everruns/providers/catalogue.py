@@ -105,10 +105,11 @@ def cost_usd(profile: ModelProfile | None, usage: Usage) -> float | None:
     written = usage.cache_creation_tokens or 0
     plain = max(usage.input_tokens - read - written, 0)
     read_price = cost.input if cost.cache_read is None else cost.cache_read
+    write_price = cost.input * CACHE_WRITE_FACTOR if cost.cache_write is None else cost.cache_write
     total = (
         plain * cost.input
         + read * read_price
-        + written * cost.input * CACHE_WRITE_FACTOR
+        + written * write_price
         + usage.output_tokens * cost.output
     )
     return total / 1_000_000

@@ -13,11 +13,11 @@ from everruns.providers.chat_request import completion_body
 from everruns.providers.concessions import Asked
 from everruns.providers.dialects import DEFAULT, DIALECTS, Dialect
 from everruns.providers.http import Wire
+from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.streaming import StreamingDriver
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 COMPLETIONS_PATH = "/chat/completions"
-MAX_LISTED_MODELS = 1000
 
 
 class ChatCompletionsDriver(StreamingDriver):
@@ -51,13 +51,6 @@ class ChatCompletionsDriver(StreamingDriver):
     def _answer(self, request: ModelRequest) -> ChatAnswer:
         return ChatAnswer(self._wire, request)
 
-    async def list_models(self) -> Sequence[str]:
-        """Return the names of the offered models. See ``Driver``."""
-        return listed_models(await self._wire.get("/models"))
-
-
-def listed_models(answer: dict[str, Any]) -> list[str]:
-    """Return the names in a provider's list of models, sorted."""
-    models: list[dict[str, Any]] = answer.get("data") or []
-    names = {str(model.get("id", "")) for model in models}
-    return sorted(name for name in names if 0 < len(name) <= 256)[:MAX_LISTED_MODELS]
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the chat models that the account has. See ``Driver``."""
+        return read_model_list(await self._wire.get("/models"))

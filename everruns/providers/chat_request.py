@@ -85,7 +85,7 @@ def _effort(request: ModelRequest) -> str | None:
     profile = request.model.profile
     if request.tools and request.model.model_id.startswith(NO_REASONING_WITH_TOOLS):
         return "none"
-    return request.effort if profile is None or profile.reasoning else None
+    return None if profile and profile.reasoning is False else request.effort
 
 
 def _tools(request: ModelRequest) -> Fields:

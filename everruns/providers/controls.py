@@ -87,7 +87,7 @@ def _bad_value(provider: Provider, model: OfferedModel, controls: AnswerControls
     """Return what is wrong with the value of an option that a model takes, if anything."""
     limits = model.profile.limits if model.profile else None
     wanted = controls.max_output_tokens
-    if wanted and limits and wanted > limits.output:
+    if wanted and limits and limits.output and wanted > limits.output:
         return f"writes at most {limits.output} tokens, and max_output_tokens is {wanted}. Lower it"
     if profile_of(provider.provider_type, model.model_id) is None:
         return None

@@ -6,7 +6,7 @@ https://platform.claude.com/docs/en/api/errors; https://cloud.google.com/apis/de
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -133,6 +133,7 @@ def failure_of(
     status: int | None = None,
     retry_after_s: float | None = None,
     api_key: SecretStr | None = None,
+    secrets: Sequence[SecretStr] = (),
 ) -> ModelFailure:
     """Translate a provider's error, and quote what it says.
 
@@ -142,6 +143,7 @@ def failure_of(
         status: The HTTP status, unless the error came within a stream.
         retry_after_s: The delay that its headers ask for, in seconds.
         api_key: The key to mask, since some providers quote it.
+        secrets: What else to mask.
     """
     reason = reason_in(error)[:MAX_READ_CHARACTERS]
     status = status or status_in(error)
@@ -152,7 +154,7 @@ def failure_of(
     if status == 429 and kind is ProviderRejected and retry_after_s is not None:
         kind = ProviderRateLimited
     said = f" ({status})" if status else ""
-    quote = _quote(reason, api_key)
+    quote = _quote(reason, (api_key, *secrets))
     message = f"Provider {provider} answered with an error{said}{quote}. {_ADVICE[kind]}"
     return kind(message, None, retry_after_s)
 
@@ -202,6 +204,6 @@ def _kind(status: int | None, words: list[str], reason: str) -> type[ModelFailur
     return _BY_STATUS.get(status, unlisted)
 
 
-def _quote(reason: str, api_key: SecretStr | None) -> str:
-    text = masked(reason, api_key)[:MAX_QUOTE_CHARACTERS].rstrip(". ")
+def _quote(reason: str, secrets: Sequence[SecretStr | None]) -> str:
+    text = masked(reason, *secrets)[:MAX_QUOTE_CHARACTERS].rstrip(". ")
     return f": {text}" if text else ""

@@ -1,6 +1,6 @@
 """The shared part of HTTP drivers: requests, limits on responses, translation of failures."""
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +40,8 @@ class Wire:
         key_required: Whether the provider requires a key.
         key_header: Header that carries the key.
         key_prefix: Text before the key in the header.
-        headers: Additional headers.
+        headers: Additional headers, which may hold secrets.
+        secrets: What to mask in the provider's texts besides the key.
         query: Parameters of every URL.
     """
 
@@ -52,7 +53,8 @@ class Wire:
     key_required: bool = True
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    secrets: Sequence[SecretStr] = field(default=(), repr=False)
     query: Mapping[str, str] = field(default_factory=dict[str, str])
 
     async def post(self, path: str, body: dict[str, Any]) -> AsyncGenerator[bytes]:
@@ -122,7 +124,7 @@ class Wire:
             status: The HTTP status, unless the error came within a stream.
             retry_after_s: The delay that the provider asks for, in seconds.
         """
-        return failure_of(self.name, error, status, retry_after_s, self.api_key)
+        return failure_of(self.name, error, status, retry_after_s, self.api_key, self.secrets)
 
     def _malformed(self, what: str) -> ModelFailure:
         return malformed(self.name, what)

@@ -1,6 +1,6 @@
-"""Masking a provider's key in the provider's own texts.
+"""Masking a provider's secrets in the provider's own texts.
 
-Providers quote keys in their errors: whole, in part, or as they stood in a header or URL.
+Providers quote keys and headers in their errors: whole, in part, or as they stood in a URL.
 """
 
 import re
@@ -23,18 +23,20 @@ _ELLIPSIS = r"(?:\*{2,}|\.{3,}|…|•{2,}|x{3,}|X{3,})"
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
-def masked(text: str, api_key: SecretStr | None) -> str:
-    """Return a text with everything masked that is, or looks like, a key.
+def masked(text: str, *secrets: SecretStr | None) -> str:
+    """Return a text with everything masked that is, or looks like, a secret.
 
     Args:
         text: Of any origin.
-        api_key: The key to mask: whole, in part, URL-encoded, as
-            base64 or in hexadecimal.
+        secrets: The keys to mask: whole, in part, URL-encoded, as base64 or in hexadecimal. The
+            last word of a header such as ``Bearer …`` is masked alone too.
     """
-    if api_key is not None and (key := api_key.get_secret_value().strip()):
-        for form in _forms(key):
-            text = _without(text, form)
-        text = _without_ends(text, key)
+    for secret in secrets:
+        key = secret.get_secret_value().strip() if secret else ""
+        for part in dict.fromkeys([key, *key.split()[-1:]] if key else ()):
+            for form in _forms(part):
+                text = _without(text, form)
+            text = _without_ends(text, part)
     return _KEY_LIKE.sub(MASK, text)
 
 

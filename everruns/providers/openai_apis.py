@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from everruns.providers.base import ModelChunk, ModelRequest
 from everruns.providers.catalogue import api_of
 from everruns.providers.chat_completions import ChatCompletionsDriver
+from everruns.providers.model_lists import ListedModel
 from everruns.providers.responses import ResponsesDriver
 
 
@@ -28,6 +29,6 @@ class OpenAIApis:
             return self.responses.stream(request)
         return self.chat.stream(request)
 
-    async def list_models(self) -> Sequence[str]:
-        """Return the names of the offered models. See ``Driver``."""
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the chat models that the account has. See ``Driver``."""
         return await self.chat.list_models()

@@ -1,9 +1,11 @@
 """From a provider's account to its driver: the only place that knows the concrete classes."""
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import SecretStr
 
 from everruns.domain.llm import Provider, ProviderAccount, ProviderType
 from everruns.errors import InvalidRequest
@@ -15,47 +17,13 @@ from everruns.providers.chat_completions import COMPLETIONS_PATH, ChatCompletion
 from everruns.providers.connections import Connections
 from everruns.providers.dialects import DIALECTS, dialect_at
 from everruns.providers.http import Wire
+from everruns.providers.masking import SHARED_CHARACTERS
 from everruns.providers.openai_apis import OpenAIApis
+from everruns.providers.provider_settings import AzureSettings, OpenAISettings, read_settings
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
 
 AZURE_DEPLOYMENT_PATH = "/deployments/{model}/chat/completions"
-
-
-class NoSettings(BaseModel):
-    """Settings of the provider types that have none; unknown fields are ignored."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class OpenAISettings(NoSettings):
-    """Settings of ``openai`` and ``local``.
-
-    Attributes:
-        api: The API by which every model is asked. Without it, the catalogue says so for models at
-            OpenAI and Azure, and servers elsewhere are asked by Chat Completions.
-    """
-
-    api: Api | None = None
-
-
-class AzureSettings(OpenAISettings):
-    """Settings of ``azure_openai``.
-
-    Attributes:
-        api_version: Uses the older API by deployment, e.g. ``2024-10-21``; without it, the
-            ``/openai/v1`` API is used.
-    """
-
-    api_version: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,32}$")
-
-
-_SETTINGS: dict[ProviderType, type[BaseModel]] = {
-    "simulated": SimulatedSettings,
-    "openai": OpenAISettings,
-    "local": OpenAISettings,
-    "azure_openai": AzureSettings,
-}
 
 _VENDORS: dict[ProviderType, str] = {
     "openai": chat_completions.DEFAULT_BASE_URL,
@@ -63,20 +31,9 @@ _VENDORS: dict[ProviderType, str] = {
 }
 
 
-def check_settings(provider_type: ProviderType, settings: dict[str, Any]) -> None:
-    """Check the settings of a provider before it is stored.
-
-    Raises:
-        InvalidRequest: A setting is wrong. The message names it and the reason.
-    """
-    try:
-        _SETTINGS.get(provider_type, NoSettings).model_validate(settings)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, ('settings', *problem['loc'])))}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_context=False)[:5]
-        )
-        raise InvalidRequest(f"The provider's settings are not valid. {problems}.") from None
+def vendor_url(provider: Provider) -> str | None:
+    """Return where a provider is asked: its own address, or else that of its vendor."""
+    return provider.base_url or _VENDORS.get(provider.provider_type)
 
 
 def points_at_vendor(provider: Provider) -> bool:
@@ -108,7 +65,7 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
         InvalidRequest: The provider's settings are wrong, or it needs a ``base_url``.
     """
     provider = account.provider
-    check_settings(provider.provider_type, provider.settings)
+    settings = read_settings(provider.provider_type, provider.settings)
     match provider.provider_type:
         case "openai":
             wire = _wire(account, chat_completions.DEFAULT_BASE_URL, connections, silence_s)
@@ -117,7 +74,8 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
             _base_url(provider, "http://127.0.0.1:8080/v1")
             return _openai_driver(provider, _wire(account, "", connections, silence_s))
         case "azure_openai":
-            return _azure_driver(account, connections, silence_s)
+            azure = cast("AzureSettings", settings)
+            return _azure_driver(account, azure, connections, silence_s)
         case "anthropic":
             wire = _wire(
                 account,
@@ -130,8 +88,7 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
             )
             return AnthropicDriver(wire)
         case "simulated":
-            settings = SimulatedSettings.model_validate(provider.settings)
-            return SimulatedDriver(provider.name, settings)
+            return SimulatedDriver(provider.name, cast("SimulatedSettings", settings))
 
 
 def _wire(
@@ -139,17 +96,25 @@ def _wire(
     default_base_url: str,
     connections: Connections,
     silence_s: float,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    key_header: str = "authorization",
     **details: Any,
 ) -> Wire:
     provider = account.provider
+    own = {name: value.get_secret_value() for name, value in account.headers.items()}
     return Wire(
         name=provider.name,
         base_url=(provider.base_url or default_base_url).rstrip("/"),
         silence_s=silence_s,
         connections=connections,
         api_key=account.api_key,
-        # Self-hosted compatible servers often require no key.
-        key_required=provider.base_url is None,
+        # Self-hosted compatible servers often require no key, and a gateway may take a header.
+        key_required=provider.base_url is None and key_header not in own,
+        key_header=key_header,
+        headers={**headers, **own},
+        secrets=tuple(
+            SecretStr(value) for value in own.values() if len(value) >= SHARED_CHARACTERS
+        ),
         **details,
     )
 
@@ -184,7 +149,7 @@ def api_for(provider: Provider, model_id: str) -> Api:
     Raises:
         InvalidRequest: The provider's settings are wrong.
     """
-    check_settings(provider.provider_type, provider.settings)
+    read_settings(provider.provider_type, provider.settings)
     if api := OpenAISettings.model_validate(provider.settings).api:
         return api
     has_both = _has_both_apis(provider)
@@ -197,11 +162,13 @@ def _has_both_apis(provider: Provider) -> bool:
     return points_at_vendor(provider)
 
 
-def _azure_driver(account: ProviderAccount, connections: Connections, silence_s: float) -> Driver:
+def _azure_driver(
+    account: ProviderAccount, settings: AzureSettings, connections: Connections, silence_s: float
+) -> Driver:
     provider = account.provider
     base_url = _base_url(provider, "https://RESOURCE.openai.azure.com/openai/v1")
-    api_version = AzureSettings.model_validate(provider.settings).api_version
-    key = {"key_header": "api-key", "key_prefix": ""}
+    api_version = settings.api_version
+    key: dict[str, Any] = {"key_header": "api-key", "key_prefix": ""}
     if api_version is None:
         return _openai_driver(provider, _wire(account, "", connections, silence_s, **key), "azure")
     resource = base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")

@@ -9,11 +9,11 @@ from typing import Any
 
 from everruns.domain.usage import Usage
 from everruns.providers.base import ModelAnswer, ModelRequest, UsageSoFar
-from everruns.providers.chat_completions import listed_models
 from everruns.providers.chat_usage import read_usage
 from everruns.providers.concessions import Asked
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
+from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.response_items import OutputItems, arguments_text
 from everruns.providers.responses_request import response_body
 from everruns.providers.streaming import Delta, StreamingDriver
@@ -46,9 +46,9 @@ class ResponsesDriver(StreamingDriver):
     def _answer(self, request: ModelRequest) -> "ResponsesAnswer":
         return ResponsesAnswer(self._wire, request)
 
-    async def list_models(self) -> Sequence[str]:
-        """Return the names of the offered models. See ``Driver``."""
-        return listed_models(await self._wire.get("/models"))
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the chat models that the account has. See ``Driver``."""
+        return read_model_list(await self._wire.get("/models"))
 
 
 class ResponsesAnswer:

@@ -77,9 +77,9 @@ def response_body(asked: Asked) -> dict[str, Any]:
 def _reasons(request: ModelRequest) -> bool:
     """Tell whether the model takes options for reasoning; others refuse them."""
     model = request.model
-    if model.profile:
+    if model.profile and model.profile.reasoning is not None:
         return model.profile.reasoning
-    # Of the models that the catalogue does not describe, these all reason.
+    # Of the models of which nobody says whether they reason, these all do.
     is_newer = api_of(model.provider_type, model.model_id) == "responses"
     return is_newer or request.effort is not None
 

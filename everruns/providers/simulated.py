@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from everruns.domain.base import MIB
 from everruns.domain.controls import AnswerControls
+from everruns.domain.llm import ModelProfile
 from everruns.domain.messages import Message, ThinkingBlock, ToolCallPart
 from everruns.domain.usage import Usage
 from everruns.errors import (
@@ -31,6 +32,7 @@ from everruns.providers.base import (
     ReasoningDelta,
     TextDelta,
 )
+from everruns.providers.model_lists import ListedModel
 from everruns.providers.tool_calls import RawCall, read_calls
 
 MODEL_ID = "simulated-1"
@@ -159,9 +161,9 @@ class SimulatedDriver:
             )
         yield _answer(step, request, len(chunks), finish_reason)
 
-    async def list_models(self) -> Sequence[str]:
-        """Return the name of the one simulated model. See ``Driver``."""
-        return [MODEL_ID]
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the one simulated model. See ``Driver``."""
+        return [ListedModel(MODEL_ID, ModelProfile(name=MODEL_ID))]
 
     def _step(self, transcript: Sequence[Message]) -> SimulatedStep:
         settings = self._settings

@@ -21,8 +21,17 @@ from everruns.domain.budgets import (
     check,
 )
 from everruns.domain.idempotency import Idempotency
-from everruns.errors import AgentNotFound, BudgetNotFound, Conflict, SessionNotFound
+from everruns.domain.llm import resolve_model
+from everruns.errors import (
+    AgentNotFound,
+    BudgetNotFound,
+    BudgetUnpriced,
+    Conflict,
+    InvalidRequest,
+    SessionNotFound,
+)
 from everruns.ids import DEFAULT_ORGANIZATION_ID, format_time, now_ms
+from everruns.providers.catalogue import has_price
 from everruns.registry.database import Database
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
@@ -49,6 +58,8 @@ class Budgets:
         Raises:
             AgentNotFound: The subject is an agent that does not exist.
             SessionNotFound: The subject is a session that does not exist.
+            InvalidRequest: It is in dollars, and the price of the subject's model is not known
+                (``BUDGET_UNPRICED``).
             Conflict: The subject has the maximum number of active budgets.
         """
         now = format_time(now_ms())
@@ -64,12 +75,18 @@ class Budgets:
         return self._changed(await self._database.write(self._create, budget))
 
     def _create(self, budget: Budget) -> Standing:
-        subject_id = budget.subject_id
+        subject_id, agent_id, session = budget.subject_id, budget.subject_id, None
         if budget.subject_type == "session":
-            if self._store.find_session(subject_id) is None:
+            session = self._store.find_session(subject_id)
+            if session is None:
                 raise SessionNotFound(f"Session {subject_id} not found")
-        elif self._store.find_agent(subject_id) is None:
+            agent_id = session.agent_id
+        agent = self._store.find_agent(agent_id) if agent_id else None
+        if agent is None and budget.subject_type == "agent":
             raise AgentNotFound(f"Agent {subject_id} not found")
+        if budget.currency == "usd":
+            wishes = [session and session.model_id, agent and agent.default_model_id]
+            self._refuse_unpriced(wishes)
         self._put(budget)
         return self._standing(budget)
 
@@ -231,6 +248,25 @@ class Budgets:
         return len(paused)
 
     # Shared steps
+
+    def _refuse_unpriced(self, wishes: Sequence[str | None]) -> None:
+        """Refuse a budget in dollars for a model that is known to have no price.
+
+        Args:
+            wishes: The names of the model in order of precedence.
+
+        Raises:
+            InvalidRequest: With the code ``BUDGET_UNPRICED``.
+        """
+        providers = [account.provider for account in self._store.list_providers()]
+        model, _ = resolve_model(providers, wishes)
+        if model is not None and not has_price(model):
+            raise InvalidRequest(
+                f"The price of {model.qualified_name} is not known, so a budget in usd cannot be "
+                "charged. Give the model a cost in its provider's models, or make a budget in "
+                "tokens.",
+                BudgetUnpriced.code,
+            )
 
     def _find(self, budget_id: str) -> Budget:
         budget = self._store.find_budget(budget_id)

@@ -1,28 +1,41 @@
 """The providers of models."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from everruns.domain.controls import NO_CONTROLS, AnswerControls
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import (
     ModelInput,
-    ModelProfile,
     OfferedModel,
     Provider,
     ProviderAccount,
     ProviderInput,
     ProviderPatch,
+    ProviderTest,
+    ProviderTested,
+    SyncedModels,
     find_model,
     resolve_model,
 )
-from everruns.errors import InvalidRequest, ModelNotFound, ProviderNameTaken, ProviderNotFound
-from everruns.ids import format_time, new_id, now_ms
-from everruns.providers.catalogue import catalogue_models, profile_of
+from everruns.errors import (
+    Conflict,
+    ModelNotFound,
+    ProviderNameTaken,
+    ProviderNotFound,
+)
+from everruns.ids import format_time, now_ms
 from everruns.providers.controls import check_controls
-from everruns.providers.registry import check_settings
+from everruns.providers.provider_settings import check_settings
 from everruns.registry.database import Database
+from everruns.registry.inquiries import Inquiries
+from everruns.registry.model_choice import Choice, choose, list_again, published, synced
+from everruns.registry.offered_models import (
+    from_list,
+    unchanged,
+    with_published,
+)
+from everruns.registry.provider_changes import asks_again, changed, same_source
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
 
@@ -30,8 +43,9 @@ from everruns.remote import Repeat, remote
 class Providers:
     """Adds, changes, lists and removes providers."""
 
-    def __init__(self, database: Database, revision: Revision) -> None:
+    def __init__(self, database: Database, revision: Revision, inquiries: Inquiries) -> None:
         self._database = database
+        self._inquiries = inquiries
         self._store = database.store
         self._revision = revision
         self._changes = asyncio.Lock()
@@ -102,6 +116,9 @@ class Providers:
     async def add(self, wanted: ProviderInput, idempotency: Idempotency | None = None) -> Provider:
         """Add a provider; the first one becomes the default.
 
+        Without models, a provider away from its vendor's address is asked for its own. If it does
+        not answer, it is added without any, and ``models_error`` says why.
+
         Args:
             wanted: The provider.
             idempotency: Gives a retry the answer of the first attempt.
@@ -110,70 +127,114 @@ class Providers:
             ProviderNameTaken: Another provider has the name.
             InvalidRequest: A setting is wrong.
         """
+        check_settings(wanted.provider_type, wanted.settings)
+        identity = (idempotency or Idempotency.of_call()).new_id("provider")
+        is_repeated = idempotency is not None and idempotency.is_repeated
+        others = await self.accounts()
+        if is_repeated and (added := _with_id(others, identity)):
+            return added.provider
+        _refuse_taken_name(wanted.name, others)
+        now = format_time(now_ms())
+        provider = Provider(
+            id=identity,
+            name=wanted.name,
+            provider_type=wanted.provider_type,
+            base_url=wanted.base_url,
+            api_key_set=wanted.api_key is not None,
+            headers=sorted(wanted.headers or ()),
+            status=wanted.status,
+            settings=wanted.settings,
+            created_at=now,
+            updated_at=now,
+        )
+        account = ProviderAccount(
+            provider=provider, api_key=wanted.api_key, headers=wanted.headers or {}
+        )
+        choice = await choose(self._inquiries, account, wanted.models)
         async with self._changes:
-            check_settings(wanted.provider_type, wanted.settings)
             others = await self.accounts()
-            identity = (idempotency or Idempotency.of_call()).new_id("provider")
-            if idempotency is not None and idempotency.is_repeated:
-                for other in others:
-                    if other.provider.id == identity:
-                        return other.provider
+            if is_repeated and (added := _with_id(others, identity)):
+                return added.provider
             _refuse_taken_name(wanted.name, others)
-            now = format_time(now_ms())
-            provider = Provider(
-                id=identity,
-                name=wanted.name,
-                provider_type=wanted.provider_type,
-                base_url=wanted.base_url,
-                api_key_set=wanted.api_key is not None,
-                is_default=wanted.is_default or not others,
-                status=wanted.status,
-                settings=wanted.settings,
-                created_at=now,
-                updated_at=now,
-            )
-            offered = wanted.models or [
-                ModelInput(model_id=model.model_id, display_name=model.display_name)
-                for model in catalogue_models(wanted.provider_type)
-            ]
-            provider = provider.model_copy(update={"models": _models(provider, offered)})
-            await self._put(ProviderAccount(provider=provider, api_key=wanted.api_key), others)
-            return provider
+            is_default = wanted.is_default or not others
+            account = choice.put_into(account, is_default=is_default)
+            await self._put(account, others)
+            return account.provider
 
     @remote(Repeat.YES)
     async def update(self, provider_id: str, patch: ProviderPatch) -> Provider:
         """Change a provider; running sessions pick up the change at their next turn.
 
+        If it moves and only has models that its list named, it is asked for its models anew.
+
         Raises:
             ProviderNotFound: There is none with this id.
             ProviderNameTaken: The new name is taken.
-            InvalidRequest: A setting is wrong, or the stored key would go to a new address.
+            InvalidRequest: A setting is wrong, or the stored key or headers would go to a new
+                address.
         """
+        changes = patch.changes()
+        listed: Sequence[ModelInput] = changes.pop("models", None) or ()
+        before = await self._account(provider_id)
+        wanted = changed(before, changes)
+        choice = None
+        if listed or asks_again(before, wanted):
+            choice = await choose(self._inquiries, wanted, listed)
+        async with self._changes:
+            before = await self._account(provider_id)
+            others = [item for item in await self.accounts() if item.provider.id != provider_id]
+            if "name" in changes:
+                _refuse_taken_name(changes["name"], others)
+            account = changed(before, changes)
+            if choice is None or not same_source(account, wanted):
+                choice = Choice(unchanged(account.provider), account.provider.models_error)
+            account = choice.put_into(account)
+            await self._put(account, others)
+            return account.provider
+
+    @remote(Repeat.YES)
+    async def sync_models(self, provider_id: str) -> SyncedModels:
+        """Ask a provider for its models again.
+
+        Models that a client listed stay, those that the provider no longer has go. If it cannot be
+        asked, its models stay as they are.
+
+        Raises:
+            ProviderNotFound: There is none with this id.
+            Overloaded: Too many providers are being asked.
+            Conflict: The provider was changed meanwhile.
+        """
+        asked = await self._account(provider_id)
+        async with self._inquiries.place():
+            listing = await list_again(self._inquiries, asked)
+            wanted = from_list(asked.provider, listing.models)
+            known = await published(self._inquiries, asked.provider, wanted)
         async with self._changes:
             account = await self._account(provider_id)
             others = [item for item in await self.accounts() if item.provider.id != provider_id]
-            changes = patch.changes()
-            if "name" in changes:
-                _refuse_taken_name(changes["name"], others)
-            if "settings" in changes:
-                check_settings(account.provider.provider_type, changes["settings"])
-            _keep_key_at_its_address(account, changes)
-            api_key = changes.pop("api_key", account.api_key)
-            offered: Sequence[ModelInput] | None = changes.pop("models", None)
-            provider = account.provider.model_copy(
-                update={
-                    **changes,
-                    "api_key_set": api_key is not None,
-                    "updated_at": format_time(now_ms()),
-                }
-            )
-            kept = offered or [
-                ModelInput(model_id=model.model_id, display_name=model.display_name)
-                for model in provider.models
-            ]
-            provider = provider.model_copy(update={"models": _models(provider, kept)})
-            await self._put(ProviderAccount(provider=provider, api_key=api_key), others)
-            return provider
+            if not same_source(account, asked):
+                raise Conflict("The provider was changed while it was asked. Sync again.")
+            provider = account.provider
+            choice = Choice(unchanged(provider), listing.error)
+            if listing.error is None:
+                wanted = from_list(provider, listing.models)
+                choice = Choice(with_published(wanted, known))
+            updated = provider.model_copy(update={"updated_at": format_time(now_ms())})
+            after = choice.put_into(account.model_copy(update={"provider": updated}))
+            await self._put(after, others)
+        return synced(provider, after.provider, listing)
+
+    @remote(Repeat.NO)
+    async def test(self, provider_id: str, wanted: ProviderTest) -> ProviderTested:
+        """Make one small call of a provider's model, and say what came of it.
+
+        Raises:
+            ProviderNotFound: There is none with this id.
+            Overloaded: Too many providers are being asked.
+        """
+        account = await self._account(provider_id)
+        async with self._inquiries.place():
+            return await self._inquiries.test(account, wanted.model)
 
     @remote(Repeat.KEYED)
     async def delete(self, provider_id: str, idempotency: Idempotency | None = None) -> None:
@@ -193,9 +254,8 @@ class Providers:
             self._revision.advance()
 
     async def _account(self, provider_id: str) -> ProviderAccount:
-        for account in await self.accounts():
-            if account.provider.id == provider_id:
-                return account
+        if account := _with_id(await self.accounts(), provider_id):
+            return account
         raise ProviderNotFound(f"Provider {provider_id} not found")
 
     async def _put(self, account: ProviderAccount, others: Sequence[ProviderAccount]) -> None:
@@ -215,54 +275,5 @@ def _refuse_taken_name(name: str, others: Sequence[ProviderAccount]) -> None:
         raise ProviderNameTaken(f"A provider named {name!r} already exists. Choose another name.")
 
 
-def _keep_key_at_its_address(account: ProviderAccount, changes: Mapping[str, Any]) -> None:
-    """Refuse to send a stored key to an address that it was not stored for.
-
-    A stored key cannot be read. Changing its address requires the key, because otherwise anyone
-    could have it sent to an address of their own.
-    """
-    moves = "base_url" in changes and changes["base_url"] != account.provider.base_url
-    if moves and account.api_key is not None and "api_key" not in changes:
-        raise InvalidRequest(
-            "A new base_url requires the provider's api_key again, because the stored key is "
-            "only sent to its original address. Send both, or api_key null to remove the key."
-        )
-
-
-def _models(provider: Provider, offered: Sequence[ModelInput]) -> list[OfferedModel]:
-    """Return a provider's models; existing models keep their ids."""
-    known = {model.model_id: model for model in provider.models}
-    models: list[OfferedModel] = []
-    for position, wanted in enumerate({item.model_id: item for item in offered}.values()):
-        before = known.get(wanted.model_id)
-        profile = profile_of(provider.provider_type, wanted.model_id)
-        default_name = profile.name if profile else wanted.model_id
-        models.append(
-            OfferedModel(
-                id=before.id if before else new_id("model"),
-                provider_id=provider.id,
-                provider_name=provider.name,
-                provider_type=provider.provider_type,
-                model_id=wanted.model_id,
-                display_name=wanted.display_name or default_name,
-                source="predefined" if profile else "manual",
-                is_default=position == 0,
-                profile=profile,
-                capabilities=_abilities(profile),
-                created_at=before.created_at if before else provider.updated_at,
-                updated_at=provider.updated_at,
-            )
-        )
-    return models
-
-
-def _abilities(profile: ModelProfile | None) -> list[str]:
-    if profile is None:
-        return []
-    flags = {
-        "tools": profile.tool_call,
-        "reasoning": profile.reasoning,
-        "images": profile.attachment,
-        "structured_output": profile.structured_output,
-    }
-    return [name for name, has in flags.items() if has]
+def _with_id(accounts: Sequence[ProviderAccount], provider_id: str) -> ProviderAccount | None:
+    return next((item for item in accounts if item.provider.id == provider_id), None)

@@ -13,6 +13,7 @@ from everruns.registry.agents import Agents
 from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
 from everruns.registry.file_search import FileSearch
+from everruns.registry.inquiries import Inquiries
 from everruns.registry.keys import ApiKeys
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
@@ -60,14 +61,27 @@ class Registry:
         keys: The API keys.
         receipts: The answers to requests with an ``Idempotency-Key``.
         placement: Which host holds which session.
+
+    Args:
+        store: The store; closed with the registry.
+        capabilities: All known capabilities.
+        placement: Where sessions are placed.
+        inquiries: Asks providers for their models; without it, no proxy is used for that.
     """
 
-    def __init__(self, store: Store, capabilities: Capabilities, placement: Placement) -> None:
+    def __init__(
+        self,
+        store: Store,
+        capabilities: Capabilities,
+        placement: Placement,
+        inquiries: Inquiries | None = None,
+    ) -> None:
+        self._inquiries = inquiries or Inquiries()
         self._database = Database(store)
         self._revision = Revision()
         self._search = FileSearch(self._database)
         self.placement = placement
-        self.providers = Providers(self._database, self._revision)
+        self.providers = Providers(self._database, self._revision, self._inquiries)
         self.agents = Agents(self._database, self.providers, capabilities, self._revision)
         self.sessions = Sessions(
             self._database, self.providers, self.agents, placement, self._revision, self._search
@@ -138,4 +152,5 @@ class Registry:
     async def close(self) -> None:
         """Make everything durable and close the store."""
         self._search.close()
+        await self._inquiries.close()
         await self._database.close()

@@ -1,9 +1,7 @@
 """The environment of turns: agents, providers and tools as a host knows them."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-
-from pydantic import SecretStr
 
 from everruns.capabilities.base import Capabilities
 from everruns.domain.budgets import UNPRICED
@@ -20,6 +18,7 @@ from everruns.errors import (
 from everruns.providers.base import Driver
 from everruns.providers.catalogue import has_price
 from everruns.providers.connections import Connections
+from everruns.providers.local import LocalModel, reached
 from everruns.providers.proxies import Proxies
 from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
@@ -31,14 +30,6 @@ from everruns.storage.base import Append, Verdict
 from everruns.tools.base import ToolContext
 
 REMEMBERED_AGENTS = 1000
-
-
-@dataclass(frozen=True)
-class LocalModelAddress:
-    """Base URL of the local model, which speaks OpenAI's protocol."""
-
-    base_url: str
-    api_key: SecretStr
 
 
 @dataclass(frozen=True)
@@ -54,9 +45,6 @@ class OpenedDriver:
     configured: ProviderAccount
     account: ProviderAccount
     driver: Driver
-
-
-LocalModel = Callable[[], Awaitable[LocalModelAddress]]
 
 
 class Environment:
@@ -184,17 +172,13 @@ class Environment:
             InvalidRequest: The provider's settings are invalid.
             ProviderUnavailable: The local model does not start.
         """
-        configured, provider = account, account.provider
-        if provider.provider_type == "local" and not provider.base_url and self._local_model:
-            address = await self._local_model()
-            provider = provider.model_copy(update={"base_url": address.base_url})
-            account = ProviderAccount(provider=provider, api_key=address.api_key)
-        opened = self._drivers.get(provider.id)
+        configured, account = account, await reached(account, self._local_model)
+        opened = self._drivers.get(account.provider.id)
         if opened is None or opened.account != account:
             driver = open_driver(
                 account, self._connections, silence_s=self._settings.model_timeout_s
             )
-            opened = self._drivers[provider.id] = OpenedDriver(configured, account, driver)
+            opened = self._drivers[account.provider.id] = OpenedDriver(configured, account, driver)
         return opened.driver
 
     def tool_context(self, session: LiveSession) -> ToolContext:

@@ -21,11 +21,12 @@ from everruns.errors import (
     SessionUnreadable,
 )
 from everruns.ids import now_ms
+from everruns.providers.local import LocalModel
 from everruns.registry.event_log import EventLog
 from everruns.registry.registry import Registry
 from everruns.remote import Repeat, remote
 from everruns.runtime.cursor import Reading, Want
-from everruns.runtime.environment import Environment, LocalModel
+from everruns.runtime.environment import Environment
 from everruns.runtime.outcomes import received
 from everruns.runtime.reads import Reads, is_loaded
 from everruns.runtime.session import LiveSession

@@ -3,9 +3,10 @@
 import asyncio
 
 from everruns.capabilities.base import Capabilities
+from everruns.providers.local import LocalModel
+from everruns.registry.inquiries import Inquiries
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
-from everruns.runtime.environment import LocalModel
 from everruns.runtime.host import RELIEF_QUIET_S, SessionHost
 from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
@@ -35,7 +36,7 @@ class LocalRuntime(Runtime):
     ) -> None:
         placement = Placement(settings.sessions_per_actor, warm_hosts=1, max_hosts=1)
         placement.host_started(HOST)
-        registry = Registry(store, capabilities, placement)
+        registry = Registry(store, capabilities, placement, Inquiries.of(settings, local_model))
         self.host = SessionHost(HOST, registry, capabilities, settings, local_model)
         registry.sessions.relieve = lambda _host: self.host.hibernate(RELIEF_QUIET_S)
         self._settings = settings

@@ -210,11 +210,11 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
     # Providers
 
     def put_providers(self, *accounts: ProviderAccount) -> None:
-        """Store providers with their keys, all or none, replacing those with their ids."""
+        """Store providers with their secrets, all or none, replacing those with their ids."""
         ...
 
     def list_providers(self) -> list[ProviderAccount]:
-        """Return every provider with its key, newest first."""
+        """Return every provider with its secrets, newest first."""
         ...
 
     def delete_provider(self, provider_id: str) -> bool:

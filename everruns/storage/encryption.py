@@ -1,4 +1,4 @@
-"""Encryption of providers' API keys, and the encryption key.
+"""Encryption of providers' API keys and headers, and the encryption key.
 
 AES-256 in Galois/Counter Mode: without the encryption key, the database does not reveal
 an API key, and moving one to another provider is detected.
@@ -59,7 +59,7 @@ class Cipher:
             return SecretStr(self._algorithm.decrypt(nonce, sealed, owner_id.encode()).decode())
         except (InvalidTag, ValueError):
             raise StoreUnavailable(
-                f"The API key of {owner_id} cannot be decrypted: it was stored with another"
+                f"What is encrypted for {owner_id} cannot be decrypted: it was stored with another"
                 " encryption key. Set EVERRUNS_ENCRYPTION_KEY to that key, or restore the"
                 f" {KEY_FILE} file of this data directory"
             ) from None

@@ -98,12 +98,12 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
     # Providers
 
     def put_providers(self, *accounts: ProviderAccount) -> None:
-        """Store providers with their keys, all or none, replacing those with their ids."""
+        """Store providers with their secrets, all or none, replacing those with their ids."""
         with self._lock:
             self._providers.update({account.provider.id: account for account in accounts})
 
     def list_providers(self) -> list[ProviderAccount]:
-        """Return every provider with its key, newest first."""
+        """Return every provider with its secrets, newest first."""
         with self._lock:
             accounts = list(self._providers.values())
         return sorted(

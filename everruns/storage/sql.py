@@ -125,13 +125,13 @@ class SqlStore(SqlBudgets, SqlApiKeys):
     # Providers
 
     def put_providers(self, *accounts: ProviderAccount) -> None:
-        """Store providers with their keys, all or none, replacing those with their ids."""
+        """Store providers with their secrets, all or none, replacing those with their ids."""
         rows = [tables.provider_row(account, self._cipher) for account in accounts]
         with self._writing() as connection:
             chunks.PROVIDERS.put(connection, rows)
 
     def list_providers(self) -> list[ProviderAccount]:
-        """Return every provider with its key, newest first."""
+        """Return every provider with its secrets, newest first."""
         newest_first = providers.c.created_at.desc(), providers.c.id.desc()
         with self._reading() as connection:
             found = connection.execute(select(providers).order_by(*newest_first)).mappings()

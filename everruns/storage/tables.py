@@ -7,9 +7,11 @@ block, but knows only the first eight bytes of texts.
 ``migrations`` creates these tables; a test keeps the two equal.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -61,6 +63,7 @@ providers = Table(
     Column("created_at", Text, nullable=False),
     Column("document", Text, nullable=False),
     Column("encrypted_api_key", Text),
+    Column("encrypted_headers", Text),
 )
 
 # Every append rewrites ``sequence``, ``turn_id``, ``preview`` and ``summary``, which costs by the
@@ -199,27 +202,39 @@ def agent_of(row: StoredRow) -> Agent:
 
 
 def provider_row(account: ProviderAccount, cipher: Cipher) -> Row:
-    """Return the row of a provider, its API key encrypted."""
+    """Return the row of a provider, its API key and its headers encrypted."""
     provider, api_key = account.provider, account.api_key
+    headers = {name: value.get_secret_value() for name, value in account.headers.items()}
+    sealed = SecretStr(json.dumps(headers)) if headers else None
     return {
         "id": provider.id,
         "created_at": provider.created_at,
         "document": provider.model_dump_json(),
         "encrypted_api_key": cipher.encrypt(api_key, provider.id) if api_key else None,
+        "encrypted_headers": cipher.encrypt(sealed, _headers_of(provider.id)) if sealed else None,
     }
 
 
 def provider_of(row: StoredRow, cipher: Cipher) -> ProviderAccount:
-    """Return the provider of a row with its API key.
+    """Return the provider of a row with its API key and its headers.
 
     Raises:
-        StoreUnavailable: The API key was encrypted with another key.
+        StoreUnavailable: They were encrypted with another key.
     """
-    encrypted = row["encrypted_api_key"]
+    encrypted, sealed = row["encrypted_api_key"], row["encrypted_headers"]
+    headers: dict[str, str] = {}
+    if sealed is not None:
+        headers = json.loads(cipher.decrypt(sealed, _headers_of(row["id"])).get_secret_value())
     return ProviderAccount(
         provider=Provider.model_validate_json(row["document"]),
         api_key=None if encrypted is None else cipher.decrypt(encrypted, row["id"]),
+        headers={name: SecretStr(value) for name, value in headers.items()},
     )
+
+
+def _headers_of(provider_id: str) -> str:
+    """Return the owner of a provider's encrypted headers, which cannot stand for its key."""
+    return f"{provider_id}/headers"
 
 
 def session_row(session: Session) -> Row:

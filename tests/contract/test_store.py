@@ -249,6 +249,15 @@ def test_a_provider_keeps_its_key_and_its_models(store: Store) -> None:
     assert store.list_providers() == [account(2), stored]
 
 
+def test_a_provider_keeps_its_headers(store: Store) -> None:
+    headers = {"x-team": SecretStr("team-secret"), "authorization": SecretStr("Basic abc")}
+    stored = account(1).model_copy(update={"headers": headers})
+    store.put_providers(stored)
+    assert store.list_providers() == [stored]
+    store.put_providers(account(1))
+    assert store.list_providers() == [account(1)]
+
+
 def test_a_provider_put_again_is_replaced(store: Store) -> None:
     for key in ("first", None, "last"):
         store.put_providers(account(1, key))

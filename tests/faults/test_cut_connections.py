@@ -16,6 +16,7 @@ import uvicorn
 from everruns.api.app import create_app, end_streams
 from everruns.capabilities.registry import load_capabilities
 from everruns.providers.base import ModelAnswer, ModelChunk, ModelRequest, ReasoningDelta, TextDelta
+from everruns.providers.model_lists import ListedModel
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 from everruns.tools.function import tool
@@ -69,7 +70,7 @@ class PacedDriver:
         calls = [shouting] if called < self.calls.get(said.text, 1) else []
         yield ModelAnswer(tool_calls=calls, usage=USAGE)
 
-    async def list_models(self) -> Sequence[str]:
+    async def list_models(self) -> Sequence[ListedModel]:
         return []
 
 

@@ -443,10 +443,10 @@ async def test_closing_the_stream_closes_the_connection(provider, ask):
         await answer.abandoned.wait()
 
 
-async def test_listed_models_are_sorted_names(provider):
+async def test_listed_models_come_in_the_providers_order(provider):
     provider.sends([b'{"data": [{"id": "claude-b"}, {"id": "claude-a"}]}'])
 
-    names = await AnthropicDriver(provider.wire()).list_models()
+    listed = await AnthropicDriver(provider.wire()).list_models()
 
-    assert names == ["claude-a", "claude-b"]
+    assert [model.model_id for model in listed] == ["claude-b", "claude-a"]
     assert provider.requests[0].path == "/v1/models?limit=1000"

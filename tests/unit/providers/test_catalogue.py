@@ -93,3 +93,10 @@ def test_a_price_counts_the_cache_apart():
 @pytest.mark.parametrize("profile", [None, ModelProfile(name="x", family="x")])
 def test_without_a_price_there_is_no_cost(profile):
     assert cost_usd(profile, Usage(input_tokens=1)) is None
+
+
+def test_a_price_for_writing_the_cache_counts_where_it_is_known():
+    cost = ModelCost(input=2, output=10, cache_write=4)
+    usage = Usage(input_tokens=1_000_000, cache_creation_tokens=1_000_000)
+
+    assert cost_usd(ModelProfile(name="x", cost=cost), usage) == pytest.approx(4)

@@ -308,7 +308,9 @@ async def test_names_and_ids_from_other_providers_are_sent_in_an_accepted_form(
     assert sent[1]["tool_calls"][0]["function"]["name"] == "functions_weather"
 
 
-async def test_listed_models_are_sorted_names(provider):
+async def test_listed_models_come_in_the_providers_order(provider):
     provider.sends([b'{"data": [{"id": "b"}, {"id": "a"}, {"id": ""}]}'])
 
-    assert await ChatCompletionsDriver(provider.wire()).list_models() == ["a", "b"]
+    listed = await ChatCompletionsDriver(provider.wire()).list_models()
+
+    assert [model.model_id for model in listed] == ["b", "a"]

@@ -9,7 +9,8 @@ from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.connections import Connections
 from everruns.providers.openai_apis import OpenAIApis
-from everruns.providers.registry import check_settings, open_driver
+from everruns.providers.provider_settings import check_settings
+from everruns.providers.registry import open_driver
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.simulated import SimulatedDriver
 
@@ -169,6 +170,8 @@ def test_a_provider_without_a_common_address_needs_its_own(provider_type):
         ("simulated", {"reply": "a", "tokens": 3}, "only one of"),
         ("simulated", {"script": [{"fail": {"code": "OOPS"}}]}, "settings.script.0.fail.code"),
         ("azure_openai", {"api_version": "a b"}, "settings.api_version"),
+        ("azure_openai", {"api_verson": "2024-10-21"}, "Did you mean api_version"),
+        ("openai", {"anything": 1}, "settings.anything"),
         ("openai", {"api": "completions"}, "settings.api"),
     ],
 )
@@ -180,7 +183,7 @@ def test_wrong_settings_are_named(provider_type, settings, named):
 @pytest.mark.parametrize(
     ("provider_type", "settings"),
     [
-        ("openai", {"anything": 1}),
+        ("openai", {}),
         ("openai", {"api": "responses"}),
         ("local", {"api": "chat_completions"}),
         ("simulated", {}),
@@ -190,3 +193,23 @@ def test_wrong_settings_are_named(provider_type, settings, named):
 )
 def test_right_settings_pass(provider_type, settings):
     check_settings(provider_type, settings)
+
+
+def test_settings_that_an_older_version_stored_do_not_keep_a_driver_from_opening():
+    old = account("simulated", settings={"reply": "a", "forgotten": 1})
+
+    assert isinstance(open_driver(old, Connections(), silence_s=5), SimulatedDriver)
+
+
+def test_a_providers_headers_go_with_its_requests_and_stay_out_of_its_repr():
+    secret = {"x-team": SecretStr("team-secret-1"), "authorization": SecretStr("Bearer gate-2")}
+    opened = open_driver(
+        account("anthropic").model_copy(update={"headers": secret}), Connections(), silence_s=5
+    )
+
+    assert isinstance(opened, AnthropicDriver)
+    wire = opened._wire
+    assert wire.headers["x-team"] == "team-secret-1"
+    assert wire.headers["anthropic-version"]
+    assert "team-secret-1" not in repr(wire)
+    assert wire.failure({"message": "bad team-secret-1", "type": "x"}).message.count("secret") == 0

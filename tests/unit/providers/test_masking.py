@@ -70,3 +70,13 @@ def test_no_stretch_of_a_key_is_left(before, key, after):
     text = shown(f"{before}{key}{after}", key)
 
     assert not any(key[start : start + 6] in text for start in range(len(key) - 5))
+
+
+@pytest.mark.parametrize("echo", ["Basic dGVhbTpibHVlLXRlYW0x", "dGVhbTpibHVlLXRlYW0x", KEY])
+def test_several_secrets_are_masked_in_one_text(echo):
+    header = SecretStr("Basic dGVhbTpibHVlLXRlYW0x")
+
+    text = masked(f"Refused {echo} here.", SecretStr(KEY), None, header)
+
+    assert "***" in text
+    assert text.replace("*", "").split() == ["Refused", "here."]

@@ -810,7 +810,9 @@ async def test_closing_the_stream_ends_the_call(provider, ask):
 async def test_models_on_offer_are_listed(provider):
     provider.sends([b'{"data": [{"id": "gpt-6-sol"}]}'], content_type="application/json")
 
-    assert await ResponsesDriver(provider.wire()).list_models() == ["gpt-6-sol"]
+    assert [model.model_id for model in await ResponsesDriver(provider.wire()).list_models()] == [
+        "gpt-6-sol"
+    ]
 
 
 JSON = st.recursive(

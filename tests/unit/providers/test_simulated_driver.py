@@ -157,7 +157,7 @@ async def test_without_a_pace_it_is_fast(ask, collect):
 
 
 async def test_it_offers_one_model():
-    assert await simulated().list_models() == ["simulated-1"]
+    assert [model.model_id for model in await simulated().list_models()] == ["simulated-1"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from everruns.domain.agents import AgentInput
 from everruns.domain.budgets import BudgetInput, BudgetPatch, BudgetShown, TopUp
 from everruns.domain.llm import ProviderInput
 from everruns.domain.usage import Usage
-from everruns.errors import ProviderRejected, ProviderUnavailable
+from everruns.errors import InvalidRequest, ProviderRejected, ProviderUnavailable
 from everruns.providers.base import ModelChunk, ReasoningDelta, TextDelta, UsageSoFar
 from everruns.runtime.local import LocalRuntime
 from everruns.tools.function import tool
@@ -220,7 +220,7 @@ async def test_a_call_that_was_refused_costs_nothing():
 # Budgets in dollars
 
 
-async def test_a_budget_in_dollars_ends_turns_of_models_without_a_price():
+async def test_a_budget_in_dollars_is_for_models_with_a_price_alone():
     driver = ScriptedDriver(says("one"), says("two"))
     async with local_runtime(driver) as runtime:
         await runtime.registry.providers.add(
@@ -233,9 +233,14 @@ async def test_a_budget_in_dollars_ends_turns_of_models_without_a_price():
                 }
             )
         )
-        talk = await Conversation.begin(runtime, model_id="house/unheard-of")
+        unpriced = await Conversation.begin(runtime, model_id="house/unheard-of")
+        with pytest.raises(InvalidRequest, match="budget in tokens") as refused:
+            await limit(runtime, unpriced.id, 5, currency="usd")
+        assert refused.value.code == "BUDGET_UNPRICED"
+
+        talk = await Conversation.begin(runtime)
         await limit(runtime, talk.id, 5, currency="usd")
-        await talk.send("a")
+        await talk.send("a", controls={"model_id": "house/unheard-of"})
         ending = await talk.ended()
         assert ending.data["error"]["code"] == "BUDGET_UNPRICED"
         assert "budget in tokens" in ending.data["error"]["message"]

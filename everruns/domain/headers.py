@@ -1,0 +1,59 @@
+"""Headers that a client gives a provider; their values are secrets."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from everruns.domain.base import KIB
+
+# Source: RFC 9110, sections 5.5 and 5.6.2: a token, and visible characters with blanks inside.
+HeaderName = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+    AfterValidator(str.lower),
+]
+HeaderValue = Annotated[
+    SecretStr,
+    Field(
+        min_length=1,
+        max_length=KIB,
+        json_schema_extra={"pattern": r"^[!-~]([ -~]*[!-~])?$"},
+    ),
+]
+MAX_HEADERS = 20
+# These make up the request itself, or belong to the connection.
+_RESERVED_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+def _checked_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, secret in headers.items():
+        if name in _RESERVED_HEADERS:
+            raise ValueError(f"{name} is set by the server itself and cannot be replaced")
+        value = secret.get_secret_value()
+        if not (value.isascii() and value.isprintable()) or value != value.strip():
+            raise ValueError(
+                f"the value of {name} must be printable ASCII without blanks around it"
+            )
+    return headers
+
+
+Headers = Annotated[
+    dict[HeaderName, HeaderValue], Field(max_length=MAX_HEADERS), AfterValidator(_checked_headers)
+]
