@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/chat.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -26,27 +26,26 @@ class ChatCompletionsDriver(StreamingDriver):
     Args:
         wire: The address and the key.
         dialect: What the server wants.
-        extra_body: Fields to add to each request.
         path: Path of the completions; ``{model}`` stands for the model's name.
+        amendments: See ``StreamingDriver``.
     """
 
     def __init__(
         self,
         wire: Wire,
         dialect: Dialect = DIALECTS[DEFAULT],
-        extra_body: Mapping[str, Any] | None = None,
         path: str = COMPLETIONS_PATH,
+        **amendments: Any,
     ) -> None:
-        super().__init__(wire)
+        super().__init__(wire, **amendments)
         self._dialect = dialect
-        self._extra_body = extra_body
         self._path_of = path
 
     def _path(self, request: ModelRequest) -> str:
         return self._path_of.format(model=quote(request.model.model_id, safe=""))
 
     def _body(self, asked: Asked) -> dict[str, Any]:
-        return completion_body(asked, self._dialect, self._extra_body)
+        return completion_body(asked, self._dialect)
 
     def _answer(self, request: ModelRequest) -> ChatAnswer:
         return ChatAnswer(self._wire, request)

@@ -39,19 +39,15 @@ NO_REASONING_WITH_TOOLS = (
 Fields = dict[str, Any]
 
 
-def completion_body(
-    asked: Asked, dialect: Dialect, extra_body: Mapping[str, Any] | None = None
-) -> Fields:
+def completion_body(asked: Asked, dialect: Dialect) -> Fields:
     """Return the body that asks for one streamed completion.
 
     Args:
         asked: The request, and what is left out of it.
         dialect: What the server wants.
-        extra_body: Fields to add, as the provider's settings say.
     """
     request = asked.request
     body: Fields = {
-        **(extra_body or {}),
         "model": request.model.model_id,
         "messages": _messages(asked, dialect),
         "stream": True,
@@ -59,9 +55,7 @@ def completion_body(
         **_controls(request, dialect),
         **_tools(request),
     }
-    for name in dialect.omitted | asked.omitted:
-        body.pop(name, None)
-    return body
+    return {name: value for name, value in body.items() if name not in dialect.omitted}
 
 
 def _controls(request: ModelRequest, dialect: Dialect) -> Fields:

@@ -12,8 +12,7 @@ from everruns.domain.llm import OfferedModel, Provider
 from everruns.errors import InvalidRequest
 from everruns.providers.anthropic_request import BUDGETS
 from everruns.providers.catalogue import profile_of
-from everruns.providers.dialects import DIALECTS, dialect_at
-from everruns.providers.registry import api_for
+from everruns.providers.registry import api_for, dialect_of
 
 OPENAI_TYPES = frozenset({"openai", "azure_openai"})
 COMPLETIONS_TYPES = OPENAI_TYPES | {"local"}
@@ -56,10 +55,7 @@ def _missing_in_api(provider: Provider, model: OfferedModel) -> set[str]:
         return set()
     if api_for(provider, model.model_id) == "responses":
         return {"seed", "stop"}
-    if provider.base_url:
-        dialect = DIALECTS[dialect_at(provider.base_url)]
-        return {"seed"} if dialect.seed is None else set()
-    return set()
+    return {"seed"} if dialect_of(provider).seed is None else set()
 
 
 def _refused_by_model(provider: Provider, model: OfferedModel) -> set[str]:

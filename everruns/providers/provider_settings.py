@@ -2,14 +2,46 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from everruns.domain.base import KIB
 from everruns.domain.llm import ProviderType
 from everruns.errors import InvalidRequest
 from everruns.providers.catalogue import Api
+from everruns.providers.dialects import DIALECTS
 from everruns.providers.simulated import SimulatedSettings
+
+MAX_EXTRA_BODY_BYTES = 16 * KIB
+# Without these there is no request.
+NEEDED = frozenset({"input", "messages", "model", "stream"})
+
+
+def _omittable(name: str) -> str:
+    if name in NEEDED:
+        raise ValueError(f"{name} cannot be left out")
+    return name
+
+
+OmittedField = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?$"),
+    AfterValidator(_omittable),
+]
+
+
+def _bounded(body: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(body)) > MAX_EXTRA_BODY_BYTES:
+        raise ValueError(f"must be at most {MAX_EXTRA_BODY_BYTES} bytes of JSON")
+    return body
+
+
+def _known_dialect(name: str) -> str:
+    if name not in DIALECTS:
+        raise ValueError(f"must be one of {', '.join(DIALECTS)}")
+    return name
 
 
 class NoSettings(BaseModel):
@@ -18,15 +50,33 @@ class NoSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class OpenAISettings(NoSettings):
+class WireSettings(NoSettings):
+    """Settings of all types that ask a server: ``anthropic`` has no others.
+
+    Attributes:
+        omit: Fields to leave out of each request, for servers that refuse them; ``a.b`` is the
+            field ``b`` of ``a``.
+        extra_body: Fields to add to each request. They replace nothing that is sent anyway.
+    """
+
+    omit: Annotated[list[OmittedField], Field(max_length=20)] = Field(default_factory=list[str])
+    extra_body: Annotated[dict[str, Any], AfterValidator(_bounded)] = Field(
+        default_factory=dict[str, Any]
+    )
+
+
+class OpenAISettings(WireSettings):
     """Settings of ``openai`` and ``local``.
 
     Attributes:
         api: The API by which every model is asked. Without it, the catalogue says so for models at
             OpenAI and Azure, and servers elsewhere are asked by Chat Completions.
+        dialect: The server's dialect of Chat Completions (see ``everruns.providers.dialects``);
+            without it, it is known by the ``base_url``.
     """
 
     api: Api | None = None
+    dialect: Annotated[str, AfterValidator(_known_dialect)] | None = None
 
 
 class AzureSettings(OpenAISettings):
@@ -41,6 +91,7 @@ class AzureSettings(OpenAISettings):
 
 
 _SETTINGS: dict[ProviderType, type[BaseModel]] = {
+    "anthropic": WireSettings,
     "simulated": SimulatedSettings,
     "openai": OpenAISettings,
     "local": OpenAISettings,

@@ -15,11 +15,16 @@ from everruns.providers.base import Driver
 from everruns.providers.catalogue import Api, api_of
 from everruns.providers.chat_completions import COMPLETIONS_PATH, ChatCompletionsDriver
 from everruns.providers.connections import Connections
-from everruns.providers.dialects import DIALECTS, dialect_at
+from everruns.providers.dialects import DIALECTS, Dialect, dialect_at
 from everruns.providers.http import Wire
 from everruns.providers.masking import SHARED_CHARACTERS
 from everruns.providers.openai_apis import OpenAIApis
-from everruns.providers.provider_settings import AzureSettings, OpenAISettings, read_settings
+from everruns.providers.provider_settings import (
+    AzureSettings,
+    OpenAISettings,
+    WireSettings,
+    read_settings,
+)
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
 
@@ -69,7 +74,7 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
     match provider.provider_type:
         case "openai":
             wire = _wire(account, chat_completions.DEFAULT_BASE_URL, connections, silence_s)
-            return _openai_driver(provider, wire)
+            return _openai_driver(account.provider, wire)
         case "local":
             _base_url(provider, "http://127.0.0.1:8080/v1")
             return _openai_driver(provider, _wire(account, "", connections, silence_s))
@@ -86,7 +91,7 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
                 key_prefix="",
                 headers=anthropic.HEADERS,
             )
-            return AnthropicDriver(wire)
+            return AnthropicDriver(wire, **_amendments(cast("WireSettings", settings)))
         case "simulated":
             return SimulatedDriver(provider.name, cast("SimulatedSettings", settings))
 
@@ -119,28 +124,39 @@ def _wire(
     )
 
 
-def _openai_driver(
-    provider: Provider, wire: Wire, dialect: str | None = None, chat_path: str = COMPLETIONS_PATH
-) -> Driver:
+def _openai_driver(provider: Provider, wire: Wire, chat_path: str = COMPLETIONS_PATH) -> Driver:
     """Choose by which API models are asked: all by one, or each by its own.
 
     Args:
         provider: Its settings may name the API.
         wire: The address and the key.
-        dialect: The dialect of its Chat Completions; without it, that of the address.
         chat_path: Path of its Chat Completions.
     """
-    chat = ChatCompletionsDriver(
-        wire, DIALECTS[dialect or dialect_at(wire.base_url)], path=chat_path
-    )
-    responses = ResponsesDriver(wire)
-    match OpenAISettings.model_validate(provider.settings).api:
+    settings = OpenAISettings.model_validate(provider.settings)
+    chat = ChatCompletionsDriver(wire, dialect_of(provider), chat_path, **_amendments(settings))
+    responses = ResponsesDriver(wire, **_amendments(settings))
+    match settings.api:
         case "chat_completions":
             return chat
         case "responses":
             return responses
         case None:
             return OpenAIApis(chat, responses) if _has_both_apis(provider) else chat
+
+
+def _amendments(settings: WireSettings) -> dict[str, Any]:
+    return {"omitted": settings.omit, "extra_body": settings.extra_body}
+
+
+def dialect_of(provider: Provider) -> Dialect:
+    """Return the dialect of Chat Completions in which a provider is asked."""
+    if name := OpenAISettings.model_validate(provider.settings).dialect:
+        return DIALECTS[name]
+    if provider.provider_type == "azure_openai":
+        return DIALECTS["azure"]
+    is_vendor = provider.base_url is None and provider.provider_type == "openai"
+    base_url = chat_completions.DEFAULT_BASE_URL if is_vendor else provider.base_url
+    return DIALECTS[dialect_at(base_url or "")]
 
 
 def api_for(provider: Provider, model_id: str) -> Api:
@@ -170,13 +186,13 @@ def _azure_driver(
     api_version = settings.api_version
     key: dict[str, Any] = {"key_header": "api-key", "key_prefix": ""}
     if api_version is None:
-        return _openai_driver(provider, _wire(account, "", connections, silence_s, **key), "azure")
+        return _openai_driver(provider, _wire(account, "", connections, silence_s, **key))
     resource = base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
     root = account.model_copy(
         update={"provider": provider.model_copy(update={"base_url": f"{resource}/openai"})}
     )
     wire = _wire(root, "", connections, silence_s, query={"api-version": api_version}, **key)
-    return _openai_driver(provider, wire, "azure", AZURE_DEPLOYMENT_PATH)
+    return _openai_driver(provider, wire, AZURE_DEPLOYMENT_PATH)
 
 
 def _base_url(provider: Provider, example: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import api_of
-from everruns.providers.concessions import Asked, leave_out
+from everruns.providers.concessions import Asked
 from everruns.providers.tool_calls import (
     accepted_name,
     input_schema,
@@ -69,8 +69,6 @@ def response_body(asked: Asked) -> dict[str, Any]:
         ]
         if request.parallel_tool_calls is not None:
             body["parallel_tool_calls"] = request.parallel_tool_calls
-    for path in asked.omitted:
-        leave_out(body, path)
     return body
 
 

@@ -8,9 +8,10 @@ come early, late or never.
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 import orjson
@@ -24,7 +25,7 @@ from everruns.providers.base import (
     TextDelta,
     UsageSoFar,
 )
-from everruns.providers.concessions import Asked, concede
+from everruns.providers.concessions import Asked, concede, leave_out
 from everruns.providers.http import Wire
 
 # Token counts may follow the end of an answer. A server that sends heartbeats for ever instead
@@ -77,17 +78,27 @@ class StreamingDriver(ABC):
 
     Args:
         wire: The address and the key.
+        omitted: Fields to leave out of each request, as paths: ``a.b``.
+        extra_body: Fields to add to each request.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        omitted: Collection[str] = (),
+        extra_body: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._wire = wire
-        self._omitted: frozenset[str] = frozenset()
+        self._omitted = frozenset(omitted)
+        self._extra_body = extra_body
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         """Call the model once. See ``Driver``."""
         asked = Asked(request, self._omitted)
         while True:
-            body = self._body(asked)
+            body = {**self._extra_body, **self._body(asked)}
+            for path in asked.omitted:
+                leave_out(body, path)
             answer = self._answer(request)
             is_shown = False
             try:
