@@ -12,8 +12,11 @@ from everruns.domain.llm import OfferedModel, Provider
 from everruns.errors import InvalidRequest
 from everruns.providers.anthropic_request import BUDGETS
 from everruns.providers.catalogue import profile_of
+from everruns.providers.dialects import DIALECTS, dialect_at
+from everruns.providers.registry import api_for
 
 OPENAI_TYPES = frozenset({"openai", "azure_openai"})
+COMPLETIONS_TYPES = OPENAI_TYPES | {"local"}
 MAX_OPENAI_STOPS = 4
 LEAST_TOP_P_WITH_THINKING = 0.95
 
@@ -42,12 +45,21 @@ def check_controls(provider: Provider, model: OfferedModel, controls: AnswerCont
 
 def refused_controls(provider: Provider, model: OfferedModel) -> list[str]:
     """Return the options that a model does not take, by name, sorted."""
-    return sorted(_missing_in_api(provider) | _refused_by_model(provider, model))
+    return sorted(_missing_in_api(provider, model) | _refused_by_model(provider, model))
 
 
-def _missing_in_api(provider: Provider) -> set[str]:
-    """Return the options for which the provider's API has no field."""
-    return {"seed"} if provider.provider_type == "anthropic" else set()
+def _missing_in_api(provider: Provider, model: OfferedModel) -> set[str]:
+    """Return the options for which the API by which a provider is asked has no field."""
+    if provider.provider_type == "anthropic":
+        return {"seed"}
+    if provider.provider_type not in COMPLETIONS_TYPES:
+        return set()
+    if api_for(provider, model.model_id) == "responses":
+        return {"seed", "stop"}
+    if provider.base_url:
+        dialect = DIALECTS[dialect_at(provider.base_url)]
+        return {"seed"} if dialect.seed is None else set()
+    return set()
 
 
 def _refused_by_model(provider: Provider, model: OfferedModel) -> set[str]:

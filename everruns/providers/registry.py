@@ -10,7 +10,7 @@ from everruns.errors import InvalidRequest
 from everruns.providers import anthropic, chat_completions
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.base import Driver
-from everruns.providers.catalogue import Api
+from everruns.providers.catalogue import Api, api_of
 from everruns.providers.chat_completions import COMPLETIONS_PATH, ChatCompletionsDriver
 from everruns.providers.connections import Connections
 from everruns.providers.dialects import DIALECTS, dialect_at
@@ -175,9 +175,26 @@ def _openai_driver(
         case "responses":
             return responses
         case None:
-            has_both = points_at_vendor(provider) or dialect == "azure"
-            is_current = chat_path == COMPLETIONS_PATH
-            return OpenAIApis(chat, responses) if has_both and is_current else chat
+            return OpenAIApis(chat, responses) if _has_both_apis(provider) else chat
+
+
+def api_for(provider: Provider, model_id: str) -> Api:
+    """Return the API of OpenAI by which a provider is asked for a model.
+
+    Raises:
+        InvalidRequest: The provider's settings are wrong.
+    """
+    check_settings(provider.provider_type, provider.settings)
+    if api := OpenAISettings.model_validate(provider.settings).api:
+        return api
+    has_both = _has_both_apis(provider)
+    return api_of(provider.provider_type, model_id) if has_both else "chat_completions"
+
+
+def _has_both_apis(provider: Provider) -> bool:
+    if provider.provider_type == "azure_openai":
+        return AzureSettings.model_validate(provider.settings).api_version is None
+    return points_at_vendor(provider)
 
 
 def _azure_driver(account: ProviderAccount, connections: Connections, silence_s: float) -> Driver:

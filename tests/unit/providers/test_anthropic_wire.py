@@ -194,7 +194,7 @@ def test_effort_is_said_as_the_model_wants_it(ask, model, effort, sent):
     ],
 )
 def test_options_for_answers_are_sent_under_their_names_in_messages(ask, name, options, sent):
-    body = message_body(ask(name, controls=AnswerControls.model_validate(options)))
+    body = message_body(Asked(ask(name, controls=AnswerControls.model_validate(options))))
 
     names = {"max_tokens", "temperature", "top_p", "stop_sequences"}
     assert {field: body[field] for field in names & body.keys()} == sent
@@ -205,11 +205,11 @@ def test_a_budget_for_thinking_keeps_to_the_output_limit(ask):
     large = AnswerControls.model_validate({"max_output_tokens": 4096, **thinks})
     small = AnswerControls.model_validate({"max_output_tokens": 2000, **thinks})
 
-    assert message_body(ask("claude-haiku-4-5", controls=large))["thinking"] == {
+    assert message_body(Asked(ask("claude-haiku-4-5", controls=large)))["thinking"] == {
         "type": "enabled",
         "budget_tokens": 2048,
     }
-    assert "thinking" not in message_body(ask("claude-haiku-4-5", controls=small))
+    assert "thinking" not in message_body(Asked(ask("claude-haiku-4-5", controls=small)))
 
 
 def test_blank_text_is_never_sent(ask, say):

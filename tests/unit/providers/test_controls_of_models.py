@@ -8,7 +8,7 @@ from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import ModelLimits, OfferedModel, Provider
 from everruns.errors import InvalidRequest
 from everruns.providers.catalogue import profile_of
-from everruns.providers.controls import check_controls
+from everruns.providers.controls import check_controls, refused_controls
 
 NOW = "2026-11-01T00:00:00.000Z"
 LATER = ", or choose another model."
@@ -46,6 +46,7 @@ def offered(kind: Any, name: str) -> tuple[Provider, OfferedModel]:
             {"temperature": 1, "stop": ["x"]},
             "takes no stop and no temperature. Leave them out",
         ),
+        ("openai", "gpt-5.5", {"seed": 1}, "takes no seed. Leave it out"),
         ("openai", "gpt-4.1", THOUGHT, "takes no reasoning. Leave it out"),
         (
             "openai",
@@ -59,6 +60,13 @@ def offered(kind: Any, name: str) -> tuple[Provider, OfferedModel]:
             {"max_output_tokens": 32_769},
             "writes at most 32768 tokens, and max_output_tokens is 32769. Lower it",
         ),
+        (
+            "openai",
+            "gpt-6-sol",
+            {"seed": 1, "stop": ["x"]},
+            "takes no seed and no stop. Leave them out",
+        ),
+        ("azure_openai", "gpt-5.4", {"seed": 1}, "takes no seed. Leave it out"),
         ("anthropic", "claude-haiku-4-5", {"seed": 1}, "takes no seed. Leave it out"),
         ("anthropic", "claude-unheard-of", {"seed": 1}, "takes no seed. Leave it out"),
         ("anthropic", "claude-opus-5-5", {"temperature": 1}, "takes no temperature. Leave it out"),
@@ -124,11 +132,42 @@ def test_what_a_model_takes_is_accepted(kind: str, name: str, options: dict[str,
     check_controls(*offered(kind, name), AnswerControls.model_validate(options))
 
 
+def test_the_api_that_the_settings_name_decides_which_options_there_are():
+    seed = AnswerControls(seed=1)
+    provider, newer = offered("openai", "gpt-6-sol")
+    _, older = offered("openai", "gpt-4.1")
+    chat, responses = (
+        provider.model_copy(update={"settings": {"api": api}})
+        for api in ("chat_completions", "responses")
+    )
+
+    check_controls(chat, newer, seed)
+    with pytest.raises(InvalidRequest, match=r"gpt-4\.1 takes no seed"):
+        check_controls(responses, older, seed)
+
+
 @pytest.mark.parametrize("kind", ["openai", "azure_openai", "local"])
 def test_a_model_that_nobody_knows_takes_everything(kind: str):
     options = {"temperature": 2, "top_p": 1, "stop": list("abcdefgh"), "seed": 1, **THOUGHT}
 
     check_controls(*offered(kind, "llama3.2"), AnswerControls.model_validate(options))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "takes_seeds"),
+    [
+        ("https://generativelanguage.googleapis.com/v1beta/openai", False),
+        ("https://api.mistral.ai/v1", True),
+        ("http://127.0.0.1:11434/v1", True),
+    ],
+)
+def test_an_option_for_which_a_servers_dialect_has_no_field_is_refused(
+    base_url: str, takes_seeds: bool
+):
+    provider, model = offered("openai", "unheard-of")
+    provider = provider.model_copy(update={"base_url": base_url})
+
+    assert ("seed" in refused_controls(provider, model)) is not takes_seeds
 
 
 def test_the_output_limit_counts_also_of_a_model_that_is_in_no_catalogue():

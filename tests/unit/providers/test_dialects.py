@@ -2,8 +2,8 @@
 
 import pytest
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import (
-    AnswerControls,
     ImagePart,
     ThinkingBlock,
     ToolCallPart,

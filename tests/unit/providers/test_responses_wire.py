@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import (
-    AnswerControls,
     ImagePart,
     ThinkingBlock,
     ToolCallPart,
