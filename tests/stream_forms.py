@@ -43,7 +43,14 @@ CONTENT_ODDITIES: dict[WireName, tuple[str, ...]] = {
         "usage twice",
     ),
     "messages": ("heartbeats", "null fields", "unknown events", "unknown fields", "usage twice"),
-    "responses": ("heartbeats", "null fields", "unknown events", "unknown fields"),
+    "responses": (
+        "heartbeats",
+        "no item ids",
+        "no sequence numbers",
+        "null fields",
+        "unknown events",
+        "unknown fields",
+    ),
 }
 OFTEN_NULL = ("content", "refusal", "tool_calls", "function_call", "audio")
 
@@ -83,6 +90,10 @@ class Form:
                 odd = self._odd_chunk(odd, random, may_lack_index=may_lack_index)
             elif "null fields" in self.oddities:
                 odd |= {"error": None, "usage": event.get("usage"), "id": None}
+            if "no item ids" in self.oddities:
+                odd.pop("item_id", None)
+            if "no sequence numbers" in self.oddities:
+                odd.pop("sequence_number", None)
             yield odd
             if "usage twice" in self.oddities:
                 yield from _usage_again(wire, odd)

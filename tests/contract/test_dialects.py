@@ -29,6 +29,8 @@ PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
     "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+# Models of other vendors, as gateways name them.
+BEHIND = ["mistral/mistral-medium-latest", "deepseek/deepseek-v4-pro"]
 IMAGES: Sequence[dict[str, Any]] = [
     {"type": "image", "base64": PIXEL, "media_type": "image/png"},
     {"type": "image", "url": "https://example.org/harbour.png"},
@@ -81,17 +83,23 @@ async def runtime(vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
                     provider_type="anthropic" if is_own else "openai",
                     base_url=vendors.base_url(name),
                     api_key=SecretStr("sk-test"),
-                    models=[ModelInput(model_id=vendor.model)],
+                    models=[ModelInput(model_id=model) for model in (vendor.model, *BEHIND)],
                     settings=SETTINGS[vendor.wire],
                 )
             )
         yield runtime
 
 
-async def turn(talk: Conversation, vendor: str, images: Sequence[dict[str, Any]]) -> None:
+async def turn(
+    talk: Conversation,
+    vendor: str,
+    images: Sequence[dict[str, Any]] = (),
+    model: str | None = None,
+) -> None:
     """Ask one vendor, with images."""
     content = [{"type": "text", "text": f"Go on with {vendor}."}, *images]
-    controls = {"model_id": f"{vendor}/{VENDORS[vendor].model}", "reasoning": {"effort": "medium"}}
+    model_id = f"{vendor}/{model or VENDORS[vendor].model}"
+    controls = {"model_id": model_id, "reasoning": {"effort": "medium"}}
     sent = SendMessage.model_validate({"message": {"content": content}, "controls": controls})
     await talk.runtime.send(talk.id, sent, None)
     ended = await talk.ended()
@@ -123,3 +131,23 @@ async def test_a_session_may_change_its_model_at_every_turn(
     reasoned = [message for message in messages if message.thinking]
     assert all(message.thinking == THOUGHT for message in reasoned)
     assert len(reasoned) >= 2 * len(names)
+
+
+async def test_behind_one_gateway_a_session_may_go_from_vendor_to_vendor(
+    vendors: Vendors, runtime: LocalRuntime
+):
+    talk = await Conversation.begin(runtime, capabilities=["kit"])
+    models = [VENDORS["litellm"].model, *BEHIND]
+
+    for model in [*models, *models]:
+        await turn(talk, "litellm", model=model)
+
+    assert vendors.problems == []
+    first_asked = {body["model"]: body for _, body in reversed(vendors.bodies)}
+    sent_back = [
+        message
+        for body in first_asked.values()
+        for message in body["messages"]
+        if "reasoning_content" in message
+    ]
+    assert sent_back == [], "reasoning went to a model that had not said anything yet"

@@ -4,7 +4,7 @@ A rule yields a problem for each thing that it finds, in the words of the server
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -242,3 +242,16 @@ def tools_with_calls(body: Body) -> Iterator[str]:
     """
     if not body.get("tools") and any(message.get("tool_calls") for message in body["messages"]):
         yield "Bedrock doesn't support tool calling without `tools=` param specified."
+
+
+def of_the_model_behind(rules: Mapping[str, Sequence[Rule]]) -> Rule:
+    """Apply the rules of the vendor that a gateway's model is named after.
+
+    LiteLLM passes ids on as they are; seen with a real one.
+    """
+
+    def rule(body: Body) -> Iterator[str]:
+        for behind in rules.get(body["model"].split("/")[0], ()):
+            yield from behind(body)
+
+    return rule

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -42,7 +42,10 @@ class Vendors:
             return web.json_response(vendor.refusal(wrong), status=vendor.refusal_status)
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
-        for event in ANSWERS[vendor.wire](name, vendor.speech, body):
+        # Behind a gateway, the model's own vendor makes the ids.
+        behind = VENDORS.get(body["model"].split("/")[0])
+        speech = replace(vendor.speech, call_id=behind.speech.call_id) if behind else vendor.speech
+        for event in ANSWERS[vendor.wire](name, speech, body):
             await response.write(event)
         await response.write_eof()
         return response

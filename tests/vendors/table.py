@@ -51,6 +51,11 @@ _GROQ_WORDS = "property '{}' is unsupported"
 _MISTRAL_WORDS = "{}: Extra inputs are not permitted"
 _GEMINI_WORDS = 'Invalid JSON payload received. Unknown name "{}": Cannot find field.'
 
+# Source: mistral-common, protocol/instruct/validator.py.
+_NINE_LETTERS = chat.call_ids(
+    r"[a-zA-Z0-9]{9}", "Tool call id was {} but must be a-z, A-Z, 0-9, with a length of 9."
+)
+
 VENDORS: dict[str, Vendor] = {
     "openai": Vendor(
         "chat",
@@ -105,11 +110,7 @@ VENDORS: dict[str, Vendor] = {
                 assistant={"prefix"},
                 tool={"name"},
             ),
-            # Source: mistral-common, protocol/instruct/validator.py.
-            chat.call_ids(
-                r"[a-zA-Z0-9]{9}",
-                "Tool call id was {} but must be a-z, A-Z, 0-9, with a length of 9.",
-            ),
+            _NINE_LETTERS,
             # Source: pydantic-ai, models/mistral.py, which still avoids it.
             chat.not_in_a_row(("tool", "user"), words="Unexpected role '{}' after role '{}'"),
         ),
@@ -196,8 +197,11 @@ VENDORS: dict[str, Vendor] = {
     ),
     "litellm": Vendor(
         "chat",
-        "claude-sonnet-4-5",
-        (chat.tools_with_calls,),
+        "anthropic/claude-sonnet-4-5",
+        (
+            chat.tools_with_calls,
+            chat.of_the_model_behind({"mistral": (_NINE_LETTERS,)}),
+        ),
         Speech(reasoning="reasoning_content", call_id="toolu_{}"),
     ),
     "vllm": Vendor(

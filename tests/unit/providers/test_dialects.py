@@ -19,7 +19,7 @@ NOW = ToolDefinition(name="now", description="Tell it.", parameters={})
 CALL = ToolCallPart(id="functions.now:0", name="now")
 RESULT = ToolResultPart(tool_call_id=CALL.id, result="noon")
 THOUGHT = ThinkingBlock(thinking="Hm", field="reasoning_content")
-OWN, FOREIGN = "fake/m", "elsewhere/m"
+OWN, SIBLING, FOREIGN = "fake/m", "fake/another", "elsewhere/m"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,10 @@ def test_refused_fields_are_never_sent(body, dialect):
         (DEFAULT, FOREIGN, None),
         ("vllm", OWN, "Hm"),
         ("deepseek", OWN, "Hm"),
+        ("deepseek", SIBLING, "Hm"),
         ("deepseek", FOREIGN, ""),
+        ("litellm", OWN, "Hm"),
+        ("litellm", SIBLING, None),
         ("moonshot", FOREIGN, " "),
         ("groq", OWN, None),
         ("mistral", OWN, None),
@@ -190,15 +193,16 @@ def test_gemini_takes_calls_of_other_models_with_a_word_in_place_of_a_signature(
     assert word == "skip_thought_signature_validator"
 
 
-def test_ids_of_the_servers_own_are_kept(body, history):
+def test_ids_of_the_models_own_are_kept(body, history):
     messages = body(DEFAULT, *history(OWN))["messages"]
 
     assert messages[1]["tool_calls"][0]["id"] == messages[2]["tool_call_id"] == CALL.id
 
 
+@pytest.mark.parametrize("model", [SIBLING, FOREIGN])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_other_ids_become_nine_letters_and_digits(body, history, dialect):
-    messages = body(dialect, *history(FOREIGN))["messages"]
+def test_other_ids_become_nine_letters_and_digits(body, history, dialect, model):
+    messages = body(dialect, *history(model))["messages"]
 
     identity = messages[1]["tool_calls"][0]["id"]
     assert identity == messages[2]["tool_call_id"]
