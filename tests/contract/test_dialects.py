@@ -36,7 +36,6 @@ IMAGES: Sequence[dict[str, Any]] = [
     {"type": "image", "url": "https://example.org/harbour.png"},
 ]
 SETTINGS: Mapping[WireName, dict[str, Any]] = {
-    "chat": {"api": "chat_completions"},
     "messages": {},
     "responses": {"api": "responses"},
 }
@@ -68,12 +67,7 @@ async def vendors() -> AsyncIterator[Vendors]:
 
 
 @pytest.fixture
-async def runtime(vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalRuntime]:
-    # The fakes are all on the loopback; the first part of the path stands for the vendor's host.
-    monkeypatch.setattr(
-        "everruns.providers.registry.dialect_at",
-        lambda url: url.split("/")[3].removesuffix("-responses"),
-    )
+async def runtime(vendors: Vendors) -> AsyncIterator[LocalRuntime]:
     async with local_runtime(None, Multiply()) as runtime:
         for name, vendor in VENDORS.items():
             is_own = vendor.wire == "messages"
@@ -84,7 +78,8 @@ async def runtime(vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
                     base_url=vendors.base_url(name),
                     api_key=SecretStr("sk-test"),
                     models=[ModelInput(model_id=model) for model in (vendor.model, *BEHIND)],
-                    settings=SETTINGS[vendor.wire],
+                    # The fakes are all on the loopback, which tells nothing of the vendor.
+                    settings={"dialect": name} if vendor.wire == "chat" else SETTINGS[vendor.wire],
                 )
             )
         yield runtime
