@@ -6,7 +6,7 @@ https://platform.claude.com/docs/en/build-with-claude/streaming.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.usage import Usage, read_token_count
@@ -35,7 +35,13 @@ FINISH_REASONS = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
+    # The words of servers that translate Chat Completions.
+    "stop": "stop",
+    "tool_calls": "tool_calls",
+    "length": "length",
+    "content_filter": "content_filter",
 }
+BROKEN = {"error", "abort", "aborted", "cancelled", "network_error"}
 
 
 class AnthropicDriver(StreamingDriver):
@@ -53,6 +59,24 @@ class AnthropicDriver(StreamingDriver):
     async def list_models(self) -> Sequence[ListedModel]:
         """Return the chat models that the account has. See ``Driver``."""
         return read_model_list(await self._wire.get("/models?limit=1000"))
+
+
+@dataclass
+class _Call:
+    """A call as it arrives.
+
+    Attributes:
+        given: The arguments that came with its beginning; some servers send them again in pieces.
+    """
+
+    id: str
+    name: str
+    given: str
+    pieces: list[str] = field(default_factory=list[str])
+
+    @property
+    def raw(self) -> RawCall:
+        return RawCall(self.id, self.name, "".join(self.pieces) or self.given)
 
 
 @dataclass
@@ -82,8 +106,9 @@ class MessagesAnswer:
         self._wire = wire
         self._request = request
         self._text = GrowingText()
-        self._calls: dict[int, RawCall] = {}
-        self._thoughts: dict[int, _Thought] = {}
+        self._calls: list[_Call] = []
+        self._thoughts: list[_Thought] = []
+        self._blocks: dict[Any, _Call | _Thought | None] = {}
         self._usage: dict[str, int] = {}
         self._stop_reason: str | None = None
         self._model: str | None = None
@@ -92,12 +117,13 @@ class MessagesAnswer:
         """Read an event, or a whole message in its place. See ``Answer``."""
         match event.get("type"):
             case "content_block_delta":
-                return self._read_delta(event.get("index") or 0, event["delta"])
+                return self._read_delta(event.get("index"), event["delta"])
             case "content_block_start":
-                return self._start_block(event.get("index") or 0, event["content_block"])
+                return self._start_block(event.get("index"), event["content_block"])
             case "message_start":
-                self._model = event["message"].get("model")
-                return [self._read_usage(event["message"])]
+                message: dict[str, Any] = event.get("message") or {}
+                self._model = message.get("model")
+                return [self._read_usage(message)]
             case "message_delta":
                 self._finish(event.get("delta") or {})
                 return [self._read_usage(event)]
@@ -113,35 +139,49 @@ class MessagesAnswer:
     def _read_message(self, message: dict[str, Any]) -> Sequence[Delta]:
         self._model = message.get("model")
         deltas: list[Delta] = [self._read_usage(message)]
-        for index, block in enumerate(message.get("content") or ()):
+        content = message.get("content") or ()
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        for index, block in enumerate(blocks):
             deltas += self._start_block(index, block)
         self._finish(message)
         self.close()
         return deltas
 
     def _finish(self, holder: dict[str, Any]) -> None:
-        if reason := holder.get("stop_reason"):
-            self._stop_reason = str(reason)
+        reason = str(holder.get("stop_reason") or "")
+        if reason in BROKEN:
+            raise self._wire.failure(f"The answer broke: {reason}.")
+        if reason:
+            self._stop_reason = reason
             self.ended = True
+
+    @property
+    def _has_content(self) -> bool:
+        return bool(self._text.length or self._calls or self._thoughts)
 
     def close(self) -> None:
         """Note the last event of the stream. See ``Answer``."""
         self.closed = True
 
     def _read_usage(self, holder: dict[str, Any]) -> UsageSoFar:
-        usage: dict[str, Any] = holder.get("usage") or {}
-        for name, value in usage.items():
+        usage = holder.get("usage")
+        counts = cast("dict[str, Any]", usage) if isinstance(usage, dict) else {}
+        for name, value in counts.items():
+            # They are cumulative; some servers send 0 for those that they told before.
             if (count := read_token_count(value)) is not None:
-                self._usage[name] = count
+                self._usage[name] = max(count, self._usage.get(name, 0))
         return UsageSoFar(_usage(self._usage))
 
-    def _start_block(self, index: int, block: Block) -> Sequence[Delta]:
+    def _start_block(self, index: Any, block: Block) -> Sequence[Delta]:
+        """Begin a block. Some servers give all blocks one index, so it only finds the latest."""
+        self._blocks[index] = None
         match block.get("type"):
             case "tool_use":
-                given = exact_json(block.get("input") or None)
-                self._calls[index] = RawCall(block.get("id") or "", block["name"], given)
+                call = _Call(str(block.get("id") or ""), block["name"], _json(block.get("input")))
+                self._calls.append(call)
+                self._blocks[index] = call
             case "thinking" | "redacted_thinking":
-                thought = self._thought(index)
+                thought = self._begin_thought(index)
                 thought.signature = block.get("signature") or ""
                 thought.redacted = block.get("data")
                 return self._grow_thought(thought, block.get("thinking") or "")
@@ -151,24 +191,30 @@ class MessagesAnswer:
                 pass
         return ()
 
-    def _read_delta(self, index: int, delta: Block) -> Sequence[Delta]:
+    def _read_delta(self, index: Any, delta: Block) -> Sequence[Delta]:
         match delta.get("type"):
             case "text_delta":
-                return self._grow_text(delta["text"] or "")
+                return self._grow_text(delta.get("text") or "")
             case "thinking_delta":
-                return self._grow_thought(self._thought(index), delta["thinking"] or "")
+                return self._grow_thought(self._thought(index), delta.get("thinking") or "")
             case "signature_delta":
-                self._thought(index).signature += delta["signature"] or ""
-            case "input_json_delta" if index in self._calls:
-                self._calls[index].arguments += delta["partial_json"] or ""
+                self._thought(index).signature += delta.get("signature") or ""
+            case "input_json_delta":
+                if isinstance(call := self._blocks.get(index), _Call):
+                    call.pieces.append(_json(delta.get("partial_json")))
             case _:
                 pass
         return ()
 
-    def _thought(self, index: int) -> _Thought:
-        if index not in self._thoughts:
-            self._thoughts[index] = _Thought(self._text.length, len(self._calls))
-        return self._thoughts[index]
+    def _thought(self, index: Any) -> "_Thought":
+        block = self._blocks.get(index)
+        return block if isinstance(block, _Thought) else self._begin_thought(index)
+
+    def _begin_thought(self, index: Any) -> "_Thought":
+        thought = _Thought(self._text.length, len(self._calls))
+        self._thoughts.append(thought)
+        self._blocks[index] = thought
+        return thought
 
     def _grow_text(self, piece: str) -> Sequence[Delta]:
         text = self._text.add(piece)
@@ -181,13 +227,14 @@ class MessagesAnswer:
 
     def end(self) -> ModelAnswer:
         """Return the end of the answer. See ``Answer``."""
-        if self._stop_reason is None:
+        reason = FINISH_REASONS.get(self._stop_reason or "end_turn", self._stop_reason or "")
+        if not self.ended and not (self.closed and self._has_content):
             raise self._wire.broken_off()
-        calls, refused = read_calls(list(self._calls.values()), self._request.messages)
+        calls, refused = read_calls([call.raw for call in self._calls], self._request.messages)
         return ModelAnswer(
             tool_calls=calls,
             usage=_usage(self._usage),
-            finish_reason=FINISH_REASONS.get(self._stop_reason, self._stop_reason),
+            finish_reason="tool_calls" if calls and reason == "stop" else reason,
             thinking_blocks=[
                 ThinkingBlock(
                     thinking=thought.text,
@@ -196,11 +243,16 @@ class MessagesAnswer:
                     text_before=thought.text_before,
                     calls_before=thought.calls_before,
                 )
-                for thought in self._thoughts.values()
+                for thought in self._thoughts
             ],
             refused_calls=refused,
             model=self._model,
         )
+
+
+def _json(value: Any) -> str:
+    """Return arguments as text, whether they came as text or as a value."""
+    return value if isinstance(value, str) else exact_json(value or None)
 
 
 def _usage(usage: dict[str, int]) -> Usage:

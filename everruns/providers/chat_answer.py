@@ -27,15 +27,21 @@ REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinkin
 FINISH_REASONS = {
     **dict.fromkeys(("stop", "end", "eos", "eos_token", "end_turn", "complete"), "stop"),
     **dict.fromkeys(("stop_sequence", "completed", "finish", "done"), "stop"),
-    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
+    **dict.fromkeys(("eot", "eot_id", "eos_token_id", "end_of_turn", "stop_token"), "stop"),
+    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "tools"), "tool_calls"),
+    **dict.fromkeys(("function_call", "function_calls"), "tool_calls"),
     **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens"), "length"),
+    **dict.fromkeys(("max_length", "max_new_tokens", "token_limit", "length_limit"), "length"),
     **dict.fromkeys(("content_filter", "safety", "recitation", "blocklist"), "content_filter"),
 }
+NOT_FINISHED = {"null", "none"}
 # The provider says that its answer broke. Source: https://openrouter.ai/docs/api-reference/errors,
 # https://api-docs.deepseek.com/api/create-chat-completion, and the servers' own code.
 BROKEN = {
     *("error", "abort", "aborted", "cancelled", "timeout", "network_error", "model_error"),
-    *("insufficient_system_resource", "malformed_function_call", "internal_error"),
+    *("insufficient_system_resource", "malformed_function_call", "unexpected_tool_call"),
+    *("internal_error", "internal_server_error", "server_error", "upstream_error", "failed"),
+    *("engine_error", "exception"),
 }
 
 
@@ -48,7 +54,7 @@ class ChatAnswer:
     """
 
     def __init__(self, wire: Wire, request: ModelRequest) -> None:
-        self.ended = self.closed = self._has_begun = False
+        self.ended = self.closed = self._has_begun = self._is_streamed = False
         self._wire = wire
         self._request = request
         self._text = GrowingText()
@@ -70,8 +76,10 @@ class ChatAnswer:
         deltas: list[Delta] = []
         if not self._has_begun or may_have_usage(event):
             self._read_usage(event, deltas)
-        if choices:
-            self._read_choice(choices[0], deltas)
+        # One answer was asked for; Copilot sends its text and its calls as two choices.
+        for choice in choices:
+            if choice:
+                self._read_choice(choice, deltas)
         return deltas
 
     def _read_usage(self, event: dict[str, Any], deltas: list[Delta]) -> None:
@@ -87,21 +95,37 @@ class ChatAnswer:
         content = delta.get("content")
         # Nearly all deltas are text and nothing else.
         if content and isinstance(content, str) and len(delta) == 1:
+            self._is_streamed = True
             self._say(content, deltas)
-        elif delta or not self._has_content:
-            # A whole completion has a message, in place of a stream or in its only event.
-            self._read_delta(delta or choice.get("message") or {}, deltas)
+        elif delta:
+            self._is_streamed = True
+            self._read_delta(delta, deltas)
+        elif message := choice.get("message"):
+            self._read_message(message, deltas)
+        if choice.get("error") and not content:
+            raise self._wire.failure(choice["error"])
         if reason := choice.get("finish_reason"):
-            self._finish(str(reason).lower(), choice)
+            self._finish(_word(reason), choice)
+
+    def _read_message(self, message: dict[str, Any], deltas: list[Delta]) -> None:
+        """Read the message of a whole completion; at the end of a stream it repeats the deltas."""
+        if not self._is_streamed:
+            self._read_delta(message, deltas)
+        elif not self._calls.calls:
+            self._calls.read(message)
 
     def _read_delta(self, delta: dict[str, Any], deltas: list[Delta]) -> None:
         for name in REASONING_FIELDS:
             if reasoning := delta.get(name):
                 self._think(name, _text_of(reasoning), deltas)
                 break
+        else:
+            if self._reasoning_field is None:
+                self._think(None, _text_of(delta.get("reasoning_details")), deltas)
         content = delta.get("content")
-        if isinstance(content, list):
-            self._read_parts(cast("list[Any]", content), deltas)
+        if isinstance(content, list | dict):
+            parts: Any = content if isinstance(content, list) else [content]
+            self._read_parts(parts, deltas)
         else:
             self._say(content or delta.get("refusal") or "", deltas)
         self._calls.read(delta)
@@ -112,30 +136,30 @@ class ChatAnswer:
     def _read_parts(self, parts: list[Any], deltas: list[Delta]) -> None:
         """Read content that comes as a list of typed parts, as Mistral's reasoning models send."""
         for part in parts:
-            if isinstance(part, str):
-                self._say(part, deltas)
+            if isinstance(part, str) or not part:
+                self._say(part or "", deltas)
             elif thought := part.get("thinking") or part.get("reasoning"):
                 self._think("content", _text_of(thought), deltas)
             else:
-                self._say(part.get("text") or part.get("refusal") or "", deltas)
+                self._say(_text_of(part.get("text")) or part.get("refusal") or "", deltas)
 
     def _say(self, piece: str, deltas: list[Delta]) -> None:
         if piece and (text := self._text.add(piece)):
             deltas.append(TextDelta(text))
 
-    def _think(self, field: str, piece: str, deltas: list[Delta]) -> None:
+    def _think(self, field: str | None, piece: str, deltas: list[Delta]) -> None:
         self._reasoning_field = self._reasoning_field or field
         if piece and (text := self._reasoning.add(piece)):
             self._thoughts.append(text)
             deltas.append(ReasoningDelta(text))
 
     def _finish(self, reason: str, choice: dict[str, Any]) -> None:
-        native = str(choice.get("native_finish_reason") or "").lower()
+        native = _word(choice.get("native_finish_reason") or "")
         if reason in BROKEN or native in BROKEN:
-            said = choice.get("error") or f"The answer broke: {native or reason}."
-            raise self._wire.failure(said)
-        self._finish_reason = FINISH_REASONS.get(reason, reason)
-        self.ended = True
+            raise self._wire.failure(f"The answer broke: {native or reason}.")
+        if reason not in NOT_FINISHED:
+            self._finish_reason = FINISH_REASONS.get(reason, reason)
+            self.ended = True
 
     @property
     def _has_content(self) -> bool:
@@ -147,7 +171,8 @@ class ChatAnswer:
 
     def end(self) -> ModelAnswer:
         """Return the end of the answer. See ``Answer``."""
-        if not self.ended and not self._has_content and self.closed:
+        has_no_end = not self.ended or self._finish_reason not in FINISH_REASONS.values()
+        if has_no_end and not self._has_content and (self.ended or self.closed):
             raise self._wire.empty()
         if not self.ended and not self.closed:
             raise self._wire.broken_off()
@@ -174,10 +199,15 @@ class ChatAnswer:
         if self._opaque:
             blocks.append(ThinkingBlock(item=self._opaque))
         blocks += [
-            ThinkingBlock(item={"extra_content": extra}, on_call=index)
-            for index, extra in self._calls.extra_content.items()
+            ThinkingBlock(item=extras, on_call=index)
+            for index, extras in self._calls.extras.items()
         ]
         return blocks
+
+
+def _word(reason: Any) -> str:
+    """Return a finish reason as this module writes it; some are ``FinishReason.STOP``."""
+    return str(reason).lower().rpartition(".")[2].replace("-", "_")
 
 
 def _text_of(value: Any) -> str:
@@ -188,5 +218,6 @@ def _text_of(value: Any) -> str:
         return "".join(_text_of(part) for part in cast("list[Any]", value))
     if isinstance(value, dict):
         fields = cast("Mapping[str, Any]", value)
-        return _text_of(fields.get("text") or fields.get("content") or "")
+        names = ("text", "content", "summary", "value")
+        return _text_of(next((fields[name] for name in names if fields.get(name)), ""))
     return ""

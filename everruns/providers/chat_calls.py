@@ -11,6 +11,11 @@ import orjson
 
 from everruns.providers.tool_calls import RawCall, exact_json
 
+# What servers attach to a call and want back: Gemini its thought signature, and LiteLLM that of a
+# Gemini behind it.
+EXTRA_FIELDS = ("extra_content", "provider_specific_fields")
+MAX_INDEX = 1_000_000
+
 
 class CallCollector:
     """The calls of an answer so far.
@@ -20,12 +25,12 @@ class CallCollector:
 
     Attributes:
         calls: In the order in which they began.
-        extra_content: What the server attached to calls, by their place in ``calls``.
+        extras: What the server attached to calls, by their place in ``calls``.
     """
 
     def __init__(self, known_names: set[str]) -> None:
         self.calls: list[RawCall] = []
-        self.extra_content: dict[int, dict[str, Any]] = {}
+        self.extras: dict[int, dict[str, Any]] = {}
         self._known_names = known_names
         self._place_of_index: dict[int, int] = {}
 
@@ -34,8 +39,8 @@ class CallCollector:
         pieces: Any = delta.get("tool_calls")
         if pieces:
             pieces = [pieces] if isinstance(pieces, dict) else pieces
-            for piece in cast("Sequence[dict[str, Any]]", pieces):
-                self._read_piece(piece)
+            for piece in cast("Sequence[dict[str, Any] | None]", pieces):
+                self._read_piece(piece or {})
         if function := delta.get("function_call"):  # the name of before there were parallel calls
             self._read_piece({"index": 0, "function": function})
 
@@ -54,14 +59,19 @@ class CallCollector:
         if name and not call.arguments:
             call.name = name if name.startswith(call.name) else call.name + name
         call.arguments += arguments if isinstance(arguments, str) else exact_json(arguments)
-        if extra := piece.get("extra_content"):
-            self.extra_content[place] = {**self.extra_content.get(place, {}), **extra}
+        for field in EXTRA_FIELDS:
+            if extra := piece.get(field):
+                extras = self.extras.setdefault(place, {})
+                extras[field] = {**extras.get(field, {}), **extra}
 
     def _place(
         self, index: int | None, identity: str, name: str, *, has_arguments: bool
     ) -> int | None:
         """Return the place of the call that a piece belongs to, beginning one if need be."""
-        place = len(self.calls) - 1 if index is None else self._place_of_index.get(index, -1)
+        if index is None:
+            place = self._place_without_index(identity, name)
+        else:
+            place = self._place_of_index.get(index, -1)
         if place >= 0 and not self._begins_another(self.calls[place], identity, name):
             return place
         if not (name or identity or has_arguments):
@@ -71,6 +81,15 @@ class CallCollector:
         if index is not None:
             self._place_of_index[index] = place
         return place
+
+    def _place_without_index(self, identity: str, name: str) -> int:
+        latest = len(self.calls) - 1
+        if not identity or latest < 0:
+            return latest
+        ids = [call.id for call in self.calls]
+        if identity in ids:
+            return ids.index(identity)
+        return -1 if name and ids[latest] else latest
 
     def _begins_another(self, call: RawCall, identity: str, name: str) -> bool:
         """Tell whether a piece with the index of a call begins another one."""
@@ -88,7 +107,7 @@ class CallCollector:
 def _index(value: Any) -> int | None:
     if isinstance(value, str) and value.isdecimal():
         return int(value)
-    return int(value) if isinstance(value, int | float) and value >= 0 else None
+    return int(value) if isinstance(value, int | float) and 0 <= value < MAX_INDEX else None
 
 
 def _is_object(text: str) -> bool:

@@ -15,15 +15,18 @@ _WRITTEN = ("cache_write_tokens", "cache_creation_input_tokens")
 def may_have_usage(event: Mapping[str, Any]) -> bool:
     """Tell, at little cost, whether an event is worth reading for token counts."""
     choices: Any = event.get("choices")
-    return bool(event.get("usage") or "x_groq" in event or (choices and "usage" in choices[0]))
+    return bool(
+        event.get("usage") or "x_groq" in event or (choices and "usage" in (choices[0] or ()))
+    )
 
 
 def read_usage(event: Mapping[str, Any]) -> Usage | None:
     """Return the token counts of an event, or ``None`` if it has none that are plausible."""
     choices: Any = event.get("choices")
-    groq: Any = event.get("x_groq")
-    usage = event.get("usage") or (groq and groq.get("usage"))
-    if not usage and choices:
+    groq = event.get("x_groq")
+    groq = cast("Mapping[str, Any]", groq) if isinstance(groq, dict) else {}
+    usage: Any = event.get("usage") or groq.get("usage")
+    if not usage and choices and choices[0]:
         usage = choices[0].get("usage")  # Moonshot
     if not isinstance(usage, dict):
         return None

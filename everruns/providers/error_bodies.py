@@ -17,9 +17,10 @@ MAX_READ_CHARACTERS = 4096
 _REASONS = (
     *("message", "msg", "error_message", "error_msg", "errorMessage", "detail", "details"),
     *("error", "errors", "reason", "description", "error_description", "title"),
+    *("base_resp", "status_msg", "Response", "Error", "Message", "Errors", "fault", "faultstring"),
     *("metadata", "raw"),
 )
-_WORDS = ("code", "type", "status", "error_code", "errorCode")
+_WORDS = ("code", "type", "status", "error_code", "errorCode", "Code", "status_code")
 _ANSWERS = ("choices", "content", "output", "delta", "response", "data")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _MARKUP = re.compile(r"<!doctype|<html|<\?xml", re.IGNORECASE)
@@ -46,15 +47,34 @@ def error_in(answer: Any) -> Any:
         return fields
     if any(fields.get(name) for name in _ANSWERS):
         return None
-    names = ("error_message", "error_msg", "errorMessage", "errors", "detail")
-    if any(fields.get(name) for name in names):
+    names = ("error_message", "error_msg", "errorMessage", "errors", "detail", "Message")
+    if any(fields.get(name) for name in names) or _has_inner_error(fields):
         return fields
     return fields if fields.get("message") and any(name in fields for name in _WORDS) else None
+
+
+def _has_inner_error(fields: Mapping[str, Any]) -> bool:
+    """Tell of an error of MiniMax, which says in each answer how it went, or of Tencent."""
+    for name, tells in (("base_resp", "status_code"), ("Response", "Error")):
+        inner = fields.get(name)
+        if isinstance(inner, dict) and cast("Mapping[str, Any]", inner).get(tells):
+            return True
+    return False
 
 
 def reason_in(error: Any) -> str:
     """Return what an error says, on one line; empty if it says nothing."""
     return " ".join("; ".join(dict.fromkeys(_reasons(error, MAX_DEPTH))).split())
+
+
+def json_in(error: Any) -> str:
+    """Return an error without a known field for its reason as it came, as JSON."""
+    if not isinstance(error, dict) or not error:
+        return ""
+    try:
+        return orjson.dumps(error).decode()
+    except TypeError:  # nested too deeply
+        return ""
 
 
 def words_in(error: Any) -> list[str]:

@@ -3,19 +3,26 @@
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
+import re
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# Where one JSON object ends and the next begins: no value has these in a row.
+_NEXT_DOCUMENT = re.compile(rb"(?<=\})\s*\n\s*(?=\{|data:)")
 
 
 class EventSplitter:
     """Parses a stream piece by piece and returns the ``data`` of its events.
 
-    Model APIs do not use the other fields. A JSON document instead of a stream, which some servers
-    send, counts as the data of one event.
+    Model APIs do not use the other fields, except that some servers tell an error by an event's
+    name or in a field of its own: the data of an error begins with ``error:``. A JSON document
+    instead of a stream, which some servers send, counts as the data of one event, and so does each
+    line of JSON without a field's name, or without the blank line that should follow.
     """
 
     def __init__(self) -> None:
         self._rest = bytearray()
         self._data: bytes | bytearray | None = None
+        self._is_error = False
         self._has_begun = False
         self._is_document = False
 
@@ -61,21 +68,33 @@ class EventSplitter:
     def end(self) -> list[bytes]:
         """Return the rest: some servers omit the blank line after the last event."""
         if self._is_document:
-            return [bytes(self._rest)]
-        ended = self._read(_lines(bytes(self._rest)))
-        return ended if self._data is None else [*ended, bytes(self._data)]
+            return _NEXT_DOCUMENT.split(bytes(self._rest))
+        return self._read([*_lines(bytes(self._rest)), b""])
 
     def _read(self, lines: list[bytes]) -> list[bytes]:
         ended: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
-                self._add(line[5:].strip())
-            elif not line and self._data is not None:
-                ended.append(bytes(self._data))
-                self._data = None
+                line = line[5:].strip()  # noqa: PLW2901 - the rest of the line is its data
+                if self._data is not None and _begins_another(self._data, line):
+                    ended.append(bytes(self._data))
+                    self._data = None
+                self._add(line)
+            elif not line:
+                if self._data is not None:
+                    ended.append(bytes(self._data))
+                    self._data = None
+                self._is_error = False
+            elif line[:1] == b"{" or line.startswith(b"error:"):
+                self._add(line)
+            elif line.startswith(b"event:"):
+                self._is_error = line[6:].strip() == b"error"
         return ended
 
     def _add(self, line: bytes) -> None:
+        if self._is_error:
+            self._is_error = False
+            line = b"error:" + line
         # Most events have one line. An object for each of many would take far more than its bytes.
         if self._data is None:
             self._data = line
@@ -84,6 +103,11 @@ class EventSplitter:
             self._data = bytearray(self._data)
         self._data += b"\n"
         self._data += line
+
+
+def _begins_another(data: bytes | bytearray, line: bytes) -> bool:
+    """Tell whether a line is another event: some servers leave out the blank line between two."""
+    return data.endswith(b"}") and line.startswith((b"{", b"[DONE]"))
 
 
 def _lines(text: bytes) -> list[bytes]:

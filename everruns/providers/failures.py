@@ -20,7 +20,7 @@ from everruns.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from everruns.providers.error_bodies import reason_in, retry_after_in, status_in, words_in
+from everruns.providers.error_bodies import json_in, reason_in, retry_after_in, status_in, words_in
 from everruns.providers.masking import masked
 
 LONGEST_RETRY_AFTER_S = 3600.0
@@ -145,7 +145,7 @@ def failure_of(
         api_key: The key to mask, since some providers quote it.
         secrets: What else to mask.
     """
-    reason = reason_in(error)[:MAX_READ_CHARACTERS]
+    reason = (reason_in(error) or json_in(error))[:MAX_READ_CHARACTERS]
     status = status or status_in(error)
     if retry_after_s is None and (asked_s := retry_after_in(error)) is not None:
         retry_after_s = min(asked_s, LONGEST_RETRY_AFTER_S)

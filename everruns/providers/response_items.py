@@ -117,6 +117,11 @@ class OutputItems:
         """Return the items of a type, in order."""
         return [item for item in self._items if item.kind == kind]
 
+    @property
+    def are_whole(self) -> bool:
+        """Whether there are items, and each has had its final description."""
+        return bool(self._items) and all(item.ended for item in self._items)
+
     def grow(self, item: OutputItem, piece: str, part: Any) -> Sequence[TextDelta | ReasoningDelta]:
         """Add a piece to an item, and return what of it is shown.
 
@@ -249,10 +254,11 @@ def _content(described: Described) -> str:
     """Return the text of an item, or a call's arguments."""
     match described.get("type"):
         case "message":
-            content = described.get("content") or ()
+            content: Any = described.get("content") or ()
             if isinstance(content, str):
                 return content
-            return "".join(part.get("text") or part.get("refusal") or "" for part in content)
+            parts: Any = [content] if isinstance(content, dict) else content
+            return "".join(part.get("text") or part.get("refusal") or "" for part in parts)
         case "reasoning":
             parts = [*(described.get("summary") or ()), *(described.get("content") or ())]
             return BLANK_LINE.join(part["text"] for part in parts if part.get("text"))

@@ -17,9 +17,9 @@ from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.response_items import OutputItems, arguments_text
 from everruns.providers.responses_request import response_body
 from everruns.providers.streaming import Delta, StreamingDriver
-from everruns.providers.tool_calls import read_calls
+from everruns.providers.tool_calls import exact_json, read_calls
 
-FINISH_REASONS = {"max_output_tokens": "length"}
+FINISH_REASONS = {"max_output_tokens": "length", "max_tokens": "length", "length": "length"}
 
 # The events that bring an item's content end in ".delta" and ".done".
 KINDS = {
@@ -86,18 +86,24 @@ class ResponsesAnswer:
             return self._read_content(name, step, event)
         match kind:
             case "response.output_item.added":
-                described = event["item"]
-                item = self._items.find(described["type"], index, described, begins=True)
-                item.whole = described
-            case "response.output_item.done":
+                if described := event.get("item"):
+                    item = self._items.find(described["type"], index, described, begins=True)
+                    item.whole = described
+            case "response.output_item.done" if event.get("item"):
                 described = event["item"]
                 item = self._items.find(described["type"], index, described)
                 return self._items.close(item, described)
             case "response.reasoning_summary_part.added":
                 self._items.find("reasoning", index, event).part = None
-            case "response.completed" | "response.incomplete" | "response.failed":
+            case (
+                "response.completed"
+                | "response.incomplete"
+                | "response.failed"
+                | "response.cancelled"
+                | "response.done"
+            ):
                 return self._finish(step, event.get("response") or {})
-            case "error" | None:
+            case "error" | "response.error" | None:
                 if event.get("object") == "response" and event.get("status") not in UNFINISHED:
                     return self._finish(str(event.get("status")), event)
                 if error := error_in(event):
@@ -111,7 +117,10 @@ class ResponsesAnswer:
         item = self._items.find(KINDS[name], event.get("output_index"), event)
         if step == "delta":
             part = (name, event.get("summary_index"), event.get("content_index"))
-            return self._items.grow(item, event.get("delta") or "", part)
+            delta = event.get("delta") or ""
+            if item.kind == "function_call" and isinstance(delta, dict):
+                delta = exact_json(delta)
+            return self._items.grow(item, delta, part)
         item.whole = item.whole or event
         text = event.get("text") or event.get("refusal") or arguments_text(event)
         return self._items.complete(item, text)
@@ -125,7 +134,7 @@ class ResponsesAnswer:
         """
         steps = {step, response.get("status")}
         if steps & FAILED:
-            raise self._wire.failure(response.get("error"))
+            raise self._wire.failure(response.get("error") or response.get("incomplete_details"))
         deltas: list[Delta] = []
         places: Counter[str] = Counter()
         output: list[dict[str, Any]] = response.get("output") or []
@@ -149,7 +158,7 @@ class ResponsesAnswer:
 
     def end(self) -> ModelAnswer:
         """Return the end of the answer. See ``Answer``."""
-        if not self.ended:
+        if not self.ended and not (self.closed and self._items.are_whole):
             raise self._wire.broken_off()
         calls, refused = read_calls(self._items.raw_calls(), self._request.messages)
         reason = self._finish_reason

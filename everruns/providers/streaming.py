@@ -9,7 +9,7 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol, cast
@@ -56,7 +56,7 @@ class Answer(Protocol):
 
         Raises:
             ModelFailure: The event is an error.
-            AttributeError, KeyError, TypeError, ValueError: It makes no sense.
+            AttributeError, KeyError, OverflowError, TypeError, ValueError: It makes no sense.
         """
         ...
 
@@ -110,7 +110,7 @@ class StreamingDriver(ABC):
                             yield delta
                         if answer.ended or answer.closed:
                             break
-                    for delta in await self._rest(answer, payloads):
+                    async for delta in self._rest(answer, payloads):
                         yield delta
                 break
             except ModelFailure as refusal:
@@ -144,30 +144,41 @@ class StreamingDriver(ABC):
                 return answer.read(cast("dict[str, Any]", event))
             # Some servers send an error as a list of one; heartbeats may be any other value.
             return answer.read({"error": event}) if isinstance(event, list) and event else ()
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             raise self._wire.malformed() from None
 
-    async def _rest(self, answer: Answer, payloads: AsyncIterator[bytes]) -> Sequence[Delta]:
-        """Read what follows the end of an answer. It is not worth waiting long or failing for."""
-        deltas: list[Delta] = []
-        loop = asyncio.get_running_loop()
-        with suppress(TimeoutError, ModelFailure):
-            async with asyncio.timeout(END_PATIENCE_S) as patience:
-                if answer.closed:
-                    patience.reschedule(loop.time() + DRAIN_TIMEOUT_S)
-                async for payload in payloads:
-                    if not answer.closed:
-                        deltas += self._read(answer, payload)
-                        if answer.closed:
-                            patience.reschedule(loop.time() + DRAIN_TIMEOUT_S)
-        return deltas
+    async def _rest(
+        self, answer: Answer, payloads: AsyncIterator[bytes]
+    ) -> AsyncGenerator[Delta, None]:
+        """Read what follows the end of an answer.
+
+        That is not worth failing for, nor waiting long, unless it is more of the answer: some
+        servers say with each piece that it is the last.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + (DRAIN_TIMEOUT_S if answer.closed else END_PATIENCE_S)
+        while True:
+            deltas: Sequence[Delta] = ()
+            try:
+                async with asyncio.timeout_at(until):
+                    payload = await anext(payloads)
+                if not answer.closed:
+                    deltas = self._read(answer, payload)
+            except (TimeoutError, ModelFailure, StopAsyncIteration):
+                return
+            for delta in deltas:
+                yield delta
+            if answer.closed:
+                until = min(until, clock() + DRAIN_TIMEOUT_S)
+            elif any(not isinstance(delta, UsageSoFar) for delta in deltas):
+                until = clock() + END_PATIENCE_S
 
 
 def _decode(payload: bytes) -> Any:
     """Decode a payload, or return ``None`` if it is not meant to be JSON.
 
     Known servers cut characters in half, repeat the ``data:`` of their event stream, and send
-    ``NaN`` or bare words.
+    ``NaN`` or bare words. Words after ``error:`` are an error.
 
     Raises:
         ValueError: It is broken JSON.
@@ -179,6 +190,8 @@ def _decode(payload: bytes) -> Any:
     text = payload.decode(errors="replace").strip()
     while text.startswith("data:"):
         text = text[5:].lstrip()
+    if text.startswith("error:"):
+        return {"error": text[6:].strip()}
     if not text.startswith(("{", "[")):
         return None
     try:

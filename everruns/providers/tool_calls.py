@@ -22,6 +22,8 @@ from everruns.providers.base import ModelRequest
 from everruns.providers.deltas import whole_characters
 
 MAX_ENCODINGS = 3
+# Much deeper values cannot be written as JSON again.
+MAX_DEPTH = 100
 # Characters quoted of arguments that are not a JSON object.
 QUOTED_CHARACTERS = 200
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
@@ -80,7 +82,9 @@ def read_calls(
             arguments = read_arguments(whole_characters(raw.arguments))
         except UnusableArguments as error:
             refused[identity] = str(error)
-        calls.append(ToolCall(id=identity, name=whole_characters(raw.name), arguments=arguments))
+        # Servers of OpenAI's open models leave marks of their format at the end of names.
+        name = whole_characters(raw.name).partition("<|")[0]
+        calls.append(ToolCall(id=identity, name=name, arguments=arguments))
     return calls, refused
 
 
@@ -88,9 +92,11 @@ def read_arguments(text: str) -> dict[str, Any]:
     """Read the arguments of a call: an object, which some servers encode twice.
 
     Nothing, ``null`` and an empty array count as an empty object, as some servers send them.
+    Others send an empty object before the pieces of the arguments, or all of it again after them.
 
     Raises:
-        UnusableArguments: They are not an object, or a number in them cannot be passed on exactly.
+        UnusableArguments: They are not an object, they are nested too deeply, or a number in them
+            cannot be passed on exactly.
     """
     value: Any = text
     for _ in range(MAX_ENCODINGS):
@@ -101,24 +107,51 @@ def read_arguments(text: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise _no_object(text)
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(value, MAX_DEPTH):
+        raise UnusableArguments(f"The arguments are nested more than {MAX_DEPTH} levels deep.")
     return cast("dict[str, Any]", value)
 
 
+def _is_deep(value: Any, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    items = cast("Sequence[Any]", value.values() if isinstance(value, dict) else value)
+    return depth == 0 or any(_is_deep(item, depth - 1) for item in items)
+
+
 def _read_json(text: str) -> Any:
+    try:
+        return _decoded(text)
+    except (json.JSONDecodeError, RecursionError, TypeError):
+        pass
+    try:
+        return _decoded(_without_repeats(text))
+    except (json.JSONDecodeError, RecursionError, TypeError):
+        raise _no_object(text) from None
+
+
+def _decoded(text: str) -> Any:
     if not _LONG_NUMBER.search(text):
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError:
             pass
-    try:
-        # Also accepts the line breaks within strings that models forget to escape.
-        value = json.loads(
-            text, strict=False, parse_int=_integer, parse_float=_real, parse_constant=_real
-        )
-        orjson.dumps(value)
-    except (json.JSONDecodeError, RecursionError, TypeError):
-        raise _no_object(text) from None
+    # Also accepts the line breaks within strings that models forget to escape.
+    value = json.loads(
+        text, strict=False, parse_int=_integer, parse_float=_real, parse_constant=_real
+    )
+    orjson.dumps(value)
     return value
+
+
+def _without_repeats(text: str) -> str:
+    """Return the object that a text has after an empty one, or twice in a row."""
+    decoder = json.JSONDecoder(strict=False)
+    first, end = decoder.raw_decode(text)
+    rest = text[end:].strip()
+    second, end = decoder.raw_decode(rest)
+    repeats = isinstance(second, dict) and end == len(rest) and first in ({}, second)
+    return rest if repeats else text
 
 
 def exact_json(value: Any) -> str:
