@@ -52,18 +52,18 @@ def completion_body(asked: Asked, dialect: Dialect) -> Fields:
         "messages": _messages(asked, dialect),
         "stream": True,
         "stream_options": {"include_usage": True},
-        **_controls(request, dialect),
+        **_controls(request, dialect, asked.output_limit or dialect.output_limit),
         **_tools(request),
     }
     return {name: value for name, value in body.items() if name not in dialect.omitted}
 
 
-def _controls(request: ModelRequest, dialect: Dialect) -> Fields:
+def _controls(request: ModelRequest, dialect: Dialect, output_limit: str) -> Fields:
     controls = request.controls
     fields: Fields = {
         "temperature": controls.temperature,
         "top_p": controls.top_p,
-        dialect.output_limit: controls.max_output_tokens,
+        output_limit: controls.max_output_tokens,
         "stop": controls.stop,
         **({dialect.seed: controls.seed} if dialect.seed else {}),
     }

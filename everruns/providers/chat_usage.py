@@ -23,20 +23,15 @@ def may_have_usage(event: Mapping[str, Any]) -> bool:
 def read_usage(event: Mapping[str, Any]) -> Usage | None:
     """Return the token counts of an event, or ``None`` if it has none that are plausible."""
     choices: Any = event.get("choices")
-    groq = event.get("x_groq")
-    groq = cast("Mapping[str, Any]", groq) if isinstance(groq, dict) else {}
-    usage: Any = event.get("usage") or groq.get("usage")
+    usage: Any = event.get("usage") or _mapping(event.get("x_groq")).get("usage")
     if not usage and choices and choices[0]:
         usage = choices[0].get("usage")  # Moonshot
-    if not isinstance(usage, dict):
-        return None
-    counted = _usage(cast("Mapping[str, Any]", usage))
+    counted = _usage(_mapping(usage))
     return counted if counted.input_tokens or counted.output_tokens else None
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
-    details: Any = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-    details = cast("Mapping[str, Any]", details) if isinstance(details, dict) else {}
+    details = _mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
     asked = _first(usage, "prompt_tokens", "input_tokens") or 0
     answered = _first(usage, "completion_tokens", "output_tokens") or 0
     # xAI and Gemini count reasoning in the total alone.
@@ -47,6 +42,10 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
         cache_read_tokens=_first({**usage, **details}, *_CACHED),
         cache_creation_tokens=_first({**usage, **details}, *_WRITTEN),
     )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _first(counts: Mapping[str, Any], *names: str) -> int | None:

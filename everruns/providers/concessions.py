@@ -25,10 +25,19 @@ DISPENSABLE = {
     "reasoning.summary": re.compile(r"reasoning\.summary|reasoning summar", re.IGNORECASE),
 }
 
+# A limit that was asked for must hold, so it goes under its other name.
+OUTPUT_LIMITS = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+}
+
 _UNKNOWN_FIELD = re.compile(
     r"(unknown|unrecogni[sz]ed|unsupported|unexpected|extra|additional|not permitted|not allowed)"
     r"[^.]{0,40}(field|param|argument|input|key|option|propert)",
     re.IGNORECASE,
+)
+_NOT_TAKEN = re.compile(
+    r"(un|not )(supported|known|recognized|permitted|allowed|expected)|extra", re.IGNORECASE
 )
 _REASONING = re.compile("thinking|reasoning|signature|encrypted", re.IGNORECASE)
 # The templates of Gemma and of some models of Mistral.
@@ -48,12 +57,14 @@ class Asked:
         omitted: Fields of the body that the server does not take, as paths: ``a.b``.
         with_reasoning: Whether reasoning of earlier answers is sent back.
         without_images: Ids of the messages whose images are left out.
+        output_limit: Field for the limit of output tokens in place of the dialect's.
     """
 
     request: ModelRequest
     omitted: frozenset[str] = frozenset()
     with_reasoning: bool = True
     without_images: tuple[str, ...] = ()
+    output_limit: str | None = None
 
 
 def concede(asked: Asked, body: Mapping[str, Any], refusal: ModelFailure) -> Asked | None:
@@ -65,22 +76,15 @@ def concede(asked: Asked, body: Mapping[str, Any], refusal: ModelFailure) -> Ask
         refusal: The provider's answer, whose message quotes its reason.
     """
     if isinstance(refusal, ProviderRejected):
-        if fields := _refused_fields(body, refusal.message):
-            return replace(asked, omitted=asked.omitted | fields)
+        if less := _with_other_fields(asked, body, refusal.message):
+            return less
         if asked.with_reasoning and _REASONING.search(refusal.message) and _has_reasoning(asked):
             return replace(asked, with_reasoning=False)
         if asked.request.system_prompt and _NO_SYSTEM.search(refusal.message):
             return replace(asked, request=_with_prompt_as_words_of_the_user(asked.request))
     elif not isinstance(refusal, ContextTooLong):
         return None
-    if not asked.without_images and (message_ids := _earlier_images(asked.request)):
-        messages = [
-            leave_out_images(message) if message.id in message_ids else message
-            for message in asked.request.messages
-        ]
-        request = replace(asked.request, messages=messages)
-        return replace(asked, request=request, without_images=message_ids)
-    return None
+    return None if asked.without_images else _without_earlier_images(asked)
 
 
 def leave_out(body: dict[str, Any], path: str) -> None:
@@ -101,6 +105,33 @@ def _refused_fields(body: Mapping[str, Any], reason: str) -> frozenset[str]:
     sent = [path for path in DISPENSABLE if _is_in(body, path)]
     named = frozenset(path for path in sent if DISPENSABLE[path].search(reason))
     return named or (frozenset(sent) if _UNKNOWN_FIELD.search(reason) else frozenset())
+
+
+def _with_other_fields(asked: Asked, body: Mapping[str, Any], reason: str) -> Asked | None:
+    if asked.output_limit is None and (name := _other_limit(body, reason)):
+        return replace(asked, output_limit=name)
+    if fields := _refused_fields(body, reason):
+        return replace(asked, omitted=asked.omitted | fields)
+    return None
+
+
+def _without_earlier_images(asked: Asked) -> Asked | None:
+    message_ids = _earlier_images(asked.request)
+    if not message_ids:
+        return None
+    messages = [
+        leave_out_images(message) if message.id in message_ids else message
+        for message in asked.request.messages
+    ]
+    request = replace(asked.request, messages=messages)
+    return replace(asked, request=request, without_images=message_ids)
+
+
+def _other_limit(body: Mapping[str, Any], reason: str) -> str | None:
+    """Return the other name of the output limit if a refusal is about the name that was sent."""
+    sent = next((name for name in OUTPUT_LIMITS if name in body), None)
+    is_refused = sent and re.search(rf"\b{sent}\b", reason) and _NOT_TAKEN.search(reason)
+    return OUTPUT_LIMITS[sent] if sent and is_refused else None
 
 
 def _with_prompt_as_words_of_the_user(request: ModelRequest) -> ModelRequest:

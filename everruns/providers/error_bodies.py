@@ -22,7 +22,7 @@ _REASONS = (
 )
 _WORDS = ("code", "type", "status", "error_code", "errorCode", "Code", "status_code")
 _ANSWERS = ("choices", "content", "output", "delta", "response", "data")
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<(title|h1|message)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _MARKUP = re.compile(r"<!doctype|<html|<\?xml", re.IGNORECASE)
 _TRY_AGAIN = re.compile(
     r"(?:try again|retry)(?: after| in)? (?:(\d{1,4})m)?(\d{1,6}(?:\.\d+)?)(ms|s)\b", re.IGNORECASE
@@ -105,11 +105,11 @@ def retry_after_in(error: Any) -> float | None:
 
 
 def error_of_text(body: bytes) -> str:
-    """Return what a body that is not JSON says: its first line, or the title of its page."""
+    """Return what a body that is not JSON says: its first line, or a page's title."""
     text = body[:MAX_READ_CHARACTERS].decode(errors="replace").strip()
     if _MARKUP.search(text[:256]):
         title = _TITLE.search(text)
-        return title[1].strip() if title else ""
+        return title[2].strip() if title else ""
     return text.split("\n", 1)[0].strip()
 
 

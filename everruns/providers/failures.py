@@ -79,14 +79,14 @@ _BY_WORD: dict[str, type[ModelFailure]] = {
     **dict.fromkeys(_REFUSED_INPUTS, ProviderRejected),
 }
 
+_UNPAID = ("insufficient_quota", "exceeded_current_quota_error", "billing_error")
+
 # These codes are more specific than their status.
 _TELLING_WORDS: dict[str, type[ModelFailure]] = {
     "context_length_exceeded": ContextTooLong,
     "exceed_context_size_error": ContextTooLong,
     "contextwindowexceedederror": ContextTooLong,
-    "insufficient_quota": ProviderRejected,
-    "exceeded_current_quota_error": ProviderRejected,
-    "billing_error": ProviderRejected,
+    **dict.fromkeys(_UNPAID, ProviderRejected),
 }
 
 # How vendors and servers say that a conversation is too long; few have a code for it.
@@ -95,21 +95,27 @@ _TOO_LONG = re.compile(
         (
             # OpenAI, Anthropic, OpenRouter, DeepSeek, xAI, Mistral, vLLM
             r"maximum (context|prompt|model|sequence) length",
-            r"(prompt|input|message|conversation|context)s?( \([^)]*\))? (is|are) too (long|large)",
-            r"(too (long|large)|longer) for (the )?(requested )?model",
+            r"(prompt|input|message|conversation|context)s?( \([^)]*\))? (is |are )?too (long|large)",
+            r"(too (long|large)|longer) for (the |this )?(requested )?model",
+            r"max_tokens must be at least 1, got -",
             r"too large for model with",
             r"reduce (the length of the|your) (messages|message size|input|prompt)",
             r"input length and `?max_tokens`? exceed",
             r"input tokens exceed",
             # llama.cpp, OpenAI's Responses, Ollama, LM Studio
-            r"(exceeds?|exceeded|overflows?)[^.]{0,40} context",
+            r"(exceeds?|exceeded|overflows?|more than)[^.]{0,40} context",
+            r"context (shift is disabled|overflow)|space in the kv cache",
             r"context (length|window|size)[^.]{0,20} exceed",
             r"(longer|greater) than the (model's )?(maximum )?(context|model) length",
             r"context the overflows|context length of only",
             r"tokens to keep from the initial prompt",
-            # Gemini, SGLang, Copilot
+            # Gemini, SGLang, Copilot, TensorRT-LLM, Zhipu, TabbyAPI
             r"exceeds the maximum (number of tokens|allowed (input )?length)",
-            r"tokens? count[^.]{0,40} exceeds",
+            r"tokens? count[^.]{0,40} exceeds|tokens in the prompt exceeds?",
+            r"exceeds? (the )?max(imum)? (input |prompt |sequence )?(length|tokens? limit)",
+            r"greater than max_seq_len|token limit exceeded|more than max tokens allowed",
+            # LiteLLM
+            r"contextwindowexceeded",
             # Moonshot, Together, text-generation-inference, Alibaba, Cohere
             r"exceeded model token limit|model max length exceeded",
             r"max_new_tokens. must be <=|`inputs` must have less than",
@@ -118,13 +124,25 @@ _TOO_LONG = re.compile(
         )
     )
 )
+# Gemini and xAI refuse a key with 400.
+_BAD_KEY = re.compile(
+    r"(invalid|incorrect|missing|expired|wrong) api[ _-]?key|"
+    r"api[ _-]?key( \w+)? (is |was |has )?(not valid|invalid|incorrect|missing|expired|not found)|"
+    r"carry the api secret key"
+)
 _NO_CREDIT = re.compile(
     r"insufficient (balance|credit|quota|funds)|credit balance is too low|out of credits|"
     r"used all available credits|requires more credits|check your plan and billing"
 )
-# llama.cpp answers an image that its model cannot read with 500.
-_NO_IMAGES = re.compile(r"image input|mmproj|multimodal")
-_UNREAD_STATUSES = (None, 400, 413, 422, 500)
+# Servers of one's own answer an image that they cannot read with 500.
+_NO_IMAGES = re.compile(r"\bimages?\b|mmproj|multimodal|\bvision\b")
+# What is meant by such words: with these statuses (``None`` within a stream), or with any.
+_BY_REASON: tuple[tuple[re.Pattern[str], Sequence[int | None] | None, type[ModelFailure]], ...] = (
+    (_TOO_LONG, (None, 400, 413, 422, 500), ContextTooLong),
+    (_NO_CREDIT, None, ProviderRejected),
+    (_BAD_KEY, (None, 400), ProviderUnauthorized),
+    (_NO_IMAGES, (None, 500), ProviderRejected),
+)
 
 
 def failure_of(
@@ -149,13 +167,17 @@ def failure_of(
     status = status or status_in(error)
     if retry_after_s is None and (asked_s := retry_after_in(error)) is not None:
         retry_after_s = min(asked_s, LONGEST_RETRY_AFTER_S)
-    kind = _kind(status, [word.lower() for word in words_in(error)], reason.lower())
+    words = [word.lower() for word in words_in(error)]
+    kind = _kind(status, words, reason.lower())
     # Gemini words a limit of the minute like an empty account.
     if status == 429 and kind is ProviderRejected and retry_after_s is not None:
         kind = ProviderRateLimited
     said = f" ({status})" if status else ""
     quote = _quote(reason, (api_key, *secrets))
-    message = f"Provider {provider} answered with an error{said}{quote}. {_ADVICE[kind]}"
+    advice = _ADVICE[kind]
+    if kind is ProviderRejected and _is_unpaid(status, words, reason.lower()):
+        advice = "Check the account's credit and its limits."
+    message = f"Provider {provider} answered with an error{said}{quote}. {advice}"
     return kind(message, None, retry_after_s)
 
 
@@ -191,17 +213,19 @@ def _kind(status: int | None, words: list[str], reason: str) -> type[ModelFailur
     for word in words:
         if word in _TELLING_WORDS:
             return _TELLING_WORDS[word]
-    if status in _UNREAD_STATUSES and _TOO_LONG.search(reason):
-        return ContextTooLong
-    if status == 402 or _NO_CREDIT.search(reason):
-        return ProviderRejected
-    if status == 500 and _NO_IMAGES.search(reason):
-        return ProviderRejected
+    for pattern, statuses, kind in _BY_REASON:
+        if (statuses is None or status in statuses) and pattern.search(reason):
+            return kind
     named = next((_BY_WORD[word] for word in words if word in _BY_WORD), None)
     if status is None:
         return named or ProviderUnavailable
     unlisted = ProviderUnavailable if status >= 500 else ProviderRejected
     return _BY_STATUS.get(status, unlisted)
+
+
+def _is_unpaid(status: int | None, words: Sequence[str], reason: str) -> bool:
+    has_code = any(word in _UNPAID for word in words)
+    return status == 402 or has_code or _NO_CREDIT.search(reason) is not None
 
 
 def _quote(reason: str, secrets: Sequence[SecretStr | None]) -> str:

@@ -16,7 +16,7 @@ from everruns.errors import (
     ProviderUnavailable,
 )
 from everruns.providers.connections import CONNECT_TIMEOUT_S, Connections
-from everruns.providers.error_bodies import error_of_text
+from everruns.providers.error_bodies import error_in, error_of_text
 from everruns.providers.event_stream import EventSplitter
 from everruns.providers.failures import failure_of, malformed, read_retry_after_s, unavailable
 from everruns.providers.proxies import UnusableProxy
@@ -98,9 +98,12 @@ class Wire:
             async with self._request("GET", path, None) as response:
                 await self._accept(response)
                 try:
-                    return orjson.loads(await self._read(response))
+                    value = orjson.loads(await self._read(response))
                 except orjson.JSONDecodeError:
                     raise self._malformed("sent something that is not JSON") from None
+                if error := error_in(value):
+                    raise self.failure(error)
+                return value
 
     def broken_off(self) -> ProviderUnavailable:
         """Return the failure of a stream that ended prematurely."""
@@ -194,6 +197,8 @@ class Wire:
             error = orjson.loads(body)
         except orjson.JSONDecodeError:
             error = error_of_text(body)
+        if 300 <= response.status < 400:
+            error = f"it redirects to {response.headers.get('location', 'nowhere')}"
         raise self.failure(error, response.status, read_retry_after_s(response.headers))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:

@@ -45,6 +45,7 @@ TEST_TIMEOUT_S = 20.0
 SILENCE_S = 15.0
 # The fewest that the Responses API accepts.
 TEST_OUTPUT_TOKENS = 16
+OUT_OF_ROOM = "max_tokens or model output limit was reached"
 TEST_PROMPT = "Reply with the word OK."
 NEAR_NAMES = 5
 
@@ -147,7 +148,8 @@ class Inquiries:
                 "base_url; a model that is being loaded may need longer."
             )
         except EverrunsError as error:
-            failure = error
+            # OpenAI refuses an answer that its limit leaves no room for; the model did answer.
+            failure = None if OUT_OF_ROOM in error.message else error
         duration_ms = round((monotonic() - started) * 1000)
         message = f"{model.model_id if model else ''} answered in {duration_ms} ms."
         if failure is not None:

@@ -65,6 +65,8 @@ async def failure(provider, body: object, status: int) -> ModelFailure:
         {"error": {"type": "x", "reason": "the reason"}},
         b"the reason\nand a trace",
         b"<!DOCTYPE html><html><head><title>the reason</title></head><body>x</body></html>",
+        b"<html><body><h1>the reason</h1></body></html>",
+        b"<?xml version='1.0'?><Error><Code>No</Code><Message>the reason</Message></Error>",
         b"the reason, \xff",
     ],
     ids=lambda body: str(body)[:60],

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import ImagePart, ThinkingBlock, ToolCallPart, ToolResultPart
 from everruns.domain.tools import ToolDefinition
 from everruns.errors import (
@@ -16,6 +17,7 @@ from everruns.errors import (
 from everruns.providers import streaming
 from everruns.providers.base import ReasoningDelta, TextDelta
 from everruns.providers.chat_completions import ChatCompletionsDriver
+from everruns.providers.dialects import DIALECTS
 from tests.waiting import PATIENCE_S
 
 NOW = ToolDefinition(name="now", description="Tell it.", parameters={})
@@ -295,3 +297,53 @@ async def test_other_failures_are_not_asked_about_again(provider, answer, status
     with pytest.raises(failure):
         await answer()
     assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sent", "then"),
+    [
+        ("compatible", "max_tokens", "max_completion_tokens"),
+        ("openai", "max_completion_tokens", "max_tokens"),
+    ],
+)
+async def test_a_limit_that_is_refused_goes_under_its_other_name(
+    provider, ask, collect, dialect, sent, then
+):
+    provider.refuses(400, {"message": f"Unsupported parameter: '{sent}'. Use another."})
+    provider.streams({"choices": [{"delta": {"content": "Yes"}, "finish_reason": "length"}]})
+    request = ask("m", controls=AnswerControls(max_output_tokens=9))
+
+    await collect(ChatCompletionsDriver(provider.wire(), DIALECTS[dialect]), request)
+
+    first, second = provider.bodies
+    assert (first[sent], second[then]) == (9, 9)
+    assert sent not in second
+
+
+async def test_a_limit_that_is_too_high_is_not_sent_again(provider, ask, collect):
+    provider.refuses(400, {"message": "max_tokens is too large: 9. At most 8 are supported"})
+    request = ask("m", controls=AnswerControls(max_output_tokens=9))
+
+    with pytest.raises(ModelFailure, match="too large"):
+        await collect(ChatCompletionsDriver(provider.wire()), request)
+
+
+async def test_a_redirect_is_told(provider, ask, collect):
+    provider.sends([b""], 308, "text/plain", location="https://there.test/v1/")
+
+    with pytest.raises(ModelFailure, match="it redirects to https"):
+        await collect(ChatCompletionsDriver(provider.wire()), ask("m"))
+
+
+async def test_an_error_in_place_of_a_list_of_models_is_told(provider):
+    provider.sends([b'{"error": {"message": "the REASON"}}'], 200, "application/json")
+
+    with pytest.raises(ModelFailure, match="the REASON"):
+        await ChatCompletionsDriver(provider.wire()).list_models()
+
+
+async def test_an_empty_account_is_no_matter_of_names(provider, ask, collect):
+    provider.refuses(429, {"message": "You are out of quota", "code": "insufficient_quota"})
+
+    with pytest.raises(ModelFailure, match="Check the account's credit"):
+        await collect(ChatCompletionsDriver(provider.wire()), ask("m"))
