@@ -123,9 +123,10 @@ class ChatAnswer:
             if self._reasoning_field is None:
                 self._think(None, _text_of(delta.get("reasoning_details")), deltas)
         content = delta.get("content")
-        if isinstance(content, list | dict):
-            parts: Any = content if isinstance(content, list) else [content]
-            self._read_parts(parts, deltas)
+        if isinstance(content, list):
+            self._read_parts(cast("list[Any]", content), deltas)
+        elif isinstance(content, dict):
+            self._read_parts([content], deltas)
         else:
             self._say(content or delta.get("refusal") or "", deltas)
         self._calls.read(delta)

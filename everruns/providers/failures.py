@@ -95,7 +95,7 @@ _TOO_LONG = re.compile(
         (
             # OpenAI, Anthropic, OpenRouter, DeepSeek, xAI, Mistral, vLLM
             r"maximum (context|prompt|model|sequence) length",
-            r"(prompt|input|message|conversation|context)s?( \([^)]*\))? (is |are )?too (long|large)",
+            r"(prompt|input|message|conversation|context)s?( \(.*?\))? (is |are )?too (long|large)",
             r"(too (long|large)|longer) for (the |this )?(requested )?model",
             r"max_tokens must be at least 1, got -",
             r"too large for model with",
