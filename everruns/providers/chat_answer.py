@@ -102,7 +102,7 @@ class ChatAnswer:
             self._read_delta(delta, deltas)
         elif message := choice.get("message"):
             self._read_message(message, deltas)
-        if choice.get("error") and not content:
+        if not content and choice.get("error"):
             raise self._wire.failure(choice["error"])
         if reason := choice.get("finish_reason"):
             self._finish(_word(reason), choice)

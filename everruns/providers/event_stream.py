@@ -6,6 +6,7 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 import re
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+ERROR_EVENT = (b"event: error", b"event:error")
 # Where one JSON object ends and the next begins: no value has these in a row.
 _NEXT_DOCUMENT = re.compile(rb"(?<=\})\s*\n\s*(?=\{|data:)")
 
@@ -85,10 +86,10 @@ class EventSplitter:
                     ended.append(bytes(self._data))
                     self._data = None
                 self._is_error = False
-            elif line[:1] == b"{" or line.startswith(b"error:"):
+            elif line in ERROR_EVENT:
+                self._is_error = True
+            elif line.startswith((b"{", b"error:")):
                 self._add(line)
-            elif line.startswith(b"event:"):
-                self._is_error = line[6:].strip() == b"error"
         return ended
 
     def _add(self, line: bytes) -> None:

@@ -29,7 +29,7 @@ QUOTED_CHARACTERS = 200
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 
 _ID_CHARACTERS = ascii_letters + digits
-_KEPT_ID = re.compile(r"(?!call_[0-9a-f]{32}$)[a-zA-Z0-9_.:-]{1,64}")
+_KEPT_ID = re.compile(r"(?!call_[0-9a-f]{32}$)[!-~]{1,256}")
 _UNNAMED_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _REFUSED_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 # Such a number may be beyond 64 bits; orjson would round it.

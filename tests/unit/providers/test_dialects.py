@@ -199,6 +199,16 @@ def test_ids_of_the_models_own_are_kept(body, history):
     assert messages[1]["tool_calls"][0]["id"] == messages[2]["tool_call_id"] == CALL.id
 
 
+def test_an_id_of_the_models_own_is_kept_in_whatever_form(body, say):
+    # LiteLLM hides Gemini's signatures in ids.
+    identity = f"call_1__thought__{'A' * 80}+/=="
+    agent = say("agent", ToolCallPart(id=identity, name="add")).model_copy(update={"model": OWN})
+    result = say("tool_result", ToolResultPart(tool_call_id=identity, result=1))
+    messages = body("litellm", say("user", "hi"), agent, result)["messages"]
+
+    assert messages[1]["tool_calls"][0]["id"] == messages[2]["tool_call_id"] == identity
+
+
 @pytest.mark.parametrize("model", [SIBLING, FOREIGN])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_other_ids_become_nine_letters_and_digits(body, history, dialect, model):
