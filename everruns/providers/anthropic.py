@@ -117,9 +117,9 @@ class MessagesAnswer:
         """Read an event, or a whole message in its place. See ``Answer``."""
         match event.get("type"):
             case "content_block_delta":
-                return self._read_delta(event.get("index"), event["delta"])
+                return self._read_delta(event.get("index"), event["delta"] or {})
             case "content_block_start":
-                return self._start_block(event.get("index"), event["content_block"])
+                return self._start_block(event.get("index"), event["content_block"] or {})
             case "message_start":
                 message: dict[str, Any] = event.get("message") or {}
                 self._model = message.get("model")
@@ -177,7 +177,9 @@ class MessagesAnswer:
         self._blocks[index] = None
         match block.get("type"):
             case "tool_use":
-                call = _Call(str(block.get("id") or ""), block["name"], _json(block.get("input")))
+                call = _Call(
+                    str(block.get("id") or ""), str(block["name"] or ""), _json(block.get("input"))
+                )
                 self._calls.append(call)
                 self._blocks[index] = call
             case "thinking" | "redacted_thinking":

@@ -41,7 +41,7 @@ class CallCollector:
             pieces = [pieces] if isinstance(pieces, dict) else pieces
             for piece in cast("Sequence[dict[str, Any] | None]", pieces):
                 self._read_piece(piece or {})
-        if function := delta.get("function_call"):  # the name of before there were parallel calls
+        elif function := delta.get("function_call"):  # the name of before there were parallel calls
             self._read_piece({"index": 0, "function": function})
 
     def _read_piece(self, piece: Mapping[str, Any]) -> None:
@@ -60,7 +60,8 @@ class CallCollector:
             call.name = name if name.startswith(call.name) else call.name + name
         call.arguments += arguments if isinstance(arguments, str) else exact_json(arguments)
         for field in EXTRA_FIELDS:
-            if extra := piece.get(field):
+            extra = piece.get(field)
+            if isinstance(extra, dict) and extra:
                 extras = self.extras.setdefault(place, {})
                 extras[field] = {**extras.get(field, {}), **extra}
 

@@ -103,7 +103,7 @@ def _tools(request: ModelRequest) -> Fields:
 def _messages(asked: Asked, dialect: Dialect) -> list[Fields]:
     """Render the transcript. Messages of one role in a row become one: some servers refuse them."""
     request = asked.request
-    ids = sent_ids(request)
+    ids = sent_ids(request, is_gateway=dialect.is_gateway)
     reasoned = _ReasoningRule(asked, dialect)
     sent: list[Fields] = []
     if request.system_prompt:

@@ -258,7 +258,8 @@ def _content(described: Described) -> str:
             if isinstance(content, str):
                 return content
             parts: Any = [content] if isinstance(content, dict) else content
-            return "".join(part.get("text") or part.get("refusal") or "" for part in parts)
+            texts = (part.get("text") or part.get("refusal") for part in parts if part)
+            return "".join(text or "" for text in texts)
         case "reasoning":
             parts = [*(described.get("summary") or ()), *(described.get("content") or ())]
             return BLANK_LINE.join(part["text"] for part in parts if part.get("text"))

@@ -138,7 +138,7 @@ class ResponsesAnswer:
         deltas: list[Delta] = []
         places: Counter[str] = Counter()
         output: list[dict[str, Any]] = response.get("output") or []
-        for described in output:
+        for described in filter(None, output):
             kind = str(described.get("type"))
             item = self._items.find_final(described, places[kind])
             places[kind] += 1

@@ -142,8 +142,9 @@ class StreamingDriver(ABC):
             event = _decode(payload)
             if isinstance(event, dict):
                 return answer.read(cast("dict[str, Any]", event))
-            # Some servers send an error as a list of one; heartbeats may be any other value.
-            return answer.read({"error": event}) if isinstance(event, list) and event else ()
+            # Some servers send a list of events or errors; heartbeats may be any other value.
+            events = cast("list[Any]", event) if isinstance(event, list) else []
+            return [delta for item in events if item for delta in answer.read(item)]
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             raise self._wire.malformed() from None
 

@@ -29,7 +29,8 @@ QUOTED_CHARACTERS = 200
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 
 _ID_CHARACTERS = ascii_letters + digits
-_KEPT_ID = re.compile(r"(?!call_[0-9a-f]{32}$)[!-~]{1,256}")
+_KEPT_ID = re.compile(r"(?!call_[0-9a-f]{32}$)[a-zA-Z0-9_.:-]{1,64}")
+_GATEWAYS_ID = re.compile(r"(?!call_[0-9a-f]{32}$)[!-~]{1,256}")
 _UNNAMED_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _REFUSED_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 # Such a number may be beyond 64 bits; orjson would round it.
@@ -197,11 +198,12 @@ def _inexact(text: str) -> UnusableArguments:
     )
 
 
-def sent_ids(request: ModelRequest) -> dict[str, str]:
+def sent_ids(request: ModelRequest, *, is_gateway: bool = False) -> dict[str, str]:
     """Return the ids under which calls and their results go to a provider, by our ids.
 
     A model keeps the ids that it made: some models read them. All others become nine letters and
-    digits, the only form that every provider accepts, and every vendor behind one gateway.
+    digits, the only form that every provider accepts, and every vendor behind one gateway. Of a
+    gateway its own are kept in any form: LiteLLM hides Gemini's signatures in them.
 
     Source: https://docs.mistral.ai/capabilities/function_calling ("a-z, A-Z, 0-9, with a length
     of 9" in its errors).
@@ -209,7 +211,8 @@ def sent_ids(request: ModelRequest) -> dict[str, str]:
     ids: dict[str, str] = {}
     for message in request.messages:
         if message.role == "agent":
-            kept = _UNNAMED_ID if message.model is None else _KEPT_ID
+            named = _GATEWAYS_ID if is_gateway else _KEPT_ID
+            kept = _UNNAMED_ID if message.model is None else named
             is_own = request.model_wrote(message)
             for call in message.tool_calls:
                 keeps = is_own and kept.fullmatch(call.id)

@@ -61,6 +61,16 @@ def read(provider, ask, collect):
         pytest.param([piece(0, "c", "add<|channel|>commentary", TEXT)], id="a mark in the name"),
         pytest.param([piece(None, "c", "add", TEXT)], id="no index"),
         pytest.param([delta(tool_calls=[None]), piece(0, "c", "add", TEXT)], id="a null"),
+        pytest.param(
+            [
+                delta(
+                    tool_calls=[{"function": {"name": "add", "arguments": TEXT}}],
+                    function_call={"name": "add", "arguments": TEXT},
+                )
+            ],
+            id="under its old name too",
+        ),
+        pytest.param([piece(0, "c", "add", TEXT, extra_content="odd")], id="odd extras"),
     ],
 )
 async def test_one_call_is_read_whatever_its_pieces(read, events):
@@ -170,6 +180,14 @@ async def test_every_piece_may_call_itself_the_last(read, monkeypatch, said):
 )
 async def test_content_has_many_forms(read, content):
     text, _ = await read(ChatCompletionsDriver, delta(content=content), STOP, DONE)
+
+    assert text == "hi"
+
+
+async def test_events_may_come_in_a_list(read):
+    stream = b"data: " + json.dumps([delta(content="hi"), None, STOP]).encode() + b"\n\n"
+
+    text, _ = await read(ChatCompletionsDriver, stream)
 
     assert text == "hi"
 
@@ -324,6 +342,20 @@ async def test_odd_usage_at_the_end_takes_nothing_back(read, usage):
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (9, 1)
 
 
+async def test_nulls_in_a_message_are_passed_over(read):
+    text, answer = await read(
+        AnthropicDriver,
+        *message(
+            {"type": "content_block_start", "index": 0, "content_block": None},
+            {"type": "content_block_delta", "index": 0, "delta": None},
+            begins(1, "text", text="hi"),
+            begins(2, "tool_use", id="t", name=None, input={}),
+        ),
+    )
+
+    assert (text, [call.name for call in answer.tool_calls]) == ("hi", [""])
+
+
 async def test_a_message_that_is_over_needs_no_reason(read):
     text, answer = await read(
         AnthropicDriver, *message(begins(0, "text", text="hi"), stop_reason=None)
@@ -352,6 +384,17 @@ async def test_a_response_may_end_in_other_words(read, ending):
     item = {"type": "message", "id": "m", "content": {"type": "output_text", "text": "hi"}}
     text, _ = await read(
         ResponsesDriver, {"type": "response.output_item.done", "item": item}, *ending
+    )
+
+    assert text == "hi"
+
+
+async def test_nulls_in_a_response_are_passed_over(read):
+    content = [None, {"type": "output_text", "text": "hi"}]
+    output = [None, {"type": "message", "content": content}]
+    text, _ = await read(
+        ResponsesDriver,
+        {"type": "response.completed", "response": {"status": "completed", "output": output}},
     )
 
     assert text == "hi"
