@@ -103,7 +103,7 @@ def _tools(request: ModelRequest) -> Fields:
 def _messages(asked: Asked, dialect: Dialect) -> list[Fields]:
     """Render the transcript. Messages of one role in a row become one: some servers refuse them."""
     request = asked.request
-    ids = sent_ids(request, is_gateway=dialect.is_gateway)
+    ids = sent_ids(request, dialect.call_id)
     reasoned = _ReasoningRule(asked, dialect)
     sent: list[Fields] = []
     if request.system_prompt:
@@ -215,8 +215,10 @@ class _ReasoningRule:
         for block in self._blocks(position, message):
             if block.item and block.on_call is not None and block.on_call < len(calls):
                 calls[block.on_call].update(block.item)
-        if calls and self._dialect.foreign_call and not self._is_own(message):
-            calls[0].update(self._dialect.foreign_call)
+        # Older logs name no model, and hold nothing that came with a call.
+        is_bare = message.model is None or not self._is_own(message)
+        if calls and self._dialect.foreign_call and is_bare:
+            calls[0].update({**self._dialect.foreign_call, **calls[0]})
 
     def _blocks(self, position: int, message: Message) -> Sequence[ThinkingBlock]:
         scope = self._dialect.reasoning

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from everruns.providers.tool_calls import USUAL_ID
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -30,6 +32,8 @@ class Dialect:
         unknown_reasoning: The reasoning to send with answers that have none, such as those of
             other models.
         images: Which images it takes: ``all``; ``data``, only by content; or ``none``.
+        call_id: The form of the ids that it gives to calls, as a regular expression. Those of
+            other forms were made elsewhere.
         foreign_call: Fields to add to the first tool call of an answer by another model.
         reply_to_tools: An answer to put between tool results and a user's message, which it does
             not take in a row.
@@ -46,11 +50,15 @@ class Dialect:
     is_gateway: bool = False
     unknown_reasoning: str | None = None
     images: Literal["all", "data", "none"] = "all"
+    call_id: str = USUAL_ID
     foreign_call: Mapping[str, Any] | None = None
     reply_to_tools: str | None = None
 
 
 DEFAULT = "compatible"
+
+# LiteLLM hides Gemini's signatures in ids.
+_ANY_ID = r"[!-~]{1,256}"
 
 # Words for the efforts of servers that know three or two.
 _THREE = {"none": "low", "minimal": "low", "xhigh": "high"}
@@ -82,6 +90,7 @@ DIALECTS: dict[str, Dialect] = {
         seed="random_seed",
         efforts=_TWO,
         reasoning="never",
+        call_id=r"[a-zA-Z0-9]{9}",
         reply_to_tools="OK",
     ),
     "deepseek": Dialect(
@@ -136,7 +145,7 @@ DIALECTS: dict[str, Dialect] = {
         is_gateway=True,
     ),
     "bedrock": Dialect(hosts=("amazonaws.com", "api.aws"), efforts=_THREE, reasoning="never"),
-    "litellm": Dialect(ports=(4000,), reasoning="always", is_gateway=True),
+    "litellm": Dialect(ports=(4000,), reasoning="always", is_gateway=True, call_id=_ANY_ID),
     "vllm": Dialect(ports=(8000,)),
     "sglang": Dialect(ports=(30000,)),
     "llama.cpp": Dialect(ports=(8080,)),

@@ -29,8 +29,8 @@ QUOTED_CHARACTERS = 200
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 
 _ID_CHARACTERS = ascii_letters + digits
-_KEPT_ID = re.compile(r"(?!call_[0-9a-f]{32}$)[a-zA-Z0-9_.:-]{1,64}")
-_GATEWAYS_ID = re.compile(r"(?!call_[0-9a-f]{32}$)[!-~]{1,256}")
+USUAL_ID = r"[a-zA-Z0-9_.:-]{1,64}"
+_OUR_ID = re.compile(r"call_[0-9a-f]{32}")
 _UNNAMED_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _REFUSED_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 # Such a number may be beyond 64 bits; orjson would round it.
@@ -198,12 +198,15 @@ def _inexact(text: str) -> UnusableArguments:
     )
 
 
-def sent_ids(request: ModelRequest, *, is_gateway: bool = False) -> dict[str, str]:
+def sent_ids(request: ModelRequest, form: str = USUAL_ID) -> dict[str, str]:
     """Return the ids under which calls and their results go to a provider, by our ids.
 
     A model keeps the ids that it made: some models read them. All others become nine letters and
-    digits, the only form that every provider accepts, and every vendor behind one gateway. Of a
-    gateway its own are kept in any form: LiteLLM hides Gemini's signatures in them.
+    digits, the only form that every provider accepts, and every vendor behind one gateway.
+
+    Args:
+        request: The request.
+        form: The form of the ids that the server may have made, as a regular expression.
 
     Source: https://docs.mistral.ai/capabilities/function_calling ("a-z, A-Z, 0-9, with a length
     of 9" in its errors).
@@ -211,11 +214,11 @@ def sent_ids(request: ModelRequest, *, is_gateway: bool = False) -> dict[str, st
     ids: dict[str, str] = {}
     for message in request.messages:
         if message.role == "agent":
-            named = _GATEWAYS_ID if is_gateway else _KEPT_ID
-            kept = _UNNAMED_ID if message.model is None else named
             is_own = request.model_wrote(message)
             for call in message.tool_calls:
-                keeps = is_own and kept.fullmatch(call.id)
+                keeps = is_own and re.fullmatch(form, call.id) and not _OUR_ID.fullmatch(call.id)
+                if message.model is None:
+                    keeps = keeps and _UNNAMED_ID.fullmatch(call.id)
                 ids[call.id] = call.id if keeps else nine_letters(call.id)
     return ids
 

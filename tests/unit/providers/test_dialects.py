@@ -209,6 +209,22 @@ def test_an_id_of_the_models_own_is_kept_in_whatever_form(body, say):
     assert messages[1]["tool_calls"][0]["id"] == messages[2]["tool_call_id"] == identity
 
 
+@pytest.mark.parametrize("model", [OWN, None])
+def test_mistral_is_sent_no_id_that_it_cannot_have_made(body, history, model):
+    messages = body("mistral", *history(model))["messages"]
+
+    identity = messages[1]["tool_calls"][0]["id"]
+    assert identity == messages[2]["tool_call_id"]
+    assert len(identity) == 9
+    assert identity.isalnum()
+
+
+def test_gemini_takes_calls_of_older_logs(body, history):
+    (call,) = answer_in(body("gemini", *history(None)))["tool_calls"]
+
+    assert "extra_content" in call
+
+
 @pytest.mark.parametrize("model", [SIBLING, FOREIGN])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_other_ids_become_nine_letters_and_digits(body, history, dialect, model):
