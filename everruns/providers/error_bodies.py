@@ -21,6 +21,8 @@ _REASONS = (
     *("metadata", "raw"),
 )
 _WORDS = ("code", "type", "status", "error_code", "errorCode", "Code", "status_code")
+# What gateways say while a request waits.
+_PROGRESS = frozenset({"queued", "pending", "processing", "in_progress", "ping", "heartbeat"})
 _ANSWERS = ("choices", "content", "output", "delta", "response", "data")
 _TITLE = re.compile(r"<(title|h1|message)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _MARKUP = re.compile(r"<!doctype|<html|<\?xml", re.IGNORECASE)
@@ -50,7 +52,9 @@ def error_in(answer: Any) -> Any:
     names = ("error_message", "error_msg", "errorMessage", "errors", "detail", "Message")
     if any(fields.get(name) for name in names) or _has_inner_error(fields):
         return fields
-    return fields if fields.get("message") and any(name in fields for name in _WORDS) else None
+    says = fields.get("message") and any(name in fields for name in _WORDS)
+    states = {str(fields.get(name)) for name in ("status", "type")}
+    return fields if says and not _PROGRESS & states else None
 
 
 def _has_inner_error(fields: Mapping[str, Any]) -> bool:

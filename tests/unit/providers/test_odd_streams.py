@@ -192,6 +192,14 @@ async def test_events_may_come_in_a_list(read):
     assert text == "hi"
 
 
+async def test_a_place_in_a_queue_is_no_error(read):
+    waits = {"status": "queued", "message": "There are 3 before you."}
+
+    text, _ = await read(ChatCompletionsDriver, waits, delta(content="hi"), STOP, DONE)
+
+    assert text == "hi"
+
+
 async def test_two_choices_are_one_answer(read):
     call = {"id": "c", "function": {"name": "add", "arguments": TEXT}}
     choices = [
