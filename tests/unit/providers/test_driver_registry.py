@@ -213,3 +213,38 @@ def test_a_providers_headers_go_with_its_requests_and_stay_out_of_its_repr():
     assert wire.headers["anthropic-version"]
     assert "team-secret-1" not in repr(wire)
     assert wire.failure({"message": "bad team-secret-1", "type": "x"}).message.count("secret") == 0
+
+
+async def test_settings_leave_out_and_add_fields(provider, ask, collect):
+    provider.streams({"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]})
+    settings = {
+        "dialect": "mistral",
+        "omit": ["reasoning_effort"],
+        "extra_body": {"safe_prompt": True, "model": "another"},
+    }
+    wire = provider.wire()
+    house = account("openai", base_url=wire.base_url, settings=settings)
+
+    await collect(open_driver(house, provider.connections, silence_s=5), ask("m", effort="high"))
+
+    assert provider.bodies[0] == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+        "safe_prompt": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dialect": "klingon"},
+        {"omit": ["model"]},
+        {"omit": ["a.b.c"]},
+        {"extra_body": {"x": "y" * 20_000}},
+        {"dialct": "vllm"},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings):
+    with pytest.raises(InvalidRequest, match=next(iter(settings))):
+        check_settings("openai", settings)
