@@ -55,6 +55,11 @@ DEFAULT = "compatible"
 # Words for the efforts of servers that know three or two.
 _THREE = {"none": "low", "minimal": "low", "xhigh": "high"}
 _TWO = {"none": "none", "minimal": "none", "low": "none", "medium": "high", "xhigh": "high"}
+# For servers on which thinking is only on or off.
+_SWITCH = {
+    "none": "disabled",
+    **dict.fromkeys(("minimal", "low", "medium", "high", "xhigh"), "enabled"),
+}
 
 DIALECTS: dict[str, Dialect] = {
     DEFAULT: Dialect(),
@@ -87,14 +92,7 @@ DIALECTS: dict[str, Dialect] = {
     "deepseek": Dialect(
         hosts=("api.deepseek.com",),
         effort_path=("thinking", "type"),
-        efforts={
-            "none": "disabled",
-            "minimal": "enabled",
-            "low": "enabled",
-            "medium": "enabled",
-            "high": "enabled",
-            "xhigh": "enabled",
-        },
+        efforts=_SWITCH,
         reasoning="always",
         unknown_reasoning="",
         images="none",
@@ -103,14 +101,7 @@ DIALECTS: dict[str, Dialect] = {
         hosts=("api.moonshot.ai", "api.moonshot.cn"),
         seed=None,
         effort_path=("thinking", "type"),
-        efforts={
-            "none": "disabled",
-            "minimal": "enabled",
-            "low": "enabled",
-            "medium": "enabled",
-            "high": "enabled",
-            "xhigh": "enabled",
-        },
+        efforts=_SWITCH,
         reasoning="always",
         unknown_reasoning=" ",
         images="data",
