@@ -25,7 +25,7 @@ from everruns.providers.masking import masked
 
 LONGEST_RETRY_AFTER_S = 3600.0
 MAX_QUOTE_CHARACTERS = 500
-MAX_MASKED_CHARACTERS = 4 * MAX_QUOTE_CHARACTERS
+MAX_READ_CHARACTERS = 4 * MAX_QUOTE_CHARACTERS
 
 _ADVICE: dict[type[ModelFailure], str] = {
     ModelFailure: "Check the provider's base_url, and that a model server answers there.",
@@ -145,7 +145,7 @@ def failure_of(
         api_key: The key to mask, since some providers quote it.
         secrets: What else to mask.
     """
-    reason = reason_in(error)[:MAX_MASKED_CHARACTERS]
+    reason = reason_in(error)[:MAX_READ_CHARACTERS]
     status = status or status_in(error)
     if retry_after_s is None and (asked_s := retry_after_in(error)) is not None:
         retry_after_s = min(asked_s, LONGEST_RETRY_AFTER_S)
