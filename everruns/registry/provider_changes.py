@@ -1,4 +1,4 @@
-"""What a change of a provider makes of it, and what it must not do."""
+"""Applying a patch to a provider, and refusing one that would give its secrets away."""
 
 from collections.abc import Mapping
 from typing import Any
