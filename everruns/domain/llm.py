@@ -13,7 +13,8 @@ from everruns.domain.headers import Headers
 
 ProviderType = Literal["openai", "anthropic", "azure_openai", "simulated", "local"]
 ProviderStatus = Literal["active", "disabled"]
-BaseUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
+# Printable ASCII: a host, then a path, without a query or a fragment.
+BaseUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[!$-.0->@-~]+[!$->@-~]*$")]
 ProviderName = Annotated[str, Field(min_length=1, pattern=r"^[^/]+$"), max_bytes(256)]
 
 
