@@ -74,6 +74,12 @@ class UnknownModel(InvalidRequest):
         )
 
 
+class CredentialsRequired(InvalidRequest):
+    """A provider's new address requires its key and headers again."""
+
+    code = "CREDENTIALS_REQUIRED"
+
+
 class InvalidFile(InvalidRequest):
     """A file's path, its content or a search pattern breaks the workspace rules."""
 

@@ -55,5 +55,7 @@ def _checked_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
 
 
 Headers = Annotated[
-    dict[HeaderName, HeaderValue], Field(max_length=MAX_HEADERS), AfterValidator(_checked_headers)
+    dict[HeaderName, HeaderValue],
+    Field(max_length=MAX_HEADERS, json_schema_extra={"additionalProperties": False}),
+    AfterValidator(_checked_headers),
 ]

@@ -13,7 +13,8 @@ from everruns.domain.headers import Headers
 
 ProviderType = Literal["openai", "anthropic", "azure_openai", "simulated", "local"]
 ProviderStatus = Literal["active", "disabled"]
-BaseUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
+# Printable ASCII: a host, then a path, without a query or a fragment.
+BaseUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[!$-.0->@-~]+[!$->@-~]*$")]
 ProviderName = Annotated[str, Field(min_length=1, pattern=r"^[^/]+$"), max_bytes(256)]
 
 
@@ -46,9 +47,9 @@ class ModelLimits(Model):
 
 
 class ModelProfile(Model):
-    """The facts about a model, from the catalogue or its provider's list.
+    """The facts about a model, from the first source that has them (docs/providers.md).
 
-    An ability that is ``None`` is unknown: the provider's list does not say.
+    An ability that is ``None`` is unknown.
     """
 
     name: str
@@ -61,6 +62,13 @@ class ModelProfile(Model):
     open_weights: bool = False
     cost: ModelCost | None = None
     limits: ModelLimits | None = None
+
+    @classmethod
+    def unknown(cls, name: str) -> "ModelProfile":
+        """Return the profile of a model of which only the name is known."""
+        return cls(
+            name=name, attachment=None, reasoning=None, tool_call=None, structured_output=None
+        )
 
 
 class GivenFacts(Model):

@@ -1,4 +1,4 @@
-"""What a call of Anthropic's Messages is asked with.
+"""The body of a request of Anthropic's Messages API.
 
 Source: https://platform.claude.com/docs/en/api/messages.
 """

@@ -15,10 +15,10 @@ from everruns.domain.usage import Usage
 from everruns.providers.base import ModelAnswer, ModelRequest, ReasoningDelta, TextDelta, UsageSoFar
 from everruns.providers.chat_calls import CallCollector
 from everruns.providers.chat_opaque import OPAQUE_FIELDS, joined
-from everruns.providers.chat_usage import may_have_usage, read_usage
 from everruns.providers.deltas import GrowingText
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
+from everruns.providers.openai_usage import may_have_usage, read_usage
 from everruns.providers.streaming import Delta
 from everruns.providers.tool_calls import read_calls
 

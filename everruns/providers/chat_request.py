@@ -67,11 +67,8 @@ def _controls(request: ModelRequest, dialect: Dialect, output_limit: str) -> Fie
         "stop": controls.stop,
         **({dialect.seed: controls.seed} if dialect.seed else {}),
     }
-    effort: Any = _effort(request)
-    if effort := dialect.efforts.get(effort, effort):
-        for step in reversed(dialect.effort_path):
-            effort = {step: effort}
-        fields.update(effort)
+    if effort := _effort(request):
+        fields.update(dialect.efforts[effort])
     return {name: value for name, value in fields.items() if value is not None}
 
 

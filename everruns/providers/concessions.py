@@ -1,4 +1,4 @@
-"""What is asked differently when a provider refuses a request.
+"""What is left out of a request that a provider has refused, before it is sent again.
 
 Servers refuse fields they do not know, reasoning that they did not write themselves, images over
 their limits, and system messages that their template has no place for. The conversation must go on

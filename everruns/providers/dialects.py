@@ -11,6 +11,23 @@ from urllib.parse import urlsplit
 
 from everruns.providers.tool_calls import USUAL_ID
 
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+Efforts = Mapping[str, Mapping[str, Any]]
+
+
+def _efforts(**words: str) -> Efforts:
+    """Return how efforts are asked for by a word; ``words`` replace those a server lacks."""
+    return {effort: {"reasoning_effort": words.get(effort, effort)} for effort in EFFORTS}
+
+
+def _switch(**levels: str) -> Efforts:
+    """Return how efforts are asked for by a switch and, for servers that have it, a level."""
+    enabled = {"thinking": {"type": "enabled"}}
+    return {
+        effort: enabled | ({"reasoning_effort": levels[effort]} if effort in levels else {})
+        for effort in EFFORTS
+    } | {"none": {"thinking": {"type": "disabled"}}}
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -22,9 +39,7 @@ class Dialect:
         omitted: Fields of the request that it refuses.
         output_limit: Field of the limit of output tokens.
         seed: Field of the seed; ``None`` if it takes none.
-        effort_path: Where in the request the reasoning effort stands.
-        efforts: Its words for our efforts, where they differ; ``None`` for those it has no word
-            for.
+        efforts: The fields by which each of our efforts is asked for.
         reasoning: Which reasoning of its own goes back: ``never``; ``turn``, that of the current
             turn; or ``always``.
         is_gateway: Whether models of many vendors answer behind it. Each is sent its own reasoning
@@ -44,8 +59,7 @@ class Dialect:
     omitted: frozenset[str] = frozenset()
     output_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     seed: str | None = "seed"
-    effort_path: tuple[str, ...] = ("reasoning_effort",)
-    efforts: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    efforts: Efforts = field(default_factory=_efforts)
     reasoning: Literal["never", "turn", "always"] = "turn"
     is_gateway: bool = False
     unknown_reasoning: str | None = None
@@ -60,9 +74,9 @@ DEFAULT = "compatible"
 # LiteLLM hides Gemini's signatures in ids.
 _ANY_ID = r"[!-~]{1,256}"
 
-# Words for the efforts of servers that know three or two.
-_THREE = {"none": "low", "minimal": "low", "xhigh": "high"}
-_TWO = {"none": "none", "minimal": "none", "low": "none", "medium": "high", "xhigh": "high"}
+# For servers that know three words, or two.
+_THREE = _efforts(none="low", minimal="low", xhigh="high")
+_TWO = _efforts(minimal="none", low="none", medium="high", xhigh="high")
 
 DIALECTS: dict[str, Dialect] = {
     DEFAULT: Dialect(),
@@ -78,7 +92,7 @@ DIALECTS: dict[str, Dialect] = {
         hosts=("generativelanguage.googleapis.com", "aiplatform.googleapis.com"),
         omitted=frozenset({"parallel_tool_calls"}),
         seed=None,
-        efforts={"xhigh": "high"},
+        efforts=_efforts(xhigh="high"),
         reasoning="always",
         foreign_call={
             "extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}
@@ -95,15 +109,7 @@ DIALECTS: dict[str, Dialect] = {
     ),
     "deepseek": Dialect(
         hosts=("api.deepseek.com",),
-        effort_path=("thinking", "type"),
-        efforts={
-            "none": "disabled",
-            "minimal": "enabled",
-            "low": "enabled",
-            "medium": "enabled",
-            "high": "enabled",
-            "xhigh": "enabled",
-        },
+        efforts=_switch(minimal="low", low="low", medium="high", high="high", xhigh="max"),
         reasoning="always",
         unknown_reasoning="",
         images="none",
@@ -111,15 +117,7 @@ DIALECTS: dict[str, Dialect] = {
     "moonshot": Dialect(
         hosts=("api.moonshot.ai", "api.moonshot.cn"),
         seed=None,
-        effort_path=("thinking", "type"),
-        efforts={
-            "none": "disabled",
-            "minimal": "enabled",
-            "low": "enabled",
-            "medium": "enabled",
-            "high": "enabled",
-            "xhigh": "enabled",
-        },
+        efforts=_switch(),
         reasoning="always",
         unknown_reasoning=" ",
         images="data",
@@ -140,7 +138,7 @@ DIALECTS: dict[str, Dialect] = {
     "fireworks": Dialect(hosts=("api.fireworks.ai",), efforts=_THREE),
     "openrouter": Dialect(
         hosts=("openrouter.ai",),
-        effort_path=("reasoning", "effort"),
+        efforts={effort: {"reasoning": {"effort": effort}} for effort in EFFORTS},
         reasoning="always",
         is_gateway=True,
     ),

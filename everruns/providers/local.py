@@ -10,7 +10,7 @@ from everruns.domain.llm import ProviderAccount
 
 @dataclass(frozen=True)
 class LocalModelAddress:
-    """Base URL of the local model, which speaks OpenAI's protocol."""
+    """Base URL and key of the local model's server, which speaks Chat Completions."""
 
     base_url: str
     api_key: SecretStr
@@ -19,8 +19,11 @@ class LocalModelAddress:
 LocalModel = Callable[[], Awaitable[LocalModelAddress]]
 
 
-async def reached(account: ProviderAccount, local_model: LocalModel | None) -> ProviderAccount:
-    """Return an account with the address where it is asked, starting the local model if it is that.
+async def with_address(account: ProviderAccount, local_model: LocalModel | None) -> ProviderAccount:
+    """Return an account with the address at which it is asked.
+
+    One of type ``local`` without a ``base_url`` gets the local model's, which is started if need
+    be; all others stay as they are.
 
     Raises:
         ProviderUnavailable: The local model does not start.

@@ -72,14 +72,11 @@ def look_up(frames: Iterator[bytes]) -> bytes:
         except LookupError:
             continue
         window = model.context_window
-        profile = ModelProfile(
-            name=model.name or name,
-            attachment=None,
-            reasoning=None,
-            tool_call=None,
-            structured_output=None,
-            cost=_cost(cast("Any", model.get_prices(now))),
-            limits=ModelLimits(context=window) if window else None,
+        profile = ModelProfile.unknown(model.name or name).model_copy(
+            update={
+                "cost": _cost(cast("Any", model.get_prices(now))),
+                "limits": ModelLimits(context=window) if window else None,
+            }
         )
         found[name] = profile.model_dump(mode="json")
     return orjson.dumps(found)

@@ -1,5 +1,6 @@
 """The settings of each type of provider: checked strictly when written, leniently when read."""
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -18,18 +19,18 @@ MAX_EXTRA_BODY_BYTES = 16 * KIB
 # Without these there is no request.
 NEEDED = frozenset({"input", "messages", "model", "stream"})
 
-
-def _omittable(name: str) -> str:
-    if name in NEEDED:
-        raise ValueError(f"{name} cannot be left out")
-    return name
+_FIELD_PATH = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?")
 
 
-OmittedField = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?$"),
-    AfterValidator(_omittable),
-]
+def _omittable(path: str) -> str:
+    if not _FIELD_PATH.fullmatch(path):
+        raise ValueError("must be the name of a field, or object.field for one in an object")
+    if path in NEEDED:
+        raise ValueError(f"{path} cannot be left out")
+    return path
+
+
+OmittedField = Annotated[str, AfterValidator(_omittable)]
 
 
 def _bounded(body: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +136,8 @@ def read_settings(provider_type: ProviderType, settings: Mapping[str, Any]) -> B
         return kind.model_validate(known)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, ('settings', *problem['loc'])))}: {problem['msg']}"
+            f"{'.'.join(map(str, ('settings', *problem['loc'])))}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_url=False, include_context=False)[:5]
         )
         raise InvalidRequest(f"The provider's settings are not valid. {problems}.") from None

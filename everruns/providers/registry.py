@@ -36,8 +36,8 @@ _VENDORS: dict[ProviderType, str] = {
 }
 
 
-def vendor_url(provider: Provider) -> str | None:
-    """Return where a provider is asked: its own address, or else that of its vendor."""
+def address_of(provider: Provider) -> str | None:
+    """Return the base URL at which a provider is asked: its own, or else its vendor's."""
     return provider.base_url or _VENDORS.get(provider.provider_type)
 
 
@@ -73,18 +73,17 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
     settings = read_settings(provider.provider_type, provider.settings)
     match provider.provider_type:
         case "openai":
-            wire = _wire(account, chat_completions.DEFAULT_BASE_URL, connections, silence_s)
-            return _openai_driver(account.provider, wire)
+            wire = _wire(account, connections, silence_s)
+            return _openai_driver(provider, wire)
         case "local":
             _base_url(provider, "http://127.0.0.1:8080/v1")
-            return _openai_driver(provider, _wire(account, "", connections, silence_s))
+            return _openai_driver(provider, _wire(account, connections, silence_s))
         case "azure_openai":
             azure = cast("AzureSettings", settings)
             return _azure_driver(account, azure, connections, silence_s)
         case "anthropic":
             wire = _wire(
                 account,
-                anthropic.DEFAULT_BASE_URL,
                 connections,
                 silence_s,
                 key_header="x-api-key",
@@ -98,7 +97,6 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
 
 def _wire(
     account: ProviderAccount,
-    default_base_url: str,
     connections: Connections,
     silence_s: float,
     headers: Mapping[str, str] = MappingProxyType({}),
@@ -109,7 +107,7 @@ def _wire(
     own = {name: value.get_secret_value() for name, value in account.headers.items()}
     return Wire(
         name=provider.name,
-        base_url=(provider.base_url or default_base_url).rstrip("/"),
+        base_url=(address_of(provider) or "").rstrip("/"),
         silence_s=silence_s,
         connections=connections,
         api_key=account.api_key,
@@ -154,9 +152,7 @@ def dialect_of(provider: Provider) -> Dialect:
         return DIALECTS[name]
     if provider.provider_type == "azure_openai":
         return DIALECTS["azure"]
-    is_vendor = provider.base_url is None and provider.provider_type == "openai"
-    base_url = chat_completions.DEFAULT_BASE_URL if is_vendor else provider.base_url
-    return DIALECTS[dialect_at(base_url or "")]
+    return DIALECTS[dialect_at(address_of(provider) or "")]
 
 
 def api_for(provider: Provider, model_id: str) -> Api:
@@ -186,12 +182,12 @@ def _azure_driver(
     api_version = settings.api_version
     key: dict[str, Any] = {"key_header": "api-key", "key_prefix": ""}
     if api_version is None:
-        return _openai_driver(provider, _wire(account, "", connections, silence_s, **key))
+        return _openai_driver(provider, _wire(account, connections, silence_s, **key))
     resource = base_url.rstrip("/").removesuffix("/v1").removesuffix("/openai")
     root = account.model_copy(
         update={"provider": provider.model_copy(update={"base_url": f"{resource}/openai"})}
     )
-    wire = _wire(root, "", connections, silence_s, query={"api-version": api_version}, **key)
+    wire = _wire(root, connections, silence_s, query={"api-version": api_version}, **key)
     return _openai_driver(provider, wire, AZURE_DEPLOYMENT_PATH)
 
 

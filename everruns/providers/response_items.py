@@ -131,6 +131,7 @@ class OutputItems:
             part: What tells the parts of reasoning apart, which become paragraphs.
         """
         if item.kind == "function_call":
+            # Fails for a piece that is not text, as the pieces of other items do.
             item.pieces.append("" + piece)
             return ()
         text = item.growing.add(piece)

@@ -9,11 +9,11 @@ from typing import Any
 
 from everruns.domain.usage import Usage
 from everruns.providers.base import ModelAnswer, ModelRequest, UsageSoFar
-from everruns.providers.chat_usage import read_usage
 from everruns.providers.concessions import Asked
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
 from everruns.providers.model_lists import ListedModel, read_model_list
+from everruns.providers.openai_usage import read_usage
 from everruns.providers.response_items import OutputItems, arguments_text
 from everruns.providers.responses_request import response_body
 from everruns.providers.streaming import Delta, StreamingDriver

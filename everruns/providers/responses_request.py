@@ -1,4 +1,4 @@
-"""What a call of OpenAI's Responses API is asked with.
+"""The body of a request of OpenAI's Responses API.
 
 Nothing is stored at the provider: each request brings the whole conversation, and the reasoning
 of earlier answers in sealed form.

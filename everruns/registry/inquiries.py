@@ -32,11 +32,11 @@ from everruns.errors import (
 from everruns.ids import format_time, new_id, now_ms
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest
 from everruns.providers.connections import Connections
-from everruns.providers.local import LocalModel, reached
+from everruns.providers.local import LocalModel, with_address
 from everruns.providers.model_lists import ListedModel
 from everruns.providers.prices import Prices
 from everruns.providers.proxies import Proxies
-from everruns.providers.registry import open_driver, vendor_url
+from everruns.providers.registry import address_of, open_driver
 from everruns.settings import Settings
 
 AT_ONCE = 4
@@ -123,7 +123,7 @@ class Inquiries:
 
     async def profiles(self, provider: Provider, names: Sequence[str]) -> dict[str, ModelProfile]:
         """Return the published prices and context windows of a provider's models, by name."""
-        address = vendor_url(provider)
+        address = address_of(provider)
         return await self._prices.find(address, names) if address else {}
 
     async def test(self, account: ProviderAccount, wanted: str | None) -> ProviderTested:
@@ -188,7 +188,7 @@ class Inquiries:
         )
 
     async def _driver(self, account: ProviderAccount) -> Driver:
-        account = await reached(account, self._local_model)
+        account = await with_address(account, self._local_model)
         return open_driver(account, self._connections, silence_s=SILENCE_S)
 
     async def close(self) -> None:

@@ -72,12 +72,12 @@ async def _first_listing(inquiries: Inquiries, account: ProviderAccount) -> List
     """Ask a provider that is added or has moved, which succeeds whether it answers or not."""
     try:
         async with inquiries.place(LIST_TIMEOUT_S):
-            return await list_again(inquiries, account)
+            return await ask_for_models(inquiries, account)
     except Overloaded:
         return Listing(error="Too many providers were being asked. Sync its models shortly.")
 
 
-async def list_again(inquiries: Inquiries, account: ProviderAccount) -> Listing:
+async def ask_for_models(inquiries: Inquiries, account: ProviderAccount) -> Listing:
     """Ask a provider for its models; a list without any is an error too.
 
     The catalogue knows all that the built-in providers have.

@@ -182,13 +182,7 @@ def _with_given(
     if given is None or (given.cost is None and given.limits is None):
         return profile
     if profile is None:
-        profile = ModelProfile(
-            name=given.display_name or model_id,
-            attachment=None,
-            reasoning=None,
-            tool_call=None,
-            structured_output=None,
-        )
+        profile = ModelProfile.unknown(given.display_name or model_id)
     return profile.model_copy(
         update={
             "cost": given.cost or profile.cost,

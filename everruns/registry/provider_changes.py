@@ -1,4 +1,4 @@
-"""What a change of a provider makes of it, and what it must not do."""
+"""Applying a patch to a provider, and refusing one that would give its secrets away."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from everruns.domain.llm import ProviderAccount
-from everruns.errors import InvalidRequest
+from everruns.errors import CredentialsRequired
 from everruns.ids import format_time, now_ms
 from everruns.providers.provider_settings import check_settings
 
@@ -15,7 +15,8 @@ def changed(account: ProviderAccount, changes: Mapping[str, Any]) -> ProviderAcc
     """Return an account with the changes of a patch, other than those of its models.
 
     Raises:
-        InvalidRequest: A setting is wrong, or the stored key or headers would go to a new address.
+        InvalidRequest: A setting is wrong.
+        CredentialsRequired: The stored key or headers would go to a new address.
     """
     if "settings" in changes:
         check_settings(account.provider.provider_type, changes["settings"])
@@ -46,12 +47,12 @@ def _keep_secrets_at_their_address(account: ProviderAccount, changes: Mapping[st
     if "base_url" not in changes or changes["base_url"] == account.provider.base_url:
         return
     if account.api_key is not None and "api_key" not in changes:
-        raise InvalidRequest(
+        raise CredentialsRequired(
             "A new base_url requires the provider's api_key again, because the stored key is "
             "only sent to its original address. Send both, or api_key null to remove the key."
         )
     if account.headers and "headers" not in changes:
-        raise InvalidRequest(
+        raise CredentialsRequired(
             "A new base_url requires the provider's headers again, because stored headers are "
             "only sent to their original address. Send both, or headers null to remove them."
         )

@@ -29,7 +29,7 @@ from everruns.providers.controls import check_controls
 from everruns.providers.provider_settings import check_settings
 from everruns.registry.database import Database
 from everruns.registry.inquiries import Inquiries
-from everruns.registry.model_choice import Choice, choose, list_again, published, synced
+from everruns.registry.model_choice import Choice, ask_for_models, choose, published, synced
 from everruns.registry.offered_models import (
     from_list,
     unchanged,
@@ -163,7 +163,7 @@ class Providers:
 
     @remote(Repeat.YES)
     async def update(self, provider_id: str, patch: ProviderPatch) -> Provider:
-        """Change a provider; running sessions pick up the change at their next turn.
+        """Change a provider; running sessions pick up the change at their next model call.
 
         If it moves and only has models that its list named, it is asked for its models anew.
 
@@ -206,7 +206,7 @@ class Providers:
         """
         asked = await self._account(provider_id)
         async with self._inquiries.place():
-            listing = await list_again(self._inquiries, asked)
+            listing = await ask_for_models(self._inquiries, asked)
             wanted = from_list(asked.provider, listing.models)
             known = await published(self._inquiries, asked.provider, wanted)
         async with self._changes:

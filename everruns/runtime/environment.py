@@ -18,7 +18,7 @@ from everruns.errors import (
 from everruns.providers.base import Driver
 from everruns.providers.catalogue import has_price
 from everruns.providers.connections import Connections
-from everruns.providers.local import LocalModel, reached
+from everruns.providers.local import LocalModel, with_address
 from everruns.providers.proxies import Proxies
 from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
@@ -172,7 +172,7 @@ class Environment:
             InvalidRequest: The provider's settings are invalid.
             ProviderUnavailable: The local model does not start.
         """
-        configured, account = account, await reached(account, self._local_model)
+        configured, account = account, await with_address(account, self._local_model)
         opened = self._drivers.get(account.provider.id)
         if opened is None or opened.account != account:
             driver = open_driver(

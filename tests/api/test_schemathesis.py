@@ -25,6 +25,7 @@ from everruns.storage.memory import MemoryStore
 
 # Refusals of what no schema can say: which things there are, and what cannot be stored.
 BEYOND_SCHEMAS = {
+    "CREDENTIALS_REQUIRED",
     "INVALID_CURSOR",
     "INVALID_FILE",
     "INVALID_JSON",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from everruns.domain.usage import MAX_CALL_TOKENS, read_token_count
-from everruns.providers.chat_usage import read_usage
+from everruns.providers.openai_usage import read_usage
 
 NO_COUNTS = (
     st.integers(max_value=-1)

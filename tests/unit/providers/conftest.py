@@ -14,10 +14,20 @@ from pydantic import SecretStr
 from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import ModelProfile, OfferedModel
 from everruns.domain.messages import Message, TextPart, ThinkingBlock
-from everruns.providers.base import Driver, ModelChunk, ModelRequest, UsageSoFar
+from everruns.providers.base import (
+    Driver,
+    ModelAnswer,
+    ModelChunk,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+    UsageSoFar,
+)
 from everruns.providers.catalogue import profile_of
 from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
+from everruns.providers.responses import ResponsesDriver
+from tests.response_events import MODEL
 
 NOW = "2026-11-01T00:00:00.000Z"
 KEY = "sk-test-secret-0001"
@@ -181,3 +191,22 @@ def collect() -> Callable[..., Any]:
         ]
 
     return gather
+
+
+@pytest.fixture
+def answered(
+    provider: FakeProvider, ask: Callable[..., ModelRequest], collect: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Answer with events of the Responses API; return the text, the reasoning and the answer."""
+
+    async def answer(*events: Any, request: ModelRequest | None = None) -> tuple[Any, ...]:
+        provider.streams(*events)
+        chunks = await collect(ResponsesDriver(provider.wire()), request or ask(MODEL))
+        assert isinstance(chunks[-1], ModelAnswer)
+        shown = [
+            "".join(chunk.text for chunk in chunks if isinstance(chunk, kind))
+            for kind in (TextDelta, ReasoningDelta)
+        ]
+        return *shown, chunks[-1]
+
+    return answer
