@@ -338,9 +338,14 @@ class NoModel(TurnFailure):
 
 
 class ModelFailure(TurnFailure):
-    """A model call failed. Subclasses say why."""
+    """A model call failed. Subclasses say why.
+
+    Attributes:
+        reason: What the provider said, masked; not sent between processes.
+    """
 
     code = "PROVIDER_ERROR"
+    reason = ""
 
 
 class ProviderUnavailable(ModelFailure):

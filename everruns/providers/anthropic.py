@@ -18,7 +18,7 @@ from everruns.providers.base import (
     TextDelta,
     UsageSoFar,
 )
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.deltas import GrowingText
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
@@ -50,8 +50,8 @@ class AnthropicDriver(StreamingDriver):
     def _path(self, request: ModelRequest) -> str:  # noqa: ARG002 - one path for all models
         return "/messages"
 
-    def _body(self, asked: Asked) -> dict[str, Any]:
-        return message_body(asked)
+    def _body(self, attempt: Attempt) -> dict[str, Any]:
+        return message_body(attempt)
 
     def _answer(self, request: ModelRequest) -> "MessagesAnswer":
         return MessagesAnswer(self._wire, request)

@@ -8,7 +8,7 @@ from typing import Any
 
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
 from everruns.providers.base import ModelRequest
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.tool_calls import accepted_name, input_schema, result_text, sent_ids
 
 DEFAULT_MAX_TOKENS = 8192
@@ -34,13 +34,13 @@ EFFORTS = {"none": "low", "minimal": "low"}
 Block = dict[str, Any]
 
 
-def message_body(asked: Asked) -> dict[str, Any]:
+def message_body(attempt: Attempt) -> dict[str, Any]:
     """Return the body that asks for one streamed message.
 
     Args:
-        asked: The request, and what is left out of it.
+        attempt: The request, and what is left out of it.
     """
-    request, with_thinking = asked.request, asked.with_reasoning
+    request, with_thinking = attempt.request, attempt.with_reasoning
     profile = request.model.profile
     limits = profile.limits if profile else None
     controls = request.controls
@@ -106,7 +106,7 @@ def _messages(request: ModelRequest, *, with_thinking: bool) -> list[dict[str, A
     for message in request.messages:
         role = "assistant" if message.role == "agent" else "user"
         if role == "assistant":
-            is_own = with_thinking and request.wrote(message)
+            is_own = with_thinking and request.provider_wrote(message)
             thoughts = message.thinking_blocks if is_own else None
             blocks = _agent_blocks(message, ids, thoughts or ())
         else:

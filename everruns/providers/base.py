@@ -41,7 +41,7 @@ class ModelRequest:
         """How hard to reason (``low``, ``medium``, …), or ``None`` for the default."""
         return self.controls.reasoning.effort if self.controls.reasoning else None
 
-    def wrote(self, message: Message) -> bool:
+    def provider_wrote(self, message: Message) -> bool:
         """Tell whether the provider that is asked wrote a message.
 
         Reasoning that a provider signed or sealed means nothing to another one. Messages of older

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from everruns.providers.base import ModelRequest
 from everruns.providers.chat_answer import ChatAnswer
 from everruns.providers.chat_request import completion_body
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import DEFAULT, DIALECTS, Dialect
 from everruns.providers.http import Wire
 from everruns.providers.model_lists import ListedModel, read_model_list
@@ -44,8 +44,8 @@ class ChatCompletionsDriver(StreamingDriver):
     def _path(self, request: ModelRequest) -> str:
         return self._path_of.format(model=quote(request.model.model_id, safe=""))
 
-    def _body(self, asked: Asked) -> dict[str, Any]:
-        return completion_body(asked, self._dialect)
+    def _body(self, attempt: Attempt) -> dict[str, Any]:
+        return completion_body(attempt, self._dialect)
 
     def _answer(self, request: ModelRequest) -> ChatAnswer:
         return ChatAnswer(self._wire, request)

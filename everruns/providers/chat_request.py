@@ -16,7 +16,7 @@ from everruns.domain.messages import (
 from everruns.domain.transcript import IMAGE_LEFT_OUT
 from everruns.providers.base import ModelRequest
 from everruns.providers.chat_opaque import OPAQUE_FIELDS
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import Dialect
 from everruns.providers.tool_calls import (
     accepted_name,
@@ -39,20 +39,20 @@ NO_REASONING_WITH_TOOLS = (
 Fields = dict[str, Any]
 
 
-def completion_body(asked: Asked, dialect: Dialect) -> Fields:
+def completion_body(attempt: Attempt, dialect: Dialect) -> Fields:
     """Return the body that asks for one streamed completion.
 
     Args:
-        asked: The request, and what is left out of it.
+        attempt: The request, and what is left out of it.
         dialect: What the server wants.
     """
-    request = asked.request
+    request = attempt.request
     body: Fields = {
         "model": request.model.model_id,
-        "messages": _messages(asked, dialect),
+        "messages": _messages(attempt, dialect),
         "stream": True,
         "stream_options": {"include_usage": True},
-        **_controls(request, dialect, asked.output_limit or dialect.output_limit),
+        **_controls(request, dialect, attempt.output_limit or dialect.output_limit),
         **_tools(request),
     }
     return {name: value for name, value in body.items() if name not in dialect.omitted}
@@ -75,7 +75,8 @@ def _controls(request: ModelRequest, dialect: Dialect, output_limit: str) -> Fie
 def _effort(request: ModelRequest) -> str | None:
     profile = request.model.profile
     if request.tools and request.model.model_id.startswith(NO_REASONING_WITH_TOOLS):
-        return "none"
+        # What the user asks for is sent all the same; the provider's answer says why not.
+        return request.effort or "none"
     return None if profile and profile.reasoning is False else request.effort
 
 
@@ -97,11 +98,11 @@ def _tools(request: ModelRequest) -> Fields:
     return {"tools": tools} | ({} if parallel is None else {"parallel_tool_calls": parallel})
 
 
-def _messages(asked: Asked, dialect: Dialect) -> list[Fields]:
+def _messages(attempt: Attempt, dialect: Dialect) -> list[Fields]:
     """Render the transcript. Messages of one role in a row become one: some servers refuse them."""
-    request = asked.request
+    request = attempt.request
     ids = sent_ids(request, dialect.call_id)
-    reasoned = _ReasoningRule(asked, dialect)
+    reasoned = _ReasoningRule(attempt, dialect)
     sent: list[Fields] = []
     if request.system_prompt:
         sent.append({"role": "system", "content": request.system_prompt})
@@ -182,10 +183,10 @@ def _parts(content: str | list[Fields]) -> list[Fields]:
 class _ReasoningRule:
     """Decides which reasoning goes back with an answer."""
 
-    def __init__(self, asked: Asked, dialect: Dialect) -> None:
-        self._asked = asked
+    def __init__(self, attempt: Attempt, dialect: Dialect) -> None:
+        self._attempt = attempt
         self._dialect = dialect
-        roles = [message.role for message in asked.request.messages]
+        roles = [message.role for message in attempt.request.messages]
         self._turn = len(roles) - roles[::-1].index("user") if "user" in roles else 0
 
     def fields(self, position: int, message: Message) -> Fields:
@@ -199,7 +200,7 @@ class _ReasoningRule:
             elif block.thinking and block.field and block.field != "content":
                 fields[block.field] = block.thinking
         missing = self._dialect.unknown_reasoning
-        if missing is not None and self._asked.with_reasoning:
+        if missing is not None and self._attempt.with_reasoning:
             fields.setdefault("reasoning_content", missing)
         # Its items hold the same text.
         if "reasoning_details" in fields:
@@ -220,10 +221,12 @@ class _ReasoningRule:
     def _blocks(self, position: int, message: Message) -> Sequence[ThinkingBlock]:
         scope = self._dialect.reasoning
         is_due = scope == "always" or (scope == "turn" and position >= self._turn)
-        if not (is_due and self._asked.with_reasoning and self._is_own(message)):
+        if not (is_due and self._attempt.with_reasoning and self._is_own(message)):
             return ()
         return message.thinking_blocks or ()
 
     def _is_own(self, message: Message) -> bool:
-        request = self._asked.request
-        return request.model_wrote(message) if self._dialect.is_gateway else request.wrote(message)
+        request = self._attempt.request
+        if self._dialect.is_gateway:
+            return request.model_wrote(message)
+        return request.provider_wrote(message)

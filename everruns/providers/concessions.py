@@ -49,7 +49,7 @@ _NO_SYSTEM = re.compile(
 
 
 @dataclass(frozen=True)
-class Asked:
+class Attempt:
     """A request together with what is left out of it.
 
     Attributes:
@@ -67,24 +67,24 @@ class Asked:
     output_limit: str | None = None
 
 
-def concede(asked: Asked, body: Mapping[str, Any], refusal: ModelFailure) -> Asked | None:
+def concede(attempt: Attempt, body: Mapping[str, Any], refusal: ModelFailure) -> Attempt | None:
     """Return what to ask instead, or ``None`` if nothing can be left out.
 
     Args:
-        asked: What was asked.
+        attempt: What was asked.
         body: The body that was sent.
-        refusal: The provider's answer, whose message quotes its reason.
+        refusal: The provider's answer, with its reason.
     """
     if isinstance(refusal, ProviderRejected):
-        if less := _with_other_fields(asked, body, refusal.message):
+        if less := _with_other_fields(attempt, body, refusal.reason):
             return less
-        if asked.with_reasoning and _REASONING.search(refusal.message) and _has_reasoning(asked):
-            return replace(asked, with_reasoning=False)
-        if asked.request.system_prompt and _NO_SYSTEM.search(refusal.message):
-            return replace(asked, request=_with_prompt_as_words_of_the_user(asked.request))
+        if attempt.with_reasoning and _REASONING.search(refusal.reason) and _has_reasoning(attempt):
+            return replace(attempt, with_reasoning=False)
+        if attempt.request.system_prompt and _NO_SYSTEM.search(refusal.reason):
+            return replace(attempt, request=_with_prompt_as_words_of_the_user(attempt.request))
     elif not isinstance(refusal, ContextTooLong):
         return None
-    return None if asked.without_images else _without_earlier_images(asked)
+    return None if attempt.without_images else _without_earlier_images(attempt)
 
 
 def leave_out(body: dict[str, Any], path: str) -> None:
@@ -107,24 +107,24 @@ def _refused_fields(body: Mapping[str, Any], reason: str) -> frozenset[str]:
     return named or (frozenset(sent) if _UNKNOWN_FIELD.search(reason) else frozenset())
 
 
-def _with_other_fields(asked: Asked, body: Mapping[str, Any], reason: str) -> Asked | None:
-    if asked.output_limit is None and (name := _other_limit(body, reason)):
-        return replace(asked, output_limit=name)
+def _with_other_fields(attempt: Attempt, body: Mapping[str, Any], reason: str) -> Attempt | None:
+    if attempt.output_limit is None and (name := _other_limit(body, reason)):
+        return replace(attempt, output_limit=name)
     if fields := _refused_fields(body, reason):
-        return replace(asked, omitted=asked.omitted | fields)
+        return replace(attempt, omitted=attempt.omitted | fields)
     return None
 
 
-def _without_earlier_images(asked: Asked) -> Asked | None:
-    message_ids = _earlier_images(asked.request)
+def _without_earlier_images(attempt: Attempt) -> Attempt | None:
+    message_ids = _earlier_images(attempt.request)
     if not message_ids:
         return None
     messages = [
         leave_out_images(message) if message.id in message_ids else message
-        for message in asked.request.messages
+        for message in attempt.request.messages
     ]
-    request = replace(asked.request, messages=messages)
-    return replace(asked, request=request, without_images=message_ids)
+    request = replace(attempt.request, messages=messages)
+    return replace(attempt, request=request, without_images=message_ids)
 
 
 def _other_limit(body: Mapping[str, Any], reason: str) -> str | None:
@@ -141,8 +141,8 @@ def _with_prompt_as_words_of_the_user(request: ModelRequest) -> ModelRequest:
     return replace(request, system_prompt="", messages=[told, *others])
 
 
-def _has_reasoning(asked: Asked) -> bool:
-    return any(message.thinking_blocks for message in asked.request.messages)
+def _has_reasoning(attempt: Attempt) -> bool:
+    return any(message.thinking_blocks for message in attempt.request.messages)
 
 
 def _earlier_images(request: ModelRequest) -> tuple[str, ...]:

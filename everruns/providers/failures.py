@@ -178,7 +178,9 @@ def failure_of(
     if kind is ProviderRejected and _is_unpaid(status, words, reason.lower()):
         advice = "Check the account's credit and its limits."
     message = f"Provider {provider} answered with an error{said}{quote}. {advice}"
-    return kind(message, None, retry_after_s)
+    failure = kind(message, None, retry_after_s)
+    failure.reason = quote.removeprefix(": ")
+    return failure
 
 
 def unavailable(provider: str, what: str) -> ProviderUnavailable:

@@ -9,7 +9,7 @@ from typing import Any
 
 from everruns.domain.usage import Usage
 from everruns.providers.base import ModelAnswer, ModelRequest, UsageSoFar
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
 from everruns.providers.model_lists import ListedModel, read_model_list
@@ -40,8 +40,8 @@ class ResponsesDriver(StreamingDriver):
     def _path(self, request: ModelRequest) -> str:  # noqa: ARG002 - one path for all models
         return "/responses"
 
-    def _body(self, asked: Asked) -> dict[str, Any]:
-        return response_body(asked)
+    def _body(self, attempt: Attempt) -> dict[str, Any]:
+        return response_body(attempt)
 
     def _answer(self, request: ModelRequest) -> "ResponsesAnswer":
         return ResponsesAnswer(self._wire, request)

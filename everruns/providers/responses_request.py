@@ -12,7 +12,7 @@ from typing import Any
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import api_of
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.tool_calls import (
     accepted_name,
     input_schema,
@@ -32,13 +32,13 @@ WITHOUT_MINIMAL = ("gpt-5.", "gpt-6")
 Item = dict[str, Any]
 
 
-def response_body(asked: Asked) -> dict[str, Any]:
+def response_body(attempt: Attempt) -> dict[str, Any]:
     """Return the body that asks for one streamed response.
 
     Args:
-        asked: The request, and what is left out of it.
+        attempt: The request, and what is left out of it.
     """
-    request = asked.request
+    request = attempt.request
     controls = request.controls
     options = {
         "instructions": request.system_prompt or None,
@@ -48,7 +48,7 @@ def response_body(asked: Asked) -> dict[str, Any]:
     }
     body: dict[str, Any] = {
         "model": request.model.model_id,
-        "input": _input(asked),
+        "input": _input(attempt),
         "store": False,
         "stream": True,
         **{name: value for name, value in options.items() if value is not None},
@@ -92,13 +92,13 @@ def _reasoning(request: ModelRequest) -> dict[str, str]:
     return fields if effort == "none" else {**fields, "summary": "auto"}
 
 
-def _input(asked: Asked) -> list[Item]:
-    request = asked.request
+def _input(attempt: Attempt) -> list[Item]:
+    request = attempt.request
     ids = sent_ids(request)
     items: list[Item] = []
     for message in request.messages:
         if message.role == "agent":
-            is_own = asked.with_reasoning and request.wrote(message)
+            is_own = attempt.with_reasoning and request.provider_wrote(message)
             items += _agent_items(message, ids, message.thinking_blocks if is_own else None)
         elif message.role == "tool_result":
             items += _results(message, ids)

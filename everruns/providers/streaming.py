@@ -25,7 +25,7 @@ from everruns.providers.base import (
     TextDelta,
     UsageSoFar,
 )
-from everruns.providers.concessions import Asked, concede, leave_out
+from everruns.providers.concessions import Attempt, concede, leave_out
 from everruns.providers.http import Wire
 
 # Token counts may follow the end of an answer. A server that sends heartbeats for ever instead
@@ -94,10 +94,10 @@ class StreamingDriver(ABC):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         """Call the model once. See ``Driver``."""
-        asked = Asked(request, self._omitted)
+        attempt = Attempt(request, self._omitted)
         while True:
-            body = {**self._extra_body, **self._body(asked)}
-            for path in asked.omitted:
+            body = {**self._extra_body, **self._body(attempt)}
+            for path in attempt.omitted:
                 leave_out(body, path)
             answer = self._answer(request)
             is_shown = False
@@ -114,20 +114,20 @@ class StreamingDriver(ABC):
                         yield delta
                 break
             except ModelFailure as refusal:
-                less = None if is_shown else concede(asked, body, refusal)
+                less = None if is_shown else concede(attempt, body, refusal)
                 if less is None:
                     raise
-                asked = less
-        self._omitted = asked.omitted
+                attempt = less
+        self._omitted = attempt.omitted
         end = answer.end()
-        yield replace(end, without_images=asked.without_images) if asked.without_images else end
+        yield replace(end, without_images=attempt.without_images) if attempt.without_images else end
 
     @abstractmethod
     def _path(self, request: ModelRequest) -> str:
         """Return the path to which a request is sent."""
 
     @abstractmethod
-    def _body(self, asked: Asked) -> dict[str, Any]:
+    def _body(self, attempt: Attempt) -> dict[str, Any]:
         """Return the body of a request."""
 
     @abstractmethod

@@ -29,7 +29,7 @@ from everruns.providers.base import (
     UsageSoFar,
 )
 from everruns.providers.catalogue import profile_of
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
 from everruns.providers.responses_request import response_body
@@ -240,7 +240,7 @@ async def test_sealed_reasoning_is_sent_back_with_the_results_of_tools(server, c
     chunks = await collect(driver, request)
 
     assert text_of(chunks) == "Warm."
-    assert [item["type"] for item in response_body(Asked(request))["input"]] == [
+    assert [item["type"] for item in response_body(Attempt(request))["input"]] == [
         "message",
         "reasoning",
         "function_call",

@@ -25,7 +25,7 @@ from everruns.errors import (
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.anthropic_request import message_body
 from everruns.providers.base import ReasoningDelta, TextDelta, UsageSoFar
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from tests.waiting import PATIENCE_S
 
 WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})
@@ -173,7 +173,7 @@ async def test_a_conversation_is_sent_in_full(provider, ask, say, collect):
     ],
 )
 def test_effort_is_said_as_the_model_wants_it(ask, model, effort, sent):
-    body = message_body(Asked(ask(model, effort=effort)))
+    body = message_body(Attempt(ask(model, effort=effort)))
 
     assert {key: body[key] for key in ("thinking", "output_config") if key in body} == sent
 
@@ -194,7 +194,7 @@ def test_effort_is_said_as_the_model_wants_it(ask, model, effort, sent):
     ],
 )
 def test_options_for_answers_are_sent_under_their_names_in_messages(ask, name, options, sent):
-    body = message_body(Asked(ask(name, controls=AnswerControls.model_validate(options))))
+    body = message_body(Attempt(ask(name, controls=AnswerControls.model_validate(options))))
 
     names = {"max_tokens", "temperature", "top_p", "stop_sequences"}
     assert {field: body[field] for field in names & body.keys()} == sent
@@ -205,16 +205,16 @@ def test_a_budget_for_thinking_keeps_to_the_output_limit(ask):
     large = AnswerControls.model_validate({"max_output_tokens": 4096, **thinks})
     small = AnswerControls.model_validate({"max_output_tokens": 2000, **thinks})
 
-    assert message_body(Asked(ask("claude-haiku-4-5", controls=large)))["thinking"] == {
+    assert message_body(Attempt(ask("claude-haiku-4-5", controls=large)))["thinking"] == {
         "type": "enabled",
         "budget_tokens": 2048,
     }
-    assert "thinking" not in message_body(Asked(ask("claude-haiku-4-5", controls=small)))
+    assert "thinking" not in message_body(Attempt(ask("claude-haiku-4-5", controls=small)))
 
 
 def test_blank_text_is_never_sent(ask, say):
     messages = say("user", " "), say("agent", "\n"), say("user", "hi")
-    body = message_body(Asked(ask("claude-haiku-4-5", *messages)))
+    body = message_body(Attempt(ask("claude-haiku-4-5", *messages)))
 
     assert [m["content"][0]["text"] for m in body["messages"]] == ["hi"]
 
@@ -222,7 +222,7 @@ def test_blank_text_is_never_sent(ask, say):
 def test_reasoning_of_other_providers_is_not_sent(ask, say):
     answer = say("agent", "Hi", thoughts=[ThinkingBlock(thinking="unsigned")])
 
-    asked = Asked(ask("claude-opus-5-5", say("user", "hi"), answer, say("user", "so?")))
+    asked = Attempt(ask("claude-opus-5-5", say("user", "hi"), answer, say("user", "so?")))
     body = message_body(asked)
 
     assert body["messages"][1]["content"] == [{"type": "text", "text": "Hi"}]
@@ -361,7 +361,7 @@ async def test_an_answer_goes_back_with_its_thinking_where_it_stood(
     calls = [ToolCallPart(**call.model_dump()) for call in chunks[-1].tool_calls]
     answer = say("agent", text, *calls, thoughts=chunks[-1].thinking_blocks)
 
-    messages = message_body(Asked(ask("claude-opus-5-5", answer)))["messages"]
+    messages = message_body(Attempt(ask("claude-opus-5-5", answer)))["messages"]
 
     assert (messages[0]["content"] if messages else []) == in_order(blocks)
 

@@ -123,8 +123,8 @@ async def test_parallel_calls_are_not_mentioned_without_tools(provider, ask, col
         ("gpt-4.1", "low", (), None),  # it does not reason
         ("a-local-model", "high", (), "high"),  # nobody knows
         ("gpt-6.1-terra", "high", (), "high"),
-        ("gpt-6.1-terra", "high", (WEATHER,), "none"),  # this wire takes no other with tools
-        ("gpt-6.1-terra", None, (WEATHER,), "none"),
+        ("gpt-6.1-terra", None, (WEATHER,), "none"),  # this wire takes no other with tools
+        ("gpt-6.1-terra", "high", (WEATHER,), "high"),  # its refusal says so to whoever asks
     ],
 )
 async def test_effort_goes_to_models_that_reason(

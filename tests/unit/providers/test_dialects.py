@@ -12,7 +12,7 @@ from everruns.domain.messages import (
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.transcript import IMAGE_LEFT_OUT
 from everruns.providers.chat_request import completion_body
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import DEFAULT, DIALECTS, dialect_at
 
 NOW = ToolDefinition(name="now", description="Tell it.", parameters={})
@@ -59,7 +59,7 @@ def body(ask):
     """Return what a server of a dialect is sent."""
 
     def build(dialect, *messages, **fields):
-        return completion_body(Asked(ask("m", *messages, **fields)), DIALECTS[dialect])
+        return completion_body(Attempt(ask("m", *messages, **fields)), DIALECTS[dialect])
 
     return build
 

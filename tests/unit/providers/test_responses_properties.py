@@ -15,7 +15,7 @@ from everruns.errors import (
     ModelFailure,
 )
 from everruns.providers.base import ModelAnswer, TextDelta
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.responses_request import response_body
 from tests.response_events import (
@@ -34,7 +34,7 @@ from tests.response_events import (
 
 
 def body_of(request):
-    return response_body(Asked(request))
+    return response_body(Attempt(request))
 
 
 JSON = st.recursive(

@@ -10,7 +10,7 @@ from everruns.domain.messages import (
     ToolResultPart,
 )
 from everruns.domain.tools import ToolDefinition
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.responses_request import response_body
 from tests.response_events import (
@@ -23,7 +23,7 @@ WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})
 
 
 def body_of(request):
-    return response_body(Asked(request))
+    return response_body(Attempt(request))
 
 
 async def test_a_conversation_is_sent_in_full_and_stored_nowhere(provider, ask, say, collect):

@@ -9,7 +9,7 @@ from everruns.domain.messages import (
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.providers.base import TextDelta, UsageSoFar
-from everruns.providers.concessions import Asked
+from everruns.providers.concessions import Attempt
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.responses_request import response_body
 from tests.response_events import (
@@ -33,7 +33,7 @@ WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})
 
 
 def body_of(request):
-    return response_body(Asked(request))
+    return response_body(Attempt(request))
 
 
 async def test_text_streams_as_it_comes(provider, ask, collect):
