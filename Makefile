@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
 PEERS := agno adk langgraph bare
+# Tests that need no cluster run in two processes.
+SIDE_BY_SIDE := tests/unit tests/api
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -16,7 +18,8 @@ run: $(VENV)/.run ## Start the server with an agent model that runs on this mach
 	$(BIN)/everruns serve
 
 test: $(VENV)/.test $(VENV)/.browser ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE:%=--ignore=%)
 
 faults: $(VENV)/.test ## Kill, pause and cut everything, for long
 	$(BIN)/python -m pytest tests/faults tests/e2e/test_lifecycle.py -vv -s -m "long or not long"

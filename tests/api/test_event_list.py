@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from everruns.api.event_types import Event
-from everruns.ids import event_id, now_ms
+from everruns.ids import event_id
 
 JSON = {"Accept": "application/json"}
 
@@ -111,7 +111,7 @@ async def test_the_sdk_face_always_lists(client: httpx.AsyncClient, path: str):
     [
         ("?since_id=event_1", "INVALID_CURSOR", "since_id"),
         ("?since_id=", "INVALID_CURSOR", "since_id"),
-        ("?since_id=" + event_id("session_other", now_ms(), 1), "INVALID_CURSOR", "since_id"),
+        ("?since_id=" + event_id("session_other", 1_700_000, 1), "INVALID_CURSOR", "since_id"),
         ("?after_sequence=-1", "INVALID_CURSOR", "after_sequence"),
         ("?after_sequence=one", "INVALID_CURSOR", "after_sequence"),
         ("?after_sequence=99999999999999999999", "INVALID_CURSOR", "after_sequence"),
