@@ -52,7 +52,7 @@ def completion_body(attempt: Attempt, dialect: Dialect) -> Fields:
         "messages": _messages(attempt, dialect),
         "stream": True,
         "stream_options": {"include_usage": True},
-        **_controls(request, dialect, attempt.output_limit or dialect.output_limit),
+        **_controls(request, dialect, attempt.learned.output_limit or dialect.output_limit),
         **_tools(request),
     }
     return {name: value for name, value in body.items() if name not in dialect.omitted}

@@ -7,7 +7,7 @@ without these; nothing that a user asked for is left out.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from everruns.domain.messages import ImagePart, TextPart
@@ -49,22 +49,42 @@ _NO_SYSTEM = re.compile(
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What is known of a model by its refusals, whatever it is asked.
+
+    Attributes:
+        omitted: Fields of the body that it does not take, as paths: ``a.b``.
+        output_limit: Field for the limit of output tokens in place of the dialect's.
+        has_system_role: Whether it takes a system prompt of its own.
+    """
+
+    omitted: frozenset[str] = frozenset()
+    output_limit: str | None = None
+    has_system_role: bool = True
+
+
+@dataclass(frozen=True)
 class Attempt:
     """A request together with what is left out of it.
 
     Attributes:
         request: The request.
-        omitted: Fields of the body that the server does not take, as paths: ``a.b``.
+        learned: What the model does not take.
         with_reasoning: Whether reasoning of earlier answers is sent back.
         without_images: Ids of the messages whose images are left out.
-        output_limit: Field for the limit of output tokens in place of the dialect's.
     """
 
     request: ModelRequest
-    omitted: frozenset[str] = frozenset()
+    learned: Learned = field(default_factory=Learned)
     with_reasoning: bool = True
     without_images: tuple[str, ...] = ()
-    output_limit: str | None = None
+
+
+def first_attempt(request: ModelRequest, learned: Learned) -> Attempt:
+    """Return the first attempt of a request, in which nothing is that was refused before."""
+    if request.system_prompt and not learned.has_system_role:
+        request = _with_prompt_as_words_of_the_user(request)
+    return Attempt(request, learned)
 
 
 def concede(attempt: Attempt, body: Mapping[str, Any], refusal: ModelFailure) -> Attempt | None:
@@ -81,7 +101,11 @@ def concede(attempt: Attempt, body: Mapping[str, Any], refusal: ModelFailure) ->
         if attempt.with_reasoning and _REASONING.search(refusal.reason) and _has_reasoning(attempt):
             return replace(attempt, with_reasoning=False)
         if attempt.request.system_prompt and _NO_SYSTEM.search(refusal.reason):
-            return replace(attempt, request=_with_prompt_as_words_of_the_user(attempt.request))
+            return replace(
+                attempt,
+                request=_with_prompt_as_words_of_the_user(attempt.request),
+                learned=replace(attempt.learned, has_system_role=False),
+            )
     elif not isinstance(refusal, ContextTooLong):
         return None
     return None if attempt.without_images else _without_earlier_images(attempt)
@@ -108,10 +132,11 @@ def _refused_fields(body: Mapping[str, Any], reason: str) -> frozenset[str]:
 
 
 def _with_other_fields(attempt: Attempt, body: Mapping[str, Any], reason: str) -> Attempt | None:
-    if attempt.output_limit is None and (name := _other_limit(body, reason)):
-        return replace(attempt, output_limit=name)
+    learned = attempt.learned
+    if learned.output_limit is None and (name := _other_limit(body, reason)):
+        return replace(attempt, learned=replace(learned, output_limit=name))
     if fields := _refused_fields(body, reason):
-        return replace(attempt, omitted=attempt.omitted | fields)
+        return replace(attempt, learned=replace(learned, omitted=learned.omitted | fields))
     return None
 
 

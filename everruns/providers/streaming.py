@@ -25,7 +25,7 @@ from everruns.providers.base import (
     TextDelta,
     UsageSoFar,
 )
-from everruns.providers.concessions import Attempt, concede, leave_out
+from everruns.providers.concessions import Attempt, Learned, concede, first_attempt, leave_out
 from everruns.providers.http import Wire
 
 # Token counts may follow the end of an answer. A server that sends heartbeats for ever instead
@@ -74,7 +74,7 @@ class Answer(Protocol):
 
 
 class StreamingDriver(ABC):
-    """The common part of the drivers. It keeps nothing but which fields its server refuses.
+    """The common part of the drivers. It keeps nothing but what its models refuse.
 
     Args:
         wire: The address and the key.
@@ -89,15 +89,17 @@ class StreamingDriver(ABC):
         extra_body: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._wire = wire
-        self._omitted = frozenset(omitted)
+        self._assumed = Learned(omitted=frozenset(omitted))
+        self._learned: dict[str, Learned] = {}
         self._extra_body = extra_body
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         """Call the model once. See ``Driver``."""
-        attempt = Attempt(request, self._omitted)
+        model_id = request.model.model_id
+        attempt = first_attempt(request, self._learned.get(model_id, self._assumed))
         while True:
             body = {**self._extra_body, **self._body(attempt)}
-            for path in attempt.omitted:
+            for path in attempt.learned.omitted:
                 leave_out(body, path)
             answer = self._answer(request)
             is_shown = False
@@ -118,7 +120,8 @@ class StreamingDriver(ABC):
                 if less is None:
                     raise
                 attempt = less
-        self._omitted = attempt.omitted
+        if attempt.learned != self._assumed:
+            self._learned[model_id] = attempt.learned
         end = answer.end()
         yield replace(end, without_images=attempt.without_images) if attempt.without_images else end
 

@@ -261,14 +261,21 @@ async def test_reasoning_that_is_refused_is_left_out(provider, ask, say, answer)
     "reason", ["System role not supported", "Only user and assistant roles are supported!"]
 )
 async def test_a_prompt_that_has_no_place_is_told_with_the_first_message(
-    provider, ask, answer, reason
+    provider, ask, collect, reason
 ):
     provider.refuses(400, {"message": reason, "type": "BadRequestError"})
     provider.streams(STOP)
 
-    await answer(ask("m", system_prompt="Be brief."))
+    provider.streams(STOP)
+    provider.streams(STOP)
+    driver = ChatCompletionsDriver(provider.wire())
 
-    assert provider.bodies[1]["messages"] == [{"role": "user", "content": "Be brief.\n\nhi"}]
+    for model in ("m", "m", "another"):
+        await collect(driver, ask(model, system_prompt="Be brief."))
+
+    told = [{"role": "user", "content": "Be brief.\n\nhi"}]
+    assert [body["messages"] for body in provider.bodies[1:3]] == [told, told]
+    assert provider.bodies[3]["messages"][0]["role"] == "system"
 
 
 async def test_earlier_images_that_are_refused_are_left_out_and_told(provider, ask, say, answer):
