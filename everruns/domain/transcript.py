@@ -68,7 +68,10 @@ def _well_formed(messages: Sequence[Message], results: dict[str, Message]) -> It
 
 def _is_blank(message: Message) -> bool:
     """Tell whether a message has no text and nothing else, which providers refuse."""
-    return all(isinstance(part, TextPart) and not part.text.strip() for part in message.content)
+    for part in message.content:
+        if not isinstance(part, TextPart) or (part.text and not part.text.isspace()):
+            return False
+    return True
 
 
 def _orphan(message: Message, call_id: str) -> Message:

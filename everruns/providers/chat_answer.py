@@ -18,7 +18,7 @@ from everruns.providers.chat_opaque import OPAQUE_FIELDS, joined
 from everruns.providers.deltas import GrowingText
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
-from everruns.providers.openai_usage import may_have_usage, read_usage
+from everruns.providers.openai_usage import read_usage
 from everruns.providers.streaming import Delta
 from everruns.providers.tool_calls import read_calls
 
@@ -74,7 +74,7 @@ class ChatAnswer:
             raise self._wire.failure(error)
         self._model = event.get("model") or self._model
         deltas: list[Delta] = []
-        if not self._has_begun or may_have_usage(event):
+        if not self._has_begun or event.get("usage") or "x_groq" in event:
             self._read_usage(event, deltas)
         # One answer was asked for; Copilot sends its text and its calls as two choices.
         for choice in choices:
@@ -82,8 +82,8 @@ class ChatAnswer:
                 self._read_choice(choice, deltas)
         return deltas
 
-    def _read_usage(self, event: dict[str, Any], deltas: list[Delta]) -> None:
-        usage = read_usage(event)
+    def _read_usage(self, holder: dict[str, Any], deltas: list[Delta]) -> None:
+        usage = read_usage(holder)
         if usage is not None:
             self._usage = usage
         if usage is not None or not self._has_begun:
@@ -105,6 +105,7 @@ class ChatAnswer:
         if not content and choice.get("error"):
             raise self._wire.failure(choice["error"])
         if reason := choice.get("finish_reason"):
+            self._read_usage(choice, deltas)
             self._finish(_word(reason), choice)
 
     def _read_message(self, message: dict[str, Any], deltas: list[Delta]) -> None:

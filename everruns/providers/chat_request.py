@@ -112,8 +112,8 @@ def _messages(attempt: Attempt, dialect: Dialect) -> list[Fields]:
             case "tool_result":
                 sent.append(_result(message, ids))
             case "agent":
-                sent.append(_answer(message, ids) | reasoned.fields(position, message))
-                reasoned.mark_calls(position, message, sent[-1])
+                sent.append(_answer(message, ids))
+                reasoned.complete(sent[-1], position, message)
             case role:
                 if last_role == "tool" and dialect.reply_to_tools:
                     sent.append({"role": "assistant", "content": dialect.reply_to_tools})
@@ -148,6 +148,8 @@ def _answer(message: Message, ids: Mapping[str, str]) -> Fields:
 
 
 def _content(message: Message, dialect: Dialect) -> str | list[Fields]:
+    if len(message.content) == 1 and isinstance(message.content[0], TextPart):
+        return message.text
     parts = [
         _image(part, dialect) if isinstance(part, ImagePart) else _text(part.text)
         for part in message.content
@@ -189,41 +191,39 @@ class _ReasoningRule:
         roles = [message.role for message in attempt.request.messages]
         self._turn = len(roles) - roles[::-1].index("user") if "user" in roles else 0
 
-    def fields(self, position: int, message: Message) -> Fields:
-        """Return the fields of an answer that hold its reasoning."""
-        fields: Fields = {}
-        for block in self._blocks(position, message):
-            if block.item and block.on_call is None:
-                fields.update(
-                    {name: value for name, value in block.item.items() if name in OPAQUE_FIELDS}
-                )
-            elif block.thinking and block.field and block.field != "content":
-                fields[block.field] = block.thinking
-        missing = self._dialect.unknown_reasoning
-        if missing is not None and self._attempt.with_reasoning:
-            fields.setdefault("reasoning_content", missing)
-        # Its items hold the same text.
-        if "reasoning_details" in fields:
-            fields.pop("reasoning", None)
-        return fields
-
-    def mark_calls(self, position: int, message: Message, answer: Fields) -> None:
-        """Add what belongs to single calls of an answer."""
+    def complete(self, answer: Fields, position: int, message: Message) -> None:
+        """Add to an answer its reasoning, and what belongs to single calls of it."""
         calls: Sequence[Fields] = answer.get("tool_calls") or ()
         for block in self._blocks(position, message):
-            if block.item and block.on_call is not None and block.on_call < len(calls):
+            if block.item is None:
+                if block.thinking and block.field and block.field != "content":
+                    answer[block.field] = block.thinking
+            elif block.on_call is None:
+                item = block.item
+                answer.update({name: item[name] for name in OPAQUE_FIELDS if name in item})
+            elif block.on_call < len(calls):
                 calls[block.on_call].update(block.item)
+        missing = self._dialect.unknown_reasoning
+        if missing is not None and self._attempt.with_reasoning:
+            answer.setdefault("reasoning_content", missing)
+        # Its items hold the same text.
+        if "reasoning_details" in answer:
+            answer.pop("reasoning", None)
+        if calls and self._dialect.foreign_call:
+            self._mark_foreign_call(calls[0], message)
+
+    def _mark_foreign_call(self, call: Fields, message: Message) -> None:
         # Older logs name no model, and hold nothing that came with a call.
-        is_bare = message.model is None or not self._is_own(message)
-        if calls and self._dialect.foreign_call and is_bare:
-            calls[0].update({**self._dialect.foreign_call, **calls[0]})
+        if message.model is None or not self._is_own(message):
+            call.update({**(self._dialect.foreign_call or {}), **call})
 
     def _blocks(self, position: int, message: Message) -> Sequence[ThinkingBlock]:
+        blocks = message.thinking_blocks
+        if not blocks or not self._attempt.with_reasoning:
+            return ()
         scope = self._dialect.reasoning
         is_due = scope == "always" or (scope == "turn" and position >= self._turn)
-        if not (is_due and self._attempt.with_reasoning and self._is_own(message)):
-            return ()
-        return message.thinking_blocks or ()
+        return blocks if is_due and self._is_own(message) else ()
 
     def _is_own(self, message: Message) -> bool:
         request = self._attempt.request

@@ -80,14 +80,17 @@ class EventSplitter:
                 if self._data is not None and _begins_another(self._data, line):
                     ended.append(bytes(self._data))
                     self._data = None
-                self._add(line)
+                if self._data is None and not self._is_error:
+                    self._data = line
+                else:
+                    self._add(line)
             elif not line:
                 if self._data is not None:
                     ended.append(bytes(self._data))
                     self._data = None
                 self._is_error = False
-            elif line in ERROR_EVENT:
-                self._is_error = True
+            elif line.startswith(b"event:"):
+                self._is_error = line in ERROR_EVENT
             elif line.startswith((b"{", b"error:")):
                 self._add(line)
         return ended

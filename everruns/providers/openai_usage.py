@@ -12,21 +12,13 @@ _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens"
 _WRITTEN = ("cache_write_tokens", "cache_creation_input_tokens")
 
 
-def may_have_usage(event: Mapping[str, Any]) -> bool:
-    """Tell, at little cost, whether an event is worth reading for token counts."""
-    choices: Any = event.get("choices")
-    return bool(
-        event.get("usage") or "x_groq" in event or (choices and "usage" in (choices[0] or ()))
-    )
+def read_usage(holder: Mapping[str, Any]) -> Usage | None:
+    """Return the token counts of an event, or ``None`` if it has none that are plausible.
 
-
-def read_usage(event: Mapping[str, Any]) -> Usage | None:
-    """Return the token counts of an event, or ``None`` if it has none that are plausible."""
-    choices: Any = event.get("choices")
-    usage: Any = event.get("usage") or _mapping(event.get("x_groq")).get("usage")
-    if not usage and choices and choices[0]:
-        usage = choices[0].get("usage")  # Moonshot
-    counted = _usage(_mapping(usage))
+    Args:
+        holder: The event; or its choice, where Moonshot puts them.
+    """
+    counted = _usage(_mapping(holder.get("usage") or _mapping(holder.get("x_groq")).get("usage")))
     return counted if counted.input_tokens or counted.output_tokens else None
 
 

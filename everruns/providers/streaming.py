@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, 
 from contextlib import aclosing
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import orjson
 
@@ -34,8 +34,7 @@ END_PATIENCE_S = 2.0
 # What follows the last event is the end of the body; reading it lets the connection be reused.
 DRAIN_TIMEOUT_S = 0.1
 
-DONE = b"[DONE]"
-MAX_DONE_BYTES = 16
+DONE = "[DONE]"
 
 Delta = TextDelta | ReasoningDelta | UsageSoFar
 
@@ -107,8 +106,8 @@ class StreamingDriver(ABC):
                 async with aclosing(self._wire.post(self._path(request), body)) as payloads:
                     async for payload in payloads:
                         deltas = self._read(answer, payload)
+                        is_shown = is_shown or _is_shown(deltas)
                         for delta in deltas:
-                            is_shown = is_shown or not isinstance(delta, UsageSoFar)
                             yield delta
                         if answer.ended or answer.closed:
                             break
@@ -138,15 +137,17 @@ class StreamingDriver(ABC):
         """Return a new, empty answer to a request."""
 
     def _read(self, answer: Answer, payload: bytes) -> Sequence[Delta]:
-        if len(payload) < MAX_DONE_BYTES and payload.strip(b'" ') == DONE:
-            answer.close()
-            return ()
         try:
-            event = _decode(payload)
+            try:
+                event: dict[str, Any] | list[Any] | str | None = orjson.loads(payload)
+            except orjson.JSONDecodeError:
+                event = _decoded_leniently(payload)
             if isinstance(event, dict):
-                return answer.read(cast("dict[str, Any]", event))
+                return answer.read(event)
+            if event == DONE:
+                answer.close()
             # Some servers send a list of events or errors; heartbeats may be any other value.
-            events = cast("list[Any]", event) if isinstance(event, list) else []
+            events = event if isinstance(event, list) else []
             return [delta for item in events if item for delta in answer.read(item)]
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             raise self._wire.malformed() from None
@@ -174,12 +175,17 @@ class StreamingDriver(ABC):
                 yield delta
             if answer.closed:
                 until = min(until, clock() + DRAIN_TIMEOUT_S)
-            elif any(not isinstance(delta, UsageSoFar) for delta in deltas):
+            elif _is_shown(deltas):
                 until = clock() + END_PATIENCE_S
 
 
-def _decode(payload: bytes) -> Any:
-    """Decode a payload, or return ``None`` if it is not meant to be JSON.
+def _is_shown(deltas: Sequence[Delta]) -> bool:
+    """Tell whether anything of the answer is among the deltas."""
+    return any(not isinstance(delta, UsageSoFar) for delta in deltas)
+
+
+def _decoded_leniently(payload: bytes) -> Any:
+    """Decode a payload that is not JSON as it stands; its text if it is not meant to be JSON.
 
     Known servers cut characters in half, repeat the ``data:`` of their event stream, and send
     ``NaN`` or bare words. Words after ``error:`` are an error.
@@ -187,17 +193,13 @@ def _decode(payload: bytes) -> Any:
     Raises:
         ValueError: It is broken JSON.
     """
-    try:
-        return orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        pass
     text = payload.decode(errors="replace").strip()
     while text.startswith("data:"):
         text = text[5:].lstrip()
     if text.startswith("error:"):
         return {"error": text[6:].strip()}
-    if not text.startswith(("{", "[")):
-        return None
+    if text == DONE or not text.startswith(("{", "[")):
+        return text
     try:
         return json.loads(text, strict=False)
     except RecursionError:

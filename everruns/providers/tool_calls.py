@@ -213,9 +213,9 @@ def sent_ids(request: ModelRequest, form: str = USUAL_ID) -> dict[str, str]:
     """
     ids: dict[str, str] = {}
     for message in request.messages:
-        if message.role == "agent":
+        if message.role == "agent" and (calls := message.tool_calls):
             is_own = request.model_wrote(message)
-            for call in message.tool_calls:
+            for call in calls:
                 keeps = is_own and re.fullmatch(form, call.id) and not _OUR_ID.fullmatch(call.id)
                 if message.model is None:
                     keeps = keeps and _UNNAMED_ID.fullmatch(call.id)
