@@ -101,7 +101,7 @@ def _known_fields(value: Any, known: Collection[str]) -> dict[str, Any]:
         near = get_close_matches(meant, known, 1)
         raise PydanticCustomError(
             "unknown_control",
-            "there is no option {name}.{hint} The options are {known}.",
+            "{name} is not an option.{hint} The options are {known}.",
             {
                 "name": repr(name[:SHOWN_CHARACTERS]),
                 "hint": f" Did you mean {near[0]!r}?" if near else "",

@@ -19,10 +19,9 @@ from everruns.providers.base import (
     UsageSoFar,
 )
 from everruns.providers.concessions import Attempt
-from everruns.providers.deltas import GrowingText
+from everruns.providers.deltas import CharacterJoiner
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
-from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.streaming import Delta, StreamingDriver
 from everruns.providers.tool_calls import RawCall, exact_json, read_calls
 
@@ -47,18 +46,14 @@ BROKEN = {"error", "abort", "aborted", "cancelled", "network_error"}
 class AnthropicDriver(StreamingDriver):
     """Speaks Messages."""
 
-    def _path(self, request: ModelRequest) -> str:  # noqa: ARG002 - one path for all models
-        return "/messages"
+    path = "/messages"
+    models_path = "/models?limit=1000"
 
     def _body(self, attempt: Attempt) -> dict[str, Any]:
         return message_body(attempt)
 
     def _answer(self, request: ModelRequest) -> "MessagesAnswer":
         return MessagesAnswer(self._wire, request)
-
-    async def list_models(self) -> Sequence[ListedModel]:
-        """Return the chat models that the account has. See ``Driver``."""
-        return read_model_list(await self._wire.get("/models?limit=1000"))
 
 
 @dataclass
@@ -88,7 +83,7 @@ class _Thought:
     signature: str = ""
     redacted: str | None = None
     text: str = ""
-    shown: GrowingText = field(default_factory=GrowingText)
+    shown: CharacterJoiner = field(default_factory=CharacterJoiner)
 
 
 class MessagesAnswer:
@@ -105,7 +100,7 @@ class MessagesAnswer:
         self.ended = self.closed = False
         self._wire = wire
         self._request = request
-        self._text = GrowingText()
+        self._text = CharacterJoiner()
         self._calls: list[_Call] = []
         self._thoughts: list[_Thought] = []
         self._blocks: dict[Any, _Call | _Thought | None] = {}

@@ -21,7 +21,7 @@ from everruns.domain.usage import Usage
 
 # Writing a prompt into a provider's cache costs a quarter more than reading it plainly.
 CACHE_WRITE_FACTOR = 1.25
-# Models beside those of the catalogue that take tools with reasoning only in the Responses API,
+# Models that are not in the catalogue and take tools with reasoning only in the Responses API,
 # or are offered only there: GPT-5.4 and later, and the pro and codex models.
 _RESPONSES_MODELS = re.compile(r"gpt-5\.[4-9]|gpt-[6-9]|(gpt-\d.*|o\d+)-(pro|codex)\b")
 _SNAPSHOT = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")

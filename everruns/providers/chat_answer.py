@@ -15,7 +15,7 @@ from everruns.domain.usage import Usage
 from everruns.providers.base import ModelAnswer, ModelRequest, ReasoningDelta, TextDelta, UsageSoFar
 from everruns.providers.chat_calls import CallCollector
 from everruns.providers.chat_opaque import OPAQUE_FIELDS, joined
-from everruns.providers.deltas import GrowingText
+from everruns.providers.deltas import CharacterJoiner
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
 from everruns.providers.openai_usage import read_usage
@@ -57,8 +57,8 @@ class ChatAnswer:
         self.ended = self.closed = self._has_begun = self._is_streamed = False
         self._wire = wire
         self._request = request
-        self._text = GrowingText()
-        self._reasoning = GrowingText()
+        self._text = CharacterJoiner()
+        self._reasoning = CharacterJoiner()
         self._thoughts: list[str] = []
         self._reasoning_field: str | None = None
         self._opaque: dict[str, Any] = {}

@@ -3,9 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/chat.
 """
 
-from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from everruns.providers.base import ModelRequest
 from everruns.providers.chat_answer import ChatAnswer
@@ -13,7 +11,6 @@ from everruns.providers.chat_request import completion_body
 from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import DEFAULT, DIALECTS, Dialect
 from everruns.providers.http import Wire
-from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.streaming import StreamingDriver
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -39,17 +36,10 @@ class ChatCompletionsDriver(StreamingDriver):
     ) -> None:
         super().__init__(wire, **amendments)
         self._dialect = dialect
-        self._path_of = path
-
-    def _path(self, request: ModelRequest) -> str:
-        return self._path_of.format(model=quote(request.model.model_id, safe=""))
+        self.path = path
 
     def _body(self, attempt: Attempt) -> dict[str, Any]:
         return completion_body(attempt, self._dialect)
 
     def _answer(self, request: ModelRequest) -> ChatAnswer:
         return ChatAnswer(self._wire, request)
-
-    async def list_models(self) -> Sequence[ListedModel]:
-        """Return the chat models that the account has. See ``Driver``."""
-        return read_model_list(await self._wire.get("/models"))

@@ -15,6 +15,7 @@ from everruns.domain.messages import (
 )
 from everruns.domain.transcript import IMAGE_LEFT_OUT
 from everruns.providers.base import ModelRequest
+from everruns.providers.catalogue import api_of
 from everruns.providers.chat_opaque import OPAQUE_FIELDS
 from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import Dialect
@@ -24,16 +25,6 @@ from everruns.providers.tool_calls import (
     json_text,
     result_text,
     sent_ids,
-)
-
-# In this protocol these models accept tools only with reasoning turned off.
-NO_REASONING_WITH_TOOLS = (
-    "gpt-5.4",
-    "gpt-5.5",
-    "gpt-5.6",
-    "gpt-6-luna",
-    "gpt-6-sol",
-    "gpt-6.1-terra",
 )
 
 Fields = dict[str, Any]
@@ -74,7 +65,8 @@ def _controls(request: ModelRequest, dialect: Dialect, output_limit: str) -> Fie
 
 def _effort(request: ModelRequest) -> str | None:
     profile = request.model.profile
-    if request.tools and request.model.model_id.startswith(NO_REASONING_WITH_TOOLS):
+    # Such models take tools with reasoning only in the Responses API.
+    if request.tools and api_of("openai", request.model.model_id) == "responses":
         # What the user asks for is sent all the same; the provider's answer says why not.
         return request.effort or "none"
     return None if profile and profile.reasoning is False else request.effort

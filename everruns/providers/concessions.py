@@ -50,7 +50,7 @@ _NO_SYSTEM = re.compile(
 
 @dataclass(frozen=True)
 class Learned:
-    """What is known of a model by its refusals, whatever it is asked.
+    """What a model's refusals have shown about it, whatever the request.
 
     Attributes:
         omitted: Fields of the body that it does not take, as paths: ``a.b``.
@@ -81,9 +81,9 @@ class Attempt:
 
 
 def first_attempt(request: ModelRequest, learned: Learned) -> Attempt:
-    """Return the first attempt of a request, in which nothing is that was refused before."""
+    """Return the first attempt of a request, without what the model refused before."""
     if request.system_prompt and not learned.has_system_role:
-        request = _with_prompt_as_words_of_the_user(request)
+        request = _with_prompt_in_first_message(request)
     return Attempt(request, learned)
 
 
@@ -103,7 +103,7 @@ def concede(attempt: Attempt, body: Mapping[str, Any], refusal: ModelFailure) ->
         if attempt.request.system_prompt and _NO_SYSTEM.search(refusal.reason):
             return replace(
                 attempt,
-                request=_with_prompt_as_words_of_the_user(attempt.request),
+                request=_with_prompt_in_first_message(attempt.request),
                 learned=replace(attempt.learned, has_system_role=False),
             )
     elif not isinstance(refusal, ContextTooLong):
@@ -159,7 +159,7 @@ def _other_limit(body: Mapping[str, Any], reason: str) -> str | None:
     return OUTPUT_LIMITS[sent] if sent and is_refused else None
 
 
-def _with_prompt_as_words_of_the_user(request: ModelRequest) -> ModelRequest:
+def _with_prompt_in_first_message(request: ModelRequest) -> ModelRequest:
     first, *others = request.messages
     prompt = TextPart(text=request.system_prompt)
     told = first.model_copy(update={"content": [prompt, *first.content]})

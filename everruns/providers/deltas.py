@@ -6,7 +6,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _FIRST_HALF = re.compile("[\ud800-\udbff]$")
 
 
-class GrowingText:
+class CharacterJoiner:
     """Text that arrives in pieces, which some servers cut in the middle of a character.
 
     Attributes:

@@ -76,14 +76,14 @@ class EventSplitter:
         ended: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
-                line = line[5:].strip()  # noqa: PLW2901 - the rest of the line is its data
-                if self._data is not None and _begins_another(self._data, line):
+                data = line[5:].strip()
+                if self._data is not None and _begins_another(self._data, data):
                     ended.append(bytes(self._data))
                     self._data = None
                 if self._data is None and not self._is_error:
-                    self._data = line
+                    self._data = data
                 else:
-                    self._add(line)
+                    self._add(data)
             elif not line:
                 if self._data is not None:
                     ended.append(bytes(self._data))

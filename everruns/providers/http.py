@@ -111,7 +111,7 @@ class Wire:
 
     def empty(self) -> ModelFailure:
         """Return the failure of a stream that ended properly, with nothing in it."""
-        return self._malformed("ended its answer without having given one")
+        return self._malformed("ended its stream without an answer")
 
     def malformed(self) -> ModelFailure:
         """Return the failure of a stream with invalid data."""

@@ -16,7 +16,7 @@ from everruns.providers.dialects import DIALECTS
 from everruns.providers.simulated import SimulatedSettings
 
 MAX_EXTRA_BODY_BYTES = 16 * KIB
-# Without these there is no request.
+# Every request needs these.
 NEEDED = frozenset({"input", "messages", "model", "stream"})
 
 _FIELD_PATH = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?")

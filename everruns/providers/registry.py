@@ -130,7 +130,7 @@ def _openai_driver(provider: Provider, wire: Wire, chat_path: str = COMPLETIONS_
         wire: The address and the key.
         chat_path: Path of its Chat Completions.
     """
-    settings = OpenAISettings.model_validate(provider.settings)
+    settings = _openai_settings(provider)
     chat = ChatCompletionsDriver(wire, dialect_of(provider), chat_path, **_amendments(settings))
     responses = ResponsesDriver(wire, **_amendments(settings))
     match settings.api:
@@ -147,8 +147,12 @@ def _amendments(settings: WireSettings) -> dict[str, Any]:
 
 
 def dialect_of(provider: Provider) -> Dialect:
-    """Return the dialect of Chat Completions in which a provider is asked."""
-    if name := OpenAISettings.model_validate(provider.settings).dialect:
+    """Return the dialect of Chat Completions in which a provider is asked.
+
+    Raises:
+        InvalidRequest: The provider's settings are wrong.
+    """
+    if name := _openai_settings(provider).dialect:
         return DIALECTS[name]
     if provider.provider_type == "azure_openai":
         return DIALECTS["azure"]
@@ -161,17 +165,21 @@ def api_for(provider: Provider, model_id: str) -> Api:
     Raises:
         InvalidRequest: The provider's settings are wrong.
     """
-    read_settings(provider.provider_type, provider.settings)
-    if api := OpenAISettings.model_validate(provider.settings).api:
+    if api := _openai_settings(provider).api:
         return api
     has_both = _has_both_apis(provider)
     return api_of(provider.provider_type, model_id) if has_both else "chat_completions"
 
 
 def _has_both_apis(provider: Provider) -> bool:
-    if provider.provider_type == "azure_openai":
-        return AzureSettings.model_validate(provider.settings).api_version is None
+    settings = _openai_settings(provider)
+    if isinstance(settings, AzureSettings):
+        return settings.api_version is None
     return points_at_vendor(provider)
+
+
+def _openai_settings(provider: Provider) -> OpenAISettings:
+    return cast("OpenAISettings", read_settings(provider.provider_type, provider.settings))
 
 
 def _azure_driver(

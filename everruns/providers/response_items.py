@@ -9,7 +9,7 @@ from typing import Any
 
 from everruns.domain.messages import ThinkingBlock
 from everruns.providers.base import ReasoningDelta, TextDelta
-from everruns.providers.deltas import GrowingText, whole_characters
+from everruns.providers.deltas import CharacterJoiner, whole_characters
 from everruns.providers.tool_calls import RawCall, exact_json
 
 BLANK_LINE = "\n\n"
@@ -42,7 +42,7 @@ class OutputItem:
     text_before: int
     calls_before: int
     pieces: list[str] = field(default_factory=list[str])
-    growing: GrowingText = field(default_factory=GrowingText)
+    growing: CharacterJoiner = field(default_factory=CharacterJoiner)
     part: Any = None
     lead: str = ""
     whole: Described = field(default_factory=dict[str, Any])
@@ -169,7 +169,7 @@ class OutputItems:
             if text and not (item.ended and known):
                 item.pieces = [text]
             return ()
-        item.growing = GrowingText()
+        item.growing = CharacterJoiner()
         return self.grow(item, text[len(known) :], item.part) if text.startswith(known) else ()
 
     def close(self, item: OutputItem, described: Described) -> Sequence[TextDelta | ReasoningDelta]:

@@ -12,7 +12,6 @@ from everruns.providers.base import ModelAnswer, ModelRequest, UsageSoFar
 from everruns.providers.concessions import Attempt
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
-from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.openai_usage import read_usage
 from everruns.providers.response_items import OutputItems, arguments_text
 from everruns.providers.responses_request import response_body
@@ -37,18 +36,13 @@ UNFINISHED = {"queued", "in_progress"}
 class ResponsesDriver(StreamingDriver):
     """Speaks the Responses API."""
 
-    def _path(self, request: ModelRequest) -> str:  # noqa: ARG002 - one path for all models
-        return "/responses"
+    path = "/responses"
 
     def _body(self, attempt: Attempt) -> dict[str, Any]:
         return response_body(attempt)
 
     def _answer(self, request: ModelRequest) -> "ResponsesAnswer":
         return ResponsesAnswer(self._wire, request)
-
-    async def list_models(self) -> Sequence[ListedModel]:
-        """Return the chat models that the account has. See ``Driver``."""
-        return read_model_list(await self._wire.get("/models"))
 
 
 class ResponsesAnswer:

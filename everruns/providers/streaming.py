@@ -13,6 +13,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import orjson
 
@@ -27,6 +28,7 @@ from everruns.providers.base import (
 )
 from everruns.providers.concessions import Attempt, Learned, concede, first_attempt, leave_out
 from everruns.providers.http import Wire
+from everruns.providers.model_lists import ListedModel, read_model_list
 
 # Token counts may follow the end of an answer. A server that sends heartbeats for ever instead
 # must not keep the turn open.
@@ -79,7 +81,14 @@ class StreamingDriver(ABC):
         wire: The address and the key.
         omitted: Fields to leave out of each request, as paths: ``a.b``.
         extra_body: Fields to add to each request.
+
+    Attributes:
+        path: Path of model calls; ``{model}`` stands for the model's name.
+        models_path: Path of the list of models.
     """
+
+    path: str
+    models_path = "/models"
 
     def __init__(
         self,
@@ -95,6 +104,7 @@ class StreamingDriver(ABC):
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         """Call the model once. See ``Driver``."""
         model_id = request.model.model_id
+        path = self.path.format(model=quote(model_id, safe=""))
         attempt = first_attempt(request, self._learned.get(model_id, self._assumed))
         while True:
             body = {**self._extra_body, **self._body(attempt)}
@@ -103,7 +113,7 @@ class StreamingDriver(ABC):
             answer = self._answer(request)
             is_shown = False
             try:
-                async with aclosing(self._wire.post(self._path(request), body)) as payloads:
+                async with aclosing(self._wire.post(path, body)) as payloads:
                     async for payload in payloads:
                         deltas = self._read(answer, payload)
                         is_shown = is_shown or _is_shown(deltas)
@@ -124,9 +134,9 @@ class StreamingDriver(ABC):
         end = answer.end()
         yield replace(end, without_images=attempt.without_images) if attempt.without_images else end
 
-    @abstractmethod
-    def _path(self, request: ModelRequest) -> str:
-        """Return the path to which a request is sent."""
+    async def list_models(self) -> Sequence[ListedModel]:
+        """Return the chat models that the account has. See ``Driver``."""
+        return read_model_list(await self._wire.get(self.models_path))
 
     @abstractmethod
     def _body(self, attempt: Attempt) -> dict[str, Any]:
@@ -185,7 +195,7 @@ def _is_shown(deltas: Sequence[Delta]) -> bool:
 
 
 def _decoded_leniently(payload: bytes) -> Any:
-    """Decode a payload that is not JSON as it stands; its text if it is not meant to be JSON.
+    """Decode a payload that is not quite JSON; return its text if it is not meant to be JSON.
 
     Known servers cut characters in half, repeat the ``data:`` of their event stream, and send
     ``NaN`` or bare words. Words after ``error:`` are an error.

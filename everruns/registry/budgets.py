@@ -75,7 +75,9 @@ class Budgets:
         return self._changed(await self._database.write(self._create, budget))
 
     def _create(self, budget: Budget) -> Standing:
-        subject_id, agent_id, session = budget.subject_id, budget.subject_id, None
+        subject_id = budget.subject_id
+        session = None
+        agent_id: str | None = subject_id
         if budget.subject_type == "session":
             session = self._store.find_session(subject_id)
             if session is None:

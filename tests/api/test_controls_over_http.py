@@ -130,7 +130,7 @@ async def test_an_unknown_option_does_not_vanish(client: httpx.AsyncClient, face
         status, code, message = error_of(response)
         assert (status, code) == (400, "INVALID_REQUEST")
         assert message.startswith(
-            "controls: there is no option 'max_tokens'. Did you mean 'max_output_tokens'?"
+            "controls: 'max_tokens' is not an option. Did you mean 'max_output_tokens'?"
         )
 
 

@@ -1,4 +1,4 @@
-"""The vendors, with what each refuses. The source of a rule stands beside it."""
+"""The vendors and what each of them refuses. Each rule names its source."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

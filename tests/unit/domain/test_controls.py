@@ -68,7 +68,7 @@ def test_an_option_that_is_like_none_is_refused_with_the_list_of_all():
         SendMessage.model_validate({"content": "hi", "controls": {"zzz": 1}})
 
     assert refused.value.errors()[0]["msg"] == (
-        "there is no option 'zzz'. The options are max_output_tokens, model_id, reasoning, seed, "
+        "'zzz' is not an option. The options are max_output_tokens, model_id, reasoning, seed, "
         "stop, temperature, top_p."
     )
 

@@ -13,7 +13,14 @@ from pydantic import SecretStr
 
 from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import ModelProfile, OfferedModel
-from everruns.domain.messages import Message, TextPart, ThinkingBlock
+from everruns.domain.messages import (
+    ImagePart,
+    Message,
+    TextPart,
+    ThinkingBlock,
+    ToolCallPart,
+    ToolResultPart,
+)
 from everruns.providers.base import (
     Driver,
     ModelAnswer,
@@ -147,6 +154,26 @@ def say() -> Callable[..., Message]:
             thinking_blocks=list(thoughts),
             created_at=NOW,
         )
+
+    return build
+
+
+@pytest.fixture
+def talk(say: Callable[..., Message]) -> Callable[..., list[Message]]:
+    """Build a conversation with images, two tool calls and their results."""
+
+    def build(*thoughts: ThinkingBlock) -> list[Message]:
+        calls = [
+            ToolCallPart(id="call_1", name="weather", arguments={"city": "Rome"}),
+            ToolCallPart(id="call_2", name="weather"),
+        ]
+        return [
+            say("user", "Look", ImagePart(url="https://x.test/a.png")),
+            say("user", ImagePart(base64="aGk=", media_type="image/png")),
+            say("agent", "Let me see.", *calls, thoughts=thoughts),
+            say("tool_result", ToolResultPart(tool_call_id="call_1", result={"c": 21})),
+            say("tool_result", ToolResultPart(tool_call_id="call_2", error="No city.")),
+        ]
 
     return build
 

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 
 from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import (
-    ImagePart,
     ThinkingBlock,
     ToolCallPart,
-    ToolResultPart,
 )
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
@@ -52,21 +50,11 @@ END = {"type": "message_stop"}
 PING = {"type": "ping"}
 
 
-async def test_a_conversation_is_sent_in_full(provider, ask, say, collect):
+async def test_a_conversation_is_sent_in_full(provider, ask, say, talk, collect):
     provider.streams(start(), stop(), END)
     request = ask(
         "claude-sonnet-5-5",
-        say("user", "Look", ImagePart(url="https://x.test/a.png")),
-        say("user", ImagePart(base64="aGk=", media_type="image/png")),
-        say(
-            "agent",
-            "Let me see.",
-            ToolCallPart(id="call_1", name="weather", arguments={"city": "Rome"}),
-            ToolCallPart(id="call_2", name="weather"),
-            thoughts=[ThinkingBlock(thinking="Hm", signature="sig"), ThinkingBlock(redacted="xyz")],
-        ),
-        say("tool_result", ToolResultPart(tool_call_id="call_1", result={"c": 21})),
-        say("tool_result", ToolResultPart(tool_call_id="call_2", error="No city.")),
+        *talk(ThinkingBlock(thinking="Hm", signature="sig"), ThinkingBlock(redacted="xyz")),
         say("user", "Hurry"),
         system_prompt="Be brief.",
         tools=[WEATHER],

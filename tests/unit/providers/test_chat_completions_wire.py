@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from everruns.domain.messages import ImagePart, ThinkingBlock, ToolCallPart, ToolResultPart
+from everruns.domain.messages import ThinkingBlock, ToolCallPart, ToolResultPart
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.errors import ModelFailure, ProviderUnavailable
@@ -27,21 +27,11 @@ def call(index, identity=None, name=None, arguments=None):
 STOP = delta("stop")
 
 
-async def test_a_conversation_is_sent_in_full(provider, ask, say, collect):
+async def test_a_conversation_is_sent_in_full(provider, ask, say, talk, collect):
     provider.streams(STOP)
     request = ask(
         "gpt-4.1",
-        say("user", "Look", ImagePart(url="https://x.test/a.png")),
-        say("user", ImagePart(base64="aGk=", media_type="image/png")),
-        say(
-            "agent",
-            "Let me see.",
-            ToolCallPart(id="call_1", name="weather", arguments={"city": "Rome"}),
-            ToolCallPart(id="call_2", name="weather"),
-            thoughts=[ThinkingBlock(thinking="private")],
-        ),
-        say("tool_result", ToolResultPart(tool_call_id="call_1", result={"c": 21})),
-        say("tool_result", ToolResultPart(tool_call_id="call_2", error="No city.")),
+        *talk(ThinkingBlock(thinking="private")),
         say("agent", "Warm."),
         say("user", "Thanks"),
         system_prompt="Be brief.",

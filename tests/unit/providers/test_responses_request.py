@@ -4,10 +4,8 @@ import pytest
 
 from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import (
-    ImagePart,
     ThinkingBlock,
     ToolCallPart,
-    ToolResultPart,
 )
 from everruns.domain.tools import ToolDefinition
 from everruns.providers.concessions import Attempt
@@ -26,20 +24,11 @@ def body_of(request):
     return response_body(Attempt(request))
 
 
-async def test_a_conversation_is_sent_in_full_and_stored_nowhere(provider, ask, say, collect):
+async def test_a_conversation_is_sent_in_full_and_stored_nowhere(provider, ask, say, talk, collect):
     provider.streams(completed())
     request = ask(
         MODEL,
-        say("user", "Look", ImagePart(url="https://x.test/a.png")),
-        say("user", ImagePart(base64="aGk=", media_type="image/png")),
-        say(
-            "agent",
-            "Let me see.",
-            ToolCallPart(id="call_1", name="weather", arguments={"city": "Rome"}),
-            ToolCallPart(id="call_2", name="weather"),
-        ),
-        say("tool_result", ToolResultPart(tool_call_id="call_1", result={"c": 21})),
-        say("tool_result", ToolResultPart(tool_call_id="call_2", error="No city.")),
+        *talk(),
         say("user", "Hurry"),
         system_prompt="Be brief.",
         tools=[WEATHER],

@@ -156,7 +156,7 @@ async def test_done_is_an_end_of_what_has_come(provider, answer):
 async def test_nothing_but_an_end_is_no_answer(provider, answer):
     provider.streams(DONE)
 
-    with pytest.raises(ModelFailure, match="without having given one") as raised:
+    with pytest.raises(ModelFailure, match="without an answer") as raised:
         await answer()
     assert not raised.value.retryable
 
