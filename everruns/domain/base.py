@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Generic, TypeVar
 
+import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
@@ -12,6 +13,7 @@ MIB = 1024 * KIB
 # Limits on depth and size of any value from outside, whatever its format.
 MAX_DEPTH = 64
 MAX_VALUES = 100_000
+MAX_METADATA_BYTES = 64 * KIB
 
 
 class Model(BaseModel):
@@ -57,6 +59,16 @@ Description = Annotated[str, max_bytes(10 * KIB)]
 Prompt = Annotated[str, max_bytes(MIB)]
 Tag = Annotated[str, Field(min_length=1, max_length=256)]
 Tags = Annotated[list[Tag], Field(max_length=100)]
+
+
+def _bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes of JSON")
+    return metadata
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_bounded_metadata)]
+"""What a client keeps with a resource for itself."""
 
 
 def _refuse_words(value: Any) -> Any:

@@ -5,16 +5,14 @@ Source: docs/contract.md, "Resources", Message.
 
 from typing import Annotated, Any, Literal, cast
 
-import orjson
 from pydantic import AfterValidator, Field, computed_field, model_validator
 
-from everruns.domain.base import KIB, MIB, Model, Tags
+from everruns.domain.base import MIB, Metadata, Model, Tags
 from everruns.domain.controls import Controls, GivenControls
 from everruns.domain.tools import ToolCall
 
 MAX_TEXT_BYTES = MIB
 MAX_IMAGES_BYTES = 8 * MIB
-MAX_METADATA_BYTES = 64 * KIB
 
 Role = Literal["system", "user", "agent", "tool_result"]
 
@@ -109,12 +107,6 @@ def _bounded_content(parts: list[TextPart | ImagePart]) -> list[TextPart | Image
     return parts
 
 
-def _bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    if len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
-        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes of JSON")
-    return metadata
-
-
 class MessageInput(Model):
     """The part of a send that becomes the message: a user's text and images."""
 
@@ -134,9 +126,7 @@ class SendMessage(Model):
 
     message: MessageInput
     controls: GivenControls | None = None
-    metadata: Annotated[dict[str, Any], AfterValidator(_bounded_metadata)] = Field(
-        default_factory=dict
-    )
+    metadata: Metadata = Field(default_factory=dict)
     tags: Tags = Field(default_factory=list)
 
     @model_validator(mode="before")

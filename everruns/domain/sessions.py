@@ -20,10 +20,11 @@ from everruns.domain.agents import (
     MaxIterations,
     ModelName,
 )
-from everruns.domain.base import Flag, Model, Name, Prompt, Tags
+from everruns.domain.base import Flag, Metadata, Model, Name, Prompt, Tags
 from everruns.domain.controls import AnswerControls, GivenAnswerControls
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
+from everruns.domain.waits import Wait
 
 SessionStatus = Literal["started", "active", "idle", "waitingfortoolresults"]
 
@@ -39,6 +40,7 @@ class SessionInput(Model):
     controls: GivenAnswerControls | None = None
     system_prompt: Prompt | None = None
     tags: Tags = Field(default_factory=list)
+    metadata: Metadata = Field(default_factory=dict)
     capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
     tools: ClientTools = Field(default_factory=list[ToolDefinition])
     max_iterations: MaxIterations | None = None
@@ -56,6 +58,7 @@ class SessionSummary(Model):
             ``everruns.runtime.turn``.
         waits_until_ms: Until when the open turn can only wait for outside input, in milliseconds
             since the epoch.
+        waiting_for: The calls that wait for outside input, without their arguments.
     """
 
     status: SessionStatus = "started"
@@ -69,6 +72,7 @@ class SessionSummary(Model):
     updated_at: str | None = None
     suspicion: int = 0
     waits_until_ms: int | None = None
+    waiting_for: list[Wait] = Field(default_factory=list[Wait])
 
 
 class Session(Model):
@@ -83,6 +87,7 @@ class Session(Model):
     system_prompt: str | None = None
     locale: str | None = None
     tags: list[str] = Field(default_factory=list)
+    metadata: dict[str, Any] = Field(default_factory=dict)
     capabilities: list[CapabilityConfig] = Field(default_factory=list[CapabilityConfig])
     tools: list[ToolDefinition] = Field(default_factory=list[ToolDefinition])
     max_iterations: int | None = None
@@ -97,6 +102,7 @@ class Session(Model):
     updated_at: str
     started_at: str | None = None
     finished_at: str | None = None
+    waiting_for: list[Wait] = Field(default_factory=list[Wait])
     # End user on whose behalf the application created the session through the agent's channel;
     # empty for the application itself, ``None`` if the session was not created through a channel.
     # Stored (see ``whole``) but never shown.

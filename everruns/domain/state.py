@@ -12,9 +12,11 @@ from typing import Any
 
 from everruns.domain.events import TURN_ENDS, Event, EventType
 from everruns.domain.messages import Message, ToolResultPart
+from everruns.domain.questions import are_questions
 from everruns.domain.sessions import SessionStatus, SessionSummary
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
+from everruns.domain.waits import Wait, WaitType
 from everruns.ids import format_time
 
 PREVIEW_CHARACTERS = 200
@@ -76,6 +78,26 @@ class OpenTurn:
         if not self.pending or self.pending.keys() - waiting.keys():
             return None
         return min(asked.due_ms for asked in waiting.values())
+
+    @property
+    def waiting_for(self) -> list[Wait]:
+        """The calls that wait for outside input, without their arguments."""
+        return [
+            Wait(
+                type=self._wait_type(call),
+                tool_call_id=call.id,
+                name=call.name,
+                since=format_time(asked.asked_ms),
+                expires_at=format_time(asked.due_ms),
+            )
+            for call_id, asked in (self.asked | self.held).items()
+            if (call := self.pending.get(call_id)) is not None
+        ]
+
+    def _wait_type(self, call: ToolCall) -> WaitType:
+        if call.id in self.held:
+            return "approval"
+        return "question" if are_questions(call) else "tool_call"
 
 
 @dataclass
@@ -145,6 +167,7 @@ class SessionState:
             output_preview=self.output_preview,
             started_at=_time(self.started_ms),
             finished_at=_time(self.finished_ms),
+            waiting_for=self.turn.waiting_for if self.turn else [],
             updated_at=_time(self.last_ms),
         )
 

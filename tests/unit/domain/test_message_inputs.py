@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from everruns.domain.base import MIB
+from everruns.domain.base import MAX_METADATA_BYTES, MIB
 from everruns.domain.messages import (
     MAX_IMAGES_BYTES,
-    MAX_METADATA_BYTES,
     MAX_TEXT_BYTES,
     ImagePart,
     SendMessage,
