@@ -105,6 +105,7 @@ class RegistryActor(Callee):
             "workspaces": registry.workspaces,
             "budgets": registry.budgets,
             "keys": registry.keys,
+            "backups": registry.backups,
             "local_model": local_model,
         }
         await self._publish(settings.data_dir)

@@ -16,6 +16,7 @@ from actors.calls import Line, Remote
 from actors.direct import Address, DirectConnection
 from everruns.errors import HostLost
 from everruns.registry.agents import Agents
+from everruns.registry.backups import Backups
 from everruns.registry.budgets import Budgets
 from everruns.registry.keys import ApiKeys
 from everruns.registry.providers import Providers
@@ -42,6 +43,7 @@ class RemoteRegistry:
         self.workspaces = Remote(line, "workspaces", Workspaces, patience_s)
         self.budgets = Remote(line, "budgets", Budgets, patience_s)
         self.keys = Remote(line, "keys", ApiKeys, patience_s)
+        self.backups = Remote(line, "backups", Backups, patience_s)
         self._registry = Remote(line, "registry", Registry, patience_s)
 
     def __getattr__(self, method: str) -> Any:

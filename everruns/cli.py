@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from errno import ENOSPC
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from rich.table import Column, Table
 from everruns.domain.keys import new_api_key
 from everruns.errors import Conflict, EverrunsError, HostLost, InvalidRequest
 from everruns.log import configure_log
+from everruns.registry.backups import Backups
 from everruns.registry.database import Database
 from everruns.registry.keys import ApiKeys
 from everruns.settings import Settings, check_variables, load_settings
@@ -156,6 +158,32 @@ def token(data_dir: DataDirOption = None) -> None:
     out.print(found, highlight=False)
 
 
+@cli.command()
+def backup(
+    directory: Annotated[Path, typer.Argument(help="A new directory for the copy.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Copy the data directory, whether or not its server is running.
+
+    To go back to it, start a server with the copy as its data directory.
+    """
+    from everruns.storage.backup_directory import make_backup_directory  # noqa: PLC0415
+
+    settings = load_settings(data_dir=data_dir)
+    target = make_backup_directory(settings.data_dir, directory.absolute())
+
+    async def copy(rooms: Rooms) -> None:
+        await rooms.backups.begin(target)
+        with err.status("Copying") as status:
+            while not await rooms.backups.is_done(1.0):
+                written = target.with_suffix(".partial")
+                status.update(f"Copying: {written.stat().st_size / 1e6:,.0f} MB")
+
+    _with_rooms(data_dir, copy)
+    size_mb = target.stat().st_size / 1e6
+    err.print(f"Copied {size_mb:,.1f} MB to {directory}", markup=False, highlight=False)
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
@@ -163,7 +191,7 @@ def create_key(
 ) -> None:
     """Create a key and show it once."""
     key, secret = new_api_key(name)
-    _with_keys(data_dir, lambda keys: keys.add(key))
+    _with_rooms(data_dir, lambda rooms: rooms.keys.add(key))
     err.print("Save this key now; it is not shown again:")
     out.print(secret, highlight=False)
 
@@ -173,7 +201,7 @@ def list_keys(data_dir: DataDirOption = None) -> None:
     """List the keys by name; the secrets themselves are not stored."""
     # Never truncate the id: `keys revoke` needs all of it.
     table = Table(Column("Id", no_wrap=True, min_width=ID_WIDTH), "Name", "Ends in", "Created")
-    for key in _with_keys(data_dir, lambda keys: keys.list()):
+    for key in _with_rooms(data_dir, lambda rooms: rooms.keys.list()):
         table.add_row(key.id, escape(key.name), escape(key.last_four), key.created_at)
     out.print(table)
 
@@ -184,22 +212,30 @@ def revoke_key(
     data_dir: DataDirOption = None,
 ) -> None:
     """Revoke a key immediately and end the streams that it opened."""
-    _with_keys(data_dir, lambda keys: keys.revoke(key_id))
+    _with_rooms(data_dir, lambda rooms: rooms.keys.revoke(key_id))
     err.print(f"Revoked {key_id}", markup=False)
 
 
-def _with_keys(data_dir: Path | None, use: Callable[[ApiKeys], Awaitable[Answer]]) -> Answer:
+@dataclass(frozen=True)
+class Rooms:
+    """The parts of the registry that commands use."""
+
+    keys: ApiKeys
+    backups: Backups
+
+
+def _with_rooms(data_dir: Path | None, use: Callable[[Rooms], Awaitable[Answer]]) -> Answer:
     settings = load_settings(data_dir=data_dir)
 
     async def call() -> Answer:
         async with AsyncExitStack() as stack:
-            return await use(await _reach_keys(settings, stack))
+            return await use(await _reach(settings, stack))
 
     return asyncio.run(call())
 
 
-async def _reach_keys(settings: Settings, stack: AsyncExitStack) -> ApiKeys:
-    """Return the keys of a data directory, from the running server or, without one, from the store.
+async def _reach(settings: Settings, stack: AsyncExitStack) -> Rooms:
+    """Return the rooms of a data directory: the running server's or, without one, the store's.
 
     Raises:
         Conflict: A process holds the directory but does not answer.
@@ -211,7 +247,8 @@ async def _reach_keys(settings: Settings, stack: AsyncExitStack) -> ApiKeys:
     deadline = time.monotonic() + SERVER_TIMEOUT_S
     while True:
         try:
-            return (await stack.enter_async_context(registry_of(settings.data_dir))).keys
+            registry = await stack.enter_async_context(registry_of(settings.data_dir))
+            return Rooms(registry.keys, registry.backups)
         except HostLost as lost:
             try:
                 stack.enter_context(lock_data_directory(settings.data_dir))
@@ -225,7 +262,7 @@ async def _reach_keys(settings: Settings, stack: AsyncExitStack) -> ApiKeys:
 
     database = Database(open_store(settings.data_dir, settings.encryption_key))
     stack.push_async_callback(database.close)
-    return ApiKeys(database)
+    return Rooms(ApiKeys(database), Backups(database))
 
 
 @cli.command("version")

@@ -10,6 +10,7 @@ from everruns.domain.llm import OfferedModel, ProviderAccount, ProviderInput, Pr
 from everruns.errors import Unavailable
 from everruns.providers.registry import points_at_vendor
 from everruns.registry.agents import Agents
+from everruns.registry.backups import Backups
 from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
 from everruns.registry.file_search import FileSearch
@@ -59,6 +60,7 @@ class Registry:
         workspaces: The workspaces and their files.
         budgets: The budgets and their ledgers.
         keys: The API keys.
+        backups: Copies of the data directory.
         receipts: The answers to requests with an ``Idempotency-Key``.
         placement: Which host holds which session.
 
@@ -89,6 +91,7 @@ class Registry:
         self.workspaces = Workspaces(self._database, self._search)
         self.budgets = Budgets(self._database, self._revision)
         self.keys = ApiKeys(self._database)
+        self.backups = Backups(self._database)
         self.receipts = Receipts(self._database)
 
     async def seed(self, settings: Settings, *, has_local_model: bool) -> None:

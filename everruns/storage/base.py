@@ -7,6 +7,7 @@ is one transaction: all of it is durable when the call returns, or none of it ha
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Protocol
 
 from everruns.domain.agents import Agent
@@ -339,6 +340,14 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
 
     def ping(self) -> None:
         """Check that the store answers."""
+        ...
+
+    def copy_to(self, target: Path) -> None:
+        """Write a copy of everything that was acknowledged into a new file; others go on.
+
+        Raises:
+            StoreUnavailable: It could not be written.
+        """
         ...
 
     def close(self) -> None:

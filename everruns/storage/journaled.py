@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from threading import Condition, Lock, Thread
 
 import structlog
@@ -346,6 +347,11 @@ class JournaledStore(SqlStore):
         with self._using_journal():
             self._journal.check()
         super().ping()
+
+    def copy_to(self, target: Path) -> None:
+        """Write a copy of everything that was acknowledged into a new file."""
+        self._bring_all()
+        super().copy_to(target)
 
     @contextmanager
     def _using_journal(self) -> Generator[None]:

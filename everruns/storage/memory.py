@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session
 from everruns.domain.workspaces import Workspace
+from everruns.errors import StoreUnavailable
 from everruns.ids import now_ms, parse_time
 from everruns.storage.base import (
     Append,
@@ -326,6 +328,14 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
 
     def ping(self) -> None:
         """Check that the store answers."""
+
+    def copy_to(self, target: Path) -> None:
+        """Refuse: nothing is kept in files.
+
+        Raises:
+            StoreUnavailable: Always.
+        """
+        raise StoreUnavailable(f"Nothing to copy to {target}: this server keeps all in memory.")
 
     def close(self) -> None:
         """Do nothing: the data is lost with the process."""

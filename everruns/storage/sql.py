@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -380,6 +381,10 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         """Check that the store answers."""
         with self._reading() as connection:
             connection.execute(text("SELECT 1"))
+
+    def copy_to(self, target: Path) -> None:
+        """Write a copy of everything into a new file."""
+        self._transactions.copy_to(target)
 
     def close(self) -> None:
         """Make everything durable and close the database."""

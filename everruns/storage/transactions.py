@@ -2,12 +2,13 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 
 from sqlalchemy import Connection, Engine
 
 from everruns.errors import StoreUnavailable
-from everruns.storage.database import answering, trim_cache
+from everruns.storage.database import answering, copy_database, trim_cache
 
 WRITER_TIMEOUT_S = 60.0
 
@@ -80,6 +81,15 @@ class Transactions:
                 return False
             trim_cache(self._engine)
             return True
+
+    def copy_to(self, target: Path) -> None:
+        """Write a copy of the database into a new file; see ``database.copy_database``.
+
+        Raises:
+            StoreUnavailable: The database did not answer, or the file cannot be written.
+        """
+        with self._counted(), answering(self._engine):
+            copy_database(self._engine, target)
 
     def close(self) -> None:
         """Close the database, after the writing transaction."""

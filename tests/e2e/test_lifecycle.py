@@ -2,6 +2,8 @@
 
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -183,3 +185,22 @@ def test_keys_are_managed_on_a_running_server_as_on_a_stopped_one(server: Server
     assert again.stderr.count("\n") == 1
     assert f"There is no API key {key_id}" in again.stderr
     assert key_id not in everruns("keys", "list", EVERRUNS_DATA_DIR=server.data_dir).stdout
+
+
+def test_a_running_server_is_backed_up(
+    server: Server, client: httpx.Client, tmp_path: Path
+) -> None:
+    session_id = start_session(client, default_model_id="simulated/simulated-1")
+    events = say(client, session_id, "Keep this")
+    target = tmp_path / "backup"
+
+    copied = everruns("backup", str(target), EVERRUNS_DATA_DIR=server.data_dir)
+    again = everruns("backup", str(target), EVERRUNS_DATA_DIR=server.data_dir)
+
+    assert copied.returncode == 0, copied.stderr
+    assert again.returncode == 1
+    assert "Name a new directory" in again.stderr
+    # Of another process, because opening a store changes its process.
+    command = [sys.executable, "-m", "tests.e2e.stored_events", str(target), session_id]
+    stored = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert stored == [event["id"] for event in events if not event["type"].endswith(".delta")]
