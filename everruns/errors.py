@@ -110,6 +110,12 @@ class OriginNotAllowed(Forbidden):
     code = "ORIGIN_NOT_ALLOWED"
 
 
+class MayNotDecide(Forbidden):
+    """An end user decides about a held call that an operator decides about."""
+
+    code = "MAY_NOT_DECIDE"
+
+
 class NotFound(EverrunsError):
     """The requested resource does not exist. Subclasses say which kind."""
 
@@ -214,9 +220,15 @@ class PlacedElsewhere(Conflict):
 
 
 class NotWaiting(Conflict):
-    """The session is not waiting for this input: its turn is running, has ended or never asked."""
+    """The session is not waiting for this input yet; the same request may succeed later."""
 
     code = "NOT_WAITING_FOR_TOOL_RESULTS"
+
+
+class CallClosed(Conflict):
+    """The call takes no more input: its time or its turn is over, or a message superseded it."""
+
+    code = "CALL_CLOSED"
 
 
 class SessionTooLarge(Conflict):

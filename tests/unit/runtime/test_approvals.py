@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from everruns.domain.approvals import ToolApprovals
-from everruns.errors import InvalidRequest, NotWaiting
+from everruns.errors import Conflict, InvalidRequest
 from everruns.runtime.local import LocalRuntime
-from everruns.runtime.waiting import NOT_APPROVED, REJECTED, Taken
+from everruns.runtime.taking import Taken, rejection
+from everruns.runtime.waiting import NOT_APPROVED
 from everruns.storage.memory import MemoryStore
 from everruns.tools.base import Tool
 from everruns.tools.function import tool
@@ -83,7 +84,7 @@ async def test_what_destroys_is_held_until_it_is_allowed(kit: Kit):
     async with local_runtime(driver, *kit.tools) as runtime:
         talk = await begin(runtime)
         (request,) = await held(talk)
-        assert (request["tool_call_id"], request["timeout_ms"]) == ("a", 900_000)
+        assert (request["tool_call_id"], request["timeout_ms"]) == ("a", 86_400_000)
         assert request["tool_call"]["arguments"] == {"what": "old"}
         assert kit.done == ["new"]
 
@@ -97,7 +98,7 @@ async def test_what_destroys_is_held_until_it_is_allowed(kit: Kit):
         again = await decide(talk, a="allow")
         assert (again.accepted, again.status) == (1, "idle")
         assert await talk.log() == before
-        with pytest.raises(NotWaiting, match="not waiting for approvals"):
+        with pytest.raises(Conflict, match="'a' was already answered differently"):
             await decide(talk, a="reject")
 
 
@@ -108,7 +109,7 @@ async def test_what_is_rejected_does_not_run(kit: Kit):
         await held(talk)
         await decide(talk, a="reject")
         await talk.ended()
-        assert (kit.done, await results(talk)) == ([], {"a": REJECTED})
+        assert (kit.done, await results(talk)) == ([], {"a": rejection()})
 
 
 @pytest.mark.parametrize(("mode", "runs"), [("off", 3), ("protective", 1)])
@@ -122,19 +123,9 @@ async def test_the_mode_says_what_is_held(kit: Kit, mode: str, runs: int):
             assert len(kit.done) == runs
             partly = await decide(talk, a="allow")
             assert partly.status == "active"
-            await decide_when_held(talk, b="reject")
+            await decide(talk, b="reject")
         await talk.ended()
         assert kit.done.count("x") == 1
-
-
-async def decide_when_held(talk: Conversation, **decisions: str) -> None:
-    """The turn runs what was allowed first, and then waits again."""
-    while True:
-        try:
-            await decide(talk, **decisions)
-            return
-        except NotWaiting:
-            continue
 
 
 async def test_always_holds_for_later_calls_of_the_tool(kit: Kit):
@@ -160,7 +151,7 @@ async def test_never_holds_for_later_calls_too(kit: Kit):
         await held(talk)
         await decide(talk, a="reject_always")
         await talk.ended()
-        assert (kit.done, await results(talk)) == ([], {"a": REJECTED, "b": REJECTED})
+        assert (kit.done, await results(talk)) == ([], {"a": rejection(), "b": rejection()})
 
 
 async def test_a_decision_of_no_held_call_is_refused(kit: Kit):
@@ -168,16 +159,17 @@ async def test_a_decision_of_no_held_call_is_refused(kit: Kit):
     async with local_runtime(driver, *kit.tools) as runtime:
         talk = await begin(runtime)
         await held(talk)
-        with pytest.raises(InvalidRequest, match="'b' is not held"):
+        with pytest.raises(
+            InvalidRequest, match=r"call 'b' does not wait for approvals\. Calls that do: 'a'"
+        ):
             await decide(talk, b="allow")
         await decide(talk, a="allow")
         await talk.ended()
 
 
-async def test_silence_is_no_approval(kit: Kit, monkeypatch: pytest.MonkeyPatch):
+async def test_silence_is_no_approval(kit: Kit):
     driver = ScriptedDriver(calls(call("destroy", "a", what="1")), says("Done."))
-    async with local_runtime(driver, *kit.tools) as runtime:
-        monkeypatch.setattr("everruns.domain.approvals.TIMEOUT_S", 0.05)
+    async with local_runtime(driver, *kit.tools, approval_timeout_s=0.05) as runtime:
         talk = await begin(runtime)
         await talk.ended()
         assert (kit.done, await results(talk)) == ([], {"a": NOT_APPROVED})

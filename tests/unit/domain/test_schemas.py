@@ -2,7 +2,7 @@
 
 import pytest
 
-from everruns.tools.schema import find_violation
+from everruns.domain.schemas import find_violation
 
 SCHEMA = {
     "type": "object",
