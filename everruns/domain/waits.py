@@ -42,7 +42,7 @@ SECONDS_SCHEMA: dict[str, Any] = {
 }
 """Seconds in the config of a capability."""
 Seconds = Annotated[
-    float | Literal["never"] | None,
+    int | float | Literal["never"] | None,
     PlainValidator(_seconds),
     WithJsonSchema({"anyOf": [*_KINDS, {"type": "null"}]}),
 ]

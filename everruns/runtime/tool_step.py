@@ -90,19 +90,19 @@ class ToolStep:
         """Decide whether a call runs here, is held for approval, or is answered from outside."""
         if call.id in turn.started_calls or call.id in turn.refused:
             return "here"
-        if self._needs_decision(call, turn):
-            always = self._context.decided_always(call, self._session.state)
-            kind = "held" if always is None else "here"
+        may_run = self._may_run(call, turn)
+        if may_run is None:
+            kind = "held"
         else:
-            kind = "asked" if self._context.wait_of(call) else "here"
+            kind = "asked" if may_run and self._context.wait_of(call) else "here"
         # Nobody is asked about a call that cannot run.
         return "here" if self._context.problem_with(call) else kind
 
-    def _needs_decision(self, call: ToolCall, turn: OpenTurn) -> bool:
-        """Tell whether a call may only run if somebody allows it, and nobody has yet."""
+    def _may_run(self, call: ToolCall, turn: OpenTurn) -> bool | None:
+        """Tell whether a call may run; ``None`` if somebody has to decide."""
         if call.id in turn.allowed or not self._context.needs_approval(call):
-            return False
-        return not self._context.decided_always(call, self._session.state)
+            return True
+        return self._context.decided_always(call, self._session.state)
 
     def _asked(self, call: ToolCall, turn: OpenTurn, *, to_hold: bool) -> NewEvent:
         context = self._context
@@ -156,7 +156,7 @@ class ToolStep:
             return UNKNOWN_OUTCOME
         if reason := turn.refused.get(call.id):
             return reason
-        if self._needs_decision(call, turn) and not interrupted:
+        if self._may_run(call, turn) is False and not interrupted:
             return rejection()
         return None if is_here else context.problem_with(call)
 

@@ -2,7 +2,12 @@
 
 import pytest
 
-from everruns.domain.schemas import find_violation
+from everruns.domain.schemas import (
+    UnusableSchema,
+    check_foreign_schema,
+    find_foreign_violation,
+    find_violation,
+)
 
 SCHEMA = {
     "type": "object",
@@ -56,3 +61,48 @@ def test_violation_never_repeats_a_large_value():
 
 def test_fields_are_called_what_the_caller_calls_them():
     assert find_violation(SCHEMA, {}, subject="setting") == "Missing required setting: path"
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"type": "array"}, "named"),
+        ({"type": "objekt"}, "objekt"),
+        ({"properties": {"a": {"type": 3}}}, "properties.a.type"),
+        ({"properties": []}, "properties"),
+        ({"$ref": "https://example.com/schema.json"}, "example.com"),
+        ({"$ref": "#/$defs/missing"}, "missing"),
+        ({"$ref": "#"}, "without end"),
+    ],
+)
+def test_a_clients_schema_that_cannot_be_used_is_refused(schema: dict, words: str):
+    with pytest.raises(UnusableSchema, match=words):
+        check_foreign_schema(schema)
+
+
+def test_a_clients_schema_is_followed_where_it_refers_to_itself():
+    tree = {"type": "object", "properties": {"left": {"$ref": "#"}, "size": {"type": "integer"}}}
+    check_foreign_schema(tree)
+    assert find_foreign_violation(tree, {"left": {"left": {"size": 1}}}) is None
+    wrong = find_foreign_violation(tree, {"left": {"left": {"size": "1"}}})
+    assert wrong == "Parameter 'left.left.size' must be an integer"
+
+
+def test_a_clients_schema_cannot_occupy_the_process():
+    doubling = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+    laughs = {"properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": {**doubling, "d40": {}}}
+    assert "too many references" in str(find_foreign_violation(laughs, {"a": 1}))
+    slow = {"type": "string", "pattern": "^(a+)+$"}
+    hidden = {
+        "properties": {"default": slow, "b": {"$ref": "#/examples/0"}},
+        "patternProperties": {"(a+)+$": {}},
+        "additionalProperties": False,
+        "examples": [slow],
+    }
+    text = "a" * 40 + "!"
+    assert find_foreign_violation(hidden, {"default": text, "b": text, text: 1}) is None
+
+
+def test_null_counts_as_absent_unless_it_is_required():
+    assert find_foreign_violation(SCHEMA, {"path": "a", "days": None}) is None
+    assert find_foreign_violation(SCHEMA, {"path": None}) == "Parameter 'path' must be a string"
