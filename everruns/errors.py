@@ -93,7 +93,7 @@ class Unauthorized(EverrunsError):
 
 
 class Forbidden(EverrunsError):
-    """The server refuses the request, whoever sends it. Subclasses say why."""
+    """The server understands the request and refuses it. Subclasses say why."""
 
     code = "FORBIDDEN"
 

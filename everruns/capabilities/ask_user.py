@@ -24,12 +24,21 @@ def what_silence_means(rule: WaitRule) -> str:
     Args:
         rule: How long questions wait, without open fields.
     """
-    if rule.timeout_seconds == NEVER or rule.on_timeout == "keep_waiting":
+    seconds = rule.timeout_seconds
+    if seconds is None or seconds == NEVER or rule.on_timeout == "keep_waiting":
         return "Questions of `ask_user` wait as long as it takes: nothing happens until the answer."
-    within = f"Questions of `ask_user` that nobody answers within {rule.timeout_seconds:g} seconds"
+    within = f"Questions of `ask_user` that nobody answers within {_in_words(seconds)}"
     if rule.on_timeout == "recommendation":
         return f"{within} count as answered with the options that you recommend."
     return f"{within} return an error. No answer is assumed then, and you must not assume one."
+
+
+def _in_words(seconds: float) -> str:
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds % length == 0:
+            count = round(seconds / length)
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return f"{seconds:.12g} seconds"
 
 
 _WORDS: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 2000}

@@ -15,7 +15,7 @@ from everruns.storage.memory import MemoryStore
 from everruns.tools.base import Tool
 from everruns.tools.function import tool
 from tests.conversations import Conversation
-from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
+from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
 
 
 class Kit:
@@ -418,3 +418,30 @@ async def test_a_decision_that_comes_after_the_end_is_told_how_it_ended(kit: Kit
         await runtime.cancel(talk.id)
         with pytest.raises(CallClosed, match="its turn has ended"):
             await decide(talk, b="allow")
+
+
+async def test_what_is_held_is_shown_and_taken_while_another_call_runs():
+    gate = Gate()
+
+    @tool(requires_approval=True)
+    async def slow(what: str) -> str:
+        """Take a while."""
+        if what == "first":
+            await gate.pass_through()
+        return what
+
+    wanted = [call("slow", "a", what="first"), call("slow", "b", what="second")]
+    driver = ScriptedDriver(calls(*wanted), says("Done."))
+    async with local_runtime(driver, slow) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit"])
+        await talk.send("go")
+        await held(talk, 2)
+        await decide(talk, a="allow")
+        await gate.reached.wait()
+        session = await runtime.registry.sessions.get(talk.id)
+        assert session.status == "active"
+        assert [wait.tool_call_id for wait in session.waiting_for] == ["b"]
+        assert (await decide(talk, b="allow")).stored == 1
+        gate.open()
+        await talk.ended()
+        assert await results(talk) == {"a": "first", "b": "second"}

@@ -110,8 +110,10 @@ async def test_answers_to_a_set_that_is_not_open_are_told_which_are():
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({}, "within 86400 seconds return an error"),
-        ({"timeout_seconds": 60, "on_timeout": "recommendation"}, "within 60 seconds count as"),
+        ({}, "within 1 day return an error"),
+        ({"timeout_seconds": 60, "on_timeout": "recommendation"}, "within 1 minute count as"),
+        ({"timeout_seconds": 7200}, "within 2 hours return an error"),
+        ({"timeout_seconds": 90}, "within 90 seconds return an error"),
         ({"timeout_seconds": "never"}, "wait as long as it takes"),
         ({"timeout_seconds": 60, "on_timeout": "keep_waiting"}, "wait as long as it takes"),
     ],
