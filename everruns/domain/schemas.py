@@ -1,6 +1,7 @@
 """Validating JSON values against JSON Schemas, with errors in one plain line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator, validators
@@ -9,7 +10,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 MAX_DETAIL_CHARACTERS = 200
-MAX_REFERENCES = 1000
+MAX_STEPS = 20_000
 
 _NOUNS = {
     "array": "an array",
@@ -26,6 +27,7 @@ _UNCHECKED = (
     "patternProperties",
     "unevaluatedProperties",
     "unevaluatedItems",
+    "uniqueItems",
     "$dynamicRef",
 )
 
@@ -53,8 +55,8 @@ def find_foreign_violation(schema: Mapping[str, Any], value: Mapping[str, Any]) 
     """Return what is wrong with arguments, by a schema that a client has sent.
 
     Such a schema must not occupy the process: its regular expressions are not applied, nothing is
-    fetched for it, and it is given up after ``MAX_REFERENCES`` references. Null counts as absent
-    unless the parameter is required.
+    fetched for it, and the check ends after ``MAX_STEPS`` steps. Null counts as absent unless the
+    parameter is required.
 
     Args:
         schema: A JSON Schema of type object.
@@ -86,7 +88,8 @@ def check_foreign_schema(schema: Mapping[str, Any]) -> None:
 
 
 def _find_foreign_violation(schema: Mapping[str, Any], value: Mapping[str, Any]) -> str | None:
-    checker: Any = _foreign_validator()(schema, registry=Registry[Any]())
+    _steps_left.set([MAX_STEPS])
+    checker = _ForeignValidator(schema, registry=Registry[Any]())
     try:
         error: ValidationError | None = cast("Any", best_match)(checker.iter_errors(value))
     except Unresolvable as missing:
@@ -96,29 +99,40 @@ def _find_foreign_violation(schema: Mapping[str, Any], value: Mapping[str, Any])
     return None if error is None else _describe(error, "parameter")
 
 
-def _foreign_validator() -> Any:
-    """Return a validator for one check, which bounds what the schema can cost."""
-    known: Mapping[str, Any] = Draft202012Validator.VALIDATORS
-    left = MAX_REFERENCES
-
-    def refer(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[Any]:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise UnusableSchema("it has too many references")
-        yield from known["$ref"](validator, reference, instance, schema)
-
-    def no_others(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[Any]:
-        # Which names are others depends on regular expressions.
-        if "patternProperties" not in schema:
-            yield from known["additionalProperties"](validator, rule, instance, schema)
-
-    rules = {"$ref": refer, "additionalProperties": no_others, **dict.fromkeys(_UNCHECKED, _pass)}
-    return cast("Any", validators).extend(Draft202012Validator, rules)
+_steps_left: ContextVar[list[int]] = ContextVar("steps left")
 
 
-def _pass(_validator: Any, _rule: Any, _instance: Any, _schema: Any) -> Iterator[Any]:
+def _counted(check: Callable[..., Iterator[Any] | None]) -> Callable[..., Iterator[Any]]:
+    """Return a keyword's check that counts as a step."""
+
+    def counted(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        left = _steps_left.get()
+        left[0] -= 1
+        if left[0] < 0:
+            raise UnusableSchema("checking it takes too many steps")
+        yield from check(validator, rule, instance, schema) or ()
+
+    return counted
+
+
+def _no_others(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    # Which names are others depends on regular expressions.
+    if "patternProperties" not in schema:
+        yield from _KEYWORDS["additionalProperties"](validator, rule, instance, schema)
+
+
+def _unchecked(_validator: Any, _rule: Any, _instance: Any, _schema: Any) -> Iterator[Any]:
     return iter(())
+
+
+_KEYWORDS: Mapping[str, Any] = Draft202012Validator.VALIDATORS
+_BOUNDED = {name: _counted(check) for name, check in _KEYWORDS.items()}
+_FOREIGN_KEYWORDS = {
+    **_BOUNDED,
+    "additionalProperties": _counted(_no_others),
+    **dict.fromkeys(_UNCHECKED, _unchecked),
+}
+_ForeignValidator: Any = cast("Any", validators).extend(Draft202012Validator, _FOREIGN_KEYWORDS)
 
 
 def _describe(error: ValidationError, subject: str) -> str:

@@ -15,7 +15,7 @@ from everruns.runtime.environment import Environment
 from everruns.runtime.outcomes import called, returned
 from everruns.runtime.session import LiveSession
 from everruns.runtime.taking import rejection
-from everruns.runtime.waiting import asked, elapsed, held
+from everruns.runtime.waiting import asked, held
 from everruns.tools.toolbox import Toolbox
 
 UNKNOWN_OUTCOME = (
@@ -66,7 +66,6 @@ class ToolStep:
         Raises:
             TurnOver: The turn was ended in the meantime.
         """
-        await self._session.append(lambda state, now: elapsed(self._turn(state), now))
         turn = self._turn(self._session.state)
         open_calls = [call for call in turn.pending.values() if call.id not in turn.waiting]
         kinds = {call.id: self._kind(call, turn) for call in open_calls}

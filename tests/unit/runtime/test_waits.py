@@ -6,12 +6,13 @@ import pytest
 
 from everruns.api.waits import with_waits
 from everruns.domain.agents import AgentInput, AgentPatch
+from everruns.domain.llm import ProviderPatch
 from everruns.domain.tools import ToolResults
 from everruns.domain.waits import NEVER_MS
 from everruns.runtime.local import LocalRuntime
 from everruns.storage.base import EventQuery
 from everruns.storage.memory import MemoryStore
-from tests.conversations import Conversation
+from tests.conversations import Conversation, simulated
 from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
 from tests.waiting import eventually
 
@@ -185,3 +186,23 @@ async def test_a_session_that_waits_since_an_older_version_shows_for_what():
         (wait,) = (await with_waits(old, sessions)).waiting_for
         assert wait.arguments == {"times": 2}
         assert await sessions.events(talk.id, EventQuery()) == await talk.log()
+
+
+async def test_a_turn_that_only_waits_needs_no_model():
+    async with local_runtime() as runtime:
+        script = [{"tool_calls": [{"name": "ring"}]}, {"text": "Done."}]
+        model = await simulated(runtime, script=script)
+        rule = {"remind_after_seconds": 1}
+        talk = await rung(runtime, bell(wait=rule), model_id=model)
+        name = model.partition("/")[0]
+        (provider,) = [one for one in await runtime.registry.providers.list() if one.name == name]
+        disabled = ProviderPatch.model_validate({"status": "disabled"})
+        await runtime.registry.providers.update(provider.id, disabled)
+        async with talk.reading() as reader:
+            await reader.until_type("wait.reminder")
+        active = ProviderPatch.model_validate({"status": "active"})
+        await runtime.registry.providers.update(provider.id, active)
+        (wait,) = (await runtime.registry.sessions.get(talk.id)).waiting_for
+        results = [{"tool_call_id": wait.tool_call_id, "result": 1}]
+        await runtime.take(talk.id, ToolResults.model_validate({"tool_results": results}))
+        assert (await talk.ended()).type == "session.completed"
