@@ -74,6 +74,12 @@ class UnknownModel(InvalidRequest):
         )
 
 
+class UnknownCall(InvalidRequest):
+    """Input names a call that does not wait for it; the message names those that do."""
+
+    code = "UNKNOWN_CALL"
+
+
 class CredentialsRequired(InvalidRequest):
     """A provider's new address requires its key and headers again."""
 

@@ -6,7 +6,6 @@ from uuid import NAMESPACE_URL, uuid5
 import orjson
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     GetCoreSchemaHandler,
     GetPydanticSchema,
@@ -64,16 +63,11 @@ class ToolDefinition(_DescribedTool):
     policy: ToolPolicy = "auto"
 
 
-def _policy(value: Any) -> Any:
-    # The SDK's word for a client-side tool without a policy; null is its absence.
-    return "auto" if value in (None, "client_side") else value
-
-
 class ClientTool(_DescribedTool):
     """A client-side tool as a client sends it: only with values that act."""
 
     type: Literal["client_side"] = "client_side"
-    policy: Annotated[Literal["auto", "requires_approval"], BeforeValidator(_policy)] = "auto"
+    policy: Literal["auto", "requires_approval"] = "auto"
     wait: ClientWait | None = None
 
     @field_validator("parameters")

@@ -25,6 +25,7 @@ from everruns.errors import (
     InvalidRequest,
     MayNotDecide,
     NotWaiting,
+    UnknownCall,
 )
 from everruns.runtime.waiting import answer, error
 
@@ -81,7 +82,8 @@ def taken(
         CallClosed: A call got its result in another way, and takes no more input.
         Conflict: Different input is stored in its place.
         MayNotDecide: Somebody else decides about the call.
-        InvalidRequest: It names no call that was asked, or does not match what was asked.
+        UnknownCall: It names a call that nobody asked for this.
+        InvalidRequest: It does not match what was asked.
     """
     taking = _Taking(state, given, now)
     match given:
@@ -159,7 +161,7 @@ class _Taking:
         if call_id not in self.calls and self._may_still_ask:
             return not_waiting(self.state.session_id, self.given)
         names = ", ".join(map(repr, open_ids)) or "none"
-        return InvalidRequest(
+        return UnknownCall(
             f"tool_call_id: call {call_id!r} does not wait for {_NAMES[type(self.given)]}. "
             f"Calls that do: {names}."
         )
