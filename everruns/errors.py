@@ -74,6 +74,12 @@ class UnknownModel(InvalidRequest):
         )
 
 
+class UnknownCall(InvalidRequest):
+    """Input names a call that does not wait for it; the message names those that do."""
+
+    code = "UNKNOWN_CALL"
+
+
 class CredentialsRequired(InvalidRequest):
     """A provider's new address requires its key and headers again."""
 
@@ -93,7 +99,7 @@ class Unauthorized(EverrunsError):
 
 
 class Forbidden(EverrunsError):
-    """The server refuses the request, whoever sends it. Subclasses say why."""
+    """The server understands the request and refuses it. Subclasses say why."""
 
     code = "FORBIDDEN"
 
@@ -108,6 +114,12 @@ class OriginNotAllowed(Forbidden):
     """The request comes from a web page whose origin is not in the setting ``allowed_origins``."""
 
     code = "ORIGIN_NOT_ALLOWED"
+
+
+class MayNotDecide(Forbidden):
+    """An end user decides about a held call that an operator decides about."""
+
+    code = "MAY_NOT_DECIDE"
 
 
 class NotFound(EverrunsError):
@@ -214,9 +226,15 @@ class PlacedElsewhere(Conflict):
 
 
 class NotWaiting(Conflict):
-    """The session is not waiting for this input: its turn is running, has ended or never asked."""
+    """The session is not waiting for this input yet; the same request may succeed later."""
 
     code = "NOT_WAITING_FOR_TOOL_RESULTS"
+
+
+class CallClosed(Conflict):
+    """The call takes no more input: its time or its turn is over, or a message superseded it."""
+
+    code = "CALL_CLOSED"
 
 
 class SessionTooLarge(Conflict):

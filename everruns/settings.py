@@ -28,6 +28,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from everruns.domain.waits import MAX_WAIT_S
 from everruns.errors import InvalidRequest
 from everruns.origins import ANYTHING, host_pattern, origin_pattern
 
@@ -123,7 +124,22 @@ class Settings(BaseSettings):
     max_iterations: int = Field(100, ge=1, description="Default limit of model calls per turn.")
     tool_timeout_s: float = Field(60.0, gt=0, description="Seconds that a tool call may take.")
     client_tool_timeout_s: float = Field(
-        300.0, gt=0, le=86_400, description="Seconds that a client may take to answer a tool call."
+        300.0,
+        ge=0,
+        le=MAX_WAIT_S,
+        description="Seconds that a client may take to answer a tool call; 0 means no limit.",
+    )
+    question_timeout_s: float = Field(
+        86_400.0,
+        ge=0,
+        le=MAX_WAIT_S,
+        description="Seconds that a user may take to answer a question; 0 means no limit.",
+    )
+    approval_timeout_s: float = Field(
+        86_400.0,
+        ge=0,
+        le=MAX_WAIT_S,
+        description="Seconds that a tool call is held for approval; 0 means no limit.",
     )
     model_timeout_s: float = Field(
         120.0, gt=0, description="Seconds without data from a model after which a call fails."

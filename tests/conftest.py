@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -11,6 +10,7 @@ from everruns.errors import CapacityExhausted
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conversations import Conversation
+from tests.packages import package_paths
 from tests.waiting import PATIENCE_S, POLL_S
 
 HIBERNATE_AFTER_S = 1.0
@@ -43,7 +43,7 @@ def ray_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]
         namespace="everruns",
         log_to_driver=False,
         object_store_memory=100 * 1024 * 1024,
-        runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parents[1])}},
+        runtime_env={"env_vars": {"PYTHONPATH": package_paths(tmp_path_factory.mktemp("site"))}},
     )
     yield settings
     ray.shutdown()

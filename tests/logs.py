@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.messages import Message, TextPart, ToolCallPart
 from everruns.domain.state import SessionState, fold
+from everruns.domain.waits import DeciderKind, WaitRule
 from everruns.ids import format_time, new_id
+from everruns.runtime.waiting import asked, elapsed, held
 
 SESSION_ID = "session_" + "5" * 32
 
@@ -66,6 +68,24 @@ class LogWriter:
         call = self.state.turn.pending[call_id]
         self.write(EventType.TOOL_CALL, {"tool_call": call.wire(), "message_id": "message_x"})
 
+    def ask(self, call_id: str, rule: WaitRule) -> None:
+        """Ask the client for a call's result."""
+        self.write_new(asked(self.state.turn, self.state.turn.pending[call_id], "message_x", rule))
+
+    def hold(self, call_id: str, rule: WaitRule, by: DeciderKind = "end_user") -> None:
+        """Ask for approval of a call."""
+        call = self.state.turn.pending[call_id]
+        self.write_new(held(self.state.turn, call, "message_x", rule, by))
+
+    def pass_time(self, ms: int) -> list[Event]:
+        """Let time pass and store what it brings."""
+        self.now += ms
+        now = self.now
+        return [self.write_new(event) for event in elapsed(self.state.turn, now)]
+
+    def write_new(self, new: NewEvent) -> Event:
+        return self.write(new.type, new.data)
+
     def tool_result(self, call_id: str, result: Any = "done") -> None:
         outcome = {"tool_call_id": call_id, "name": "tool", "success": True, "duration_ms": 1}
         self.write(EventType.TOOL_RESULT, {**outcome, "result": result})
@@ -94,6 +114,15 @@ def call_part(call_id: str, name: str = "tool", **arguments: Any) -> ToolCallPar
     return ToolCallPart(id=call_id, name=name, arguments=arguments)
 
 
+SECONDS = st.none() | st.just("never") | st.integers(1, 3)
+RULES = st.builds(
+    WaitRule.model_construct,
+    timeout_seconds=SECONDS,
+    remind_after_seconds=SECONDS,
+    on_timeout=st.sampled_from(["error", "keep_waiting"]),
+)
+
+
 @st.composite
 def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
     """Valid logs: turns, steering, tools that run or are lost, every way to end."""
@@ -104,9 +133,11 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
         steps = ["user"]
         if turn is not None:
             unannounced = [key for key in turn.pending if key not in turn.started_calls]
+            unannounced = [key for key in unannounced if key not in turn.waiting]
             if turn.pending:
                 steps += ["tool_result", "tool_result", "tool_result"]
-                steps += ["tool_call"] if unannounced else []
+                steps += ["tool_call", "ask", "hold"] if unannounced else []
+                steps += ["pass_time"] if turn.waiting else []
             else:
                 steps += ["agent", "agent", "calls"]
             steps += ["completed", "failed", "cancelled"]
@@ -122,6 +153,12 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
                 log.agent(draw(texts), calls)
             case "tool_call":
                 log.tool_call(draw(st.sampled_from(unannounced)))
+            case "ask":
+                log.ask(draw(st.sampled_from(unannounced)), draw(RULES))
+            case "hold":
+                log.hold(draw(st.sampled_from(unannounced)), draw(RULES))
+            case "pass_time":
+                log.pass_time(draw(st.integers(0, 4000)))
             case "tool_result":
                 log.tool_result(draw(st.sampled_from(list(turn.pending))))
             case ending:

@@ -44,6 +44,12 @@ from tests.simulated_processes import (
 )
 
 HOSTS = ("host-0", "host-1", "host-2")
+RING_BELL = {
+    "name": "ring_bell",
+    "description": "Ring.",
+    "parameters": {"type": "object"},
+    "wait": {"timeout_seconds": 30, "remind_after_seconds": 8},
+}
 RESTART_S = 2.0
 CALL_TIMEOUT_S = 15.0
 PATIENCE_S = 30.0

@@ -6,6 +6,7 @@ the sessions that it created there.
 Source: docs/sdk.md, "Channels"; the Agent Execution API of Everruns.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -20,15 +21,15 @@ from everruns.api.parameters import DEFAULT_LIMIT, Limit, TheRuntime, listing, r
 from everruns.api.plain import answer, document, id_of, id_parameter, read_body, read_key
 from everruns.api.sessions import NOTHING, cancel_session
 from everruns.api.tool_results import answer_questions, decide_tool_calls
+from everruns.api.waits import with_waits
 from everruns.domain.agents import Agent
 from everruns.domain.base import KIB, Model, Name
 from everruns.domain.messages import Message, SendMessage
-from everruns.domain.questions import are_questions
 from everruns.domain.sessions import Caller, Session, SessionInput
-from everruns.domain.state import OpenTurn, fold
+from everruns.domain.waits import DeciderKind, Wait
 from everruns.errors import AgentNotFound, SessionNotFound
-from everruns.ids import format_time, is_id, parse_time
-from everruns.storage.base import EventQuery, ListQuery
+from everruns.ids import is_id, parse_time
+from everruns.storage.base import ListQuery
 
 LONGEST_NAME = 2 * KIB
 PATH = "/channels/{channel}"
@@ -62,16 +63,17 @@ class PendingQuestions(Model):
 
     tool_call_id: str
     questions: list[dict[str, Any]]
-    expires_at: str
+    expires_at: str | None = None
 
 
 class PendingApproval(Model):
-    """A tool call that is held until the user allows or rejects it."""
+    """A tool call that is held until somebody allows or rejects it."""
 
     tool_call_id: str
     tool_name: str
     arguments: dict[str, Any]
-    expires_at: str
+    expires_at: str | None = None
+    decided_by: DeciderKind
 
 
 class ChannelSession(Session):
@@ -205,33 +207,31 @@ def _place(token: str | None) -> tuple[int, str] | None:
 
 async def get_session(session: OwnSession, runtime: TheRuntime) -> ChannelSession:
     """Read a session of the caller with its open questions and approvals."""
-    shown = ChannelSession.model_validate(dict(session))
-    if session.status != "waitingfortoolresults":
-        return shown
-    log = await runtime.registry.sessions.events(session.id, EventQuery())
-    turn = fold(session.id, log).turn
-    return shown if turn is None else shown.model_copy(update=_pending(turn))
+    session = await with_waits(session, runtime.registry.sessions)
+    return ChannelSession.model_validate({**dict(session), **_pending(session.waiting_for)})
 
 
-def _pending(turn: OpenTurn) -> dict[str, Any]:
+def _pending(waits: Sequence[Wait]) -> dict[str, Any]:
     return {
         "pending_questions": [
             PendingQuestions(
-                tool_call_id=call_id,
-                questions=turn.pending[call_id].arguments["questions"],
-                expires_at=format_time(asked.due_ms),
+                tool_call_id=wait.tool_call_id,
+                questions=(wait.arguments or {}).get("questions", []),
+                expires_at=wait.expires_at,
             )
-            for call_id, asked in turn.asked.items()
-            if are_questions(turn.pending[call_id])
+            for wait in waits
+            if wait.type == "question"
         ],
         "pending_approvals": [
             PendingApproval(
-                tool_call_id=call_id,
-                tool_name=turn.pending[call_id].name,
-                arguments=turn.pending[call_id].arguments,
-                expires_at=format_time(held.due_ms),
+                tool_call_id=wait.tool_call_id,
+                tool_name=wait.name,
+                arguments=wait.arguments or {},
+                expires_at=wait.expires_at,
+                decided_by=wait.decided_by or "end_user",
             )
-            for call_id, held in turn.held.items()
+            for wait in waits
+            if wait.type == "approval"
         ],
     }
 

@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel
 
+from everruns.domain.approvals import Decider
 from everruns.domain.base import Model
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
+from everruns.domain.waits import OnTimeout, Unanswered, WaitType
 
 EXAMPLE_STREAM = (
     "retry: 100\n"
@@ -61,11 +63,15 @@ class ToolCalled(Model):
     tool_call: ToolCall
     message_id: str
     client_side: bool | None = None
-    timeout_ms: int | None = Field(None, description="Milliseconds that the client may take.")
+    timeout_ms: int | None = Field(
+        None, description="Milliseconds that the client may take; absent if there is no limit."
+    )
+    on_timeout: OnTimeout | None = None
+    remind_after_ms: int | None = None
 
 
 class ToolApproval(Model):
-    """A tool call is held until the user allows it, or the user has decided."""
+    """A tool call is held until somebody allows it, or somebody has decided."""
 
     tool_call_id: str
     name: str
@@ -73,8 +79,14 @@ class ToolApproval(Model):
     tool_call: ToolCall | None = None
     message_id: str | None = None
     timeout_ms: int | None = Field(
-        None, description="Milliseconds after which the call counts as rejected."
+        None, description="Milliseconds that the decision may take; absent if there is no limit."
     )
+    on_timeout: OnTimeout | None = None
+    remind_after_ms: int | None = None
+    decided_by: Decider | None = Field(
+        None, description="Who is to decide if it is requested, otherwise who has decided."
+    )
+    reason: str | None = Field(None, description="The decider's reason, in their words.")
     always: bool | None = Field(
         None, description="Whether the decision applies to later calls of the tool too."
     )
@@ -89,6 +101,20 @@ class ToolAnswered(Model):
     result: Any = None
     error: str | None = None
     duration_ms: int
+    unanswered: Unanswered | None = Field(
+        None, description="Why a call that waited for somebody outside was not answered."
+    )
+
+
+class WaitReminder(Model):
+    """A call has waited for a while, or is overdue and keeps waiting."""
+
+    tool_call_id: str
+    name: str
+    type: WaitType
+    since: str
+    expires_at: str | None = None
+    overdue: bool = Field(description="Whether its time is over.")
 
 
 class TurnCompleted(Model):
@@ -184,6 +210,13 @@ class ToolResultEvent(_DurableEnvelope):
     data: ToolAnswered
 
 
+class WaitReminderEvent(_DurableEnvelope):
+    """``wait.reminder``."""
+
+    type: Literal["wait.reminder"]
+    data: WaitReminder
+
+
 class SessionCompletedEvent(_DurableEnvelope):
     """``session.completed``."""
 
@@ -212,6 +245,7 @@ AnyEvent = Annotated[
     | ToolCallEvent
     | ToolApprovalEvent
     | ToolResultEvent
+    | WaitReminderEvent
     | SessionCompletedEvent
     | SessionFailedEvent
     | SessionCancelledEvent,

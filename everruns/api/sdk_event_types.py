@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
+from everruns.api.event_types import ToolApproval, WaitReminder
 from everruns.domain.base import Model
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message, TextPart
@@ -257,6 +258,20 @@ class ToolCallRequestedEvent(_SdkLoggedEnvelope):
     data: ToolCallRequestedData
 
 
+class SdkToolApprovalEvent(_SdkLoggedEnvelope):
+    """``tool.approval``."""
+
+    type: Literal["tool.approval"]
+    data: ToolApproval
+
+
+class SdkWaitReminderEvent(_SdkLoggedEnvelope):
+    """``wait.reminder``."""
+
+    type: Literal["wait.reminder"]
+    data: WaitReminder
+
+
 class ToolCompletedEvent(_SdkLoggedEnvelope):
     """``tool.completed``."""
 
@@ -304,6 +319,8 @@ AnySdkEvent = Annotated[
     | ActStartedEvent
     | ToolStartedEvent
     | ToolCallRequestedEvent
+    | SdkToolApprovalEvent
+    | SdkWaitReminderEvent
     | ToolCompletedEvent
     | TurnCompletedEvent
     | TurnFailedEvent

@@ -62,6 +62,10 @@ def _tool_approval(data: Data, _context: Data) -> Iterator[Part]:
     yield "tool.approval", data
 
 
+def _wait_reminder(data: Data, _context: Data) -> Iterator[Part]:
+    yield "wait.reminder", data
+
+
 def _tool_result(data: Data, _context: Data) -> Iterator[Part]:
     success = data["success"]
     yield (
@@ -124,6 +128,7 @@ RULES: Mapping[EventType, Rule] = {
     EventType.SESSION_STARTED: Rule(_session_started, ("session.activated", "turn.started")),
     EventType.TOOL_CALL: Rule(_tool_call, ("tool.started", "tool.call_requested")),
     EventType.TOOL_APPROVAL: Rule(_tool_approval, ("tool.approval",)),
+    EventType.WAIT_REMINDER: Rule(_wait_reminder, ("wait.reminder",)),
     EventType.TOOL_RESULT: Rule(_tool_result, ("tool.completed",)),
     EventType.SESSION_COMPLETED: Rule(_session_completed, ("turn.completed", "session.idled")),
     EventType.SESSION_FAILED: Rule(_session_failed, ("turn.failed", "session.idled")),

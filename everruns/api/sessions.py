@@ -21,6 +21,7 @@ from everruns.api.parameters import (
     runtime_of,
 )
 from everruns.api.plain import answer, document, id_of, read_body, read_key
+from everruns.api.waits import with_waits
 from everruns.domain.base import Model, Page
 from everruns.domain.sessions import Session, SessionInput
 from everruns.errors import AgentNotFound
@@ -97,8 +98,9 @@ async def create_agent_session(request: Request) -> Response:
 
 
 async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
-    """Read a session."""
-    return await runtime.registry.sessions.get(session_id)
+    """Read a session, with what its turn waits for."""
+    sessions = runtime.registry.sessions
+    return await with_waits(await sessions.get(session_id), sessions)
 
 
 async def delete_session(session_id: SessionId, runtime: TheRuntime) -> None:

@@ -1,10 +1,11 @@
 """Routes for the input that a turn waits for: tool results, answers and approvals.
 
-Source: docs/contract.md, "Client-side tools", "Questions" and "Approvals".
+Source: docs/contract.md, "Waiting".
 """
 
 from fastapi import APIRouter
 
+from everruns.api.deciders import TheDecider
 from everruns.api.faces import Face
 from everruns.api.parameters import SessionId, TheRuntime
 from everruns.domain.approvals import Decided, ToolApprovals
@@ -13,27 +14,35 @@ from everruns.domain.tools import Submitted, ToolResults
 
 
 async def submit_tool_results(
-    session_id: SessionId, submission: ToolResults, runtime: TheRuntime
+    session_id: SessionId, submission: ToolResults, runtime: TheRuntime, by: TheDecider
 ) -> Submitted:
     """Send results of client-side tool calls; after the last one the turn continues."""
-    taken = await runtime.take(session_id, submission)
-    return Submitted(accepted=taken.accepted, status=taken.status)
+    taken = await runtime.take(session_id, submission, by)
+    return Submitted(
+        accepted=taken.accepted, already_stored=taken.already_stored, status=taken.status
+    )
 
 
 async def answer_questions(
-    session_id: SessionId, given: QuestionAnswers, runtime: TheRuntime
+    session_id: SessionId, given: QuestionAnswers, runtime: TheRuntime, by: TheDecider
 ) -> Answered:
     """Answer the questions that the agent asked with `ask_user`; the turn then continues."""
-    taken = await runtime.take(session_id, given)
-    return Answered(status=given.status, session_status=taken.status)
+    taken = await runtime.take(session_id, given, by)
+    return Answered(
+        status=given.status, already_stored=taken.already_stored, session_status=taken.status
+    )
 
 
 async def decide_tool_calls(
-    session_id: SessionId, approvals: ToolApprovals, runtime: TheRuntime
+    session_id: SessionId, approvals: ToolApprovals, runtime: TheRuntime, by: TheDecider
 ) -> Decided:
     """Allow or reject tool calls that are held for approval; allowed calls run."""
-    taken = await runtime.take(session_id, approvals)
-    return Decided(accepted=taken.accepted, session_status=taken.status)
+    taken = await runtime.take(session_id, approvals, by)
+    return Decided(
+        accepted=taken.accepted,
+        already_stored=taken.already_stored,
+        session_status=taken.status,
+    )
 
 
 def add_routes(router: APIRouter, _face: Face) -> None:

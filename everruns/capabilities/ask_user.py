@@ -4,20 +4,42 @@ from typing import Any
 
 from everruns.capabilities.base import Capability
 from everruns.domain.questions import ASK_USER as ASK_USER_TOOL
-from everruns.domain.questions import problem_with, result_of_silence
+from everruns.domain.questions import problem_with
 from everruns.domain.tools import ToolDefinition
+from everruns.domain.waits import NEVER, SECONDS_SCHEMA, WaitRule
 from everruns.tools.asked import AskedTool
-
-TIMEOUT_S = 300.0
 
 SYSTEM_PROMPT = """\
 ## Asking the user
 
 Use the `ask_user` tool when you cannot go on well without a decision or a fact that only the user \
-has. Ask up to four questions at once, and mark the option that you recommend: it is taken when \
-nobody answers within five minutes. Do not ask for what you can find out yourself, and never for \
-passwords or keys.\
+has. Ask up to four questions at once, and mark the option that you recommend. Do not ask for what \
+you can find out yourself, and never for passwords or keys.\
 """
+
+
+def what_silence_means(rule: WaitRule) -> str:
+    """Tell the model what happens to its questions when nobody answers.
+
+    Args:
+        rule: How long questions wait, without open fields.
+    """
+    seconds = rule.timeout_seconds
+    if seconds is None or seconds == NEVER or rule.on_timeout == "keep_waiting":
+        return "Questions of `ask_user` wait as long as it takes: nothing happens until the answer."
+    within = f"Questions of `ask_user` that nobody answers within {_in_words(seconds)}"
+    if rule.on_timeout == "recommendation":
+        return f"{within} count as answered with the options that you recommend."
+    return f"{within} return an error. No answer is assumed then, and you must not assume one."
+
+
+def _in_words(seconds: float) -> str:
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds % length == 0:
+            count = round(seconds / length)
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return f"{seconds:.12g} seconds"
+
 
 _WORDS: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 2000}
 PARAMETERS: dict[str, Any] = {
@@ -79,9 +101,7 @@ ask_user = AskedTool(
         parameters=PARAMETERS,
         policy="client_side",
     ),
-    timeout_s=TIMEOUT_S,
     explain=problem_with,
-    result_of_silence=result_of_silence,
 )
 
 ASK_USER = Capability(
@@ -92,4 +112,18 @@ ASK_USER = Capability(
     category="Communication",
     system_prompt=SYSTEM_PROMPT,
     tools=[ask_user],
+    config_schema={
+        "type": "object",
+        "properties": {
+            "timeout_seconds": SECONDS_SCHEMA,
+            "on_timeout": {
+                "type": "string",
+                "enum": ["error", "recommendation", "keep_waiting"],
+                "default": "error",
+                "description": "What happens then; recommendation takes the model's own advice.",
+            },
+            "remind_after_seconds": SECONDS_SCHEMA,
+        },
+        "additionalProperties": False,
+    },
 )

@@ -25,8 +25,8 @@ from everruns.capabilities.tool_approval import TOOL_APPROVAL
 from everruns.capabilities.web_fetch import WEB_FETCH
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.capabilities import CapabilityInfo
+from everruns.domain.schemas import find_violation
 from everruns.errors import CapabilityNotFound, InvalidRequest, UnknownCapability
-from everruns.tools.schema import find_violation
 from everruns.tools.toolbox import Toolbox
 
 ENTRY_POINT_GROUP = "everruns.capabilities"

@@ -1,12 +1,12 @@
-"""Holds tool calls until the user allows them."""
+"""Holds tool calls until somebody allows them."""
 
 from everruns.capabilities.base import Capability
-from everruns.domain.approvals import TIMEOUT_S
+from everruns.domain.waits import SECONDS_SCHEMA
 
 SYSTEM_PROMPT = """\
 ## Approval of tool calls
 
-Some of your tool calls are shown to the user first, who may reject them. When a call was \
+Some of your tool calls are shown to a person first, who may reject them. When a call was \
 rejected, do not make it again and do not reach the same end another way; say what you wanted to \
 do and ask how to go on.\
 """
@@ -14,7 +14,7 @@ do and ask how to go on.\
 TOOL_APPROVAL = Capability(
     id="tool_approval",
     name="Tool Approval",
-    description="Lets the user allow or reject tool calls before they run.",
+    description="Lets a person allow or reject tool calls before they run.",
     icon="shield-check",
     category="Safety",
     system_prompt=SYSTEM_PROMPT,
@@ -27,12 +27,19 @@ TOOL_APPROVAL = Capability(
                 "default": "normal",
                 "description": "normal: destructive calls; protective: calls with side effects.",
             },
-            "timeout_seconds": {
-                "type": "integer",
-                "minimum": 60,
-                "maximum": 86_400,
-                "default": TIMEOUT_S,
-                "description": "Seconds after which a call counts as rejected.",
+            "timeout_seconds": SECONDS_SCHEMA,
+            "on_timeout": {
+                "type": "string",
+                "enum": ["error", "keep_waiting"],
+                "default": "error",
+                "description": "error: the call counts as not allowed.",
+            },
+            "remind_after_seconds": SECONDS_SCHEMA,
+            "decided_by": {
+                "type": "string",
+                "enum": ["end_user", "operator"],
+                "default": "end_user",
+                "description": "operator: end users of a channel may not decide.",
             },
         },
         "additionalProperties": False,

@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from everruns.domain.base import MIB, Description, Flag, Model, Name, Number, Prompt, Tags
 from everruns.domain.controls import AnswerControls, GivenAnswerControls
-from everruns.domain.tools import ToolDefinition
+from everruns.domain.tools import ClientWait, GivenTool, ToolDefinition
 from everruns.domain.usage import Usage
+from everruns.domain.waits import WaitRule
 from everruns.errors import TooLarge
 
 AgentStatus = Literal["active", "archived"]
@@ -38,7 +39,7 @@ class InitialFile(Model):
 
 
 Capabilities = Annotated[list[CapabilityConfig], Field(max_length=250)]
-ClientTools = Annotated[list[ToolDefinition], Field(max_length=50)]
+ClientTools = Annotated[list[GivenTool], Field(max_length=50)]
 InitialFiles = Annotated[list[InitialFile], Field(max_length=100)]
 ModelName = Annotated[str, Field(min_length=1, max_length=512)]
 MaxIterations = Annotated[int, Field(ge=1, le=1000), Number]
@@ -55,6 +56,7 @@ class AgentFields(Model):
     tags: Tags = Field(default_factory=list)
     capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
     tools: ClientTools = Field(default_factory=list[ToolDefinition])
+    client_tool_wait: ClientWait | None = None
     max_iterations: MaxIterations | None = None
     parallel_tool_calls: Flag | None = None
     initial_files: InitialFiles = Field(default_factory=list[InitialFile])
@@ -116,6 +118,7 @@ class Agent(Model):
     tags: list[str] = Field(default_factory=list)
     capabilities: list[CapabilityConfig] = Field(default_factory=list[CapabilityConfig])
     tools: list[ToolDefinition] = Field(default_factory=list[ToolDefinition])
+    client_tool_wait: WaitRule | None = None
     max_iterations: int | None = None
     parallel_tool_calls: bool | None = None
     initial_files: list[InitialFile] = Field(default_factory=list[InitialFile])

@@ -1,4 +1,4 @@
-"""Approvals: tool calls that are held until the user allows them.
+"""Approvals: tool calls that are held until somebody allows them.
 
 Source: docs/contract.md, "Approvals".
 """
@@ -9,38 +9,67 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from everruns.domain.base import Model, max_bytes
+from everruns.domain.base import KIB, Model, max_bytes
 from everruns.domain.sessions import SessionStatus
+from everruns.domain.waits import DeciderKind, WaitRule
 
-Mode = Literal["off", "normal", "protective"]
+Mode = Literal["off", "required", "normal", "protective"]
 Decision = Literal["allow", "allow_always", "reject", "reject_always"]
-TIMEOUT_S = 900
+MAX_REASON_BYTES = 2 * KIB
+
+
+class Decider(Model):
+    """Who decides about a held call.
+
+    Attributes:
+        kind: ``end_user`` is a user of an application, ``operator`` whoever calls the API itself.
+        name: The application's name for its user, or the id of the operator's API key.
+    """
+
+    kind: DeciderKind
+    name: str | None = None
+
+
+OPERATOR = Decider(kind="operator")
 
 
 @dataclass(frozen=True)
 class ApprovalRule:
-    """Which tool calls are held for approval, and for how long.
+    """Which tool calls are held for approval, for how long, and who may allow them.
 
     Attributes:
-        mode: ``normal`` holds destructive tools and tools that ask for approval,
+        mode: ``required`` holds tools that require approval, ``normal`` destructive tools too,
             ``protective`` every tool with side effects, ``off`` none.
-        timeout_s: Seconds after which a call counts as rejected.
+        wait: How long a call is held.
+        decided_by: Who may decide, unless the tool says otherwise: the end user or an operator,
+            or an operator alone.
     """
 
-    mode: Mode = "off"
-    timeout_s: float = TIMEOUT_S
+    mode: Mode
+    wait: WaitRule
+    decided_by: DeciderKind = "end_user"
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "ApprovalRule":
-        """Return the rule in a capability's ``config``."""
-        return cls(config.get("mode", "normal"), config.get("timeout_seconds", TIMEOUT_S))
+    def of(cls, config: Mapping[str, Any] | None, deployment: WaitRule) -> "ApprovalRule":
+        """Return the rule of a capability's ``config``; ``None`` if it is not used."""
+        if config is None:
+            return cls("required", deployment)
+        return cls(
+            config.get("mode", "normal"),
+            WaitRule.of_config(config).or_else(deployment),
+            config.get("decided_by", "end_user"),
+        )
 
 
 class ToolDecision(Model):
-    """The user's decision on one call; ``…_always`` applies to later calls of its tool too."""
+    """A decision on one call; ``…_always`` applies to later calls of its tool too.
+
+    The model reads the ``reason`` of a rejection.
+    """
 
     tool_call_id: Annotated[str, Field(min_length=1), max_bytes(256)]
     decision: Decision
+    reason: Annotated[str, Field(min_length=1), max_bytes(MAX_REASON_BYTES)] | None = None
 
     @property
     def is_allowed(self) -> bool:
@@ -54,13 +83,19 @@ class ToolDecision(Model):
 
 
 class ToolApprovals(Model):
-    """The user's decisions on held calls."""
+    """Decisions on held calls."""
 
     decisions: Annotated[list[ToolDecision], Field(min_length=1, max_length=100)]
 
 
 class Decided(Model):
-    """How many calls were decided, and the session's status now."""
+    """What became of decisions, and the session's status now.
+
+    Attributes:
+        accepted: How many calls are decided now.
+        already_stored: How many of these were decided before.
+    """
 
     accepted: int
+    already_stored: int
     session_status: SessionStatus

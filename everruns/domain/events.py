@@ -26,6 +26,7 @@ class EventType(StrEnum):
     TOOL_CALL = "tool.call"
     TOOL_APPROVAL = "tool.approval"
     TOOL_RESULT = "tool.result"
+    WAIT_REMINDER = "wait.reminder"
     SESSION_COMPLETED = "session.completed"
     SESSION_FAILED = "session.failed"
     SESSION_CANCELLED = "session.cancelled"

@@ -65,10 +65,15 @@ class QuestionAnswers(Model):
 
 
 class Answered(Model):
-    """How a set of questions ended, and the session's status now."""
+    """How a set of questions ended, and the session's status now.
+
+    Attributes:
+        already_stored: 1 if these answers were there before, otherwise 0.
+    """
 
     status: Literal["answered", "declined"]
     answered_by: Literal["user"] = "user"
+    already_stored: int
     session_status: SessionStatus
 
 
@@ -131,8 +136,8 @@ def _problems(questions: dict[str, Question], answers: Sequence[Answer]) -> Iter
             yield f"{answer.id}: selected or other_text is needed"
 
 
-def result_of_silence(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return what the model reads if the user does not answer: its own recommendations."""
+def recommended_result(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return what the model reads if its recommendations are taken because nobody answered."""
     recommended = [
         Answer(
             id=question.id,
@@ -142,5 +147,6 @@ def result_of_silence(arguments: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         "status": "timed_out",
+        "answered_by": "recommendation",
         "answers": [answer for answer in recommended if answer.get("selected")],
     }

@@ -22,9 +22,9 @@ from everruns.domain.agents import (
 )
 from everruns.domain.base import Flag, Metadata, Model, Name, Prompt, Tags
 from everruns.domain.controls import AnswerControls, GivenAnswerControls
-from everruns.domain.tools import ToolDefinition
+from everruns.domain.tools import ClientWait, ToolDefinition
 from everruns.domain.usage import Usage
-from everruns.domain.waits import Wait
+from everruns.domain.waits import Wait, WaitRule
 
 SessionStatus = Literal["started", "active", "idle", "waitingfortoolresults"]
 
@@ -43,6 +43,7 @@ class SessionInput(Model):
     metadata: Metadata = Field(default_factory=dict)
     capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
     tools: ClientTools = Field(default_factory=list[ToolDefinition])
+    client_tool_wait: ClientWait | None = None
     max_iterations: MaxIterations | None = None
     parallel_tool_calls: Flag | None = None
     initial_files: InitialFiles = Field(default_factory=list[InitialFile])
@@ -57,7 +58,7 @@ class SessionSummary(Model):
         suspicion: Evidence since the turn's last event that the open turn crashes its host; see
             ``everruns.runtime.turn``.
         waits_until_ms: Until when the open turn can only wait for outside input, in milliseconds
-            since the epoch.
+            since the epoch; ``NEVER_MS`` if nothing but such input can continue it.
         waiting_for: The calls that wait for outside input, without their arguments.
     """
 
@@ -90,6 +91,7 @@ class Session(Model):
     metadata: dict[str, Any] = Field(default_factory=dict)
     capabilities: list[CapabilityConfig] = Field(default_factory=list[CapabilityConfig])
     tools: list[ToolDefinition] = Field(default_factory=list[ToolDefinition])
+    client_tool_wait: WaitRule | None = None
     max_iterations: int | None = None
     parallel_tool_calls: bool | None = None
     usage: Usage = Usage()

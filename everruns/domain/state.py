@@ -7,7 +7,7 @@ writes, and again when the session is loaded. Nothing else changes the state.
 import gc
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from everruns.domain.events import TURN_ENDS, Event, EventType
@@ -16,26 +16,19 @@ from everruns.domain.questions import are_questions
 from everruns.domain.sessions import SessionStatus, SessionSummary
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
-from everruns.domain.waits import Wait, WaitType
+from everruns.domain.waits import Asked, DeciderKind, Unanswered, Wait, WaitType
 from everruns.ids import format_time
 
 PREVIEW_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A call that waits for outside input: when it was asked and its deadline, in milliseconds."""
-
-    asked_ms: int
-    due_ms: int
-
-
-@dataclass(frozen=True)
 class Decided:
-    """The user's decision on a held call: whether it may run, and whether that is permanent."""
+    """A decision on a held call: whether it may run, whether that is permanent, and whose it is."""
 
     is_allowed: bool
     is_for_always: bool
+    by: DeciderKind
 
 
 @dataclass
@@ -51,8 +44,8 @@ class OpenTurn:
         pending: Calls of the last answer that have no result yet, by call id, in call order.
         started_calls: Pending calls whose ``tool.call`` is stored, so that they may have run.
         asked: Pending calls that wait for outside input, by call id.
-        held: Pending calls that wait for the user's approval, by call id.
-        allowed: Pending calls that the user has allowed.
+        held: Pending calls that wait for approval, by call id.
+        allowed: Pending calls that were held and allowed.
         refused: Pending calls that must not run, by call id, with the reason for the model.
     """
 
@@ -69,32 +62,33 @@ class OpenTurn:
     refused: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
+    def waiting(self) -> dict[str, Asked]:
+        """Pending calls that wait for outside input, whatever kind, by call id."""
+        return self.asked | self.held
+
+    @property
     def waits_until_ms(self) -> int | None:
         """Until when the turn can only wait for outside input; ``None`` if it can proceed.
 
-        In milliseconds since the epoch, when the first of the calls times out.
+        In milliseconds since the epoch, when the first of the calls times out or a reminder is due;
+        ``NEVER_MS`` if neither ever is.
         """
-        waiting = self.asked | self.held
+        waiting = self.waiting
         if not self.pending or self.pending.keys() - waiting.keys():
             return None
-        return min(asked.due_ms for asked in waiting.values())
+        return min(asked.next_ms for asked in waiting.values())
 
     @property
     def waiting_for(self) -> list[Wait]:
         """The calls that wait for outside input, without their arguments."""
         return [
-            Wait(
-                type=self._wait_type(call),
-                tool_call_id=call.id,
-                name=call.name,
-                since=format_time(asked.asked_ms),
-                expires_at=format_time(asked.due_ms),
-            )
-            for call_id, asked in (self.asked | self.held).items()
+            Wait.of(self.wait_type(call), call_id, call.name, asked)
+            for call_id, asked in self.waiting.items()
             if (call := self.pending.get(call_id)) is not None
         ]
 
-    def _wait_type(self, call: ToolCall) -> WaitType:
+    def wait_type(self, call: ToolCall) -> WaitType:
+        """Tell what a pending call waits for."""
         if call.id in self.held:
             return "approval"
         return "question" if are_questions(call) else "tool_call"
@@ -114,8 +108,9 @@ class SessionState:
         turn: The open turn, if any.
         last_input_sequence: The newest user message's sequence, where a stream without a cursor
             starts.
-        always: Tools whose calls the user has permanently allowed or rejected.
-        decided: The user's decisions on held calls, by call id.
+        always: The permanent decisions, by the tool's name.
+        decided: The decisions on held calls, by call id.
+        unanswered: Why calls that waited for outside input never got it, by call id.
         cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message of each send, by its key's digest.
         without_images: The models that refused a message's images, by the message's id.
@@ -130,8 +125,9 @@ class SessionState:
     turn: OpenTurn | None = None
     usage: Usage = field(default_factory=Usage)
     last_input_sequence: int = 0
-    always: dict[str, bool] = field(default_factory=dict[str, bool])
+    always: dict[str, Decided] = field(default_factory=dict[str, Decided])
     decided: dict[str, Decided] = field(default_factory=dict[str, Decided])
+    unanswered: dict[str, Unanswered] = field(default_factory=dict[str, Unanswered])
     cancelled_turn: str | None = None
     idempotency: dict[str, tuple[str, Message]] = field(
         default_factory=dict[str, tuple[str, Message]]
@@ -194,43 +190,58 @@ class SessionState:
                 self._called(self.turn, data, event.ts)
             case EventType.TOOL_APPROVAL if self.turn:
                 self._approval(self.turn, data, event.ts)
+            case EventType.WAIT_REMINDER if self.turn:
+                _reminded(self.turn, data)
             case EventType.TOOL_RESULT:
-                if self.turn:
-                    for calls in (self.turn.pending, self.turn.asked, self.turn.held):
-                        calls.pop(data["tool_call_id"], None)
+                self._returned(data)
                 self.history.append(message_of(event, envelope))
             case _ if event.type in TURN_ENDS:
-                self.turn = None
-                if event.type == EventType.SESSION_CANCELLED:
-                    self.cancelled_turn = data["turn_id"]
-                self.finished_ms = event.ts
-                if unfinished := data.get("unfinished"):
-                    self.usage += Usage.model_validate(unfinished["usage"])
-                # A turn ends only when every message is answered or abandoned with it.
-                self.history += self.unread
-                self.unread = []
+                self._ended(event, data)
             case _:
                 pass
+
+    def _ended(self, event: Event, data: dict[str, Any]) -> None:
+        self.turn = None
+        if event.type == EventType.SESSION_CANCELLED:
+            self.cancelled_turn = data["turn_id"]
+        self.finished_ms = event.ts
+        if unfinished := data.get("unfinished"):
+            self.usage += Usage.model_validate(unfinished["usage"])
+        # A turn ends only when every message is answered or abandoned with it.
+        self.history += self.unread
+        self.unread = []
+
+    def _returned(self, data: dict[str, Any]) -> None:
+        call_id = data["tool_call_id"]
+        if self.turn:
+            for calls in (self.turn.pending, self.turn.asked, self.turn.held):
+                calls.pop(call_id, None)
+        if unanswered := data.get("unanswered"):
+            self.unanswered[call_id] = unanswered
 
     def _called(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
         call_id = data["tool_call"]["id"]
         if data.get("client_side"):
-            turn.asked[call_id] = Asked(ts, ts + data["timeout_ms"])
+            # Older logs do not say what happens at the end; recommendations were taken then.
+            is_asked = are_questions(ToolCall.model_validate(data["tool_call"]))
+            turn.asked[call_id] = Asked.of(data, ts, "recommendation" if is_asked else "error")
         else:
             turn.started_calls.add(call_id)
 
     def _approval(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
         call_id, status = data["tool_call_id"], data["status"]
         if status == "requested":
-            turn.held[call_id] = Asked(ts, ts + data["timeout_ms"])
+            turn.held[call_id] = Asked.of(data, ts)
             return
         turn.held.pop(call_id, None)
         if status == "allowed":
             turn.allowed.add(call_id)
-        always = bool(data.get("always"))
-        self.decided[call_id] = Decided(status == "allowed", always)
-        if always:
-            self.always[data["name"]] = status == "allowed"
+        # Older logs do not say who has decided; it was left to the user.
+        by: DeciderKind = data.get("decided_by", {}).get("kind", "end_user")
+        decided = Decided(status == "allowed", bool(data.get("always")), by)
+        self.decided[call_id] = decided
+        if decided.is_for_always:
+            self.always[data["name"]] = decided
 
     def _message_created(
         self, message: Message, data: dict[str, Any], context: dict[str, Any]
@@ -258,6 +269,13 @@ class SessionState:
             self.turn.started_calls, self.turn.allowed = set(), set()
             self.turn.asked, self.turn.held = {}, {}
             self.turn.refused = _refused_calls(data)
+
+
+def _reminded(turn: OpenTurn, data: dict[str, Any]) -> None:
+    for calls in (turn.asked, turn.held):
+        if asked := calls.get(data["tool_call_id"]):
+            done = {"is_overdue": True} if data["overdue"] else {"remind_ms": None}
+            calls[data["tool_call_id"]] = replace(asked, **done)
 
 
 def _refused_calls(data: dict[str, Any]) -> dict[str, str]:

@@ -1,11 +1,22 @@
 """Tools as a model sees them, and the calls a model makes."""
 
 from typing import Annotated, Any, Literal
+from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from pydantic import AfterValidator, Field
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    field_validator,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from everruns.domain.base import KIB, Description, Model, max_bytes
+from everruns.domain.schemas import check_foreign_schema
+from everruns.domain.waits import DeciderKind, WaitRule
 
 ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 MAX_CLIENT_RESULT_BYTES = 100 * KIB
@@ -18,19 +29,64 @@ def _bounded(result: Any) -> Any:
     return result
 
 
-class ToolDefinition(Model):
-    """A tool as described to a model.
+def _without_recommendation(rule: WaitRule) -> WaitRule:
+    if rule.on_timeout == "recommendation":
+        raise ValueError("on_timeout must be error or keep_waiting; only questions recommend")
+    return rule
 
-    ``parameters`` is a JSON Schema of type object.
-    """
 
-    type: Literal["builtin", "client_side"] = "client_side"
+ClientWait = Annotated[WaitRule, AfterValidator(_without_recommendation)]
+"""How long a client-side tool waits for its result."""
+
+
+class _DescribedTool(Model):
     name: ToolName
     description: Description
     parameters: dict[str, Any]
-    policy: ToolPolicy = "auto"
     display_name: str | None = None
     category: str | None = None
+    wait: WaitRule | None = None
+    decided_by: DeciderKind | None = None
+
+
+class ToolDefinition(_DescribedTool):
+    """A tool as described to a model.
+
+    Attributes:
+        parameters: A JSON Schema of type object.
+        policy: ``requires_approval`` holds each call until it is allowed.
+        wait: How long a client-side call waits for its result.
+        decided_by: Who may allow a call that is held; ``None`` leaves it to ``tool_approval``.
+    """
+
+    type: Literal["builtin", "client_side"] = "client_side"
+    policy: ToolPolicy = "auto"
+
+
+class ClientTool(_DescribedTool):
+    """A client-side tool as a client sends it: only with values that act."""
+
+    type: Literal["client_side"] = "client_side"
+    policy: Literal["auto", "requires_approval"] = "auto"
+    wait: ClientWait | None = None
+
+    @field_validator("parameters")
+    @classmethod
+    def _usable(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        check_foreign_schema(parameters)
+        return parameters
+
+    def defined(self) -> ToolDefinition:
+        """Return the tool as it is stored."""
+        return ToolDefinition.model_validate(dict(self))
+
+
+def _as_client_tool(_definition: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    return no_info_after_validator_function(ClientTool.defined, handler(ClientTool))
+
+
+GivenTool = Annotated[ToolDefinition, GetPydanticSchema(_as_client_tool)]
+"""A definition that a client sends, and that is checked as a ``ClientTool``."""
 
 
 class ToolCall(Model):
@@ -64,7 +120,21 @@ class ToolResults(Model):
 
 
 class Submitted(Model):
-    """How many results were stored, and the session's status now."""
+    """What became of results, and the session's status now.
+
+    Attributes:
+        accepted: How many of them are in the log now.
+        already_stored: How many of these were there before.
+    """
 
     accepted: int
+    already_stored: int
     status: str
+
+
+def idempotency_key(session_id: str, call_id: str) -> str:
+    """Return a key that is unique to one call, in all sessions, and always the same for it.
+
+    It is a UUID, because that is what the idempotency keys of most payment services may be.
+    """
+    return str(uuid5(NAMESPACE_URL, f"everruns:{session_id}/{call_id}"))

@@ -3,17 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from everruns.capabilities.ask_user import ASK_USER, what_silence_means
 from everruns.capabilities.base import Capabilities
 from everruns.capabilities.registry import build_toolbox, resolve, system_prompts
 from everruns.capabilities.tool_approval import TOOL_APPROVAL
-from everruns.domain.agents import CapabilityConfig
+from everruns.domain.agents import Agent, CapabilityConfig
 from everruns.domain.approvals import ApprovalRule
 from everruns.domain.controls import AnswerControls, Controls, effective_controls
 from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
+from everruns.domain.schemas import find_foreign_violation
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.transcript import build_transcript
+from everruns.domain.waits import DeciderKind, WaitRule
 from everruns.errors import NoModel, UnknownModel
 from everruns.providers.base import ModelRequest
 from everruns.providers.controls import check_controls
@@ -32,8 +35,10 @@ class TurnContext:
         system_prompt: The prompts of agent and session, then those of their capabilities.
         toolbox: The tools of their capabilities.
         client_tools: The client-side tools, by name; tools of the toolbox take precedence.
-        approval: Which calls require the user's approval.
-        client_tool_timeout_s: Seconds that a turn waits for a client's results.
+        agent: The session's agent, if it has one.
+        approval: Which calls require approval, and whose.
+        client_tool_wait: How long a client-side call waits, unless its tool says otherwise.
+        question_wait: How long questions to the user wait.
         max_iterations: Maximum model calls of the turn.
         parallel_tool_calls: Whether one step may run several calls; ``None`` if unspecified.
         controls: Options for the answers.
@@ -44,26 +49,57 @@ class TurnContext:
     system_prompt: str
     toolbox: Toolbox
     client_tools: Mapping[str, ToolDefinition]
+    agent: Agent | None
     approval: ApprovalRule
-    client_tool_timeout_s: float
+    client_tool_wait: WaitRule
+    question_wait: WaitRule
     max_iterations: int
     parallel_tool_calls: bool | None
     controls: AnswerControls
 
     def needs_approval(self, call: ToolCall) -> bool:
-        """Tell whether a call is held until the user allows it."""
-        tool = self.toolbox.find(call.name)
-        if tool is None or self.approval.mode == "off":
+        """Tell whether a call is held until somebody allows it."""
+        definition, tool = self._definition(call), self.toolbox.find(call.name)
+        if definition is None or self.approval.mode == "off":
             return False
-        if self.approval.mode == "protective":
-            return not tool.repeatable
-        return tool.destructive or tool.definition.policy == "requires_approval"
+        if definition.policy == "requires_approval":
+            return True
+        # What a client-side tool does is up to the client, which can ask by itself.
+        if tool is None or self.approval.mode == "required":
+            return False
+        return not tool.repeatable if self.approval.mode == "protective" else tool.destructive
 
-    def patience_s(self, call: ToolCall) -> float | None:
-        """Return the timeout of a call that is answered from outside; ``None`` if it runs here."""
-        if tool := self.toolbox.asked(call):
-            return tool.timeout_s
-        return self.client_tool_timeout_s if call.name in self.client_tools else None
+    def decided_by(self, call: ToolCall) -> DeciderKind:
+        """Return who decides about a call that is held."""
+        definition = self._definition(call)
+        return (definition and definition.decided_by) or self.approval.decided_by
+
+    def decided_always(self, call: ToolCall, state: SessionState) -> bool | None:
+        """Return whether all calls of this tool were allowed or rejected; ``None`` if neither.
+
+        A permission of an end user does not count once an operator decides.
+        """
+        decided = state.always.get(call.name)
+        if decided is None or (decided.by == "end_user" and self.decided_by(call) == "operator"):
+            return None
+        return decided.is_allowed
+
+    def wait_of(self, call: ToolCall) -> WaitRule | None:
+        """Return how long a call waits for somebody outside; ``None`` if it runs here."""
+        if self.toolbox.asked(call):
+            return self.question_wait
+        tool = self.client_tools.get(call.name)
+        return tool and (tool.wait or WaitRule()).or_else(self.client_tool_wait)
+
+    def problem_with(self, call: ToolCall) -> str | None:
+        """Return, for the model, why a call's arguments do not match its tool's schema."""
+        if tool := self.client_tools.get(call.name):
+            return find_foreign_violation(tool.parameters, call.arguments)
+        return self.toolbox.problem_with(call)
+
+    def _definition(self, call: ToolCall) -> ToolDefinition | None:
+        tool = self.toolbox.find(call.name)
+        return tool.definition if tool else self.client_tools.get(call.name)
 
     def request(self, state: SessionState) -> ModelRequest:
         """Return the model call that continues the conversation."""
@@ -108,10 +144,15 @@ def turn_context(
     controls = _effective(session, configuration, wanted)
     check_controls(account.provider, model, controls)
     used = resolve(_usable(session, configuration, capabilities), capabilities)
+    configs = {known.id: config for known, config in used}
+    question_wait = WaitRule.of_config(configs.get(ASK_USER.id, {})).or_else(
+        WaitRule.of_deployment(settings.question_timeout_s)
+    )
     prompts = [
         agent.system_prompt if agent else None,
         session.system_prompt,
         *system_prompts(used),
+        what_silence_means(question_wait) if ASK_USER.id in configs else None,
     ]
     toolbox = build_toolbox(used, settings.tool_timeout_s)
     parallel = session.parallel_tool_calls
@@ -123,11 +164,14 @@ def turn_context(
         system_prompt="\n\n".join(prompt for prompt in prompts if prompt),
         toolbox=toolbox,
         client_tools=_client_tools([*session.tools, *(agent.tools if agent else [])], toolbox),
-        approval=next(
-            (ApprovalRule.of(config) for known, config in used if known.id == TOOL_APPROVAL.id),
-            ApprovalRule(),
+        agent=agent,
+        approval=ApprovalRule.of(
+            configs.get(TOOL_APPROVAL.id), WaitRule.of_deployment(settings.approval_timeout_s)
         ),
-        client_tool_timeout_s=settings.client_tool_timeout_s,
+        client_tool_wait=(session.client_tool_wait or WaitRule())
+        .or_else(agent.client_tool_wait if agent else None)
+        .or_else(WaitRule.of_deployment(settings.client_tool_timeout_s)),
+        question_wait=question_wait,
         max_iterations=session.max_iterations
         or (agent.max_iterations if agent else None)
         or settings.max_iterations,

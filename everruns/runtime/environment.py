@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from everruns.capabilities.base import Capabilities
+from everruns.domain.agents import Agent
 from everruns.domain.budgets import UNPRICED
 from everruns.domain.controls import Controls
 from everruns.domain.llm import OfferedModel, ProviderAccount
@@ -27,7 +28,7 @@ from everruns.runtime.files import SessionFiles
 from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
 from everruns.storage.base import Append, Verdict
-from everruns.tools.base import ToolContext
+from everruns.tools.base import CallingAgent, ToolContext
 
 REMEMBERED_AGENTS = 1000
 
@@ -181,12 +182,30 @@ class Environment:
             opened = self._drivers[account.provider.id] = OpenedDriver(configured, account, driver)
         return opened.driver
 
-    def tool_context(self, session: LiveSession) -> ToolContext:
-        """Return the context of a session's tools."""
+    def tool_context(
+        self, session: LiveSession, agent: Agent | None, call_id: str, *, is_repeated: bool
+    ) -> ToolContext:
+        """Return the context of a call of the session's open turn.
+
+        Args:
+            session: The session.
+            agent: Its agent.
+            call_id: The call.
+            is_repeated: Whether an earlier run of it was lost with its process.
+        """
+        resource, turn = session.resource, session.state.turn
         return ToolContext(
             session_id=session.id,
-            files=SessionFiles(self._registry.sessions, session.resource.workspace_id),
+            files=SessionFiles(self._registry.sessions, resource.workspace_id),
             config={},
+            call_id=call_id,
+            turn_id=turn.id if turn else "",
+            is_repeated=is_repeated,
+            end_user=resource.end_user,
+            agent=CallingAgent(agent.id, agent.name) if agent else None,
+            title=resource.title,
+            tags=resource.tags,
+            metadata=resource.metadata,
             allow_private_addresses=self._settings.allow_private_addresses,
         )
 

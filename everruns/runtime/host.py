@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from everruns.capabilities.base import Capabilities
+from everruns.domain.approvals import Decider
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.state import SessionState
+from everruns.domain.waits import NEVER_MS
 from everruns.errors import (
     EverrunsError,
     IdempotencyKeyReused,
@@ -30,9 +32,10 @@ from everruns.runtime.environment import Environment
 from everruns.runtime.outcomes import received
 from everruns.runtime.reads import Reads, is_loaded
 from everruns.runtime.session import LiveSession
+from everruns.runtime.taking import Given, Taken, taken
 from everruns.runtime.turn import Turn, end_turn
 from everruns.runtime.unreadable import UnreadableSessions
-from everruns.runtime.waiting import Given, Taken, discarded, taken
+from everruns.runtime.waiting import discarded
 from everruns.settings import Settings
 from everruns.storage.base import Append
 
@@ -126,17 +129,22 @@ class SessionHost:
         return session.state.idempotency[idempotency.key][1]
 
     @remote(Repeat.YES)
-    async def take(self, session_id: str, given: Given, *, is_repeated: bool = False) -> Taken:
+    async def take(
+        self, session_id: str, given: Given, by: Decider, *, is_repeated: bool = False
+    ) -> Taken:
         """Store input that the turn waits for; when all of it is there, the turn continues.
 
         Args:
             session_id: The session.
             given: The input. Parts that are already stored are skipped.
+            by: Who gives it.
             is_repeated: Whether a lost host may already have stored it.
 
         Raises:
+            NotWaiting: The session is not waiting for this yet.
+            CallClosed: A call got its result in another way, and takes no more input.
             Conflict: Different input is stored in its place.
-            NotWaiting: The session is not waiting for this kind of input.
+            MayNotDecide: Somebody else decides about the call.
             InvalidRequest: It does not match what was requested.
             PlacedElsewhere: The session is not on this host.
             SessionNotFound: The session does not exist.
@@ -146,7 +154,7 @@ class SessionHost:
 
         def build(state: SessionState, now: int) -> list[NewEvent]:
             nonlocal outcome
-            events, outcome = taken(state, given, now, is_repeated=is_repeated)
+            events, outcome = taken(state, given, by, now, is_repeated=is_repeated)
             return events
 
         await session.append(build)
@@ -289,6 +297,8 @@ class SessionHost:
             return
         if session.alarm is not None:
             session.alarm.cancel()
+        if turn.waits_until_ms == NEVER_MS:
+            return
         waits_ms = (turn.waits_until_ms or 0) - now_ms()
         if waits_ms > 0:
             loop = asyncio.get_running_loop()

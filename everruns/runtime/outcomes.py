@@ -17,6 +17,7 @@ from everruns.domain.messages import (
 )
 from everruns.domain.state import OpenTurn, SessionState, turn_context
 from everruns.domain.tools import ToolCall, ToolResult
+from everruns.domain.waits import Unanswered
 from everruns.ids import format_time, new_id
 from everruns.providers.base import ModelAnswer
 from everruns.providers.catalogue import priced
@@ -102,8 +103,22 @@ def called(turn: OpenTurn, call: ToolCall, message_id: str) -> NewEvent:
     return NewEvent(EventType.TOOL_CALL, data, turn_context(turn))
 
 
-def returned(turn: OpenTurn, call: ToolCall, result: ToolResult, duration_ms: int) -> NewEvent:
-    """Return the event of a tool call's result."""
+def returned(
+    turn: OpenTurn,
+    call: ToolCall,
+    result: ToolResult,
+    duration_ms: int,
+    unanswered: Unanswered | None = None,
+) -> NewEvent:
+    """Return the event of a tool call's result.
+
+    Args:
+        turn: The turn.
+        call: The call.
+        result: What the model reads.
+        duration_ms: How long the call took, in milliseconds.
+        unanswered: Why the call waited for somebody outside in vain, if it did.
+    """
     outcome = {"error": result.error} if result.error is not None else {"result": result.result}
     return NewEvent(
         EventType.TOOL_RESULT,
@@ -113,6 +128,7 @@ def returned(turn: OpenTurn, call: ToolCall, result: ToolResult, duration_ms: in
             "success": result.error is None,
             **outcome,
             "duration_ms": duration_ms,
+            **({"unanswered": unanswered} if unanswered else {}),
         },
         turn_context(turn),
     )
@@ -130,7 +146,8 @@ def broken_off(
     for call in turn.pending.values():
         if call.id in turn.started_calls or call.id in turn.asked:
             result = ToolResult(tool_call_id=call.id, error=f"Not finished: {reason}.")
-            events.append(returned(turn, call, result, now - turn.started_ms))
+            unanswered = "turn_ended" if call.id in turn.asked else None
+            events.append(returned(turn, call, result, now - turn.started_ms, unanswered))
     return events
 
 

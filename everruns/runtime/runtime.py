@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import structlog
 
+from everruns.domain.approvals import OPERATOR, Decider
 from everruns.domain.events import EventType
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
@@ -26,7 +27,7 @@ from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.host import SessionHost
 from everruns.runtime.streams import Batch, FindHost, Streams
-from everruns.runtime.waiting import Given, Taken, not_waiting
+from everruns.runtime.taking import Given, Taken, not_waiting
 from everruns.storage.base import EventQuery
 
 PATIENCE_S = 30.0
@@ -75,14 +76,21 @@ class Runtime:
         keyed = idempotency or Idempotency.of_call()
         return await self._ask(session_id, lambda host, _: host.send(session_id, sent, keyed))
 
-    async def take(self, session_id: str, given: Given) -> Taken:
+    async def take(self, session_id: str, given: Given, by: Decider = OPERATOR) -> Taken:
         """Store input that the session's turn waits for: results, answers or approvals.
 
         Input that is already stored is accepted again and changes nothing.
 
+        Args:
+            session_id: The session.
+            given: The input.
+            by: Who gives it.
+
         Raises:
+            NotWaiting: The session is not waiting for this yet.
+            CallClosed: A call got its result in another way, and takes no more input.
             Conflict: Different input is stored in its place.
-            NotWaiting: The session is not waiting for this kind of input.
+            MayNotDecide: Somebody else decides about the call.
             InvalidRequest: It does not match what was requested.
             SessionNotFound: The session does not exist.
             Unavailable: The session's host did not answer in time.
@@ -92,7 +100,7 @@ class Runtime:
             raise not_waiting(session_id, given)
         return await self._ask(
             session_id,
-            lambda host, is_repeated: host.take(session_id, given, is_repeated=is_repeated),
+            lambda host, is_repeated: host.take(session_id, given, by, is_repeated=is_repeated),
         )
 
     async def cancel(self, session_id: str, reason: str | None = None) -> bool:

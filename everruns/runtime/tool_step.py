@@ -4,8 +4,8 @@ Source: docs/contract.md, "Turns", "Client-side tools" and "Approvals".
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, Literal
 
 from everruns.domain.events import NewEvent
 from everruns.domain.state import OpenTurn, SessionState
@@ -14,7 +14,8 @@ from everruns.runtime.context import TurnContext
 from everruns.runtime.environment import Environment
 from everruns.runtime.outcomes import called, returned
 from everruns.runtime.session import LiveSession
-from everruns.runtime.waiting import REJECTED, asked, expired, held
+from everruns.runtime.taking import rejection
+from everruns.runtime.waiting import asked, held
 from everruns.tools.toolbox import Toolbox
 
 UNKNOWN_OUTCOME = (
@@ -65,28 +66,17 @@ class ToolStep:
         Raises:
             TurnOver: The turn was ended in the meantime.
         """
-        toolbox = self._context.toolbox
-        await self._session.append(lambda state, now: expired(self._turn(state), now, toolbox))
         turn = self._turn(self._session.state)
-        open_calls = [
-            call
-            for call in turn.pending.values()
-            if call.id not in turn.asked and call.id not in turn.held
-        ]
-        to_hold = [call for call in open_calls if self._needs_approval(call, turn)]
-        patience_s = self._asked_outside(open_calls, turn)
-        await self._run_here(
-            [call for call in open_calls if call not in to_hold and call.id not in patience_s], turn
-        )
+        open_calls = [call for call in turn.pending.values() if call.id not in turn.waiting]
+        kinds = {call.id: self._kind(call, turn) for call in open_calls}
+        await self._run_here([call for call in open_calls if kinds[call.id] == "here"], turn)
 
         def ask(state: SessionState, _now: int) -> list[NewEvent]:
-            turn, approval_s = self._turn(state), self._context.approval.timeout_s
+            turn = self._turn(state)
             return [
-                *(held(turn, call, self._answer_id, approval_s) for call in to_hold),
-                *(
-                    asked(turn, turn.pending[call_id], self._answer_id, seconds)
-                    for call_id, seconds in patience_s.items()
-                ),
+                self._asked(call, turn, to_hold=kinds[call.id] == "held")
+                for call in open_calls
+                if kinds[call.id] != "here"
             ]
 
         await self._session.append(ask)
@@ -95,20 +85,32 @@ class ToolStep:
     def _turn(self, state: SessionState) -> OpenTurn:
         return still_open(state, self._turn_id)
 
-    def _needs_approval(self, call: ToolCall, turn: OpenTurn) -> bool:
-        decided = call.id in turn.allowed or call.name in self._session.state.always
-        # Started calls were allowed or needed no approval.
-        begun = call.id in turn.started_calls or call.id in turn.refused
-        return not decided and not begun and self._context.needs_approval(call)
+    def _kind(self, call: ToolCall, turn: OpenTurn) -> Literal["here", "held", "asked"]:
+        """Decide whether a call runs here, is held for approval, or is answered from outside."""
+        if call.id in turn.started_calls or call.id in turn.refused:
+            return "here"
+        may_run = self._may_run(call, turn)
+        if may_run is None:
+            kind = "held"
+        else:
+            kind = "asked" if may_run and self._context.wait_of(call) else "here"
+        # Nobody is asked about a call that cannot run.
+        return "here" if self._context.problem_with(call) else kind
 
-    def _asked_outside(self, calls: Sequence[ToolCall], turn: OpenTurn) -> Mapping[str, float]:
-        """Return the timeouts in seconds of the calls that are answered from outside."""
-        return {
-            call.id: patience
-            for call in calls
-            if call.id not in turn.refused
-            and (patience := self._context.patience_s(call)) is not None
-        }
+    def _may_run(self, call: ToolCall, turn: OpenTurn) -> bool | None:
+        """Tell whether a call may run; ``None`` if somebody has to decide."""
+        if call.id in turn.allowed or not self._context.needs_approval(call):
+            return True
+        return self._context.decided_always(call, self._session.state)
+
+    def _asked(self, call: ToolCall, turn: OpenTurn, *, to_hold: bool) -> NewEvent:
+        context = self._context
+        if to_hold:
+            by = context.decided_by(call)
+            return held(turn, call, self._answer_id, context.approval.wait, by)
+        rule = context.wait_of(call)
+        assert rule is not None  # noqa: S101 - see ``_kind``
+        return asked(turn, call, self._answer_id, rule)
 
     async def _run_here(self, calls: Sequence[ToolCall], turn: OpenTurn) -> None:
         # A call that had already started was started by a process that is now lost.
@@ -133,20 +135,29 @@ class ToolStep:
 
     async def _run_one(self, call: ToolCall, *, interrupted: bool) -> None:
         started = asyncio.get_running_loop().time()
-        state = self._session.state
-        if interrupted and not _is_repeatable(self._context.toolbox, call.name):
-            result = ToolResult(tool_call_id=call.id, error=UNKNOWN_OUTCOME)
-        elif reason := self._turn(state).refused.get(call.id):
+        if reason := self._reason_not_to_run(call, interrupted=interrupted):
             result = ToolResult(tool_call_id=call.id, error=reason)
-        elif self._context.needs_approval(call) and state.always.get(call.name) is False:
-            result = ToolResult(tool_call_id=call.id, error=REJECTED)
         else:
-            tool_context = self._environment.tool_context(self._session)
+            tool_context = self._environment.tool_context(
+                self._session, self._context.agent, call.id, is_repeated=interrupted
+            )
             result = (await self._context.toolbox.call(call, tool_context)).result
         duration_ms = round((asyncio.get_running_loop().time() - started) * 1000)
         await self._session.append(
             lambda state, _now: [returned(self._turn(state), call, result, duration_ms)]
         )
+
+    def _reason_not_to_run(self, call: ToolCall, *, interrupted: bool) -> str | None:
+        context, turn = self._context, self._turn(self._session.state)
+        # A client-side call only comes here to be refused, so nothing of it was ever run.
+        is_here = call.name not in context.client_tools
+        if is_here and interrupted and not _is_repeatable(context.toolbox, call.name):
+            return UNKNOWN_OUTCOME
+        if reason := turn.refused.get(call.id):
+            return reason
+        if self._may_run(call, turn) is False and not interrupted:
+            return rejection()
+        return None if is_here else context.problem_with(call)
 
 
 async def _all_or_none(work: Iterable[Coroutine[Any, Any, None]]) -> None:

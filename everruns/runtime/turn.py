@@ -43,6 +43,7 @@ from everruns.runtime.outcomes import answered, broken_off
 from everruns.runtime.session import LiveSession
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 from everruns.runtime.unfinished import unfinished_usage
+from everruns.runtime.waiting import elapsed
 
 # How strongly a lost host incriminates a turn: three losses alone are enough, or ten together with
 # other open turns, any of which may have been the cause, if it was a turn at all.
@@ -78,6 +79,8 @@ class Turn:
             if self._session.interrupted:
                 await self._take_up()
             while turn := self._open(self._session.state):
+                if turn.waiting and await self._only_waits():
+                    return
                 context = await self._environment.context(self._session)
                 if not turn.pending:
                     await self._ask_model(turn, context)
@@ -113,6 +116,14 @@ class Turn:
             )
         # Stored before the step, in case it crashes again.
         await session.note_suspicion(suspicion)
+
+    async def _only_waits(self) -> bool:
+        """Store what time has brought; return whether the turn goes on waiting.
+
+        For that alone it needs no model, which may be missing for a while.
+        """
+        await self._session.append(lambda state, now: elapsed(still_open(state, self._id), now))
+        return still_open(self._session.state, self._id).waits_until_ms is not None
 
     def _tool_step(self, context: TurnContext) -> ToolStep:
         return ToolStep(self._session, self._environment, self._id, context)

@@ -1,6 +1,6 @@
 """Tools that are answered from outside: the turn asks and waits instead of running anything.
 
-Source: docs/contract.md, "Client-side tools".
+Source: docs/contract.md, "Questions".
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from everruns.domain.tools import ToolDefinition
-from everruns.tools.base import ToolContext, ToolError
+from everruns.tools.base import DEFAULT_TIMEOUT_S, ToolContext, ToolError
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,15 @@ class AskedTool:
 
     Attributes:
         definition: The tool as described to the model.
-        timeout_s: Seconds to wait for an answer.
         explain: Describes what is wrong with arguments that satisfy the schema.
-        result_of_silence: Returns a call's result if no answer arrives in time, given its
-            arguments.
+        timeout_s: Of a call that is not asked, because its arguments are wrong.
         repeatable: True, because nothing runs.
         destructive: False, because nothing runs.
     """
 
     definition: ToolDefinition
-    timeout_s: float
     explain: Callable[[dict[str, Any]], str | None]
-    result_of_silence: Callable[[dict[str, Any]], Any]
+    timeout_s: float = DEFAULT_TIMEOUT_S
     repeatable: bool = True
     destructive: bool = False
 

@@ -4,11 +4,11 @@ A tool receives the model's arguments, already validated against its JSON Schema
 value. A ``ToolError`` becomes the error text that the model reads.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from everruns.domain.tools import ToolDefinition
+from everruns.domain.tools import ToolDefinition, idempotency_key
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -87,20 +87,51 @@ class File:
 
 
 @dataclass(frozen=True)
+class CallingAgent:
+    """The agent whose model made a call."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
 class ToolContext:
-    """What a tool knows about its surroundings.
+    """What a tool knows about its call and its surroundings.
 
     Attributes:
         session_id: The session whose model made the call.
         files: The session's files.
         config: The ``config`` that the agent gave the tool's capability.
+        call_id: The call; unique in its session and the same whenever it is run again.
+        turn_id: The turn that it belongs to.
+        is_repeated: Whether an earlier run of this call was lost with its process, so that it may
+            have taken effect. Only repeatable tools are run again.
+        end_user: The end user for whom the session was created through the agent's channel; empty
+            for the application itself, ``None`` if it was not created through a channel.
+        agent: The session's agent, if it has one.
+        title: The session's title.
+        tags: The session's tags.
+        metadata: The session's metadata, as the client set it.
         allow_private_addresses: Whether tools may fetch from loopback and private networks.
     """
 
     session_id: str
     files: Files
     config: dict[str, Any]
+    call_id: str
+    turn_id: str
+    is_repeated: bool = False
+    end_user: str | None = None
+    agent: CallingAgent | None = None
+    title: str | None = None
+    tags: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     allow_private_addresses: bool = False
+
+    @property
+    def idempotency_key(self) -> str:
+        """A key for other services: unique to this call in all sessions, the same when repeated."""
+        return idempotency_key(self.session_id, self.call_id)
 
 
 class Tool(Protocol):

@@ -22,6 +22,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
 from everruns.domain.tools import ToolDefinition
+from everruns.domain.waits import DeciderKind
 from everruns.tools.base import DEFAULT_TIMEOUT_S, ToolContext, ToolError
 from everruns.tools.threads import Threads, ThreadsExhausted
 
@@ -85,6 +86,8 @@ def tool(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     repeatable: bool = False,
     destructive: bool = False,
+    requires_approval: bool = False,
+    decided_by: DeciderKind | None = None,
     explain: Callable[[dict[str, Any]], str | None] | None = None,
 ) -> Callable[[Callable[..., Any]], FunctionTool]:
     """Turn a typed function into a tool.
@@ -99,7 +102,10 @@ def tool(
         description: The tool's description; the docstring's first paragraph by default.
         timeout_s: Seconds after which a call times out.
         repeatable: Whether a call can safely run twice, so that it is retried after a crash.
-        destructive: Whether a call may destroy something irrecoverably.
+        destructive: Whether a call may destroy something irrecoverably, so that ``tool_approval``
+            holds it.
+        requires_approval: Whether each call is held for approval, with or without that capability.
+        decided_by: Who decides about a call that is held; by default the capability's config says.
         explain: Given arguments that break the schema, may return a better error text.
     """
 
@@ -114,6 +120,8 @@ def tool(
                 name=name or function.__name__,
                 description=description or " ".join(first_paragraph.split()),
                 parameters=_parameters(arguments),
+                policy="requires_approval" if requires_approval else "auto",
+                decided_by=decided_by,
             ),
             function=function,
             arguments=arguments,

@@ -18,11 +18,11 @@ import structlog
 from pydantic import BaseModel
 
 from everruns.domain.base import KIB
+from everruns.domain.schemas import find_violation
 from everruns.domain.tools import ToolCall, ToolDefinition, ToolResult
 from everruns.tools.asked import AskedTool
 from everruns.tools.base import Tool, ToolContext, ToolError
 from everruns.tools.function import FunctionTool
-from everruns.tools.schema import find_violation
 
 MAX_RESULT_BYTES = 64 * KIB
 
@@ -80,6 +80,11 @@ class Toolbox:
             return None
         wrong = find_violation(tool.definition.parameters, call.arguments)
         return tool if wrong is None and tool.explain(call.arguments) is None else None
+
+    def problem_with(self, call: ToolCall) -> str | None:
+        """Return, for the model, why a call's arguments cannot be used; ``None`` if they can."""
+        tool = self.find(call.name)
+        return None if tool is None else _violation(tool, _given(tool, call.arguments))
 
     async def call(self, call: ToolCall, context: ToolContext) -> Outcome:
         """Run one call to its end. Only cancellation propagates.
@@ -141,15 +146,24 @@ async def _guarded(tool: Tool, arguments: dict[str, Any], context: ToolContext) 
 
 
 def _checked(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Validate arguments; null for an optional parameter counts as absent."""
-    schema = tool.definition.parameters
-    required = schema.get("required", ())
-    given = {key: value for key, value in arguments.items() if key in required or value is not None}
-    violation = find_violation(schema, given)
+    given = _given(tool, arguments)
+    if violation := _violation(tool, given):
+        raise ToolError(violation)
+    return given
+
+
+def _given(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the given arguments; null for an optional parameter counts as absent."""
+    required = tool.definition.parameters.get("required", ())
+    return {key: value for key, value in arguments.items() if key in required or value is not None}
+
+
+def _violation(tool: Tool, given: dict[str, Any]) -> str | None:
+    violation = find_violation(tool.definition.parameters, given)
     if violation is None:
-        return given
+        return None
     explained = tool.explain(given) if isinstance(tool, FunctionTool) and tool.explain else None
-    raise ToolError(explained or violation)
+    return explained or violation
 
 
 def plain_json(value: Any) -> Any:

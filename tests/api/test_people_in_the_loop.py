@@ -56,6 +56,7 @@ async def test_a_user_answers_a_question(client: httpx.AsyncClient, face: str):
     assert answered.json() == {
         "status": "answered",
         "answered_by": "user",
+        "already_stored": 0,
         "session_status": "active",
     }
     assert (await result(client, session_id))["result"]["answers"] == answers
@@ -72,13 +73,14 @@ async def test_a_user_decides_about_a_call(client: httpx.AsyncClient, face: str,
     given = {"tool_call_id": held["data"]["tool_call_id"], "decision": decision}
     decided = await client.post(path, json={"decisions": [given]})
 
-    assert decided.json() == {"accepted": 1, "session_status": "active"}
+    assert decided.json() == {"accepted": 1, "already_stored": 0, "session_status": "active"}
     assert ("rejected" in str(await result(client, session_id))) == (decision == "reject")
     again = await client.post(path, json={"decisions": [given]})
-    assert (again.status_code, again.json()["accepted"]) == (200, 1)
+    assert again.status_code == 200
+    assert again.json() == {"accepted": 1, "already_stored": 1, "session_status": "idle"}
     other = {**given, "decision": "reject" if decision == "allow" else "allow"}
     late = await client.post(path, json={"decisions": [other]})
-    assert (late.status_code, late.json()["error"]["code"]) == (409, "NOT_WAITING_FOR_TOOL_RESULTS")
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "CONFLICT")
 
 
 @pytest.mark.parametrize(

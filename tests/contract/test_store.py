@@ -17,6 +17,7 @@ from everruns.domain.keys import ApiKey
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
 from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.usage import Usage
+from everruns.domain.waits import NEVER_MS
 from everruns.domain.workspaces import Workspace
 from everruns.errors import SequenceConflict, SessionNotFound
 from everruns.ids import format_time, now_ms, parse_time
@@ -368,6 +369,16 @@ def test_sessions_with_an_open_turn_are_told_oldest_first(store: Store) -> None:
         store.append([append(number, events(number, 1), turn_id="turn_1")])
     store.append([append(3, events(3, 2), turn_id=None)])
     assert store.unfinished_sessions() == [session(1).id, session(2).id]
+
+
+def test_turns_that_only_wait_are_left_out_until_they_are_due(store: Store) -> None:
+    for number, until_ms in ((1, 1000), (2, 2000), (3, NEVER_MS), (4, None)):
+        store.insert_session(session(number))
+        waits = {"turn_id": "turn_1", "waits_until_ms": until_ms}
+        store.append([append(number, events(number, 1), **waits)])
+    assert store.unfinished_sessions(1000) == [session(1).id, session(4).id]
+    in_a_century = 4_000_000_000_000
+    assert store.unfinished_sessions(in_a_century) == [session(n).id for n in (1, 2, 4)]
 
 
 # Event logs

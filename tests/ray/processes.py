@@ -7,6 +7,7 @@ from typing import Any
 import psutil
 import ray
 
+from actors.cluster import NAMESPACE
 from tests.waiting import PATIENCE_S
 
 
@@ -18,6 +19,11 @@ def kill(actor: Any) -> None:
     process = psutil.Process(ray.get(actor.__ray_call__.remote(_process), timeout=PATIENCE_S))
     process.send_signal(signal.SIGKILL)
     process.wait(PATIENCE_S)
+
+
+def kill_named(name: str) -> None:
+    """Kill the process of an actor of the runtime; see ``kill``."""
+    kill(ray.get_actor(name, namespace=NAMESPACE))
 
 
 def _process(_actor: object) -> int:

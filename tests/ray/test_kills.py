@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from actors.cluster import NAMESPACE, REGISTRY
+from actors.cluster import REGISTRY
 from actors.remote_registry import registry_of
 from everruns.domain.events import TURN_ENDS
 from everruns.domain.llm import Provider
@@ -18,17 +18,10 @@ from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conftest import with_room
 from tests.conversations import Conversation, simulated
-from tests.ray import processes
+from tests.ray.processes import kill_named as kill
 from tests.waiting import PATIENCE_S, POLL_S
 
-ray = pytest.importorskip("ray")
-
 PACE = {"tokens": 60, "tokens_per_s": 30}
-
-
-def kill(name: str) -> None:
-    """End an actor's process; Ray starts it again."""
-    processes.kill(ray.get_actor(name, namespace=NAMESPACE))
 
 
 async def holder(talk: Conversation) -> str:

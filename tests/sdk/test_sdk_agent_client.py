@@ -209,6 +209,7 @@ async def test_a_user_answers_the_agents_question(everruns: Everruns, sdk_server
         assert answered == {
             "status": "answered",
             "answered_by": "user",
+            "already_stored": 0,
             "session_status": "active",
         }
         await follow(client, session_id, "turn.completed", after_sequence=0)
@@ -226,5 +227,5 @@ async def test_a_user_allows_a_tool_call(everruns: Everruns, sdk_server: Server)
         decision = {"tool_call_id": pending["tool_call_id"], "decision": "allow"}
         decided = await client.submit_tool_approvals(session_id, {"decisions": [decision]})
 
-        assert decided == {"accepted": 1, "session_status": "active"}
+        assert decided == {"accepted": 1, "already_stored": 0, "session_status": "active"}
         await follow(client, session_id, "turn.completed", after_sequence=0)

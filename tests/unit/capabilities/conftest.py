@@ -69,7 +69,12 @@ def call(workspace: WorkspaceFiles, search: FileSearch) -> Call:
     ]
     toolbox = build_toolbox(resolve([CapabilityConfig(ref=ref) for ref in refs]))
     context = ToolContext(
-        "session_1", LocalFiles(workspace, search), {}, allow_private_addresses=True
+        "session_1",
+        LocalFiles(workspace, search),
+        {},
+        call_id="c",
+        turn_id="turn_1",
+        allow_private_addresses=True,
     )
 
     async def call_tool(name: str, **arguments: Any) -> Outcome:

@@ -29,26 +29,41 @@ Be careful.
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 NAMES = TEXTS.filter(bool)
-OBJECTS = st.dictionaries(
-    TEXTS,
-    st.recursive(
-        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXTS,
-        lambda values: st.lists(values, max_size=3) | st.dictionaries(TEXTS, values, max_size=3),
-    ),
-    max_size=3,
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXTS,
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(TEXTS, values, max_size=3),
 )
+OBJECTS = st.dictionaries(TEXTS, VALUES, max_size=3)
 CAPABILITIES = st.fixed_dictionaries(
     {"ref": NAMES.map(lambda text: text[:256])}, optional={"config": st.none() | OBJECTS}
+)
+SCHEMAS = st.fixed_dictionaries(
+    {"type": st.just("object")},
+    optional={
+        "properties": st.dictionaries(
+            TEXTS, st.fixed_dictionaries({"description": TEXTS, "default": VALUES}), max_size=3
+        ),
+    },
+)
+WAITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "timeout_seconds": st.just("never") | st.integers(100, 31_536_000),
+        "remind_after_seconds": st.just("never") | st.integers(1, 99),
+        "on_timeout": st.sampled_from(["error", "keep_waiting"]),
+    },
 )
 TOOLS = st.fixed_dictionaries(
     {
         "name": st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True),
         "description": TEXTS,
-        "parameters": OBJECTS,
+        "parameters": SCHEMAS,
     },
     optional={
-        "type": st.sampled_from(["builtin", "client_side"]),
-        "policy": st.sampled_from(["auto", "requires_approval", "client_side"]),
+        "type": st.just("client_side"),
+        "policy": st.sampled_from(["auto", "requires_approval"]),
+        "wait": st.none() | WAITS,
+        "decided_by": st.none() | st.sampled_from(["end_user", "operator"]),
         "display_name": st.none() | TEXTS,
         "category": st.none() | TEXTS,
     },
@@ -79,6 +94,7 @@ INPUTS = st.fixed_dictionaries(
         "tags": st.lists(NAMES.map(lambda text: text[:256]), max_size=4),
         "capabilities": st.lists(CAPABILITIES, max_size=3),
         "tools": st.lists(TOOLS, max_size=2),
+        "client_tool_wait": st.none() | WAITS,
         "max_iterations": st.none() | st.integers(1, 1000),
         "parallel_tool_calls": st.none() | st.booleans(),
         "initial_files": st.lists(FILES, max_size=2),

@@ -7,8 +7,8 @@ import pytest
 from everruns.domain.questions import (
     QuestionAnswers,
     problem_with,
+    recommended_result,
     result_of,
-    result_of_silence,
 )
 from everruns.errors import InvalidRequest
 
@@ -71,9 +71,10 @@ def test_an_answer_to_no_question_is_refused():
         result_of(ASKED, given(*answers, {"id": "more", "other_text": "x"}))
 
 
-def test_silence_takes_what_was_recommended():
-    assert result_of_silence(ASKED) == {
+def test_recommendations_that_are_taken_say_that_nobody_answered():
+    assert recommended_result(ASKED) == {
         "status": "timed_out",
+        "answered_by": "recommendation",
         "answers": [{"id": "format", "selected": ["PDF"]}],
     }
 

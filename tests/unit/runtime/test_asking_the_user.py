@@ -7,8 +7,9 @@ import pytest
 from everruns.capabilities import ask_user as capability
 from everruns.capabilities.ask_user import ask_user
 from everruns.domain.questions import QuestionAnswers
-from everruns.errors import InvalidRequest, NotWaiting
+from everruns.errors import CallClosed, Conflict, InvalidRequest
 from everruns.runtime.local import LocalRuntime
+from everruns.runtime.waiting import NO_ANSWER
 from tests.conversations import Conversation
 from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
 
@@ -23,8 +24,9 @@ def answers(**fields: Any) -> QuestionAnswers:
     return QuestionAnswers.model_validate(fields)
 
 
-async def asked(runtime: LocalRuntime) -> Conversation:
-    talk = await Conversation.begin(runtime, capabilities=["ask_user"])
+async def asked(runtime: LocalRuntime, **config: Any) -> Conversation:
+    capability = {"ref": "ask_user", "config": config}
+    talk = await Conversation.begin(runtime, capabilities=[capability])
     await talk.send("write it")
     async with talk.reading() as reader:
         await reader.until_type("tool.call")
@@ -36,7 +38,7 @@ async def test_the_user_is_asked_and_the_model_reads_the_answer():
     async with local_runtime(driver) as runtime:
         talk = await asked(runtime)
         (question,) = await talk.data_of("tool.call")
-        assert (question["client_side"], question["timeout_ms"]) == (True, 300_000)
+        assert (question["client_side"], question["timeout_ms"]) == (True, 86_400_000)
         with pytest.raises(InvalidRequest, match="not one of its options"):
             await runtime.take(talk.id, answers(answers=[{"id": "format", "selected": "DOC"}]))
 
@@ -51,7 +53,7 @@ async def test_the_user_is_asked_and_the_model_reads_the_answer():
         again = await runtime.take(talk.id, given)
         assert (again.accepted, again.status) == (1, "idle")
         assert await talk.log() == before
-        with pytest.raises(NotWaiting):
+        with pytest.raises(Conflict):
             await runtime.take(talk.id, answers(status="declined"))
 
 
@@ -71,15 +73,58 @@ async def test_several_sets_are_answered_by_their_calls():
         assert results["one"]["answers"][0]["other_text"] == "Markdown"
 
 
-async def test_silence_takes_what_the_agent_recommended(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(ask_user.__dict__, "timeout_s", 0.05)
-    driver = ScriptedDriver(calls(call("ask_user", questions=[QUESTION])), says("PDF then."))
-    async with local_runtime(driver) as runtime:
+async def test_nobodys_answer_is_invented():
+    driver = ScriptedDriver(calls(call("ask_user", questions=[QUESTION])), says("I will wait."))
+    async with local_runtime(driver, question_timeout_s=0.05) as runtime:
         talk = await asked(runtime)
         await talk.ended()
         (result,) = await talk.data_of("tool.result")
-        assert result["result"]["status"] == "timed_out"
-        assert result["result"]["answers"] == [{"id": "format", "selected": ["PDF"]}]
+        assert (result["error"], result["unanswered"]) == (NO_ANSWER, "timed_out")
+        with pytest.raises(CallClosed, match="its time was over"):
+            await runtime.take(talk.id, answers(answers=[{"id": "format", "selected": "PDF"}]))
+
+
+async def test_silence_takes_what_the_agent_recommended_if_its_config_says_so():
+    driver = ScriptedDriver(calls(call("ask_user", questions=[QUESTION])), says("PDF then."))
+    async with local_runtime(driver, question_timeout_s=0.05) as runtime:
+        talk = await asked(runtime, on_timeout="recommendation")
+        await talk.ended()
+        (result,) = await talk.data_of("tool.result")
+        assert result["result"] == {
+            "status": "timed_out",
+            "answered_by": "recommendation",
+            "answers": [{"id": "format", "selected": ["PDF"]}],
+        }
+
+
+async def test_answers_to_a_set_that_is_not_open_are_told_which_are():
+    driver = ScriptedDriver(calls(call("ask_user", "one", questions=[QUESTION])), says("Done."))
+    async with local_runtime(driver) as runtime:
+        talk = await asked(runtime)
+        with pytest.raises(InvalidRequest, match=r"call 'zzz' does not wait .*that do: 'one'"):
+            await runtime.take(talk.id, answers(tool_call_id="zzz", status="declined"))
+        await runtime.take(talk.id, answers(tool_call_id="one", status="declined"))
+        await talk.ended()
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({}, "within 1 day return an error"),
+        ({"timeout_seconds": 60, "on_timeout": "recommendation"}, "within 1 minute count as"),
+        ({"timeout_seconds": 7200}, "within 2 hours return an error"),
+        ({"timeout_seconds": 90}, "within 90 seconds return an error"),
+        ({"timeout_seconds": "never"}, "wait as long as it takes"),
+        ({"timeout_seconds": 60, "on_timeout": "keep_waiting"}, "wait as long as it takes"),
+    ],
+)
+async def test_the_model_is_told_what_silence_means(config: dict[str, Any], words: str):
+    driver = ScriptedDriver(says("Hello."))
+    async with local_runtime(driver) as runtime:
+        chosen = {"ref": "ask_user", "config": config}
+        talk = await Conversation.begin(runtime, capabilities=[chosen])
+        await talk.say("hi")
+        assert words in driver.requests[0].system_prompt
 
 
 async def test_questions_that_make_no_sense_go_back_to_the_model():

@@ -6,9 +6,9 @@ import pytest
 
 from everruns.domain.tools import ClientToolResult as ToolResult
 from everruns.domain.tools import ToolResults
-from everruns.errors import Conflict, InvalidRequest, NotWaiting
+from everruns.errors import CallClosed, Conflict, InvalidRequest, NotWaiting
 from everruns.runtime.local import LocalRuntime
-from everruns.runtime.waiting import Taken
+from everruns.runtime.taking import Taken
 from everruns.storage.memory import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
@@ -123,8 +123,10 @@ async def test_results_that_nobody_waits_for_are_refused():
             await submit(talk, result("call_open_door"), result("call_open_door"))
         await submit(talk, result("call_open_door"))
         await talk.ended()
-        with pytest.raises(NotWaiting):
+        with pytest.raises(Conflict, match="already answered differently"):
             await submit(talk, result("call_open_door", "other"))
+        with pytest.raises(InvalidRequest, match=r"call_unknown.*Calls that do: none"):
+            await submit(talk, result("call_unknown"))
 
 
 async def test_a_result_given_twice_is_accepted_and_changes_nothing():
@@ -135,14 +137,14 @@ async def test_a_result_given_twice_is_accepted_and_changes_nothing():
         await submit(talk, result("call_ring_bell"))
         before = await talk.log()
         again = await submit(talk, result("call_ring_bell"))
-        assert (again.accepted, again.status) == (1, "waitingfortoolresults")
+        assert again == Taken(0, 1, "waitingfortoolresults")
         assert await talk.log() == before
         both = [result("call_ring_bell"), result("call_open_door")]
-        assert (await submit(talk, *both)).accepted == 2
+        assert await submit(talk, *both) == Taken(1, 1, "active")
         await talk.ended()
         before = await talk.log()
         late = await submit(talk, *both)
-        assert (late.accepted, late.status) == (2, "idle")
+        assert late == Taken(0, 2, "idle")
         assert await talk.log() == before
 
 
@@ -159,6 +161,9 @@ async def test_a_message_goes_before_calls_that_are_open():
         rung, discarded = await talk.data_of("tool.result")
         assert rung["success"]
         assert "message instead" in discarded["error"]
+        assert discarded["unanswered"] == "superseded"
+        with pytest.raises(CallClosed, match="the user sent a message instead"):
+            await submit(talk, result("call_open_door"))
         assert driver.read(1)[-1] == "user: never mind"
         assert (await talk.types()).count("session.started") == 1
 
@@ -171,6 +176,8 @@ async def test_calls_that_nobody_answers_in_time_are_answered_with_an_error():
         (late,) = await talk.data_of("tool.result")
         assert late["error"] == "Timed out waiting for client tool results"
         assert late["duration_ms"] >= 50
+        with pytest.raises(CallClosed, match="its time was over"):
+            await submit(talk, result("call_open_door"))
 
 
 async def test_a_waiting_session_leaves_memory_and_goes_on_when_it_is_answered():
@@ -218,6 +225,8 @@ async def test_cancelling_ends_a_wait():
         assert (await talk.ended()).type == "session.cancelled"
         (given_up,) = await talk.data_of("tool.result")
         assert "cancelled" in given_up["error"]
+        with pytest.raises(CallClosed, match="its turn has ended"):
+            await submit(talk, result("call_open_door"))
         session = await runtime.registry.sessions.get(talk.id)
         assert session.status == "idle"
 

@@ -7,7 +7,7 @@ docs/contract.md promises in "Events" and "Turns".
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from random import Random
 from typing import Any
 
@@ -24,7 +24,7 @@ from everruns.runtime.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.storage.base import EventQuery
 from tests.simulated_processes import SimulatedLoop
-from tests.simulation import HOSTS, Cluster
+from tests.simulation import HOSTS, RING_BELL, Cluster
 
 SESSIONS = 3
 REPLICAS = ("replica-0", "replica-1")
@@ -75,6 +75,8 @@ class ClusterMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = SimulatedLoop()
+        self.clock = ExitStack()
+        self.clock.enter_context(self.loop.telling_the_time())
         self.tasks: list[asyncio.Task[Any]] = []
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -93,7 +95,7 @@ class ClusterMachine(RuleBasedStateMachine):
         self.runtimes = {name: self.cluster.runtime(name) for name in REPLICAS}
         self.acknowledged: dict[str, tuple[int, Message]] = {}
         self.deleted: set[int] = set()
-        wanted = SessionInput.model_validate({"capabilities": ["kit"]})
+        wanted = SessionInput.model_validate({"capabilities": ["kit"], "tools": [RING_BELL]})
         registry = self.runtimes[REPLICAS[0]].registry
         self.ids = [
             (await registry.sessions.create(wanted, Idempotency(f"create-{number}", ""))).id
@@ -114,7 +116,7 @@ class ClusterMachine(RuleBasedStateMachine):
         session=sessions,
         replica=replicas,
         key=st.integers(0, 12),
-        kind=st.sampled_from(["talk", "work"]),
+        kind=st.sampled_from(["talk", "work", "ring"]),
     )
     def send(self, session: int, replica: str, key: int, kind: str) -> None:
         self.begin(self._send(session, replica, f"{session}-{key}-{kind}", kind))
@@ -187,6 +189,7 @@ class ClusterMachine(RuleBasedStateMachine):
         finally:
             self.run(self._stop())
             self.loop.close()
+            self.clock.close()
 
     async def _come_to_rest(self) -> None:
         async with asyncio.timeout(REST_WITHIN_S):
@@ -234,6 +237,7 @@ class ClusterMachine(RuleBasedStateMachine):
             assert [event.sequence for event in log] == list(range(1, len(log) + 1))
             self._check_turns(log)
             self._check_messages(session, log)
+            self._check_waits(log)
             reader = self.readers[session]
             assert [event.body for event in reader.events] == [event.body for event in log]
 
@@ -254,6 +258,22 @@ class ClusterMachine(RuleBasedStateMachine):
                 calls.remove(event.data["tool_call_id"])
         assert open_turn is None
         assert not calls
+
+    def _check_waits(self, log: list[Event]) -> None:
+        """Nobody rings: each call is reminded of once and ends, or something else came before."""
+        asked = {
+            event.data["tool_call"]["id"]: event.ts
+            for event in log
+            if event.data.get("client_side")
+        }
+        reminded = [event for event in log if event.type == "wait.reminder"]
+        assert len({event.data["tool_call_id"] for event in reminded}) == len(reminded)
+        for event in reminded:
+            assert event.ts >= asked[event.data["tool_call_id"]] + 8_000
+        ended = [event for event in log if event.data.get("tool_call_id") in asked]
+        for event in (event for event in ended if event.type == "tool.result"):
+            is_over = event.ts >= asked[event.data["tool_call_id"]] + 30_000
+            assert event.data["unanswered"] != "timed_out" or is_over
 
     def _check_messages(self, session: int, log: list[Event]) -> None:
         said = [

@@ -24,7 +24,7 @@ from everruns.runtime.runtime import Runtime
 from everruns.storage.base import ListQuery
 from tests.conversations import Conversation
 from tests.simulated_processes import SimulatedLoop
-from tests.simulation import Cluster
+from tests.simulation import HOSTS, RING_BELL, Cluster
 
 Scenario = Callable[[Cluster, Runtime], Awaitable[None]]
 WANTED_AGENT = AgentInput(name="a")
@@ -41,7 +41,8 @@ def simulate() -> Iterator[Callable[[Scenario], None]]:
         await scenario(cluster, cluster.runtime("replica"))
         assert not cluster.lose_answers_of
 
-    yield lambda scenario: loop.run_until_complete(run(scenario))
+    with loop.telling_the_time():
+        yield lambda scenario: loop.run_until_complete(run(scenario))
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
@@ -184,7 +185,6 @@ def test_what_only_the_caller_can_judge_is_not_repeated(simulate: Callable[[Scen
 # Of a session host
 
 
-RING_BELL = {"name": "ring_bell", "description": "Ring.", "parameters": {"type": "object"}}
 APPROVAL = {"ref": "tool_approval", "config": {"mode": "protective"}}
 
 
@@ -269,5 +269,21 @@ def test_a_cancel_that_is_repeated_ends_no_later_turn(simulate: Callable[[Scenar
         assert await cancelling
         assert (await talk.ended()).type == "session.completed"
         assert (await talk.types()).count("session.cancelled") == 1
+
+    simulate(scenario)
+
+
+def test_a_reminder_and_the_end_come_once_each_though_every_host_dies(
+    simulate: Callable[[Scenario], None],
+):
+    async def scenario(cluster: Cluster, runtime: Runtime) -> None:
+        talk, calls = await waiting(runtime, "ring now")
+        for name in HOSTS:
+            cluster.crash(name)
+        await assert_went_on_once(talk, calls)
+        (reminder,) = await talk.data_of("wait.reminder")
+        assert (reminder["tool_call_id"], reminder["overdue"]) == (calls[0], False)
+        (result,) = await talk.data_of("tool.result")
+        assert result["unanswered"] == "timed_out"
 
     simulate(scenario)

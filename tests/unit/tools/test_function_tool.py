@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from everruns.tools.base import ToolContext, ToolError
 from everruns.tools.function import tool
 
-CONTEXT = ToolContext(session_id="session_1", files=None, config={})  # type: ignore[arg-type]
+CONTEXT = ToolContext(session_id="session_1", files=None, config={}, call_id="c", turn_id="t")  # type: ignore[arg-type]
 
 
 class Point(BaseModel):

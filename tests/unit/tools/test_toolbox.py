@@ -16,7 +16,7 @@ from everruns.tools.base import ToolContext, ToolError
 from everruns.tools.function import FunctionTool, tool
 from everruns.tools.toolbox import MAX_RESULT_BYTES, Toolbox, cut_text, plain_json
 
-CONTEXT = ToolContext(session_id="session_1", files=None, config={})  # type: ignore[arg-type]
+CONTEXT = ToolContext(session_id="session_1", files=None, config={}, call_id="c", turn_id="t")  # type: ignore[arg-type]
 
 
 async def outcome_of(function: FunctionTool, **arguments: Any):

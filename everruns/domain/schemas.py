@@ -1,0 +1,170 @@
+"""Validating JSON values against JSON Schemas, with errors in one plain line."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import SchemaError, ValidationError, best_match  # type: ignore[reportUnknownVariableType]
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+MAX_DETAIL_CHARACTERS = 200
+MAX_STEPS = 20_000
+
+_NOUNS = {
+    "array": "an array",
+    "boolean": "true or false",
+    "integer": "an integer",
+    "null": "null",
+    "number": "a number",
+    "object": "an object",
+    "string": "a string",
+}
+# Keywords of a client's schema that need regular expressions, or whose cost has no bound.
+_UNCHECKED = (
+    "pattern",
+    "patternProperties",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "uniqueItems",
+    "$dynamicRef",
+)
+
+
+class UnusableSchema(ValueError):
+    """A schema that cannot be used to check values; the message says why."""
+
+
+def find_violation(
+    schema: Mapping[str, Any], value: Mapping[str, Any], subject: str = "parameter"
+) -> str | None:
+    """Return what is wrong with an object, or ``None`` if it matches its schema.
+
+    Args:
+        schema: A JSON Schema of type object, trusted.
+        value: The object to check.
+        subject: What the error text calls the object's fields.
+    """
+    errors = cast("Any", Draft202012Validator(schema)).iter_errors(value)
+    error: ValidationError | None = cast("Any", best_match)(errors)
+    return None if error is None else _describe(error, subject)
+
+
+def find_foreign_violation(schema: Mapping[str, Any], value: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with arguments, by a schema that a client has sent.
+
+    Such a schema must not occupy the process: its regular expressions are not applied, nothing is
+    fetched for it, and the check ends after ``MAX_STEPS`` steps. Null counts as absent unless the
+    parameter is required.
+
+    Args:
+        schema: A JSON Schema of type object.
+        value: The object to check.
+    """
+    required = schema.get("required", ())
+    given = {name: item for name, item in value.items() if name in required or item is not None}
+    try:
+        return _find_foreign_violation(schema, given)
+    except UnusableSchema as error:
+        return f"The tool's schema cannot be used: {error}"
+
+
+def check_foreign_schema(schema: Mapping[str, Any]) -> None:
+    """Check that a client's schema can be used to check arguments.
+
+    Raises:
+        UnusableSchema: It is not a JSON Schema of an object, or refers to what is not there.
+    """
+    try:
+        cast("Any", Draft202012Validator).check_schema(schema)
+    except SchemaError as error:
+        place = ".".join(map(str, error.absolute_path))
+        detail = " ".join(error.message.split())[:MAX_DETAIL_CHARACTERS]
+        raise UnusableSchema(f"{place or 'the schema'}: {detail}") from None
+    if schema.get("type", "object") != "object":
+        raise UnusableSchema('its type must be "object", since arguments are named')
+    _find_foreign_violation(schema, {})
+
+
+def _find_foreign_violation(schema: Mapping[str, Any], value: Mapping[str, Any]) -> str | None:
+    _steps_left.set([MAX_STEPS])
+    checker = _ForeignValidator(schema, registry=Registry[Any]())
+    try:
+        error: ValidationError | None = cast("Any", best_match)(checker.iter_errors(value))
+    except Unresolvable as missing:
+        raise UnusableSchema(f"nothing is at the reference {missing.ref!r}") from None
+    except RecursionError:
+        raise UnusableSchema("it refers to itself without end") from None
+    return None if error is None else _describe(error, "parameter")
+
+
+_steps_left: ContextVar[list[int]] = ContextVar("steps left")
+
+
+def _counted(check: Callable[..., Iterator[Any] | None]) -> Callable[..., Iterator[Any]]:
+    """Return a keyword's check that counts as a step."""
+
+    def counted(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        left = _steps_left.get()
+        left[0] -= 1
+        if left[0] < 0:
+            raise UnusableSchema("checking it takes too many steps")
+        yield from check(validator, rule, instance, schema) or ()
+
+    return counted
+
+
+def _no_others(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    # Which names are others depends on regular expressions.
+    if "patternProperties" not in schema:
+        yield from _KEYWORDS["additionalProperties"](validator, rule, instance, schema)
+
+
+def _unchecked(_validator: Any, _rule: Any, _instance: Any, _schema: Any) -> Iterator[Any]:
+    return iter(())
+
+
+_KEYWORDS: Mapping[str, Any] = Draft202012Validator.VALIDATORS
+_BOUNDED = {name: _counted(check) for name, check in _KEYWORDS.items()}
+_FOREIGN_KEYWORDS = {
+    **_BOUNDED,
+    "additionalProperties": _counted(_no_others),
+    **dict.fromkeys(_UNCHECKED, _unchecked),
+}
+_ForeignValidator: Any = cast("Any", validators).extend(Draft202012Validator, _FOREIGN_KEYWORDS)
+
+
+def _describe(error: ValidationError, subject: str) -> str:
+    place = _place(error)
+    within = f" in '{place}'" if place else ""
+    holder = f"{subject.capitalize()} '{place}'" if place else f"The {subject}s"
+    rule: Any = error.validator_value
+    instance: Any = error.instance
+    match error.validator:
+        case "required":
+            missing = next(name for name in rule if name not in instance)
+            return f"Missing required {subject}: {missing}{within}"
+        case "additionalProperties":
+            known = cast("Mapping[str, Any]", error.schema).get("properties", {})
+            unknown = next((name for name in instance if name not in known), "?")
+            return f"Unknown {subject}: {unknown[:MAX_DETAIL_CHARACTERS]}{within}"
+        case "type":
+            allowed: list[str] = [rule] if isinstance(rule, str) else list(rule)
+            return f"{holder} must be {' or '.join(_NOUNS.get(name, name) for name in allowed)}"
+        case "enum":
+            return f"{holder} must be one of: {', '.join(map(str, rule))}"
+        case _:
+            words = cast("Mapping[str, Any]", error.schema).get("description")
+            if error.validator == "anyOf" and subject == "setting" and words:
+                return f"{holder} must be {words}"
+            detail = " ".join(error.message.split())
+            if len(detail) > MAX_DETAIL_CHARACTERS:
+                detail = detail[:MAX_DETAIL_CHARACTERS] + "…"
+            return f"{holder} is not valid: {detail}"
+
+
+def _place(error: ValidationError) -> str:
+    """Format the location of an error, such as ``todos[0].status``."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+    return "".join(steps).removeprefix(".")

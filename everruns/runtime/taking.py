@@ -1,0 +1,324 @@
+"""Input from outside: results, answers and decisions, each judged by the log and then stored.
+
+A client that gets no response, or a server whose session host was lost, sends its input again.
+Input that the log already has is accepted and changes nothing. Otherwise it is told apart whether
+it comes too early, comes too late, differs from what is stored or names a call that nobody knows.
+
+Source: docs/contract.md, "Waiting".
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from everruns.domain.approvals import Decider, ToolApprovals, ToolDecision
+from everruns.domain.events import EventType, NewEvent
+from everruns.domain.messages import ToolResultPart
+from everruns.domain.questions import QuestionAnswers, are_questions, result_of
+from everruns.domain.sessions import SessionStatus
+from everruns.domain.state import OpenTurn, SessionState, turn_context
+from everruns.domain.tools import ToolCall, ToolResult, ToolResults
+from everruns.domain.waits import Unanswered
+from everruns.errors import (
+    CallClosed,
+    Conflict,
+    EverrunsError,
+    InvalidRequest,
+    MayNotDecide,
+    NotWaiting,
+    UnknownCall,
+)
+from everruns.runtime.waiting import answer, error
+
+Given = ToolResults | QuestionAnswers | ToolApprovals
+
+_NAMES: Mapping[type[Given], str] = {
+    ToolResults: "tool results",
+    QuestionAnswers: "answers to questions",
+    ToolApprovals: "approvals",
+}
+_ENDS: Mapping[Unanswered, str] = {
+    "timed_out": "its time was over",
+    "superseded": "the user sent a message instead",
+    "turn_ended": "its turn has ended",
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of input.
+
+    Attributes:
+        stored: How many calls it answered or decided now.
+        already_stored: How many of its calls were answered or decided in the same way before.
+        status: The session's status now.
+    """
+
+    stored: int
+    already_stored: int
+    status: SessionStatus
+
+    @property
+    def accepted(self) -> int:
+        """How many calls are answered or decided now as the input says."""
+        return self.stored + self.already_stored
+
+
+def taken(
+    state: SessionState, given: Given, by: Decider, now: int, *, is_repeated: bool = False
+) -> tuple[list[NewEvent], Taken]:
+    """Return the events of input that a turn waits for.
+
+    Input that is already stored gives no events, because its sender may not know that it arrived.
+
+    Args:
+        state: The session's state.
+        given: The input. If one part is refused, nothing of it is stored.
+        by: Who gives it.
+        now: The time in ms.
+        is_repeated: Whether a lost host may already have stored it.
+
+    Raises:
+        NotWaiting: The session is not waiting for this yet.
+        CallClosed: A call got its result in another way, and takes no more input.
+        Conflict: Different input is stored in its place.
+        MayNotDecide: Somebody else decides about the call.
+        UnknownCall: It names a call that nobody asked for this.
+        InvalidRequest: It does not match what was asked.
+    """
+    taking = _Taking(state, given, now)
+    match given:
+        case ToolResults():
+            events = _submitted(taking, given)
+        case QuestionAnswers():
+            events = _replied(taking, given, is_repeated=is_repeated)
+        case ToolApprovals():
+            events = _decided(taking, given, by)
+    touched = {event.data["tool_call_id"] for event in events}
+    return events, Taken(len(touched), len(taking.before), _status_after(state, events))
+
+
+def not_waiting(session_id: str, given: Given) -> NotWaiting:
+    """Build the error for input that comes before anything was asked."""
+    return NotWaiting(
+        f"Session {session_id} is not waiting for {_NAMES[type(given)]} yet. Try again when it is."
+    )
+
+
+def rejection(reason: str | None = None) -> str:
+    """Return what the model reads in place of the result of a call that was rejected."""
+    given = f" The reason given: {reason}" if reason else ""
+    return f"This call was rejected. Do not make it again; ask how to proceed.{given}"
+
+
+@dataclass
+class _Taking:
+    """One piece of input and the log that it is judged by.
+
+    Attributes:
+        results: The stored results, by call id.
+        calls: All calls that were ever made, by id.
+        before: The calls that the input answers as the log already does.
+    """
+
+    state: SessionState
+    given: Given
+    now: int
+    results: dict[str, ToolResultPart] = field(init=False)
+    calls: dict[str, ToolCall] = field(init=False)
+    before: set[str] = field(default_factory=set[str])
+
+    def __post_init__(self) -> None:
+        history = self.state.history
+        self.calls = {call.id: call for message in history for call in message.tool_calls}
+        self.results = {
+            part.tool_call_id: part
+            for message in history
+            for part in message.content
+            if isinstance(part, ToolResultPart)
+        }
+
+    @property
+    def turn(self) -> OpenTurn | None:
+        return self.state.turn
+
+    def refusal(self, call_id: str, open_ids: Collection[str], *, was_asked: bool) -> EverrunsError:
+        """Return why input about a call that is not open cannot be taken.
+
+        Args:
+            call_id: The call.
+            open_ids: The calls that are open for this kind of input.
+            was_asked: Whether the call was, or may yet be, open for this kind of input.
+        """
+        turn = self.turn
+        if was_asked and call_id in self.calls:
+            if end := self.state.unanswered.get(call_id):
+                return CallClosed(f"Call {call_id!r} takes no more input: {_ENDS[end]}.")
+            if call_id in self.results or call_id in self.state.decided:
+                return Conflict(f"Call {call_id!r} was already answered differently")
+            if turn is None or call_id not in turn.pending:
+                return CallClosed(f"Call {call_id!r} takes no more input: its turn has ended.")
+            return not_waiting(self.state.session_id, self.given)
+        if call_id not in self.calls and self._may_still_ask:
+            return not_waiting(self.state.session_id, self.given)
+        names = ", ".join(map(repr, open_ids)) or "none"
+        return UnknownCall(
+            f"tool_call_id: call {call_id!r} does not wait for {_NAMES[type(self.given)]}. "
+            f"Calls that do: {names}."
+        )
+
+    @property
+    def _may_still_ask(self) -> bool:
+        """Whether the running turn may be about to make calls that are not in the log yet."""
+        turn = self.turn
+        return not self.state.sequence or (turn is not None and turn.waits_until_ms is None)
+
+
+# Results
+
+
+def _submitted(taking: _Taking, given: ToolResults) -> list[NewEvent]:
+    turn = taking.turn
+    open_ids = list(turn.asked) if turn else []
+    results = {result.tool_call_id: result for result in given.tool_results}
+    if len(results) < len(given.tool_results):
+        raise InvalidRequest("tool_results: each tool_call_id may appear only once")
+    for call_id, result in results.items():
+        if call_id in open_ids:
+            continue
+        stored = taking.results.get(call_id)
+        if stored is None or not _is_same_result(stored, result):
+            is_here = turn is not None and call_id in turn.started_calls
+            raise taking.refusal(call_id, open_ids, was_asked=not is_here)
+        taking.before.add(call_id)
+    if turn is None:
+        return []
+    return [
+        answer(turn, results[call_id], taking.now) for call_id in open_ids if call_id in results
+    ]
+
+
+def _is_same_result(stored: ToolResultPart, given: ToolResult) -> bool:
+    if given.error is not None:
+        return stored.error == given.error
+    return stored.error is None and stored.result == given.result
+
+
+# Answers to questions
+
+
+def _replied(taking: _Taking, given: QuestionAnswers, *, is_repeated: bool) -> list[NewEvent]:
+    """Take the answers to the named questions or, without a name, to the oldest that are open."""
+    turn = taking.turn
+    open_ids = [key for key in turn.asked if are_questions(turn.pending[key])] if turn else []
+    last = next((key for key in reversed(taking.results) if _were_questions(taking, key)), None)
+    wanted = given.tool_call_id
+    if wanted is None and is_repeated and last and _is_same_answer(taking, last, given):
+        wanted = last
+    wanted = wanted or next(iter(open_ids), last)
+    if wanted is None:
+        raise not_waiting(taking.state.session_id, given)
+    if turn and wanted in open_ids:
+        result = result_of(turn.pending[wanted].arguments, given)
+        return [answer(turn, ToolResult(tool_call_id=wanted, result=result), taking.now)]
+    were_questions = _were_questions(taking, wanted)
+    if were_questions and _is_same_answer(taking, wanted, given):
+        taking.before.add(wanted)
+        return []
+    raise taking.refusal(wanted, open_ids, was_asked=were_questions)
+
+
+def _were_questions(taking: _Taking, call_id: str) -> bool:
+    call = taking.calls.get(call_id)
+    return call is not None and are_questions(call)
+
+
+def _is_same_answer(taking: _Taking, call_id: str, given: QuestionAnswers) -> bool:
+    stored = taking.results.get(call_id)
+    try:
+        same = result_of(taking.calls[call_id].arguments, given)
+    except InvalidRequest:
+        return False
+    return stored is not None and stored.result == same
+
+
+# Decisions
+
+
+def _decided(taking: _Taking, given: ToolApprovals, by: Decider) -> list[NewEvent]:
+    """Decide about held calls.
+
+    A permanent decision also applies to the tool's other held calls without their own decision.
+    """
+    turn = taking.turn
+    open_ids = list(turn.held) if turn else []
+    decisions: dict[str, ToolDecision] = {}
+    for decision in given.decisions:
+        call_id = decision.tool_call_id
+        if call_id in open_ids:
+            decisions[call_id] = decision
+        elif _is_same_decision(taking.state, decision):
+            taking.before.add(call_id)
+        else:
+            raise taking.refusal(call_id, open_ids, was_asked=_may_be_held(taking, call_id))
+    if turn is None:
+        return []
+    for decision in [*decisions.values()]:
+        name = turn.pending[decision.tool_call_id].name
+        for call_id in open_ids if decision.is_for_always else ():
+            if turn.pending[call_id].name == name:
+                decisions.setdefault(call_id, decision)
+    for call_id in decisions:
+        if turn.held[call_id].decided_by == "operator" and by.kind != "operator":
+            raise MayNotDecide(
+                f"An operator decides about call {call_id!r}, not the end user. Send the decision "
+                "without End-User, or wait for an operator's."
+            )
+    return [
+        event
+        for call_id, decision in decisions.items()
+        for event in _decision(turn, call_id, decision, by, taking.now)
+    ]
+
+
+def _is_same_decision(state: SessionState, given: ToolDecision) -> bool:
+    stored = state.decided.get(given.tool_call_id)
+    return stored is not None and (
+        (stored.is_allowed, stored.is_for_always) == (given.is_allowed, given.is_for_always)
+    )
+
+
+def _may_be_held(taking: _Taking, call_id: str) -> bool:
+    """Tell whether a call that is not held now was held before, or may be shortly."""
+    state, turn = taking.state, taking.turn
+    if turn is not None and call_id in turn.pending:
+        begun = call_id in turn.started_calls or call_id in turn.asked
+        return call_id in state.decided or not begun
+    return call_id in state.decided or call_id in state.unanswered or call_id not in taking.results
+
+
+def _decision(
+    turn: OpenTurn, call_id: str, decision: ToolDecision, by: Decider, now: int
+) -> list[NewEvent]:
+    data = {
+        "tool_call_id": call_id,
+        "name": turn.pending[call_id].name,
+        "status": "allowed" if decision.is_allowed else "rejected",
+        **({"always": True} if decision.is_for_always else {}),
+        **({"reason": decision.reason} if decision.reason else {}),
+        "decided_by": by.wire(),
+    }
+    decided = NewEvent(EventType.TOOL_APPROVAL, data, turn_context(turn))
+    if decision.is_allowed:
+        return [decided]
+    return [decided, answer(turn, error(call_id, rejection(decision.reason)), now)]
+
+
+def _status_after(state: SessionState, events: Collection[NewEvent]) -> SessionStatus:
+    turn = state.turn
+    if turn is None or not events:
+        return state.status
+    touched = {event.data["tool_call_id"] for event in events}
+    answered = {event.data["tool_call_id"] for event in events if "success" in event.data}
+    left = turn.pending.keys() - answered
+    waits = bool(left) and left <= turn.waiting.keys() - touched
+    return "waitingfortoolresults" if waits else "active"
