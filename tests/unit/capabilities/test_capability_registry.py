@@ -190,11 +190,11 @@ def installed(monkeypatch: pytest.MonkeyPatch):
     def install(*targets: tuple[str, str]) -> None:
         entries = [EntryPoint(name, target, "everruns.capabilities") for name, target in targets]
         monkeypatch.setattr(registry, "entry_points", lambda group: entries)
-        load_capabilities.cache_clear()
+        registry._load.cache_clear()
 
     yield install
     monkeypatch.undo()
-    load_capabilities.cache_clear()
+    registry._load.cache_clear()
 
 
 def test_capability_of_a_package_is_found(installed, monkeypatch: pytest.MonkeyPatch):
