@@ -9,6 +9,7 @@ import pytest
 
 from actors.ports import free_port, is_port_free
 from tests.e2e.ray_cluster import (
+    ROOT,
     RayCluster,
     printed_commands,
     started_with,
@@ -65,6 +66,24 @@ def test_the_recipe_of_serve_yaml_serves_and_no_request_is_answered_404_before(
     assert sent.returncode == 0, sent.stderr
     statuses = statuses_until(lambda status: status == 200, cluster.url)
     assert statuses <= {None, 200, 503}
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ("-u RAY_AUTH_MODE", "It asks for its token. Set RAY_AUTH_MODE=token"),
+        (f"RAY_AUTH_TOKEN={'0' * 64}", "Its token is not the one that was given"),
+        ("HOME=/nowhere", "no token was found"),
+    ],
+)
+def test_without_its_token_one_line_says_how_it_is_given(
+    cluster: RayCluster, environment: str, says: str
+) -> None:
+    refused = cluster.run(f"env {environment} {serve(cluster)}")
+
+    assert refused.returncode == 1
+    assert says in refused.stderr
+    assert refused.stderr.count("\n") == 2, refused.stderr
 
 
 def test_a_misspelt_setting_is_told_in_one_line_and_what_runs_goes_on(cluster: RayCluster) -> None:
@@ -125,6 +144,22 @@ def test_serve_run_serves_where_the_file_says_until_ctrl_c(plain: RayCluster) ->
         assert "everruns:" in plain.run("serve status").stdout
 
     statuses_until(lambda status: status is None, plain.url)
+
+
+@pytest.mark.long
+def test_an_api_that_cannot_start_says_why_and_where_the_logs_are(plain: RayCluster) -> None:
+    # Another version of the package on the cluster's nodes.
+    (plain.packages / "serve_app.py").write_text('raise ImportError("another version")')
+
+    refused = plain.run(f"PYTHONPATH={ROOT} {serve(plain)} --port {free_port()}")
+
+    (plain.packages / "serve_app.py").unlink()
+    assert refused.returncode == 1
+    told = refused.stderr.splitlines()[-1]
+    assert told.startswith("everruns: The API did not start: ")
+    assert "another version" in told
+    assert "/logs" in told
+    assert "Traceback" not in refused.stderr
 
 
 def test_another_application_keeps_running_and_its_port_is_used(plain: RayCluster) -> None:

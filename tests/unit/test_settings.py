@@ -61,3 +61,13 @@ def test_everything_is_allowed_only_to_those_who_bring_keys(setting: str):
         load_settings(**{setting: "*"}).check_exposure()
 
     load_settings(**{setting: "*"}, auth="api_keys").check_exposure()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("replicsa", "Did you mean replicas?"), ("xyzzy", "See `everruns config`.")]
+)
+def test_what_is_no_setting_is_named_with_the_nearest_that_is(name: str, says: str):
+    with pytest.raises(InvalidRequest, match=rf"{name} is not a setting\. ") as refused:
+        load_settings(**{name: 1})
+
+    assert says in refused.value.message

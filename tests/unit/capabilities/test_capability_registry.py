@@ -14,6 +14,7 @@ from everruns.capabilities.registry import (
     describe,
     find_capability,
     get_capability,
+    list_unloadable_capabilities,
     load_capabilities,
     resolve,
     system_prompts,
@@ -218,3 +219,5 @@ def test_broken_capability_of_a_package_is_logged_and_left_out(installed, target
         assert set(load_capabilities()) == {entry.id for entry in BUILTIN}
     assert logs[0]["name"] == "broken"
     assert logs[0]["log_level"] == "error"
+    (told,) = list_unloadable_capabilities()
+    assert told.startswith("broken (")
