@@ -37,8 +37,6 @@ class JoinedCluster:
     """
 
     def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
-        assert settings.ray_address is not None
-        self._address = settings.ray_address
         self._settings = settings
         self._report = report
         # Until it is known that nobody else's Everruns is there, nothing is taken off.
@@ -53,7 +51,7 @@ class JoinedCluster:
             Conflict: Everruns runs on it with another data directory.
         """
         self._report("Joining Ray")
-        cluster = join_ray(self._address)
+        cluster = join_ray(self._settings.ray_address or "")
         self._check_ours()
         self._is_ours = True
         application: Any = import_module("actors.application")

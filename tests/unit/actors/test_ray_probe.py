@@ -1,4 +1,4 @@
-"""What a cluster is asked before it is joined; here a server that speaks the protocol of its GCS."""
+"""What a cluster is asked before it is joined. Here a server speaks the protocol of its GCS."""
 
 import json
 import platform
