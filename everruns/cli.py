@@ -123,7 +123,8 @@ def _welcome(settings: Settings, place: "Place") -> None:
     if settings.docs:
         lines.append(f"  API reference  {place.address}/swagger-ui/")
     if place.dashboard:
-        lines.append(f"  Ray dashboard  {place.dashboard} (token: {_token_command(settings)})")
+        token = escape(token_command(settings))
+        lines.append(f"  Ray dashboard  {place.dashboard} (token: {token})")
     lines += [
         f"  Data           {escape(str(settings.data_dir))}",
         f"  Logs           {escape(place.logs)}",
@@ -134,11 +135,11 @@ def _welcome(settings: Settings, place: "Place") -> None:
         out.print(line, highlight=False, soft_wrap=True)
 
 
-def _token_command(settings: Settings) -> str:
+def token_command(settings: Settings) -> str:
     """Return the whole command that prints this server's token, as a shell takes it."""
     if settings.data_dir == Settings.model_fields["data_dir"].default:
         return "everruns token"
-    return escape(f"everruns token --data-dir {shlex.quote(str(settings.data_dir))}")
+    return f"everruns token --data-dir {shlex.quote(str(settings.data_dir))}"
 
 
 @cli.command()

@@ -121,6 +121,15 @@ def printed_commands(file: str, beginning: str = "#   ") -> list[str]:
     return [line.removeprefix(beginning) for line in lines if line.startswith(beginning)]
 
 
+def documented_commands(section: str, language: str = "console") -> list[list[str]]:
+    """Return the blocks of commands in a section of the document on operations."""
+    text = (ROOT / "docs/operations.md").read_text()
+    found = re.search(rf"(?ms)^(#+) {re.escape(section)}$(.*?)(?=^#{{1,3}} |\Z)", text)
+    assert found is not None
+    blocks = re.findall(rf"(?ms)^ *```{language}$\n(.*?)^ *```$", found[2])
+    return [[line.strip() for line in block.splitlines()] for block in blocks]
+
+
 @contextmanager
 def started_with(commands: list[str]) -> Generator[RayCluster]:
     """Start a cluster with the given commands, and end it afterwards."""

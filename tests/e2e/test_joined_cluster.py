@@ -9,8 +9,10 @@ import pytest
 
 from actors.ports import free_port, is_port_free
 from tests.e2e.ray_cluster import (
+    COMMANDS,
     ROOT,
     RayCluster,
+    documented_commands,
     printed_commands,
     started_with,
     status_of,
@@ -41,12 +43,17 @@ BROKEN_PACKAGE = {
 }
 
 
+# What the document on operations prints: how Ray is started, and the three ways to serve on it.
+START_RAY, (JOIN, DEPLOY, RUN) = (
+    [command.partition("    #")[0].rstrip() for command in block]
+    for block in documented_commands("Clusters that are there already")
+)
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    """The cluster of ``config/serve.yaml``, before its last command: a start takes seconds."""
-    *commands, last = printed_commands("config/serve.yaml")
-    assert last == "serve deploy config/serve.yaml"
-    with started_with(commands) as cluster:
+    """The cluster as it is documented: a start takes seconds."""
+    with started_with(START_RAY) as cluster:
         for name, content in BROKEN_PACKAGE.items():
             file = cluster.packages / name
             file.parent.mkdir(exist_ok=True)
@@ -55,13 +62,21 @@ def cluster() -> Iterator[RayCluster]:
 
 
 def serve(cluster: RayCluster, *words: str) -> str:
-    return " ".join(["everruns serve --ray-address", cluster.address, *words])
+    return " ".join([JOIN.replace("127.0.0.1:6379", cluster.address), *words])
+
+
+def test_serve_yaml_prints_the_commands_of_the_document() -> None:
+    printed = [
+        command.partition("    #")[0].rstrip() for command in printed_commands("config/serve.yaml")
+    ]
+
+    assert printed == [*START_RAY, DEPLOY]
 
 
 def test_the_recipe_of_serve_yaml_serves_and_no_request_is_answered_404_before(
     cluster: RayCluster,
 ) -> None:
-    sent = cluster.run("serve deploy config/serve.yaml")
+    sent = cluster.run(DEPLOY)
 
     assert sent.returncode == 0, sent.stderr
     statuses = statuses_until(lambda status: status == 200, cluster.url)
@@ -89,7 +104,7 @@ def test_without_its_token_one_line_says_how_it_is_given(
 def test_a_misspelt_setting_is_told_in_one_line_and_what_runs_goes_on(cluster: RayCluster) -> None:
     right = (cluster.folder / "config/serve.yaml").read_text()
     (cluster.folder / "wrong.yaml").write_text(right.replace("replicas: 1", "replicsa: 1"))
-    cluster.run("serve deploy config/serve.yaml")
+    cluster.run(DEPLOY)
     statuses_until(lambda status: status == 200, cluster.url)
 
     cluster.run("serve deploy wrong.yaml")
@@ -139,7 +154,7 @@ def plain() -> Iterator[RayCluster]:
 
 
 def test_serve_run_serves_where_the_file_says_until_ctrl_c(plain: RayCluster) -> None:
-    with plain.running("serve run config/serve.yaml"):
+    with plain.running(RUN):
         statuses_until(lambda status: status == 200, plain.url)
         assert "everruns:" in plain.run("serve status").stdout
 
@@ -180,3 +195,36 @@ def test_another_application_keeps_running_and_its_port_is_used(plain: RayCluste
 
     assert httpx.get(f"{url}/other").text == "other"
     assert status_of(url) == 404
+
+
+@pytest.mark.long
+def test_a_cluster_is_protected_with_the_certificates_as_documented() -> None:
+    (openssl,) = documented_commands("What protects a cluster")
+    (variables,) = documented_commands("What protects a cluster", "bash")
+    (start,) = {
+        command.partition("; ")[2].partition("; ")[2]
+        for command in (ROOT / "config/cluster.yaml").read_text().splitlines()
+        if "--head" in command
+    }
+    node = "127.0.0.1"
+    commands = [
+        "\n".join(openssl).replace("NODE_ADDRESS", node),
+        "openssl rand -hex 32 > ray_token",
+        "cat > ray.env <<END",
+        *(
+            line.replace("/etc/everruns", "$PWD").replace("/opt/everruns/bin", str(COMMANDS))
+            for line in variables
+        ),
+        "END",
+        "set -a; . ./ray.env",
+        f"{start} --node-ip-address={node}",
+    ]
+    with (
+        started_with(commands) as cluster,
+        cluster.running(serve(cluster, "--port", str(cluster.port))) as server,
+    ):
+        server.wait_for(f"Everruns is ready at {cluster.url}")
+        bare = cluster.run(f"env -u RAY_USE_TLS {serve(cluster)} --data-dir other")
+
+    assert bare.returncode == 1
+    assert "set RAY_USE_TLS=1" in bare.stderr
