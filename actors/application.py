@@ -86,7 +86,15 @@ def deploy(settings: Settings) -> None:
         serve.run(application, name=APPLICATION, route_prefix="/")
     # Serve has no class of its own for an application that fails.
     except (RuntimeError, RayError, RayServeException, TimeoutError) as error:
-        raise Unavailable(f"The API did not start: {last_line(error)}") from error
+        raise Unavailable(f"The API did not start: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why the application failed; of a replica that does not start, only its status says."""
+    application = serve.status().applications.get(APPLICATION)
+    deployments = application.deployments.values() if application else ()
+    told = [deployment.message for deployment in deployments if deployment.message]
+    return last_line(told[0] if told else error)
 
 
 def end_requests() -> None:

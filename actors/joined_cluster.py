@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import Any, cast
 
 import ray
-import structlog
 from ray.exceptions import RayError
 
 from actors.cluster import NAMESPACE, REGISTRY, find_actor
@@ -21,8 +20,6 @@ from everruns.settings import Settings
 REGISTRY_TIMEOUT_S = 10.0
 # How long killed processes and their ports may last.
 GONE_TIMEOUT_S = 5.0
-
-log = structlog.get_logger(__name__)
 
 
 class JoinedCluster:
@@ -85,8 +82,10 @@ class JoinedCluster:
         try:
             theirs = cast("str", ray.get(registry.data_dir.remote(), timeout=REGISTRY_TIMEOUT_S))
         except (RayError, TimeoutError, AttributeError) as error:
-            log.warning("registry does not say whose it is", error=repr(error))
-            return
+            raise Conflict(
+                "Everruns runs on this cluster already, and its registry does not say with which "
+                "data directory. Try again; if it stays so, start the cluster again."
+            ) from error
         if theirs != str(self._settings.data_dir):
             raise Conflict(
                 f"Everruns runs on this cluster already, with the data directory {theirs}. Stop it "

@@ -12,8 +12,8 @@ def first_sentence(error: Exception) -> str:
     return _sentence(re.split(r"(?<=[.!?]) ", text, maxsplit=1)[0])
 
 
-def last_line(error: Exception) -> str:
-    """Return the last line of an error that holds a traceback from another process: the reason."""
+def last_line(error: Exception | str) -> str:
+    """Return the last line of an error or text with another process's traceback: the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return _sentence(_OUR_CLASS.sub("", lines[-1] if lines else type(error).__name__))
 

@@ -164,7 +164,10 @@ def test_serve_run_serves_where_the_file_says_until_ctrl_c(plain: RayCluster) ->
 @pytest.mark.long
 def test_an_api_that_cannot_start_says_why_and_where_the_logs_are(plain: RayCluster) -> None:
     # Another version of the package on the cluster's nodes.
-    (plain.packages / "serve_app.py").write_text('raise ImportError("another version")')
+    ours = (ROOT / "serve_app.py").read_text()
+    theirs = ours.replace("configure_log()\n", "raise RuntimeError('another version')\n")
+    assert theirs != ours
+    (plain.packages / "serve_app.py").write_text(theirs)
 
     refused = plain.run(f"PYTHONPATH={ROOT} {serve(plain)} --port {free_port()}")
 
