@@ -162,12 +162,9 @@ def test_serve_run_serves_where_the_file_says_until_ctrl_c(plain: RayCluster) ->
 
 
 @pytest.mark.long
-def test_an_api_that_cannot_start_says_why_and_where_the_logs_are(plain: RayCluster) -> None:
+def test_an_api_that_cannot_start_says_where_the_logs_are(plain: RayCluster) -> None:
     # Another version of the package on the cluster's nodes.
-    ours = (ROOT / "serve_app.py").read_text()
-    theirs = ours.replace("configure_log()\n", "raise RuntimeError('another version')\n")
-    assert theirs != ours
-    (plain.packages / "serve_app.py").write_text(theirs)
+    (plain.packages / "serve_app.py").write_text("raise ImportError")
 
     refused = plain.run(f"PYTHONPATH={ROOT} {serve(plain)} --port {free_port()}")
 
@@ -175,8 +172,7 @@ def test_an_api_that_cannot_start_says_why_and_where_the_logs_are(plain: RayClus
     assert refused.returncode == 1
     told = refused.stderr.splitlines()[-1]
     assert told.startswith("everruns: The API did not start: ")
-    assert "another version" in told
-    assert "/logs" in told
+    assert told.endswith("/logs.")
     assert "Traceback" not in refused.stderr
 
 
