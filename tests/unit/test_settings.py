@@ -33,6 +33,13 @@ def test_a_list_in_a_file_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert load_settings(file).allowed_origins == ("https://app.example.com",)
 
 
+def test_the_file_that_is_shown_as_an_example_is_valid(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EVERRUNS_CONFIG", "")
+    example = Path(__file__).parents[2] / "config/everruns.toml"
+
+    assert load_settings(example).port == 9300
+
+
 def test_lists_reach_the_processes_of_the_server():
     settings = load_settings(allowed_hosts=["box.lan"], allowed_origins="http://localhost:3000")
 
