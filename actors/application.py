@@ -5,12 +5,10 @@ Importing this module takes two seconds, nearly all of them for Serve.
 
 import logging
 import signal
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import psutil
-import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY, SERVE_NAMESPACE
@@ -20,7 +18,7 @@ from ray.serve.context import (
 from ray.serve.exceptions import RayServeException
 
 import serve_app
-from actors.ending import list_actors
+from actors.ending import kill_actor, list_actors
 from actors.front import front_folder
 from actors.front_pages import write_pages
 from actors.processes import is_alive, wait
@@ -137,8 +135,7 @@ def take_down() -> None:
     """
     for name in list_actors(SERVE_NAMESPACE):
         if name.startswith(REPLICA):
-            with suppress(ValueError, RayError):  # It has already ended.
-                ray.kill(ray.get_actor(name, namespace=SERVE_NAMESPACE), no_restart=True)
+            kill_actor(name, SERVE_NAMESPACE)
     if _others():
         wait(lambda: not is_running(), DELETED_TIMEOUT_S)
     else:

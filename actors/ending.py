@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,12 @@ def list_actors(namespace: str = NAMESPACE) -> list[str]:
     """Return the names of the actors in a namespace, by default those of this application."""
     named: list[Any] = ray.util.list_named_actors(all_namespaces=True)
     return [actor["name"] for actor in named if actor["namespace"] == namespace]
+
+
+def kill_actor(name: str, namespace: str = NAMESPACE) -> None:
+    """End an actor for good, if it is there."""
+    with suppress(ValueError, RayError):  # It has already ended.
+        ray.kill(ray.get_actor(name, namespace=namespace), no_restart=True)
 
 
 def _close_actors() -> None:

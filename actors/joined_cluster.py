@@ -1,15 +1,14 @@
 """A cluster that was there before this server, and that may have other applications."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
 from typing import Any, cast
 
 import ray
 from ray.exceptions import RayError
 
-from actors.cluster import NAMESPACE, REGISTRY, find_actor
-from actors.ending import end_application, list_actors
+from actors.cluster import REGISTRY, find_actor
+from actors.ending import end_application, kill_actor, list_actors
 from actors.place import Place
 from actors.ports import check_port_free, free_port, is_port_free
 from actors.processes import wait
@@ -97,7 +96,7 @@ class JoinedCluster:
         if application.is_running() or list_actors():
             end_application()
         for name in list_actors():
-            _kill(name, NAMESPACE)
+            kill_actor(name)
         application.take_down()
         wait(lambda: not list_actors(), GONE_TIMEOUT_S)
 
@@ -114,15 +113,10 @@ class JoinedCluster:
             check_port_free(host, port)
             return host, port, ()
         self._settings.model_copy(update={"host": serve.host}).check_exposure()
-        if (serve.host, serve.port) == (host, port):
-            return host, port, ()
+        if serve.host == host and port in (0, serve.port):
+            return host, serve.port, ()
         note = (
             f"Ray Serve on this cluster listens on {serve.host}:{serve.port} for "
             f"{', '.join(serve.applications)}, so Everruns does, too; {host}:{port} is not used."
         )
         return serve.host, serve.port, (note,)
-
-
-def _kill(name: str, namespace: str) -> None:
-    with suppress(ValueError, RayError):  # It has already ended.
-        ray.kill(ray.get_actor(name, namespace=namespace), no_restart=True)
