@@ -22,7 +22,7 @@ test: $(VENV)/.test $(VENV)/.browser ## Run every test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE:%=--ignore=%)
 
 faults: $(VENV)/.test ## Kill, pause and cut everything, for long
-	$(BIN)/python -m pytest tests/faults tests/e2e/test_lifecycle.py -vv -s -m "long or not long"
+	$(BIN)/python -m pytest tests/faults tests/e2e/test_lifecycle.py tests/e2e/test_joined_cluster.py -vv -s -m "long or not long"
 
 bench: $(VENV)/.run ## Measure the running server with the simulated model
 	$(BIN)/python -m bench

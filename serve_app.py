@@ -1,7 +1,7 @@
 """Wiring: settings to runtime and HTTP API, as a Ray Serve application.
 
-``everruns serve`` runs it; so do ``serve run serve_app:app`` and ``serve deploy config/serve.yaml``
-on a cluster that is there already.
+``everruns serve`` runs it; so do ``serve run config/serve.yaml`` and
+``serve deploy config/serve.yaml`` on a cluster that is there already.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
+from ray.serve.exceptions import RayServeException
 
 from actors.connections import bound_connections
 from actors.processes import keep_what_is_there
@@ -18,6 +19,7 @@ from actors.replica import listen_on_the_nodes_address_only, when_draining
 from actors.runtime import RayRuntime
 from everruns.api.app import create_app, end_streams
 from everruns.capabilities.registry import load_capabilities
+from everruns.errors import InvalidRequest
 from everruns.log import configure_log
 from everruns.settings import check_variables, load_settings
 
@@ -60,10 +62,17 @@ def app(arguments: dict[str, Any]) -> Application:
     Args:
         arguments: Settings by name; those not given come from the environment (see
             ``everruns.settings``).
+
+    Raises:
+        RayServeException: A setting is not valid.
     """
-    check_variables()
-    settings = load_settings(**arguments)
-    settings.check_exposure()
+    try:
+        check_variables()
+        settings = load_settings(**arguments)
+        settings.check_exposure()
+    except InvalidRequest as error:
+        # Serve shows this class's message, and of every other class a traceback.
+        raise RayServeException(error.message) from None
     replica = serve.ingress(api_builder(settings.public()))(ApiReplica)
     deployment = serve.deployment(
         name="api",

@@ -9,6 +9,7 @@ from everruns.errors import Unavailable
 # Below the range from which systems take ports for outgoing connections.
 RANGE = range(20_000, 30_000)
 BLOCK = 128
+ANYWHERE = "0.0.0.0"  # noqa: S104 - asked about, not listened on
 
 # What is left of the block that this process claimed last.
 _left = range(0)
@@ -31,6 +32,15 @@ def check_port_free(host: str, port: int) -> None:
                 f"Cannot listen on {host}:{port}: {reason}. Choose another address with "
                 "--host and --port (0 takes a free port)."
             ) from None
+
+
+def is_port_free(host: str, port: int) -> bool:
+    """Tell whether a server can listen there."""
+    try:
+        check_port_free(host, port)
+    except Unavailable:
+        return False
+    return True
 
 
 def free_port() -> int:
@@ -67,16 +77,8 @@ def _claim_block(count: int) -> range:
             guard.close()
             continue
         ports = range(start + 1, start + BLOCK)
-        if len(ports) >= count and all(map(_is_free, ports)):
+        if len(ports) >= count and all(is_port_free(ANYWHERE, port) for port in ports):
             atexit.register(guard.close)
             return ports
         guard.close()
     raise Unavailable(f"No {count} consecutive free ports were found. Close some servers.")
-
-
-def _is_free(port: int) -> bool:
-    try:
-        check_port_free("0.0.0.0", port)  # noqa: S104
-    except Unavailable:
-        return False
-    return True

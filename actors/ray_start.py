@@ -1,8 +1,6 @@
 """Starting Ray on this machine or joining a cluster; every failure becomes one sentence."""
 
 import logging
-import re
-import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -16,7 +14,9 @@ import structlog
 from actors.cluster import NAMESPACE
 from actors.ports import check_port_free, free_port, free_ports
 from actors.processes import is_alive, wait
+from actors.ray_errors import first_sentence
 from actors.ray_folder import ray_folder, remove_old_sessions
+from actors.ray_probe import check_cluster
 from everruns.errors import Unavailable
 from everruns.settings import Settings
 
@@ -26,7 +26,6 @@ OBJECT_STORE_BYTES = 256 * 1024 * 1024
 START_ATTEMPTS = 3
 # Ray's switch for what its driver prints.
 PRINTS = "_worker_logs_enabled"
-CONNECT_TIMEOUT_S = 5.0
 PROCESS_END_TIMEOUT_S = 2.0
 
 log = structlog.get_logger(__name__)
@@ -63,7 +62,7 @@ def start_ray(settings: Settings) -> Cluster:
             if isinstance(error, OSError) or attempt == START_ATTEMPTS:
                 logs = ray_folder(settings.data_dir) / "ray" / "session_latest" / "logs"
                 raise Unavailable(
-                    f"Ray did not start: {_first_sentence(error)} Its logs are in {logs}. If the "
+                    f"Ray did not start: {first_sentence(error)} Its logs are in {logs}. If the "
                     "machine is short of memory, disk or CPU time, free some and start again."
                 ) from error
         attempt += 1
@@ -123,42 +122,24 @@ def join_ray(address: str) -> Cluster:
     """Join a cluster with its own authentication.
 
     Raises:
-        Unavailable: It does not answer or refuses access.
+        InvalidRequest: This is no address.
+        Unavailable: The cluster does not answer or refuses access.
     """
-    _check_reachable(address)
+    check_cluster(address)
     try:
         context: Any = ray.init(
             address,
             namespace=NAMESPACE,
             log_to_driver=False,
-            logging_level=logging.WARNING,
+            logging_level=logging.CRITICAL,
         )
     except Exception as error:  # Ray has no common base class for these errors.
         raise Unavailable(
-            f"Cannot join the Ray cluster at {address}: {_first_sentence(error)} "
-            "Check --ray-address, that a node of the cluster runs on this machine, and that "
-            "RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH and RAY_USE_TLS are those of the cluster."
+            f"Cannot join the Ray cluster at {address}: {first_sentence(error)} "
+            "Check --ray-address, and that RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH and RAY_USE_TLS are "
+            "those of the cluster."
         ) from error
     return replace(_cluster(context), dashboard=None)
-
-
-def _check_reachable(address: str) -> None:
-    """Fail at once where Ray would retry for minutes and print the cause.
-
-    Raises:
-        Unavailable: Nobody listens at an address of the form ``host:port``.
-    """
-    host, _, port = address.rpartition(":")
-    if not port.isdigit() or "/" in host:
-        return  # "auto", or the client's ray://
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S):
-            pass
-    except (OSError, UnicodeError, OverflowError) as error:
-        raise Unavailable(
-            f"No Ray cluster answers at {address}: {error}. Start one there (`ray start --head`), "
-            "or choose another address with --ray-address."
-        ) from None
 
 
 def _cluster(context: Any) -> Cluster:
@@ -178,12 +159,6 @@ def _print_nothing() -> None:
         setattr(worker, PRINTS, False)
     else:
         log.warning("Ray prints what befalls its nodes: it has no switch for this any more")
-
-
-def _first_sentence(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    sentence = re.split(r"(?<=[.!?]) ", text, maxsplit=1)[0]
-    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 def _dashboard_port(settings: Settings) -> int | None:

@@ -61,7 +61,8 @@ class RegistryActor(Callee):
         self._rooms: dict[str, object] = {}
         self._tasks: list[asyncio.Future[None]] = []
         self._answerable = asyncio.Event()
-        self._started = asyncio.ensure_future(self._begin(load_settings(**settings)))
+        self._own = load_settings(**settings)
+        self._started = asyncio.ensure_future(self._begin(self._own))
 
     async def _begin(self, settings: Settings) -> None:
         try:
@@ -128,6 +129,11 @@ class RegistryActor(Callee):
                 self._answerable.set()
             await asyncio.sleep(START_RETRY_S)
 
+    @ray.method
+    async def data_dir(self) -> str:
+        """Return whose registry this is: its data directory, whether or not it could be opened."""
+        return str(self._own.data_dir)
+
     async def room(self, name: str) -> object:
         """Return the registry or one of its parts, once it is open."""
         await self._answerable.wait()
@@ -150,15 +156,19 @@ def _open_store(settings: Settings) -> Store:
     return open_store(settings.data_dir, settings.encryption_key)
 
 
-def start_registry(settings: dict[str, Any]) -> None:
-    """Make sure that the cluster has a registry, on the head node with the data directory."""
-    ray.remote(RegistryActor).options(
-        name=REGISTRY,
-        namespace=NAMESPACE,
-        lifetime="detached",
-        max_restarts=-1,
-        num_cpus=0,
-        resources={"node:__internal_head__": 0.001},
-        max_concurrency=MAX_CONCURRENCY,
-        get_if_exists=True,
-    ).remote(settings)
+def start_registry(settings: dict[str, Any]) -> Any:
+    """Return the cluster's registry, which is on the head node with the data directory."""
+    return (
+        ray.remote(RegistryActor)
+        .options(
+            name=REGISTRY,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            max_restarts=-1,
+            num_cpus=0,
+            resources={"node:__internal_head__": 0.001},
+            max_concurrency=MAX_CONCURRENCY,
+            get_if_exists=True,
+        )
+        .remote(settings)
+    )

@@ -11,15 +11,15 @@ from everruns.runtime.host import SessionHost
 from everruns.runtime.runtime import Runtime
 
 
-def ensure_registry(settings: dict[str, Any]) -> None:
-    """Start the registry if the cluster has none."""
+def ensure_registry(settings: dict[str, Any]) -> Any:
+    """Return the registry's actor, started if the cluster has none."""
     try:
-        ray.get_actor(REGISTRY, namespace=NAMESPACE)
+        return ray.get_actor(REGISTRY, namespace=NAMESPACE)
     except ValueError:
         # Only here, since it imports this module.
         from actors.registry import start_registry  # noqa: PLC0415
 
-        start_registry(settings)
+        return start_registry(settings)
 
 
 class RayRuntime(Runtime):

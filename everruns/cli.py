@@ -1,6 +1,7 @@
 """The command line: ``everruns serve`` and its companions."""
 
 import asyncio
+import shlex
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,7 @@ from everruns.settings import Settings, check_variables, load_settings
 from everruns.storage.lock import lock_data_directory
 
 if TYPE_CHECKING:
-    from actors.server import Addresses
+    from actors.place import Place
 
 # How long to wait for a server that is starting.
 SERVER_TIMEOUT_S = 15.0
@@ -102,7 +103,8 @@ def serve(
 
     # Ray reads its environment when it is imported.
     prepare_environment(settings)
-    from actors.server import Addresses, run_server  # noqa: PLC0415
+    from actors.place import Place  # noqa: PLC0415
+    from actors.server import run_server  # noqa: PLC0415
 
     with err.status("Starting") as status:
 
@@ -111,26 +113,35 @@ def serve(
             if not err.is_terminal:
                 err.print(line)
 
-        def ready(addresses: Addresses) -> None:
+        def ready(place: Place) -> None:
             status.stop()
-            _welcome(settings, addresses)
+            _welcome(settings, place)
 
         run_server(settings, report, ready)
 
 
-def _welcome(settings: Settings, addresses: "Addresses") -> None:
-    lines = [f"[bold green]Everruns is ready[/] at [bold]{addresses.api}[/]"]
+def _welcome(settings: Settings, place: "Place") -> None:
+    lines = [f"[bold green]Everruns is ready[/] at [bold]{place.address}[/]"]
     if settings.docs:
-        lines.append(f"  API reference  {addresses.api}/swagger-ui/")
-    if addresses.dashboard:
-        lines.append(f"  Ray dashboard  {addresses.dashboard} (token: everruns token)")
+        lines.append(f"  API reference  {place.address}/swagger-ui/")
+    if place.dashboard:
+        token = escape(token_command(settings))
+        lines.append(f"  Ray dashboard  {place.dashboard} (token: {token})")
     lines += [
-        f"  Data           {settings.data_dir}",
-        f"  Logs           {addresses.logs}",
+        f"  Data           {escape(str(settings.data_dir))}",
+        f"  Logs           {escape(place.logs)}",
+        *(f"  Note           {escape(note)}" for note in place.notes),
         "  Stop with Ctrl-C",
     ]
     for line in lines:
         out.print(line, highlight=False, soft_wrap=True)
+
+
+def token_command(settings: Settings) -> str:
+    """Return the whole command that prints this server's token, as a shell takes it."""
+    if settings.data_dir == Settings.model_fields["data_dir"].default:
+        return "everruns token"
+    return f"everruns token --data-dir {shlex.quote(str(settings.data_dir))}"
 
 
 @cli.command()

@@ -269,11 +269,22 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors()
-        )
+        problems = "; ".join(_problem(cast("dict[str, Any]", item)) for item in error.errors())
         raise InvalidRequest(f"Settings are not valid. {problems}") from None
+
+
+def _problem(item: dict[str, Any]) -> str:
+    name = ".".join(map(str, item["loc"]))
+    if item["type"] == "extra_forbidden":
+        return f"{name} is not a setting. {_nearest(name, '')}"
+    return f"{name}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def _nearest(name: str, prefix: str) -> str:
+    near = get_close_matches(name, Settings.model_fields, n=1)
+    if not near:
+        return "See `everruns config`."
+    return f"Did you mean {prefix + near[0].upper() if prefix else near[0]}?"
 
 
 def check_variables() -> None:
@@ -288,9 +299,9 @@ def check_variables() -> None:
             continue
         name = variable[len(PREFIX) :].lower()
         if name not in allowed:
-            near = get_close_matches(name, Settings.model_fields, n=1)
-            hint = f"Did you mean {PREFIX}{near[0].upper()}?" if near else "See `everruns config`."
-            raise InvalidRequest(f"The variable {variable} is not a setting. {hint}")
+            raise InvalidRequest(
+                f"The variable {variable} is not a setting. {_nearest(name, PREFIX)}"
+            )
 
 
 def _read_file(path: str | None) -> dict[str, Any]:

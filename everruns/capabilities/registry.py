@@ -30,6 +30,8 @@ from everruns.errors import CapabilityNotFound, InvalidRequest, UnknownCapabilit
 from everruns.tools.toolbox import Toolbox
 
 ENTRY_POINT_GROUP = "everruns.capabilities"
+# Characters of a package's own error that are told.
+MAX_REASON = 300
 
 BUILTIN: tuple[Capability, ...] = (
     NOOP,
@@ -50,27 +52,41 @@ Resolved = tuple[Capability, dict[str, Any]]
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-@cache
 def load_capabilities() -> Capabilities:
     """Return every capability by id: the built-in ones, then those of installed packages.
 
     A package's capability that cannot be loaded, or whose id is taken, is logged and left out, so
     that a broken package does not stop the server.
     """
+    return _load()[0]
+
+
+def list_unloadable_capabilities() -> tuple[str, ...]:
+    """Return the packages' capabilities that were left out, each as ``NAME (reason)``."""
+    return _load()[1]
+
+
+@cache
+def _load() -> tuple[Capabilities, tuple[str, ...]]:
     found = {capability.id: capability for capability in BUILTIN}
+    left_out: list[str] = []
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         try:
             capability = entry.load()
-        except Exception:  # Third-party code runs here and may raise anything.
+        except Exception as error:  # Third-party code runs here and may raise anything.
             log.exception("capability cannot be loaded", name=entry.name, target=entry.value)
+            reason = f"{type(error).__name__}: {error}"[:MAX_REASON]
+            left_out.append(f"{entry.name} ({' '.join(reason.split())})")
             continue
         if not isinstance(capability, Capability):
             log.error("entry point names no capability", name=entry.name, target=entry.value)
+            left_out.append(f"{entry.name} ({entry.value} is no Capability)")
         elif capability.id in found:
             log.error("capability id is taken", name=entry.name, capability=capability.id)
+            left_out.append(f"{entry.name} (the id {capability.id} is taken)")
         else:
             found[capability.id] = capability
-    return found
+    return found, tuple(left_out)
 
 
 def find_capability(capability_id: str) -> Capability | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from everruns.capabilities.base import Capabilities
+from everruns.capabilities.registry import list_unloadable_capabilities
 from everruns.domain.agents import Agent
 from everruns.domain.llm import OfferedModel, ProviderAccount, ProviderInput, ProviderPatch
 from everruns.errors import Unavailable
@@ -150,6 +151,11 @@ class Registry:
         if not self.placement.hosts:
             raise Unavailable("No session actor is up yet. Try again shortly.", None, 1.0)
         await self._database.read(self._database.store.ping)
+
+    @remote(Repeat.YES)
+    async def list_unloadable_capabilities(self) -> tuple[str, ...]:
+        """Return the installed capabilities that could not be loaded, each with the reason."""
+        return list_unloadable_capabilities()
 
     @remote(Repeat.NO)
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from errno import EACCES
 from pathlib import Path
@@ -35,8 +35,12 @@ def _unusable(data_dir: Path, error: OSError) -> StoreUnavailable:
 
 
 @contextmanager
-def lock_data_directory(data_dir: Path, address: str | None = None) -> Generator[None]:
+def lock_data_directory(
+    data_dir: Path, address: str | None = None
+) -> Generator[Callable[[str], None]]:
     """Lock a data directory, which is created if missing.
+
+    Gives a function that replaces the address, for a server that learns only later where it is.
 
     The lock is released when the process ends, for whatever reason.
 
@@ -59,13 +63,18 @@ def lock_data_directory(data_dir: Path, address: str | None = None) -> Generator
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Conflict(_who_holds(file.read(), data_dir)) from None
-        try:
-            file.truncate(0)
-            json.dump({"pid": os.getpid(), "address": address}, file)
-            file.flush()
-        except OSError as error:
-            raise _unusable(data_dir, error) from None
-        yield
+
+        def name_holder(address: str | None) -> None:
+            try:
+                file.seek(0)
+                file.truncate()
+                json.dump({"pid": os.getpid(), "address": address}, file)
+                file.flush()
+            except OSError as error:
+                raise _unusable(data_dir, error) from None
+
+        name_holder(address)
+        yield name_holder
 
 
 def _who_holds(text: str, data_dir: Path) -> str:

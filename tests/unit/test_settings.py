@@ -33,6 +33,13 @@ def test_a_list_in_a_file_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert load_settings(file).allowed_origins == ("https://app.example.com",)
 
 
+def test_the_file_that_is_shown_as_an_example_is_valid(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EVERRUNS_CONFIG", "")
+    example = Path(__file__).parents[2] / "config/everruns.toml"
+
+    assert load_settings(example).port == 9300
+
+
 def test_lists_reach_the_processes_of_the_server():
     settings = load_settings(allowed_hosts=["box.lan"], allowed_origins="http://localhost:3000")
 
@@ -61,3 +68,13 @@ def test_everything_is_allowed_only_to_those_who_bring_keys(setting: str):
         load_settings(**{setting: "*"}).check_exposure()
 
     load_settings(**{setting: "*"}, auth="api_keys").check_exposure()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("replicsa", "Did you mean replicas?"), ("xyzzy", "See `everruns config`.")]
+)
+def test_what_is_no_setting_is_named_with_the_nearest_that_is(name: str, says: str):
+    with pytest.raises(InvalidRequest, match=rf"{name} is not a setting\. ") as refused:
+        load_settings(**{name: 1})
+
+    assert says in refused.value.message

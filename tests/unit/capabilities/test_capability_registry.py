@@ -14,6 +14,7 @@ from everruns.capabilities.registry import (
     describe,
     find_capability,
     get_capability,
+    list_unloadable_capabilities,
     load_capabilities,
     resolve,
     system_prompts,
@@ -190,11 +191,11 @@ def installed(monkeypatch: pytest.MonkeyPatch):
     def install(*targets: tuple[str, str]) -> None:
         entries = [EntryPoint(name, target, "everruns.capabilities") for name, target in targets]
         monkeypatch.setattr(registry, "entry_points", lambda group: entries)
-        load_capabilities.cache_clear()
+        registry._load.cache_clear()
 
     yield install
     monkeypatch.undo()
-    load_capabilities.cache_clear()
+    registry._load.cache_clear()
 
 
 def test_capability_of_a_package_is_found(installed, monkeypatch: pytest.MonkeyPatch):
@@ -218,3 +219,5 @@ def test_broken_capability_of_a_package_is_logged_and_left_out(installed, target
         assert set(load_capabilities()) == {entry.id for entry in BUILTIN}
     assert logs[0]["name"] == "broken"
     assert logs[0]["log_level"] == "error"
+    (told,) = list_unloadable_capabilities()
+    assert told.startswith("broken (")
