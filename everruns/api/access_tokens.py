@@ -1,19 +1,30 @@
-"""The route that makes access tokens.
+"""Routes that make access tokens; a channel's are called runtime tokens there.
 
-Source: docs/contract.md, "Access tokens". That of channels is ``everruns.api.channels``.
+Source: docs/contract.md, "Access tokens"; docs/sdk.md, "Channels".
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Response
+from pydantic import Field
 
 from everruns.api.access import ThePrincipal
-from everruns.api.faces import Face
+from everruns.api.channels import PATH as CHANNEL
+from everruns.api.channels import TheCaller
+from everruns.api.faces import SDK, Face
 from everruns.api.key_ring import KeyRing
 from everruns.api.parameters import TheKeys, TheRuntime
-from everruns.domain.access_tokens import AccessToken, AccessTokenInput, Claims, sign
-from everruns.domain.rights import Grant, Principal
-from everruns.errors import AgentNotFound, SessionNotFound
+from everruns.domain.access_tokens import (
+    CHANNEL_RIGHTS,
+    DEFAULT_LIFE_S,
+    AccessToken,
+    AccessTokenInput,
+    Claims,
+    sign,
+)
+from everruns.domain.base import Model
+from everruns.domain.rights import Grant, Principal, Right
+from everruns.errors import AgentNotFound, Forbidden, InvalidRequest, SessionNotFound
 from everruns.ids import format_time, now_ms
 from everruns.runtime.runtime import Runtime
 
@@ -24,6 +35,15 @@ EXAMPLE = {
 }
 # A credential is shown once and kept by nobody on the way.
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+class RuntimeToken(Model):
+    """An access token for one end user of the channel's agent."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - no secret
+    expires_in: int = Field(description="Seconds until it expires.")
+    virtual_user_id: str = Field(description="The end user, as in the header `End-User`.")
 
 
 async def create_access_token(
@@ -93,6 +113,30 @@ async def new_access_token(
     )
 
 
-def add_routes(router: APIRouter, _face: Face) -> None:
-    """Add the route to a face."""
+async def create_runtime_token(
+    caller: TheCaller, principal: ThePrincipal, keys: TheKeys, response: Response
+) -> RuntimeToken:
+    """Make an access token for the end user: what channels allow, with this agent, for an hour."""
+    if not caller.end_user:
+        raise InvalidRequest(
+            "End-User: a runtime token is for one end user. Send the header with the user's name."
+        )
+    own = principal.grant
+    rights: list[Right] = [right for right in CHANNEL_RIGHTS if own is None or right in own.rights]
+    if not rights:
+        raise Forbidden("The API key has no right that a runtime token could have.")
+    grant = Grant(rights=rights, agent_ids=[caller.agent_id], end_user=caller.end_user)
+    token = await new_access_token(grant, DEFAULT_LIFE_S, principal, keys)
+    response.headers.update(NO_STORE)
+    return RuntimeToken(
+        access_token=token.access_token,
+        expires_in=token.expires_in,
+        virtual_user_id=caller.end_user,
+    )
+
+
+def add_routes(router: APIRouter, face: Face) -> None:
+    """Add the routes to a face."""
     router.post("/access-tokens", status_code=201)(create_access_token)
+    if face is SDK:
+        router.post(f"{CHANNEL}/runtime-auth")(create_runtime_token)

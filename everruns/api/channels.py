@@ -13,15 +13,13 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import Field
 
 from everruns.api import events
-from everruns.api.access import TheGrant, ThePrincipal
-from everruns.api.access_tokens import NO_STORE, new_access_token
+from everruns.api.access import TheGrant
 from everruns.api.faces import SDK, Face
 from everruns.api.messages import EXAMPLE as MESSAGE
 from everruns.api.messages import send_message
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
     Limit,
-    TheKeys,
     TheRuntime,
     listing,
     runtime_of,
@@ -29,15 +27,13 @@ from everruns.api.parameters import (
 from everruns.api.plain import answer, document, id_of, id_parameter, read_body, read_key
 from everruns.api.sessions import NOTHING, cancel_session
 from everruns.api.tool_results import answer_questions, decide_tool_calls, submit_tool_results
-from everruns.domain.access_tokens import CHANNEL_RIGHTS, DEFAULT_LIFE_S
 from everruns.domain.agents import Agent
 from everruns.domain.base import KIB, Model, Name
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.questions import are_questions
-from everruns.domain.rights import Grant, Right
 from everruns.domain.sessions import Caller, Session, SessionInput
 from everruns.domain.state import OpenTurn, fold
-from everruns.errors import AgentNotFound, Forbidden, InvalidRequest, SessionNotFound
+from everruns.errors import AgentNotFound, SessionNotFound
 from everruns.ids import format_time, is_id, parse_time
 from everruns.storage.base import EventQuery, ListQuery
 
@@ -113,15 +109,6 @@ class Credential(Model):
     """A credential that opens the channel, as `Authorization: Bearer …`."""
 
     type: Literal["agent_key"] = "agent_key"
-
-
-class RuntimeToken(Model):
-    """An access token for one end user of the channel's agent."""
-
-    access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - no secret
-    expires_in: int = Field(description="Seconds until it expires.")
-    virtual_user_id: str = Field(description="The end user, as in the header `End-User`.")
 
 
 class Links(Model):
@@ -260,35 +247,12 @@ def _pending(turn: OpenTurn) -> dict[str, Any]:
     }
 
 
-async def create_runtime_token(
-    caller: TheCaller, principal: ThePrincipal, keys: TheKeys, response: Response
-) -> RuntimeToken:
-    """Make an access token for the end user: what channels allow, with this agent, for an hour."""
-    if not caller.end_user:
-        raise InvalidRequest(
-            "End-User: a runtime token is for one end user. Send the header with the user's name."
-        )
-    own = principal.grant
-    rights: list[Right] = [right for right in CHANNEL_RIGHTS if own is None or right in own.rights]
-    if not rights:
-        raise Forbidden("The API key has no right that a runtime token could have.")
-    grant = Grant(rights=rights, agent_ids=[caller.agent_id], end_user=caller.end_user)
-    token = await new_access_token(grant, DEFAULT_LIFE_S, principal, keys)
-    response.headers.update(NO_STORE)
-    return RuntimeToken(
-        access_token=token.access_token,
-        expires_in=token.expires_in,
-        virtual_user_id=caller.end_user,
-    )
-
-
 def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of channels to the SDK's face."""
     if face is not SDK:
         return
     at_sessions, at_session = f"{PATH}/sessions", f"{PATH}/sessions/{{session_id}}"
     router.get(PATH, name="get_card")(get_card)
-    router.post(f"{PATH}/runtime-auth", name="create_runtime_token")(create_runtime_token)
     router.get(at_sessions, name="list_channel_sessions", response_model=ChannelSessions)(
         listing(face, list_sessions)
     )
