@@ -9,8 +9,8 @@ from fastapi import APIRouter, Body, Response
 from pydantic import Field
 
 from everruns.api.access import ThePrincipal
+from everruns.api.channels import END_USER, TheCaller
 from everruns.api.channels import PATH as CHANNEL
-from everruns.api.channels import TheCaller
 from everruns.api.faces import SDK, Face
 from everruns.api.key_ring import KeyRing
 from everruns.api.parameters import TheKeys, TheRuntime
@@ -24,7 +24,7 @@ from everruns.domain.access_tokens import (
 )
 from everruns.domain.base import Model
 from everruns.domain.rights import Grant, Principal, Right
-from everruns.errors import AgentNotFound, Forbidden, InvalidRequest, SessionNotFound
+from everruns.errors import AgentNotFound, Forbidden, SessionNotFound
 from everruns.ids import format_time, now_ms
 from everruns.runtime.runtime import Runtime
 
@@ -114,24 +114,24 @@ async def new_access_token(
 
 
 async def create_runtime_token(
-    caller: TheCaller, principal: ThePrincipal, keys: TheKeys, response: Response
+    caller: TheCaller,
+    end_user: Annotated[str, END_USER],
+    principal: ThePrincipal,
+    keys: TheKeys,
+    response: Response,
 ) -> RuntimeToken:
     """Make an access token for the end user: what channels allow, with this agent, for an hour."""
-    if not caller.end_user:
-        raise InvalidRequest(
-            "End-User: a runtime token is for one end user. Send the header with the user's name."
-        )
     own = principal.grant
     rights: list[Right] = [right for right in CHANNEL_RIGHTS if own is None or right in own.rights]
     if not rights:
         raise Forbidden("The API key has no right that a runtime token could have.")
-    grant = Grant(rights=rights, agent_ids=[caller.agent_id], end_user=caller.end_user)
+    grant = Grant(rights=rights, agent_ids=[caller.agent_id], end_user=end_user)
     token = await new_access_token(grant, DEFAULT_LIFE_S, principal, keys)
     response.headers.update(NO_STORE)
     return RuntimeToken(
         access_token=token.access_token,
         expires_in=token.expires_in,
-        virtual_user_id=caller.end_user,
+        virtual_user_id=end_user,
     )
 
 

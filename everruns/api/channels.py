@@ -41,14 +41,12 @@ LONGEST_NAME = 2 * KIB
 PATH = "/channels/{channel}"
 
 Channel = Annotated[str, Path(description="Id or name of an agent.")]
-EndUser = Annotated[
-    str | None,
-    Header(
-        alias="End-User",
-        pattern=r"^[\x20-\x7e]{1,255}$",
-        description="End user on whose behalf the application calls; any name will do.",
-    ),
-]
+END_USER = Header(
+    alias="End-User",
+    pattern=r"^[\x20-\x7e]{1,255}$",
+    description="End user on whose behalf the application calls; any name will do.",
+)
+EndUser = Annotated[str | None, END_USER]
 PageToken = Annotated[
     str | None,
     Query(

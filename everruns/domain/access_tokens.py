@@ -10,11 +10,11 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from hmac import compare_digest, digest
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from everruns.domain.base import Model
+from everruns.domain.base import Model, Number
 from everruns.domain.rights import AgentRef, Grant, Principal, Right
 from everruns.errors import TokenExpired, Unauthorized
 
@@ -33,8 +33,24 @@ EndUserName = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,255}$")]
 Rights = Annotated[list[Right], Field(min_length=1, max_length=20)]
 
 
+# What the validator below checks, for the OpenAPI document.
+ONE_SCOPE: dict[str, Any] = {
+    "if": {"required": ["session_id"], "properties": {"session_id": {"type": "string"}}},
+    "then": {
+        "properties": {
+            "agent_id": {"type": "null"},
+            "end_user": {"type": "null"},
+            "rights": {"items": {"not": {"const": "create_sessions"}}},
+        }
+    },
+    "else": {"required": ["agent_id"], "properties": {"agent_id": {"type": "string"}}},
+}
+
+
 class AccessTokenInput(Model):
     """Makes a token for one session, one agent, or one end user of an agent."""
+
+    model_config = ConfigDict(json_schema_extra=ONE_SCOPE)
 
     session_id: Annotated[str, Field(pattern=r"^session_[0-9a-f]{32}$")] | None = Field(
         None, description="Only this session."
@@ -44,7 +60,7 @@ class AccessTokenInput(Model):
         None, description="With `agent_id`: only the sessions of this end user."
     )
     rights: Rights = Field(list(DEFAULT_RIGHTS), description="What the token allows.")
-    expires_in: Annotated[int, Field(ge=SHORTEST_LIFE_S, le=LONGEST_LIFE_S, strict=True)] = Field(
+    expires_in: Annotated[int, Field(ge=SHORTEST_LIFE_S, le=LONGEST_LIFE_S), Number] = Field(
         DEFAULT_LIFE_S, description="Seconds until the token expires."
     )
 

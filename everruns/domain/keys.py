@@ -3,9 +3,9 @@
 import secrets
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from everruns.domain.base import Model
 from everruns.domain.rights import RIGHTS, AgentRef, Grant, Principal, Right
@@ -46,8 +46,17 @@ class ApiKey(Model):
         return Principal(self.id, self.id, grant)
 
 
+# What the validator below checks, for the OpenAPI document.
+RIGHTS_SOMEWHERE: dict[str, Any] = {
+    "if": {"required": ["rights"], "properties": {"rights": {"minItems": 1}}},
+    "then": {"required": ["agent_ids"], "properties": {"agent_ids": {"minItems": 1}}},
+}
+
+
 class ApiKeyInput(Model):
     """Creates an API key: one without limits, or one that is bound to agents."""
+
+    model_config = ConfigDict(json_schema_extra=RIGHTS_SOMEWHERE)
 
     name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=r"\S")] = Field(
         description="What the key is for."

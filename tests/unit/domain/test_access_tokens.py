@@ -121,7 +121,7 @@ def test_the_longest_token_is_accepted():
         ({"agent_id": AGENT, "rights": ["fly"]}, "'read'"),
         ({"agent_id": AGENT, "expires_in": 59}, "60"),
         ({"agent_id": AGENT, "expires_in": 86_401}, "86400"),
-        ({"agent_id": AGENT, "expires_in": "60"}, "integer"),
+        ({"agent_id": AGENT, "expires_in": "60"}, "number"),
     ],
 )
 def test_a_token_is_for_one_scope_and_a_day_at_most(wanted: dict, reason: str):
