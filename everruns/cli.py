@@ -1,40 +1,25 @@
 """The command line: ``everruns serve`` and its companions."""
 
-import asyncio
 import shlex
 import sys
-import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from errno import ENOSPC
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
-from everruns.domain.keys import new_api_key
-from everruns.errors import Conflict, EverrunsError, HostLost, InvalidRequest
+from everruns.errors import EverrunsError, InvalidRequest
+from everruns.key_commands import keys
 from everruns.log import configure_log
-from everruns.registry.backups import Backups
-from everruns.registry.database import Database
-from everruns.registry.keys import ApiKeys
+from everruns.reaching import DataDirOption, Rooms, with_rooms
 from everruns.settings import Settings, check_variables, load_settings
-from everruns.storage.lock import lock_data_directory
 
 if TYPE_CHECKING:
     from actors.place import Place
-
-# How long to wait for a server that is starting.
-SERVER_TIMEOUT_S = 15.0
-SERVER_POLL_S = 0.2
-ID_WIDTH = len("key_") + 32
-
-Answer = TypeVar("Answer")
 
 cli = typer.Typer(
     name="everruns",
@@ -43,7 +28,6 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-keys = typer.Typer(help="API keys for deployments with auth = api_keys.", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
 
 out = Console()
@@ -53,9 +37,22 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option(help="TOML file with settings.", exists=True, dir_okay=False),
 ]
-DataDirOption = Annotated[
-    Path | None, typer.Option(help="Directory of the database and keys. [~/.everruns]")
-]
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        show_version()
+        raise typer.Exit
+
+
+@cli.callback()
+def _main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
 
 
 @cli.command()
@@ -190,90 +187,9 @@ def backup(
                 written = target.with_suffix(".partial")
                 status.update(f"Copying: {written.stat().st_size / 1e6:,.0f} MB")
 
-    _with_rooms(data_dir, copy)
+    with_rooms(data_dir, copy)
     size_mb = target.stat().st_size / 1e6
     err.print(f"Copied {size_mb:,.1f} MB to {directory}", markup=False, highlight=False)
-
-
-@keys.command("create")
-def create_key(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
-    data_dir: DataDirOption = None,
-) -> None:
-    """Create a key and show it once."""
-    key, secret = new_api_key(name)
-    _with_rooms(data_dir, lambda rooms: rooms.keys.add(key))
-    err.print("Save this key now; it is not shown again:")
-    out.print(secret, highlight=False)
-
-
-@keys.command("list")
-def list_keys(data_dir: DataDirOption = None) -> None:
-    """List the keys by name; the secrets themselves are not stored."""
-    # Never truncate the id: `keys revoke` needs all of it.
-    table = Table(Column("Id", no_wrap=True, min_width=ID_WIDTH), "Name", "Ends in", "Created")
-    for key in _with_rooms(data_dir, lambda rooms: rooms.keys.list()):
-        table.add_row(key.id, escape(key.name), escape(key.last_four), key.created_at)
-    out.print(table)
-
-
-@keys.command("revoke")
-def revoke_key(
-    key_id: Annotated[str, typer.Argument(help="The key's id, from `everruns keys list`.")],
-    data_dir: DataDirOption = None,
-) -> None:
-    """Revoke a key immediately and end the streams that it opened."""
-    _with_rooms(data_dir, lambda rooms: rooms.keys.revoke(key_id))
-    err.print(f"Revoked {key_id}", markup=False)
-
-
-@dataclass(frozen=True)
-class Rooms:
-    """The parts of the registry that commands use."""
-
-    keys: ApiKeys
-    backups: Backups
-
-
-def _with_rooms(data_dir: Path | None, use: Callable[[Rooms], Awaitable[Answer]]) -> Answer:
-    settings = load_settings(data_dir=data_dir)
-
-    async def call() -> Answer:
-        async with AsyncExitStack() as stack:
-            return await use(await _reach(settings, stack))
-
-    return asyncio.run(call())
-
-
-async def _reach(settings: Settings, stack: AsyncExitStack) -> Rooms:
-    """Return the rooms of a data directory: the running server's or, without one, the store's.
-
-    Raises:
-        Conflict: A process holds the directory but does not answer.
-        StoreUnavailable: It cannot be used.
-    """
-    # Ray is not imported: that would take a second.
-    from actors.remote_registry import registry_of  # noqa: PLC0415
-
-    deadline = time.monotonic() + SERVER_TIMEOUT_S
-    while True:
-        try:
-            registry = await stack.enter_async_context(registry_of(settings.data_dir))
-            return Rooms(registry.keys, registry.backups)
-        except HostLost as lost:
-            try:
-                stack.enter_context(lock_data_directory(settings.data_dir))
-                break
-            except Conflict as held:
-                # The server may be starting.
-                if time.monotonic() >= deadline:
-                    raise Conflict(f"{lost.message} {held.message}") from None
-        await asyncio.sleep(SERVER_POLL_S)
-    from everruns.storage.data_directory import open_store  # noqa: PLC0415
-
-    database = Database(open_store(settings.data_dir, settings.encryption_key))
-    stack.push_async_callback(database.close)
-    return Rooms(ApiKeys(database), Backups(database))
 
 
 @cli.command("version")

@@ -93,13 +93,19 @@ class InvalidFile(InvalidRequest):
 
 
 class Unauthorized(EverrunsError):
-    """The deployment requires an API key, and the request has none or an invalid one."""
+    """The request has no API key or access token where one is required, or an invalid one."""
 
     code = "UNAUTHORIZED"
 
 
+class TokenExpired(Unauthorized):
+    """The access token has expired; the client needs a new one."""
+
+    code = "TOKEN_EXPIRED"
+
+
 class Forbidden(EverrunsError):
-    """The server understands the request and refuses it. Subclasses say why."""
+    """The request's API key or access token does not have the right that the request needs."""
 
     code = "FORBIDDEN"
 

@@ -8,7 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from everruns.api.access import TheGrant
 from everruns.api.faces import Face
+from everruns.api.pages import page_of
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
     AgentId,
@@ -41,13 +43,24 @@ class NamedAgentInput(AgentInput):
 
 async def list_agents(
     runtime: TheRuntime,
+    grant: TheGrant,
     search: Search = None,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Agent]:
     """List the active agents, newest first."""
+    if grant is not None:
+        found = [await runtime.registry.agents.find(identity) for identity in grant.agent_ids]
+        agents = [agent for agent in found if agent is not None and agent.status == "active"]
+        agents.sort(key=lambda agent: (agent.created_at, agent.id), reverse=True)
+        return page_of(agents, offset, limit, search, _searched)
     query = ListQuery(search=search, offset=offset, limit=limit)
     return await runtime.registry.agents.list(query)
+
+
+def _searched(agent: Agent) -> str:
+    texts = agent.id, agent.name, agent.display_name, agent.description
+    return " ".join(text for text in texts if text)
 
 
 async def create_agent(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """The application: every route on both faces, behind one door, inside one error boundary."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from types import ModuleType
 
 from fastapi import APIRouter, FastAPI
@@ -10,8 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from everruns.api import (
+    access_tokens,
     agent_documents,
     agents,
+    api_keys,
     budgets,
     channels,
     events,
@@ -27,13 +29,13 @@ from everruns.api import (
     workspaces,
 )
 from everruns.api import capabilities as capability_routes
+from everruns.api.access import GuardedRoute
 from everruns.api.auth import Authentication
-from everruns.api.body import JsonRoute
 from everruns.api.docs import add_documentation
 from everruns.api.door import Door
 from everruns.api.errors import ErrorBoundary, answer_error
 from everruns.api.faces import FACES, SPECIFICATION, Face
-from everruns.api.keys import KeyRing
+from everruns.api.key_ring import KeyRing
 from everruns.api.openapi import build_document
 from everruns.api.sse import OpenStreams
 from everruns.api.unread import UnreadBodies
@@ -58,6 +60,8 @@ ROOMS = (
     workspace_files,
     workspaces,
     budgets,
+    access_tokens,
+    api_keys,
     not_implemented,
 )
 
@@ -81,16 +85,24 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
         capabilities: All known capabilities.
     """
     open_streams = OpenStreams()
-    asks_for_keys = settings.auth == "api_keys"
-    keys = KeyRing(runtime.registry.keys, open_streams.keep_only) if asks_for_keys else None
+    keys = KeyRing(runtime.registry.keys, open_streams.keep_only)
     app = Application(
         lifespan=_lifespan,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(UnreadBodies), Middleware(Door, settings), Middleware(ErrorBoundary)]
-        + ([Middleware(Authentication, keys=keys, docs=settings.docs)] if keys else []),
+        middleware=[
+            Middleware(UnreadBodies),
+            Middleware(Door, settings),
+            Middleware(ErrorBoundary),
+            Middleware(
+                Authentication,
+                keys=keys,
+                is_required=settings.auth == "api_keys",
+                docs=settings.docs,
+            ),
+        ],
         exception_handlers={
             EverrunsError: answer_error,
             HTTPException: answer_error,
@@ -119,15 +131,15 @@ def _router(room: ModuleType, face: Face, prefix: str) -> APIRouter:
     return APIRouter(
         prefix=prefix,
         tags=[room.__name__.rpartition(".")[2]],
-        route_class=JsonRoute,
+        route_class=GuardedRoute,
         generate_unique_id_function=face.operation_id,
     )
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    keys: KeyRing | None = app.state.keys
-    async with keys.following() if keys else nullcontext():
+    keys: KeyRing = app.state.keys
+    async with keys.following():
         yield
         end_streams(app)
 

@@ -14,13 +14,20 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import Field
 
 from everruns.api import events
+from everruns.api.access import TheGrant
 from everruns.api.faces import SDK, Face
 from everruns.api.messages import EXAMPLE as MESSAGE
 from everruns.api.messages import send_message
-from everruns.api.parameters import DEFAULT_LIMIT, Limit, TheRuntime, listing, runtime_of
+from everruns.api.parameters import (
+    DEFAULT_LIMIT,
+    Limit,
+    TheRuntime,
+    listing,
+    runtime_of,
+)
 from everruns.api.plain import answer, document, id_of, id_parameter, read_body, read_key
 from everruns.api.sessions import NOTHING, cancel_session
-from everruns.api.tool_results import answer_questions, decide_tool_calls
+from everruns.api.tool_results import answer_questions, decide_tool_calls, submit_tool_results
 from everruns.api.waits import with_waits
 from everruns.domain.agents import Agent
 from everruns.domain.base import KIB, Model, Name
@@ -35,14 +42,12 @@ LONGEST_NAME = 2 * KIB
 PATH = "/channels/{channel}"
 
 Channel = Annotated[str, Path(description="Id or name of an agent.")]
-EndUser = Annotated[
-    str | None,
-    Header(
-        alias="End-User",
-        pattern=r"^[\x20-\x7e]{1,255}$",
-        description="End user on whose behalf the application calls; any name will do.",
-    ),
-]
+END_USER = Header(
+    alias="End-User",
+    pattern=r"^[\x20-\x7e]{1,255}$",
+    description="End user on whose behalf the application calls; any name will do.",
+)
+EndUser = Annotated[str | None, END_USER]
 PageToken = Annotated[
     str | None,
     Query(
@@ -139,8 +144,10 @@ async def _agent(channel: Channel, request: Request, runtime: TheRuntime) -> Age
 TheAgent = Annotated[Agent, Depends(_agent)]
 
 
-async def _caller(agent: TheAgent, end_user: EndUser = None) -> Caller:
-    return Caller(agent.id, end_user or "")
+async def _caller(agent: TheAgent, grant: TheGrant, end_user: EndUser = None) -> Caller:
+    # An access token of an end user needs no header, and opens for nobody else.
+    bound = grant.end_user if grant is not None else None
+    return Caller(agent.id, (end_user if bound is None else bound) or "")
 
 
 TheCaller = Annotated[Caller, Depends(_caller)]
@@ -180,12 +187,14 @@ async def create_session(request: Request, caller: TheCaller) -> Response:
 
 async def list_sessions(
     caller: TheCaller,
+    grant: TheGrant,
     runtime: TheRuntime,
     limit: Limit = DEFAULT_LIMIT,
     page_token: PageToken = None,
 ) -> Response:
     """List the caller's sessions, newest first."""
-    query = ListQuery(caller=caller, older_than=_place(page_token), limit=limit)
+    place = _place(page_token)
+    query = ListQuery(caller=caller, within=grant, older_than=place, limit=limit)
     page = await runtime.registry.sessions.list(query)
     has_more = page.total > len(page.data)
     # Present on the last page too, because callers look it up.
@@ -270,6 +279,9 @@ def add_routes(router: APIRouter, face: Face) -> None:
     )(send_message)
     router.post(f"{at_session}/cancel", name="cancel_channel_session", dependencies=own)(
         cancel_session
+    )
+    router.post(f"{at_session}/tool-results", name="submit_channel_tool_results", dependencies=own)(
+        submit_tool_results
     )
     router.post(
         f"{at_session}/question-answers", name="answer_channel_questions", dependencies=own

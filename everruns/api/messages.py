@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
+from everruns.api.access import check_message
 from everruns.api.faces import SDK, Face
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
@@ -54,6 +55,7 @@ async def send_message(request: Request) -> Response:
     """Send a user message; it starts a turn, or steers the running one."""
     session_id = id_of(request, "session")
     sent = await read_body(request, SendMessage)
+    check_message(request, sent)
     return answer(await runtime_of(request).send(session_id, sent, await read_key(request)))
 
 

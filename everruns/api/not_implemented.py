@@ -46,7 +46,6 @@ NOT_OFFERED: Mapping[str, Sequence[str]] = {
         "GET /user/connections",
         "POST DELETE /user/connections/{provider}",
     ),
-    "runtime tokens": ("POST /channels/{channel}/runtime-auth",),
 }
 
 

@@ -14,7 +14,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from everruns.api.access import STREAMS
 from everruns.api.agents import NamedAgentInput
+from everruns.api.auth import QUERY_PARAMETER
 from everruns.api.channels import ChannelSessionInput
 from everruns.api.errors import RETRY_STATUSES, error_classes, status_of
 from everruns.api.plain import KEY_PARAMETER
@@ -55,6 +57,8 @@ TAGS = {
     "workspaces": "File systems that sessions work in.",
     "workspace_files": "The files of a workspace.",
     "budgets": "Spending limits of sessions and agents.",
+    "access_tokens": "Short-lived credentials with few rights, for browsers.",
+    "api_keys": "The credentials of programs.",
     "health": "Liveness and readiness of the server.",
 }
 ERROR: dict[str, Any] = {
@@ -87,8 +91,11 @@ PLAIN_BODIES: tuple[type[Model], ...] = (
 )
 RESPONSES = {
     400: ("Invalid", "The request is invalid; the message names the field and the reason."),
-    401: ("Unauthorized", "The deployment requires an API key."),
-    403: ("Forbidden", "The host is not this server's, or the page's origin is not allowed."),
+    401: ("Unauthorized", "A valid API key or access token is required."),
+    403: (
+        "Forbidden",
+        "The key or token lacks the right, or the host or the page's origin is not allowed.",
+    ),
     404: ("NotFound", "The resource does not exist."),
     408: ("RequestTimedOut", "The body did not arrive in time."),
     409: ("Conflict", "The request conflicts with the state of the resource."),
@@ -97,7 +104,18 @@ RESPONSES = {
     500: ("Unforeseen", "The server failed unexpectedly."),
     503: ("Unavailable", "Temporarily unavailable; retry after `Retry-After` seconds."),
 }
-SCHEMES = {"api_key": {"type": "http", "scheme": "bearer", "description": "`evr_…`"}}
+SCHEMES = {
+    "api_key": {"type": "http", "scheme": "bearer", "description": "`evr_…`"},
+    "access_token": {"type": "http", "scheme": "bearer", "description": "`evt_…`"},
+    "stream_token": {
+        "type": "apiKey",
+        "in": "query",
+        "name": QUERY_PARAMETER,
+        "description": "`evt_…`, on streams alone: for `EventSource`, which sends no header.",
+    },
+}
+# The empty requirement makes them optional: the deployment decides whether to require one.
+SECURITY: list[dict[str, list[str]]] = [{}, {"api_key": []}, {"access_token": []}]
 
 
 def build_document(app: FastAPI) -> dict[str, Any]:
@@ -118,10 +136,11 @@ def build_document(app: FastAPI) -> dict[str, Any]:
         name: _error_response(status, text) for status, (name, text) in RESPONSES.items()
     }
     document["components"]["securitySchemes"] = SCHEMES
-    # The empty requirement makes keys optional: the deployment decides whether to require them.
-    document["security"] = [{}, {"api_key": []}]
+    document["security"] = SECURITY
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
+            if f"{method.upper()} {path}" in STREAMS:
+                operation["security"] = [*SECURITY, {"stream_token": []}]
             operation["responses"].pop("422", None)  # Reported as 400.
             for status in _error_statuses(path, operation):
                 reference = f"#/components/responses/{RESPONSES[status][0]}"

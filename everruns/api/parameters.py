@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator
 
 from everruns.api.faces import SPECIFICATION, Face
+from everruns.api.key_ring import KeyRing
 from everruns.capabilities.base import Capabilities
 from everruns.runtime.runtime import Runtime
 
@@ -24,6 +25,7 @@ HarnessId = Annotated[str, Path(pattern=r"^harness_[0-9a-f]{32}$", description="
 WorkspaceId = Annotated[
     str, Path(pattern=r"^workspace_[0-9a-f]{32}$", description="Id of a workspace.")
 ]
+KeyId = Annotated[str, Path(pattern=r"^key_[0-9a-f]{32}$", description="Id of an API key.")]
 BudgetId = Annotated[str, Path(pattern=r"^budget_[0-9a-f]{32}$", description="Id of a budget.")]
 
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Number of items to skip.")]
@@ -59,6 +61,10 @@ async def _capabilities(request: Request) -> Capabilities:
     return request.app.state.capabilities
 
 
+async def _keys(request: Request) -> KeyRing:
+    return request.app.state.keys
+
+
 def listing(face: Face, route: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Return a list route with the face's limits for its parameter ``limit``."""
 
@@ -78,4 +84,5 @@ def listing(face: Face, route: Callable[..., Awaitable[Any]]) -> Callable[..., A
 
 
 TheRuntime = Annotated[Runtime, Depends(_runtime)]
+TheKeys = Annotated[KeyRing, Depends(_keys)]
 TheCapabilities = Annotated[Capabilities, Depends(_capabilities)]

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from everruns.api.auth import api_key_id
+from everruns.api.auth import principal_of
 from everruns.api.body import parse_json
 from everruns.api.errors import invalid_request
 from everruns.domain.base import Model
@@ -80,7 +80,7 @@ async def read_key(request: Request, sender: str = "") -> Idempotency | None:
     """Return a request's ``Idempotency-Key`` together with the request's digest.
 
     The key is scoped to one route with the ids in its path, and to one caller: responses are
-    never shared between API keys.
+    never shared between API keys, nor between an API key and its access tokens.
 
     Args:
         request: The request.
@@ -103,8 +103,8 @@ def _scope_of(request: Request) -> str:
     # The route with its resolved parameters, since a path can name one resource in two ways.
     route = cast("APIRoute", request.scope["route"])
     path = route.path_format.format_map(request.path_params)
-    key_id = api_key_id(request.scope)
-    return path if key_id is None else f"{key_id} {path}"
+    sender = principal_of(request.scope).id
+    return f"{sender} {path}" if sender else path
 
 
 def answer(resource: BaseModel, status: int = 201) -> Response:

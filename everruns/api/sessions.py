@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from everruns.api.access import TheGrant, session_in_scope
 from everruns.api.faces import SDK, Face
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
@@ -46,6 +47,7 @@ class Cancelled(Model):
 
 async def list_sessions(
     runtime: TheRuntime,
+    grant: TheGrant,
     agent_id: Annotated[
         str | None,
         Query(pattern=r"^agent_[0-9a-f]{32}$", description="Only sessions of this agent."),
@@ -55,27 +57,31 @@ async def list_sessions(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Session]:
     """List sessions, newest first."""
-    query = ListQuery(search=search, agent_id=agent_id, offset=offset, limit=limit)
+    query = ListQuery(search=search, agent_id=agent_id, within=grant, offset=offset, limit=limit)
     return await runtime.registry.sessions.list(query)
 
 
 async def create_session(request: Request) -> Response:
     """Create a session, with an agent (`agent_id` or `agent_name`) or without one."""
     wanted = await read_body(request, SessionInput, NOTHING)
+    wanted, end_user = await session_in_scope(request, wanted)
     sessions = runtime_of(request).registry.sessions
-    return answer(await sessions.create(wanted, await read_key(request)))
+    return answer(await sessions.create(wanted, await read_key(request), end_user=end_user))
 
 
 async def create_sharing_session(request: Request) -> Response:
     """Create a session, with or without an agent, optionally in a shared workspace."""
     wanted = await read_body(request, SharingSessionInput, NOTHING)
-    create = runtime_of(request).registry.sessions.create
-    return answer(await create(wanted, await read_key(request), workspace_id=wanted.workspace_id))
+    workspace_id = wanted.workspace_id
+    create, key = runtime_of(request).registry.sessions.create, await read_key(request)
+    in_scope, end_user = await session_in_scope(request, wanted)
+    return answer(await create(in_scope, key, workspace_id=workspace_id, end_user=end_user))
 
 
 async def list_agent_sessions(
     agent_id: AgentId,
     runtime: TheRuntime,
+    grant: TheGrant,
     search: Search = None,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
@@ -83,7 +89,7 @@ async def list_agent_sessions(
     """List an agent's sessions, newest first; this works for archived agents too."""
     if await runtime.registry.agents.find(agent_id) is None:
         raise AgentNotFound(f"Agent {agent_id} not found")
-    query = ListQuery(search=search, agent_id=agent_id, offset=offset, limit=limit)
+    query = ListQuery(search=search, agent_id=agent_id, within=grant, offset=offset, limit=limit)
     return await runtime.registry.sessions.list(query)
 
 
@@ -91,10 +97,9 @@ async def create_agent_session(request: Request) -> Response:
     """Create a session of an agent."""
     wanted = await read_body(request, SessionInput, NOTHING)
     of_agent = {"agent_id": id_of(request, "agent"), "agent_name": None}
+    wanted, end_user = await session_in_scope(request, wanted.model_copy(update=of_agent))
     sessions = runtime_of(request).registry.sessions
-    return answer(
-        await sessions.create(wanted.model_copy(update=of_agent), await read_key(request))
-    )
+    return answer(await sessions.create(wanted, await read_key(request), end_user=end_user))
 
 
 async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:

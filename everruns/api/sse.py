@@ -12,10 +12,11 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from everruns.api.auth import api_key_id
+from everruns.api.auth import principal_of
 from everruns.api.progress import SLICE_BYTES, SLICE_TIMEOUT_S, Progress, slices
 from everruns.api.vocabulary import ShownEvent
 from everruns.errors import EverrunsError
+from everruns.ids import now_ms
 from everruns.runtime.streams import Batch
 
 RETRY_MS = 100
@@ -30,6 +31,7 @@ CONNECTED = f'retry: {RETRY_MS}\nevent: connected\ndata: {{"status":"connected"}
 HEARTBEAT = b": heartbeat\n\n"
 CONNECTION_CYCLE = "connection_cycle"
 KEY_REVOKED = "key_revoked"
+TOKEN_EXPIRED = "token_expired"  # noqa: S105 - no secret
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -67,7 +69,8 @@ class OpenStreams:
         """Return what is done when a new stream has to end.
 
         Args:
-            key_id: The API key that opened it, where one is asked for.
+            key_id: The API key that opened it, or that made the access token that did; ``None``
+                if none was asked for.
         """
         ending: Ending = asyncio.get_running_loop().create_future()
         self._endings[ending] = key_id
@@ -94,10 +97,10 @@ class OpenStreams:
 
     def _end_if_due(self, ending: Ending, key_id: str | None) -> None:
         is_revoked = key_id is not None and self._keys is not None and key_id not in self._keys
-        if is_revoked and not ending.done():
-            ending.set_result(KEY_REVOKED)
+        if is_revoked:
+            _end(ending, KEY_REVOKED)
         elif self._closed:
-            _connect_anew(ending)
+            _end(ending, CONNECTION_CYCLE)
 
     def __len__(self) -> int:
         return len(self._endings)
@@ -143,8 +146,15 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the session is deleted, the client leaves, or it has to connect anew."""
-        ending = self._open_streams.open(api_key_id(scope))
-        cycle = asyncio.get_running_loop().call_later(self._cycle_s, _connect_anew, ending)
+        principal = principal_of(scope)
+        ending = self._open_streams.open(principal.key_id)
+        later = asyncio.get_running_loop().call_later
+        cycle = later(self._cycle_s, _end, ending, CONNECTION_CYCLE)
+        if principal.expires_ms is not None:
+            left_s = max(0, principal.expires_ms - now_ms()) / 1000
+            if left_s < self._cycle_s:
+                cycle.cancel()
+                cycle = later(left_s, _end, ending, TOKEN_EXPIRED)
         gone = asyncio.create_task(_disconnect(receive))
         try:
             async with aclosing(self._batches):
@@ -172,7 +182,7 @@ class EventStream(Response):
             await self._watch(writing, outlet, gone, ending)
         except EverrunsError as error:
             log.warning("stream broke off", code=error.code)
-            _connect_anew(ending)
+            _end(ending, CONNECTION_CYCLE)
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
@@ -298,9 +308,9 @@ def abort_connection(scope: Scope) -> None:
         abort()
 
 
-def _connect_anew(ending: Ending) -> None:
+def _end(ending: Ending, reason: str) -> None:
     if not ending.done():
-        ending.set_result(CONNECTION_CYCLE)
+        ending.set_result(reason)
 
 
 async def _disconnect(receive: Receive) -> None:

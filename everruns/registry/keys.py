@@ -1,10 +1,10 @@
 """The API keys: managing them, and following their changes."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from everruns.domain.keys import MAX_KEYS, ApiKey
-from everruns.errors import Conflict, NotFound
+from everruns.errors import AgentNotFound, Conflict, NotFound
 from everruns.registry.database import Database
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
@@ -19,10 +19,12 @@ class KnownKeys:
     Attributes:
         revision: Changes whenever the keys change.
         keys: The keys, oldest first.
+        signing_secret: What access tokens are signed with.
     """
 
     revision: int
     keys: list[ApiKey]
+    signing_secret: bytes = field(repr=False)
 
 
 class ApiKeys:
@@ -47,8 +49,12 @@ class ApiKeys:
         Only the hash is passed here; the secret stays with the key's creator.
 
         Raises:
+            AgentNotFound: It is bound to an agent that does not exist.
             Conflict: The maximum number of keys exists.
         """
+        for agent_id in key.agent_ids:
+            if await self._database.read(self._store.find_agent, agent_id) is None:
+                raise AgentNotFound(f"Agent {agent_id} not found")
         async with self._changes:
             others = [other for other in await self.list() if other.id != key.id]
             if len(others) >= MAX_KEYS:
@@ -63,7 +69,7 @@ class ApiKeys:
 
     @remote(Repeat.NO)
     async def revoke(self, key_id: str) -> None:
-        """Delete a key: requests with it are refused, and its streams end.
+        """Delete a key: it and its access tokens are refused, and their streams end.
 
         Raises:
             NotFound: There is none with this id.
@@ -75,7 +81,8 @@ class ApiKeys:
                 self._advance()
         if not was_there:
             raise NotFound(
-                f"There is no API key {key_id[:64]}. `everruns keys list` shows the existing keys."
+                f"There is no API key {key_id[:64]}. `everruns keys list` and GET /v1/api-keys "
+                "show the existing keys."
             )
 
     @remote(Repeat.YES)
@@ -94,7 +101,8 @@ class ApiKeys:
                 return None
         # Taken first, so that a concurrent change is reported again rather than lost.
         revision = self._revision.number
-        return KnownKeys(revision, await self.list())
+        secret = self._store.signing_secret()
+        return KnownKeys(revision, await self.list(), secret)
 
     def _advance(self) -> None:
         # Also after a failed write, because its outcome may be unknown.

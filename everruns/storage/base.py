@@ -15,6 +15,7 @@ from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import ProviderAccount
+from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.workspaces import Workspace
 from everruns.errors import EverrunsError
@@ -97,6 +98,7 @@ class ListQuery:
         search: Only items whose name, title or id contains this text, ignoring case.
         agent_id: Only sessions of this agent.
         caller: Only sessions of this caller.
+        within: Only sessions that this grant covers.
         older_than: Only sessions that a list shows after the one with this time of creation, in
             milliseconds since the epoch, and this id.
         include_archived: Whether archived workspaces are listed too.
@@ -107,6 +109,7 @@ class ListQuery:
     search: str | None = None
     agent_id: str | None = None
     caller: Caller | None = None
+    within: Grant | None = None
     older_than: tuple[int, str] | None = None
     include_archived: bool = False
     offset: int = 0
@@ -168,7 +171,11 @@ class BudgetStore(Protocol):
 
 
 class ApiKeyStore(Protocol):
-    """Keeps API keys: the hashes by which they are recognised."""
+    """Keeps API keys, by the hashes by which they are recognised, and what signs access tokens."""
+
+    def signing_secret(self) -> bytes:
+        """Return the 32 bytes that sign access tokens, the same as long as the store lasts."""
+        ...
 
     def put_api_keys(self, *keys: ApiKey) -> None:
         """Store API keys, all or none, replacing those with their ids."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 from everruns.errors import InvalidRequest, StoreUnavailable
@@ -31,7 +33,20 @@ class Cipher:
     """
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._algorithm = AESGCM(key)
+
+    def derive_key(self, purpose: str) -> bytes:
+        """Return another key of 32 bytes, which tells nothing about this one.
+
+        Args:
+            purpose: What it is for; each purpose has a key of its own.
+
+        Source: RFC 5869 (HKDF).
+        """
+        # The key is random already, so no salt is needed.
+        derivation = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode())
+        return derivation.derive(self._key)
 
     def encrypt(self, secret: SecretStr, owner_id: str) -> str:
         """Return the secret as text that is safe to store.

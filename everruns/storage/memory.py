@@ -350,6 +350,7 @@ def _is_listed(session: Session, query: ListQuery) -> bool:
     return (
         (query.agent_id is None or session.agent_id == query.agent_id)
         and (query.caller is None or query.caller.owns(session))
+        and (query.within is None or query.within.covers(session))
         and (query.older_than is None or created < query.older_than)
     )
 

@@ -1,8 +1,11 @@
 """API keys in memory."""
 
+import secrets
 from threading import Lock
 
 from everruns.domain.keys import ApiKey
+
+SIGNING_SECRET_BYTES = 32
 
 
 class MemoryApiKeys:
@@ -11,6 +14,11 @@ class MemoryApiKeys:
     def __init__(self) -> None:
         self._api_keys_lock = Lock()
         self._api_keys: dict[str, ApiKey] = {}
+        self._signing_secret = secrets.token_bytes(SIGNING_SECRET_BYTES)
+
+    def signing_secret(self) -> bytes:
+        """Return the 32 bytes that sign access tokens, the same as long as the store lasts."""
+        return self._signing_secret
 
     def put_api_keys(self, *keys: ApiKey) -> None:
         """Store API keys, all or none, replacing those with their ids."""

@@ -86,7 +86,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._transactions = Transactions(engine)
         SqlBudgets.__init__(self, self._transactions)
-        SqlApiKeys.__init__(self, self._transactions)
+        SqlApiKeys.__init__(self, self._transactions, cipher)
         self._cipher = cipher
         self._newest = NewestSessions()
 

@@ -3,6 +3,7 @@
 from sqlalchemy import delete, select
 
 from everruns.domain.keys import ApiKey
+from everruns.storage.encryption import Cipher
 from everruns.storage.statements import upsert
 from everruns.storage.tables import api_key_row, api_keys
 from everruns.storage.transactions import Transactions
@@ -13,11 +14,17 @@ class SqlApiKeys:
 
     Args:
         transactions: Of a database that has the tables.
+        cipher: Has the encryption key, from which the secret of access tokens is derived.
     """
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, cipher: Cipher) -> None:
+        self._signing_secret = cipher.derive_key("access tokens")
         self._reading = transactions.reading
         self._writing = transactions.writing
+
+    def signing_secret(self) -> bytes:
+        """Return the 32 bytes that sign access tokens, the same as long as the store lasts."""
+        return self._signing_secret
 
     def put_api_keys(self, *keys: ApiKey) -> None:
         """Store API keys, all or none, replacing those with their ids."""

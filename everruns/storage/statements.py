@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from everruns.domain.rights import Grant
 from everruns.storage.base import Append, EventQuery, ListQuery
 from everruns.storage.compiled import by_column, rendered, rows_of
 from everruns.storage.tables import Row, events, receipts, sessions, summary_row
@@ -179,11 +180,22 @@ def listed_sessions(query: ListQuery) -> ColumnElement[bool]:
     if query.caller is not None:
         of_agent = c.agent_id == query.caller.agent_id
         conditions += [of_agent, c.end_user == query.caller.end_user]
+    if query.within is not None:
+        conditions.append(_within(query.within))
     if query.older_than is not None:
         ms, session_id = query.older_than
         same_time = and_(c.created_ms == ms, c.id < session_id)
         conditions.append(or_(c.created_ms < ms, same_time))
     return and_(true(), *conditions)
+
+
+def _within(grant: Grant) -> ColumnElement[bool]:
+    """Return the condition that a grant covers a session; see ``Grant.covers``."""
+    c = sessions.c
+    if grant.session_id is not None:
+        return c.id == grant.session_id
+    of_user = true() if grant.end_user is None else c.end_user == grant.end_user
+    return and_(c.agent_id.in_(grant.agent_ids), of_user)
 
 
 def select_page(

@@ -15,6 +15,7 @@ from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
+from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.usage import Usage
 from everruns.domain.waits import NEVER_MS
@@ -334,6 +335,31 @@ def test_sessions_are_listed_by_caller_going_on_after_one_of_them(store: Store) 
     assert numbers(Caller("agent_1")) == ([5, 1], 2)
 
 
+@pytest.mark.parametrize(
+    ("grant", "numbers"),
+    [
+        (Grant(rights=["read"], agent_ids=["agent_1"]), [4, 2, 1]),
+        (Grant(rights=["read"], agent_ids=["agent_2", "agent_1"]), [4, 3, 2, 1]),
+        (Grant(rights=["read"], agent_ids=["agent_1"], end_user="alice"), [2]),
+        (Grant(rights=["read"], session_id=f"session_{3:032x}"), [3]),
+        (Grant(rights=["read"]), []),
+    ],
+)
+def test_only_sessions_that_a_grant_covers_are_listed(
+    store: Store, grant: Grant, numbers: list[int]
+) -> None:
+    store.insert_session(session(1))
+    store.insert_session(session(2, end_user="alice"))
+    store.insert_session(session(3, agent_id="agent_2", end_user="alice"))
+    store.insert_session(session(4, end_user="bob"))
+    store.insert_session(session(5, agent_id=None))
+
+    found, total = store.list_sessions(ListQuery(within=grant))
+
+    assert [int(each.id.removeprefix("session_"), 16) for each in found] == numbers
+    assert total == len(numbers)
+
+
 def test_a_session_says_what_its_last_append_summed_up(store: Store) -> None:
     store.insert_session(session(1, title="t", end_user="alice"))
     summary = {
@@ -549,6 +575,12 @@ def test_an_api_key_that_is_stored_again_is_there_once(store: Store) -> None:
     renamed = api_key(1).model_copy(update={"name": "other"})
     store.put_api_keys(renamed)
     assert store.list_api_keys() == [renamed]
+
+
+def test_a_store_has_one_secret_for_access_tokens(store: Store) -> None:
+    assert store.signing_secret() == store.signing_secret()
+    assert len(store.signing_secret()) == 32
+    assert store.signing_secret() != MemoryStore().signing_secret()
 
 
 def test_a_deleted_api_key_is_gone(store: Store) -> None:

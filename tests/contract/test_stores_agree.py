@@ -11,6 +11,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import Provider, ProviderAccount
+from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.workspaces import Workspace
 from everruns.ids import parse_time
@@ -45,6 +46,14 @@ list_queries = st.builds(
     ListQuery,
     search=maybe_texts | st.sampled_from(["ETA", "%", "_", "/", "\\", "0001"]),
     agent_id=st.none() | st.just("agent_1"),
+    within=st.none()
+    | st.builds(
+        Grant,
+        rights=st.just(["read"]),
+        agent_ids=st.lists(st.sampled_from(["agent_1", "agent_2"])),
+        end_user=st.sampled_from([None, "", "alice"]),
+        session_id=st.sampled_from([None, f"session_{1:032x}"]),
+    ),
     caller=st.none() | st.builds(Caller, st.just("agent_1"), st.sampled_from(["", "alice"])),
     older_than=st.none() | st.tuples(times.map(parse_time), numbers.map("session_{:032x}".format)),
     include_archived=st.booleans(),

@@ -1,15 +1,15 @@
 """One agent as an application calls it, for itself and for its users."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from everruns_sdk import Agent, AgentClient, Everruns, NotFoundError
+from everruns_sdk import Agent, AgentClient, ApiError, Everruns, NotFoundError
 from everruns_sdk.errors import EverrunsError
-from everruns_sdk.models import AgentCapabilityConfig, Event
+from everruns_sdk.models import AgentCapabilityConfig, Event, ToolDefinition
 
 from bench.server import Server
 from tests.waiting import PATIENCE_S
@@ -171,7 +171,11 @@ async def test_end_users_are_kept_apart(application: AgentClient, alice: AgentCl
 
 
 async def acting(
-    everruns: Everruns, sdk_server: Server, tool: str, **arguments: Any
+    everruns: Everruns,
+    sdk_server: Server,
+    tool: str,
+    tools: Sequence[Any] = (),
+    **arguments: Any,
 ) -> AgentClient:
     """A client of an agent that calls a tool and then is done."""
     name = f"acting-{uuid4().hex[:8]}"
@@ -187,6 +191,7 @@ async def acting(
             AgentCapabilityConfig(ref=ref)
             for ref in ("ask_user", "session_file_system", "tool_approval")
         ],
+        tools=list(tools),
     )
     return AgentClient(f"{sdk_server.address}/api/v1/channels/{name}", "evr_nobody_asks")
 
@@ -229,3 +234,53 @@ async def test_a_user_allows_a_tool_call(everruns: Everruns, sdk_server: Server)
 
         assert decided == {"accepted": 1, "already_stored": 0, "session_status": "active"}
         await follow(client, session_id, "turn.completed", after_sequence=0)
+
+
+async def test_a_runtime_token_lets_one_user_use_the_agent_and_nothing_else(
+    sdk_server: Server, agent: Agent, alice: AgentClient
+):
+    token = await alice.runtime_token()
+
+    assert (token["token_type"], token["expires_in"]) == ("Bearer", 3600)
+    url = f"{sdk_server.address}/api/v1/channels/{agent.name}"
+    async with AgentClient(url, token["access_token"]) as browser, asyncio.timeout(PATIENCE_S):
+        assert await browser.run("Hello.")
+        (made,) = (await browser.list_sessions())["data"]
+        assert (await alice.get_session(made["id"]))["preview"] == "Hello."
+        with pytest.raises(ApiError) as refusal:
+            await browser.for_end_user("bob").list_sessions()
+        assert (refusal.value.status_code, refusal.value.code) == (403, "FORBIDDEN")
+        with pytest.raises(ApiError) as refusal:
+            await browser.for_end_user(token["virtual_user_id"]).runtime_token()
+        assert (refusal.value.status_code, refusal.value.code) == (403, "FORBIDDEN")
+    async with Everruns(token["access_token"], base_url=f"{sdk_server.address}/api") as management:
+        with pytest.raises(ApiError) as refusal:
+            await management.models.list()
+        assert (refusal.value.status_code, refusal.value.code) == (403, "FORBIDDEN")
+
+
+async def test_a_users_tool_is_run_by_the_application(everruns: Everruns, sdk_server: Server):
+    """The example of docs/sdk.md: the SDK has no call for the results, so they are posted."""
+    open_door = ToolDefinition(
+        name="open_door", description="Open it.", parameters={"type": "object"}
+    )
+    client = await acting(everruns, sdk_server, "open_door", place="home", tools=[open_door])
+    async with client:
+        alice = client.for_end_user("alice")
+        session_id = (await alice.create_session())["id"]
+        await alice.send_message(session_id, "Open the door.")
+        requested = (await follow(alice, session_id, "tool.call_requested", after_sequence=0))[-1]
+        (call,) = requested.data["tool_calls"]
+        token = (await alice.runtime_token())["access_token"]
+
+        path = f"{client._base_url}/sessions/{session_id}/tool-results"
+        results = {"tool_results": [{"tool_call_id": call["id"], "result": {"open": True}}]}
+        async with httpx.AsyncClient() as http:
+            by_the_user = await http.post(
+                path, json=results, headers={"Authorization": f"Bearer {token}"}
+            )
+            answered = await http.post(path, json=results, headers={"End-User": "alice"})
+
+        assert by_the_user.status_code == 403
+        assert answered.json() == {"accepted": 1, "already_stored": 0, "status": "active"}
+        await follow(alice, session_id, "turn.completed", after_sequence=0)

@@ -1,11 +1,9 @@
 """Calls of the SDK that this server does not offer: each fails with an error that says so."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
-from everruns_sdk import AgentClient, ApiError, Everruns
-
-from bench.server import Server
+from everruns_sdk import ApiError, Everruns
 
 AGENT = "agent_" + "0" * 32
 SESSION = "session_" + "0" * 32
@@ -58,23 +56,9 @@ NOT_OFFERED: dict[str, Call] = {
 }
 
 
-@pytest.fixture
-async def caller(sdk_server: Server) -> AsyncIterator[AgentClient]:
-    url = f"{sdk_server.address}/api/v1/channels/apichan_1"
-    async with AgentClient(url, "evr_ak_nobody_asks", end_user="alice") as client:
-        yield client
-
-
 @pytest.mark.parametrize("call", NOT_OFFERED.values(), ids=NOT_OFFERED)
 async def test_a_call_that_is_not_offered_says_so(everruns: Everruns, call: Call):
     with pytest.raises(ApiError) as refusal:
         await call(everruns)
-
-    assert (refusal.value.status_code, refusal.value.code) == (501, "NOT_IMPLEMENTED")
-
-
-async def test_runtime_tokens_are_not_offered(caller: AgentClient):
-    with pytest.raises(ApiError) as refusal:
-        await caller.runtime_token()
 
     assert (refusal.value.status_code, refusal.value.code) == (501, "NOT_IMPLEMENTED")

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Collection
 
 import pytest
 
-from everruns.api import keys as key_ring
-from everruns.api.keys import KeyRing
+from everruns.api import key_ring
+from everruns.api.key_ring import KeyRing
 from everruns.domain.keys import ApiKey, new_api_key
 from everruns.errors import HostLost, Unavailable
 from everruns.registry.database import Database

@@ -168,3 +168,16 @@ def test_a_damaged_journal_says_what_to_do(tmp_path: Path) -> None:
     file.write_bytes(b"EVJ0" + file.read_bytes()[4:])
     with pytest.raises(StoreUnavailable, match=r"journal .* is damaged"):
         open_store(tmp_path)
+
+
+def test_access_tokens_outlive_a_restart_but_not_the_encryption_key(tmp_path: Path) -> None:
+    def secret(key: SecretStr | None = None, folder: str = "data") -> bytes:
+        store = open_store(tmp_path / folder, key)
+        store.close()
+        return store.signing_secret()
+
+    first = secret()
+    assert secret() == first
+    assert secret(folder="other") != first
+    assert secret(OTHER_KEY) != first
+    assert first not in (tmp_path / "data" / "encryption.key").read_bytes()

@@ -1,4 +1,4 @@
-"""One API process's view of the API keys.
+"""One API process's view of the API keys and of what signs access tokens.
 
 Every process keeps the hashes of all keys in memory, so that checking a key needs no call. A long
 poll of the registry delivers changes. An unknown key is looked up once before it is refused, so
@@ -38,6 +38,7 @@ class KeyRing:
         self._source = keys
         self._changed = changed
         self._keys: list[ApiKey] = []
+        self._signing_secret = b""
         self._revision: int | None = None
         self._are_known = asyncio.Event()
         self._looks: set[asyncio.Task[None]] = set()
@@ -65,8 +66,7 @@ class KeyRing:
         Raises:
             Unavailable: The registry must be asked but does not answer.
         """
-        if not self._are_known.is_set():
-            await self._wait_for_keys()
+        await self._wait_for_keys()
         offered = hash_secret(secret)
         key = self._match(offered)
         if key is None:
@@ -74,11 +74,37 @@ class KeyRing:
             key = self._match(offered)
         return key
 
+    async def signing_secret(self) -> bytes:
+        """Return what access tokens are signed with.
+
+        Raises:
+            Unavailable: The registry must be asked but does not answer.
+        """
+        await self._wait_for_keys()
+        return self._signing_secret
+
+    async def has(self, key_id: str) -> bool:
+        """Tell whether a key exists and is not revoked.
+
+        Raises:
+            Unavailable: The registry must be asked but does not answer.
+        """
+        await self._wait_for_keys()
+        if not self._knows(key_id):
+            # Another process may have used it first.
+            await self._look()
+        return self._knows(key_id)
+
+    def _knows(self, key_id: str) -> bool:
+        return any(key.id == key_id for key in self._keys)
+
     def _match(self, offered: str) -> ApiKey | None:
         matching = [key for key in self._keys if compare_digest(offered, key.hash)]
         return matching[0] if matching else None
 
     async def _wait_for_keys(self) -> None:
+        if self._are_known.is_set():
+            return
         try:
             async with asyncio.timeout(FIRST_ANSWER_TIMEOUT_S):
                 await self._are_known.wait()
@@ -125,6 +151,7 @@ class KeyRing:
         if known is None:
             return
         self._revision, self._keys = known.revision, known.keys
+        self._signing_secret = known.signing_secret
         self._are_known.set()
         self._changed({key.id for key in known.keys})
 

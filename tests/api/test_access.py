@@ -1,0 +1,366 @@
+"""Who may do what: every route with every kind of credential."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from everruns.api.access import FOR_KEYS, NEEDS, SCOPED_BY_THEMSELVES, STREAMS, GuardedRoute
+from everruns.domain.rights import RIGHTS, Grant, Right
+from everruns.ids import new_id
+from everruns.registry.keys import ApiKeys
+from everruns.runtime.local import LocalRuntime
+from everruns.settings import Settings
+from tests.api.credentials import Headers, bearer, key_headers, signed
+
+OUT_OF_SCOPE = {"AGENT_NOT_FOUND", "SESSION_NOT_FOUND", "WORKSPACE_NOT_FOUND"}
+SCOPES = ("key", "agent", "end user", "session")
+HEALTH = {"GET /health", "GET /ready"}
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"auth": "api_keys"})
+
+
+@pytest.fixture
+def keys(runtime: LocalRuntime) -> ApiKeys:
+    return runtime.registry.keys
+
+
+@pytest.fixture
+async def guarded(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client,
+    ):
+        yield client
+
+
+@dataclass
+class Desk:
+    """Two agents, each with sessions of two end users, and a key without limits."""
+
+    client: httpx.AsyncClient
+    keys: ApiKeys
+    key_id: str
+    owner: Headers
+    own: dict[str, str]
+    others: dict[str, str]
+
+    async def credential(self, scope: str, rights: list[Right]) -> Headers:
+        """A credential with these rights for what is its own."""
+        agent_ids = [self.own["agent_id"]]
+        if scope == "key":
+            return (await key_headers(self.keys, *agent_ids, rights=rights))[1]
+        grant = Grant(
+            rights=rights,
+            agent_ids=agent_ids,
+            end_user=None if scope == "agent" else "alice",
+            session_id=self.own["session_id"] if scope == "session" else None,
+        )
+        return bearer(await signed(self.keys, grant, self.key_id))
+
+
+@pytest.fixture
+async def desk(guarded: httpx.AsyncClient, keys: ApiKeys) -> Desk:
+    key_id, owner = await key_headers(keys)
+
+    async def made(name: str, user: str) -> dict[str, str]:
+        wanted = {"name": name, "default_model_id": "simulated/simulated-1"}
+        agent = (await guarded.post("/api/v1/agents", json=wanted, headers=owner)).json()
+        session = await guarded.post(
+            f"/api/v1/channels/{agent['id']}/sessions", headers={**owner, "End-User": user}
+        )
+        return {
+            "agent_id": agent["id"],
+            "channel": agent["id"],
+            "session_id": session.json()["id"],
+            "workspace_id": session.json()["workspace_id"],
+            "path": "notes.txt",
+        }
+
+    own, others = await made("clerk", "alice"), await made("doctor", "bob")
+    return Desk(guarded, keys, key_id, owner, own, others)
+
+
+def routes_of(app: FastAPI) -> list[GuardedRoute]:
+    return [route for route in app.routes if isinstance(route, GuardedRoute)]
+
+
+async def called(
+    desk: Desk, route: GuardedRoute, names: dict[str, str], headers: Headers
+) -> httpx.Response:
+    """Call a route with what is known of its path; other names are made up."""
+    made_up = {
+        name: new_id(name.removesuffix("_id"))
+        for name in route.param_convertors
+        if name.endswith("_id")
+    }
+    path = route.path_format.format_map(
+        {**dict.fromkeys(route.param_convertors, "x"), **made_up, **names}
+    )
+    if "{user}" in route.operation:
+        path = path.replace("x", "alice")
+    # A stream would last; its headers alone tell who may open it.
+    method = "HEAD" if route.is_stream else min(route.methods or ())
+    return await desk.client.request(
+        method, path, headers=headers, content=b"{}" if method in {"POST", "PUT", "PATCH"} else b""
+    )
+
+
+def code_of(response: httpx.Response) -> str:
+    is_json = response.headers.get("content-type") == "application/json"
+    body = response.json() if is_json and response.content else {}
+    return body.get("error", {}).get("code", "") if isinstance(body, dict) else ""
+
+
+def test_every_declared_route_exists(app: FastAPI):
+    routes = routes_of(app)
+    operations = {route.operation for route in routes}
+
+    assert NEEDS.keys() | FOR_KEYS | SCOPED_BY_THEMSELVES <= operations
+    streams = {f"GET {route.path_format}" for route in routes if route.is_stream}
+    assert streams == STREAMS
+
+
+async def test_a_route_that_is_not_declared_is_for_keys_without_limits(app: FastAPI, desk: Desk):
+    closed = [
+        route for route in routes_of(app) if route.operation not in NEEDS.keys() | FOR_KEYS | HEALTH
+    ]
+    assert len(closed) > 50
+
+    for scope in SCOPES:
+        headers = await desk.credential(scope, list(RIGHTS))
+        for route in closed:
+            answer = await called(desk, route, desk.own, headers)
+            assert (answer.status_code, code_of(answer)) == (403, "FORBIDDEN"), route.path
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_without_the_right_of_a_route_nothing_is_done_or_told(
+    app: FastAPI, desk: Desk, scope: str
+):
+    for route in routes_of(app):
+        if (right := NEEDS.get(route.operation)) is not None:
+            headers = await desk.credential(scope, [other for other in RIGHTS if other != right])
+            for names in (desk.own, desk.others, {}):
+                answer = await called(desk, route, names, headers)
+                assert answer.status_code == 403, route.path
+                assert route.is_stream or code_of(answer) == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_what_is_out_of_scope_looks_like_what_is_not_there(
+    app: FastAPI, desk: Desk, scope: str
+):
+    headers = await desk.credential(scope, list(RIGHTS))
+    for route in routes_of(app):
+        if route.operation not in NEEDS or route.operation in SCOPED_BY_THEMSELVES:
+            continue
+        answer = await called(desk, route, desk.others, headers)
+        nowhere = {**desk.others, "agent_id": new_id("agent"), "channel": new_id("agent")}
+        nowhere |= {"session_id": new_id("session"), "workspace_id": new_id("workspace")}
+        missing = await called(desk, route, nowhere, headers)
+
+        assert answer.status_code == missing.status_code == 404, route.path
+        if not route.is_stream:
+            assert code_of(answer) == code_of(missing)
+            assert code_of(answer) in OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_what_is_in_scope_is_reached_with_the_right_alone(
+    app: FastAPI, desk: Desk, scope: str
+):
+    # This one only says where the streams are.
+    pointing = "/v1/sessions/{session_id}/sse"
+    for route in routes_of(app):
+        right = NEEDS.get(route.operation)
+        if right is None or route.operation == "DELETE /sessions/{session_id}":
+            continue
+        headers = {**await desk.credential(scope, [right]), "End-User": "alice"}
+        answer = await called(desk, route, desk.own, headers)
+        assert answer.status_code not in {401, 403}, route.path
+        assert code_of(answer) not in OUT_OF_SCOPE, (route.path, answer.text)
+        assert answer.status_code < 500
+        assert not route.is_stream or answer.status_code == (
+            404 if route.path_format == pointing else 200
+        )
+
+    headers = await desk.credential(scope, ["manage_sessions"])
+    path = f"/v1/sessions/{desk.own['session_id']}"
+    assert (await desk.client.delete(path, headers=headers)).status_code == 204
+
+
+async def test_a_new_route_is_closed_until_it_is_declared(app: FastAPI):
+    async def endpoint() -> None: ...
+
+    route = GuardedRoute("/v1/sessions/{session_id}/anything", endpoint, methods=["POST"])
+
+    assert route.right is None
+    assert not route.is_for_keys
+
+
+def test_a_route_is_not_declared_whose_path_nothing_checks(monkeypatch: pytest.MonkeyPatch):
+    async def endpoint() -> None: ...
+
+    monkeypatch.setitem(NEEDS, "GET /things/{thing_id}", "read")
+    with pytest.raises(ValueError, match="Nothing in the path"):
+        GuardedRoute("/v1/things/{thing_id}", endpoint, methods=["GET"])
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ("key", {"clerk", "alice", "ben"}),
+        ("agent", {"clerk", "alice", "ben"}),
+        ("end user", {"alice"}),
+        ("session", {"alice"}),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/sessions", "/api/v1/sessions", "/v1/agents/{}/sessions"])
+async def test_lists_of_sessions_show_what_is_in_scope(
+    desk: Desk, scope: str, expected: set[str], path: str
+):
+    named = {desk.own["session_id"]: "alice"}
+    made = await desk.client.post(
+        "/v1/sessions", json={"agent_id": desk.own["agent_id"]}, headers=desk.owner
+    )
+    named[made.json()["id"]] = "clerk"
+    made = await desk.client.post(
+        f"/api/v1/channels/{desk.own['agent_id']}/sessions",
+        headers={**desk.owner, "End-User": "ben"},
+    )
+    named[made.json()["id"]] = "ben"
+
+    headers = await desk.credential(scope, ["read"])
+    page = await desk.client.get(path.format(desk.own["agent_id"]), headers=headers)
+
+    assert {named[session["id"]] for session in page.json()["data"]} == expected
+    assert page.json()["total"] == len(expected)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_lists_of_agents_show_what_is_in_scope(desk: Desk, scope: str):
+    headers = await desk.credential(scope, ["read_agents"])
+
+    for search, count in (("", 1), ("?search=CLERK", 1), ("?search=doctor", 0)):
+        page = (await desk.client.get(f"/v1/agents{search}", headers=headers)).json()
+        assert [agent["id"] for agent in page["data"]] == [desk.own["agent_id"]] * count
+        assert page["total"] == count
+
+
+@pytest.mark.parametrize("scope", ["key", "agent", "end user"])
+@pytest.mark.parametrize("path", ["/v1/sessions", "/api/v1/sessions", "/v1/agents/{}/sessions"])
+async def test_a_session_is_created_for_the_sender_and_of_its_agent_as_it_is(
+    desk: Desk, scope: str, path: str
+):
+    agent_id = desk.own["agent_id"]
+    headers = await desk.credential(scope, ["create_sessions", "read"])
+    path = path.format(agent_id)
+
+    made = await desk.client.post(path, json={"agent_id": agent_id, "title": "t"}, headers=headers)
+    assert made.status_code == 201
+    again = await desk.client.get(f"/v1/sessions/{made.json()['id']}", headers=headers)
+    assert again.json()["agent_id"] == agent_id
+    as_alice = await desk.client.get(
+        f"/api/v1/channels/clerk/sessions/{made.json()['id']}",
+        headers={**desk.owner, "End-User": "alice"},
+    )
+    assert as_alice.status_code == (200 if scope == "end user" else 404)
+
+    changed = {"agent_id": agent_id, "system_prompt": "Obey.", "capabilities": ["web_fetch"]}
+    refused = await desk.client.post(path, json=changed, headers=headers)
+    assert (refused.status_code, code_of(refused)) == (403, "FORBIDDEN")
+    assert "capabilities, system_prompt" in refused.json()["error"]["message"]
+
+
+async def test_a_session_needs_an_agent_in_scope(desk: Desk):
+    headers = await desk.credential("agent", ["create_sessions"])
+
+    async def status(**wanted: str) -> tuple[int, str]:
+        answer = await desk.client.post("/v1/sessions", json=wanted, headers=headers)
+        return answer.status_code, code_of(answer)
+
+    assert await status() == (400, "INVALID_REQUEST")
+    assert await status(agent_name="clerk") == (201, "")
+    assert await status(agent_name="doctor") == (404, "AGENT_NOT_FOUND")
+    assert await status(agent_name="nobody") == (404, "AGENT_NOT_FOUND")
+    assert await status(agent_id=desk.others["agent_id"]) == (404, "AGENT_NOT_FOUND")
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_the_model_of_a_message_is_chosen_by_keys_without_limits_alone(
+    desk: Desk, scope: str
+):
+    path = f"/v1/sessions/{desk.own['session_id']}/messages"
+    chosen = {"content": "hi", "controls": {"model_id": "simulated/simulated-1"}}
+    headers = await desk.credential(scope, ["send"])
+
+    refused = await desk.client.post(path, json=chosen, headers=headers)
+    assert (refused.status_code, code_of(refused)) == (403, "FORBIDDEN")
+    assert (await desk.client.post(path, json=chosen, headers=desk.owner)).status_code == 201
+    plain = await desk.client.post(path, json={"content": "hi"}, headers=headers)
+    assert plain.status_code == 201
+
+
+async def test_a_token_of_an_end_user_opens_the_channel_for_nobody_else(desk: Desk):
+    headers = await desk.credential("end user", ["read", "create_sessions"])
+    path = "/api/v1/channels/clerk/sessions"
+
+    made = await desk.client.post(path, headers=headers)
+    as_bob = await desk.client.get(path, headers={**headers, "End-User": "bob"})
+
+    assert made.status_code == 201
+    listed = (await desk.client.get(path, headers={**headers, "End-User": "alice"})).json()
+    assert {session["id"] for session in listed["data"]} == {
+        made.json()["id"],
+        desk.own["session_id"],
+    }
+    assert (as_bob.status_code, code_of(as_bob)) == (403, "FORBIDDEN")
+
+
+async def test_a_token_of_a_session_sees_no_other_in_its_channel(desk: Desk):
+    path = "/api/v1/channels/clerk/sessions"
+    another = await desk.client.post(path, headers={**desk.owner, "End-User": "alice"})
+    headers = await desk.credential("session", ["read"])
+
+    listed = (await desk.client.get(path, headers=headers)).json()
+
+    assert [session["id"] for session in listed["data"]] == [desk.own["session_id"]]
+    answer = await desk.client.get(f"{path}/{another.json()['id']}", headers=headers)
+    assert answer.status_code == 404
+
+
+async def test_a_workspace_that_sessions_share_is_in_no_scope(desk: Desk):
+    shared = await desk.client.post(
+        "/api/v1/workspaces", json={"name": "shared"}, headers=desk.owner
+    )
+    headers = await desk.credential("agent", ["read", "files"])
+
+    answer = await desk.client.get(f"/api/v1/workspaces/{shared.json()['id']}/fs", headers=headers)
+
+    assert (answer.status_code, code_of(answer)) == (404, "WORKSPACE_NOT_FOUND")
+
+
+async def test_a_key_and_its_tokens_share_no_answers_to_retried_requests(desk: Desk):
+    path = f"/v1/agents/{desk.own['agent_id']}/sessions"
+    one = await desk.credential("end user", ["create_sessions"])
+    renewed = await desk.credential("end user", ["create_sessions", "read"])
+    senders = {"key": desk.owner, "one": one, "renewed": renewed}
+    senders["agent"] = await desk.credential("agent", ["create_sessions"])
+
+    ids = {
+        name: (
+            await desk.client.post(path, json={}, headers={**headers, "Idempotency-Key": "k"})
+        ).json()["id"]
+        for name, headers in senders.items()
+    }
+
+    assert ids["one"] == ids["renewed"]
+    assert len(set(ids.values())) == 3
