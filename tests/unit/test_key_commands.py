@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from everruns import cli, key_commands
+from everruns import cli, reaching
 from everruns.domain.agents import Agent
 from everruns.domain.keys import hash_secret
 from everruns.domain.rights import RIGHTS
@@ -153,8 +153,8 @@ def test_the_version_is_told(words: list[str]):
 
 
 def test_a_server_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(key_commands, "SERVER_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(key_commands, "SERVER_POLL_S", 0.01)
+    monkeypatch.setattr(reaching, "SERVER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(reaching, "SERVER_POLL_S", 0.01)
 
     with lock_data_directory(tmp_path, "http://127.0.0.1:9300"):
         refused = keys(tmp_path, "list")
