@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import ray
 
 from actors.ports import free_port, is_port_free
 from tests.e2e.ray_cluster import (
@@ -205,7 +206,7 @@ def test_a_cluster_is_protected_with_the_certificates_as_documented() -> None:
         for command in (ROOT / "config/cluster.yaml").read_text().splitlines()
         if "--head" in command
     }
-    node = "127.0.0.1"
+    node: str = ray.util.get_node_ip_address()
     commands = [
         "\n".join(openssl).replace("NODE_ADDRESS", node),
         "openssl rand -hex 32 > ray_token",
@@ -216,7 +217,7 @@ def test_a_cluster_is_protected_with_the_certificates_as_documented() -> None:
         ),
         "END",
         "set -a; . ./ray.env",
-        f"{start} --node-ip-address={node}",
+        start,
     ]
     with (
         started_with(commands) as cluster,
