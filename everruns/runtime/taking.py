@@ -180,8 +180,6 @@ def _submitted(taking: _Taking, given: ToolResults) -> list[NewEvent]:
     turn = taking.turn
     open_ids = list(turn.asked) if turn else []
     results = {result.tool_call_id: result for result in given.tool_results}
-    if len(results) < len(given.tool_results):
-        raise InvalidRequest("tool_results: each tool_call_id may appear only once")
     for call_id, result in results.items():
         if call_id in open_ids:
             continue
@@ -190,6 +188,8 @@ def _submitted(taking: _Taking, given: ToolResults) -> list[NewEvent]:
             is_here = turn is not None and call_id in turn.started_calls
             raise taking.refusal(call_id, open_ids, was_asked=not is_here)
         taking.before.add(call_id)
+    if len(results) < len(given.tool_results):
+        raise InvalidRequest("tool_results: each tool_call_id may appear only once")
     if turn is None:
         return []
     return [
