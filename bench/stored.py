@@ -23,7 +23,7 @@ from bench.filled import Filled, fill
 from bench.history import Log, make_session
 from everruns.domain.state import fold
 from everruns.registry.event_log import EventLog
-from everruns.registry.sessions import LoadedSession
+from everruns.registry.session_logs import LoadedSession
 from everruns.runtime.session import LiveSession
 from everruns.storage.base import Append, EventQuery, ListQuery
 from everruns.storage.sql import SqlStore

@@ -23,7 +23,7 @@ from everruns.domain.base import Page
 from everruns.domain.events import Event
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.state import message_of
-from everruns.registry.sessions import MESSAGE_EVENTS
+from everruns.registry.session_logs import MESSAGE_EVENTS
 from everruns.runtime.runtime import Runtime
 from everruns.storage.base import EventQuery
 
