@@ -24,11 +24,11 @@ from everruns.domain.agents import Agent
 from everruns.domain.base import KIB, Model, Name
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.questions import are_questions
-from everruns.domain.sessions import Caller, Session, SessionInput
+from everruns.domain.sessions import END_USER, Caller, Session, SessionInput
 from everruns.domain.state import OpenTurn, fold
 from everruns.errors import AgentNotFound, SessionNotFound
 from everruns.ids import format_time, is_id, parse_time
-from everruns.storage.base import EventQuery, ListQuery
+from everruns.storage.base import EventQuery, SessionQuery
 
 LONGEST_NAME = 2 * KIB
 PATH = "/channels/{channel}"
@@ -38,7 +38,7 @@ EndUser = Annotated[
     str | None,
     Header(
         alias="End-User",
-        pattern=r"^[\x20-\x7e]{1,255}$",
+        pattern=END_USER,
         description="End user on whose behalf the application calls; any name will do.",
     ),
 ]
@@ -173,7 +173,7 @@ async def create_session(request: Request, caller: TheCaller) -> Response:
     key = await read_key(request, str(caller))
     create = runtime_of(request).registry.sessions.create
     of_agent = SessionInput(agent_id=caller.agent_id, title=wanted.title)
-    return answer(await create(of_agent, key, end_user=caller.end_user))
+    return answer(await create(of_agent, key, caller=caller))
 
 
 async def list_sessions(
@@ -183,7 +183,7 @@ async def list_sessions(
     page_token: PageToken = None,
 ) -> Response:
     """List the caller's sessions, newest first."""
-    query = ListQuery(caller=caller, older_than=_place(page_token), limit=limit)
+    query = SessionQuery(caller=caller, older_than=_place(page_token), limit=limit)
     page = await runtime.registry.sessions.list(query)
     has_more = page.total > len(page.data)
     # Present on the last page too, because callers look it up.

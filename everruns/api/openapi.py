@@ -19,7 +19,6 @@ from everruns.api.channels import ChannelSessionInput
 from everruns.api.errors import RETRY_STATUSES, error_classes, status_of
 from everruns.api.plain import KEY_PARAMETER
 from everruns.api.schema_rules import state_rules
-from everruns.api.sessions import SharingSessionInput
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.agents import AgentInput
 from everruns.domain.base import Model
@@ -83,7 +82,6 @@ PLAIN_BODIES: tuple[type[Model], ...] = (
     NamedAgentInput,
     SendMessage,
     SessionInput,
-    SharingSessionInput,
 )
 RESPONSES = {
     400: ("Invalid", "The request is invalid; the message names the field and the reason."),

@@ -16,7 +16,6 @@ WITH_CAPABILITIES = (
     "AgentPatch",
     "NamedAgentInput",
     "SessionInput",
-    "SharingSessionInput",
 )
 PARTS = ("TextPart", "ImagePart", "ToolCallPart", "ToolResultPart")
 ONE_SOURCE: list[dict[str, Any]] = [

@@ -3,38 +3,31 @@
 Source: docs/contract.md, "Resources", Session, and "Turns".
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
 
-from everruns.api.faces import SDK, Face
+from everruns.api.faces import Face
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
     AgentId,
     Limit,
     Offset,
-    Search,
     SessionId,
     TheRuntime,
     listing,
     runtime_of,
 )
 from everruns.api.plain import answer, document, id_of, read_body, read_key
+from everruns.api.session_filters import WantedSessions
 from everruns.domain.base import Model, Page
 from everruns.domain.sessions import Session, SessionInput
 from everruns.errors import AgentNotFound
-from everruns.storage.base import ListQuery
 
 EXAMPLE = {"title": "First talk", "model_id": "simulated/simulated-1"}
 
 NOTHING = b"{}"
-
-
-class SharingSessionInput(SessionInput):
-    """Creates a session, optionally in a shared workspace."""
-
-    workspace_id: Annotated[str, Field(pattern=r"^workspace_[0-9a-f]{32}$")] | None = None
 
 
 class Cancelled(Model):
@@ -45,16 +38,16 @@ class Cancelled(Model):
 
 async def list_sessions(
     runtime: TheRuntime,
+    wanted: WantedSessions,
     agent_id: Annotated[
         str | None,
         Query(pattern=r"^agent_[0-9a-f]{32}$", description="Only sessions of this agent."),
     ] = None,
-    search: Search = None,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Session]:
-    """List sessions, newest first."""
-    query = ListQuery(search=search, agent_id=agent_id, offset=offset, limit=limit)
+    """List sessions, newest first unless sorted otherwise."""
+    query = replace(wanted, agent_id=agent_id, offset=offset, limit=limit)
     return await runtime.registry.sessions.list(query)
 
 
@@ -65,24 +58,17 @@ async def create_session(request: Request) -> Response:
     return answer(await sessions.create(wanted, await read_key(request)))
 
 
-async def create_sharing_session(request: Request) -> Response:
-    """Create a session, with or without an agent, optionally in a shared workspace."""
-    wanted = await read_body(request, SharingSessionInput, NOTHING)
-    create = runtime_of(request).registry.sessions.create
-    return answer(await create(wanted, await read_key(request), workspace_id=wanted.workspace_id))
-
-
 async def list_agent_sessions(
     agent_id: AgentId,
     runtime: TheRuntime,
-    search: Search = None,
+    wanted: WantedSessions,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Session]:
     """List an agent's sessions, newest first; this works for archived agents too."""
     if await runtime.registry.agents.find(agent_id) is None:
         raise AgentNotFound(f"Agent {agent_id} not found")
-    query = ListQuery(search=search, agent_id=agent_id, offset=offset, limit=limit)
+    query = replace(wanted, agent_id=agent_id, offset=offset, limit=limit)
     return await runtime.registry.sessions.list(query)
 
 
@@ -114,7 +100,6 @@ async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelle
 
 def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of sessions to a face."""
-    shares = face is SDK
     at_agent, at_session = "/agents/{agent_id}/sessions", "/sessions/{session_id}"
     example = {"titled": EXAMPLE}
     router.get("/sessions")(listing(face, list_sessions))
@@ -123,10 +108,8 @@ def add_routes(router: APIRouter, face: Face) -> None:
         name="create_session",
         status_code=201,
         response_model=Session,
-        openapi_extra=document(
-            SharingSessionInput if shares else SessionInput, example, is_required=False
-        ),
-    )(create_sharing_session if shares else create_session)
+        openapi_extra=document(SessionInput, example, is_required=False),
+    )(create_session)
     router.get(at_agent)(listing(face, list_agent_sessions))
     router.post(
         at_agent,

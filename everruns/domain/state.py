@@ -160,7 +160,6 @@ class SessionState:
         return SessionSummary(
             status=self.status,
             sequence=self.sequence,
-            turn_id=self.turn.id if self.turn else None,
             waits_until_ms=self.turn.waits_until_ms if self.turn else None,
             usage=self.usage,
             preview=self.preview,

@@ -7,7 +7,7 @@ from everruns.domain.agents import InitialFile, check_size
 from everruns.domain.base import Page
 from everruns.domain.controls import effective_controls
 from everruns.domain.idempotency import Idempotency
-from everruns.domain.sessions import Session, SessionInput
+from everruns.domain.sessions import Caller, Session, SessionInput
 from everruns.domain.workspaces import own_workspace_id, owner_id
 from everruns.errors import SessionNotFound, WorkspaceNotFound
 from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_time, new_id, now_ms
@@ -21,7 +21,7 @@ from everruns.registry.revision import Revision
 from everruns.registry.session_logs import SessionLogs
 from everruns.registry.workspace_files import READING, initial_files
 from everruns.remote import Repeat, remote
-from everruns.storage.base import ListQuery, Receipt
+from everruns.storage.base import Receipt, SessionQuery
 from everruns.tools.base import ToolError
 
 REMEMBERED_NEW = 256
@@ -52,16 +52,14 @@ class Sessions(SessionLogs):
         wanted: SessionInput,
         idempotency: Idempotency | None = None,
         *,
-        workspace_id: str | None = None,
-        end_user: str | None = None,
+        caller: Caller | None = None,
     ) -> Session:
         """Create a session; until the first message it costs only its row.
 
         Args:
             wanted: The session.
             idempotency: Gives a retry the answer of the first attempt.
-            workspace_id: The shared workspace to use; without one the session gets its own.
-            end_user: End user on whose behalf the application creates it.
+            caller: Who creates it through a channel.
 
         Raises:
             AgentNotFound: The named agent does not exist or is archived.
@@ -80,20 +78,19 @@ class Sessions(SessionLogs):
                 there = await self._database.read(self._store.find_session, identity)
                 if there is not None:
                     return there
-            return await self._create(wanted, identity, None, workspace_id, end_user)
+            return await self._create(wanted, identity, None, caller)
         async with self._database.keyed_requests:
             if answer := await self._database.earlier_answer(idempotency):
                 return Session.model_validate_json(answer)
             identity = new_id("session")
-            return await self._create(wanted, identity, idempotency, workspace_id, end_user)
+            return await self._create(wanted, identity, idempotency, caller)
 
     async def _create(
         self,
         wanted: SessionInput,
         identity: str,
         idempotency: Idempotency | None,
-        workspace_id: str | None,
-        end_user: str | None,
+        caller: Caller | None,
     ) -> Session:
         agent = None
         if wanted.agent_id is not None:
@@ -105,8 +102,8 @@ class Sessions(SessionLogs):
             effective_controls(wanted.controls, agent.controls if agent else None),
             [wanted.model_id, agent.default_model_id if agent else None],
         )
-        if workspace_id is not None:
-            await self._check_shared(workspace_id)
+        if wanted.workspace_id is not None:
+            await self._check_shared(wanted.workspace_id)
         now = format_time(now_ms())
         session = Session.model_validate(
             {
@@ -115,8 +112,8 @@ class Sessions(SessionLogs):
                 "id": identity,
                 "harness_id": GENERIC_HARNESS_ID,
                 "organization_id": DEFAULT_ORGANIZATION_ID,
-                "workspace_id": workspace_id or own_workspace_id(identity),
-                "end_user": end_user,
+                "workspace_id": wanted.workspace_id or own_workspace_id(identity),
+                "end_user": caller.end_user if caller else wanted.end_user,
                 "created_at": now,
                 "updated_at": now,
             }
@@ -151,7 +148,7 @@ class Sessions(SessionLogs):
         self._store.insert_session(session, first, receipt)
 
     @remote(Repeat.YES)
-    async def list(self, query: ListQuery) -> Page[Session]:
+    async def list(self, query: SessionQuery) -> Page[Session]:
         """Return a page of sessions; sessions of an archived agent stay readable."""
         sessions, total = await self._database.read(self._store.list_sessions, query)
         return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)

@@ -7,14 +7,15 @@ is one transaction: all of it is durable when the call returns, or none of it ha
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 
 from everruns.domain.agents import Agent
 from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import ProviderAccount
-from everruns.domain.sessions import Caller, Session, SessionSummary
+from everruns.domain.sessions import Caller, Session, SessionStatus, SessionSummary
+from everruns.domain.waits import WaitType
 from everruns.domain.workspaces import Workspace
 from everruns.errors import EverrunsError
 from everruns.tools.base import File
@@ -94,22 +95,54 @@ class ListQuery:
 
     Attributes:
         search: Only items whose name, title or id contains this text, ignoring case.
-        agent_id: Only sessions of this agent.
-        caller: Only sessions of this caller.
-        older_than: Only sessions that a list shows after the one with this time of creation, in
-            milliseconds since the epoch, and this id.
         include_archived: Whether archived workspaces are listed too.
         offset: Number of items to skip.
         limit: Maximum number of items to return.
     """
 
     search: str | None = None
-    agent_id: str | None = None
-    caller: Caller | None = None
-    older_than: tuple[int, str] | None = None
     include_archived: bool = False
     offset: int = 0
     limit: int = 20
+
+
+@dataclass(frozen=True)
+class SessionQuery(ListQuery):
+    """A query for a page of the list of sessions; all conditions must hold.
+
+    Times are in milliseconds since the epoch.
+
+    Attributes:
+        agent_id: Only sessions of this agent.
+        caller: Only sessions of this caller.
+        older_than: Only sessions that a list shows after the one with this time of creation and
+            this id.
+        status: Only sessions with this status.
+        waiting: Only sessions whose turn waits for somebody outside: for calls of this type, or
+            for any with ``True``.
+        tags: Only sessions with all of these tags.
+        end_user: Only sessions of this end user.
+        created_from_ms: Only sessions created at or after this time.
+        created_until_ms: Only sessions created before this time.
+        updated_from_ms: Only sessions updated at or after this time.
+        updated_until_ms: Only sessions updated before this time.
+        sort: What to sort by: the time of creation or of the last update.
+        ascending: Whether the oldest come first.
+    """
+
+    agent_id: str | None = None
+    caller: Caller | None = None
+    older_than: tuple[int, str] | None = None
+    status: SessionStatus | None = None
+    waiting: WaitType | Literal[True] | None = None
+    tags: Collection[str] = ()
+    end_user: str | None = None
+    created_from_ms: int | None = None
+    created_until_ms: int | None = None
+    updated_from_ms: int | None = None
+    updated_until_ms: int | None = None
+    sort: Literal["created", "updated"] = "created"
+    ascending: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,7 +273,14 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         """Return a session with its whole log."""
         ...
 
-    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+    def update_session(self, session: Session) -> bool:
+        """Store the changed fields of a session; return whether it exists.
+
+        What follows from its log stays as it is.
+        """
+        ...
+
+    def list_sessions(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
         ...
 

@@ -23,8 +23,8 @@ from everruns.errors import EverrunsError, SequenceConflict, StoreUnavailable
 from everruns.storage.base import (
     Append,
     EventQuery,
-    ListQuery,
     Receipt,
+    SessionQuery,
     StoredFile,
     Verdict,
 )
@@ -179,7 +179,12 @@ class JournaledStore(SqlStore):
         self._bring(session_id)
         return super().load_session(session_id)
 
-    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+    def update_session(self, session: Session) -> bool:
+        """Store the changed fields of a session; return whether it exists."""
+        self._bring(session.id)
+        return super().update_session(session)
+
+    def list_sessions(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
         self._bring_all()
         return super().list_sessions(query)
