@@ -22,7 +22,7 @@ from everruns.api.parameters import (
 from everruns.api.plain import answer, document, id_of, read_body, read_key
 from everruns.api.session_filters import WantedSessions
 from everruns.domain.base import Model, Page
-from everruns.domain.sessions import Session, SessionInput
+from everruns.domain.sessions import Session, SessionInput, SessionPatch
 from everruns.errors import AgentNotFound
 
 EXAMPLE = {"title": "First talk", "model_id": "simulated/simulated-1"}
@@ -87,6 +87,13 @@ async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
     return await runtime.registry.sessions.get(session_id)
 
 
+async def update_session(
+    session_id: SessionId, patch: SessionPatch, runtime: TheRuntime
+) -> Session:
+    """Change the given fields; a running turn sees the change at its next step."""
+    return await runtime.update_session(session_id, patch)
+
+
 async def delete_session(session_id: SessionId, runtime: TheRuntime) -> None:
     """Delete a session: end its turn and its streams, and free its resources."""
     await runtime.delete_session(session_id)
@@ -118,5 +125,6 @@ def add_routes(router: APIRouter, face: Face) -> None:
         openapi_extra=document(SessionInput, example, ids=["agent"], is_required=False),
     )(create_agent_session)
     router.get(at_session)(get_session)
+    router.patch(at_session)(update_session)
     router.delete(at_session, status_code=204)(delete_session)
     router.post(f"{at_session}/cancel")(cancel_session)

@@ -1,13 +1,14 @@
 """The sessions as resources; their logs are in ``session_logs``."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from everruns.domain.agents import InitialFile, check_size
+from everruns.domain.agents import Agent, InitialFile, check_size
 from everruns.domain.base import Page
 from everruns.domain.controls import effective_controls
 from everruns.domain.idempotency import Idempotency
-from everruns.domain.sessions import Caller, Session, SessionInput
+from everruns.domain.sessions import Caller, Session, SessionInput, SessionPatch
 from everruns.domain.workspaces import own_workspace_id, owner_id
 from everruns.errors import SessionNotFound, WorkspaceNotFound
 from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_time, new_id, now_ms
@@ -28,7 +29,7 @@ REMEMBERED_NEW = 256
 
 
 class Sessions(SessionLogs):
-    """Creates, lists and deletes sessions, and reads and changes the files of their tools."""
+    """Creates, changes, lists and deletes sessions, and runs operations on their files."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Sessions(SessionLogs):
         search: FileSearch,
     ) -> None:
         super().__init__(database, placement, revision)
+        self._changes = asyncio.Lock()
         self._providers = providers
         self._agents = agents
         self._search = search
@@ -98,10 +100,7 @@ class Sessions(SessionLogs):
         elif wanted.agent_name is not None:
             agent = await self._agents.get_by_name(wanted.agent_name)
         await self._agents.check(wanted.capabilities, wanted.model_id)
-        await self._providers.check_controls(
-            effective_controls(wanted.controls, agent.controls if agent else None),
-            [wanted.model_id, agent.default_model_id if agent else None],
-        )
+        await self._check_controls(wanted, agent)
         if wanted.workspace_id is not None:
             await self._check_shared(wanted.workspace_id)
         now = format_time(now_ms())
@@ -124,13 +123,16 @@ class Sessions(SessionLogs):
         receipt = receipt_of(idempotency, document, session.id)
         await self._database.write(self._insert, session, files, receipt)
         if len(document) <= MAX_REMEMBERED_BYTES:
-            self._remember(session)
+            if len(self._new) >= REMEMBERED_NEW:
+                del self._new[next(iter(self._new))]
+            self._new[session.id] = session
         return session
 
-    def _remember(self, session: Session) -> None:
-        if len(self._new) >= REMEMBERED_NEW:
-            del self._new[next(iter(self._new))]
-        self._new[session.id] = session
+    async def _check_controls(self, session: SessionInput | Session, agent: Agent | None) -> None:
+        await self._providers.check_controls(
+            effective_controls(session.controls, agent.controls if agent else None),
+            [session.model_id, agent.default_model_id if agent else None],
+        )
 
     async def _check_shared(self, workspace_id: str) -> None:
         workspace = await self._database.read(self._store.find_workspace, workspace_id)
@@ -146,6 +148,34 @@ class Sessions(SessionLogs):
         there = self._store.list_files(session.workspace_id, "/") if files else []
         first = initial_files(session.workspace_id, files, there) if files else []
         self._store.insert_session(session, first, receipt)
+
+    @remote(Repeat.YES)
+    async def update(self, session_id: str, patch: SessionPatch) -> Session:
+        """Change a session; a host that holds it must be told (``SessionHost.refresh``).
+
+        Raises:
+            SessionNotFound: There is none with this id.
+            UnknownCapability: A capability does not exist or is not available.
+            UnknownModel: No provider offers the model.
+            InvalidRequest: The model does not take one of the controls.
+            TooLarge: Its total size would be over the limit.
+        """
+        changes = patch.changes()
+        await self._agents.check(changes.get("capabilities") or [], changes.get("model_id"))
+        async with self._changes:
+            session = await self.get(session_id)
+            updated_at = max(format_time(now_ms()), session.updated_at)
+            changed = session.model_copy(update={**changes, "updated_at": updated_at})
+            if changes.keys() & {"controls", "model_id"}:
+                agent_id = session.agent_id
+                agent = await self._agents.find(agent_id) if agent_id else None
+                await self._check_controls(changed, agent)
+            check_size(changed, [])
+            if not await self._database.write(self._store.update_session, changed):
+                raise SessionNotFound(f"Session {session_id} not found")
+            if session_id in self._new:
+                self._new[session_id] = changed
+            return changed
 
     @remote(Repeat.YES)
     async def list(self, query: SessionQuery) -> Page[Session]:

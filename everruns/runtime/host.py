@@ -187,6 +187,19 @@ class SessionHost:
         return ended
 
     @remote(Repeat.YES)
+    async def refresh(self, session_id: str) -> None:
+        """Let the next step of a session's turn see what a client has changed of the session.
+
+        Raises:
+            PlacedElsewhere: The session is not on this host.
+            SessionNotFound: The session does not exist.
+        """
+        session = await self._session(session_id)
+        # One after another, so that what was read first does not replace what was read later.
+        async with session.refreshing:
+            session.resource = await self._registry.sessions.get(session_id)
+
+    @remote(Repeat.YES)
     async def activate(self, session_id: str) -> None:
         """Load a session and resume its turn if one is open."""
         await self._session(session_id)

@@ -14,6 +14,7 @@ import structlog
 from everruns.domain.events import EventType
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.sessions import Session, SessionPatch
 from everruns.errors import (
     HostLost,
     PlacedElsewhere,
@@ -115,6 +116,27 @@ class Runtime:
                 session_id, turn_id, reason, is_repeated=is_repeated
             ),
         )
+
+    async def update_session(self, session_id: str, patch: SessionPatch) -> Session:
+        """Change a session; each later step of its turn sees the change.
+
+        Raises:
+            SessionNotFound: The session does not exist.
+            InvalidRequest: A model or capability that it names is not offered, or the model does
+                not take one of the controls.
+            TooLarge: Its total size would be over the limit.
+            Unavailable: The session's host did not answer in time. The change is stored; a retry
+                is safe.
+        """
+        session = await self.registry.sessions.update(session_id, patch)
+        # A session that nobody holds, or that is loaded from now on, is read with the change.
+        if await self.registry.sessions.holder(session_id) is not None:
+            try:
+                await self._ask(session_id, lambda host, _: host.refresh(session_id))
+            except SessionUnreadable:
+                # No host can hold it, so no step of it comes.
+                log.info("unreadable session was changed", session_id=session_id)
+        return session
 
     async def delete_session(self, session_id: str) -> None:
         """Delete a session: end its turn and its streams, and free its resources.
