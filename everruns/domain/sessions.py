@@ -8,7 +8,7 @@ Source: docs/contract.md, "Resources", Session.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_serializer
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from everruns.domain.agents import (
@@ -133,18 +133,13 @@ class Session(Model):
     started_at: str | None = None
     finished_at: str | None = None
     waiting_for: list[Wait] = Field(default_factory=list[Wait])
-    # ``None`` for nobody; empty for an application that called a channel on its own behalf.
-    end_user: str | None = None
+    end_user: str | None = Field(
+        None,
+        description="For which end user of the application it is; empty if the application created "
+        "it through a channel for itself.",
+    )
     # Known to session hosts, never shown.
     suspicion: SkipJsonSchema[int] = Field(0, exclude=True)
-
-    @field_serializer("end_user")
-    def _show_end_user(self, end_user: str | None) -> str | None:
-        return end_user or None
-
-    def whole(self) -> dict[str, Any]:
-        """Return the session as JSON that also tells an application's own sessions apart."""
-        return {**self.model_dump(mode="json"), "end_user": self.end_user}
 
     def summed_up(self, summary: SessionSummary) -> "Session":
         """Return the session with its log's summary applied.
