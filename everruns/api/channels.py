@@ -3,7 +3,7 @@
 Each agent has one channel, addressed by the agent's id or name. Through it a caller reaches only
 the sessions that it created there.
 
-Source: docs/sdk.md, "Channels"; the Agent Execution API of Everruns.
+Source: docs/contract.md, "Channels"; the Agent Execution API of Everruns.
 """
 
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import Field
 
 from everruns.api import events
-from everruns.api.faces import SDK, Face
+from everruns.api.faces import Face
 from everruns.api.messages import EXAMPLE as MESSAGE
 from everruns.api.messages import send_message
 from everruns.api.parameters import DEFAULT_LIMIT, Limit, TheRuntime, listing, runtime_of
@@ -158,12 +158,13 @@ OwnSession = Annotated[Session, Depends(_own_session)]
 
 async def get_card(request: Request, agent: TheAgent) -> AgentCard:
     """Read the agent's card: its description, accepted input and credentials."""
+    prefix = request.scope["path"].partition("/channels/")[0]
     asks_for_keys = request.app.state.settings.auth == "api_keys"
     return AgentCard(
         name=agent.display_name or agent.name,
         description=agent.description,
         auth=[Credential()] if asks_for_keys else [],
-        links=Links(sessions=f"{SDK.prefix}/channels/{agent.id}/sessions"),
+        links=Links(sessions=f"{prefix}/channels/{agent.id}/sessions"),
     )
 
 
@@ -237,9 +238,7 @@ def _pending(turn: OpenTurn) -> dict[str, Any]:
 
 
 def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of channels to the SDK's face."""
-    if face is not SDK:
-        return
+    """Add the routes of channels to a face."""
     at_sessions, at_session = f"{PATH}/sessions", f"{PATH}/sessions/{{session_id}}"
     router.get(PATH, name="get_card")(get_card)
     router.get(at_sessions, name="list_channel_sessions", response_model=ChannelSessions)(

@@ -23,6 +23,7 @@ from everruns.capabilities.registry import load_capabilities
 from everruns.domain.agents import AgentInput
 from everruns.domain.base import Model
 from everruns.domain.messages import SendMessage
+from everruns.domain.retries import RetryInput
 from everruns.domain.sessions import SessionInput
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import load_settings
@@ -46,6 +47,7 @@ TAGS = {
     "sessions": "Durable conversations with agents.",
     "channels": "One agent, called by an application on behalf of its users.",
     "messages": "The messages of a session.",
+    "conversations": "Export a session's conversation, and import it as a new session.",
     "events": "The event log of a session, streamed or listed.",
     "capabilities": "What an agent can do: tools and prompts to enable by id.",
     "providers": "Accounts at model vendors.",
@@ -53,6 +55,7 @@ TAGS = {
     "harnesses": "The environments that sessions run in.",
     "workspaces": "File systems that sessions work in.",
     "workspace_files": "The files of a workspace.",
+    "raw_files": "The bytes of a workspace's files.",
     "budgets": "Spending limits of sessions and agents.",
     "health": "Liveness and readiness of the server.",
 }
@@ -77,6 +80,7 @@ ERROR: dict[str, Any] = {
 }
 # Bodies that routes read themselves, see ``everruns.api.plain``.
 PLAIN_BODIES: tuple[type[Model], ...] = (
+    RetryInput,
     AgentInput,
     ChannelSessionInput,
     NamedAgentInput,

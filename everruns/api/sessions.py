@@ -22,10 +22,12 @@ from everruns.api.parameters import (
 from everruns.api.plain import answer, document, id_of, read_body, read_key
 from everruns.api.session_filters import WantedSessions
 from everruns.domain.base import Model, Page
+from everruns.domain.retries import RetriedTurn, RetryInput
 from everruns.domain.sessions import Session, SessionInput, SessionPatch
 from everruns.errors import AgentNotFound
 
 EXAMPLE = {"title": "First talk", "model_id": "simulated/simulated-1"}
+RETRY_EXAMPLE = {"controls": {"model_id": "simulated/simulated-1"}}
 
 NOTHING = b"{}"
 
@@ -105,6 +107,14 @@ async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelle
     return Cancelled(status="cancelled" if ended else "no_op")
 
 
+async def retry_turn(request: Request) -> Response:
+    """Retry the last turn: what it said leaves the conversation, and a new turn reads its input."""
+    session_id = id_of(request, "session")
+    wanted = await read_body(request, RetryInput, NOTHING)
+    retry = runtime_of(request).retry
+    return answer(await retry(session_id, wanted.controls, await read_key(request)))
+
+
 def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of sessions to a face."""
     at_agent, at_session = "/agents/{agent_id}/sessions", "/sessions/{session_id}"
@@ -128,3 +138,12 @@ def add_routes(router: APIRouter, face: Face) -> None:
     router.patch(at_session)(update_session)
     router.delete(at_session, status_code=204)(delete_session)
     router.post(f"{at_session}/cancel")(cancel_session)
+    router.post(
+        f"{at_session}/retry",
+        status_code=201,
+        response_model=RetriedTurn,
+        responses={409: {"description": "Conflict"}},
+        openapi_extra=document(
+            RetryInput, {"with another model": RETRY_EXAMPLE}, ids=["session"], is_required=False
+        ),
+    )(retry_turn)

@@ -9,6 +9,7 @@ import structlog
 from everruns.domain.base import Page
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.messages import Message
+from everruns.domain.retries import Ranges, disjoint, is_superseded
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.state import message_of
 from everruns.errors import (
@@ -106,19 +107,35 @@ class SessionLogs:
         return session
 
     @remote(Repeat.YES)
-    async def messages(self, session_id: str, offset: int, limit: int) -> Page[Message]:
+    async def messages(
+        self, session_id: str, offset: int, limit: int, *, include_superseded: bool = False
+    ) -> Page[Message]:
         """Return a page of a session's messages, oldest first.
+
+        Args:
+            session_id: The session.
+            offset: Number of messages to skip.
+            limit: Maximum number of messages.
+            include_superseded: Whether to include what retries took out of the conversation,
+                marked as such.
 
         Raises:
             SessionNotFound: There is none with this id.
         """
-        query = EventQuery(types=MESSAGE_EVENTS, offset=offset, limit=limit)
+        superseded = await self.superseded(session_id)
+        without = () if include_superseded else superseded
+        query = EventQuery(types=MESSAGE_EVENTS, offset=offset, limit=limit, without=without)
         events = await self.events(session_id, query)
         if is_last(events, query) and (events or offset == 0):
             total = offset + len(events)
         else:
             total = await self._database.read(self._store.count_events, session_id, query)
-        page = [message_of(event) for event in events]
+        page = [
+            message.model_copy(update={"superseded": True})
+            if is_superseded(message.sequence, superseded)
+            else message
+            for message in map(message_of, events)
+        ]
         return Page(data=page, total=total, offset=offset, limit=limit)
 
     @remote(Repeat.YES)
@@ -132,6 +149,18 @@ class SessionLogs:
         if not events:
             await self.get(session_id)
         return events
+
+    @remote(Repeat.YES)
+    async def superseded(self, session_id: str) -> Ranges:
+        """Return the sequences that retries took out of a session's conversation.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        starts = await self.events(session_id, EventQuery(types=(EventType.SESSION_STARTED,)))
+        return disjoint(
+            (first, last) for event in starts for first, last in event.data.get("superseded", ())
+        )
 
     # Calls from session hosts
 

@@ -8,10 +8,19 @@ from everruns.domain.agents import Agent, InitialFile, check_size
 from everruns.domain.base import Page
 from everruns.domain.controls import effective_controls
 from everruns.domain.idempotency import Idempotency
+from everruns.domain.imports import imported_log
+from everruns.domain.messages import Message
 from everruns.domain.sessions import Caller, Session, SessionInput, SessionPatch
 from everruns.domain.workspaces import own_workspace_id, owner_id
 from everruns.errors import SessionNotFound, WorkspaceNotFound
-from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_time, new_id, now_ms
+from everruns.ids import (
+    DEFAULT_ORGANIZATION_ID,
+    GENERIC_HARNESS_ID,
+    format_time,
+    new_id,
+    now_ms,
+    parse_time,
+)
 from everruns.registry.agents import MAX_REMEMBERED_BYTES, Agents
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.file_repeats import run_operation
@@ -22,7 +31,7 @@ from everruns.registry.revision import Revision
 from everruns.registry.session_logs import SessionLogs
 from everruns.registry.workspace_files import READING, initial_files
 from everruns.remote import Repeat, remote
-from everruns.storage.base import Receipt, SessionQuery
+from everruns.storage.base import Append, Receipt, SessionQuery
 from everruns.tools.base import ToolError
 
 REMEMBERED_NEW = 256
@@ -55,6 +64,7 @@ class Sessions(SessionLogs):
         idempotency: Idempotency | None = None,
         *,
         caller: Caller | None = None,
+        conversation: Sequence[Message] = (),
     ) -> Session:
         """Create a session; until the first message it costs only its row.
 
@@ -62,6 +72,7 @@ class Sessions(SessionLogs):
             wanted: The session.
             idempotency: Gives a retry the answer of the first attempt.
             caller: Who creates it through a channel.
+            conversation: Messages that it begins with, checked.
 
         Raises:
             AgentNotFound: The named agent does not exist or is archived.
@@ -80,12 +91,12 @@ class Sessions(SessionLogs):
                 there = await self._database.read(self._store.find_session, identity)
                 if there is not None:
                     return there
-            return await self._create(wanted, identity, None, caller)
+            return await self._create(wanted, identity, None, caller, conversation)
         async with self._database.keyed_requests:
             if answer := await self._database.earlier_answer(idempotency):
                 return Session.model_validate_json(answer)
             identity = new_id("session")
-            return await self._create(wanted, identity, idempotency, caller)
+            return await self._create(wanted, identity, idempotency, caller, conversation)
 
     async def _create(
         self,
@@ -93,6 +104,7 @@ class Sessions(SessionLogs):
         identity: str,
         idempotency: Idempotency | None,
         caller: Caller | None,
+        conversation: Sequence[Message],
     ) -> Session:
         agent = None
         if wanted.agent_id is not None:
@@ -119,14 +131,16 @@ class Sessions(SessionLogs):
         )
         check_size(session, wanted.initial_files)
         files = [*(agent.initial_files if agent else []), *wanted.initial_files]
-        document = session.model_dump_json()
+        log = await _log_of(session, conversation) if conversation else None
+        created = session.summed_up(log.summary) if log else session
+        document = created.model_dump_json()
         receipt = receipt_of(idempotency, document, session.id)
-        await self._database.write(self._insert, session, files, receipt)
-        if len(document) <= MAX_REMEMBERED_BYTES:
+        await self._database.write(self._insert, session, files, receipt, log)
+        if log is None and len(document) <= MAX_REMEMBERED_BYTES:
             if len(self._new) >= REMEMBERED_NEW:
                 del self._new[next(iter(self._new))]
             self._new[session.id] = session
-        return session
+        return created
 
     async def _check_controls(self, session: SessionInput | Session, agent: Agent | None) -> None:
         await self._providers.check_controls(
@@ -143,11 +157,15 @@ class Sessions(SessionLogs):
             )
 
     def _insert(
-        self, session: Session, files: Sequence[InitialFile], receipt: Receipt | None
+        self,
+        session: Session,
+        files: Sequence[InitialFile],
+        receipt: Receipt | None,
+        log: Append | None,
     ) -> None:
         there = self._store.list_files(session.workspace_id, "/") if files else []
         first = initial_files(session.workspace_id, files, there) if files else []
-        self._store.insert_session(session, first, receipt)
+        self._store.insert_session(session, first, receipt, log)
 
     @remote(Repeat.YES)
     async def update(self, session_id: str, patch: SessionPatch) -> Session:
@@ -246,3 +264,10 @@ class Sessions(SessionLogs):
             ToolError: The search was refused.
         """
         return await self._search.grep(workspace_id, pattern, path_pattern)
+
+
+async def _log_of(session: Session, conversation: Sequence[Message]) -> Append:
+    """Return what an imported conversation appends to its session; a long one takes a while."""
+    created_ms = parse_time(session.created_at)
+    events, state = await asyncio.to_thread(imported_log, session.id, conversation, created_ms)
+    return Append(session.id, 1, events, state.summary)

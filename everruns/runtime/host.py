@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from everruns.capabilities.base import Capabilities
+from everruns.domain.controls import Controls
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.retries import RetriedTurn
 from everruns.domain.state import SessionState
 from everruns.errors import (
     EverrunsError,
@@ -29,6 +31,7 @@ from everruns.runtime.cursor import Reading, Want
 from everruns.runtime.environment import Environment
 from everruns.runtime.outcomes import received
 from everruns.runtime.reads import Reads, is_loaded
+from everruns.runtime.retrying import controls_of, retried
 from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import Turn, end_turn
 from everruns.runtime.unreadable import UnreadableSessions
@@ -124,6 +127,39 @@ class SessionHost:
         await session.append(build)
         self._run(session)
         return session.state.idempotency[idempotency.key][1]
+
+    @remote(Repeat.KEYED)
+    async def retry(
+        self, session_id: str, wanted: Controls | None, idempotency: Idempotency
+    ) -> RetriedTurn:
+        """Start the last turn again with the same input; what it said leaves the conversation.
+
+        Returns:
+            The new turn; for a retry of the call, the turn that the first attempt started.
+
+        Raises:
+            Conflict: A turn is open, or there is none to retry.
+            IdempotencyKeyReused: The key was used with a different body.
+            InvalidRequest: The model does not take one of the controls.
+            UnknownModel: No active provider offers the model that the controls name.
+            PlacedElsewhere: The session is not on this host.
+            SessionNotFound: The session does not exist.
+            SessionTooLarge: The session has reached its size limit.
+        """
+        session = await self._session(session_id)
+        if wanted is not None and idempotency.key not in session.state.retries:
+            controls = controls_of(session.state, wanted)
+            await self.environment.check_wanted(session, controls or wanted)
+
+        def build(state: SessionState, _now: int) -> list[NewEvent]:
+            new = retried(state, wanted, idempotency)
+            if new:
+                self.environment.check_size(state)
+            return new
+
+        await session.append(build)
+        self._run(session)
+        return session.state.retries[idempotency.key][1]
 
     @remote(Repeat.YES)
     async def take(self, session_id: str, given: Given, *, is_repeated: bool = False) -> Taken:

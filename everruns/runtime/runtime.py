@@ -11,9 +11,11 @@ from typing import TypeVar
 
 import structlog
 
+from everruns.domain.controls import Controls
 from everruns.domain.events import EventType
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.retries import RetriedTurn
 from everruns.domain.sessions import Session, SessionPatch
 from everruns.errors import (
     HostLost,
@@ -75,6 +77,27 @@ class Runtime:
         # A key of our own makes a send retryable if its host is lost in the middle of it.
         keyed = idempotency or Idempotency.of_call()
         return await self._ask(session_id, lambda host, _: host.send(session_id, sent, keyed))
+
+    async def retry(
+        self, session_id: str, wanted: Controls | None, idempotency: Idempotency | None = None
+    ) -> RetriedTurn:
+        """Start the session's last turn again with the same input.
+
+        Args:
+            session_id: The session.
+            wanted: Options for its answers, instead of those of the user's message.
+            idempotency: Gives a retry of the call the turn of the first attempt.
+
+        Raises:
+            SessionNotFound: The session does not exist.
+            Conflict: A turn is open, or there is none to retry.
+            IdempotencyKeyReused: The key was used with a different body.
+            InvalidRequest: The model does not take one of the controls, or nobody offers it.
+            Unavailable: The session's host did not answer in time. A retry is safe with an
+                ``Idempotency-Key``.
+        """
+        keyed = idempotency or Idempotency.of_call()
+        return await self._ask(session_id, lambda host, _: host.retry(session_id, wanted, keyed))
 
     async def take(self, session_id: str, given: Given) -> Taken:
         """Store input that the session's turn waits for: results, answers or approvals.

@@ -4,9 +4,10 @@ A store is synchronous and safe to use from several threads, with one writer at 
 is one transaction: all of it is durable when the call returns, or none of it happened.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from everruns.domain.agents import Agent
@@ -66,6 +67,7 @@ class EventQuery:
         turn_id: Only events of this turn.
         since_ms: Only events at or after this time, in milliseconds since the epoch.
         until_ms: Only events at or before this time.
+        without: Ranges of sequences to leave out, as pairs of the first and the last.
         offset: Number of items to skip.
         limit: Maximum number of events. A page also ends once it is full; see ``pages.py``.
         size_bytes: Size of a full page, instead of ``pages.MAX_PAGE_BYTES``.
@@ -78,6 +80,7 @@ class EventQuery:
     turn_id: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    without: Sequence[tuple[int, int]] = ()
     offset: int = 0
     limit: int | None = None
     size_bytes: int | None = None
@@ -194,8 +197,15 @@ class BudgetStore(Protocol):
         """Return entries of a budget's ledger, newest first."""
         ...
 
-    def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
-        """Return the sum of each ledger with entries, including everything acknowledged."""
+    def ledger_totals(
+        self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Decimal]:
+        """Return the sum of each ledger with entries, including everything acknowledged.
+
+        Args:
+            budget_ids: The budgets.
+            since: For some of them, the time of the first entries that count.
+        """
         ...
 
 
@@ -261,8 +271,9 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         session: Session,
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
+        log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files. Its id was never used before."""
+        """Store a new session with its first files and events. Its id was never used before."""
         ...
 
     def find_session(self, session_id: str) -> Session | None:

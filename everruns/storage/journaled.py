@@ -8,10 +8,11 @@ database lacks.
 """
 
 import sys
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from threading import Condition, Lock, Thread
+from types import MappingProxyType
 
 import structlog
 from sqlalchemy import Engine
@@ -94,10 +95,11 @@ class JournaledStore(SqlStore):
         session: Session,
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
+        log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files."""
-        if files or receipt:
-            super().insert_session(session, files, receipt)
+        """Store a new session with its first files and events."""
+        if files or receipt or log:
+            super().insert_session(session, files, receipt, log)
             return
         with self._appending:
             self._logs[session.id] = 0, self._write([session])
@@ -231,10 +233,12 @@ class JournaledStore(SqlStore):
         self._bring_all()
         return super().list_ledger(budget_id, offset, limit)
 
-    def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
+    def ledger_totals(
+        self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Decimal]:
         """Return the sum of each ledger that has entries."""
         self._bring_all()
-        return super().ledger_totals(budget_ids)
+        return super().ledger_totals(budget_ids, since)
 
     def _bring(self, session_id: str) -> None:
         _, number = self._logs.get(session_id, (0, 0))

@@ -139,10 +139,13 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
         session: Session,
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
+        log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files."""
+        """Store a new session with its first files and events."""
         with self._lock:
-            self._sessions[session.id] = _StoredSession.of(session)
+            stored = self._sessions[session.id] = _StoredSession.of(session)
+            if log is not None:
+                stored.take(log)
             self._put_files(files)
             self._put_receipt(receipt)
 
@@ -425,4 +428,5 @@ def _matches(event: Event, query: EventQuery) -> bool:
         and (query.turn_id is None or event.turn_id == query.turn_id)
         and (query.since_ms is None or event.ts >= query.since_ms)
         and (query.until_ms is None or event.ts <= query.until_ms)
+        and not any(first <= event.sequence <= last for first, last in query.without)
     )

@@ -158,10 +158,14 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         session: Session,
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
+        log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files."""
+        """Store a new session with its first files and events."""
         with self._writing() as connection:
             self._insert(connection, session)
+            if log is not None:
+                advance_sessions(connection, [log])
+                self._store(connection, [log])
             chunks.FILES.put(connection, [tables.file_row(stored) for stored in files])
             self._remember(connection, receipt)
 

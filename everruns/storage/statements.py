@@ -330,4 +330,6 @@ def _matching(log: Select[Any], query: EventQuery) -> Select[Any]:
         statement = statement.where(c.ts >= query.since_ms)
     if query.until_ms is not None:
         statement = statement.where(c.ts <= query.until_ms)
+    for first, last in query.without:
+        statement = statement.where(~c.sequence.between(first, last))
     return statement

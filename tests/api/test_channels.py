@@ -259,10 +259,6 @@ async def test_a_turn_is_streamed_and_listed_as_by_the_sessions_own_routes(
     assert (await server.post(f"{session}/cancel", headers=ALICE)).json() == {"status": "no_op"}
 
 
-async def test_the_plain_face_has_no_channels(client: httpx.AsyncClient, agent: dict):
-    assert (await client.get(f"/v1/channels/{agent['id']}")).status_code == 404
-
-
 async def test_a_channel_is_behind_the_door(runtime: LocalRuntime, settings: Settings):
     key, secret = new_api_key("application")
     await runtime.registry.keys.add(key)

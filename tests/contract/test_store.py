@@ -814,6 +814,12 @@ def test_an_answer_is_charged_to_its_session_and_its_agent(store: Store) -> None
     totals = store.ledger_totals(["budget_1", "budget_2", "budget_3"])
     assert totals == {"budget_1": 45, "budget_2": Decimal("0.3")}
     newest, oldest = store.list_ledger("budget_2", 0, 10)
+    since = {"budget_2": newest.created_at}
+    assert store.ledger_totals(["budget_1", "budget_2"], since) == {
+        "budget_1": 45,
+        "budget_2": Decimal("0.2"),
+    }
+    assert store.ledger_totals(["budget_2"], {"budget_2": time(10**9)}) == {}
     assert (newest.amount, newest.ref_id, newest.session_id) == (0.2, "message_2", session(1).id)
     assert store.list_ledger("budget_2", 1, 10) == [oldest]
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everruns.domain.events import TURN_ENDS, EventType
+from everruns.domain.retries import is_superseded
 from everruns.domain.sessions import OPEN_STATUSES
 from everruns.domain.state import SessionState, fold
 from everruns.domain.transcript import build_transcript
@@ -31,10 +32,13 @@ def test_a_log_folded_in_two_stretches_gives_the_same_state(log: LogWriter, data
 @settings(max_examples=60, deadline=None)
 @given(log=logs())
 def test_no_message_of_a_log_is_lost_or_doubled_in_the_state(log: LogWriter):
+    starts = [event.data for event in log.events if event.type == EventType.SESSION_STARTED]
+    superseded = [found for data in starts for found in data.get("superseded", ())]
     said = [
         event.sequence
         for event in log.events
         if event.type in {EventType.MESSAGE_CREATED, EventType.TOOL_RESULT}
+        and not is_superseded(event.sequence, superseded)
     ]
     assert [message.sequence for message in log.state.messages] == said
 
