@@ -299,6 +299,32 @@ def test_a_session_comes_with_its_files_and_its_receipt(store: Store) -> None:
     assert store.find_receipt("key") == receipt
 
 
+def test_a_session_can_begin_with_a_log_that_goes_on(store: Store) -> None:
+    begun = append(1, events(1, 1, 3), status="idle", preview="in", updated_at=time(2))
+    store.insert_session(session(1), (), Receipt("key", "request", b"{}"), begun)
+
+    assert log(store, 1) == [1, 2, 3]
+    found = store.find_session(session(1).id)
+    assert (found.status, found.preview) == ("idle", "in")
+    assert store.log_lengths([found.id]) == {found.id: 3}
+    assert store.find_receipt("key") is not None
+    assert store.append([append(1, events(1, 4))]) == [None]
+    assert listed(store, status="active") == [1]
+
+
+def test_events_are_read_without_the_ranges_to_leave_out(store: Store) -> None:
+    store.insert_session(session(1))
+    store.append([append(1, events(1, 1, 9))])
+    query = EventQuery(without=[(2, 3), (7, 9)])
+
+    found = store.read_events(session(1).id, query)
+
+    assert [event.sequence for event in found] == [1, 4, 5, 6]
+    assert store.count_events(session(1).id, query) == 4
+    page = store.read_events(session(1).id, replace(query, offset=1, limit=2))
+    assert [event.sequence for event in page] == [4, 5]
+
+
 def test_a_deleted_session_takes_its_receipt_along_and_no_other(store: Store) -> None:
     for number in (1, 2):
         receipt = Receipt(f"key {number}", "request", b"{}", session(number).id)

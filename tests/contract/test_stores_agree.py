@@ -73,6 +73,7 @@ event_queries = st.builds(
     since_ms=st.none() | st.integers(0, 8),
     until_ms=st.none() | st.integers(0, 8),
     limit=st.none() | st.integers(0, 4),
+    without=st.lists(st.tuples(st.integers(1, 3), st.integers(2, 5)), max_size=2),
     newest_first=st.booleans(),
 )
 waits = st.builds(
