@@ -15,10 +15,12 @@ from everruns.api.body import parse_json
 from everruns.api.faces import Face
 from everruns.api.parameters import SessionId, TheRuntime, runtime_of
 from everruns.api.plain import KEY_PARAMETER, answer, read_key, validate
+from everruns.domain.agents import ModelName
+from everruns.domain.base import Name, Tags
 from everruns.domain.events import Event
 from everruns.domain.imports import MAX_MESSAGES, check_conversation, read_message
 from everruns.domain.messages import Message
-from everruns.domain.sessions import Session, SessionInput
+from everruns.domain.sessions import END_USER, Session, SessionInput
 from everruns.domain.state import message_of
 from everruns.errors import InvalidRequest
 from everruns.registry.session_logs import MESSAGE_EVENTS
@@ -72,12 +74,17 @@ async def _page(runtime: Runtime, session_id: str, query: EventQuery) -> Sequenc
 
 
 async def _wanted(
-    agent_id: Annotated[str | None, Query(description="Agent of the new session.")] = None,
-    agent_name: Annotated[str | None, Query(description="Agent of the new session.")] = None,
-    title: Annotated[str | None, Query(description="Title of the new session.")] = None,
-    model_id: Annotated[str | None, Query(description="Model of the new session.")] = None,
-    end_user: Annotated[str | None, Query(description="End user of the new session.")] = None,
-    tag: Annotated[list[str], Query(description="Tags of the new session.")] = [],  # noqa: B006
+    agent_id: Annotated[
+        str | None,
+        Query(pattern=r"^agent_[0-9a-f]{32}$", description="Agent of the new session."),
+    ] = None,
+    agent_name: Annotated[Name | None, Query(description="Agent of the new session.")] = None,
+    title: Annotated[Name | None, Query(description="Title of the new session.")] = None,
+    model_id: Annotated[ModelName | None, Query(description="Model of the new session.")] = None,
+    end_user: Annotated[
+        str | None, Query(pattern=END_USER, description="End user of the new session.")
+    ] = None,
+    tag: Annotated[Tags, Query(description="Tags of the new session.")] = [],  # noqa: B006
 ) -> SessionInput:
     fields = {
         "agent_id": agent_id,
