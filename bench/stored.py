@@ -23,9 +23,9 @@ from bench.filled import Filled, fill
 from bench.history import Log, make_session
 from everruns.domain.state import fold
 from everruns.registry.event_log import EventLog
-from everruns.registry.sessions import LoadedSession
+from everruns.registry.session_logs import LoadedSession
 from everruns.runtime.session import LiveSession
-from everruns.storage.base import Append, EventQuery, ListQuery
+from everruns.storage.base import Append, EventQuery, SessionQuery
 from everruns.storage.sql import SqlStore
 
 # So many that each agent's list fills a page there too.
@@ -89,9 +89,9 @@ def _calls(filled: Filled) -> dict[str, Operation]:
     appends = iter(_appends(filled))
     later = EventQuery(after=2)
     return {
-        "list sessions, page of 20": lambda: store.list_sessions(ListQuery()),
-        "list an agent's sessions": lambda: store.list_sessions(ListQuery(agent_id=agent_id)),
-        "list sessions, page of 100": lambda: store.list_sessions(ListQuery(limit=100)),
+        "list sessions, page of 20": lambda: store.list_sessions(SessionQuery()),
+        "list an agent's sessions": lambda: store.list_sessions(SessionQuery(agent_id=agent_id)),
+        "list sessions, page of 100": lambda: store.list_sessions(SessionQuery(limit=100)),
         "find session": lambda: store.find_session(found),
         "read its events": lambda: store.read_events(found, EventQuery()),
         "read its later events": lambda: store.read_events(found, later),
@@ -99,7 +99,7 @@ def _calls(filled: Filled) -> dict[str, Operation]:
         "create session": lambda: store.insert_session(make_session(agent_id, 1)),
         "send: append two events": lambda: store.append([next(appends)]),
         # Looks into every session by design: a text may stand anywhere.
-        "search all sessions": lambda: store.list_sessions(ListQuery(search="weather 9")),
+        "search all sessions": lambda: store.list_sessions(SessionQuery(search="weather 9")),
     }
 
 

@@ -7,10 +7,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, TextPart, ToolCallPart
 from everruns.domain.state import SessionState, fold
 from everruns.domain.waits import DeciderKind, WaitRule
 from everruns.ids import format_time, new_id
+from everruns.runtime.retrying import retried
 from everruns.runtime.waiting import asked, elapsed, held
 
 SESSION_ID = "session_" + "5" * 32
@@ -95,6 +97,11 @@ class LogWriter:
         data = failed if kind == EventType.SESSION_FAILED else {}
         self.write(kind, {"turn_id": self.state.turn.id, **data})
 
+    def retry(self) -> None:
+        """Start the last turn again."""
+        (started,) = retried(self.state, None, Idempotency.of_call())
+        self.write(started.type, started.data, **started.context)
+
     def message(self, role: str, content: list[Any]) -> Message:
         return Message(
             id=new_id("message"),
@@ -131,6 +138,8 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
     for number in range(draw(st.integers(1, max_steps))):
         turn = log.state.turn
         steps = ["user"]
+        if turn is None and log.state.last_turn is not None:
+            steps += ["retry"]
         if turn is not None:
             unannounced = [key for key in turn.pending if key not in turn.started_calls]
             unannounced = [key for key in unannounced if key not in turn.waiting]
@@ -144,6 +153,8 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
         match draw(st.sampled_from(steps)):
             case "user":
                 log.user(draw(texts), key=draw(st.sampled_from([None, f"key-{number}"])))
+            case "retry":
+                log.retry()
             case "agent":
                 seen = draw(st.integers(0, log.state.sequence))
                 log.agent(draw(texts), read_up_to=seen, usage={"output_tokens": number})

@@ -15,7 +15,7 @@ from everruns.api.auth import has_query_token, misplaced_token, principal_of
 from everruns.api.body import JsonRoute
 from everruns.api.parameters import runtime_of
 from everruns.api.plain import id_of
-from everruns.domain.messages import SendMessage
+from everruns.domain.controls import Controls
 from everruns.domain.rights import Grant, Principal, Right
 from everruns.domain.sessions import SessionInput
 from everruns.domain.workspaces import owner_id
@@ -37,7 +37,9 @@ NEEDS: Mapping[str, Right] = {
     "GET /sessions": "read",
     "POST /sessions": "create_sessions",
     "GET /sessions/{session_id}": "read",
+    "PATCH /sessions/{session_id}": "manage_sessions",
     "DELETE /sessions/{session_id}": "manage_sessions",
+    "POST /sessions/{session_id}/retry": "send",
     "POST /sessions/{session_id}/cancel": "send",
     "GET /sessions/{session_id}/messages": "read",
     "POST /sessions/{session_id}/messages": "send",
@@ -61,6 +63,8 @@ NEEDS: Mapping[str, Right] = {
     "GET /workspaces/{workspace_id}": "read",
     "GET /workspaces/{workspace_id}/fs": "read",
     "GET /workspaces/{workspace_id}/fs/{path}": "read",
+    "GET /workspaces/{workspace_id}/raw/{path}": "read",
+    "PUT /workspaces/{workspace_id}/raw/{path}": "files",
     "POST /workspaces/{workspace_id}/fs/{path}": "files",
     "PUT /workspaces/{workspace_id}/fs/{path}": "files",
     "DELETE /workspaces/{workspace_id}/fs/{path}": "files",
@@ -220,22 +224,23 @@ async def _grant(request: Request) -> Grant | None:
 TheGrant = Annotated[Grant | None, Depends(_grant)]
 
 
-async def session_in_scope(
-    request: Request, wanted: SessionInput
-) -> tuple[SessionInput, str | None]:
-    """Return a session to create, with its agent, and the end user it is for.
+async def session_in_scope(request: Request, wanted: SessionInput) -> SessionInput:
+    """Return a session to create, with its agent and the end user it is for.
 
-    A sender with limits creates sessions of its agents as they are, for its own end user.
+    A sender with limits creates sessions of its agents as they are. An access token of an end user
+    creates sessions of this user alone.
 
     Raises:
-        Forbidden: It would change the agent.
+        Forbidden: It would change the agent, or is for another end user.
         InvalidRequest: It names no agent.
         AgentNotFound: The agent does not exist or is out of scope.
     """
     grant = principal_of(request.scope).grant
     if grant is None:
-        return wanted, None
+        return wanted
     grant.check_session_fields(wanted.model_fields_set)
+    if grant.end_user is not None and wanted.end_user not in (None, grant.end_user):
+        raise Forbidden("end_user: the access token is for another end user. Leave it out.")
     agent_id = wanted.agent_id
     if agent_id is None and wanted.agent_name is not None:
         agents = runtime_of(request).registry.agents
@@ -246,17 +251,18 @@ async def session_in_scope(
         raise InvalidRequest("agent_id: is required with this API key or access token")
     if agent_id not in grant.agent_ids:
         raise AgentNotFound(f"Agent {agent_id} not found")
-    return wanted.model_copy(update={"agent_id": agent_id}), grant.end_user
+    end_user = wanted.end_user if grant.end_user is None else grant.end_user
+    return wanted.model_copy(update={"agent_id": agent_id, "end_user": end_user})
 
 
-def check_message(request: Request, sent: SendMessage) -> None:
-    """Check a message: whoever has limits uses the model of the agent or session.
+def check_controls(request: Request, controls: Controls | None) -> None:
+    """Check the options of a message: whoever has limits uses the model of the agent or session.
 
     Raises:
-        Forbidden: The message names another model.
+        Forbidden: They name another model.
     """
     has_limits = principal_of(request.scope).grant is not None
-    if has_limits and sent.controls is not None and sent.controls.model_id is not None:
+    if has_limits and controls is not None and controls.model_id is not None:
         raise Forbidden(
             "controls.model_id: only an API key without limits may choose the model of a message."
         )

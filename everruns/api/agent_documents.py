@@ -1,6 +1,6 @@
 """Routes that copy agents, export them to documents and import them from documents.
 
-Source: docs/sdk.md, "Agents as documents".
+Source: docs/contract.md, "Agents as documents".
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from starlette.responses import PlainTextResponse
 
 from everruns.api.agents import NamedAgentInput
 from everruns.api.body import check_storable, parse_json
-from everruns.api.faces import SDK, Face
+from everruns.api.faces import Face
 from everruns.api.parameters import AgentId, TheRuntime, runtime_of
 from everruns.api.plain import KEY_PARAMETER, answer, id_of, id_parameter, read_key, validate
 from everruns.domain.agent_documents import addressed, read_document, write_document
-from everruns.domain.agents import Agent
+from everruns.domain.agents import Agent, AgentInput
 from everruns.errors import InvalidRequest, NotImplementedHere
 
 EXAMPLE = """---
@@ -50,6 +50,18 @@ async def copy_agent(request: Request) -> Response:
 
 
 async def import_agent(request: Request) -> Response:
+    """Import an agent from a document.
+
+    The document is Markdown with YAML front matter, YAML, JSON, or plain text. Plain text becomes
+    the agent's prompt, and the agent's name is derived from it.
+    """
+    wanted = validate(AgentInput, await _fields_of(request), "body")
+    agents = runtime_of(request).registry.agents
+    agent, is_new = await agents.create(wanted, await read_key(request))
+    return answer(agent, 201 if is_new else 200)
+
+
+async def import_named_agent(request: Request) -> Response:
     """Import an agent from a document; if an active agent has its name, replace that agent (200).
 
     The document is Markdown with YAML front matter, YAML, JSON, or plain text. Plain text becomes
@@ -57,12 +69,15 @@ async def import_agent(request: Request) -> Response:
     """
     if "from-example" in request.query_params:
         raise NotImplementedHere("This server has no built-in examples. Import a document instead.")
-    # Parsing a long document takes a while.
-    fields = await asyncio.to_thread(_read_fields, await request.body())
-    wanted = validate(NamedAgentInput, fields, "body")
+    wanted = validate(NamedAgentInput, addressed(await _fields_of(request)), "body")
     agents = runtime_of(request).registry.agents
     agent, is_new = await agents.create(wanted, await read_key(request), by_name=True)
     return answer(agent, 201 if is_new else 200)
+
+
+async def _fields_of(request: Request) -> dict[str, Any]:
+    # Parsing a long document takes a while.
+    return await asyncio.to_thread(_read_fields, await request.body())
 
 
 def _read_fields(body: bytes) -> dict[str, Any]:
@@ -71,10 +86,10 @@ def _read_fields(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"body: byte {error.start} is not UTF-8: {error.reason}") from None
     if text.lstrip().startswith("{"):
-        return addressed(parse_json(text.encode()))
+        return parse_json(text.encode())
     fields = read_document(text)
     check_storable(fields)
-    return addressed(fields)
+    return fields
 
 
 async def export_agent(agent_id: AgentId, runtime: TheRuntime) -> Markdown:
@@ -84,9 +99,8 @@ async def export_agent(agent_id: AgentId, runtime: TheRuntime) -> Markdown:
 
 
 def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes for copies and documents, which only the SDK's face has."""
-    if face is not SDK:
-        return
+    """Add the routes of copies and documents to a face."""
+    named = face.names_are_addresses
     router.post(
         "/agents/{agent_id}/copy",
         status_code=201,
@@ -95,9 +109,10 @@ def add_routes(router: APIRouter, face: Face) -> None:
     )(copy_agent)
     router.post(
         "/agents/import",
+        name="import_agent",
         status_code=201,
         response_model=Agent,
         responses={200: {"model": Agent, "description": "The agent was replaced"}},
         openapi_extra={"parameters": [KEY_PARAMETER], "requestBody": DOCUMENT},
-    )(import_agent)
+    )(import_named_agent if named else import_agent)
     router.get("/agents/{agent_id}/export", response_class=Markdown)(export_agent)

@@ -1,6 +1,6 @@
-"""Routes of budgets; only the SDK's face has them.
+"""Routes of budgets.
 
-Source: docs/sdk.md, "Spending".
+Source: docs/contract.md, "Budget".
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 
-from everruns.api.faces import SDK, Face
+from everruns.api.faces import Face
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
     BudgetId,
@@ -119,9 +119,7 @@ async def resume_session(session_id: SessionId, runtime: TheRuntime) -> Resumed:
 
 
 def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of budgets to the SDK's face."""
-    if face is not SDK:
-        return
+    """Add the routes of budgets to a face."""
     at_budget, at_session = "/budgets/{budget_id}", "/sessions/{session_id}"
     router.get("/budgets")(listing(face, list_budgets))
     router.post("/budgets", status_code=201)(create_budget)

@@ -3,7 +3,7 @@
 Each agent has one channel, addressed by the agent's id or name. Through it a caller reaches only
 the sessions that it created there.
 
-Source: docs/sdk.md, "Channels"; the Agent Execution API of Everruns.
+Source: docs/contract.md, "Channels"; the Agent Execution API of Everruns.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from pydantic import Field
 
 from everruns.api import events
 from everruns.api.access import TheGrant
-from everruns.api.faces import SDK, Face
+from everruns.api.faces import Face
 from everruns.api.messages import EXAMPLE as MESSAGE
 from everruns.api.messages import send_message
 from everruns.api.parameters import (
@@ -32,22 +32,22 @@ from everruns.api.waits import with_waits
 from everruns.domain.agents import Agent
 from everruns.domain.base import KIB, Model, Name
 from everruns.domain.messages import Message, SendMessage
-from everruns.domain.sessions import Caller, Session, SessionInput
+from everruns.domain.sessions import END_USER, Caller, Session, SessionInput
 from everruns.domain.waits import DeciderKind, Wait
 from everruns.errors import AgentNotFound, SessionNotFound
 from everruns.ids import is_id, parse_time
-from everruns.storage.base import ListQuery
+from everruns.storage.base import SessionQuery
 
 LONGEST_NAME = 2 * KIB
 PATH = "/channels/{channel}"
 
 Channel = Annotated[str, Path(description="Id or name of an agent.")]
-END_USER = Header(
+END_USER_HEADER = Header(
     alias="End-User",
-    pattern=r"^[\x20-\x7e]{1,255}$",
+    pattern=END_USER,
     description="End user on whose behalf the application calls; any name will do.",
 )
-EndUser = Annotated[str | None, END_USER]
+EndUser = Annotated[str | None, END_USER_HEADER]
 PageToken = Annotated[
     str | None,
     Query(
@@ -167,12 +167,13 @@ OwnSession = Annotated[Session, Depends(_own_session)]
 
 async def get_card(request: Request, agent: TheAgent) -> AgentCard:
     """Read the agent's card: its description, accepted input and credentials."""
+    prefix = request.scope["path"].partition("/channels/")[0]
     asks_for_keys = request.app.state.settings.auth == "api_keys"
     return AgentCard(
         name=agent.display_name or agent.name,
         description=agent.description,
         auth=[Credential()] if asks_for_keys else [],
-        links=Links(sessions=f"{SDK.prefix}/channels/{agent.id}/sessions"),
+        links=Links(sessions=f"{prefix}/channels/{agent.id}/sessions"),
     )
 
 
@@ -182,7 +183,7 @@ async def create_session(request: Request, caller: TheCaller) -> Response:
     key = await read_key(request, str(caller))
     create = runtime_of(request).registry.sessions.create
     of_agent = SessionInput(agent_id=caller.agent_id, title=wanted.title)
-    return answer(await create(of_agent, key, end_user=caller.end_user))
+    return answer(await create(of_agent, key, caller=caller))
 
 
 async def list_sessions(
@@ -194,7 +195,7 @@ async def list_sessions(
 ) -> Response:
     """List the caller's sessions, newest first."""
     place = _place(page_token)
-    query = ListQuery(caller=caller, within=grant, older_than=place, limit=limit)
+    query = SessionQuery(caller=caller, within=grant, older_than=place, limit=limit)
     page = await runtime.registry.sessions.list(query)
     has_more = page.total > len(page.data)
     # Present on the last page too, because callers look it up.
@@ -246,9 +247,7 @@ def _pending(waits: Sequence[Wait]) -> dict[str, Any]:
 
 
 def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of channels to the SDK's face."""
-    if face is not SDK:
-        return
+    """Add the routes of channels to a face."""
     at_sessions, at_session = f"{PATH}/sessions", f"{PATH}/sessions/{{session_id}}"
     router.get(PATH, name="get_card")(get_card)
     router.get(at_sessions, name="list_channel_sessions", response_model=ChannelSessions)(

@@ -12,6 +12,7 @@ from pydantic import Field, RootModel
 
 from everruns.domain.approvals import Decider
 from everruns.domain.base import Model
+from everruns.domain.controls import Controls
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message
 from everruns.domain.tools import ToolCall
@@ -38,6 +39,11 @@ class TurnStarted(Model):
 
     turn_id: str
     input_message_id: str
+    retry_of: str | None = Field(None, description="The turn that is retried.")
+    superseded: list[tuple[int, int]] | None = Field(
+        None, description="Sequences that leave the conversation, as pairs of first and last."
+    )
+    controls: Controls | None = None
 
 
 class MessageCreated(Model):

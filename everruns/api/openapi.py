@@ -21,11 +21,11 @@ from everruns.api.channels import ChannelSessionInput
 from everruns.api.errors import RETRY_STATUSES, error_classes, status_of
 from everruns.api.plain import KEY_PARAMETER
 from everruns.api.schema_rules import state_rules
-from everruns.api.sessions import SharingSessionInput
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.agents import AgentInput
 from everruns.domain.base import Model
 from everruns.domain.messages import SendMessage
+from everruns.domain.retries import RetryInput
 from everruns.domain.sessions import SessionInput
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import load_settings
@@ -49,6 +49,7 @@ TAGS = {
     "sessions": "Durable conversations with agents.",
     "channels": "One agent, called by an application on behalf of its users.",
     "messages": "The messages of a session.",
+    "conversations": "Export a session's conversation, and import it as a new session.",
     "events": "The event log of a session, streamed or listed.",
     "capabilities": "What an agent can do: tools and prompts to enable by id.",
     "providers": "Accounts at model vendors.",
@@ -56,6 +57,7 @@ TAGS = {
     "harnesses": "The environments that sessions run in.",
     "workspaces": "File systems that sessions work in.",
     "workspace_files": "The files of a workspace.",
+    "raw_files": "The bytes of a workspace's files.",
     "budgets": "Spending limits of sessions and agents.",
     "access_tokens": "Short-lived credentials with few rights, for browsers.",
     "api_keys": "The credentials of programs.",
@@ -82,12 +84,12 @@ ERROR: dict[str, Any] = {
 }
 # Bodies that routes read themselves, see ``everruns.api.plain``.
 PLAIN_BODIES: tuple[type[Model], ...] = (
+    RetryInput,
     AgentInput,
     ChannelSessionInput,
     NamedAgentInput,
     SendMessage,
     SessionInput,
-    SharingSessionInput,
 )
 RESPONSES = {
     400: ("Invalid", "The request is invalid; the message names the field and the reason."),

@@ -96,7 +96,9 @@ async def read_key(request: Request, sender: str = "") -> Idempotency | None:
         raise InvalidRequest(
             f"Idempotency-Key: must be 1 to {LONGEST_KEY} printable ASCII characters"
         )
-    return Idempotency.of(_scope_of(request) + sender, key, await request.body())
+    query: bytes = request.scope["query_string"]
+    wanted = await request.body() + (b"?" + query if query else b"")
+    return Idempotency.of(_scope_of(request) + sender, key, wanted)
 
 
 def _scope_of(request: Request) -> str:

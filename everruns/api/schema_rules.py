@@ -16,7 +16,7 @@ WITH_CAPABILITIES = (
     "AgentPatch",
     "NamedAgentInput",
     "SessionInput",
-    "SharingSessionInput",
+    "SessionPatch",
 )
 PARTS = ("TextPart", "ImagePart", "ToolCallPart", "ToolResultPart")
 ONE_SOURCE: list[dict[str, Any]] = [
@@ -31,7 +31,8 @@ ONE_SOURCE: list[dict[str, Any]] = [
 def state_rules(schemas: dict[str, Any]) -> None:
     """Add to the schemas of bodies what they accept and demand."""
     for name in WITH_CAPABILITIES:
-        capabilities = schemas[name]["properties"]["capabilities"]
+        field = schemas[name]["properties"]["capabilities"]
+        capabilities = field["anyOf"][0] if "anyOf" in field else field
         capabilities["items"] = {"anyOf": [CAPABILITY_ID, capabilities["items"]]}
     for name in PARTS:
         part = schemas[name]

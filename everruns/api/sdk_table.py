@@ -44,7 +44,7 @@ def _message_created(data: Data, context: Data) -> Iterator[Part]:
 
 
 def _session_started(data: Data, _context: Data) -> Iterator[Part]:
-    begun = given(data, "turn_id", "input_message_id")
+    begun = given(data, "turn_id", "input_message_id", "retry_of")
     yield "session.activated", begun
     yield "turn.started", begun
 

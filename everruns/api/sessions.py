@@ -3,40 +3,35 @@
 Source: docs/contract.md, "Resources", Session, and "Turns".
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
 
-from everruns.api.access import TheGrant, session_in_scope
-from everruns.api.faces import SDK, Face
+from everruns.api.access import TheGrant, check_controls, session_in_scope
+from everruns.api.faces import Face
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
     AgentId,
     Limit,
     Offset,
-    Search,
     SessionId,
     TheRuntime,
     listing,
     runtime_of,
 )
 from everruns.api.plain import answer, document, id_of, read_body, read_key
+from everruns.api.session_filters import WantedSessions
 from everruns.api.waits import with_waits
 from everruns.domain.base import Model, Page
-from everruns.domain.sessions import Session, SessionInput
+from everruns.domain.retries import RetriedTurn, RetryInput
+from everruns.domain.sessions import Session, SessionInput, SessionPatch
 from everruns.errors import AgentNotFound
-from everruns.storage.base import ListQuery
 
 EXAMPLE = {"title": "First talk", "model_id": "simulated/simulated-1"}
+RETRY_EXAMPLE = {"controls": {"model_id": "simulated/simulated-1"}}
 
 NOTHING = b"{}"
-
-
-class SharingSessionInput(SessionInput):
-    """Creates a session, optionally in a shared workspace."""
-
-    workspace_id: Annotated[str, Field(pattern=r"^workspace_[0-9a-f]{32}$")] | None = None
 
 
 class Cancelled(Model):
@@ -47,49 +42,39 @@ class Cancelled(Model):
 
 async def list_sessions(
     runtime: TheRuntime,
+    wanted: WantedSessions,
     grant: TheGrant,
     agent_id: Annotated[
         str | None,
         Query(pattern=r"^agent_[0-9a-f]{32}$", description="Only sessions of this agent."),
     ] = None,
-    search: Search = None,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Session]:
-    """List sessions, newest first."""
-    query = ListQuery(search=search, agent_id=agent_id, within=grant, offset=offset, limit=limit)
+    """List sessions, newest first unless sorted otherwise."""
+    query = replace(wanted, agent_id=agent_id, within=grant, offset=offset, limit=limit)
     return await runtime.registry.sessions.list(query)
 
 
 async def create_session(request: Request) -> Response:
     """Create a session, with an agent (`agent_id` or `agent_name`) or without one."""
-    wanted = await read_body(request, SessionInput, NOTHING)
-    wanted, end_user = await session_in_scope(request, wanted)
+    wanted = await session_in_scope(request, await read_body(request, SessionInput, NOTHING))
     sessions = runtime_of(request).registry.sessions
-    return answer(await sessions.create(wanted, await read_key(request), end_user=end_user))
-
-
-async def create_sharing_session(request: Request) -> Response:
-    """Create a session, with or without an agent, optionally in a shared workspace."""
-    wanted = await read_body(request, SharingSessionInput, NOTHING)
-    workspace_id = wanted.workspace_id
-    create, key = runtime_of(request).registry.sessions.create, await read_key(request)
-    in_scope, end_user = await session_in_scope(request, wanted)
-    return answer(await create(in_scope, key, workspace_id=workspace_id, end_user=end_user))
+    return answer(await sessions.create(wanted, await read_key(request)))
 
 
 async def list_agent_sessions(
     agent_id: AgentId,
     runtime: TheRuntime,
+    wanted: WantedSessions,
     grant: TheGrant,
-    search: Search = None,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Session]:
     """List an agent's sessions, newest first; this works for archived agents too."""
     if await runtime.registry.agents.find(agent_id) is None:
         raise AgentNotFound(f"Agent {agent_id} not found")
-    query = ListQuery(search=search, agent_id=agent_id, within=grant, offset=offset, limit=limit)
+    query = replace(wanted, agent_id=agent_id, within=grant, offset=offset, limit=limit)
     return await runtime.registry.sessions.list(query)
 
 
@@ -97,15 +82,24 @@ async def create_agent_session(request: Request) -> Response:
     """Create a session of an agent."""
     wanted = await read_body(request, SessionInput, NOTHING)
     of_agent = {"agent_id": id_of(request, "agent"), "agent_name": None}
-    wanted, end_user = await session_in_scope(request, wanted.model_copy(update=of_agent))
+    wanted = await session_in_scope(request, wanted.model_copy(update=of_agent))
     sessions = runtime_of(request).registry.sessions
-    return answer(await sessions.create(wanted, await read_key(request), end_user=end_user))
+    return answer(await sessions.create(wanted, await read_key(request)))
 
 
 async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
     """Read a session, with what its turn waits for."""
     sessions = runtime.registry.sessions
     return await with_waits(await sessions.get(session_id), sessions)
+
+
+async def update_session(
+    session_id: SessionId, patch: SessionPatch, runtime: TheRuntime, grant: TheGrant
+) -> Session:
+    """Change the given fields; a running turn sees the change at its next step."""
+    if grant is not None:
+        grant.check_session_fields(patch.model_fields_set)
+    return await runtime.update_session(session_id, patch)
 
 
 async def delete_session(session_id: SessionId, runtime: TheRuntime) -> None:
@@ -119,9 +113,17 @@ async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelle
     return Cancelled(status="cancelled" if ended else "no_op")
 
 
+async def retry_turn(request: Request) -> Response:
+    """Retry the last turn: what it said leaves the conversation, and a new turn reads its input."""
+    session_id = id_of(request, "session")
+    wanted = await read_body(request, RetryInput, NOTHING)
+    check_controls(request, wanted.controls)
+    retry = runtime_of(request).retry
+    return answer(await retry(session_id, wanted.controls, await read_key(request)))
+
+
 def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of sessions to a face."""
-    shares = face is SDK
     at_agent, at_session = "/agents/{agent_id}/sessions", "/sessions/{session_id}"
     example = {"titled": EXAMPLE}
     router.get("/sessions")(listing(face, list_sessions))
@@ -130,10 +132,8 @@ def add_routes(router: APIRouter, face: Face) -> None:
         name="create_session",
         status_code=201,
         response_model=Session,
-        openapi_extra=document(
-            SharingSessionInput if shares else SessionInput, example, is_required=False
-        ),
-    )(create_sharing_session if shares else create_session)
+        openapi_extra=document(SessionInput, example, is_required=False),
+    )(create_session)
     router.get(at_agent)(listing(face, list_agent_sessions))
     router.post(
         at_agent,
@@ -142,5 +142,15 @@ def add_routes(router: APIRouter, face: Face) -> None:
         openapi_extra=document(SessionInput, example, ids=["agent"], is_required=False),
     )(create_agent_session)
     router.get(at_session)(get_session)
+    router.patch(at_session)(update_session)
     router.delete(at_session, status_code=204)(delete_session)
     router.post(f"{at_session}/cancel")(cancel_session)
+    router.post(
+        f"{at_session}/retry",
+        status_code=201,
+        response_model=RetriedTurn,
+        responses={409: {"description": "Conflict"}},
+        openapi_extra=document(
+            RetryInput, {"with another model": RETRY_EXAMPLE}, ids=["session"], is_required=False
+        ),
+    )(retry_turn)

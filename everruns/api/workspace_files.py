@@ -1,4 +1,4 @@
-"""Routes of the files of workspaces; only the SDK's face has them.
+"""Routes of the files of workspaces.
 
 Source: docs/contract.md, "Resources", Workspace.
 """
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 from starlette.convertors import PathConvertor, register_url_convertor
 
-from everruns.api.faces import SDK, Face
+from everruns.api.faces import Face
 from everruns.api.parameters import TheRuntime, Truth, WorkspaceId
 from everruns.domain.base import MIB, Flag, Model
 from everruns.domain.workspaces import Workspace
@@ -140,7 +140,7 @@ async def list_files(
     """List a workspace's files."""
     files = runtime.registry.workspaces.file
     workspace, entries = await files(workspace_id, "list", "/", recursive=recursive)
-    return FileList(data=[_info(workspace, entry) for entry in entries])
+    return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
 async def read_file(
@@ -148,11 +148,11 @@ async def read_file(
 ) -> SessionFile | FileList:
     """Read a file, or list a directory."""
     files = runtime.registry.workspaces.file
-    workspace, file = await _read(runtime, workspace_id, path)
+    workspace, file = await read_entry(runtime, workspace_id, path)
     if not file.is_directory:
         return _file(workspace, file)
     _, entries = await files(workspace_id, "list", file.path, recursive=recursive)
-    return FileList(data=[_info(workspace, entry) for entry in entries])
+    return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
 async def create_file(
@@ -221,10 +221,15 @@ async def stat_file(
     workspace_id: WorkspaceId, address: FileAddress, runtime: TheRuntime
 ) -> FileInfo:
     """Describe the file or directory at a path."""
-    return _info(*await _read(runtime, workspace_id, address.path))
+    return info_of(*await read_entry(runtime, workspace_id, address.path))
 
 
-async def _read(runtime: TheRuntime, workspace_id: str, path: str) -> tuple[Workspace, File]:
+async def read_entry(runtime: TheRuntime, workspace_id: str, path: str) -> tuple[Workspace, File]:
+    """Return what is at a path.
+
+    Raises:
+        FileNotFound: Nothing is.
+    """
     workspace, file = await runtime.registry.workspaces.file(workspace_id, "read", path or "/")
     if file is None:
         raise FileNotFound(f"File not found: {path}")
@@ -238,7 +243,8 @@ def _content(content: str, encoding: Encoding) -> bytes:
         raise InvalidFile(str(error)) from None
 
 
-def _info(workspace: Workspace, file: File) -> FileInfo:
+def info_of(workspace: Workspace, file: File) -> FileInfo:
+    """Return what is shown of a file or directory without its content."""
     return FileInfo(**_fields(workspace, file))
 
 
@@ -264,10 +270,8 @@ def _fields(workspace: Workspace, file: File) -> dict[str, Any]:
     }
 
 
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of files to the SDK's face."""
-    if face is not SDK:
-        return
+def add_routes(router: APIRouter, _face: Face) -> None:
+    """Add the routes of files to a face."""
     files = "/workspaces/{workspace_id}/fs"
     router.post(f"{files}/_/move")(move_file)
     router.post(f"{files}/_/copy", status_code=201)(copy_file)

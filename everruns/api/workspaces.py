@@ -1,4 +1,4 @@
-"""Routes of workspaces; only the SDK's face has them.
+"""Routes of workspaces.
 
 Source: docs/contract.md, "Resources", Workspace.
 """
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 
-from everruns.api.faces import SDK, Face
+from everruns.api.faces import Face
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
     Limit,
@@ -65,9 +65,7 @@ async def archive_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> N
 
 
 def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of workspaces to the SDK's face."""
-    if face is not SDK:
-        return
+    """Add the routes of workspaces to a face."""
     router.get("/workspaces")(listing(face, list_workspaces))
     router.post("/workspaces", status_code=201)(create_workspace)
     router.get("/workspaces/{workspace_id}")(get_workspace)

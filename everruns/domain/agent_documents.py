@@ -11,7 +11,7 @@ You are a careful research assistant.
 
 An exported document imports as the same fields. YAML alone and plain text can be imported too.
 
-Source: docs/sdk.md, "Agents as documents".
+Source: docs/contract.md, "Agents as documents".
 """
 
 import re

@@ -1,10 +1,11 @@
 """Budgets: how much a session, or all sessions of an agent, may spend.
 
-The balance is always derived: the limit minus the sum of the ledger. The ledger has one entry for
+The balance is always derived: the limit minus the sum of the ledger, or of what it has since the
+current period of a budget that renews. The ledger has one entry for
 each model answer, interrupted or not, and for each top-up. The id of an answer's entry is derived
 from the budget and the answer's position in its log, so recording it twice charges it once.
 
-Source: docs/sdk.md, "Spending".
+Source: docs/contract.md, "Budget".
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from pydantic import BeforeValidator, Field
 
 from everruns.domain.base import Description, Model, Number
 from everruns.domain.events import Event, EventType
+from everruns.domain.periods import Period
 from everruns.domain.usage import Usage
 from everruns.ids import format_time
 
@@ -48,7 +50,9 @@ class BudgetInput(Model):
     currency: Currency
     limit: Amount
     soft_limit: Amount | None = None
-    period: None = Field(None, description="Budgets that renew themselves are not supported.")
+    period: Period | None = Field(
+        None, description="How often it renews: only spending of the current period counts."
+    )
     metadata: Metadata | None = None
 
 
@@ -81,6 +85,7 @@ class BudgetFields(Model):
     currency: Literal["tokens", "usd"]
     limit: float
     soft_limit: float | None = None
+    period: Period | None = None
     metadata: dict[str, Any] | None = None
     organization_id: str
     created_at: str
@@ -104,6 +109,8 @@ class BudgetShown(BudgetFields):
     balance: float = Field(
         description="What is left; negative if the last answer exceeded the limit."
     )
+    period_started_at: str | None = None
+    renews_at: str | None = None
 
 
 class LedgerEntry(Model):
@@ -139,10 +146,23 @@ class BudgetCheck(Model):
 
 @dataclass(frozen=True)
 class Standing:
-    """A budget and the sum of its ledger."""
+    """A budget and what was spent of it.
+
+    Attributes:
+        budget: The budget.
+        spent: The sum of its ledger; of a budget that renews, since the period began.
+        now_ms: When, in milliseconds since the epoch.
+    """
 
     budget: Budget
     spent: Decimal
+    now_ms: int
+
+    @property
+    def renews_at(self) -> str | None:
+        """When the next period begins."""
+        period = self.budget.period
+        return format_time(period.bounds_ms(self.now_ms)[1]) if period else None
 
     @property
     def left(self) -> Decimal:
@@ -157,6 +177,8 @@ class Standing:
         decided = {
             "status": "exhausted" if exhausted else budget.status,
             "balance": float(self.left),
+            "period_started_at": counts_from(budget, self.now_ms),
+            "renews_at": self.renews_at,
         }
         return BudgetShown.model_validate({**dict(budget), **decided})
 
@@ -169,6 +191,11 @@ class Standing:
             return self._says("continue", None)
         if self.left <= 0:
             advice = "Top it up or raise its limit, then send a message to continue."
+            if self.renews_at is not None:
+                advice = (
+                    f"It renews at {self.renews_at}. Wait for that, top it up or raise its limit, "
+                    "then send a message to continue."
+                )
             return self._says(
                 "stop",
                 f"{name} is exhausted: all {budget.limit:.12g} {budget.currency} are spent. "
@@ -211,6 +238,7 @@ class Standing:
             "balance": balance,
             "limit": budget.limit,
             "currency": budget.currency,
+            **({"renews_at": self.renews_at} if self.renews_at else {}),
         }
         return BudgetCheck(
             action=action,
@@ -249,6 +277,11 @@ def check(standings: Iterable[Standing], *, has_price: bool = True) -> BudgetChe
         return unpriced.refusal
     strictest = max(in_force, key=strictness, default=None)
     return strictest.check if strictest else BudgetCheck(action="continue")
+
+
+def counts_from(budget: Budget, now_ms: int) -> str | None:
+    """Return since when the entries of a budget's ledger count; ``None`` if all do."""
+    return format_time(budget.period.bounds_ms(now_ms)[0]) if budget.period else None
 
 
 def exact(amount: float) -> Decimal:

@@ -104,6 +104,8 @@ def _bounded_content(parts: list[TextPart | ImagePart]) -> list[TextPart | Image
     images = sum(len(part.base64 or "") for part in parts if isinstance(part, ImagePart))
     if images > MAX_IMAGES_BYTES:
         raise ValueError(f"images: must have at most {MAX_IMAGES_BYTES} bytes of base64 together")
+    if all(isinstance(part, TextPart) and not part.text.strip() for part in parts):
+        raise ValueError("is blank: give it a text or an image")
     return parts
 
 
@@ -162,6 +164,9 @@ class Message(Model):
     tags: list[str] = Field(default_factory=list)
     model: str | None = None
     thinking_blocks: list[ThinkingBlock] | None = None
+    superseded: Annotated[
+        bool | None, Field(description="Whether a retry has taken it out of the conversation.")
+    ] = None
     created_at: str
 
     @computed_field

@@ -44,7 +44,9 @@ RIGHTS: Mapping[Right, str] = {
 AgentRef = Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")]
 
 # What a session with limits may say of itself; the rest is its agent's.
-OWN_FIELDS = frozenset({"agent_id", "agent_name", "title", "locale", "tags", "metadata"})
+OWN_FIELDS = frozenset(
+    {"agent_id", "agent_name", "end_user", "title", "locale", "tags", "metadata"}
+)
 
 
 class Grant(Model):
@@ -92,7 +94,7 @@ class Grant(Model):
             self.require(right)
 
     def check_session_fields(self, given: set[str]) -> None:
-        """Check the fields with which a session is created: it must be its agent as it is.
+        """Check the fields that are set for a session: it must be its agent as it is.
 
         Raises:
             Forbidden: One of them would change the agent.

@@ -27,6 +27,11 @@ from everruns.domain.usage import Usage
 from everruns.domain.waits import Wait, WaitRule
 
 SessionStatus = Literal["started", "active", "idle", "waitingfortoolresults"]
+OPEN_STATUSES = frozenset[SessionStatus]({"active", "waitingfortoolresults"})
+"""The statuses of a session whose turn is open."""
+
+END_USER = r"^[\x20-\x7e]{1,255}$"
+Locale = Annotated[str, Field(max_length=64)]
 
 
 class SessionInput(Model):
@@ -34,8 +39,10 @@ class SessionInput(Model):
 
     agent_id: Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")] | None = None
     agent_name: Name | None = None
+    workspace_id: Annotated[str, Field(pattern=r"^workspace_[0-9a-f]{32}$")] | None = None
+    end_user: Annotated[str, Field(pattern=END_USER)] | None = None
     title: Name | None = None
-    locale: Annotated[str, Field(max_length=64)] | None = None
+    locale: Locale | None = None
     model_id: ModelName | None = None
     controls: GivenAnswerControls | None = None
     system_prompt: Prompt | None = None
@@ -47,6 +54,31 @@ class SessionInput(Model):
     max_iterations: MaxIterations | None = None
     parallel_tool_calls: Flag | None = None
     initial_files: InitialFiles = Field(default_factory=list[InitialFile])
+
+
+class SessionPatch(Model):
+    """The fields of a session to change; absent fields stay as they are, null removes."""
+
+    title: Name | None = None
+    locale: Locale | None = None
+    model_id: ModelName | None = None
+    controls: GivenAnswerControls | None = None
+    system_prompt: Prompt | None = None
+    tags: Tags | None = None
+    metadata: Metadata | None = None
+    capabilities: Capabilities | None = None
+    tools: ClientTools | None = None
+    client_tool_wait: ClientWait | None = None
+    max_iterations: MaxIterations | None = None
+    parallel_tool_calls: Flag | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the given fields as values; a list or an object that is removed is empty."""
+        empty: dict[str, Any] = {"tags": [], "metadata": {}, "capabilities": [], "tools": []}
+        return {
+            name: empty.get(name) if value is None else value
+            for name, value in super().changes().items()
+        }
 
 
 class SessionSummary(Model):
@@ -64,7 +96,6 @@ class SessionSummary(Model):
 
     status: SessionStatus = "started"
     sequence: int = 0
-    turn_id: str | None = None
     usage: Usage = Usage()
     preview: str | None = None
     output_preview: str | None = None
@@ -105,24 +136,21 @@ class Session(Model):
     started_at: str | None = None
     finished_at: str | None = None
     waiting_for: list[Wait] = Field(default_factory=list[Wait])
-    # End user on whose behalf the application created the session through the agent's channel;
-    # empty for the application itself, ``None`` if the session was not created through a channel.
-    # Stored (see ``whole``) but never shown.
-    end_user: SkipJsonSchema[str | None] = Field(None, exclude=True)
+    end_user: str | None = Field(
+        None,
+        description="For which end user of the application it is; empty if the application created "
+        "it through a channel for itself.",
+    )
     # Known to session hosts, never shown.
     suspicion: SkipJsonSchema[int] = Field(0, exclude=True)
-
-    def whole(self) -> dict[str, Any]:
-        """Return the session as it was created, as JSON that includes the hidden fields."""
-        return {**self.model_dump(mode="json"), "end_user": self.end_user}
 
     def summed_up(self, summary: SessionSummary) -> "Session":
         """Return the session with its log's summary applied.
 
-        A summary without a time keeps the time of creation.
+        Its last update is the later one of its log's last event and of its last change.
         """
         decided = {name: getattr(summary, name) for name in _SUMMARIZED}
-        updated_at = summary.updated_at or self.updated_at
+        updated_at = max(summary.updated_at or "", self.updated_at)
         return self.model_copy(update={**decided, "updated_at": updated_at})
 
 

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from everruns.domain.controls import Controls
 from everruns.domain.events import TURN_ENDS, Event, EventType
 from everruns.domain.messages import Message, ToolResultPart
 from everruns.domain.questions import are_questions
+from everruns.domain.retries import RetriedTurn, is_superseded
 from everruns.domain.sessions import SessionStatus, SessionSummary
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
@@ -31,6 +33,19 @@ class Decided:
     by: DeciderKind
 
 
+@dataclass(frozen=True)
+class LastTurn:
+    """The newest turn, open or ended.
+
+    Attributes:
+        id: ``turn_…``.
+        from_sequence: The first of the user messages that it reads.
+    """
+
+    id: str
+    from_sequence: int
+
+
 @dataclass
 class OpenTurn:
     """A turn that has started and not ended.
@@ -39,6 +54,8 @@ class OpenTurn:
         id: ``turn_…``.
         input_message_id: The user message that started it.
         started_ms: When, in milliseconds since the epoch.
+        started_sequence: The event that started it.
+        controls: Options that a retry gave it, instead of those of the messages before it.
         iterations: Model answers stored so far.
         usage: Tokens of these answers.
         pending: Calls of the last answer that have no result yet, by call id, in call order.
@@ -52,6 +69,8 @@ class OpenTurn:
     id: str
     input_message_id: str
     started_ms: int
+    started_sequence: int = 0
+    controls: Controls | None = None
     iterations: int = 0
     usage: Usage = field(default_factory=Usage)
     pending: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
@@ -106,13 +125,16 @@ class SessionState:
         history: The messages that a model has read or written, in that order.
         unread: User messages that no model has read yet.
         turn: The open turn, if any.
-        last_input_sequence: The newest user message's sequence, where a stream without a cursor
-            starts.
+        last_turn: The newest turn, which a retry would repeat.
+        last_input_sequence: The sequence of the newest user message or retry, where a stream
+            without a cursor starts.
         always: The permanent decisions, by the tool's name.
         decided: The decisions on held calls, by call id.
         unanswered: Why calls that waited for outside input never got it, by call id.
         cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message of each send, by its key's digest.
+        retries: The request's digest and the turn of each retry, by its key's digest.
+        superseded_calls: The ids of calls that retries have taken out of the conversation.
         without_images: The models that refused a message's images, by the message's id.
     """
 
@@ -123,6 +145,7 @@ class SessionState:
     history: list[Message] = field(default_factory=list[Message])
     unread: list[Message] = field(default_factory=list[Message])
     turn: OpenTurn | None = None
+    last_turn: LastTurn | None = None
     usage: Usage = field(default_factory=Usage)
     last_input_sequence: int = 0
     always: dict[str, Decided] = field(default_factory=dict[str, Decided])
@@ -132,6 +155,10 @@ class SessionState:
     idempotency: dict[str, tuple[str, Message]] = field(
         default_factory=dict[str, tuple[str, Message]]
     )
+    retries: dict[str, tuple[str, RetriedTurn]] = field(
+        default_factory=dict[str, tuple[str, RetriedTurn]]
+    )
+    superseded_calls: set[str] = field(default_factory=set[str])
     without_images: dict[str, str | None] = field(default_factory=dict[str, str | None])
     preview: str | None = None
     output_preview: str | None = None
@@ -156,7 +183,6 @@ class SessionState:
         return SessionSummary(
             status=self.status,
             sequence=self.sequence,
-            turn_id=self.turn.id if self.turn else None,
             waits_until_ms=self.turn.waits_until_ms if self.turn else None,
             usage=self.usage,
             preview=self.preview,
@@ -183,7 +209,7 @@ class SessionState:
             case EventType.MESSAGE_CREATED:
                 self._message_created(message_of(event, envelope), data, envelope["context"])
             case EventType.SESSION_STARTED:
-                self.turn = OpenTurn(data["turn_id"], data["input_message_id"], event.ts)
+                self._session_started(event, data, envelope["context"])
                 self.started_ms = self.started_ms or event.ts
                 self.finished_ms = None
             case EventType.TOOL_CALL if self.turn:
@@ -218,6 +244,35 @@ class SessionState:
                 calls.pop(call_id, None)
         if unanswered := data.get("unanswered"):
             self.unanswered[call_id] = unanswered
+
+    def _session_started(self, event: Event, data: dict[str, Any], context: dict[str, Any]) -> None:
+        controls = data.get("controls")
+        self.turn = OpenTurn(
+            data["turn_id"],
+            data["input_message_id"],
+            event.ts,
+            event.sequence,
+            Controls.model_validate(controls) if controls else None,
+        )
+        if "retry_of" in data:
+            self._supersede(data["superseded"])
+            self.last_input_sequence = event.sequence
+            if idempotency := context.get("idempotency"):
+                retried = RetriedTurn.of(data, event.sequence, event.ts)
+                self.retries[idempotency["key"]] = (idempotency["request"], retried)
+        first = self.unread[0].sequence if self.unread else event.sequence
+        self.last_turn = LastTurn(self.turn.id, first)
+
+    def _supersede(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Take a turn's answers and results out of the conversation; its input is unread again."""
+        from_sequence = self.last_turn.from_sequence if self.last_turn else 0
+        gone = [said for said in self.history if is_superseded(said.sequence, ranges)]
+        self.superseded_calls |= {call.id for message in gone for call in message.tool_calls}
+        kept = [said for said in self.history if not is_superseded(said.sequence, ranges)]
+        self.history = [said for said in kept if said.sequence < from_sequence]
+        self.unread = [said for said in kept if said.sequence >= from_sequence]
+        answers = (said.text for said in reversed(self.history) if said.role == "agent")
+        self.output_preview = next((text[:PREVIEW_CHARACTERS] for text in answers if text), None)
 
     def _called(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
         call_id = data["tool_call"]["id"]

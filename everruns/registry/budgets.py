@@ -4,7 +4,7 @@ The store charges budgets when it stores answers (``BudgetStore``). Balances are
 ledgers on demand, so a crash cannot leave a wrong count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from everruns.domain.budgets import (
     Standing,
     TopUp,
     check,
+    counts_from,
 )
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import resolve_model
@@ -38,12 +39,21 @@ from everruns.remote import Repeat, remote
 
 
 class Budgets:
-    """Creates, changes, lists, tops up and checks budgets."""
+    """Creates, changes, lists, tops up and checks budgets.
 
-    def __init__(self, database: Database, revision: Revision) -> None:
+    Args:
+        database: Keeps them.
+        revision: Tells hosts that an agent has budgets.
+        clock: Returns the time in milliseconds since the epoch.
+    """
+
+    def __init__(
+        self, database: Database, revision: Revision, clock: Callable[[], int] = now_ms
+    ) -> None:
         self._database = database
         self._store = database.store
         self._revision = revision
+        self._clock = clock
 
     @remote(Repeat.KEYED)
     async def create(
@@ -62,7 +72,7 @@ class Budgets:
                 (``BUDGET_UNPRICED``).
             Conflict: The subject has the maximum number of active budgets.
         """
-        now = format_time(now_ms())
+        now = format_time(self._clock())
         budget = Budget.model_validate(
             {
                 **dict(wanted),
@@ -134,7 +144,7 @@ class Budgets:
 
     def _update(self, budget_id: str, changes: dict[str, Any]) -> Standing:
         budget = self._find(budget_id)
-        budget = budget.model_copy(update={**changes, "updated_at": format_time(now_ms())})
+        budget = budget.model_copy(update={**changes, "updated_at": format_time(self._clock())})
         self._put(budget)
         return self._standing(budget)
 
@@ -168,7 +178,7 @@ class Budgets:
             amount=-round(added.amount, 12),
             meter_source="top_up",
             description=added.description,
-            created_at=format_time(now_ms()),
+            created_at=format_time(self._clock()),
         )
         return (await self._database.write(self._top_up, entry)).shown
 
@@ -291,8 +301,14 @@ class Budgets:
     def _standings(self, budgets: Sequence[Budget]) -> Sequence[Standing]:
         if not budgets:
             return []
-        totals = self._store.ledger_totals([budget.id for budget in budgets])
-        return [Standing(budget, totals.get(budget.id, Decimal(0))) for budget in budgets]
+        now = self._clock()
+        since = {
+            budget.id: began
+            for budget in budgets
+            if (began := counts_from(budget, now)) is not None
+        }
+        totals = self._store.ledger_totals([budget.id for budget in budgets], since)
+        return [Standing(budget, totals.get(budget.id, Decimal(0)), now) for budget in budgets]
 
     def _changed(self, standing: Standing) -> BudgetShown:
         # Hosts must learn whether an agent has budgets.

@@ -1,97 +1,44 @@
-"""The sessions, their logs, and where they are placed."""
+"""The sessions as resources; their logs are in ``session_logs``."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-import structlog
-
-from everruns.domain.agents import InitialFile, check_size
+from everruns.domain.agents import Agent, InitialFile, check_size
 from everruns.domain.base import Page
 from everruns.domain.controls import effective_controls
-from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
+from everruns.domain.imports import imported_log
 from everruns.domain.messages import Message
-from everruns.domain.sessions import Session, SessionInput, SessionSummary
-from everruns.domain.state import message_of
+from everruns.domain.sessions import Caller, Session, SessionInput, SessionPatch
 from everruns.domain.workspaces import own_workspace_id, owner_id
-from everruns.errors import (
-    Conflict,
-    EverrunsError,
-    PlacedElsewhere,
-    SessionNotFound,
-    SessionUnreadable,
-    WorkspaceNotFound,
+from everruns.errors import SessionNotFound, WorkspaceNotFound
+from everruns.ids import (
+    DEFAULT_ORGANIZATION_ID,
+    GENERIC_HARNESS_ID,
+    format_time,
+    new_id,
+    now_ms,
+    parse_time,
 )
-from everruns.ids import DEFAULT_ORGANIZATION_ID, GENERIC_HARNESS_ID, format_time, new_id, now_ms
 from everruns.registry.agents import MAX_REMEMBERED_BYTES, Agents
 from everruns.registry.database import Database, receipt_of
-from everruns.registry.event_log import EventLog
 from everruns.registry.file_repeats import run_operation
 from everruns.registry.file_search import FileSearch
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
+from everruns.registry.session_logs import SessionLogs
 from everruns.registry.workspace_files import READING, initial_files
 from everruns.remote import Repeat, remote
-from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Verdict
-from everruns.storage.pages import is_last
+from everruns.storage.base import Append, Receipt, SessionQuery
 from everruns.tools.base import ToolError
 
 REMEMBERED_NEW = 256
 
-log = structlog.get_logger(__name__)
 
-MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
-
-
-@dataclass(frozen=True)
-class LoadedSession:
-    """What a host needs to load a session.
-
-    Attributes:
-        session: Its row.
-        events: Its whole log.
-        revision: The revision now.
-        lost_with: How many open turns, this session's included, lost their host with it; 0 if the
-            session comes from no host that was lost.
-        is_budgeted: Whether the session itself has active budgets.
-    """
-
-    session: Session
-    events: Sequence[Event]
-    revision: int
-    lost_with: int = 0
-    is_budgeted: bool = False
-
-
-@dataclass(frozen=True)
-class Appended:
-    """The answer to a batch of appends.
-
-    Attributes:
-        verdicts: One for each append.
-        revision: The revision now.
-        budgeted: The sessions among them with active budgets of their own.
-    """
-
-    verdicts: Sequence[Verdict]
-    revision: int
-    budgeted: frozenset[str] = frozenset()
-
-
-async def _no_relief(_host: str) -> int:
-    return 0
-
-
-class Sessions:
-    """Creates, reads, lists and deletes sessions, stores their events, places them on hosts.
-
-    Attributes:
-        relieve: Asks a host, by name, to release its idle sessions; returns how many it released.
-            Set by the code that can reach hosts.
-    """
+class Sessions(SessionLogs):
+    """Creates, changes, lists and deletes sessions, and runs operations on their files."""
 
     def __init__(
         self,
@@ -102,19 +49,11 @@ class Sessions:
         revision: Revision,
         search: FileSearch,
     ) -> None:
-        self._search = search
-        self._database = database
-        self._store = database.store
+        super().__init__(database, placement, revision)
+        self._changes = asyncio.Lock()
         self._providers = providers
         self._agents = agents
-        self._placement = placement
-        self._revision = revision
-        self._making_room = asyncio.Lock()
-        self._lost_with: dict[str, int] = {}
-        # Created but not yet loaded or appended to: their logs are empty and need no read.
-        self._new: dict[str, Session] = {}
-        self.relieve: Callable[[str], Awaitable[int]] = _no_relief
-        self._log: EventLog[tuple[str, Append]] = EventLog(self._commit)
+        self._search = search
 
     # What a client sees
 
@@ -124,16 +63,16 @@ class Sessions:
         wanted: SessionInput,
         idempotency: Idempotency | None = None,
         *,
-        workspace_id: str | None = None,
-        end_user: str | None = None,
+        caller: Caller | None = None,
+        conversation: Sequence[Message] = (),
     ) -> Session:
         """Create a session; until the first message it costs only its row.
 
         Args:
             wanted: The session.
             idempotency: Gives a retry the answer of the first attempt.
-            workspace_id: The shared workspace to use; without one the session gets its own.
-            end_user: End user on whose behalf the application creates it.
+            caller: Who creates it through a channel.
+            conversation: Messages that it begins with, checked.
 
         Raises:
             AgentNotFound: The named agent does not exist or is archived.
@@ -152,20 +91,20 @@ class Sessions:
                 there = await self._database.read(self._store.find_session, identity)
                 if there is not None:
                     return there
-            return await self._create(wanted, identity, None, workspace_id, end_user)
+            return await self._create(wanted, identity, None, caller, conversation)
         async with self._database.keyed_requests:
             if answer := await self._database.earlier_answer(idempotency):
                 return Session.model_validate_json(answer)
             identity = new_id("session")
-            return await self._create(wanted, identity, idempotency, workspace_id, end_user)
+            return await self._create(wanted, identity, idempotency, caller, conversation)
 
     async def _create(
         self,
         wanted: SessionInput,
         identity: str,
         idempotency: Idempotency | None,
-        workspace_id: str | None,
-        end_user: str | None,
+        caller: Caller | None,
+        conversation: Sequence[Message],
     ) -> Session:
         agent = None
         if wanted.agent_id is not None:
@@ -173,12 +112,9 @@ class Sessions:
         elif wanted.agent_name is not None:
             agent = await self._agents.get_by_name(wanted.agent_name)
         await self._agents.check(wanted.capabilities, wanted.model_id)
-        await self._providers.check_controls(
-            effective_controls(wanted.controls, agent.controls if agent else None),
-            [wanted.model_id, agent.default_model_id if agent else None],
-        )
-        if workspace_id is not None:
-            await self._check_shared(workspace_id)
+        await self._check_controls(wanted, agent)
+        if wanted.workspace_id is not None:
+            await self._check_shared(wanted.workspace_id)
         now = format_time(now_ms())
         session = Session.model_validate(
             {
@@ -187,25 +123,30 @@ class Sessions:
                 "id": identity,
                 "harness_id": GENERIC_HARNESS_ID,
                 "organization_id": DEFAULT_ORGANIZATION_ID,
-                "workspace_id": workspace_id or own_workspace_id(identity),
-                "end_user": end_user,
+                "workspace_id": wanted.workspace_id or own_workspace_id(identity),
+                "end_user": caller.end_user if caller else wanted.end_user,
                 "created_at": now,
                 "updated_at": now,
             }
         )
         check_size(session, wanted.initial_files)
         files = [*(agent.initial_files if agent else []), *wanted.initial_files]
-        document = session.model_dump_json()
+        log = await _log_of(session, conversation) if conversation else None
+        created = session.summed_up(log.summary) if log else session
+        document = created.model_dump_json()
         receipt = receipt_of(idempotency, document, session.id)
-        await self._database.write(self._insert, session, files, receipt)
-        if len(document) <= MAX_REMEMBERED_BYTES:
-            self._remember(session)
-        return session
+        await self._database.write(self._insert, session, files, receipt, log)
+        if log is None and len(document) <= MAX_REMEMBERED_BYTES:
+            if len(self._new) >= REMEMBERED_NEW:
+                del self._new[next(iter(self._new))]
+            self._new[session.id] = session
+        return created
 
-    def _remember(self, session: Session) -> None:
-        if len(self._new) >= REMEMBERED_NEW:
-            del self._new[next(iter(self._new))]
-        self._new[session.id] = session
+    async def _check_controls(self, session: SessionInput | Session, agent: Agent | None) -> None:
+        await self._providers.check_controls(
+            effective_controls(session.controls, agent.controls if agent else None),
+            [session.model_id, agent.default_model_id if agent else None],
+        )
 
     async def _check_shared(self, workspace_id: str) -> None:
         workspace = await self._database.read(self._store.find_workspace, workspace_id)
@@ -216,28 +157,46 @@ class Sessions:
             )
 
     def _insert(
-        self, session: Session, files: Sequence[InitialFile], receipt: Receipt | None
+        self,
+        session: Session,
+        files: Sequence[InitialFile],
+        receipt: Receipt | None,
+        log: Append | None,
     ) -> None:
         there = self._store.list_files(session.workspace_id, "/") if files else []
         first = initial_files(session.workspace_id, files, there) if files else []
-        self._store.insert_session(session, first, receipt)
+        self._store.insert_session(session, first, receipt, log)
 
     @remote(Repeat.YES)
-    async def get(self, session_id: str) -> Session:
-        """Return a session.
+    async def update(self, session_id: str, patch: SessionPatch) -> Session:
+        """Change a session; a host that holds it must be told (``SessionHost.refresh``).
 
         Raises:
             SessionNotFound: There is none with this id.
+            UnknownCapability: A capability does not exist or is not available.
+            UnknownModel: No provider offers the model.
+            InvalidRequest: The model does not take one of the controls.
+            TooLarge: Its total size would be over the limit.
         """
-        session = self._new.get(session_id)
-        if session is None:
-            session = await self._database.read(self._store.find_session, session_id)
-        if session is None:
-            raise SessionNotFound(f"Session {session_id} not found")
-        return session
+        changes = patch.changes()
+        await self._agents.check(changes.get("capabilities") or [], changes.get("model_id"))
+        async with self._changes:
+            session = await self.get(session_id)
+            updated_at = max(format_time(now_ms()), session.updated_at)
+            changed = session.model_copy(update={**changes, "updated_at": updated_at})
+            if changes.keys() & {"controls", "model_id"}:
+                agent_id = session.agent_id
+                agent = await self._agents.find(agent_id) if agent_id else None
+                await self._check_controls(changed, agent)
+            check_size(changed, [])
+            if not await self._database.write(self._store.update_session, changed):
+                raise SessionNotFound(f"Session {session_id} not found")
+            if session_id in self._new:
+                self._new[session_id] = changed
+            return changed
 
     @remote(Repeat.YES)
-    async def list(self, query: ListQuery) -> Page[Session]:
+    async def list(self, query: SessionQuery) -> Page[Session]:
         """Return a page of sessions; sessions of an archived agent stay readable."""
         sessions, total = await self._database.read(self._store.list_sessions, query)
         return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)
@@ -261,163 +220,6 @@ class Sessions:
         self._lost_with.pop(session_id, None)
         if not deleted and not (idempotency and idempotency.is_repeated):
             raise SessionNotFound(f"Session {session_id} not found")
-
-    @remote(Repeat.YES)
-    async def messages(self, session_id: str, offset: int, limit: int) -> Page[Message]:
-        """Return a page of a session's messages, oldest first.
-
-        Raises:
-            SessionNotFound: There is none with this id.
-        """
-        query = EventQuery(types=MESSAGE_EVENTS, offset=offset, limit=limit)
-        events = await self.events(session_id, query)
-        if is_last(events, query) and (events or offset == 0):
-            total = offset + len(events)
-        else:
-            total = await self._database.read(self._store.count_events, session_id, query)
-        page = [message_of(event) for event in events]
-        return Page(data=page, total=total, offset=offset, limit=limit)
-
-    @remote(Repeat.YES)
-    async def events(self, session_id: str, query: EventQuery) -> Sequence[Event]:
-        """Return events of a session's log.
-
-        Raises:
-            SessionNotFound: There is none with this id.
-        """
-        events = await self._database.read(self._store.read_events, session_id, query)
-        if not events:
-            await self.get(session_id)
-        return events
-
-    # Calls from session hosts
-
-    @remote(Repeat.YES)
-    async def append(self, appends: Sequence[Append], host: str) -> Appended:
-        """Store events of several sessions, merged with those of other hosts.
-
-        Args:
-            appends: What to store.
-            host: The calling host. Appends to sessions placed elsewhere are refused with
-                ``PlacedElsewhere``.
-
-        Raises:
-            StoreOverloaded: Too many appends are waiting.
-        """
-        for append in appends:
-            self._new.pop(append.session_id, None)
-        verdicts = await self._log.append_all([(host, append) for append in appends])
-        budgeted = frozenset(
-            append.session_id for append in appends if self._store.is_budgeted(append.session_id)
-        )
-        return Appended(verdicts, self._revision.number, budgeted)
-
-    async def _commit(self, batch: Sequence[tuple[str, Append]]) -> Sequence[Verdict]:
-        """Store the appends of hosts that own their session.
-
-        A load waits for all earlier appends, and later appends of a previous owner are refused
-        here. So the loaded log is complete, and only the new owner continues it.
-        """
-        owned = [self._placement.find(append.session_id) == host for host, append in batch]
-        appends = [append for (_, append), own in zip(batch, owned, strict=True) if own]
-        stored = iter(await self._database.append(appends) if appends else ())
-        return [
-            next(stored)
-            if own
-            else PlacedElsewhere(f"Session {append.session_id} has left host {host}.")
-            for (host, append), own in zip(batch, owned, strict=True)
-        ]
-
-    @remote(Repeat.YES)
-    async def load(self, session_id: str, host: str) -> LoadedSession:
-        """Return a session to the host that will hold it.
-
-        Raises:
-            PlacedElsewhere: Another host holds it, or this one has no room.
-            SessionNotFound: There is none with this id.
-        """
-        if not self._placement.claim(session_id, host):
-            raise PlacedElsewhere(f"Session {session_id} is placed on another host, not on {host}.")
-        try:
-            session, events = await self._load(session_id)
-        except BaseException:
-            # Whatever failed, the session must be free for its next host.
-            self._placement.release(session_id, host)
-            raise
-        lost_with = self._lost_with.pop(session_id, 0)
-        is_budgeted = self._store.is_budgeted(session_id)
-        return LoadedSession(session, events, self._revision.number, lost_with, is_budgeted)
-
-    async def _load(self, session_id: str) -> tuple[Session, Sequence[Event]]:
-        if new := self._new.pop(session_id, None):
-            return new, []
-        await self._log.settle()
-        loaded = await self._database.read(self._store.load_session, session_id)
-        if loaded is None:
-            raise SessionNotFound(f"Session {session_id} not found")
-        return loaded
-
-    async def behind(self, known: Mapping[str, int]) -> set[str]:
-        """Return the sessions whose log has events that a host does not know.
-
-        Args:
-            known: The last event that the host knows, by session.
-        """
-        lengths = await self._database.read(self._store.log_lengths, list(known))
-        return {identity for identity, length in lengths.items() if length > known[identity]}
-
-    async def note_lost(self, session_ids: set[str]) -> None:
-        """Record which open turns lost their host together."""
-        unfinished = await self._database.read(self._store.unfinished_sessions, now_ms())
-        interrupted = session_ids.intersection(unfinished)
-        self._lost_with.update(dict.fromkeys(interrupted, len(interrupted)))
-
-    async def quarantine(self, session_id: str) -> str | None:
-        """End the open turn of a session that cannot be loaded, without folding its log.
-
-        Afterwards the session's events can be listed and it can be deleted, but nothing else.
-
-        Returns:
-            The turn that was ended; ``None`` if none was open.
-
-        Raises:
-            SessionNotFound: There is none with this id.
-            Conflict: A host holds the session or has appended to it in the meantime.
-        """
-        if self._placement.find(session_id) is not None:
-            raise Conflict(f"Session {session_id} has been loaded in the meantime.")
-        await self._log.settle()
-        session = await self.get(session_id)
-        if session.status not in {"active", "waitingfortoolresults"}:
-            return None
-        began = EventQuery(types=(EventType.SESSION_STARTED,), newest_first=True, limit=1)
-        (started,) = await self.events(session_id, began)
-        (last,) = await self.events(session_id, EventQuery(newest_first=True, limit=1))
-        unreadable = SessionUnreadable.of(session_id)
-        error = {"message": unreadable.message, "code": unreadable.code}
-        data = {"turn_id": started.turn_id, "error": error}
-        sequence, now = last.sequence + 1, max(now_ms(), last.ts)
-        failed = NewEvent(EventType.SESSION_FAILED, data, {"turn_id": started.turn_id})
-        summary = SessionSummary(
-            status="idle",
-            sequence=sequence,
-            usage=session.usage,
-            preview=session.preview,
-            output_preview=session.output_preview,
-            started_at=session.started_at,
-            finished_at=format_time(now),
-            updated_at=format_time(now),
-        )
-        append = Append(session_id, sequence, [failed.at(session_id, sequence, now)], summary)
-        (refused,) = await self._database.append([append])
-        if refused is not None:
-            raise refused
-        return started.turn_id
-
-    @remote(Repeat.YES)
-    async def release(self, session_id: str, host: str) -> None:
-        """Record that a host has released a session."""
-        self._placement.release(session_id, host)
 
     @remote(Repeat.KEYED)
     async def file(
@@ -463,49 +265,9 @@ class Sessions:
         """
         return await self._search.grep(workspace_id, pattern, path_pattern)
 
-    # Placement
 
-    @remote(Repeat.YES)
-    async def place(self, session_id: str) -> str:
-        """Return the name of the host that holds the session, choosing one if none does.
-
-        Raises:
-            SessionNotFound: There is none with this id.
-            CapacityExhausted: Every host is full.
-        """
-        host = self._placement.find(session_id)
-        if host is None:
-            await self._check_exists(session_id)
-            if not self._placement.has_room:
-                await self._make_room()
-            host = self._placement.place(session_id)
-        return host
-
-    async def _check_exists(self, session_id: str) -> None:
-        # The store knows the lengths of most logs without a query.
-        known = session_id in self._new
-        if not known and not await self._database.read(self._store.log_lengths, [session_id]):
-            raise SessionNotFound(f"Session {session_id} not found")
-
-    async def _make_room(self) -> None:
-        """Ask a full host to release its idle sessions early."""
-        async with self._making_room:
-            for host in list(self._placement.hosts):
-                # A concurrent caller may have taken the room that was just freed.
-                if self._placement.has_room:
-                    return
-                try:
-                    await self.relieve(host)
-                except EverrunsError as error:
-                    # A lost host has nothing to release; the watch handles it.
-                    log.warning("host not relieved", host=host, code=error.code)
-
-    @remote(Repeat.YES)
-    async def holder(self, session_id: str) -> str | None:
-        """Return the host that holds the session, if one does."""
-        return self._placement.find(session_id)
-
-    async def abandoned(self) -> Sequence[str]:
-        """Return the sessions whose turn can proceed and that no host holds."""
-        unfinished = await self._database.read(self._store.unfinished_sessions, now_ms())
-        return [identity for identity in unfinished if self._placement.find(identity) is None]
+async def _log_of(session: Session, conversation: Sequence[Message]) -> Append:
+    """Return what an imported conversation appends to its session; a long one takes a while."""
+    created_ms = parse_time(session.created_at)
+    events, state = await asyncio.to_thread(imported_log, session.id, conversation, created_ms)
+    return Append(session.id, 1, events, state.summary)

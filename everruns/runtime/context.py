@@ -212,9 +212,12 @@ def check_wanted(session: Session, configuration: Configuration, wanted: Control
 
 
 def _wanted_controls(state: SessionState) -> Controls | None:
-    """Return the controls of the newest user message."""
+    """Return the controls of the newest user message, or of a retry that came after it."""
+    turn = state.turn
     for message in reversed([*state.history, *state.unread]):
         if message.role == "user":
+            if turn is not None and turn.controls and message.sequence < turn.started_sequence:
+                return turn.controls
             return message.controls
     return None
 

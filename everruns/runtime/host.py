@@ -10,9 +10,11 @@ import structlog
 
 from everruns.capabilities.base import Capabilities
 from everruns.domain.approvals import Decider
+from everruns.domain.controls import Controls
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.retries import RetriedTurn
 from everruns.domain.state import SessionState
 from everruns.domain.waits import NEVER_MS
 from everruns.errors import (
@@ -31,6 +33,7 @@ from everruns.runtime.cursor import Reading, Want
 from everruns.runtime.environment import Environment
 from everruns.runtime.outcomes import received
 from everruns.runtime.reads import Reads, is_loaded
+from everruns.runtime.retrying import controls_of, retried
 from everruns.runtime.session import LiveSession
 from everruns.runtime.taking import Given, Taken, taken
 from everruns.runtime.turn import Turn, end_turn
@@ -128,6 +131,39 @@ class SessionHost:
         self._run(session)
         return session.state.idempotency[idempotency.key][1]
 
+    @remote(Repeat.KEYED)
+    async def retry(
+        self, session_id: str, wanted: Controls | None, idempotency: Idempotency
+    ) -> RetriedTurn:
+        """Start the last turn again with the same input; what it said leaves the conversation.
+
+        Returns:
+            The new turn; for a retry of the call, the turn that the first attempt started.
+
+        Raises:
+            Conflict: A turn is open, or there is none to retry.
+            IdempotencyKeyReused: The key was used with a different body.
+            InvalidRequest: The model does not take one of the controls.
+            UnknownModel: No active provider offers the model that the controls name.
+            PlacedElsewhere: The session is not on this host.
+            SessionNotFound: The session does not exist.
+            SessionTooLarge: The session has reached its size limit.
+        """
+        session = await self._session(session_id)
+        if wanted is not None and idempotency.key not in session.state.retries:
+            controls = controls_of(session.state, wanted)
+            await self.environment.check_wanted(session, controls or wanted)
+
+        def build(state: SessionState, _now: int) -> list[NewEvent]:
+            new = retried(state, wanted, idempotency)
+            if new:
+                self.environment.check_size(state)
+            return new
+
+        await session.append(build)
+        self._run(session)
+        return session.state.retries[idempotency.key][1]
+
     @remote(Repeat.YES)
     async def take(
         self, session_id: str, given: Given, by: Decider, *, is_repeated: bool = False
@@ -193,6 +229,19 @@ class SessionHost:
         ended = await end_turn(session, turn.id, EventType.SESSION_CANCELLED, data)
         self._run(session)
         return ended
+
+    @remote(Repeat.YES)
+    async def refresh(self, session_id: str) -> None:
+        """Let the next step of a session's turn see what a client has changed of the session.
+
+        Raises:
+            PlacedElsewhere: The session is not on this host.
+            SessionNotFound: The session does not exist.
+        """
+        session = await self._session(session_id)
+        # One after another, so that what was read first does not replace what was read later.
+        async with session.refreshing:
+            session.resource = await self._registry.sessions.get(session_id)
 
     @remote(Repeat.YES)
     async def activate(self, session_id: str) -> None:

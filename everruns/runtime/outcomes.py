@@ -195,6 +195,7 @@ def _distinct_calls(
     if not answer.tool_calls:
         return [], {}
     seen = {call.id for message in state.history for call in message.tool_calls}
+    seen |= state.superseded_calls
     distinct: list[ToolCall] = []
     refused: dict[str, str] = {}
     for call in answer.tool_calls:

@@ -12,9 +12,12 @@ from typing import TypeVar
 import structlog
 
 from everruns.domain.approvals import OPERATOR, Decider
+from everruns.domain.controls import Controls
 from everruns.domain.events import EventType
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
+from everruns.domain.retries import RetriedTurn
+from everruns.domain.sessions import Session, SessionPatch
 from everruns.errors import (
     HostLost,
     PlacedElsewhere,
@@ -76,6 +79,27 @@ class Runtime:
         keyed = idempotency or Idempotency.of_call()
         return await self._ask(session_id, lambda host, _: host.send(session_id, sent, keyed))
 
+    async def retry(
+        self, session_id: str, wanted: Controls | None, idempotency: Idempotency | None = None
+    ) -> RetriedTurn:
+        """Start the session's last turn again with the same input.
+
+        Args:
+            session_id: The session.
+            wanted: Options for its answers, instead of those of the user's message.
+            idempotency: Gives a retry of the call the turn of the first attempt.
+
+        Raises:
+            SessionNotFound: The session does not exist.
+            Conflict: A turn is open, or there is none to retry.
+            IdempotencyKeyReused: The key was used with a different body.
+            InvalidRequest: The model does not take one of the controls, or nobody offers it.
+            Unavailable: The session's host did not answer in time. A retry is safe with an
+                ``Idempotency-Key``.
+        """
+        keyed = idempotency or Idempotency.of_call()
+        return await self._ask(session_id, lambda host, _: host.retry(session_id, wanted, keyed))
+
     async def take(self, session_id: str, given: Given, by: Decider = OPERATOR) -> Taken:
         """Store input that the session's turn waits for: results, answers or approvals.
 
@@ -123,6 +147,27 @@ class Runtime:
                 session_id, turn_id, reason, is_repeated=is_repeated
             ),
         )
+
+    async def update_session(self, session_id: str, patch: SessionPatch) -> Session:
+        """Change a session; each later step of its turn sees the change.
+
+        Raises:
+            SessionNotFound: The session does not exist.
+            InvalidRequest: A model or capability that it names is not offered, or the model does
+                not take one of the controls.
+            TooLarge: Its total size would be over the limit.
+            Unavailable: The session's host did not answer in time. The change is stored; a retry
+                is safe.
+        """
+        session = await self.registry.sessions.update(session_id, patch)
+        # A session that nobody holds, or that is loaded from now on, is read with the change.
+        if await self.registry.sessions.holder(session_id) is not None:
+            try:
+                await self._ask(session_id, lambda host, _: host.refresh(session_id))
+            except SessionUnreadable:
+                # No host can hold it, so no step of it comes.
+                log.info("unreadable session was changed", session_id=session_id)
+        return session
 
     async def delete_session(self, session_id: str) -> None:
         """Delete a session: end its turn and its streams, and free its resources.

@@ -41,7 +41,8 @@ class LiveSession:
     """A session in the memory of its host.
 
     Attributes:
-        resource: The session as it was created.
+        resource: The session as its client created and changed it.
+        refreshing: Held while the resource is read anew.
         state: The fold of its log.
         draft: The message being written, if any.
         closed: Set when the session has left this host; nothing is appended afterwards.
@@ -63,6 +64,7 @@ class LiveSession:
         lost_with: int = 0,
     ) -> None:
         self.resource = resource
+        self.refreshing = asyncio.Lock()
         self.state = fold(resource.id, events)
         self.draft: Draft | None = None
         self.closed = False

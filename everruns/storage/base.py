@@ -4,11 +4,12 @@ A store is synchronous and safe to use from several threads, with one writer at 
 is one transaction: all of it is durable when the call returns, or none of it happened.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Literal, Protocol
 
 from everruns.domain.agents import Agent
 from everruns.domain.budgets import Budget, LedgerEntry
@@ -16,7 +17,8 @@ from everruns.domain.events import Event
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.rights import Grant
-from everruns.domain.sessions import Caller, Session, SessionSummary
+from everruns.domain.sessions import Caller, Session, SessionStatus, SessionSummary
+from everruns.domain.waits import WaitType
 from everruns.domain.workspaces import Workspace
 from everruns.errors import EverrunsError
 from everruns.tools.base import File
@@ -67,6 +69,7 @@ class EventQuery:
         turn_id: Only events of this turn.
         since_ms: Only events at or after this time, in milliseconds since the epoch.
         until_ms: Only events at or before this time.
+        without: Ranges of sequences to leave out, as pairs of the first and the last.
         offset: Number of items to skip.
         limit: Maximum number of events. A page also ends once it is full; see ``pages.py``.
         size_bytes: Size of a full page, instead of ``pages.MAX_PAGE_BYTES``.
@@ -79,6 +82,7 @@ class EventQuery:
     turn_id: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    without: Sequence[tuple[int, int]] = ()
     offset: int = 0
     limit: int | None = None
     size_bytes: int | None = None
@@ -96,24 +100,56 @@ class ListQuery:
 
     Attributes:
         search: Only items whose name, title or id contains this text, ignoring case.
-        agent_id: Only sessions of this agent.
-        caller: Only sessions of this caller.
-        within: Only sessions that this grant covers.
-        older_than: Only sessions that a list shows after the one with this time of creation, in
-            milliseconds since the epoch, and this id.
         include_archived: Whether archived workspaces are listed too.
         offset: Number of items to skip.
         limit: Maximum number of items to return.
     """
 
     search: str | None = None
+    include_archived: bool = False
+    offset: int = 0
+    limit: int = 20
+
+
+@dataclass(frozen=True)
+class SessionQuery(ListQuery):
+    """A query for a page of the list of sessions; all conditions must hold.
+
+    Times are in milliseconds since the epoch.
+
+    Attributes:
+        agent_id: Only sessions of this agent.
+        caller: Only sessions of this caller.
+        within: Only sessions that this grant covers.
+        older_than: Only sessions that a list shows after the one with this time of creation and
+            this id.
+        status: Only sessions with this status.
+        waiting: Only sessions whose turn waits for somebody outside: for calls of this type, or
+            for any with ``True``.
+        tags: Only sessions with all of these tags.
+        end_user: Only sessions of this end user.
+        created_from_ms: Only sessions created at or after this time.
+        created_until_ms: Only sessions created before this time.
+        updated_from_ms: Only sessions updated at or after this time.
+        updated_until_ms: Only sessions updated before this time.
+        sort: What to sort by: the time of creation or of the last update.
+        ascending: Whether the oldest come first.
+    """
+
     agent_id: str | None = None
     caller: Caller | None = None
     within: Grant | None = None
     older_than: tuple[int, str] | None = None
-    include_archived: bool = False
-    offset: int = 0
-    limit: int = 20
+    status: SessionStatus | None = None
+    waiting: WaitType | Literal[True] | None = None
+    tags: Collection[str] = ()
+    end_user: str | None = None
+    created_from_ms: int | None = None
+    created_until_ms: int | None = None
+    updated_from_ms: int | None = None
+    updated_until_ms: int | None = None
+    sort: Literal["created", "updated"] = "created"
+    ascending: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,8 +201,15 @@ class BudgetStore(Protocol):
         """Return entries of a budget's ledger, newest first."""
         ...
 
-    def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
-        """Return the sum of each ledger with entries, including everything acknowledged."""
+    def ledger_totals(
+        self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Decimal]:
+        """Return the sum of each ledger with entries, including everything acknowledged.
+
+        Args:
+            budget_ids: The budgets.
+            since: For some of them, the time of the first entries that count.
+        """
         ...
 
 
@@ -236,8 +279,9 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         session: Session,
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
+        log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files. Its id was never used before."""
+        """Store a new session with its first files and events. Its id was never used before."""
         ...
 
     def find_session(self, session_id: str) -> Session | None:
@@ -248,7 +292,14 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         """Return a session with its whole log."""
         ...
 
-    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+    def update_session(self, session: Session) -> bool:
+        """Store the changed fields of a session; return whether it exists.
+
+        What follows from its log stays as it is.
+        """
+        ...
+
+    def list_sessions(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
         ...
 

@@ -143,7 +143,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     """
     config = Config()
     config.set_main_option("script_location", "everruns.storage:migrations")
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, revision)

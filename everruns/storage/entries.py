@@ -51,7 +51,7 @@ def encode(entry: Entry) -> bytes:
     """Return an entry as the journal keeps it: a session as an object, an append as an array."""
     return orjson.dumps(
         [
-            change.whole()
+            change.model_dump(mode="json")
             if isinstance(change, Session)
             else (
                 change.session_id,

@@ -8,11 +8,12 @@ database lacks.
 """
 
 import sys
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from threading import Condition, Lock, Thread
+from types import MappingProxyType
 
 import structlog
 from sqlalchemy import Engine
@@ -24,8 +25,8 @@ from everruns.errors import EverrunsError, SequenceConflict, StoreUnavailable
 from everruns.storage.base import (
     Append,
     EventQuery,
-    ListQuery,
     Receipt,
+    SessionQuery,
     StoredFile,
     Verdict,
 )
@@ -95,10 +96,11 @@ class JournaledStore(SqlStore):
         session: Session,
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
+        log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files."""
-        if files or receipt:
-            super().insert_session(session, files, receipt)
+        """Store a new session with its first files and events."""
+        if files or receipt or log:
+            super().insert_session(session, files, receipt, log)
             return
         with self._appending:
             self._logs[session.id] = 0, self._write([session])
@@ -180,7 +182,12 @@ class JournaledStore(SqlStore):
         self._bring(session_id)
         return super().load_session(session_id)
 
-    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+    def update_session(self, session: Session) -> bool:
+        """Store the changed fields of a session; return whether it exists."""
+        self._bring(session.id)
+        return super().update_session(session)
+
+    def list_sessions(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
         self._bring_all()
         return super().list_sessions(query)
@@ -227,10 +234,12 @@ class JournaledStore(SqlStore):
         self._bring_all()
         return super().list_ledger(budget_id, offset, limit)
 
-    def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
+    def ledger_totals(
+        self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Decimal]:
         """Return the sum of each ledger that has entries."""
         self._bring_all()
-        return super().ledger_totals(budget_ids)
+        return super().ledger_totals(budget_ids, since)
 
     def _bring(self, session_id: str) -> None:
         _, number = self._logs.get(session_id, (0, 0))

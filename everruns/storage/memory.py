@@ -4,12 +4,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
-from everruns.domain.sessions import Session
+from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
 from everruns.domain.workspaces import Workspace
 from everruns.errors import StoreUnavailable
 from everruns.ids import now_ms, parse_time
@@ -18,6 +18,7 @@ from everruns.storage.base import (
     EventQuery,
     ListQuery,
     Receipt,
+    SessionQuery,
     StoredFile,
     Verdict,
 )
@@ -34,15 +35,29 @@ Resource = TypeVar("Resource", Agent, Session, Workspace)
 class _StoredSession:
     created: Session
     session: Session
-    turn_id: str | None = None
-    waits_until_ms: int | None = None
+    updated_ms: int
+    summary: SessionSummary | None = None
     events: list[Event] = field(default_factory=list[Event])
 
+    @classmethod
+    def of(cls, session: Session) -> "_StoredSession":
+        return cls(session, session, parse_time(session.updated_at))
+
+    @property
+    def waits_until_ms(self) -> int:
+        return (self.summary.waits_until_ms if self.summary else None) or 0
+
     def take(self, append: Append) -> None:
+        self.summary = append.summary
         self.session = self.created.summed_up(append.summary)
-        self.turn_id = append.summary.turn_id
-        self.waits_until_ms = append.summary.waits_until_ms
+        if append.summary.updated_at:
+            self.updated_ms = max(self.updated_ms, parse_time(append.summary.updated_at))
         self.events += append.events
+
+    def change(self, session: Session) -> None:
+        self.created = session
+        self.session = session.summed_up(self.summary) if self.summary else session
+        self.updated_ms = max(self.updated_ms, parse_time(session.updated_at))
 
 
 @dataclass(frozen=True)
@@ -126,12 +141,23 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
         session: Session,
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
+        log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files."""
+        """Store a new session with its first files and events."""
         with self._lock:
-            self._sessions[session.id] = _StoredSession(session, session)
+            stored = self._sessions[session.id] = _StoredSession.of(session)
+            if log is not None:
+                stored.take(log)
             self._put_files(files)
             self._put_receipt(receipt)
+
+    def update_session(self, session: Session) -> bool:
+        """Store the changed fields of a session; return whether it exists."""
+        with self._lock:
+            stored = self._sessions.get(session.id)
+            if stored is not None:
+                stored.change(session)
+            return stored is not None
 
     def find_session(self, session_id: str) -> Session | None:
         """Return a session with its log's summary applied."""
@@ -144,12 +170,25 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
         found = self.find_session(session_id)
         return (found, self.read_events(session_id, EventQuery())) if found else None
 
-    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+    def list_sessions(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
         with self._lock:
-            sessions = [stored.session for stored in self._sessions.values()]
-        found = [session for session in sessions if _is_listed(session, query)]
-        return _page(found, query, lambda session: (session.id, session.title, session.preview))
+            updated = {each.session.id: each.updated_ms for each in self._sessions.values()}
+            found = [
+                stored.session for stored in self._sessions.values() if _is_listed(stored, query)
+            ]
+
+        def time(session: Session) -> tuple[Any, str]:
+            by_update = query.sort == "updated"
+            return updated[session.id] if by_update else parse_time(session.created_at), session.id
+
+        return _page(
+            found,
+            query,
+            lambda session: (session.id, session.title, session.preview),
+            time,
+            ascending=query.ascending,
+        )
 
     def delete_session(self, session_id: str) -> bool:
         """Delete a session and all its data; return whether it existed."""
@@ -176,8 +215,8 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
             sessions = [
                 stored.session
                 for stored in self._sessions.values()
-                if stored.turn_id is not None
-                and (now_ms is None or (stored.waits_until_ms or 0) <= now_ms)
+                if stored.session.status in OPEN_STATUSES
+                and (now_ms is None or stored.waits_until_ms <= now_ms)
             ]
         return [session.id for session in sorted(sessions, key=_age)]
 
@@ -345,20 +384,40 @@ def _age(resource: Agent | Session | Workspace) -> tuple[str, str]:
     return resource.created_at, resource.id
 
 
-def _is_listed(session: Session, query: ListQuery) -> bool:
-    created = parse_time(session.created_at), session.id
+def _is_listed(stored: _StoredSession, query: SessionQuery) -> bool:
+    session = stored.session
+    created_ms = parse_time(session.created_at)
+    waits = {wait.type for wait in session.waiting_for}
     return (
-        (query.agent_id is None or session.agent_id == query.agent_id)
+        query.agent_id in {None, session.agent_id}
+        and query.end_user in {None, session.end_user}
+        and query.status in {None, session.status}
         and (query.caller is None or query.caller.owns(session))
         and (query.within is None or query.within.covers(session))
-        and (query.older_than is None or created < query.older_than)
+        and (query.older_than is None or (created_ms, session.id) < query.older_than)
+        and (query.waiting is None or query.waiting in waits or _waits(session, query))
+        and set(query.tags) <= set(session.tags)
+        and _is_within(created_ms, query.created_from_ms, query.created_until_ms)
+        and _is_within(stored.updated_ms, query.updated_from_ms, query.updated_until_ms)
     )
+
+
+def _waits(session: Session, query: SessionQuery) -> bool:
+    is_waiting = bool(session.waiting_for) or session.status == "waitingfortoolresults"
+    return query.waiting is True and is_waiting
+
+
+def _is_within(ms: int, from_ms: int | None, until_ms: int | None) -> bool:
+    return (from_ms is None or ms >= from_ms) and (until_ms is None or ms < until_ms)
 
 
 def _page(
     resources: Iterable[Resource],
     query: ListQuery,
     texts: Callable[[Resource], Sequence[str | None]],
+    time: Callable[[Resource], tuple[Any, str]] = _age,
+    *,
+    ascending: bool = False,
 ) -> tuple[list[Resource], int]:
     if query.search:
         needle = query.search.lower()
@@ -367,7 +426,7 @@ def _page(
             for resource in resources
             if any(text and needle in text.lower() for text in texts(resource))
         ]
-    ordered = sorted(resources, key=_age, reverse=True)
+    ordered = sorted(resources, key=time, reverse=not ascending)
     page = ordered[query.offset : query.offset + query.limit]
     return cut(page, lambda resource: len(resource.model_dump_json())), len(ordered)
 
@@ -380,4 +439,5 @@ def _matches(event: Event, query: EventQuery) -> bool:
         and (query.turn_id is None or event.turn_id == query.turn_id)
         and (query.since_ms is None or event.ts >= query.since_ms)
         and (query.until_ms is None or event.ts <= query.until_ms)
+        and not any(first <= event.sequence <= last for first, last in query.without)
     )

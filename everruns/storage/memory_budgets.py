@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from threading import Lock
+from types import MappingProxyType
 
 from everruns.domain.budgets import Budget, LedgerEntry, charges, total
 from everruns.storage.base import Append
@@ -63,14 +64,20 @@ class MemoryBudgets:
         entries.sort(key=lambda entry: (entry.created_at, entry.id), reverse=True)
         return entries[offset : offset + limit]
 
-    def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
+    def ledger_totals(
+        self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Decimal]:
         """Return the sum of each ledger that has entries."""
         with self._budgets_lock:
-            return {
-                budget_id: total(self._ledgers[budget_id].values())
+            counted = {
+                budget_id: [
+                    entry
+                    for entry in self._ledgers.get(budget_id, {}).values()
+                    if entry.created_at >= since.get(budget_id, "")
+                ]
                 for budget_id in budget_ids
-                if budget_id in self._ledgers
             }
+            return {budget_id: total(entries) for budget_id, entries in counted.items() if entries}
 
     # Operations on sessions that affect budgets
 

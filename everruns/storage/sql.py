@@ -12,6 +12,7 @@ from sqlalchemy import (
     RowMapping,
     and_,
     delete,
+    or_,
     select,
     text,
 )
@@ -19,7 +20,7 @@ from sqlalchemy import (
 from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
-from everruns.domain.sessions import Session
+from everruns.domain.sessions import OPEN_STATUSES, Session
 from everruns.domain.workspaces import Workspace
 from everruns.ids import now_ms
 from everruns.storage import chunks, tables
@@ -28,6 +29,7 @@ from everruns.storage.base import (
     EventQuery,
     ListQuery,
     Receipt,
+    SessionQuery,
     StoredFile,
     Verdict,
 )
@@ -48,9 +50,11 @@ from everruns.storage.statements import (
     advance_sessions,
     contains,
     count_events,
+    delete_tags,
     insert_events,
     insert_receipt,
     insert_session,
+    insert_tags,
     listed_sessions,
     select_events,
     select_lengths,
@@ -58,6 +62,7 @@ from everruns.storage.statements import (
     select_page,
     select_session,
     select_wide_events,
+    update_session,
     upsert,
 )
 from everruns.storage.tables import (
@@ -154,10 +159,14 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         session: Session,
         files: Sequence[StoredFile] = (),
         receipt: Receipt | None = None,
+        log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files."""
+        """Store a new session with its first files and events."""
         with self._writing() as connection:
             self._insert(connection, session)
+            if log is not None:
+                advance_sessions(connection, [log])
+                self._store(connection, [log])
             chunks.FILES.put(connection, [tables.file_row(stored) for stored in files])
             self._remember(connection, receipt)
 
@@ -171,7 +180,20 @@ class SqlStore(SqlBudgets, SqlApiKeys):
         (row,), apart = chunks.SESSIONS.narrow([tables.session_row(session)])
         if insert_session(connection, row):
             put_chunks(connection, apart)
+            insert_tags(connection, tables.tag_rows(session))
             self._newest.made_one()
+
+    def update_session(self, session: Session) -> bool:
+        """Store the changed fields of a session; return whether it exists."""
+        (row,), apart = chunks.SESSIONS.narrow([tables.session_row(session)])
+        with self._writing() as connection:
+            if not update_session(connection, row):
+                return False
+            delete_chunks(connection, [session.id])
+            put_chunks(connection, apart)
+            delete_tags(connection, session.id)
+            insert_tags(connection, tables.tag_rows(session))
+        return True
 
     def find_session(self, session_id: str) -> Session | None:
         """Return a session with its log's summary applied."""
@@ -186,13 +208,18 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             log = _events(connection, session_id, select_log(connection, session_id))
         return (tables.session_of(row), log) if row else None
 
-    def list_sessions(self, query: ListQuery) -> tuple[list[Session], int]:
+    def list_sessions(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
         c = sessions.c
         matching = and_(listed_sessions(query), contains(query.search, c.id, c.title, c.preview))
+        time = c.created_ms if query.sort == "created" else c.updated_ms
+        is_newest_first = query.sort == "created" and not query.ascending
         with self._reading() as connection:
-            since = None if query.search else self._newest.since(connection)
-            found, total = select_page(connection, c.created_ms, matching, query, since)
+            within = is_newest_first and not query.search
+            since = self._newest.since(connection) if within else None
+            found, total = select_page(
+                connection, time, matching, query, since, ascending=query.ascending
+            )
             rows = chunks.SESSIONS.whole(connection, _full(found))
         return [tables.session_of(row) for row in rows], total
 
@@ -208,6 +235,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             connection.execute(delete(events).where(events.c.session_id == session_id))
             owners = [chunks.event_owner(session_id, sequence) for sequence in wide]
             delete_chunks(connection, [session_id, *owners])
+            delete_tags(connection, session_id)
             _forget(connection, receipts.c.resource_id == session_id)
             self._delete_budgets(connection, session_id)
             shared = select(workspaces.c.id).where(workspaces.c.id == workspace_id)
@@ -223,7 +251,8 @@ class SqlStore(SqlBudgets, SqlApiKeys):
     def unfinished_sessions(self, now_ms: int | None = None) -> list[str]:
         """Return the ids of sessions whose turn is open, oldest first."""
         c = sessions.c
-        unfinished = select(c.id, c.summary).where(c.turn_id.is_not(None))
+        is_open = or_(*(c.state.startswith(status) for status in OPEN_STATUSES))
+        unfinished = select(c.id, c.summary).where(is_open)
         with self._reading() as connection:
             rows = connection.execute(unfinished.order_by(c.created_ms, c.id)).all()
         return [

@@ -1,10 +1,11 @@
 """Budgets in a database, and the charges that come with the answers stored there."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from threading import Lock
+from types import MappingProxyType
 
-from sqlalchemy import Connection, and_, delete, func, select, true
+from sqlalchemy import Connection, and_, delete, func, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from everruns.domain.budgets import CHARGED_EVENTS, Budget, LedgerEntry, charges
@@ -90,10 +91,19 @@ class SqlBudgets:
             documents = connection.execute(statement.offset(offset).limit(limit)).scalars().all()
         return [LedgerEntry.model_validate_json(document) for document in documents]
 
-    def ledger_totals(self, budget_ids: Collection[str]) -> dict[str, Decimal]:
+    def ledger_totals(
+        self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Decimal]:
         """Return the sum of each ledger that has entries."""
         c = ledger.c
-        statement = select(c.budget_id, func.sum(c.amount)).where(c.budget_id.in_(budget_ids))
+        of_all_times = c.budget_id.in_([known for known in budget_ids if known not in since])
+        of_periods = [
+            and_(c.budget_id == known, c.created_at >= since[known])
+            for known in budget_ids
+            if known in since
+        ]
+        counted = or_(of_all_times, *of_periods)
+        statement = select(c.budget_id, func.sum(c.amount)).where(counted)
         with self._reading() as connection:
             rows = connection.execute(statement.group_by(c.budget_id)).all()
         return {budget_id: Decimal(amount) for budget_id, amount in rows}

@@ -5,7 +5,7 @@ All of them are SQL that DuckDB and PostgreSQL both take.
 
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     func,
     or_,
     select,
@@ -28,13 +29,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from everruns.domain.rights import Grant
-from everruns.storage.base import Append, EventQuery, ListQuery
+from everruns.domain.waits import WaitType
+from everruns.storage.base import Append, EventQuery, ListQuery, SessionQuery
 from everruns.storage.compiled import by_column, rendered, rows_of
-from everruns.storage.tables import Row, events, receipts, sessions, summary_row
+from everruns.storage.tables import Row, events, receipts, session_tags, sessions, summary_row
 
-_ADVANCED = ("sequence", "turn_id", "preview", "summary")
+_ADVANCED = ("sequence", "state", "preview", "summary")
 _LENGTH = Column[int]("length", BigInteger)
-_LOG = rows_of([sessions.c.id, *(sessions.c[name] for name in _ADVANCED), _LENGTH]).subquery("log")
+_LOG = rows_of(
+    [sessions.c.id, *(sessions.c[name] for name in (*_ADVANCED, "updated_ms")), _LENGTH]
+).subquery("log")
 
 _SELECT_LENGTHS = rendered(
     select(sessions.c.id, sessions.c.sequence).where(sessions.c.id.in_(rows_of([sessions.c.id])))
@@ -61,7 +65,13 @@ _INSERT_EVENTS = rendered(insert(events).from_select(events.c.keys(), rows_of(ev
 _ADVANCE_SESSIONS = rendered(
     update(sessions)
     .where(sessions.c.id == _LOG.c.id, sessions.c.sequence - _LOG.c.length == text("0"))
-    .values({name: _LOG.c[name] for name in _ADVANCED})
+    .values(
+        {
+            **{name: _LOG.c[name] for name in _ADVANCED},
+            # A client may have changed the session after the events.
+            "updated_ms": func.greatest(sessions.c.updated_ms, _LOG.c.updated_ms),
+        }
+    )
     .returning(sessions.c.id)
 )
 
@@ -73,7 +83,12 @@ _ADVANCE_SESSION = rendered(
         sessions.c.id == bindparam("id"),
         case((sessions.c.id == bindparam("id"), sessions.c.sequence == bindparam("length"))),
     )
-    .values({name: bindparam(f"new_{name}") for name in _ADVANCED})
+    .values(
+        {
+            **{name: bindparam(f"new_{name}") for name in _ADVANCED},
+            "updated_ms": func.greatest(sessions.c.updated_ms, bindparam("new_updated_ms")),
+        }
+    )
     .returning(sessions.c.id)
 )
 
@@ -128,10 +143,39 @@ def advance_sessions(connection: Connection, appends: Sequence[Append]) -> set[s
         for append in appends
     ]
     if len(rows) == 1:
-        new = {f"new_{name}": rows[0][name] for name in _ADVANCED}
+        new = {f"new_{name}": rows[0][name] for name in (*_ADVANCED, "updated_ms")}
         one = {"id": rows[0]["id"], "length": rows[0]["length"], **new}
         return set(connection.execute(_ADVANCE_SESSION, one).scalars())
     return set(connection.execute(_ADVANCE_SESSIONS, by_column(rows)).scalars())
+
+
+_UPDATE_SESSION = rendered(
+    update(sessions)
+    .where(sessions.c.id == bindparam("id"))
+    .values(
+        title=bindparam("new_title"),
+        document=bindparam("new_document"),
+        updated_ms=func.greatest(sessions.c.updated_ms, bindparam("new_updated_ms")),
+    )
+    .returning(sessions.c.id)
+)
+
+
+def update_session(connection: Connection, row: Row) -> bool:
+    """Store what a client can change of a session's row; return whether the session exists."""
+    new = {f"new_{name}": row[name] for name in ("title", "document", "updated_ms")}
+    return bool(connection.execute(_UPDATE_SESSION, {"id": row["id"], **new}).all())
+
+
+def insert_tags(connection: Connection, rows: Sequence[Row]) -> None:
+    """Store the rows of a session's tags."""
+    if rows:
+        connection.execute(insert(session_tags), rows)
+
+
+def delete_tags(connection: Connection, session_id: str) -> None:
+    """Delete a session's tags."""
+    connection.execute(delete(session_tags).where(session_tags.c.session_id == session_id))
 
 
 def insert_events(connection: Connection, rows: Sequence[Row]) -> None:
@@ -171,7 +215,7 @@ def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[
     return or_(*(column.icontains(search, autoescape=True) for column in columns))
 
 
-def listed_sessions(query: ListQuery) -> ColumnElement[bool]:
+def listed_sessions(query: SessionQuery) -> ColumnElement[bool]:
     """Return the condition that a list includes a session, apart from the searched text."""
     c = sessions.c
     conditions: list[ColumnElement[bool]] = []
@@ -181,15 +225,27 @@ def listed_sessions(query: ListQuery) -> ColumnElement[bool]:
         of_agent = c.agent_id == query.caller.agent_id
         conditions += [of_agent, c.end_user == query.caller.end_user]
     if query.within is not None:
-        conditions.append(_within(query.within))
+        conditions.append(_covered(query.within))
+    if query.end_user is not None:
+        conditions.append(c.end_user == query.end_user)
     if query.older_than is not None:
         ms, session_id = query.older_than
         same_time = and_(c.created_ms == ms, c.id < session_id)
         conditions.append(or_(c.created_ms < ms, same_time))
+    if query.status is not None:
+        conditions.append(c.state.startswith(query.status))
+    if query.waiting is not None:
+        conditions.append(_is_waiting(query.waiting))
+    conditions += [
+        c.id.in_(select(session_tags.c.session_id).where(session_tags.c.tag == tag))
+        for tag in query.tags
+    ]
+    conditions += _within(c.created_ms, query.created_from_ms, query.created_until_ms)
+    conditions += _within(c.updated_ms, query.updated_from_ms, query.updated_until_ms)
     return and_(true(), *conditions)
 
 
-def _within(grant: Grant) -> ColumnElement[bool]:
+def _covered(grant: Grant) -> ColumnElement[bool]:
     """Return the condition that a grant covers a session; see ``Grant.covers``."""
     c = sessions.c
     if grant.session_id is not None:
@@ -198,34 +254,47 @@ def _within(grant: Grant) -> ColumnElement[bool]:
     return and_(c.agent_id.in_(grant.agent_ids), of_user)
 
 
+def _is_waiting(what: WaitType | Literal[True]) -> ColumnElement[bool]:
+    state = sessions.c.state
+    # The types follow the status; a session of an older version may lack them.
+    if what is True:
+        return or_(state.contains(" "), state.startswith("waiting"))
+    return state.contains(f" {what}", autoescape=True)
+
+
+def _within(
+    time: Column[Any], from_ms: int | None, until_ms: int | None
+) -> list[ColumnElement[bool]]:
+    since = [] if from_ms is None else [time >= from_ms]
+    return since if until_ms is None else [*since, time < until_ms]
+
+
 def select_page(
     connection: Connection,
-    created: Column[Any],
+    time: Column[Any],
     matching: ColumnElement[bool],
     query: ListQuery,
     since: int | None = None,
+    *,
+    ascending: bool = False,
 ) -> tuple[Sequence[RowMapping], int]:
-    """Return a page of the matching rows of a table, newest first, and how many match in all.
+    """Return a page of the matching rows of a table, and how many match in all.
 
     Args:
         connection: To the database.
-        created: The time column that sorts the table's rows.
+        time: The time column that sorts the table's rows.
         matching: The condition for rows.
         query: The page.
-        since: Search the rows created since then first. If they fill the page it is the right
-            one for any time, since all other rows are older.
+        since: Search the rows since then first. If they fill the page it is the right one for any
+            time, since all other rows are older. Only for the newest first.
+        ascending: Whether the oldest come first.
     """
-    table = created.table
-    page = (
-        select(table)
-        .where(matching)
-        .order_by(created.desc(), table.c.id.desc())
-        .offset(query.offset)
-        .limit(query.limit)
-    )
+    table = time.table
+    order = (time, table.c.id) if ascending else (time.desc(), table.c.id.desc())
+    page = select(table).where(matching).order_by(*order).offset(query.offset).limit(query.limit)
     rows: Sequence[RowMapping] = ()
     if since is not None:
-        rows = connection.execute(page.where(created >= since)).mappings().all()
+        rows = connection.execute(page.where(time >= since)).mappings().all()
     if len(rows) < query.limit or since is None:
         rows = connection.execute(page).mappings().all()
     if 0 < len(rows) < query.limit:
@@ -273,4 +342,6 @@ def _matching(log: Select[Any], query: EventQuery) -> Select[Any]:
         statement = statement.where(c.ts >= query.since_ms)
     if query.until_ms is not None:
         statement = statement.where(c.ts <= query.until_ms)
+    for first, last in query.without:
+        statement = statement.where(~c.sequence.between(first, last))
     return statement

@@ -66,9 +66,9 @@ providers = Table(
     Column("encrypted_headers", Text),
 )
 
-# Every append rewrites ``sequence``, ``turn_id``, ``preview`` and ``summary``, which costs by the
-# column: what is neither searched nor compared stands together in the summary. None has an index,
-# since DuckDB turns updates of indexed columns into deletes and inserts.
+# Every append rewrites ``sequence``, ``state``, ``preview``, ``summary`` and ``updated_ms``, which
+# costs by the column: what is neither searched nor compared stands together in the summary. None
+# has an index, since DuckDB turns updates of indexed columns into deletes and inserts.
 sessions = Table(
     "sessions",
     metadata,
@@ -79,11 +79,22 @@ sessions = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("turn_id", Text),
+    # The status, and what an open turn waits for; see ``state_of``.
+    Column("state", Text),
     Column("preview", Text),
     Column("summary", Text, nullable=False),
-    # Added last, because an older database can have it nowhere else.
+    # Added last, because an older database can have them nowhere else.
     Column("end_user", Text),
+    Column("updated_ms", BigInteger),
+)
+
+session_tags = Table(
+    "session_tags",
+    metadata,
+    Column("session_id", Text, nullable=False),
+    Column("tag", Text, nullable=False),
+    Index("session_tags_session_id", "session_id"),
+    Index("session_tags_tag", "tag"),
 )
 
 events = Table(
@@ -246,9 +257,14 @@ def session_row(session: Session) -> Row:
         "title": session.title,
         "created_ms": parse_time(session.created_at),
         "document": session.model_dump_json(),
-        **summary_row(SessionSummary(preview=session.preview)),
+        **summary_row(SessionSummary(preview=session.preview, updated_at=session.updated_at)),
         "end_user": session.end_user,
     }
+
+
+def tag_rows(session: Session) -> list[Row]:
+    """Return the rows of a session's tags."""
+    return [{"session_id": session.id, "tag": tag} for tag in dict.fromkeys(session.tags)]
 
 
 def session_of(row: StoredRow) -> Session:
@@ -271,10 +287,16 @@ def summary_row(summary: SessionSummary) -> Row:
     """Return the columns of a session that follow from its log."""
     return {
         "sequence": summary.sequence,
-        "turn_id": summary.turn_id,
+        "state": state_of(summary),
         "preview": summary.preview,
         "summary": summary.model_dump_json(),
+        "updated_ms": parse_time(summary.updated_at) if summary.updated_at else None,
     }
+
+
+def state_of(summary: SessionSummary) -> str:
+    """Return a session's status, followed by the types of calls that its turn waits for."""
+    return " ".join([summary.status, *sorted({wait.type for wait in summary.waiting_for})])
 
 
 def event_row(event: Event) -> Row:

@@ -159,10 +159,3 @@ async def test_there_are_no_built_in_examples(client: httpx.AsyncClient):
     response = await client.post("/api/v1/agents/import?from-example=dad-jokes-agent", content="")
 
     assert (response.status_code, response.json()["error"]["code"]) == (501, "NOT_IMPLEMENTED")
-
-
-@pytest.mark.parametrize("path", ["agents/import", f"agents/agent_{'0' * 32}/copy"])
-async def test_the_other_face_has_none_of_this(client: httpx.AsyncClient, path: str):
-    response = await client.post(f"/v1/{path}", content="x")
-
-    assert response.status_code in {404, 405}

@@ -104,14 +104,28 @@ async def test_a_session_takes_a_title_and_nothing_else(client: httpx.AsyncClien
     }
 
 
-async def test_an_end_user_is_shown_on_no_face(client: httpx.AsyncClient, channel: str):
-    session = await create(client, channel, **ALICE)
+async def test_an_end_user_is_shown_and_an_application_by_itself_is_empty(
+    client: httpx.AsyncClient, channel: str
+):
+    alices, nobodys = await create(client, channel, **ALICE), await create(client, channel)
 
     for face in ("/v1", "/api/v1"):
-        assert "alice" not in (await client.get(f"{face}/sessions/{session}")).text
-        everyones = await client.get(f"{face}/sessions")
-        assert session in everyones.text
-        assert "alice" not in everyones.text
+        assert (await client.get(f"{face}/sessions/{alices}")).json()["end_user"] == "alice"
+        assert (await client.get(f"{face}/sessions/{nobodys}")).json()["end_user"] == ""
+        found = await client.get(f"{face}/sessions", params={"end_user": "alice"})
+        assert [session["id"] for session in found.json()["data"]] == [alices]
+
+
+async def test_a_session_that_a_backend_made_for_an_end_user_is_theirs(
+    client: httpx.AsyncClient, channel: str
+):
+    agent_id = channel.rpartition("/")[2]
+    wanted = {"agent_id": agent_id, "end_user": "alice", "tags": ["vip"]}
+    session = (await client.post("/v1/sessions", json=wanted)).json()["id"]
+
+    assert await listed(client, channel, **ALICE) == [session]
+    assert await listed(client, channel, **BOB) == []
+    assert await listed(client, channel) == []
 
 
 async def test_each_caller_lists_what_is_their_own(client: httpx.AsyncClient, channel: str):
@@ -243,10 +257,6 @@ async def test_a_turn_is_streamed_and_listed_as_by_the_sessions_own_routes(
     sequences = [event["sequence"] for event in events["data"]]
     assert sequences == sorted(sequences)
     assert (await server.post(f"{session}/cancel", headers=ALICE)).json() == {"status": "no_op"}
-
-
-async def test_the_plain_face_has_no_channels(client: httpx.AsyncClient, agent: dict):
-    assert (await client.get(f"/v1/channels/{agent['id']}")).status_code == 404
 
 
 async def test_a_channel_is_behind_the_door(runtime: LocalRuntime, settings: Settings):

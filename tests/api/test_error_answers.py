@@ -44,6 +44,7 @@ async def test_an_unknown_route_is_not_found(client: httpx.AsyncClient, path: st
         ("/swagger-ui/", "GET, HEAD"),
         # A name where an id belongs: what is there for ids is not for it.
         ("/api/v1/agents/import", "POST"),
+        ("/v1/sessions/import", "POST"),
         # What is not offered is no way to succeed.
         ("/api/v1/harnesses", "GET, HEAD"),
         ("/api/v1/channels/clerk/sessions/session_" + "0" * 32 + "/events", "GET, HEAD"),
@@ -63,7 +64,7 @@ async def test_a_wrong_method_is_told_the_right_ones(
     "path", ["/api/v1/sessions/tool-results", "/v1/sessions/1/cancel", "/api/v1/memories"]
 )
 async def test_a_path_on_which_nothing_succeeds_is_not_found(client: httpx.AsyncClient, path: str):
-    response = await client.patch(path)
+    response = await client.put(path)
 
     assert response.status_code == 404
     assert error_of(response)["code"] == "ROUTE_NOT_FOUND"

@@ -110,15 +110,6 @@ async def test_only_active_workspaces_that_were_created_are_shared(
     assert malformed.status_code == 400
 
 
-async def test_the_plain_face_knows_nothing_of_workspaces(
-    client: httpx.AsyncClient, workspace: dict
-):
-    session = await client.post("/v1/sessions", json={"workspace_id": workspace["id"]})
-
-    assert session.json()["workspace_id"] != workspace["id"]
-    assert (await client.get("/v1/workspaces")).status_code == 404
-
-
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [

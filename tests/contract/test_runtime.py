@@ -9,7 +9,10 @@ import pytest
 
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.agents import AgentInput, AgentPatch
+from everruns.domain.controls import Controls
 from everruns.domain.events import EventType
+from everruns.domain.imports import read_message
+from everruns.domain.sessions import SessionInput, SessionPatch
 from everruns.errors import (
     AgentNotFound,
     CapacityExhausted,
@@ -250,3 +253,38 @@ async def test_what_does_not_exist_is_told(runtime: Runtime):
         await runtime.stream(talk.id, Cursor())
     with pytest.raises(SessionNotFound):
         await runtime.cancel(talk.id)
+
+
+async def test_a_changed_session_answers_as_it_was_changed(runtime: Runtime):
+    other = await simulated(runtime, reply="From the other model.")
+    talk = await begin(runtime)
+    assert await talk.say("hi") == "Hello there."
+    changed = await runtime.update_session(
+        talk.id, SessionPatch(model_id=other, metadata={"order": 17})
+    )
+    assert changed.metadata == {"order": 17}
+    assert await talk.say("hi") == "From the other model."
+
+
+async def test_a_last_turn_is_started_again_with_another_model(runtime: Runtime):
+    other = await simulated(runtime, reply="From the other model.")
+    talk = await begin(runtime)
+    assert await talk.say("hi") == "Hello there."
+    started = await runtime.retry(talk.id, Controls(model_id=other))
+    assert (await talk.ended()).turn_id == started.turn_id
+    assert await talk.texts() == ["user: hi", "agent: From the other model."]
+
+
+async def test_a_session_begins_with_a_conversation_from_elsewhere(runtime: Runtime):
+    said = [{"role": "user", "content": []}, {"role": "agent", "content": []}]
+    for message, text in zip(said, ("2 + 2?", "4."), strict=True):
+        message["content"] = [{"type": "text", "text": text}]
+    conversation = [read_message(message, line) for line, message in enumerate(said, 1)]
+    model = await simulated(runtime, reply="Still 4.")
+    session = await runtime.registry.sessions.create(
+        SessionInput(model_id=model), conversation=conversation
+    )
+    talk = Conversation(runtime, session)
+    assert session.status == "idle"
+    assert await talk.say("Sure?") == "Still 4."
+    assert await talk.texts() == ["user: 2 + 2?", "agent: 4.", "user: Sure?", "agent: Still 4."]

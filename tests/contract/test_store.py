@@ -22,7 +22,15 @@ from everruns.domain.waits import NEVER_MS
 from everruns.domain.workspaces import Workspace
 from everruns.errors import SequenceConflict, SessionNotFound
 from everruns.ids import format_time, now_ms, parse_time
-from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, Store, StoredFile
+from everruns.storage.base import (
+    Append,
+    EventQuery,
+    ListQuery,
+    Receipt,
+    SessionQuery,
+    Store,
+    StoredFile,
+)
 from everruns.storage.data_directory import open_store
 from everruns.storage.memory import MemoryStore
 from everruns.tools.base import File
@@ -293,6 +301,32 @@ def test_a_session_comes_with_its_files_and_its_receipt(store: Store) -> None:
     assert store.find_receipt("key") == receipt
 
 
+def test_a_session_can_begin_with_a_log_that_goes_on(store: Store) -> None:
+    begun = append(1, events(1, 1, 3), status="idle", preview="in", updated_at=time(2))
+    store.insert_session(session(1), (), Receipt("key", "request", b"{}"), begun)
+
+    assert log(store, 1) == [1, 2, 3]
+    found = store.find_session(session(1).id)
+    assert (found.status, found.preview) == ("idle", "in")
+    assert store.log_lengths([found.id]) == {found.id: 3}
+    assert store.find_receipt("key") is not None
+    assert store.append([append(1, events(1, 4))]) == [None]
+    assert listed(store, status="active") == [1]
+
+
+def test_events_are_read_without_the_ranges_to_leave_out(store: Store) -> None:
+    store.insert_session(session(1))
+    store.append([append(1, events(1, 1, 9))])
+    query = EventQuery(without=[(2, 3), (7, 9)])
+
+    found = store.read_events(session(1).id, query)
+
+    assert [event.sequence for event in found] == [1, 4, 5, 6]
+    assert store.count_events(session(1).id, query) == 4
+    page = store.read_events(session(1).id, replace(query, offset=1, limit=2))
+    assert [event.sequence for event in page] == [4, 5]
+
+
 def test_a_deleted_session_takes_its_receipt_along_and_no_other(store: Store) -> None:
     for number in (1, 2):
         receipt = Receipt(f"key {number}", "request", b"{}", session(number).id)
@@ -308,14 +342,135 @@ def test_sessions_are_listed_newest_first_by_agent_and_text(store: Store) -> Non
     store.insert_session(session(3, agent_id=None, title="weather"))
     store.insert_session(session(4))
 
-    def numbers(query: ListQuery) -> tuple[list[int], int]:
+    def numbers(query: SessionQuery) -> tuple[list[int], int]:
         found, total = store.list_sessions(query)
         return [int(each.id.removeprefix("session_"), 16) for each in found], total
 
-    assert numbers(ListQuery()) == ([4, 3, 2, 1], 4)
-    assert numbers(ListQuery(search="weather")) == ([3, 2, 1], 3)
-    assert numbers(ListQuery(search="weather", agent_id="agent_1", limit=1)) == ([2], 2)
-    assert numbers(ListQuery(agent_id="agent_2")) == ([], 0)
+    assert numbers(SessionQuery()) == ([4, 3, 2, 1], 4)
+    assert numbers(SessionQuery(search="weather")) == ([3, 2, 1], 3)
+    assert numbers(SessionQuery(search="weather", agent_id="agent_1", limit=1)) == ([2], 2)
+    assert numbers(SessionQuery(agent_id="agent_2")) == ([], 0)
+
+
+def listed(store: Store, **query: object) -> list[int]:
+    """Return the numbers of the sessions that a list has."""
+    found, total = store.list_sessions(SessionQuery(**query))
+    assert total == len(found)
+    return [int(each.id.removeprefix("session_"), 16) for each in found]
+
+
+def test_sessions_are_listed_by_what_they_do_and_wait_for(store: Store) -> None:
+    for number in range(1, 6):
+        store.insert_session(session(number))
+    waits = {
+        3: ["tool_call", "question"],
+        4: ["approval"],
+        5: ["approval", "approval"],
+    }
+    store.append([append(2, events(2, 1), status="idle")])
+    for number, kinds in waits.items():
+        waiting_for = [
+            {"type": kind, "tool_call_id": f"call_{place}", "name": "n", "since": time(1)}
+            for place, kind in enumerate(kinds)
+        ]
+        # One of the calls runs on while another one is held.
+        status = "active" if number == 5 else "waitingfortoolresults"
+        summary = {"status": status, "waiting_for": waiting_for}
+        store.append([append(number, events(number, 1), **summary)])
+
+    assert listed(store, status="started") == [1]
+    assert listed(store, status="idle") == [2]
+    assert listed(store, status="waitingfortoolresults") == [4, 3]
+    assert listed(store, status="active") == [5]
+    assert listed(store, waiting=True) == [5, 4, 3]
+    assert listed(store, waiting="approval") == [5, 4]
+    assert listed(store, waiting="question") == [3]
+    assert listed(store, waiting="tool_call") == [3]
+
+    store.append([append(3, events(3, 2), status="idle")])
+    assert listed(store, waiting=True) == [5, 4]
+
+
+def test_sessions_are_listed_by_all_of_their_tags_and_by_their_end_user(store: Store) -> None:
+    store.insert_session(session(1, tags=["a", "b", "a"], end_user="alice"))
+    store.insert_session(session(2, tags=["a"], end_user="bob"))
+    store.insert_session(session(3, tags=["A"]))
+
+    assert listed(store, tags=["a"]) == [2, 1]
+    assert listed(store, tags=["a", "b"]) == [1]
+    assert listed(store, tags=["a", "x"]) == []
+    assert listed(store, end_user="alice") == [1]
+    assert listed(store, end_user="alice", tags=["b"], search="session_") == [1]
+
+    assert store.delete_session(session(1).id)
+    assert listed(store, tags=["b"]) == []
+
+
+def test_sessions_are_listed_by_time_in_either_order(store: Store) -> None:
+    for number in range(1, 5):
+        store.insert_session(session(number))
+    store.append([append(2, events(2, 1), updated_at=time(9))])
+    store.append([append(1, events(1, 1), updated_at=time(8))])
+    ms = [parse_time(time(age)) for age in range(10)]
+
+    assert listed(store, sort="updated") == [2, 1, 4, 3]
+    assert listed(store, sort="updated", ascending=True) == [3, 4, 1, 2]
+    assert listed(store, ascending=True) == [1, 2, 3, 4]
+    assert listed(store, updated_from_ms=ms[8]) == [2, 1]
+    assert listed(store, updated_until_ms=ms[8]) == [4, 3]
+    assert listed(store, created_from_ms=ms[2], created_until_ms=ms[4]) == [3, 2]
+
+
+def test_pages_in_either_order_go_through_all_sessions(store: Store) -> None:
+    for number in range(1, 6):
+        store.insert_session(session(number, tags=["t"] if number % 2 else []))
+
+    for sort in ("created", "updated"):
+        for ascending in (False, True):
+            seen: list[str] = []
+            for offset in range(0, 4, 2):
+                query = SessionQuery(
+                    tags=["t"], sort=sort, ascending=ascending, offset=offset, limit=2
+                )
+                page, total = store.list_sessions(query)
+                assert total == 3
+                seen += [each.id for each in page]
+            expected = [session(number).id for number in (1, 3, 5)]
+            assert seen == (expected if ascending else expected[::-1])
+
+
+def test_a_changed_session_keeps_what_its_log_says(store: Store) -> None:
+    store.insert_session(session(1, title="old", tags=["a", "b"], end_user="alice"))
+    summary = {"status": "idle", "preview": "in", "updated_at": time(5)}
+    store.append([append(1, events(1, 1), **summary)])
+    changes = {"title": "new", "tags": ["b", "c"], "metadata": {"order": 17}, "model_id": "p/m"}
+
+    stale = session(1, end_user="alice", updated_at=time(7), **changes)
+    assert store.update_session(stale)
+
+    expected = stale.model_copy(update={"status": "idle", "preview": "in"})
+    assert store.find_session(stale.id) == expected
+    assert [listed(store, tags=[tag]) for tag in "abc"] == [[], [1], [1]]
+    assert listed(store, search="new") == [1]
+    assert listed(store, updated_from_ms=parse_time(time(7))) == [1]
+
+    store.append([append(1, events(1, 2), **summary | {"updated_at": time(6)})])
+    assert store.find_session(stale.id).updated_at == time(7)
+    assert listed(store, updated_from_ms=parse_time(time(7))) == [1]
+
+
+def test_a_session_that_does_not_exist_is_not_changed(store: Store) -> None:
+    assert not store.update_session(session(1, tags=["a"]))
+    assert listed(store) == []
+    assert listed(store, tags=["a"]) == []
+
+
+def test_a_session_grows_and_shrinks_by_changes(store: Store) -> None:
+    store.insert_session(session(1))
+    for prompt in ("wide " * 20_000, "wider " * 30_000, None):
+        changed = session(1, system_prompt=prompt)
+        assert store.update_session(changed)
+        assert store.find_session(changed.id) == changed
 
 
 def test_sessions_are_listed_by_caller_going_on_after_one_of_them(store: Store) -> None:
@@ -326,7 +481,9 @@ def test_sessions_are_listed_by_caller_going_on_after_one_of_them(store: Store) 
 
     def numbers(caller: Caller, after: int | None = None) -> tuple[list[int], int]:
         older_than = None if after is None else (parse_time(time(after)), session(after).id)
-        found, total = store.list_sessions(ListQuery(caller=caller, older_than=older_than, limit=2))
+        found, total = store.list_sessions(
+            SessionQuery(caller=caller, older_than=older_than, limit=2)
+        )
         return [int(each.id.removeprefix("session_"), 16) for each in found], total
 
     alice = Caller("agent_1", "alice")
@@ -392,8 +549,8 @@ def test_deleting_a_session_takes_its_log_and_files_along(store: Store) -> None:
 def test_sessions_with_an_open_turn_are_told_oldest_first(store: Store) -> None:
     for number in (2, 1, 3):
         store.insert_session(session(number))
-        store.append([append(number, events(number, 1), turn_id="turn_1")])
-    store.append([append(3, events(3, 2), turn_id=None)])
+        store.append([append(number, events(number, 1))])
+    store.append([append(3, events(3, 2), status="idle")])
     assert store.unfinished_sessions() == [session(1).id, session(2).id]
 
 
@@ -726,6 +883,12 @@ def test_an_answer_is_charged_to_its_session_and_its_agent(store: Store) -> None
     totals = store.ledger_totals(["budget_1", "budget_2", "budget_3"])
     assert totals == {"budget_1": 45, "budget_2": Decimal("0.3")}
     newest, oldest = store.list_ledger("budget_2", 0, 10)
+    since = {"budget_2": newest.created_at}
+    assert store.ledger_totals(["budget_1", "budget_2"], since) == {
+        "budget_1": 45,
+        "budget_2": Decimal("0.2"),
+    }
+    assert store.ledger_totals(["budget_2"], {"budget_2": time(10**9)}) == {}
     assert (newest.amount, newest.ref_id, newest.session_id) == (0.2, "message_2", session(1).id)
     assert store.list_ledger("budget_2", 1, 10) == [oldest]
 

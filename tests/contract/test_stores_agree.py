@@ -13,9 +13,10 @@ from everruns.domain.keys import ApiKey
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionSummary
+from everruns.domain.waits import Wait
 from everruns.domain.workspaces import Workspace
 from everruns.ids import parse_time
-from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, StoredFile
+from everruns.storage.base import Append, EventQuery, Receipt, SessionQuery, StoredFile
 from everruns.storage.database import duckdb_engine
 from everruns.storage.encryption import Cipher
 from everruns.storage.memory import MemoryStore
@@ -42,8 +43,10 @@ files = st.builds(
     st.binary(max_size=8),
     times,
 )
+tags = st.sampled_from(["a", "b", "c"])
+milliseconds = st.none() | times.map(parse_time)
 list_queries = st.builds(
-    ListQuery,
+    SessionQuery,
     search=maybe_texts | st.sampled_from(["ETA", "%", "_", "/", "\\", "0001"]),
     agent_id=st.none() | st.just("agent_1"),
     within=st.none()
@@ -57,6 +60,16 @@ list_queries = st.builds(
     caller=st.none() | st.builds(Caller, st.just("agent_1"), st.sampled_from(["", "alice"])),
     older_than=st.none() | st.tuples(times.map(parse_time), numbers.map("session_{:032x}".format)),
     include_archived=st.booleans(),
+    status=st.none() | st.sampled_from(["started", "active", "idle", "waitingfortoolresults"]),
+    waiting=st.sampled_from([None, True, "tool_call", "question", "approval"]),
+    tags=st.lists(tags, max_size=2),
+    end_user=st.sampled_from([None, None, "alice"]),
+    created_from_ms=milliseconds,
+    created_until_ms=milliseconds,
+    updated_from_ms=milliseconds,
+    updated_until_ms=milliseconds,
+    sort=st.sampled_from(["created", "updated"]),
+    ascending=st.booleans(),
     offset=st.integers(0, 3),
     limit=st.integers(0, 3),
 )
@@ -69,12 +82,20 @@ event_queries = st.builds(
     since_ms=st.none() | st.integers(0, 8),
     until_ms=st.none() | st.integers(0, 8),
     limit=st.none() | st.integers(0, 4),
+    without=st.lists(st.tuples(st.integers(1, 3), st.integers(2, 5)), max_size=2),
     newest_first=st.booleans(),
+)
+waits = st.builds(
+    Wait,
+    type=st.sampled_from(["tool_call", "question", "approval"]),
+    tool_call_id=st.just("call_1"),
+    name=st.just("n"),
+    since=times,
 )
 summaries = st.builds(
     SessionSummary,
-    status=st.sampled_from(["active", "idle"]),
-    turn_id=turns,
+    status=st.sampled_from(["active", "idle", "waitingfortoolresults"]),
+    waiting_for=st.lists(waits, max_size=2),
     preview=maybe_texts,
     output_preview=maybe_texts,
     started_at=st.none() | times,
@@ -157,10 +178,12 @@ class StoresAgree(RuleBasedStateMachine):
         created=times,
         first_files=st.lists(files, max_size=2),
         receipt=receipts,
+        given=st.lists(tags, max_size=3),
     )
-    def insert_session(self, title, end_user, created, first_files, receipt) -> None:
+    def insert_session(self, title, end_user, created, first_files, receipt, given) -> None:
         number = self.unused.pop()
         session = Session(
+            tags=given,
             id=f"session_{number:032x}",
             agent_id=f"agent_{number % 2}",
             title=title,
@@ -191,6 +214,13 @@ class StoresAgree(RuleBasedStateMachine):
         )
         self.both("put_workspace", stored)
         self.both("find_workspace", workspace)
+
+    @rule(number=numbers, title=maybe_texts, updated=times, given=st.lists(tags, max_size=3))
+    def update_session(self, number, title, updated, given) -> None:
+        session = self.memory.find_session(f"session_{number:032x}")
+        if session is not None:
+            changes = {"title": title, "tags": given, "updated_at": updated}
+            self.both("update_session", session.model_copy(update=changes))
 
     @rule(number=numbers)
     def delete_session(self, number) -> None:

@@ -96,7 +96,7 @@ async def test_refusals_come_as_the_sdks_errors(everruns: Everruns, talk: Sessio
         everruns.budgets.create("user", "user_1", "usd", 1),
         everruns.budgets.create("session", talk.id, "credits", 1),
         everruns.budgets.create(
-            "session", talk.id, "usd", 1, period={"type": "calendar", "unit": "month"}
+            "session", talk.id, "usd", 1, period={"type": "rolling", "window": "5h"}
         ),
     ):
         with pytest.raises(sdk.ApiError) as refusal:

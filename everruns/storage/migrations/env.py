@@ -10,5 +10,9 @@ class DuckDBImpl(PostgresqlImpl):
     __dialect__ = "duckdb"
 
 
-context.configure(connection=context.config.attributes["connection"])
-context.run_migrations()
+# Each in a transaction of its own: DuckDB alters no table whose rows were updated in the same one.
+context.configure(
+    connection=context.config.attributes["connection"], transaction_per_migration=True
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -21,6 +21,7 @@ from everruns.domain.events import Event, EventType, NewEvent
 
 SESSION, AGENT = f"session_{1:032x}", f"agent_{1:032x}"
 TIME = "2026-01-01T00:00:00.000Z"
+NOW_MS = 1_800_000_000_000
 
 amounts = st.floats(0, 1e6).map(lambda amount: round(amount, 12))
 statuses = st.sampled_from(["active", "paused", "disabled"])
@@ -41,7 +42,7 @@ def budget(number: int = 1, subject_id: str = SESSION, **fields: object) -> Budg
 
 
 def standing(spent: float = 0, **fields: object) -> Standing:
-    return Standing(budget(**fields), exact(spent))
+    return Standing(budget(**fields), exact(spent), NOW_MS)
 
 
 def answer(place: int, usage: dict | None, session_id: str = SESSION) -> Event:

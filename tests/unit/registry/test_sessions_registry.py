@@ -27,7 +27,7 @@ from everruns.ids import new_id
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage import pages
-from everruns.storage.base import Append, EventQuery, ListQuery, Verdict
+from everruns.storage.base import Append, EventQuery, SessionQuery, Verdict
 from everruns.tools.base import ToolError
 from tests.logs import LogWriter, call_part
 from tests.waiting import eventually
@@ -74,7 +74,7 @@ async def test_a_session_finds_its_agent_by_id_or_name(registry: Registry):
     by_name = await registry.sessions.create(wanted(agent_name="a"))
     alone = await registry.sessions.create(wanted())
     assert (by_id.agent_id, by_name.agent_id, alone.agent_id) == (agent.id, agent.id, None)
-    page = await registry.sessions.list(ListQuery(agent_id=agent.id))
+    page = await registry.sessions.list(SessionQuery(agent_id=agent.id))
     assert [session.id for session in page.data] == [by_name.id, by_id.id]
 
 
@@ -184,7 +184,7 @@ async def test_a_session_that_is_too_large_as_a_whole_is_refused(registry: Regis
     tool = {"name": "t", "description": "", "parameters": {"x": "y" * MAX_DEFINITION_BYTES}}
     with pytest.raises(TooLarge, match="All fields but initial_files"):
         await registry.sessions.create(wanted(tools=[tool]))
-    assert (await registry.sessions.list(ListQuery())).total == 0
+    assert (await registry.sessions.list(SessionQuery())).total == 0
 
 
 async def test_only_the_host_that_holds_a_session_can_load_it(registry: Registry, placement):

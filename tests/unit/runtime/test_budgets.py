@@ -10,6 +10,7 @@ from everruns.domain.budgets import BudgetInput, BudgetPatch, BudgetShown, TopUp
 from everruns.domain.llm import ProviderInput
 from everruns.domain.usage import Usage
 from everruns.errors import InvalidRequest, ProviderRejected, ProviderUnavailable
+from everruns.ids import parse_time
 from everruns.providers.base import ModelChunk, ReasoningDelta, TextDelta, UsageSoFar
 from everruns.runtime.local import LocalRuntime
 from everruns.tools.function import tool
@@ -250,3 +251,48 @@ async def test_a_budget_in_dollars_is_for_models_with_a_price_alone():
             talk = await Conversation.begin(runtime, model_id=known)
             await limit(runtime, talk.id, 5, currency="usd")
             assert await talk.say("a")
+
+
+async def test_a_budget_that_renews_counts_only_its_current_period():
+    driver = ScriptedDriver(says("one"), says("two"))
+    async with local_runtime(driver) as runtime:
+        talk = await Conversation.begin(runtime)
+        budgets = runtime.registry.budgets
+        wanted = {
+            "subject_type": "session",
+            "subject_id": talk.id,
+            "currency": "tokens",
+            "limit": 10,
+            "period": "month",
+        }
+        budget = await budgets.create(BudgetInput.model_validate(wanted))
+        assert await talk.say("a") == "one"
+        await talk.send("b")
+        assert await failure(talk) == "BUDGET_EXHAUSTED"
+        assert budget.renews_at
+        assert budget.renews_at in (await talk.ended()).data["error"]["message"]
+
+        budgets._clock = lambda: parse_time(budget.renews_at)
+        renewed = await budgets.get(budget.id)
+        assert (renewed.status, renewed.balance) == ("active", 10)
+        assert renewed.period_started_at == budget.renews_at
+        assert await talk.say("c") == "two"
+
+
+async def test_a_top_up_of_a_budget_that_renews_counts_in_its_period_alone():
+    async with local_runtime() as runtime:
+        talk = await Conversation.begin(runtime)
+        budgets = runtime.registry.budgets
+        wanted = {
+            "subject_type": "session",
+            "subject_id": talk.id,
+            "currency": "usd",
+            "limit": 10,
+            "period": {"type": "calendar", "unit": "day"},
+        }
+        budget = await budgets.create(BudgetInput.model_validate(wanted))
+
+        assert (await budgets.top_up(budget.id, TopUp(amount=0.1))).balance == 10.1
+        budgets._clock = lambda: parse_time(budget.renews_at)
+        assert (await budgets.get(budget.id)).balance == 10
+        assert len(await budgets.ledger(budget.id, 0, 10)) == 1

@@ -21,7 +21,7 @@ from everruns.domain.workspaces import WorkspaceInput
 from everruns.errors import AgentNotFound, HostLost, ProviderNotFound
 from everruns.registry.registry import Registry
 from everruns.runtime.runtime import Runtime
-from everruns.storage.base import ListQuery
+from everruns.storage.base import ListQuery, SessionQuery
 from tests.conversations import Conversation
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
@@ -55,7 +55,7 @@ def simulate() -> Iterator[Callable[[Scenario], None]]:
 
 async def create_session(registry: Registry) -> None:
     created = await registry.sessions.create(SessionInput())
-    page = await registry.sessions.list(ListQuery())
+    page = await registry.sessions.list(SessionQuery())
     assert [session.id for session in page.data] == [created.id]
 
 

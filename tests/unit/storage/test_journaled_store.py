@@ -17,7 +17,7 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import SequenceConflict, StoreUnavailable
 from everruns.storage import journal, journaled
-from everruns.storage.base import Append, EventQuery, ListQuery
+from everruns.storage.base import Append, EventQuery, SessionQuery
 from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
 from everruns.storage.entries import joined
 from everruns.storage.journal import Journal
@@ -124,6 +124,13 @@ class Lives(RuleBasedStateMachine):
         told = [type(verdict) for verdict in self.store.append(appends)]
         assert told == [type(verdict) for verdict in self.memory.append(appends)]
 
+    @rule(session_id=st.sampled_from(SESSIONS), title=st.sampled_from(["old", "new"]))
+    def change(self, session_id: str, title: str) -> None:
+        changed = session(session_id).model_copy(update={"title": title, "tags": [title]})
+        assert self.store.update_session(changed) == self.memory.update_session(changed)
+        query = SessionQuery(tags=[title])
+        assert self.store.list_sessions(query) == self.memory.list_sessions(query)
+
     @rule(session_id=st.sampled_from(SESSIONS))
     def delete(self, session_id: str) -> None:
         assert self.store.delete_session(session_id) == self.memory.delete_session(session_id)
@@ -193,7 +200,7 @@ class Lives(RuleBasedStateMachine):
             found = self.store.read_events(session_id, query)
             assert found == self.memory.read_events(session_id, query)
             assert self.store.find_session(session_id) == self.memory.find_session(session_id)
-        assert self.store.list_sessions(ListQuery()) == self.memory.list_sessions(ListQuery())
+        assert self.store.list_sessions(SessionQuery()) == self.memory.list_sessions(SessionQuery())
         assert self.store.ledger_totals(BUDGETS) == self.memory.ledger_totals(BUDGETS)
         for budget_id in BUDGETS:
             ledger = self.store.list_ledger(budget_id, 0, 1000)

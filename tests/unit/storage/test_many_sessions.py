@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, insert, true
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.ids import format_time, parse_time
-from everruns.storage.base import Append, EventQuery, ListQuery, StoredFile
+from everruns.storage.base import Append, EventQuery, ListQuery, SessionQuery, StoredFile
 from everruns.storage.chunks import INLINE_BYTES
 from everruns.storage.database import duckdb_engine
 from everruns.storage.encryption import Cipher
@@ -78,7 +78,7 @@ def test_the_newest_of_many_sessions_come_first_also_when_more_are_made() -> Non
     store = store_of(filled_engine(list(range(1, count + 1))))
 
     def listed(**query: Any) -> list[int]:
-        page, _ = store.list_sessions(ListQuery(**query))
+        page, _ = store.list_sessions(SessionQuery(**query))
         return [parse_time(session.created_at) for session in page]
 
     assert listed(limit=2) == [count, count - 1]

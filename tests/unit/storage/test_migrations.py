@@ -1,12 +1,17 @@
 """The migrations lead to exactly the tables that the program knows."""
 
+from pathlib import Path
 from uuid import uuid4
 
+import orjson
 from sqlalchemy import Engine, text
 
+from everruns.domain.sessions import SessionSummary
 from everruns.ids import parse_time
 from everruns.storage.database import duckdb_engine, migrate
 from everruns.storage.tables import metadata
+
+LATER = "2026-01-31T10:00:00.007Z"
 
 
 def structure(engine: Engine) -> dict[str, list[str]]:
@@ -75,3 +80,59 @@ def test_sessions_of_before_are_no_end_users() -> None:
     with engine.connect() as connection:
         stored = connection.execute(text("SELECT id, end_user FROM sessions")).one()
     assert tuple(stored) == ("session_1", None)
+
+
+SESSION_OF_0009 = (
+    "INSERT INTO sessions (id, workspace_id, created_ms, document, sequence, turn_id, summary)"
+    " VALUES (:id, 'w', 7, :document, :sequence, :turn_id, :summary)"
+)
+
+
+def test_sessions_of_before_are_found_by_state_time_and_tags(tmp_path: Path) -> None:
+    migrate(engine := duckdb_engine(str(tmp_path / "database")), "0009")
+    summaries = {
+        "session_1": SessionSummary().model_dump_json(),
+        "session_2": SessionSummary(status="idle", updated_at=LATER).model_dump_json(),
+        "session_3": SessionSummary(status="active", preview='"status":"idle"').model_dump_json(),
+    }
+    tags = {"session_1": [], "session_2": ["a", 'b"c'], "session_3": ["a"]}
+    with engine.begin() as connection:
+        for identity, summary in summaries.items():
+            row = {
+                "id": identity,
+                "document": orjson.dumps({"tags": tags[identity]}).decode(),
+                "sequence": 1,
+                "turn_id": "turn_1" if identity == "session_3" else None,
+                "summary": summary,
+            }
+            connection.execute(text(SESSION_OF_0009), row)
+
+    migrate(engine)
+
+    with engine.connect() as connection:
+        stored = connection.execute(text("SELECT id, state, updated_ms FROM sessions ORDER BY id"))
+        assert [tuple(row) for row in stored] == [
+            ("session_1", "started", 7),
+            ("session_2", "idle", parse_time(LATER)),
+            ("session_3", "active", 7),
+        ]
+        found = connection.execute(text("SELECT session_id, tag FROM session_tags")).all()
+    assert {tuple(row) for row in found} == {
+        (identity, tag) for identity, given in tags.items() for tag in given
+    }
+
+
+def test_tags_of_wide_sessions_are_kept_from_the_first_version_that_had_them() -> None:
+    """The migrations before have moved the wide document into chunks."""
+    engine = duckdb_engine(f":memory:{uuid4().hex}")
+    migrate(engine, "0006")
+    document = orjson.dumps({"system_prompt": "wide " * 20_000, "tags": ["a"]}).decode()
+    row = {"id": "session_1", "document": document, "sequence": 0, "turn_id": None}
+    with engine.begin() as connection:
+        connection.execute(text(SESSION_OF_0009), {**row, "summary": "{}"})
+
+    migrate(engine)
+
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT session_id, tag FROM session_tags")).all()
+    assert [tuple(row) for row in found] == [("session_1", "a")]

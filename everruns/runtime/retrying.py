@@ -1,0 +1,77 @@
+"""Starting a session's last turn again.
+
+Source: docs/contract.md, "Retry".
+"""
+
+from everruns.domain.controls import Controls
+from everruns.domain.events import EventType, NewEvent
+from everruns.domain.idempotency import Idempotency
+from everruns.domain.messages import Message
+from everruns.domain.retries import effective_retry, superseded_ranges
+from everruns.domain.state import SessionState
+from everruns.errors import Conflict, IdempotencyKeyReused
+from everruns.ids import new_id
+
+
+def inputs_of(state: SessionState) -> list[Message]:
+    """Return the user messages of the last turn, in order.
+
+    Raises:
+        Conflict: The session has no turn that ended, or its turn is open.
+    """
+    if state.turn is not None:
+        raise Conflict(
+            f"Session {state.session_id} has an open turn. Cancel it first "
+            f"(POST /v1/sessions/{state.session_id}/cancel), then retry."
+        )
+    last = state.last_turn
+    inputs = [
+        message
+        for message in state.history
+        if last is not None and message.role == "user" and message.sequence >= last.from_sequence
+    ]
+    if not inputs:
+        raise Conflict(
+            f"Session {state.session_id} has no turn to retry. Send a message to start one."
+        )
+    return inputs
+
+
+def controls_of(state: SessionState, wanted: Controls | None) -> Controls | None:
+    """Return the options of a retry of the last turn.
+
+    Raises:
+        Conflict: There is nothing to retry.
+    """
+    return effective_retry(wanted, inputs_of(state)[-1].controls)
+
+
+def retried(
+    state: SessionState, wanted: Controls | None, idempotency: Idempotency
+) -> list[NewEvent]:
+    """Return the event of a retry; none if a call with this key has already stored it.
+
+    Raises:
+        Conflict: There is nothing to retry.
+        IdempotencyKeyReused: The key was used with a different body.
+    """
+    if earlier := state.retries.get(idempotency.key):
+        if earlier[0] != idempotency.request:
+            raise IdempotencyKeyReused(
+                "This Idempotency-Key was used with a different request body. Use a new key."
+            )
+        return []
+    inputs, last = inputs_of(state), state.last_turn
+    assert last is not None  # noqa: S101
+    turn = {"turn_id": new_id("turn"), "input_message_id": inputs[0].id}
+    controls = effective_retry(wanted, inputs[-1].controls) if wanted is not None else None
+    data = {
+        **turn,
+        "retry_of": last.id,
+        "superseded": superseded_ranges(
+            last.from_sequence, state.sequence, [message.sequence for message in inputs]
+        ),
+        **({"controls": controls.wire()} if controls is not None else {}),
+    }
+    keyed = {"idempotency": {"key": idempotency.key, "request": idempotency.request}}
+    return [NewEvent(EventType.SESSION_STARTED, data, {**turn, **keyed})]
