@@ -12,8 +12,9 @@ from starlette.responses import PlainTextResponse
 from everruns.api.agents import NamedAgentInput
 from everruns.api.body import check_storable, parse_json
 from everruns.api.faces import SDK, Face
+from everruns.api.input import is_strict, validate
 from everruns.api.parameters import AgentId, TheRuntime, runtime_of
-from everruns.api.plain import KEY_PARAMETER, answer, id_of, id_parameter, read_key, validate
+from everruns.api.plain import KEY_PARAMETER, answer, id_of, id_parameter, read_key
 from everruns.domain.agent_documents import addressed, read_document, write_document
 from everruns.domain.agents import Agent
 from everruns.errors import InvalidRequest, NotImplementedHere
@@ -59,7 +60,7 @@ async def import_agent(request: Request) -> Response:
         raise NotImplementedHere("This server has no built-in examples. Import a document instead.")
     # Parsing a long document takes a while.
     fields = await asyncio.to_thread(_read_fields, await request.body())
-    wanted = validate(NamedAgentInput, fields, "body")
+    wanted = validate(NamedAgentInput, fields, is_strict=is_strict(request))
     agents = runtime_of(request).registry.agents
     agent, is_new = await agents.create(wanted, await read_key(request), by_name=True)
     return answer(agent, 201 if is_new else 200)

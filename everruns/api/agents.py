@@ -22,7 +22,8 @@ from everruns.api.parameters import (
 from everruns.api.plain import answer, document, read_body, read_key
 from everruns.domain.agents import Agent, AgentInput, AgentPatch
 from everruns.domain.base import Page
-from everruns.domain.slugs import MAX_SLUG, SLUG
+from everruns.domain.forms import SLUG
+from everruns.domain.slugs import MAX_SLUG
 from everruns.storage.base import ListQuery
 
 EXAMPLE = {

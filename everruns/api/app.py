@@ -28,7 +28,7 @@ from everruns.api import (
 )
 from everruns.api import capabilities as capability_routes
 from everruns.api.auth import Authentication
-from everruns.api.body import JsonRoute
+from everruns.api.body import JsonRoute, StrictRoute
 from everruns.api.docs import add_documentation
 from everruns.api.door import Door
 from everruns.api.errors import ErrorBoundary, answer_error
@@ -104,10 +104,10 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
     app.state.keys = keys
     for face in FACES:
         for room in ROOMS:
-            router = _router(room, face, face.prefix)
+            router = _router(room, face, face.prefix, StrictRoute if face.is_strict else JsonRoute)
             room.add_routes(router, face)
             app.router.routes += router.routes
-    router = _router(health, SPECIFICATION, "")
+    router = _router(health, SPECIFICATION, "", JsonRoute)
     health.add_routes(router)
     app.router.routes += router.routes
     if settings.docs:
@@ -115,11 +115,11 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
     return app
 
 
-def _router(room: ModuleType, face: Face, prefix: str) -> APIRouter:
+def _router(room: ModuleType, face: Face, prefix: str, route_class: type[JsonRoute]) -> APIRouter:
     return APIRouter(
         prefix=prefix,
         tags=[room.__name__.rpartition(".")[2]],
-        route_class=JsonRoute,
+        route_class=route_class,
         generate_unique_id_function=face.operation_id,
     )
 

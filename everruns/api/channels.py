@@ -22,6 +22,7 @@ from everruns.api.sessions import NOTHING, cancel_session
 from everruns.api.tool_results import answer_questions, decide_tool_calls
 from everruns.domain.agents import Agent
 from everruns.domain.base import KIB, Model, Name
+from everruns.domain.forms import PAGE_TOKEN, PRINTABLE
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.questions import are_questions
 from everruns.domain.sessions import Caller, Session, SessionInput
@@ -38,14 +39,14 @@ EndUser = Annotated[
     str | None,
     Header(
         alias="End-User",
-        pattern=r"^[\x20-\x7e]{1,255}$",
+        pattern=PRINTABLE,
         description="End user on whose behalf the application calls; any name will do.",
     ),
 ]
 PageToken = Annotated[
     str | None,
     Query(
-        pattern=r"^[0-9]{1,15}\.session_[0-9a-f]{32}$",
+        pattern=PAGE_TOKEN,
         description="The `next_page_token` of the previous page.",
     ),
 ]

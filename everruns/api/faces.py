@@ -26,6 +26,7 @@ class Face:
         default_limit: How many items a list returns by default.
         max_limit: How many items a list can return.
         events_limit: How many events a list returns by default.
+        is_strict: Whether it refuses fields and query parameters that it does not know.
     """
 
     prefix: str
@@ -35,6 +36,7 @@ class Face:
     default_limit: int = 20
     max_limit: int = 100
     events_limit: int = 100
+    is_strict: bool = False
 
     def operation_id(self, route: "APIRoute") -> str:
         """Name a route's operation in the OpenAPI document, e.g. ``create_agent``."""
@@ -42,7 +44,7 @@ class Face:
         return name if self is SPECIFICATION else f"sdk_{name}"
 
 
-SPECIFICATION = Face("/v1", names_are_addresses=False, streams_at="events")
+SPECIFICATION = Face("/v1", names_are_addresses=False, streams_at="events", is_strict=True)
 # The SDK never requests a second page.
 SDK = Face(
     "/api/v1",

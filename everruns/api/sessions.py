@@ -22,6 +22,7 @@ from everruns.api.parameters import (
 )
 from everruns.api.plain import answer, document, id_of, read_body, read_key
 from everruns.domain.base import Model, Page
+from everruns.domain.forms import id_form
 from everruns.domain.sessions import Session, SessionInput
 from everruns.errors import AgentNotFound
 from everruns.storage.base import ListQuery
@@ -34,7 +35,7 @@ NOTHING = b"{}"
 class SharingSessionInput(SessionInput):
     """Creates a session, optionally in a shared workspace."""
 
-    workspace_id: Annotated[str, Field(pattern=r"^workspace_[0-9a-f]{32}$")] | None = None
+    workspace_id: Annotated[str, Field(pattern=id_form("workspace"))] | None = None
 
 
 class Cancelled(Model):
@@ -47,7 +48,7 @@ async def list_sessions(
     runtime: TheRuntime,
     agent_id: Annotated[
         str | None,
-        Query(pattern=r"^agent_[0-9a-f]{32}$", description="Only sessions of this agent."),
+        Query(pattern=id_form("agent"), description="Only sessions of this agent."),
     ] = None,
     search: Search = None,
     offset: Offset = 0,

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr
 
 from everruns.domain.base import Flag, Model, Number, max_bytes
+from everruns.domain.forms import BASE_URL, WITHOUT_SLASH
 from everruns.domain.headers import Headers
 
 ProviderType = Literal["openai", "anthropic", "azure_openai", "simulated", "local"]
 ProviderStatus = Literal["active", "disabled"]
-# Printable ASCII: a host, then a path, without a query or a fragment.
-BaseUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[!$-.0->@-~]+[!$->@-~]*$")]
-ProviderName = Annotated[str, Field(min_length=1, pattern=r"^[^/]+$"), max_bytes(256)]
+BaseUrl = Annotated[str, Field(max_length=2048, pattern=BASE_URL)]
+ProviderName = Annotated[str, Field(min_length=1, pattern=WITHOUT_SLASH), max_bytes(256)]
 
 
 MAX_OFFERED_MODELS = 200

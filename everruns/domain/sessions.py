@@ -22,6 +22,7 @@ from everruns.domain.agents import (
 )
 from everruns.domain.base import Flag, Metadata, Model, Name, Prompt, Tags
 from everruns.domain.controls import AnswerControls, GivenAnswerControls
+from everruns.domain.forms import id_form
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.domain.waits import Wait
@@ -32,7 +33,7 @@ SessionStatus = Literal["started", "active", "idle", "waitingfortoolresults"]
 class SessionInput(Model):
     """Creates a session. Every field is optional; without an agent the harness alone applies."""
 
-    agent_id: Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")] | None = None
+    agent_id: Annotated[str, Field(pattern=id_form("agent"))] | None = None
     agent_name: Name | None = None
     title: Name | None = None
     locale: Annotated[str, Field(max_length=64)] | None = None

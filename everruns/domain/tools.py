@@ -6,8 +6,9 @@ import orjson
 from pydantic import AfterValidator, Field
 
 from everruns.domain.base import KIB, Description, Model, max_bytes
+from everruns.domain.forms import TOOL_NAME
 
-ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+ToolName = Annotated[str, Field(pattern=TOOL_NAME)]
 MAX_CLIENT_RESULT_BYTES = 100 * KIB
 ToolPolicy = Literal["auto", "requires_approval", "client_side"]
 
