@@ -78,7 +78,6 @@ async def test_every_event_is_as_the_document_says(client: httpx.AsyncClient, pa
         ("?exclude=message.created", [2, 4]),
         ("?types=message.delta", []),
         ("?turn_id=turn_00000000000000000000000000000000", []),
-        ("?unknown=parameter", [1, 2, 3, 4]),
     ],
 )
 async def test_a_query_narrows_the_list(

@@ -121,7 +121,7 @@ async def test_an_unknown_setting_is_named(client: httpx.AsyncClient):
     wanted = {"name": "a", "provider_type": "simulated", "settings": {"replay": "x"}}
     response = await client.post("/v1/llm-providers", json=wanted)
     assert response.status_code == 400
-    assert "Did you mean reply?" in response.json()["error"]["message"]
+    assert "Did you mean 'reply'?" in response.json()["error"]["message"]
 
 
 async def test_ones_own_cost_is_what_a_turn_costs(client: httpx.AsyncClient, house: ModelServer):
