@@ -93,6 +93,7 @@ class ModelInput(GivenFacts):
 class OfferedModel(Model):
     """A model of a provider. ``id`` is ours, ``model_id`` is the provider's name for it.
 
+    ``is_default`` is decided when it is read (see ``with_default_marked``).
     ``source`` is ``discovered`` if the provider's list named it, ``predefined`` if the catalogue
     knows it, otherwise ``manual``. ``given`` is there if a client listed the model.
     """
@@ -246,8 +247,27 @@ def default_model(providers: Sequence[Provider]) -> OfferedModel | None:
     """Return the default provider's default model: its first enabled one."""
     for provider in providers:
         if provider.is_default and provider.status == "active":
-            return next((model for model in provider.models if model.enabled), None)
+            return _first_enabled(provider)
     return None
+
+
+def with_default_marked(provider: Provider) -> Provider:
+    """Return a provider one of whose models says that it is the default, if it is.
+
+    Of all models, at most one is: the one that answers where nobody names a model.
+    """
+    default = default_model([provider])
+    models = [
+        model
+        if model.is_default == (model is default)
+        else model.model_copy(update={"is_default": model is default})
+        for model in provider.models
+    ]
+    return provider.model_copy(update={"models": models})
+
+
+def _first_enabled(provider: Provider) -> OfferedModel | None:
+    return next((model for model in provider.models if model.enabled), None)
 
 
 def resolve_model(

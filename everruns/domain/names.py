@@ -23,7 +23,6 @@ NAMES_ELSEWHERE: Mapping[str, Sequence[str]] = {
     "files": ("initial_files",),
     "input": ("content", "message"),
     "instructions": ("system_prompt",),
-    "key": ("api_key",),
     "kind": ("type", "provider_type"),
     "label": ("name", "title", "tags"),
     "labels": ("tags",),
@@ -69,7 +68,8 @@ def nearest_name(name: str, known: Collection[str]) -> str | None:
     for meant in (snake_case, *NAMES_ELSEWHERE.get(snake_case, ())):
         if meant in known:
             return meant
-    return next(iter(get_close_matches(snake_case, known, 1)), None)
+    of_its_words = (other for other in sorted(known) if snake_case in other.split("_"))
+    return next(iter(get_close_matches(snake_case, known, 1)), None) or next(of_its_words, None)
 
 
 def unknown_name(known: Collection[str], name: str, noun: str = "field") -> str:

@@ -20,6 +20,7 @@ from everruns.providers.simulated import SimulatedSettings
 
 MAX_EXTRA_BODY_BYTES = 16 * KIB
 SHOWN_PROBLEMS = 5
+AZURE_EXAMPLE = "https://RESOURCE.openai.azure.com/openai/v1"
 # Every request needs these.
 NEEDED = frozenset({"input", "messages", "model", "stream"})
 
@@ -123,6 +124,19 @@ def check_settings(provider_type: ProviderType, settings: Mapping[str, Any]) -> 
                 f"{unknown_name(known, name, f'{provider_type} setting')}"
             )
     read_settings(provider_type, settings)
+
+
+def check_address(provider_type: ProviderType, base_url: str | None) -> None:
+    """Check that a provider has the address that its type requires, before it is stored.
+
+    Raises:
+        InvalidRequest: It has none; the message gives an example.
+    """
+    if provider_type == "azure_openai" and base_url is None:
+        raise InvalidRequest(
+            "The provider's settings are not valid. base_url: is required for providers of type "
+            f"azure_openai, for example {AZURE_EXAMPLE}"
+        )
 
 
 def read_settings(provider_type: ProviderType, settings: Mapping[str, Any]) -> BaseModel:

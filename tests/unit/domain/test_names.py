@@ -19,6 +19,8 @@ AGENT = ["agent_id", "default_model_id", "name", "system_prompt", "tags"]
         ("instructions", "system_prompt"),
         ("tag", "tags"),
         ("nmae", "name"),
+        ("model_id", "default_model_id"),
+        ("prompt", "system_prompt"),
         ("colour", None),
     ],
 )
