@@ -7,7 +7,7 @@ travel between actors, so their constructor arguments are positional and picklab
 
 
 class EverrunsError(Exception):
-    """Base of all errors; raised directly only for unexpected faults.
+    """An unexpected fault; the log has the details. The base of all errors.
 
     Args:
         message: One sentence for the user that says what to do. Never holds a secret.
@@ -93,7 +93,7 @@ class Unauthorized(EverrunsError):
 
 
 class Forbidden(EverrunsError):
-    """The server refuses the request, whoever sends it. Subclasses say why."""
+    """The server refuses the request, whoever sends it; each subclass has a reason."""
 
     code = "FORBIDDEN"
 
@@ -111,7 +111,7 @@ class OriginNotAllowed(Forbidden):
 
 
 class NotFound(EverrunsError):
-    """The requested resource does not exist. Subclasses say which kind."""
+    """Nothing has this id or path."""
 
     code = "NOT_FOUND"
 
@@ -258,7 +258,7 @@ class CapacityExhausted(Unavailable):
 
 
 class HostLost(Unavailable):
-    """A session host or the registry died or did not answer; the outcome is unknown."""
+    """A part of the cluster is being restarted; the outcome is unknown."""
 
     code = "HOST_LOST"
 
@@ -290,7 +290,7 @@ class StoreOverloaded(StoreUnavailable):
 
 
 class NotImplementedHere(EverrunsError):
-    """The route belongs to the wider Everruns API, and this server does not offer it."""
+    """The route or field belongs to the wider Everruns API; this server does not offer it."""
 
     code = "NOT_IMPLEMENTED"
 
@@ -326,7 +326,7 @@ class BudgetUnpriced(TurnFailure):
 
 
 class TurnCrashed(TurnFailure):
-    """The turn lost its host several times in a row without making progress."""
+    """The turn crashed its process several times in a row without making progress."""
 
     code = "TURN_CRASHED"
 
@@ -338,7 +338,9 @@ class NoModel(TurnFailure):
 
 
 class ModelFailure(TurnFailure):
-    """A model call failed. Subclasses say why.
+    """The provider's answer made no sense, was empty or was longer than the limit.
+
+    The base of all failures of model calls.
 
     Attributes:
         reason: What the provider said, masked; not sent between processes.

@@ -26,13 +26,17 @@ capabilities:
 ---
 You are a careful research assistant.
 """
+# Whatever its content type, the text decides what the document is. Clients that are generated from
+# this description know bytes and JSON.
 DOCUMENT = {
     "required": True,
     "content": {
         "text/plain": {
             "schema": {"type": "string", "pattern": r"\S"},
             "examples": {"markdown": {"value": EXAMPLE}},
-        }
+        },
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        "application/json": {"schema": {"type": "object"}},
     },
 }
 

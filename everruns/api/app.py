@@ -118,7 +118,7 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
 def _router(room: ModuleType, face: Face, prefix: str, route_class: type[JsonRoute]) -> APIRouter:
     return APIRouter(
         prefix=prefix,
-        tags=[room.__name__.rpartition(".")[2]],
+        tags=[face.tag(room.__name__.rpartition(".")[2])],
         route_class=route_class,
         generate_unique_id_function=face.operation_id,
     )

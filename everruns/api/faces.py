@@ -43,6 +43,10 @@ class Face:
         name = route.name
         return name if self is SPECIFICATION else f"sdk_{name}"
 
+    def tag(self, room: str) -> str:
+        """Name the group of a room's operations in the OpenAPI document, e.g. ``agents``."""
+        return room if self is SPECIFICATION else f"sdk_{room}"
+
 
 SPECIFICATION = Face("/v1", names_are_addresses=False, streams_at="events", is_strict=True)
 # The SDK never requests a second page.

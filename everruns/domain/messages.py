@@ -122,11 +122,9 @@ class SendMessage(Model):
     """A message that a client sends.
 
     ``{"content": "hi"}`` and ``{"message": "hi"}`` are shorthands for one part of text.
-
-    Attributes:
-        shorthands: Fields of the message that may stand in its place.
     """
 
+    # Fields of the message that may stand in its place.
     shorthands: ClassVar[Mapping[str, Any]] = {"content": str, "role": str}
 
     message: MessageInput
