@@ -73,7 +73,7 @@ async def get_agent(agent_id: AgentId, runtime: TheRuntime) -> Agent:
 
 
 async def update_agent(agent_id: AgentId, patch: AgentPatch, runtime: TheRuntime) -> Agent:
-    """Change the given fields of an agent; the agent's sessions pick up the change at their next turn."""
+    """Change the given fields of an agent; its sessions pick up the change at their next turn."""
     return await runtime.registry.agents.update(agent_id, patch)
 
 

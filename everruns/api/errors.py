@@ -103,7 +103,8 @@ def _framework_answer(request: Request, error: HTTPException) -> Response:
     path = request.scope["path"]
     match error.status_code:
         case 404:
-            return error_answer(RouteNotFound(f"There is no route {path}"))
+            hint = ". The API begins at /v1." if path == "/" else ""
+            return error_answer(RouteNotFound(f"There is no route {path}{hint}"))
         case 405:
             return _method_answer(request, path)
         case status if 400 <= status < 500:

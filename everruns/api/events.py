@@ -185,8 +185,13 @@ def _streamed(face: Face) -> dict[str, Any]:
         "required": ["event", "data"],
         "properties": {"event": {"enum": ["connected", "disconnecting"]}, "data": json_text},
     }
-    schema = {"description": "One frame of the stream.", "oneOf": [event, sign]}
-    content = {"text/event-stream": {"schema": schema, "example": vocabulary.example}}
+    described = {
+        "schema": {"type": "string", "description": "Frames of Server-Sent Events."},
+        # As `itemSchema` of OpenAPI 3.2; before it, nothing describes a single frame.
+        "x-itemSchema": {"description": "One frame of the stream.", "oneOf": [event, sign]},
+        "example": vocabulary.example,
+    }
+    content = {"text/event-stream": described}
     return {"description": "The events as they occur", "content": content}
 
 

@@ -34,10 +34,14 @@ EXPORTED_AT_ONCE = 50
 OTHER_BREAKS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
-class JsonLines(StreamingResponse):
-    """One JSON value per line."""
+JSON_LINES = "application/jsonl"
+TEXT = {"schema": {"type": "string"}}
 
-    media_type = "application/jsonl"
+
+class JsonLines(StreamingResponse):
+    """One JSON value per line; as plain text for clients that accept that alone."""
+
+    media_type = JSON_LINES
 
 
 async def list_messages(
@@ -57,10 +61,14 @@ async def send_message(request: Request) -> Response:
     return answer(await runtime_of(request).send(session_id, sent, await read_key(request)))
 
 
-async def export_messages(session_id: SessionId, runtime: TheRuntime) -> StreamingResponse:
+async def export_messages(
+    session_id: SessionId, runtime: TheRuntime, request: Request
+) -> StreamingResponse:
     """Export a session's messages as JSON Lines: one message per line, oldest first."""
     # The first page is read before the response starts, so that an unknown session is a 404.
-    return JsonLines(_lines(runtime, session_id, await _logged(runtime, session_id)))
+    lines = _lines(runtime, session_id, await _logged(runtime, session_id))
+    accepted = request.headers.get("accept", "")
+    return JsonLines(lines, media_type="text/plain" if accepted == "text/plain" else JSON_LINES)
 
 
 async def _lines(runtime: Runtime, session_id: str, events: Sequence[Event]) -> AsyncIterator[str]:
@@ -87,4 +95,8 @@ def add_routes(router: APIRouter, face: Face) -> None:
     )(send_message)
     router.get(path)(listing(face, list_messages))
     if face is SDK:
-        router.get("/sessions/{session_id}/export", response_class=JsonLines)(export_messages)
+        router.get(
+            "/sessions/{session_id}/export",
+            response_class=JsonLines,
+            responses={200: {"content": {"text/plain": TEXT}}},
+        )(export_messages)

@@ -80,6 +80,7 @@ TAGS = {
     "channels": "One agent, called by an application on behalf of its users.",
     "messages": "The messages of a session.",
     "events": "The event log of a session, streamed or listed.",
+    "tool_results": "What turns wait for: results of client-side tools, answers and approvals.",
     "capabilities": "What an agent can do: tools and prompts to enable by id.",
     "providers": "Accounts at model vendors.",
     "models": "The models that providers offer.",
