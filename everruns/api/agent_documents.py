@@ -26,8 +26,8 @@ capabilities:
 ---
 You are a careful research assistant.
 """
-# Whatever its content type, the text decides what the document is. Clients that are generated from
-# this description know bytes and JSON.
+# The text decides what the document is, whatever its content type. Some generators of clients know
+# bodies of bytes, and not of text.
 DOCUMENT = {
     "required": True,
     "content": {
@@ -36,7 +36,6 @@ DOCUMENT = {
             "examples": {"markdown": {"value": EXAMPLE}},
         },
         "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        "application/json": {"schema": {"type": "object"}},
     },
 }
 

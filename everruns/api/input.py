@@ -121,8 +121,12 @@ class Taken:
         """
         if self.queries is not None and request.scope["query_string"]:
             check_query(request.query_params, self.queries, self.lists)
-        if self.body is not None and await request.body():
-            validate(self.body, await request.json(), is_strict=self.is_strict)
+        if self.body is None or not await request.body():
+            return
+        value = await request.json()
+        # Whether there may be none is the framework's to say.
+        if value is not None:
+            validate(self.body, value, is_strict=self.is_strict)
 
 
 def _queries(dependant: Dependant) -> Iterator[tuple[str, Any]]:

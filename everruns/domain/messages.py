@@ -140,6 +140,8 @@ class SendMessage(Model):
         fields = cast("dict[str, Any]", body)
         if "message" in fields:
             message = fields["message"]
+            if fields.keys() & cls.shorthands.keys():
+                raise ValueError("give either a message, or its content and role in its place")
         else:
             message = {name: fields[name] for name in cls.shorthands if name in fields}
             fields = {name: fields[name] for name in fields if name not in cls.shorthands}
