@@ -28,6 +28,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from everruns.domain.problems import words_of
 from everruns.errors import InvalidRequest
 from everruns.origins import ANYTHING, host_pattern, origin_pattern
 
@@ -254,8 +255,8 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc']))}: {words_of(problem)}"
+            for problem in error.errors(include_url=False, include_input=False)
         )
         raise InvalidRequest(f"Settings are not valid. {problems}") from None
 
