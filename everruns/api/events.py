@@ -187,8 +187,8 @@ def _streamed(face: Face) -> dict[str, Any]:
     }
     described = {
         "schema": {"type": "string", "description": "Frames of Server-Sent Events."},
-        # As `itemSchema` of OpenAPI 3.2; before it, nothing describes a single frame.
-        "x-itemSchema": {"description": "One frame of the stream.", "oneOf": [event, sign]},
+        # Of OpenAPI 3.2; before it, nothing describes a single frame.
+        "itemSchema": {"description": "One frame of the stream.", "oneOf": [event, sign]},
         "example": vocabulary.example,
     }
     content = {"text/event-stream": described}

@@ -154,7 +154,7 @@ def test_the_stream_is_documented_with_its_events(document: dict):
     stream = responses["200"]["content"]["text/event-stream"]
 
     assert stream["schema"]["type"] == "string"
-    data = stream["x-itemSchema"]["oneOf"][0]["properties"]["data"]
+    data = stream["itemSchema"]["oneOf"][0]["properties"]["data"]
     assert data["contentSchema"] == {"$ref": "#/components/schemas/Event"}
     assert "event: message.delta" in stream["example"]
     known = document["components"]["schemas"]["Event"]["discriminator"]["mapping"]
