@@ -186,7 +186,6 @@ def _streamed(face: Face) -> dict[str, Any]:
         "properties": {"event": {"enum": ["connected", "disconnecting"]}, "data": json_text},
     }
     described = {
-        "schema": {"type": "string", "description": "Frames of Server-Sent Events."},
         # Of OpenAPI 3.2; before it, nothing describes a single frame.
         "itemSchema": {"description": "One frame of the stream.", "oneOf": [event, sign]},
         "example": vocabulary.example,
