@@ -17,7 +17,7 @@ help: ## Say what each command does
 run: $(VENV)/.run ## Start the server with an agent model that runs on this machine
 	$(BIN)/everruns serve
 
-test: $(VENV)/.test $(VENV)/.browser ## Run every test
+test: $(VENV)/.test $(VENV)/.generators $(VENV)/.browser ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE:%=--ignore=%)
 
@@ -53,6 +53,7 @@ lock: $(VENV)/.uv ## Resolve every dependency anew
 	$(COMPILE) -c requirements/run.txt pyproject.toml requirements/test.in -o requirements/test.txt
 	$(COMPILE) --no-deps requirements/local.in -o requirements/local.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) requirements/generators.in -o requirements/generators.txt
 	for peer in $(PEERS); do \
 		$(COMPILE) requirements/peers/$$peer.in -o requirements/peers/$$peer.txt || exit 1; \
 	done
@@ -76,6 +77,13 @@ $(VENV)/.run: $(VENV)/.uv requirements/run.txt requirements/local.txt pyproject.
 $(VENV)/.test: $(VENV)/.run requirements/test.txt tests/node/package-lock.json
 	$(UV) pip install --python $(BIN)/python --require-hashes -r requirements/test.txt
 	cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# What generates clients needs other versions of packages than the product and its tests.
+$(VENV)/.generators: $(VENV)/.uv requirements/generators.txt
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(VENV)/generators
+	$(UV) pip sync --quiet --python $(VENV)/generators/bin/python --require-hashes \
+		requirements/generators.txt
 	@touch $@
 
 # The browser is the system's. Where it cannot be installed, the tests that need it say so.

@@ -7,7 +7,7 @@ travel between actors, so their constructor arguments are positional and picklab
 
 
 class EverrunsError(Exception):
-    """Base of all errors; raised directly only for unexpected faults.
+    """An unexpected fault; the log has the details. The base of all errors.
 
     Args:
         message: One sentence for the user that says what to do. Never holds a secret.
@@ -129,7 +129,7 @@ class MayNotDecide(Forbidden):
 
 
 class NotFound(EverrunsError):
-    """The requested resource does not exist. Subclasses say which kind."""
+    """Nothing has this id or path."""
 
     code = "NOT_FOUND"
 
@@ -282,7 +282,7 @@ class CapacityExhausted(Unavailable):
 
 
 class HostLost(Unavailable):
-    """A session host or the registry died or did not answer; the outcome is unknown."""
+    """A part of the cluster is being restarted; the outcome is unknown."""
 
     code = "HOST_LOST"
 
@@ -314,7 +314,7 @@ class StoreOverloaded(StoreUnavailable):
 
 
 class NotImplementedHere(EverrunsError):
-    """The route belongs to the wider Everruns API, and this server does not offer it."""
+    """The route or field belongs to the wider Everruns API; this server does not offer it."""
 
     code = "NOT_IMPLEMENTED"
 
@@ -350,7 +350,7 @@ class BudgetUnpriced(TurnFailure):
 
 
 class TurnCrashed(TurnFailure):
-    """The turn lost its host several times in a row without making progress."""
+    """The turn crashed its process several times in a row without making progress."""
 
     code = "TURN_CRASHED"
 
@@ -362,7 +362,9 @@ class NoModel(TurnFailure):
 
 
 class ModelFailure(TurnFailure):
-    """A model call failed. Subclasses say why.
+    """The provider's answer made no sense, was empty or was longer than the limit.
+
+    The base of all failures of model calls.
 
     Attributes:
         reason: What the provider said, masked; not sent between processes.

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -28,6 +29,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from everruns.domain.problems import words_of
 from everruns.domain.waits import MAX_WAIT_S
 from everruns.errors import InvalidRequest
 from everruns.origins import ANYTHING, host_pattern, origin_pattern
@@ -269,15 +271,15 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        problems = "; ".join(_problem(cast("dict[str, Any]", item)) for item in error.errors())
+        problems = "; ".join(map(_problem, error.errors(include_url=False, include_input=False)))
         raise InvalidRequest(f"Settings are not valid. {problems}") from None
 
 
-def _problem(item: dict[str, Any]) -> str:
-    name = ".".join(map(str, item["loc"]))
-    if item["type"] == "extra_forbidden":
+def _problem(problem: Mapping[str, Any]) -> str:
+    name = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
         return f"{name} is not a setting. {_nearest(name, '')}"
-    return f"{name}: {item['msg'].removeprefix('Value error, ')}"
+    return f"{name}: {words_of(problem)}"
 
 
 def _nearest(name: str, prefix: str) -> str:

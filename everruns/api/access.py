@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 
 from everruns.api.auth import has_query_token, misplaced_token, principal_of
-from everruns.api.body import JsonRoute
+from everruns.api.body import JsonRoute, StrictRoute
 from everruns.api.parameters import runtime_of
 from everruns.api.plain import id_of
 from everruns.domain.controls import Controls
@@ -143,6 +143,10 @@ class GuardedRoute(JsonRoute):
             raise Forbidden("This is only for API keys without limits.")
         for name in request.path_params.keys() & CHECKS.keys():
             await CHECKS[name](request, principal.grant)
+
+
+class StrictGuardedRoute(GuardedRoute, StrictRoute):
+    """A guarded route that refuses fields and query parameters that it does not know."""
 
 
 async def _check_session(request: Request, grant: Grant) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Response
 from pydantic import Field
 
 from everruns.api.access import ThePrincipal
-from everruns.api.channels import END_USER_HEADER, TheCaller
+from everruns.api.channels import END_USER, TheCaller
 from everruns.api.channels import PATH as CHANNEL
 from everruns.api.faces import SDK, Face
 from everruns.api.key_ring import KeyRing
@@ -115,7 +115,7 @@ async def new_access_token(
 
 async def create_runtime_token(
     caller: TheCaller,
-    end_user: Annotated[str, END_USER_HEADER],
+    end_user: Annotated[str, END_USER],
     principal: ThePrincipal,
     keys: TheKeys,
     response: Response,

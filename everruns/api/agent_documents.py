@@ -12,8 +12,9 @@ from starlette.responses import PlainTextResponse
 from everruns.api.agents import NamedAgentInput
 from everruns.api.body import check_storable, parse_json
 from everruns.api.faces import Face
+from everruns.api.input import is_strict, validate
 from everruns.api.parameters import AgentId, TheRuntime, runtime_of
-from everruns.api.plain import KEY_PARAMETER, answer, id_of, id_parameter, read_key, validate
+from everruns.api.plain import KEY_PARAMETER, answer, id_of, id_parameter, read_key
 from everruns.domain.agent_documents import addressed, read_document, write_document
 from everruns.domain.agents import Agent, AgentInput
 from everruns.errors import InvalidRequest, NotImplementedHere
@@ -25,13 +26,16 @@ capabilities:
 ---
 You are a careful research assistant.
 """
+# The text decides what the document is, whatever its content type. Some generators of clients know
+# bodies of bytes, and not of text.
 DOCUMENT = {
     "required": True,
     "content": {
         "text/plain": {
             "schema": {"type": "string", "pattern": r"\S"},
             "examples": {"markdown": {"value": EXAMPLE}},
-        }
+        },
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
     },
 }
 
@@ -55,7 +59,7 @@ async def import_agent(request: Request) -> Response:
     The document is Markdown with YAML front matter, YAML, JSON, or plain text. Plain text becomes
     the agent's prompt, and the agent's name is derived from it.
     """
-    wanted = validate(AgentInput, await _fields_of(request), "body")
+    wanted = validate(AgentInput, await _fields_of(request), is_strict=is_strict(request))
     agents = runtime_of(request).registry.agents
     agent, is_new = await agents.create(wanted, await read_key(request))
     return answer(agent, 201 if is_new else 200)
@@ -69,7 +73,8 @@ async def import_named_agent(request: Request) -> Response:
     """
     if "from-example" in request.query_params:
         raise NotImplementedHere("This server has no built-in examples. Import a document instead.")
-    wanted = validate(NamedAgentInput, addressed(await _fields_of(request)), "body")
+    fields = addressed(await _fields_of(request))
+    wanted = validate(NamedAgentInput, fields, is_strict=is_strict(request))
     agents = runtime_of(request).registry.agents
     agent, is_new = await agents.create(wanted, await read_key(request), by_name=True)
     return answer(agent, 201 if is_new else 200)

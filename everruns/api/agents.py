@@ -24,7 +24,8 @@ from everruns.api.parameters import (
 from everruns.api.plain import answer, document, read_body, read_key
 from everruns.domain.agents import Agent, AgentInput, AgentPatch
 from everruns.domain.base import Page
-from everruns.domain.slugs import MAX_SLUG, SLUG
+from everruns.domain.forms import SLUG
+from everruns.domain.slugs import MAX_SLUG
 from everruns.storage.base import ListQuery
 
 EXAMPLE = {
@@ -85,7 +86,7 @@ async def get_agent(agent_id: AgentId, runtime: TheRuntime) -> Agent:
 
 
 async def update_agent(agent_id: AgentId, patch: AgentPatch, runtime: TheRuntime) -> Agent:
-    """Change the given fields; the agent's sessions pick up the change at their next turn."""
+    """Change the given fields of an agent; its sessions pick up the change at their next turn."""
     return await runtime.registry.agents.update(agent_id, patch)
 
 

@@ -31,7 +31,7 @@ from everruns.api import (
     workspaces,
 )
 from everruns.api import capabilities as capability_routes
-from everruns.api.access import GuardedRoute
+from everruns.api.access import GuardedRoute, StrictGuardedRoute
 from everruns.api.auth import Authentication
 from everruns.api.docs import add_documentation
 from everruns.api.door import Door
@@ -134,8 +134,8 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
 def _router(room: ModuleType, face: Face, prefix: str) -> APIRouter:
     return APIRouter(
         prefix=prefix,
-        tags=[room.__name__.rpartition(".")[2]],
-        route_class=GuardedRoute,
+        tags=[face.tag(room.__name__.rpartition(".")[2])],
+        route_class=StrictGuardedRoute if face.is_strict else GuardedRoute,
         generate_unique_id_function=face.operation_id,
     )
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
+from everruns.api.input import Taken
 from everruns.domain.base import MAX_DEPTH, MAX_VALUES
 from everruns.errors import InvalidJson, InvalidRequest, RequestTimedOut, TooLarge
 from everruns.settings import Settings
@@ -118,7 +119,9 @@ class JsonRequest(Request):
             RequestTimedOut: It did not arrive in time.
             InvalidJson: It is not JSON that this server accepts.
         """
-        return parse_json(await self.body())
+        if not hasattr(self, "_json"):
+            self._json = parse_json(await self.body())
+        return self._json
 
 
 class JsonRoute(APIRoute):
@@ -126,7 +129,12 @@ class JsonRoute(APIRoute):
 
     A route that takes GET also takes HEAD. HEAD is not in ``methods``, since each of those is
     documented as an operation of its own.
+
+    Attributes:
+        is_strict: Whether it refuses fields and query parameters that it does not know.
     """
+
+    is_strict = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "response_model_exclude_none": True})
@@ -145,12 +153,21 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that serves one request."""
         handle = super().get_route_handler()
+        taken = Taken.by(self, is_strict=self.is_strict)
 
         async def handle_json(request: Request) -> Response:
             _refuse_nul(request.scope)
-            return await handle(JsonRequest(_as_json(request.scope), request.receive))
+            json_request = JsonRequest(_as_json(request.scope), request.receive)
+            await taken.check(json_request)
+            return await handle(json_request)
 
         return handle_json
+
+
+class StrictRoute(JsonRoute):
+    """A route that refuses fields and query parameters that it does not know."""
+
+    is_strict = True
 
 
 def _is_head(scope: Scope) -> bool:

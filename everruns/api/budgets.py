@@ -76,7 +76,7 @@ async def get_budget(budget_id: BudgetId, runtime: TheRuntime) -> BudgetShown:
 async def update_budget(
     budget_id: BudgetId, patch: BudgetPatch, runtime: TheRuntime
 ) -> BudgetShown:
-    """Change the given fields."""
+    """Change the given fields of a budget."""
     return await runtime.registry.budgets.update(budget_id, patch)
 
 

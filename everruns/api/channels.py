@@ -31,8 +31,9 @@ from everruns.api.tool_results import answer_questions, decide_tool_calls, submi
 from everruns.api.waits import with_waits
 from everruns.domain.agents import Agent
 from everruns.domain.base import KIB, Model, Name
+from everruns.domain.forms import PAGE_TOKEN, PRINTABLE
 from everruns.domain.messages import Message, SendMessage
-from everruns.domain.sessions import END_USER, Caller, Session, SessionInput
+from everruns.domain.sessions import Caller, Session, SessionInput
 from everruns.domain.waits import DeciderKind, Wait
 from everruns.errors import AgentNotFound, SessionNotFound
 from everruns.ids import is_id, parse_time
@@ -42,16 +43,16 @@ LONGEST_NAME = 2 * KIB
 PATH = "/channels/{channel}"
 
 Channel = Annotated[str, Path(description="Id or name of an agent.")]
-END_USER_HEADER = Header(
+END_USER = Header(
     alias="End-User",
-    pattern=END_USER,
+    pattern=PRINTABLE,
     description="End user on whose behalf the application calls; any name will do.",
 )
-EndUser = Annotated[str | None, END_USER_HEADER]
+EndUser = Annotated[str | None, END_USER]
 PageToken = Annotated[
     str | None,
     Query(
-        pattern=r"^[0-9]{1,15}\.session_[0-9a-f]{32}$",
+        pattern=PAGE_TOKEN,
         description="The `next_page_token` of the previous page.",
     ),
 ]

@@ -13,14 +13,16 @@ from starlette.responses import StreamingResponse
 
 from everruns.api.body import parse_json
 from everruns.api.faces import Face
+from everruns.api.input import validate
 from everruns.api.parameters import SessionId, TheRuntime, runtime_of
-from everruns.api.plain import KEY_PARAMETER, answer, read_key, validate
+from everruns.api.plain import KEY_PARAMETER, answer, read_key
 from everruns.domain.agents import ModelName
 from everruns.domain.base import Name, Tags
 from everruns.domain.events import Event
+from everruns.domain.forms import PRINTABLE, id_form
 from everruns.domain.imports import MAX_MESSAGES, check_conversation, read_message
 from everruns.domain.messages import Message
-from everruns.domain.sessions import END_USER, Session, SessionInput
+from everruns.domain.sessions import Session, SessionInput
 from everruns.domain.state import message_of
 from everruns.errors import InvalidRequest
 from everruns.registry.session_logs import MESSAGE_EVENTS
@@ -34,10 +36,11 @@ EXAMPLE = (
     '{"role": "user", "content": [{"type": "text", "text": "What is 19 + 23?"}]}\n'
     '{"role": "agent", "content": [{"type": "text", "text": "42."}]}\n'
 )
+JSON_LINES = "application/jsonl"
 LINES: dict[str, Any] = {
     "required": True,
     "content": {
-        "application/jsonl": {
+        JSON_LINES: {
             "schema": {"type": "string"},
             "examples": {"conversation": {"value": EXAMPLE}},
         }
@@ -46,17 +49,21 @@ LINES: dict[str, Any] = {
 
 
 class JsonLines(StreamingResponse):
-    """One JSON value per line."""
+    """One JSON value per line; as plain text for clients that accept that alone."""
 
-    media_type = "application/jsonl"
+    media_type = JSON_LINES
 
 
-async def export_messages(session_id: SessionId, runtime: TheRuntime) -> StreamingResponse:
+async def export_messages(
+    session_id: SessionId, runtime: TheRuntime, request: Request
+) -> StreamingResponse:
     """Export a session's messages as JSON Lines: one message per line, oldest first."""
     # The first page is read before the response starts, so that an unknown session is a 404.
     superseded = await runtime.registry.sessions.superseded(session_id)
     logged = EventQuery(types=MESSAGE_EVENTS, without=superseded, limit=EXPORTED_AT_ONCE)
-    return JsonLines(_lines(runtime, session_id, logged, await _page(runtime, session_id, logged)))
+    lines = _lines(runtime, session_id, logged, await _page(runtime, session_id, logged))
+    accepted = request.headers.get("accept", "")
+    return JsonLines(lines, media_type="text/plain" if accepted == "text/plain" else JSON_LINES)
 
 
 async def _lines(
@@ -76,13 +83,13 @@ async def _page(runtime: Runtime, session_id: str, query: EventQuery) -> Sequenc
 async def _wanted(
     agent_id: Annotated[
         str | None,
-        Query(pattern=r"^agent_[0-9a-f]{32}$", description="Agent of the new session."),
+        Query(pattern=id_form("agent"), description="Agent of the new session."),
     ] = None,
     agent_name: Annotated[Name | None, Query(description="Agent of the new session.")] = None,
     title: Annotated[Name | None, Query(description="Title of the new session.")] = None,
     model_id: Annotated[ModelName | None, Query(description="Model of the new session.")] = None,
     end_user: Annotated[
-        str | None, Query(pattern=END_USER, description="End user of the new session.")
+        str | None, Query(pattern=PRINTABLE, description="End user of the new session.")
     ] = None,
     tag: Annotated[Tags, Query(description="Tags of the new session.")] = [],  # noqa: B006
 ) -> SessionInput:
@@ -124,7 +131,11 @@ def _read(body: bytes) -> list[Message]:
 
 def add_routes(router: APIRouter, _face: Face) -> None:
     """Add the routes of conversations to a face."""
-    router.get("/sessions/{session_id}/export", response_class=JsonLines)(export_messages)
+    router.get(
+        "/sessions/{session_id}/export",
+        response_class=JsonLines,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )(export_messages)
     router.post(
         "/sessions/import",
         status_code=201,

@@ -50,8 +50,12 @@ START = f"""SwaggerUIBundle({{
 
 
 def is_documentation(path: str) -> bool:
-    """Tell whether a path is one of the documentation's."""
-    return (path.startswith("/swagger-ui") and path[11:12] in ("", "/")) or path == DOCUMENT_PATH
+    """Tell whether a path is one of the documentation's; the root leads there."""
+    return (
+        path == "/"
+        or (path.startswith("/swagger-ui") and path[11:12] in ("", "/"))
+        or path == DOCUMENT_PATH
+    )
 
 
 async def show_page(_request: Request) -> Response:
@@ -83,6 +87,7 @@ async def send_document(request: Request) -> Response:
 def add_documentation(app: FastAPI) -> None:
     """Add the documentation's routes."""
     app.router.routes += [
+        Route("/", open_page, include_in_schema=False),
         Route("/swagger-ui", open_page, include_in_schema=False),
         Route("/swagger-ui/", show_page, include_in_schema=False),
         Route("/swagger-ui/start.js", send_start, include_in_schema=False),

@@ -6,7 +6,8 @@ Source: docs/contract.md, "Errors".
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, cast
 
 import orjson
@@ -19,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from everruns.domain.problems import words_of
 from everruns.errors import (
     Conflict,
     EverrunsError,
@@ -88,7 +90,7 @@ def error_answer(error: EverrunsError, headers: Mapping[str, str] | None = None)
 async def answer_error(request: Request, error: Exception) -> Response:
     """Respond to what a route raised: our own error, a validation error or the framework's."""
     if isinstance(error, RequestValidationError):
-        return error_answer(invalid_request(error.errors()))
+        return error_answer(_parameters_answer(error))
     if isinstance(error, HTTPException):
         return _framework_answer(request, error)
     return error_answer(cast("EverrunsError", error))
@@ -101,7 +103,8 @@ def _framework_answer(request: Request, error: HTTPException) -> Response:
     path = request.scope["path"]
     match error.status_code:
         case 404:
-            return error_answer(RouteNotFound(f"There is no route {path}"))
+            hint = ". The API begins at /v1." if path == "/" else ""
+            return error_answer(RouteNotFound(f"There is no route {path}{hint}"))
         case 405:
             return _method_answer(request, path)
         case status if 400 <= status < 500:
@@ -139,28 +142,27 @@ def _can_be(parameter: str, value: str) -> bool:
     return parameter not in ID_PARAMETERS or is_id(value, parameter.removesuffix("_id"))
 
 
-def invalid_request(problems: Sequence[Any]) -> InvalidRequest:
+def invalid_request(place: str, problems: Iterable[tuple[str, str]]) -> InvalidRequest:
     """Name each invalid field and the reason.
 
     Args:
-        problems: As pydantic reports them; each place begins with ``body``, ``query`` or ``path``.
+        place: Where the fields are: ``body``, ``query``, ``path`` or ``header``.
+        problems: The path of each field, empty for the whole, and what is wrong with it.
     """
-    place = problems[0]["loc"][0]
-    field = str(problems[0]["loc"][-1])
+    shown = list(islice(problems, SHOWN_PROBLEMS))
+    message = "; ".join(f"{field or place}: {words}" for field, words in shown)
     if place == "path":
-        kind = field.removesuffix("_id")
-        return InvalidId(f"{field}: must be {kind}_ and 32 hexadecimal digits (a-f in lower case)")
-    message = "; ".join(_explain(problem) for problem in problems[:SHOWN_PROBLEMS])
-    if field in PLACES:
+        return InvalidId(message)
+    if place == "query" and shown[0][0] in PLACES:
         return InvalidCursor(message)
     return InvalidRequest(message)
 
 
-def _explain(problem: Mapping[str, Any]) -> str:
-    place, *path = problem["loc"]
-    field = ".".join(map(str, path)) or place
-    reason = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{field}: {reason}"
+def _parameters_answer(error: RequestValidationError) -> InvalidRequest:
+    problems: Sequence[Any] = error.errors()
+    place = str(problems[0]["loc"][0])
+    named = ((".".join(map(str, problem["loc"][1:])), words_of(problem)) for problem in problems)
+    return invalid_request(place, named)
 
 
 def error_classes(root: type[EverrunsError] = EverrunsError) -> Iterator[type[EverrunsError]]:

@@ -10,11 +10,13 @@ from typing import Annotated, Any, cast
 import orjson
 from fastapi import Request
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from starlette.datastructures import QueryParams
 
-from everruns.api.plain import validate
+from everruns.api.input import check_query, is_strict, validate
 from everruns.api.vocabulary import ShownEvent, Vocabulary
 from everruns.domain.base import Flag, Model
-from everruns.errors import InvalidCursor
+from everruns.domain.forms import id_form
+from everruns.errors import InvalidCursor, InvalidRequest
 from everruns.ids import EventPlace, read_event_id
 
 # What event ids can hold, as the face with the larger sequences counts it.
@@ -88,7 +90,7 @@ class EventsRequest(Model):
         None, ge=0, le=MAX_SEQUENCE, description="For lists: only events before this sequence."
     )
     turn_id: str | None = Field(
-        None, pattern=r"^turn_[0-9a-f]{32}$", description="For lists: only events of this turn."
+        None, pattern=id_form("turn"), description="For lists: only events of this turn."
     )
     limit: int = Field(100, ge=1, le=1000, description="For lists: maximum number of events.")
     around: str | None = Field(
@@ -116,13 +118,15 @@ class EventsRequest(Model):
 
         Args:
             request: The request.
-            names: The parameters that its route takes; others are ignored.
+            names: The parameters that its route takes; a strict face refuses others.
             defaults: What holds for parameters that are not given.
 
         Raises:
             InvalidRequest: A parameter is wrong.
         """
         given = request.query_params
+        if is_strict(request):
+            _refuse_others(given, names)
         query = {**defaults, **{name: given[name] for name in names if name in given}}
         for name in LISTS & query.keys():
             values = ",".join(given.getlist(name)).split(",")
@@ -177,6 +181,16 @@ class EventsRequest(Model):
         if self.tool_name is not None and self.tool_name not in _tools(event.type, data):
             return False
         return any(self.q.lower() in text.lower() for text in _texts(data))
+
+
+def _refuse_others(given: QueryParams, names: Sequence[str]) -> None:
+    for_lists = [name for name in LIST_PARAMETERS if name in given and name not in names]
+    if for_lists:
+        raise InvalidRequest(
+            f"{for_lists[0]}: is for lists of events, and this is a stream. "
+            "GET /v1/sessions/{session_id}/events/list lists them."
+        )
+    check_query(given, names, LISTS)
 
 
 def place_of(session_id: str, identity: str, field: str) -> EventPlace:

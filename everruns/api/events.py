@@ -38,14 +38,14 @@ class EventRoutes:
         self._defaults = {"limit": face.events_limit}
 
     async def stream_or_list_events(self, request: Request) -> Response:
-        """Stream a session's events, or list them with `Accept: application/json`.
+        """Stream a session's events.
 
-        Without a cursor the stream starts at the newest user message, then continues live.
+        Without a cursor the stream starts at the newest user message, then continues live. With
+        `Accept: application/json` this lists the events, as `…/events/list` does.
         """
-        session_id, wanted, start = self._read(request, self._list_parameters)
         if _prefers_json(request.headers.get("accept", "")):
-            return await self._list(request, session_id, wanted, start)
-        return await self._stream(request, session_id, wanted, start)
+            return await self.list_events(request)
+        return await self.stream_events(request)
 
     async def stream_events(self, request: Request) -> Response:
         """Stream a session's events.
@@ -185,8 +185,12 @@ def _streamed(face: Face) -> dict[str, Any]:
         "required": ["event", "data"],
         "properties": {"event": {"enum": ["connected", "disconnecting"]}, "data": json_text},
     }
-    schema = {"description": "One frame of the stream.", "oneOf": [event, sign]}
-    content = {"text/event-stream": {"schema": schema, "example": vocabulary.example}}
+    described = {
+        # Of OpenAPI 3.2; before it, nothing describes a single frame.
+        "itemSchema": {"description": "One frame of the stream.", "oneOf": [event, sign]},
+        "example": vocabulary.example,
+    }
+    content = {"text/event-stream": described}
     return {"description": "The events as they occur", "content": content}
 
 
@@ -210,17 +214,20 @@ def add_routes(router: APIRouter, face: Face) -> None:
     """Add the routes of events to a face."""
     routes = EventRoutes(face)
     at_events, at_sse = "/sessions/{session_id}/events", "/sessions/{session_id}/sse"
-    listed, streamed = _listed(face), _streamed(face)
-    described = _described(face, _list_parameters(face))
+    as_list: dict[str, Any] = {
+        "responses": {200: _listed(face)},
+        "openapi_extra": _described(face, _list_parameters(face)),
+    }
+    as_stream: dict[str, Any] = {
+        "name": "stream_events",
+        "response_class": Response,
+        "responses": {200: _streamed(face)},
+        "openapi_extra": _described(face, STREAM_PARAMETERS),
+    }
     if face.streams_at == "events":
-        router.get(at_events, responses={200: {**listed, **streamed}}, openapi_extra=described)(
-            routes.stream_or_list_events
-        )
+        router.get(at_events, **as_stream)(routes.stream_or_list_events)
+        router.get(f"{at_events}/list", **as_list)(routes.list_events)
         router.get(at_sse, include_in_schema=False)(refuse_stream)
     else:
-        router.get(at_events, responses={200: listed}, openapi_extra=described)(routes.list_events)
-        router.get(
-            at_sse,
-            responses={200: streamed},
-            openapi_extra=_described(face, STREAM_PARAMETERS),
-        )(routes.stream_events)
+        router.get(at_events, **as_list)(routes.list_events)
+        router.get(at_sse, **as_stream)(routes.stream_events)

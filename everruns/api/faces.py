@@ -26,6 +26,7 @@ class Face:
         default_limit: How many items a list returns by default.
         max_limit: How many items a list can return.
         events_limit: How many events a list returns by default.
+        is_strict: Whether it refuses fields and query parameters that it does not know.
     """
 
     prefix: str
@@ -35,14 +36,19 @@ class Face:
     default_limit: int = 20
     max_limit: int = 100
     events_limit: int = 100
+    is_strict: bool = False
 
     def operation_id(self, route: "APIRoute") -> str:
         """Name a route's operation in the OpenAPI document, e.g. ``create_agent``."""
         name = route.name
         return name if self is SPECIFICATION else f"sdk_{name}"
 
+    def tag(self, room: str) -> str:
+        """Name the group of a room's operations in the OpenAPI document, e.g. ``agents``."""
+        return room if self is SPECIFICATION else f"sdk_{room}"
 
-SPECIFICATION = Face("/v1", names_are_addresses=False, streams_at="events")
+
+SPECIFICATION = Face("/v1", names_are_addresses=False, streams_at="events", is_strict=True)
 # The SDK never requests a second page.
 SDK = Face(
     "/api/v1",

@@ -3,8 +3,9 @@
 ``python -m everruns.api.openapi FILE`` writes it.
 """
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,18 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
+from starlette.routing import BaseRoute
 
 from everruns.api.access import STREAMS
 from everruns.api.agents import NamedAgentInput
 from everruns.api.auth import QUERY_PARAMETER
 from everruns.api.channels import ChannelSessionInput
 from everruns.api.errors import RETRY_STATUSES, error_classes, status_of
+from everruns.api.faces import FACES, SPECIFICATION
 from everruns.api.plain import KEY_PARAMETER
+from everruns.api.request_schemas import separate_requests
 from everruns.api.schema_rules import state_rules
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.agents import AgentInput
@@ -27,6 +32,14 @@ from everruns.domain.base import Model
 from everruns.domain.messages import SendMessage
 from everruns.domain.retries import RetryInput
 from everruns.domain.sessions import SessionInput
+from everruns.errors import (
+    BudgetUnpriced,
+    EverrunsError,
+    Forbidden,
+    PlacedElsewhere,
+    SequenceConflict,
+    TurnFailure,
+)
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import load_settings
 from everruns.storage.memory import MemoryStore
@@ -34,7 +47,10 @@ from everruns.storage.memory import MemoryStore
 DESCRIPTION = """A durable runtime for AI agents.
 
 `/v1` is the API. `/api/v1` is the same API with the names that the Everruns SDK uses: give the SDK
-a base URL that ends in `/api`.
+a base URL that ends in `/api`. `/providers` is another name for `/llm-providers`, and `/llm-models`
+for `/models`.
+
+`/v1` refuses fields and query parameters that it does not know.
 
 ## Errors
 
@@ -42,7 +58,23 @@ Every error response has the shape of `Error`. `code` is stable:
 
 | code | status | meaning |
 |---|---|---|
+{answers}
+
+A turn that fails ends with the event `session.failed`, whose `error` has one of the codes above or
+one of these:
+
+| code | meaning |
+|---|---|
+{failures}
 """
+# Other names of documented paths.
+ALIASES = re.compile(r"(/api)?/v1/(providers|llm-models)(/|$)")
+# Errors between the server's own processes, and kinds of which only the subclasses occur.
+NOT_MET: tuple[type[EverrunsError], ...] = (Forbidden, PlacedElsewhere, SequenceConflict)
+# Failures of turns that can be foreseen when something is made, and are then refused.
+ALSO_ANSWERED: Mapping[type[EverrunsError], int] = {BudgetUnpriced: 400}
+# Where the first sentence of a description ends.
+CLAUSE = re.compile(r"[.;:,](\s|$)")
 TAGS = {
     "agents": "A system prompt, a model and capabilities under a name.",
     "agent_documents": "Copy agents, export them as documents and import them.",
@@ -51,6 +83,7 @@ TAGS = {
     "messages": "The messages of a session.",
     "conversations": "Export a session's conversation, and import it as a new session.",
     "events": "The event log of a session, streamed or listed.",
+    "tool_results": "What turns wait for: results of client-side tools, answers and approvals.",
     "capabilities": "What an agent can do: tools and prompts to enable by id.",
     "providers": "Accounts at model vendors.",
     "models": "The models that providers offer.",
@@ -125,11 +158,12 @@ def build_document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title="Everruns on Ray",
         version=version("everruns"),
-        description=DESCRIPTION + "\n".join(_code_rows()),
-        routes=app.routes,
-        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        description=DESCRIPTION.format(answers=_answer_rows(), failures=_failure_rows()),
+        routes=[route for route in app.routes if not _is_alias(route)],
+        servers=[{"url": "/", "description": "The server that this document comes from."}],
         separate_input_output_schemas=False,
     )
+    document["tags"] = list(_tags(document))
     schemas: dict[str, Any] = document["components"]["schemas"]
     schemas |= _body_schemas()
     state_rules(schemas)
@@ -143,11 +177,32 @@ def build_document(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             if f"{method.upper()} {path}" in STREAMS:
                 operation["security"] = [*SECURITY, {"stream_token": []}]
+            operation["summary"] = CLAUSE.split(operation["description"], maxsplit=1)[0]
             operation["responses"].pop("422", None)  # Reported as 400.
             for status in _error_statuses(path, operation):
                 reference = f"#/components/responses/{RESPONSES[status][0]}"
                 operation["responses"][str(status)] = {"$ref": reference}
+    separate_requests(document)
     return document
+
+
+def _is_alias(route: BaseRoute) -> bool:
+    return isinstance(route, APIRoute) and ALIASES.match(route.path) is not None
+
+
+def _tags(document: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield the groups of operations: those of `/v1`, then those of the SDK's face."""
+    used = {
+        tag
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for tag in operation["tags"]
+    }
+    for face in FACES:
+        for name, text in TAGS.items():
+            if face.tag(name) in used:
+                known_to = "" if face is SPECIFICATION else " For the Everruns SDK."
+                yield {"name": face.tag(name), "description": text + known_to}
 
 
 def _body_schemas() -> dict[str, Any]:
@@ -158,13 +213,26 @@ def _body_schemas() -> dict[str, Any]:
     return schema["$defs"]
 
 
-def _code_rows() -> Iterator[str]:
-    rows = {
-        error.code: (status_of(error), (error.__doc__ or "").partition("\n")[0])
+def _answer_rows() -> str:
+    """Return the table of the errors that a request can be answered with."""
+    met = [
+        error
         for error in error_classes()
-    }
-    for code, (status, meaning) in sorted(rows.items()):
-        yield f"| `{code}` | {status} | {meaning} |"
+        if not issubclass(error, TurnFailure) and error not in NOT_MET
+    ]
+    statuses = {**{error: status_of(error) for error in met}, **ALSO_ANSWERED}
+    rows = {error.code: f"{status} | {_meaning(error)}" for error, status in statuses.items()}
+    return "\n".join(f"| `{code}` | {row} |" for code, row in sorted(rows.items()))
+
+
+def _failure_rows() -> str:
+    """Return the table of the errors with which a turn can end."""
+    rows = {error.code: _meaning(error) for error in error_classes(TurnFailure)}
+    return "\n".join(f"| `{code}` | {meaning} |" for code, meaning in sorted(rows.items()))
+
+
+def _meaning(error: type[EverrunsError]) -> str:
+    return (error.__doc__ or "").partition("\n")[0]
 
 
 def _error_statuses(path: str, operation: dict[str, Any]) -> Iterator[int]:

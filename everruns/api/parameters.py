@@ -11,22 +11,19 @@ from pydantic import BeforeValidator
 from everruns.api.faces import SPECIFICATION, Face
 from everruns.api.key_ring import KeyRing
 from everruns.capabilities.base import Capabilities
+from everruns.domain.forms import id_form
 from everruns.runtime.runtime import Runtime
 
 MAX_OFFSET = 10**9
 DEFAULT_LIMIT = SPECIFICATION.default_limit
 
-AgentId = Annotated[str, Path(pattern=r"^agent_[0-9a-f]{32}$", description="Id of an agent.")]
-SessionId = Annotated[str, Path(pattern=r"^session_[0-9a-f]{32}$", description="Id of a session.")]
-ProviderId = Annotated[
-    str, Path(pattern=r"^provider_[0-9a-f]{32}$", description="Id of a provider.")
-]
-HarnessId = Annotated[str, Path(pattern=r"^harness_[0-9a-f]{32}$", description="Id of a harness.")]
-WorkspaceId = Annotated[
-    str, Path(pattern=r"^workspace_[0-9a-f]{32}$", description="Id of a workspace.")
-]
-KeyId = Annotated[str, Path(pattern=r"^key_[0-9a-f]{32}$", description="Id of an API key.")]
-BudgetId = Annotated[str, Path(pattern=r"^budget_[0-9a-f]{32}$", description="Id of a budget.")]
+AgentId = Annotated[str, Path(pattern=id_form("agent"), description="Id of an agent.")]
+SessionId = Annotated[str, Path(pattern=id_form("session"), description="Id of a session.")]
+ProviderId = Annotated[str, Path(pattern=id_form("provider"), description="Id of a provider.")]
+HarnessId = Annotated[str, Path(pattern=id_form("harness"), description="Id of a harness.")]
+WorkspaceId = Annotated[str, Path(pattern=id_form("workspace"), description="Id of a workspace.")]
+KeyId = Annotated[str, Path(pattern=id_form("key"), description="Id of an API key.")]
+BudgetId = Annotated[str, Path(pattern=id_form("budget"), description="Id of a budget.")]
 
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Number of items to skip.")]
 Limit = Annotated[

@@ -9,12 +9,12 @@ from typing import Any, TypeVar, cast
 
 from fastapi import Request
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from everruns.api.auth import principal_of
 from everruns.api.body import parse_json
-from everruns.api.errors import invalid_request
+from everruns.api.input import is_strict, validate
 from everruns.domain.base import Model
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import InvalidId, InvalidRequest
@@ -54,26 +54,13 @@ async def read_body(request: Request, model: type[Body], default: bytes = b"") -
 
     Raises:
         TooLarge: It is over the limit.
-        InvalidRequest: It is not strict JSON, or does not match the type.
+        InvalidRequest: It is not strict JSON, or does not match the type. A strict face takes no
+            unknown fields.
     """
     body = await request.body() or default
     if not body:
         raise InvalidRequest("body: a JSON object is required")
-    return validate(model, parse_json(body), "body")
-
-
-def validate(model: type[Body], value: Any, place: str) -> Body:
-    """Validate a value against a type.
-
-    Raises:
-        InvalidRequest: It does not match; the message names the fields and the reasons.
-    """
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        located = [{**problem, "loc": (place, *problem["loc"])} for problem in problems]
-        raise invalid_request(located) from None
+    return validate(model, parse_json(body), is_strict=is_strict(request))
 
 
 async def read_key(request: Request, sender: str = "") -> Idempotency | None:

@@ -67,7 +67,7 @@ async def get_provider(provider_id: ProviderId, runtime: TheRuntime) -> Provider
 async def update_provider(
     provider_id: ProviderId, patch: ProviderPatch, runtime: TheRuntime
 ) -> Provider:
-    """Change the given fields; running sessions pick up the change at their next turn."""
+    """Change the given fields of a provider; sessions pick up the change at their next turn."""
     return await runtime.registry.providers.update(provider_id, patch)
 
 

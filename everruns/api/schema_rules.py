@@ -1,7 +1,8 @@
 """What bodies may and must be beyond what pydantic can tell of them.
 
 Validators of the domain accept shorthands and look at several fields together; here the OpenAPI
-document learns of it. Tests send generated requests to find where the two disagree.
+document learns of it. Tests send generated requests to find where the two disagree. Rules that
+depend on other fields are ``if``, ``then`` and ``else``, which generators of clients leave aside.
 
 Source: docs/contract.md, "Resources".
 """
@@ -11,50 +12,46 @@ from typing import Any
 STRING: dict[str, Any] = {"type": "string"}
 NULL: dict[str, Any] = {"type": "null"}
 CAPABILITY_ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 256}
-WITH_CAPABILITIES = (
-    "AgentInput",
-    "AgentPatch",
-    "NamedAgentInput",
-    "SessionInput",
-    "SessionPatch",
-)
+CAPABILITY: dict[str, Any] = {"$ref": "#/components/schemas/CapabilityConfig"}
+BODIES = ("Input", "Patch")
 PARTS = ("TextPart", "ImagePart", "ToolCallPart", "ToolResultPart")
-ONE_SOURCE: list[dict[str, Any]] = [
-    {"required": ["url"], "properties": {"url": STRING, "base64": NULL}},
-    {
-        "required": ["base64", "media_type"],
-        "properties": {"base64": STRING, "media_type": STRING, "url": NULL},
+ONE_SOURCE: dict[str, Any] = {
+    "if": {"required": ["base64"], "properties": {"base64": STRING}},
+    "then": {
+        "required": ["media_type"],
+        "properties": {"media_type": STRING, "url": NULL},
     },
-]
+    "else": {"required": ["url"], "properties": {"url": STRING}},
+}
+ONE_MESSAGE: dict[str, Any] = {
+    "if": {"required": ["message"]},
+    "then": {"not": {"anyOf": [{"required": ["content"]}, {"required": ["role"]}]}},
+    "else": {"required": ["content"]},
+}
 
 
 def state_rules(schemas: dict[str, Any]) -> None:
     """Add to the schemas of bodies what they accept and demand."""
-    for name in WITH_CAPABILITIES:
-        field = schemas[name]["properties"]["capabilities"]
+    for name, schema in schemas.items():
+        field = schema.get("properties", {}).get("capabilities", {})
         capabilities = field["anyOf"][0] if "anyOf" in field else field
-        capabilities["items"] = {"anyOf": [CAPABILITY_ID, capabilities["items"]]}
+        if name.endswith(BODIES) and capabilities.get("items") == CAPABILITY:
+            capabilities["items"] = {"anyOf": [CAPABILITY_ID, CAPABILITY]}
     for name in PARTS:
         part = schemas[name]
         part["required"] = sorted({"type", *part.get("required", [])})
-    schemas["ImagePart"]["oneOf"] = ONE_SOURCE
+    schemas["ImagePart"] |= ONE_SOURCE
     # Computed, and left out where there is none.
     schemas["Message"]["required"].remove("thinking")
     _state_shorthands(schemas)
 
 
 def _state_shorthands(schemas: dict[str, Any]) -> None:
-    """A message may be its text, and so may its content."""
-    fields = schemas["MessageInput"]["properties"]
-    fields["content"] = {"anyOf": [STRING, fields["content"]]}
+    """A message may be its text, and so may its content, which may stand in its place."""
+    inner = schemas["MessageInput"]["properties"]
+    inner["content"] = {"anyOf": [STRING, inner["content"]]}
     send: dict[str, Any] = schemas["SendMessage"]
-    message = send["properties"].pop("message")
+    message = send["properties"]["message"]
+    send["properties"] |= {"message": {"anyOf": [STRING, message]}, **inner}
     del send["required"]
-    send["anyOf"] = [
-        {"required": ["message"], "properties": {"message": {"anyOf": [STRING, message]}}},
-        {
-            "required": ["content"],
-            "properties": {"content": fields["content"], "role": fields["role"]},
-            "not": {"required": ["message"]},
-        },
-    ]
+    send |= ONE_MESSAGE

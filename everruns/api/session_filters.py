@@ -11,7 +11,8 @@ from pydantic import Field
 from everruns.api.event_requests import Moment
 from everruns.api.parameters import Search
 from everruns.domain.base import Tag
-from everruns.domain.sessions import END_USER, SessionStatus
+from everruns.domain.forms import PRINTABLE
+from everruns.domain.sessions import SessionStatus
 from everruns.domain.waits import WaitType
 from everruns.storage.base import SessionQuery
 
@@ -31,7 +32,7 @@ Tagged = Annotated[
     Query(description="Only sessions with this tag; repeat it to require several."),
 ]
 OfEndUser = Annotated[
-    str | None, Query(pattern=END_USER, description="Only sessions of this end user.")
+    str | None, Query(pattern=PRINTABLE, description="Only sessions of this end user.")
 ]
 CreatedAfter = Annotated[
     Moment | None, Query(description="Only sessions created at or after this time.")

@@ -24,6 +24,7 @@ from everruns.api.plain import answer, document, id_of, read_body, read_key
 from everruns.api.session_filters import WantedSessions
 from everruns.api.waits import with_waits
 from everruns.domain.base import Model, Page
+from everruns.domain.forms import id_form
 from everruns.domain.retries import RetriedTurn, RetryInput
 from everruns.domain.sessions import Session, SessionInput, SessionPatch
 from everruns.errors import AgentNotFound
@@ -46,7 +47,7 @@ async def list_sessions(
     grant: TheGrant,
     agent_id: Annotated[
         str | None,
-        Query(pattern=r"^agent_[0-9a-f]{32}$", description="Only sessions of this agent."),
+        Query(pattern=id_form("agent"), description="Only sessions of this agent."),
     ] = None,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,

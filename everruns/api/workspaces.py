@@ -55,7 +55,7 @@ async def get_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> Works
 async def update_workspace(
     workspace_id: WorkspaceId, patch: WorkspacePatch, runtime: TheRuntime
 ) -> Workspace:
-    """Change the given fields."""
+    """Change the given fields of a workspace."""
     return await runtime.registry.workspaces.update(workspace_id, patch)
 
 

@@ -25,6 +25,7 @@ from everruns.capabilities.tool_approval import TOOL_APPROVAL
 from everruns.capabilities.web_fetch import WEB_FETCH
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.capabilities import CapabilityInfo
+from everruns.domain.names import nearest_name
 from everruns.domain.schemas import find_violation
 from everruns.errors import CapabilityNotFound, InvalidRequest, UnknownCapability
 from everruns.tools.toolbox import Toolbox
@@ -151,7 +152,11 @@ def resolve(
         visited.add(ref)
         capability = known.get(ref)
         if capability is None:
-            raise UnknownCapability(f"Unknown capability: {ref}")
+            near = nearest_name(ref, [name for name in known if known[name].status == "available"])
+            hint = f" Did you mean {near!r}?" if near else ""
+            raise UnknownCapability(
+                f"Unknown capability: {ref}.{hint} GET /v1/capabilities lists those there are."
+            )
         if capability.status != "available":
             raise UnknownCapability(f"Capability {ref} is not available ({capability.status})")
         for dependency in capability.dependencies:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from everruns.domain.base import Model, Number
+from everruns.domain.forms import PRINTABLE, id_form
 from everruns.domain.rights import AgentRef, Grant, Principal, Right
 from everruns.errors import TokenExpired, Unauthorized
 
@@ -29,7 +30,7 @@ DEFAULT_RIGHTS: tuple[Right, ...] = ("read", "send", "answer")
 # What a channel lets an application do for its user.
 CHANNEL_RIGHTS: tuple[Right, ...] = ("read", "send", "answer", "decide", "create_sessions")
 
-EndUserName = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,255}$")]
+EndUserName = Annotated[str, Field(pattern=PRINTABLE)]
 Rights = Annotated[list[Right], Field(min_length=1, max_length=20)]
 
 
@@ -52,7 +53,7 @@ class AccessTokenInput(Model):
 
     model_config = ConfigDict(json_schema_extra=ONE_SCOPE)
 
-    session_id: Annotated[str, Field(pattern=r"^session_[0-9a-f]{32}$")] | None = Field(
+    session_id: Annotated[str, Field(pattern=id_form("session"))] | None = Field(
         None, description="Only this session."
     )
     agent_id: AgentRef | None = Field(None, description="The sessions of this agent.")

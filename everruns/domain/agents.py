@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from everruns.domain.base import MIB, Description, Flag, Model, Name, Number, Prompt, Tags
 from everruns.domain.controls import AnswerControls, GivenAnswerControls
+from everruns.domain.forms import id_form
 from everruns.domain.tools import ClientWait, GivenTool, ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.domain.waits import WaitRule
@@ -95,7 +96,7 @@ def check_size(definition: Model, initial_files: list[InitialFile]) -> None:
 class AgentInput(AgentFields):
     """Creates an agent, or replaces the agent with this ``id``."""
 
-    id: Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")] | None = None
+    id: Annotated[str, Field(pattern=id_form("agent"))] | None = None
     name: Name
 
 

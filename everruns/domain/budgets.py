@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field
 
 from everruns.domain.base import Description, Model, Number
 from everruns.domain.events import Event, EventType
+from everruns.domain.forms import id_form
 from everruns.domain.periods import Period
 from everruns.domain.usage import Usage
 from everruns.ids import format_time
@@ -36,7 +37,7 @@ Currency = Annotated[
     Literal["tokens", "usd"],
     BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
 ]
-SubjectId = Annotated[str, Field(pattern=r"^(session|agent)_[0-9a-f]{32}$")]
+SubjectId = Annotated[str, Field(pattern=id_form("(session|agent)"))]
 Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT), Number]
 Metadata = Annotated[dict[str, Any], Field(max_length=100)]
 SetStatus = Literal["active", "paused", "disabled"]

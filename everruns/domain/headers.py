@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from everruns.domain.base import KIB
+from everruns.domain.forms import HEADER_NAME
 
-# Source: RFC 9110, sections 5.5 and 5.6.2: a token, and visible characters with blanks inside.
 HeaderName = Annotated[
     str,
-    Field(min_length=1, max_length=64, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+    Field(min_length=1, max_length=64, pattern=HEADER_NAME),
     AfterValidator(str.lower),
 ]
+# Source: RFC 9110, section 5.5: visible characters with blanks inside.
 HeaderValue = Annotated[
     SecretStr,
     Field(

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr
 
 from everruns.domain.base import Flag, Model, Number, max_bytes
+from everruns.domain.forms import BASE_URL, WITHOUT_SLASH
 from everruns.domain.headers import Headers
 
 ProviderType = Literal["openai", "anthropic", "azure_openai", "simulated", "local"]
 ProviderStatus = Literal["active", "disabled"]
-# Printable ASCII: a host, then a path, without a query or a fragment.
-BaseUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[!$-.0->@-~]+[!$->@-~]*$")]
-ProviderName = Annotated[str, Field(min_length=1, pattern=r"^[^/]+$"), max_bytes(256)]
+BaseUrl = Annotated[str, Field(max_length=2048, pattern=BASE_URL)]
+ProviderName = Annotated[str, Field(min_length=1, pattern=WITHOUT_SLASH), max_bytes(256)]
 
 
 MAX_OFFERED_MODELS = 200
@@ -93,6 +93,7 @@ class ModelInput(GivenFacts):
 class OfferedModel(Model):
     """A model of a provider. ``id`` is ours, ``model_id`` is the provider's name for it.
 
+    ``is_default`` is decided when it is read (see ``with_default_marked``).
     ``source`` is ``discovered`` if the provider's list named it, ``predefined`` if the catalogue
     knows it, otherwise ``manual``. ``given`` is there if a client listed the model.
     """
@@ -246,8 +247,27 @@ def default_model(providers: Sequence[Provider]) -> OfferedModel | None:
     """Return the default provider's default model: its first enabled one."""
     for provider in providers:
         if provider.is_default and provider.status == "active":
-            return next((model for model in provider.models if model.enabled), None)
+            return _first_enabled(provider)
     return None
+
+
+def with_default_marked(provider: Provider) -> Provider:
+    """Return a provider one of whose models says that it is the default, if it is.
+
+    Of all models, at most one is: the one that answers where nobody names a model.
+    """
+    default = default_model([provider])
+    models = [
+        model
+        if model.is_default == (model is default)
+        else model.model_copy(update={"is_default": model is default})
+        for model in provider.models
+    ]
+    return provider.model_copy(update={"models": models})
+
+
+def _first_enabled(provider: Provider) -> OfferedModel | None:
+    return next((model for model in provider.models if model.enabled), None)
 
 
 def resolve_model(

@@ -3,12 +3,14 @@
 Source: docs/contract.md, "Resources", Message.
 """
 
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, Field, computed_field, model_validator
 
 from everruns.domain.base import MIB, Metadata, Model, Tags
 from everruns.domain.controls import Controls, GivenControls
+from everruns.domain.forms import BASE64, HTTP_URL, IMAGE_TYPE
 from everruns.domain.tools import ToolCall
 
 MAX_TEXT_BYTES = MIB
@@ -28,11 +30,9 @@ class ImagePart(Model):
     """An image, by URL or by content: exactly one of ``url`` and ``base64`` is set."""
 
     type: Literal["image"] = "image"
-    url: Annotated[str, Field(max_length=4096, pattern=r"^https?://")] | None = None
-    base64: (
-        Annotated[str, Field(max_length=MAX_IMAGES_BYTES, pattern=r"^[A-Za-z0-9+/]+={0,2}$")] | None
-    ) = None
-    media_type: Annotated[str, Field(pattern=r"^image/[a-z0-9.+-]+$")] | None = None
+    url: Annotated[str, Field(max_length=4096, pattern=HTTP_URL)] | None = None
+    base64: Annotated[str, Field(max_length=MAX_IMAGES_BYTES, pattern=BASE64)] | None = None
+    media_type: Annotated[str, Field(pattern=IMAGE_TYPE)] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "ImagePart":
@@ -126,6 +126,9 @@ class SendMessage(Model):
     ``{"content": "hi"}`` and ``{"message": "hi"}`` are shorthands for one part of text.
     """
 
+    # Fields of the message that may stand in its place.
+    shorthands: ClassVar[Mapping[str, Any]] = {"content": str, "role": str}
+
     message: MessageInput
     controls: GivenControls | None = None
     metadata: Metadata = Field(default_factory=dict)
@@ -137,7 +140,13 @@ class SendMessage(Model):
         if not isinstance(body, dict):
             return body
         fields = cast("dict[str, Any]", body)
-        message = fields.get("message", fields)
+        if "message" in fields:
+            message = fields["message"]
+            if fields.keys() & cls.shorthands.keys():
+                raise ValueError("give either a message, or its content and role in its place")
+        else:
+            message = {name: fields[name] for name in cls.shorthands if name in fields}
+            fields = {name: fields[name] for name in fields if name not in cls.shorthands}
         if isinstance(message, str):
             message = {"content": message}
         if isinstance(message, dict):

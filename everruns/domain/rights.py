@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from everruns.domain.base import Model
+from everruns.domain.forms import id_form
 from everruns.domain.sessions import Session
 from everruns.errors import Forbidden
 
@@ -41,7 +42,7 @@ RIGHTS: Mapping[Right, str] = {
 }
 """Every right with its meaning."""
 
-AgentRef = Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")]
+AgentRef = Annotated[str, Field(pattern=id_form("agent"))]
 
 # What a session with limits may say of itself; the rest is its agent's.
 OWN_FIELDS = frozenset(

@@ -22,6 +22,7 @@ from everruns.domain.agents import (
 )
 from everruns.domain.base import Flag, Metadata, Model, Name, Prompt, Tags
 from everruns.domain.controls import AnswerControls, GivenAnswerControls
+from everruns.domain.forms import PRINTABLE, id_form
 from everruns.domain.tools import ClientWait, ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.domain.waits import Wait, WaitRule
@@ -30,17 +31,16 @@ SessionStatus = Literal["started", "active", "idle", "waitingfortoolresults"]
 OPEN_STATUSES = frozenset[SessionStatus]({"active", "waitingfortoolresults"})
 """The statuses of a session whose turn is open."""
 
-END_USER = r"^[\x20-\x7e]{1,255}$"
 Locale = Annotated[str, Field(max_length=64)]
 
 
 class SessionInput(Model):
     """Creates a session. Every field is optional; without an agent the harness alone applies."""
 
-    agent_id: Annotated[str, Field(pattern=r"^agent_[0-9a-f]{32}$")] | None = None
+    agent_id: Annotated[str, Field(pattern=id_form("agent"))] | None = None
     agent_name: Name | None = None
-    workspace_id: Annotated[str, Field(pattern=r"^workspace_[0-9a-f]{32}$")] | None = None
-    end_user: Annotated[str, Field(pattern=END_USER)] | None = None
+    workspace_id: Annotated[str, Field(pattern=id_form("workspace"))] | None = None
+    end_user: Annotated[str, Field(pattern=PRINTABLE)] | None = None
     title: Name | None = None
     locale: Locale | None = None
     model_id: ModelName | None = None

@@ -7,7 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+from everruns.domain.forms import SLUG
+
 MAX_SLUG = 64
 MAX_COPIES = 100
 # Longer texts are cut before they are processed.

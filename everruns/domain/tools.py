@@ -15,10 +15,11 @@ from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
 
 from everruns.domain.base import KIB, Description, Model, max_bytes
+from everruns.domain.forms import TOOL_NAME
 from everruns.domain.schemas import check_foreign_schema
 from everruns.domain.waits import DeciderKind, WaitRule
 
-ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+ToolName = Annotated[str, Field(pattern=TOOL_NAME)]
 MAX_CLIENT_RESULT_BYTES = 100 * KIB
 ToolPolicy = Literal["auto", "requires_approval", "client_side"]
 

@@ -2,20 +2,25 @@
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, Any
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from everruns.domain.base import KIB
+from everruns.domain.forms import DATE_OR_VERSION
 from everruns.domain.llm import ProviderType
+from everruns.domain.names import LONGEST_SHOWN, unknown_name
+from everruns.domain.problems import problems_of
 from everruns.errors import InvalidRequest
 from everruns.providers.catalogue import Api
 from everruns.providers.dialects import DIALECTS
 from everruns.providers.simulated import SimulatedSettings
 
 MAX_EXTRA_BODY_BYTES = 16 * KIB
+SHOWN_PROBLEMS = 5
+AZURE_EXAMPLE = "https://RESOURCE.openai.azure.com/openai/v1"
 # Every request needs these.
 NEEDED = frozenset({"input", "messages", "model", "stream"})
 
@@ -88,7 +93,7 @@ class AzureSettings(OpenAISettings):
             ``/openai/v1`` API is used.
     """
 
-    api_version: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,32}$")
+    api_version: str | None = Field(default=None, pattern=DATE_OR_VERSION)
 
 
 _SETTINGS: dict[ProviderType, type[BaseModel]] = {
@@ -114,12 +119,24 @@ def check_settings(provider_type: ProviderType, settings: Mapping[str, Any]) -> 
     known = settings_type(provider_type).model_fields
     for name in settings:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
             raise InvalidRequest(
-                f"The provider's settings are not valid. settings.{name[:64]}: providers of type "
-                f"{provider_type} have no such setting. {_advice(near, sorted(known))}"
+                f"The provider's settings are not valid. settings.{name[:LONGEST_SHOWN]}: "
+                f"{unknown_name(known, name, f'{provider_type} setting')}"
             )
     read_settings(provider_type, settings)
+
+
+def check_address(provider_type: ProviderType, base_url: str | None) -> None:
+    """Check that a provider has the address that its type requires, before it is stored.
+
+    Raises:
+        InvalidRequest: It has none; the message gives an example.
+    """
+    if provider_type == "azure_openai" and base_url is None:
+        raise InvalidRequest(
+            "The provider's settings are not valid. base_url: is required for providers of type "
+            f"azure_openai, for example {AZURE_EXAMPLE}"
+        )
 
 
 def read_settings(provider_type: ProviderType, settings: Mapping[str, Any]) -> BaseModel:
@@ -136,14 +153,7 @@ def read_settings(provider_type: ProviderType, settings: Mapping[str, Any]) -> B
         return kind.model_validate(known)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, ('settings', *problem['loc'])))}: "
-            f"{problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_url=False, include_context=False)[:5]
+            f"{'.'.join(['settings', *filter(None, [path])])}: {words}"
+            for path, words in islice(problems_of(error, kind), SHOWN_PROBLEMS)
         )
         raise InvalidRequest(f"The provider's settings are not valid. {problems}.") from None
-
-
-def _advice(near: list[str], known: list[str]) -> str:
-    if near:
-        return f"Did you mean {near[0]}?"
-    return f"They have {', '.join(known)}." if known else "They have none."

@@ -20,6 +20,7 @@ from everruns.providers.http import Wire
 from everruns.providers.masking import SHARED_CHARACTERS
 from everruns.providers.openai_apis import OpenAIApis
 from everruns.providers.provider_settings import (
+    AZURE_EXAMPLE,
     AzureSettings,
     OpenAISettings,
     WireSettings,
@@ -186,7 +187,7 @@ def _azure_driver(
     account: ProviderAccount, settings: AzureSettings, connections: Connections, silence_s: float
 ) -> Driver:
     provider = account.provider
-    base_url = _base_url(provider, "https://RESOURCE.openai.azure.com/openai/v1")
+    base_url = _base_url(provider, AZURE_EXAMPLE)
     api_version = settings.api_version
     key: dict[str, Any] = {"key_header": "api-key", "key_prefix": ""}
     if api_version is None:

@@ -136,10 +136,10 @@ def with_published(
 
 
 def offered(provider: Provider, candidates: Sequence[Candidate]) -> list[OfferedModel]:
-    """Return a provider's models; the first is the default, and existing models keep their ids."""
+    """Return a provider's models, in order; existing models keep their ids."""
     known = {model.model_id: model for model in provider.models}
     models: list[OfferedModel] = []
-    for position, candidate in enumerate(candidates):
+    for candidate in candidates:
         before = known.get(candidate.model_id)
         profile = profile_of(provider.provider_type, candidate.model_id) or candidate.found
         given = candidate.given
@@ -154,7 +154,6 @@ def offered(provider: Provider, candidates: Sequence[Candidate]) -> list[Offered
                 model_id=candidate.model_id,
                 display_name=name,
                 source=candidate.source,
-                is_default=position == 0,
                 profile=profile,
                 given=given,
                 capabilities=_abilities(profile),

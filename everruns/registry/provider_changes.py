@@ -8,18 +8,20 @@ from pydantic import SecretStr
 from everruns.domain.llm import ProviderAccount
 from everruns.errors import CredentialsRequired
 from everruns.ids import format_time, now_ms
-from everruns.providers.provider_settings import check_settings
+from everruns.providers.provider_settings import check_address, check_settings
 
 
 def changed(account: ProviderAccount, changes: Mapping[str, Any]) -> ProviderAccount:
     """Return an account with the changes of a patch, other than those of its models.
 
     Raises:
-        InvalidRequest: A setting is wrong.
+        InvalidRequest: A setting is wrong, or the address that the type requires is removed.
         CredentialsRequired: The stored key or headers would go to a new address.
     """
     if "settings" in changes:
         check_settings(account.provider.provider_type, changes["settings"])
+    if "base_url" in changes:
+        check_address(account.provider.provider_type, changes["base_url"])
     _keep_secrets_at_their_address(account, changes)
     api_key: SecretStr | None = changes.get("api_key")
     if "api_key" not in changes:

@@ -17,6 +17,7 @@ from everruns.domain.llm import (
     SyncedModels,
     find_model,
     resolve_model,
+    with_default_marked,
 )
 from everruns.errors import (
     Conflict,
@@ -26,7 +27,7 @@ from everruns.errors import (
 )
 from everruns.ids import format_time, now_ms
 from everruns.providers.controls import check_controls
-from everruns.providers.provider_settings import check_settings
+from everruns.providers.provider_settings import check_address, check_settings
 from everruns.registry.database import Database
 from everruns.registry.inquiries import Inquiries
 from everruns.registry.model_choice import Choice, ask_for_models, choose, published, synced
@@ -53,7 +54,11 @@ class Providers:
     @remote(Repeat.YES)
     async def accounts(self) -> list[ProviderAccount]:
         """Return every provider with its key; only for session hosts."""
-        return await self._database.read(self._store.list_providers)
+        stored = await self._database.read(self._store.list_providers)
+        return [
+            account.model_copy(update={"provider": with_default_marked(account.provider)})
+            for account in stored
+        ]
 
     @remote(Repeat.YES)
     async def list(self) -> list[Provider]:
@@ -125,9 +130,10 @@ class Providers:
 
         Raises:
             ProviderNameTaken: Another provider has the name.
-            InvalidRequest: A setting is wrong.
+            InvalidRequest: A setting is wrong, or the type requires a ``base_url``.
         """
         check_settings(wanted.provider_type, wanted.settings)
+        check_address(wanted.provider_type, wanted.base_url)
         identity = (idempotency or Idempotency.of_call()).new_id("provider")
         is_repeated = idempotency is not None and idempotency.is_repeated
         others = await self.accounts()
@@ -158,8 +164,7 @@ class Providers:
             _refuse_taken_name(wanted.name, others)
             is_default = wanted.is_default or not others
             account = choice.put_into(account, is_default=is_default)
-            await self._put(account, others)
-            return account.provider
+            return await self._put(account, others)
 
     @remote(Repeat.YES)
     async def update(self, provider_id: str, patch: ProviderPatch) -> Provider:
@@ -189,8 +194,7 @@ class Providers:
             if choice is None or not same_source(account, wanted):
                 choice = Choice(unchanged(account.provider), account.provider.models_error)
             account = choice.put_into(account)
-            await self._put(account, others)
-            return account.provider
+            return await self._put(account, others)
 
     @remote(Repeat.YES)
     async def sync_models(self, provider_id: str) -> SyncedModels:
@@ -220,9 +224,9 @@ class Providers:
                 wanted = from_list(provider, listing.models)
                 choice = Choice(with_published(wanted, known))
             updated = provider.model_copy(update={"updated_at": format_time(now_ms())})
-            after = choice.put_into(account.model_copy(update={"provider": updated}))
-            await self._put(after, others)
-        return synced(provider, after.provider, listing)
+            put = choice.put_into(account.model_copy(update={"provider": updated}))
+            after = await self._put(put, others)
+        return synced(provider, after, listing)
 
     @remote(Repeat.NO)
     async def test(self, provider_id: str, wanted: ProviderTest) -> ProviderTested:
@@ -258,7 +262,7 @@ class Providers:
             return account
         raise ProviderNotFound(f"Provider {provider_id} not found")
 
-    async def _put(self, account: ProviderAccount, others: Sequence[ProviderAccount]) -> None:
+    async def _put(self, account: ProviderAccount, others: Sequence[ProviderAccount]) -> Provider:
         demoted = [
             other.model_copy(
                 update={"provider": other.provider.model_copy(update={"is_default": False})}
@@ -268,6 +272,7 @@ class Providers:
         ]
         await self._database.write(self._store.put_providers, account, *demoted)
         self._revision.advance()
+        return with_default_marked(account.provider)
 
 
 def _refuse_taken_name(name: str, others: Sequence[ProviderAccount]) -> None:

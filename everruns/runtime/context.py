@@ -251,8 +251,10 @@ def _no_model(missing: str | None) -> NoModel:
             "agent, the session or the message; GET /v1/models lists the available models."
         )
     return NoModel(
-        "No model is named, and there is no default. Add a provider with "
-        "POST /v1/llm-providers, or name a model for the agent."
+        "No model is named, and no provider is the default. Name a model for the agent, the "
+        "session or the message (GET /v1/models lists them), or make a provider the default: "
+        'PATCH /v1/llm-providers/{id} with {"is_default": true}, or POST /v1/llm-providers for a '
+        "new one."
     )
 
 

@@ -119,19 +119,18 @@ async def test_a_message_for_a_model_that_nobody_offers_is_refused(client: httpx
 async def test_an_unknown_option_does_not_vanish(client: httpx.AsyncClient, face: str):
     session = (await client.post(f"{face}/sessions")).json()
     agent = (await client.post(f"{face}/agents", json={"name": "a"})).json()
-    body = {"name": "b", "content": "hi", "controls": {"max_tokens": 5}}
+    controls = {"controls": {"max_tokens": 5}}
+    message = {"content": "hi", **controls}
 
     for response in (
-        await client.post(f"{face}/agents", json=body),
-        await client.patch(f"{face}/agents/{agent['id']}", json=body),
-        await client.post(f"{face}/sessions", json=body),
-        await client.post(f"{face}/sessions/{session['id']}/messages", json=body),
+        await client.post(f"{face}/agents", json={"name": "b", **controls}),
+        await client.patch(f"{face}/agents/{agent['id']}", json=controls),
+        await client.post(f"{face}/sessions", json=controls),
+        await client.post(f"{face}/sessions/{session['id']}/messages", json=message),
     ):
         status, code, message = error_of(response)
         assert (status, code) == (400, "INVALID_REQUEST")
-        assert message.startswith(
-            "controls: 'max_tokens' is not an option. Did you mean 'max_output_tokens'?"
-        )
+        assert "controls.max_tokens: unknown field. Did you mean 'max_output_tokens'?" in message
 
 
 async def test_an_agents_options_travel_in_its_document(client: httpx.AsyncClient):

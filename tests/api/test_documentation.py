@@ -13,6 +13,7 @@ from everruns.api.docs import PAGE, START
 from everruns.api.errors import error_classes
 from everruns.api.openapi import render_document
 from everruns.capabilities.registry import load_capabilities
+from everruns.errors import TurnFailure
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 
@@ -73,6 +74,9 @@ async def test_a_deployment_can_hide_its_documentation(runtime: LocalRuntime, se
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/swagger-ui/")).status_code == 404
         assert (await client.get("/api-doc/openapi.json")).status_code == 404
+        root = await client.get("/")
+        assert root.status_code == 404
+        assert root.json()["error"]["message"] == "There is no route /. The API begins at /v1."
 
 
 async def test_the_document_is_served(client: httpx.AsyncClient, document: dict):
@@ -112,7 +116,6 @@ def test_every_route_of_the_contract_is_documented_on_both_faces(document: dict)
         "DELETE /llm-providers/{provider_id}",
         "GET /llm-providers/{provider_id}/models",
         "GET /models",
-        "GET /llm-models",
     }
     documented = operations(document)
 
@@ -150,16 +153,95 @@ def test_the_stream_is_documented_with_its_events(document: dict):
     responses = document["paths"]["/v1/sessions/{session_id}/events"]["get"]["responses"]
     stream = responses["200"]["content"]["text/event-stream"]
 
-    data = stream["schema"]["oneOf"][0]["properties"]["data"]
+    data = stream["itemSchema"]["oneOf"][0]["properties"]["data"]
     assert data["contentSchema"] == {"$ref": "#/components/schemas/Event"}
     assert "event: message.delta" in stream["example"]
     known = document["components"]["schemas"]["Event"]["discriminator"]["mapping"]
     assert {"message.created", "message.delta", "tool.call", "session.failed"} <= set(known)
 
 
-def test_every_error_code_is_in_the_description(document: dict):
-    for error in error_classes():
-        assert f"| `{error.code}` |" in document["info"]["description"]
+def tables(text: str) -> tuple[dict[str, str], set[str]]:
+    """Return the codes and statuses of the table of answers, and the codes of failed turns."""
+    answers = {
+        code: status
+        for codes, status in re.findall(r"^\| (`[A-Z_`, ]+`) \| (\d+) \|", text, re.MULTILINE)
+        for code in re.findall(r"[A-Z_]+", codes)
+    }
+    failures = set(re.findall(r"^\| `([A-Z_]+)` \| [^|]*[^|\d ][^|]* \|$", text, re.MULTILINE))
+    return answers, failures
+
+
+def test_the_tables_of_errors_are_those_of_the_contract(document: dict):
+    contract = (COMMITTED.parent / "contract.md").read_text().partition("## Errors")[2]
+    answers, failures = tables(document["info"]["description"])
+
+    assert len(answers) > 30
+    assert answers == tables(contract)[0]
+    # The contract names codes of the first table again where a turn can fail with them.
+    assert failures <= tables(contract)[1]
+    assert failures >= {error.code for error in error_classes(TurnFailure)}
+
+
+def test_the_tables_of_errors_speak_of_what_a_client_can_meet(document: dict):
+    description = document["info"]["description"]
+
+    for inner in ("SEQUENCE_CONFLICT", "PLACED_ELSEWHERE", "ubclass", "driver", "| 500 | A budget"):
+        assert inner not in description
+
+
+def test_a_summary_is_a_sentence(document: dict):
+    for operation in operations(document).values():
+        assert re.fullmatch(r"[A-Z][a-z]+ [a-z].*[^.;:,]", operation["summary"])
+
+
+def test_v1_comes_first_and_no_path_has_two_names(document: dict):
+    tags = [tag["name"] for tag in document["tags"]]
+    first_of_the_sdk = tags.index("sdk_agents")
+
+    assert all(tag.startswith("sdk_") for tag in tags[first_of_the_sdk:])
+    assert not any(tag.startswith("sdk_") for tag in tags[:first_of_the_sdk])
+    assert not any(re.search(r"v1/(providers|llm-models)", path) for path in document["paths"])
+    used = {tag for operation in operations(document).values() for tag in operation["tags"]}
+    assert used == set(tags)
+
+
+def schemas_of_requests(document: dict, prefix: str) -> set[str]:
+    """Return the names of the schemas that the bodies of a face are made of."""
+    found: set[str] = set()
+    waiting = [
+        operation.get("requestBody")
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        if path.startswith(prefix)
+    ]
+    while waiting:
+        names = {name.rpartition("/")[2] for name in references(waiting.pop())} - found
+        found |= names
+        waiting += [document["components"]["schemas"][name] for name in names]
+    return found
+
+
+def test_requests_of_v1_have_no_fields_but_those_of_their_schema(document: dict):
+    names = schemas_of_requests(document, "/v1/")
+
+    assert {"AgentInput", "SendMessage", "ImagePartInput", "ToolDefinitionInput"} <= names
+    for name in names:
+        assert document["components"]["schemas"][name]["additionalProperties"] is False
+
+
+def test_no_property_of_a_request_has_a_default(document: dict):
+    names = schemas_of_requests(document, "/v1/") | schemas_of_requests(document, "/api/v1/")
+
+    for name in names:
+        for field in document["components"]["schemas"][name]["properties"].values():
+            assert "default" not in field
+
+
+async def test_the_root_leads_to_the_documentation(client: httpx.AsyncClient):
+    response = await client.get("/")
+
+    assert response.is_redirect
+    assert response.headers["location"] == "/swagger-ui/"
 
 
 def test_bodies_are_shown_by_example(document: dict):

@@ -78,7 +78,6 @@ async def test_every_event_is_as_the_document_says(client: httpx.AsyncClient, pa
         ("?exclude=message.created", [2, 4]),
         ("?types=message.delta", []),
         ("?turn_id=turn_00000000000000000000000000000000", []),
-        ("?unknown=parameter", [1, 2, 3, 4]),
     ],
 )
 async def test_a_query_narrows_the_list(
@@ -142,3 +141,22 @@ async def test_a_stream_of_the_sdk_at_the_wrong_base_url_is_told_the_right_one(
 
     assert response.status_code == 404
     assert "/api" in response.json()["error"]["message"]
+
+
+async def test_the_list_has_a_route_that_needs_no_header(client: httpx.AsyncClient, path: str):
+    by_header = await client.get(path, headers={"Accept": "application/json"})
+    for accept in ("*/*", "text/event-stream"):
+        response = await client.get(f"{path}/list", headers={"Accept": accept})
+
+        assert response.headers["content-type"] == "application/json"
+        assert response.json() == by_header.json()
+
+
+@pytest.mark.parametrize("query", ["limit=5", "before_sequence=2", f"turn_id=turn_{'0' * 32}"])
+async def test_a_stream_refuses_what_is_for_lists(client: httpx.AsyncClient, path: str, query: str):
+    response = await client.get(f"{path}?{query}", headers={"Accept": "text/event-stream"})
+
+    assert response.status_code == 400
+    message = response.json()["error"]["message"]
+    assert message.startswith(f"{query.partition('=')[0]}: is for lists of events")
+    assert "/events/list" in message

@@ -121,7 +121,7 @@ async def test_an_unknown_setting_is_named(client: httpx.AsyncClient):
     wanted = {"name": "a", "provider_type": "simulated", "settings": {"replay": "x"}}
     response = await client.post("/v1/llm-providers", json=wanted)
     assert response.status_code == 400
-    assert "Did you mean reply?" in response.json()["error"]["message"]
+    assert "Did you mean 'reply'?" in response.json()["error"]["message"]
 
 
 async def test_ones_own_cost_is_what_a_turn_costs(client: httpx.AsyncClient, house: ModelServer):
@@ -165,3 +165,17 @@ async def test_a_budget_in_dollars_needs_a_price(client: httpx.AsyncClient, hous
     priced = [{"model_id": "llama3", "cost": {"input": 1, "output": 2}}]
     await client.patch(f"/v1/llm-providers/{provider['id']}", json={"models": priced})
     assert (await client.post("/api/v1/budgets", json=wanted)).status_code == 201
+
+
+async def test_azure_needs_its_address_when_it_is_added(client: httpx.AsyncClient):
+    wanted = {"name": "azure", "provider_type": "azure_openai", "models": [{"model_id": "m"}]}
+    refused = await client.post("/v1/llm-providers", json=wanted)
+    address = {"base_url": "https://resource.openai.azure.com/openai/v1"}
+    added = await client.post("/v1/llm-providers", json={**wanted, **address})
+    removed = await client.patch(f"/v1/llm-providers/{added.json()['id']}", json={"base_url": None})
+
+    assert added.status_code == 201
+    for response in (refused, removed):
+        assert response.status_code == 400
+        message = response.json()["error"]["message"]
+        assert "base_url: is required for providers of type azure_openai" in message

@@ -31,7 +31,7 @@ async def idle(client: httpx.AsyncClient, session_id: str) -> None:
     raise AssertionError("the turn did not end")
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"title": "Talk", "unknown": [1]}'])
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"title": "Talk"}'])
 async def test_a_session_needs_no_field(client: httpx.AsyncClient, body: bytes):
     response = await client.post("/v1/sessions", content=body)
 

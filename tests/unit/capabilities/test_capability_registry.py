@@ -164,6 +164,16 @@ def test_capability_that_cannot_be_used_is_an_error_that_names_it(ref):
         resolve(named("noop", ref))
 
 
+def test_an_unknown_capability_is_told_the_nearest_one_and_where_all_are_listed():
+    with pytest.raises(UnknownCapability) as refused:
+        resolve(named("web"))
+
+    assert str(refused.value) == (
+        "Unknown capability: web. Did you mean 'web_fetch'? GET /v1/capabilities lists those "
+        "there are."
+    )
+
+
 def test_dependency_that_cannot_be_used_is_an_error_that_names_it():
     with pytest.raises(UnknownCapability, match="gone"):
         resolve(named("a"), known(capability("a", dependencies=["gone"])))

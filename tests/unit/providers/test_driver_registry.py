@@ -153,7 +153,7 @@ def test_a_provider_without_a_common_address_needs_its_own(provider_type):
         ("simulated", {"reply": "a", "tokens": 3}, "only one of"),
         ("simulated", {"script": [{"fail": {"code": "OOPS"}}]}, "settings.script.0.fail.code"),
         ("azure_openai", {"api_version": "a b"}, "settings.api_version"),
-        ("azure_openai", {"api_verson": "2024-10-21"}, "Did you mean api_version"),
+        ("azure_openai", {"api_verson": "2024-10-21"}, "Did you mean 'api_version'"),
         ("openai", {"anything": 1}, "settings.anything"),
         ("openai", {"api": "completions"}, "settings.api"),
     ],

@@ -80,7 +80,7 @@ async def test_the_setting_of_a_dialect_wins_over_the_address(sent):
     ("settings", "reason"),
     [
         ({"dialect": "olama"}, "settings.dialect: must be one of compatible, openai, "),
-        ({"dialct": "vllm"}, "settings.dialct: providers of type openai have no such setting."),
+        ({"dialct": "vllm"}, "settings.dialct: unknown openai setting. Did you mean 'dialect'?"),
         ({"omit": ["model"]}, "settings.omit.0: model cannot be left out."),
         ({"omit": ["a.b.c"]}, "settings.omit.0: must be the name of a field, or "),
         ({"omit": [f"f{number}" for number in range(21)]}, "settings.omit: "),

@@ -86,7 +86,6 @@ async def test_a_provider_without_models_offers_what_its_list_names(
     provider = await add(registry, server.url, provider_type=provider_type)
     assert names(provider) == ["llama3", "qwen3"]
     assert {model.source for model in provider.models} == {"discovered"}
-    assert provider.models[0].is_default
     assert provider.models_error is None
     assert await registry.providers.get(provider.id) == provider
 

@@ -66,7 +66,21 @@ async def test_models_keep_their_ids_through_every_change(registry: Registry):
     )
     assert [model.model_id for model in changed.models] == ["b", "c"]
     assert changed.models[0].id == before["b"]
-    assert [model.is_default for model in changed.models] == [True, False]
+
+
+async def test_one_model_at_most_is_the_default(registry: Registry):
+    models = [{"model_id": "a"}, {"model_id": "b"}]
+    first = await registry.providers.add(wanted("p", models=models))
+    assert [model.is_default for model in first.models] == [True, False]
+
+    second = await registry.providers.add(wanted("q", models=models, is_default=True))
+    assert [model.is_default for model in second.models] == [True, False]
+    offered = await registry.providers.models()
+    assert [model.qualified_name for model in offered if model.is_default] == ["q/a"]
+    assert not any(model.is_default for model in (await registry.providers.get(first.id)).models)
+
+    await registry.providers.update(second.id, patch(status="disabled"))
+    assert not any(model.is_default for model in await registry.providers.models())
 
 
 async def test_a_model_named_twice_is_offered_once(registry: Registry):

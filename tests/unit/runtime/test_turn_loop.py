@@ -247,9 +247,14 @@ async def test_a_provider_that_cannot_be_used_fails_the_turn_instead_of_blocking
                     "name": "azure",
                     "provider_type": "azure_openai",
                     "models": [{"model_id": "gpt"}],
+                    "base_url": "https://resource.example/openai/v1",
                 }
             )
         )
+        # As a version stored it that did not ask for the address.
+        account, *_ = await runtime.registry.providers.accounts()
+        nowhere = provider.model_copy(update={"base_url": None})
+        await runtime.registry.providers._put(account.model_copy(update={"provider": nowhere}), ())
         talk = await Conversation.begin(runtime, model_id=provider.models[0].id)
         await talk.send("hi")
         end = await talk.ended()
