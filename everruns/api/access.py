@@ -45,6 +45,7 @@ NEEDS: Mapping[str, Right] = {
     "POST /sessions/{session_id}/messages": "send",
     "GET /sessions/{session_id}/export": "read",
     "GET /sessions/{session_id}/events": "read",
+    "GET /sessions/{session_id}/events/list": "read",
     "GET /sessions/{session_id}/sse": "read",
     "POST /sessions/{session_id}/tool-results": "run_tools",
     "POST /sessions/{session_id}/question-answers": "answer",
@@ -56,6 +57,7 @@ NEEDS: Mapping[str, Right] = {
     "POST /channels/{channel}/sessions/{session_id}/cancel": "send",
     "POST /channels/{channel}/sessions/{session_id}/messages": "send",
     "GET /channels/{channel}/sessions/{session_id}/events": "read",
+    "GET /channels/{channel}/sessions/{session_id}/events/list": "read",
     "GET /channels/{channel}/sessions/{session_id}/sse": "read",
     "POST /channels/{channel}/sessions/{session_id}/tool-results": "run_tools",
     "POST /channels/{channel}/sessions/{session_id}/question-answers": "answer",
@@ -82,6 +84,7 @@ STREAMS = frozenset(
     {
         "GET /v1/sessions/{session_id}/events",
         "GET /v1/sessions/{session_id}/sse",
+        "GET /v1/channels/{channel}/sessions/{session_id}/events",
         "GET /api/v1/sessions/{session_id}/sse",
         "GET /api/v1/channels/{channel}/sessions/{session_id}/sse",
     }

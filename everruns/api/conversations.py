@@ -43,7 +43,9 @@ LINES: dict[str, Any] = {
         JSON_LINES: {
             "schema": {"type": "string"},
             "examples": {"conversation": {"value": EXAMPLE}},
-        }
+        },
+        # Generators of clients know only this type of such bodies.
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
     },
 }
 

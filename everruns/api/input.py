@@ -105,9 +105,11 @@ class Taken:
         declared = dict(_queries(route.dependant))
         by_hand: list[dict[str, Any]] = (route.openapi_extra or {}).get("parameters", [])
         is_by_hand = any(parameter.get("in") == "query" for parameter in by_hand)
+        # A route that is not documented refuses everything, and says why.
+        is_checked = is_strict and route.include_in_schema and not is_by_hand
         return cls(
             body=models[0] if models else None,
-            queries=frozenset(declared) if is_strict and not is_by_hand else None,
+            queries=frozenset(declared) if is_checked else None,
             lists=frozenset(name for name, annotation in declared.items() if _is_list(annotation)),
             is_strict=is_strict,
         )

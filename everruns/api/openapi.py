@@ -35,7 +35,6 @@ from everruns.domain.sessions import SessionInput
 from everruns.errors import (
     BudgetUnpriced,
     EverrunsError,
-    Forbidden,
     PlacedElsewhere,
     SequenceConflict,
     TurnFailure,
@@ -70,7 +69,7 @@ one of these:
 # Other names of documented paths.
 ALIASES = re.compile(r"(/api)?/v1/(providers|llm-models)(/|$)")
 # Errors between the server's own processes, and kinds of which only the subclasses occur.
-NOT_MET: tuple[type[EverrunsError], ...] = (Forbidden, PlacedElsewhere, SequenceConflict)
+NOT_MET: tuple[type[EverrunsError], ...] = (PlacedElsewhere, SequenceConflict)
 # Failures of turns that can be foreseen when something is made, and are then refused.
 ALSO_ANSWERED: Mapping[type[EverrunsError], int] = {BudgetUnpriced: 400}
 # Where the first sentence of a description ends.

@@ -20,6 +20,7 @@ from everruns.domain.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from everruns.domain.problems import problems_of
 from everruns.domain.state import SessionState
 from everruns.errors import InvalidRequest
 from everruns.ids import format_time, new_id, parse_time
@@ -36,7 +37,8 @@ def read_message(value: Any, line: int) -> Message:
     """Return the message of one line of an export.
 
     Args:
-        value: The line's JSON. Ids, sequences and the session are given anew by the import.
+        value: The line's JSON. Ids, sequences and the session are given anew by the import; fields
+            of other versions are ignored.
         line: Its number, for the error.
 
     Raises:
@@ -48,9 +50,8 @@ def read_message(value: Any, line: int) -> Message:
     try:
         message = Message.model_validate({"created_at": "", **value, **anew, "superseded": None})
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in problem["loc"])
-        raise InvalidRequest(f"line {line}: {field}: {problem['msg']}") from None
+        field, words = next(problems_of(error, Message))
+        raise InvalidRequest(f"line {line}: {field}: {words}") from None
     if message.created_at:
         try:
             parse_time(message.created_at)

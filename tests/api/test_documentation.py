@@ -224,7 +224,7 @@ def schemas_of_requests(document: dict, prefix: str) -> set[str]:
 def test_requests_of_v1_have_no_fields_but_those_of_their_schema(document: dict):
     names = schemas_of_requests(document, "/v1/")
 
-    assert {"AgentInput", "SendMessage", "ImagePartInput", "ToolDefinitionInput"} <= names
+    assert {"AgentInput", "SendMessage", "ImagePartInput", "ClientTool"} <= names
     for name in names:
         assert document["components"]["schemas"][name]["additionalProperties"] is False
 

@@ -25,7 +25,7 @@ async def session_path(client: httpx.AsyncClient) -> str:
     return f"/v1/sessions/{(await client.post('/v1/sessions')).json()['id']}"
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/v1", "/v1/agents/", "/v1/nothing", "/api/v2"])
+@pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/agents/", "/v1/nothing", "/api/v2"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 async def test_an_unknown_route_is_not_found(client: httpx.AsyncClient, path: str, method: str):
     response = await client.request(method, path)

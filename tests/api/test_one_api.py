@@ -19,11 +19,17 @@ async def test_both_faces_have_the_same_routes_but_for_the_stream(client: httpx.
 
     only_there = routes(document, "/api/v1") - routes(document, "/v1")
 
+    # The other face has its own name for the route that makes an access token of a channel.
     assert only_there == {
+        ("post", "/channels/{channel}/runtime-auth"),
         ("get", "/sessions/{session_id}/sse"),
         ("get", "/channels/{channel}/sessions/{session_id}/sse"),
     }
-    assert not routes(document, "/v1") - routes(document, "/api/v1")
+    # There, the events are always listed.
+    assert routes(document, "/v1") - routes(document, "/api/v1") == {
+        ("get", "/sessions/{session_id}/events/list"),
+        ("get", "/channels/{channel}/sessions/{session_id}/events/list"),
+    }
 
 
 async def test_an_imported_agent_keeps_its_name_which_is_a_label(client: httpx.AsyncClient):

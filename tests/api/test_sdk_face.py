@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from everruns.api.messages import EXPORTED_AT_ONCE
+from everruns.api.conversations import EXPORTED_AT_ONCE
 from everruns.api.not_implemented import NOT_OFFERED
 
 ROUTES = [

@@ -511,7 +511,7 @@ def test_only_sessions_that_a_grant_covers_are_listed(
     store.insert_session(session(4, end_user="bob"))
     store.insert_session(session(5, agent_id=None))
 
-    found, total = store.list_sessions(ListQuery(within=grant))
+    found, total = store.list_sessions(SessionQuery(within=grant))
 
     assert [int(each.id.removeprefix("session_"), 16) for each in found] == numbers
     assert total == len(numbers)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from everruns.domain.rights import ANYBODY, RIGHTS, Grant, Principal
 from everruns.domain.sessions import Session
 from everruns.errors import Forbidden
-from everruns.storage.base import ListQuery
+from everruns.storage.base import SessionQuery
 from everruns.storage.memory import MemoryStore
 
 AGENTS = [f"agent_{digit * 32}" for digit in "12"]
@@ -62,7 +62,7 @@ def test_a_list_shows_exactly_what_is_in_scope(grant: Grant):
     for item in SESSIONS:
         store.insert_session(item)
 
-    listed, total = store.list_sessions(ListQuery(within=grant, limit=100))
+    listed, total = store.list_sessions(SessionQuery(within=grant, limit=100))
 
     assert {item.id for item in listed} == {item.id for item in SESSIONS if grant.covers(item)}
     assert total == len(listed)

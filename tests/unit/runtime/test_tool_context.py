@@ -37,10 +37,9 @@ async def test_a_tool_knows_user_agent_session_turn_and_call():
             "title": "A talk",
             "tags": ["vip"],
             "metadata": {"tenant": 7},
+            "end_user": "ada",
         }
-        session = await runtime.registry.sessions.create(
-            SessionInput.model_validate(wanted), end_user="ada"
-        )
+        session = await runtime.registry.sessions.create(SessionInput.model_validate(wanted))
         talk = Conversation(runtime, session)
         await talk.say("look")
         (context,) = seen
