@@ -7,11 +7,12 @@ import json
 import sys
 
 from generated import Client
+from generated.api.agent_documents import export_agent
 from generated.api.agents import create_agent
+from generated.api.conversations import export_messages, import_session
 from generated.api.events import list_events, stream_events
 from generated.api.messages import send_message
-from generated.api.sdk_agent_documents import sdk_export_agent, sdk_import_agent
-from generated.api.sdk_messages import sdk_export_messages
+from generated.api.sdk_agent_documents import sdk_import_agent
 from generated.api.sessions import create_session
 from generated.models import (
     Agent,
@@ -65,14 +66,18 @@ texts = [
     if isinstance(part, TextPart)
 ]
 
-exported = need(sdk_export_agent.sync(agent.id, client=client), str)
+exported = need(export_agent.sync(agent.id, client=client), str)
 document = File(payload=exported.encode())
 imported = need(sdk_import_agent.sync(client=client, body=document), Agent)
 if imported.id != agent.id:
     raise ValueError("an exported agent was imported as another one")
-lines = need(sdk_export_messages.sync(session.id, client=client), str).splitlines()
-if [json.loads(line)["role"] for line in lines] != ["user", "agent"]:
+lines = need(export_messages.sync(session.id, client=client), str)
+if [json.loads(line)["role"] for line in lines.splitlines()] != ["user", "agent"]:
     raise ValueError(f"the export is not the conversation: {lines}")
+conversation = File(payload=lines.encode())
+again = need(import_session.sync(client=client, body=conversation, agent_id=agent.id), Session)
+if again.preview != "Hello":
+    raise ValueError(f"an exported conversation was imported as another one: {again}")
 
 refused = client.get_httpx_client().post("/v1/sessions", json={"agent": "clerk"})
 error = Error.from_dict(refused.json()).error
