@@ -38,10 +38,15 @@ TOOLS: list[dict[str, Any]] = [
             "required": ["order", "cents", "reason"],
             "additionalProperties": False,
         },
-        # Held until an operator has decided, however long that takes.
         "policy": "requires_approval",
     },
 ]
+
+# An operator decides about refunds, not the customer, and may take as long as it takes.
+APPROVAL = {
+    "ref": "tool_approval",
+    "config": {"mode": "required", "decided_by": "operator", "timeout_seconds": "never"},
+}
 
 # What the simulated model says, where no other model is named.
 SCRIPT: list[dict[str, Any]] = [
@@ -74,5 +79,8 @@ def agent() -> dict[str, Any]:
         "name": "support-desk",
         "system_prompt": PROMPT,
         "default_model_id": os.environ.get("DESK_MODEL", "desk-demo/simulated-1"),
+        "capabilities": [APPROVAL],
         "tools": TOOLS,
+        # The desk may be down for a night.
+        "client_tool_wait": {"timeout_seconds": 86_400},
     }

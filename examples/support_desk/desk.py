@@ -157,7 +157,7 @@ async def open_chat(visit: Visit) -> dict[str, Any]:
     )
     token = await ask(
         "POST",
-        "/v1/tokens",
+        "/v1/access-tokens",
         json={"session_id": session["id"], "rights": RIGHTS, "expires_in": 600},
     )
     return {
