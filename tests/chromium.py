@@ -139,7 +139,11 @@ async def open_page(url: str, profile: Path, *flags: str) -> AsyncIterator[Page]
         async with asyncio.timeout(PATIENCE_S):
             address = await _page_address(client, profile)
         async with client.ws_connect(address, max_msg_size=0) as socket:
-            yield Page(socket)
+            page = Page(socket)
+            async with asyncio.timeout(PATIENCE_S):
+                while await page.evaluate("document.readyState") != "complete":
+                    await asyncio.sleep(0.05)
+            yield page
 
 
 async def _page_address(client: aiohttp.ClientSession, profile: Path) -> str:

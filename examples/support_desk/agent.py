@@ -45,7 +45,7 @@ TOOLS: list[dict[str, Any]] = [
 # An operator decides about refunds, not the customer, and may take as long as it takes.
 APPROVAL = {
     "ref": "tool_approval",
-    "config": {"mode": "required", "decided_by": "operator", "timeout_seconds": "never"},
+    "config": {"decided_by": "operator", "timeout_seconds": "never"},
 }
 
 # What the simulated model says, where no other model is named.
