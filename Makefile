@@ -10,12 +10,15 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help run test faults bench bench-limits bench-peers lint types format lock openapi clean
+.PHONY: help run desk test faults bench bench-limits bench-peers lint types format lock openapi clean
 help: ## Say what each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 run: $(VENV)/.run ## Start the server with an agent model that runs on this machine
 	$(BIN)/everruns serve
+
+desk: $(VENV)/.run ## Start the example of a whole application: a support desk
+	$(BIN)/python -m examples.support_desk
 
 test: $(VENV)/.test $(VENV)/.generators $(VENV)/.browser ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(SIDE_BY_SIDE)

@@ -6,9 +6,11 @@ import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -103,3 +105,55 @@ async def browsing(url: str, profile: Path, *flags: str) -> AsyncIterator[None]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+
+
+class Page:
+    """A page that is open in a browser, over the Chrome DevTools Protocol."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = count(1)
+
+    async def evaluate(self, expression: str) -> Any:
+        """Evaluate JavaScript in the page, awaiting promises; return its value as JSON.
+
+        Raises:
+            RuntimeError: The page raised an error.
+        """
+        number = next(self._numbers)
+        wanted = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        await self._socket.send_json({"id": number, "method": "Runtime.evaluate", "params": wanted})
+        while True:
+            answer = await self._socket.receive_json(timeout=PATIENCE_S)
+            if answer.get("id") == number:
+                break
+        if failed := answer["result"].get("exceptionDetails"):
+            raise RuntimeError(failed["exception"].get("description", failed["text"]))
+        return answer["result"]["result"].get("value")
+
+
+@asynccontextmanager
+async def open_page(url: str, profile: Path, *flags: str) -> AsyncIterator[Page]:
+    """Open a page in a browser of its own, to be driven."""
+    async with browsing(url, profile, *flags), aiohttp.ClientSession() as client:
+        async with asyncio.timeout(PATIENCE_S):
+            address = await _page_address(client, profile)
+        async with client.ws_connect(address, max_msg_size=0) as socket:
+            page = Page(socket)
+            async with asyncio.timeout(PATIENCE_S):
+                while await page.evaluate("document.readyState") != "complete":
+                    await asyncio.sleep(0.05)
+            yield page
+
+
+async def _page_address(client: aiohttp.ClientSession, profile: Path) -> str:
+    """Return where the first page of a browser takes commands, once it is open."""
+    port_file = profile / "DevToolsActivePort"
+    while True:
+        # The browser writes the port into its profile when it listens.
+        if port_file.exists() and (lines := port_file.read_text().splitlines()):
+            async with client.get(f"http://127.0.0.1:{lines[0]}/json/list") as listed:
+                pages = [page for page in await listed.json() if page["type"] == "page"]
+            if pages and pages[0]["url"] != "about:blank":
+                return pages[0]["webSocketDebuggerUrl"]
+        await asyncio.sleep(0.05)

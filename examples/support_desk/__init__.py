@@ -1,0 +1,1 @@
+"""A support desk on Everruns: the example of a whole application."""
