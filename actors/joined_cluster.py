@@ -22,7 +22,7 @@ GONE_TIMEOUT_S = 5.0
 
 
 class JoinedCluster:
-    """A cluster that is there already; see ``Ground``.
+    """A cluster that is there already; see ``Cluster``.
 
     Everruns is taken off it completely at the end, and what a killed server left on it is taken off
     at the start. Serve goes too, and with it the port, unless another application is on it.
@@ -39,10 +39,11 @@ class JoinedCluster:
         self._is_ours = False
 
     def start(self) -> Place:
-        """Join the cluster and take it over; see ``Ground.start``.
+        """Join the cluster and take it over; see ``Cluster.start``.
 
         Raises:
-            InvalidRequest: Its address is none, or its Serve listens where an open server must not.
+            InvalidRequest: Its address is invalid, or its Serve listens where an open server must
+                not.
             Unavailable: It cannot be joined, or the port is taken.
             Conflict: Everruns runs on it with another data directory.
         """
@@ -62,7 +63,7 @@ class JoinedCluster:
         return None
 
     def end(self) -> None:
-        """Take everything off the cluster, and leave it; see ``Ground.end``."""
+        """Take everything off the cluster, and leave it; see ``Cluster.end``."""
         if not ray.is_initialized():
             return
         if self._is_ours:

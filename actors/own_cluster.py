@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 class OwnCluster:
-    """The cluster of one server; see ``Ground``.
+    """The cluster of one server; see ``Cluster``.
 
     Args:
         settings: The deployment's settings.
@@ -31,10 +31,10 @@ class OwnCluster:
         self._watch: RayWatch | None = None
 
     def start(self) -> Place:
-        """Start Ray; see ``Ground.start``.
+        """Start Ray; see ``Cluster.start``.
 
         Raises:
-            InvalidRequest: The encryption key is none.
+            InvalidRequest: The encryption key is invalid.
             Unavailable: The port is taken, or Ray does not start.
         """
         settings = self._settings
@@ -51,11 +51,11 @@ class OwnCluster:
         return Place(settings.host, port, cluster.dashboard, cluster.logs)
 
     def problem(self) -> Unavailable | None:
-        """Return which process of Ray has ended; see ``Ground.problem``."""
+        """Return which process of Ray has ended; see ``Cluster.problem``."""
         return self._watch.problem() if self._watch else None
 
     def end(self) -> None:
-        """End the application, then Ray; see ``Ground.end``."""
+        """End the application, then Ray; see ``Cluster.end``."""
         if self._watch is not None:
             self._watch.stop()
         # What is left of a broken Ray would wait for what has gone, and be waited for.

@@ -30,7 +30,7 @@ class Place:
         return address_of(self.host, self.port)
 
 
-class Ground(Protocol):
+class Cluster(Protocol):
     """A cluster for a server: one of its own, or one that is there already."""
 
     def start(self) -> Place:

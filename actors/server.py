@@ -19,7 +19,7 @@ from actors.cluster import remote_registry
 from actors.direct import hang_up
 from actors.joined_cluster import JoinedCluster
 from actors.own_cluster import OwnCluster
-from actors.place import Ground, Place, address_of
+from actors.place import Cluster, Place, address_of
 from actors.ray_errors import last_line
 from actors.remote_registry import withdraw
 from actors.runtime import ensure_registry
@@ -56,12 +56,12 @@ def run_server(
         os.chdir(settings.data_dir)
         # Importing Serve takes two seconds, in which Ray starts.
         importing = Thread(target=import_module, args=["actors.application"])
-        ground: Ground = (OwnCluster if settings.ray_address is None else JoinedCluster)(
+        cluster: Cluster = (OwnCluster if settings.ray_address is None else JoinedCluster)(
             settings, report
         )
         try:
             importing.start()
-            place = ground.start()
+            place = cluster.start()
             # Only now: starting Ray sets handlers of its own.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler)
@@ -69,7 +69,7 @@ def run_server(
             ready(_serve(settings, place, report, importing))
             Event().wait()
         except (Exception, KeyboardInterrupt) as error:
-            if problem := ground.problem():
+            if problem := cluster.problem():
                 raise problem from error
             if not isinstance(error, KeyboardInterrupt):
                 raise
@@ -78,7 +78,7 @@ def run_server(
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             importing.join()
-            ground.end()
+            cluster.end()
             withdraw(settings.data_dir)
             socket_files.remove_left_behind()
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from everruns.api.input import Taken
+from everruns.api.input import RouteInput
 from everruns.domain.base import MAX_DEPTH, MAX_VALUES
 from everruns.errors import InvalidJson, InvalidRequest, RequestTimedOut, TooLarge
 from everruns.settings import Settings
@@ -153,12 +153,12 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that serves one request."""
         handle = super().get_route_handler()
-        taken = Taken.by(self, is_strict=self.is_strict)
+        route_input = RouteInput.of(self, is_strict=self.is_strict)
 
         async def handle_json(request: Request) -> Response:
             _refuse_nul(request.scope)
             json_request = JsonRequest(_as_json(request.scope), request.receive)
-            await taken.check(json_request)
+            await route_input.check(json_request)
             return await handle(json_request)
 
         return handle_json

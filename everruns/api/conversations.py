@@ -82,7 +82,7 @@ async def _page(runtime: Runtime, session_id: str, query: EventQuery) -> Sequenc
     return await runtime.registry.sessions.events(session_id, query)
 
 
-async def _wanted(
+async def _imported_session(
     agent_id: Annotated[
         str | None,
         Query(pattern=id_form("agent"), description="Agent of the new session."),
@@ -107,7 +107,7 @@ async def _wanted(
 
 
 async def import_session(
-    request: Request, wanted: Annotated[SessionInput, Depends(_wanted)]
+    request: Request, wanted: Annotated[SessionInput, Depends(_imported_session)]
 ) -> Response:
     """Create a session with the conversation that another session exported."""
     # Reading a long conversation takes a while.

@@ -80,7 +80,7 @@ def _problems(
 
 
 @dataclass(frozen=True)
-class Taken:
+class RouteInput:
     """What a route takes, as far as the framework reads it.
 
     Routes that read bodies and queries by hand check them by hand, with the functions above.
@@ -98,8 +98,8 @@ class Taken:
     is_strict: bool
 
     @classmethod
-    def by(cls, route: APIRoute, *, is_strict: bool) -> Self:
-        """Return what a route takes."""
+    def of(cls, route: APIRoute, *, is_strict: bool) -> Self:
+        """Return the input of a route."""
         annotation = route.body_field.field_info.annotation if route.body_field else None
         models = models_of(annotation)
         declared = dict(_queries(route.dependant))

@@ -55,7 +55,7 @@ Order = Annotated[
 ]
 
 
-async def _wanted(
+async def _session_query(
     search: Search = None,
     status: OfStatus = None,
     waiting: Waiting = None,
@@ -83,5 +83,5 @@ async def _wanted(
     )
 
 
-WantedSessions = Annotated[SessionQuery, Depends(_wanted)]
+WantedSessions = Annotated[SessionQuery, Depends(_session_query)]
 """The sessions that a list shall have, apart from their agent and the page."""

@@ -17,100 +17,21 @@ from everruns.domain.questions import are_questions
 from everruns.domain.retries import RetriedTurn, is_superseded
 from everruns.domain.sessions import SessionStatus, SessionSummary
 from everruns.domain.tools import ToolCall
+from everruns.domain.turns import LastTurn, OpenTurn
 from everruns.domain.usage import Usage
-from everruns.domain.waits import Asked, DeciderKind, Unanswered, Wait, WaitType
+from everruns.domain.waits import Asked, DeciderKind, Unanswered
 from everruns.ids import format_time
 
 PREVIEW_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
-class Decided:
+class StoredDecision:
     """A decision on a held call: whether it may run, whether that is permanent, and whose it is."""
 
     is_allowed: bool
     is_for_always: bool
     by: DeciderKind
-
-
-@dataclass(frozen=True)
-class LastTurn:
-    """The newest turn, open or ended.
-
-    Attributes:
-        id: ``turn_…``.
-        from_sequence: The first of the user messages that it reads.
-    """
-
-    id: str
-    from_sequence: int
-
-
-@dataclass
-class OpenTurn:
-    """A turn that has started and not ended.
-
-    Attributes:
-        id: ``turn_…``.
-        input_message_id: The user message that started it.
-        started_ms: When, in milliseconds since the epoch.
-        started_sequence: The event that started it.
-        controls: Options that a retry gave it, instead of those of the messages before it.
-        iterations: Model answers stored so far.
-        usage: Tokens of these answers.
-        pending: Calls of the last answer that have no result yet, by call id, in call order.
-        started_calls: Pending calls whose ``tool.call`` is stored, so that they may have run.
-        asked: Pending calls that wait for outside input, by call id.
-        held: Pending calls that wait for approval, by call id.
-        allowed: Pending calls that were held and allowed.
-        refused: Pending calls that must not run, by call id, with the reason for the model.
-    """
-
-    id: str
-    input_message_id: str
-    started_ms: int
-    started_sequence: int = 0
-    controls: Controls | None = None
-    iterations: int = 0
-    usage: Usage = field(default_factory=Usage)
-    pending: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
-    started_calls: set[str] = field(default_factory=set[str])
-    asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
-    held: dict[str, Asked] = field(default_factory=dict[str, Asked])
-    allowed: set[str] = field(default_factory=set[str])
-    refused: dict[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def waiting(self) -> dict[str, Asked]:
-        """Pending calls that wait for outside input, whatever kind, by call id."""
-        return self.asked | self.held
-
-    @property
-    def waits_until_ms(self) -> int | None:
-        """Until when the turn can only wait for outside input; ``None`` if it can proceed.
-
-        In milliseconds since the epoch, when the first of the calls times out or a reminder is due;
-        ``NEVER_MS`` if neither ever is.
-        """
-        waiting = self.waiting
-        if not self.pending or self.pending.keys() - waiting.keys():
-            return None
-        return min(asked.next_ms for asked in waiting.values())
-
-    @property
-    def waiting_for(self) -> list[Wait]:
-        """The calls that wait for outside input, without their arguments."""
-        return [
-            Wait.of(self.wait_type(call), call_id, call.name, asked)
-            for call_id, asked in self.waiting.items()
-            if (call := self.pending.get(call_id)) is not None
-        ]
-
-    def wait_type(self, call: ToolCall) -> WaitType:
-        """Tell what a pending call waits for."""
-        if call.id in self.held:
-            return "approval"
-        return "question" if are_questions(call) else "tool_call"
 
 
 @dataclass
@@ -148,8 +69,8 @@ class SessionState:
     last_turn: LastTurn | None = None
     usage: Usage = field(default_factory=Usage)
     last_input_sequence: int = 0
-    always: dict[str, Decided] = field(default_factory=dict[str, Decided])
-    decided: dict[str, Decided] = field(default_factory=dict[str, Decided])
+    always: dict[str, StoredDecision] = field(default_factory=dict[str, StoredDecision])
+    decided: dict[str, StoredDecision] = field(default_factory=dict[str, StoredDecision])
     unanswered: dict[str, Unanswered] = field(default_factory=dict[str, Unanswered])
     cancelled_turn: str | None = None
     idempotency: dict[str, tuple[str, Message]] = field(
@@ -293,7 +214,7 @@ class SessionState:
             turn.allowed.add(call_id)
         # Older logs do not say who has decided; it was left to the user.
         by: DeciderKind = data.get("decided_by", {}).get("kind", "end_user")
-        decided = Decided(status == "allowed", bool(data.get("always")), by)
+        decided = StoredDecision(status == "allowed", bool(data.get("always")), by)
         self.decided[call_id] = decided
         if decided.is_for_always:
             self.always[data["name"]] = decided
@@ -392,8 +313,3 @@ def _without_collector() -> Generator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def turn_context(turn: OpenTurn) -> dict[str, Any]:
-    """Return the context of a turn's events."""
-    return {"turn_id": turn.id, "input_message_id": turn.input_message_id}

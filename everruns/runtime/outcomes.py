@@ -15,8 +15,9 @@ from everruns.domain.messages import (
     ThinkingBlock,
     ToolCallPart,
 )
-from everruns.domain.state import OpenTurn, SessionState, turn_context
+from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolResult
+from everruns.domain.turns import OpenTurn, turn_context
 from everruns.domain.waits import Unanswered
 from everruns.ids import format_time, new_id
 from everruns.providers.base import ModelAnswer

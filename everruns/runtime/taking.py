@@ -15,8 +15,9 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.messages import ToolResultPart
 from everruns.domain.questions import QuestionAnswers, are_questions, result_of
 from everruns.domain.sessions import SessionStatus
-from everruns.domain.state import OpenTurn, SessionState, turn_context
+from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolResult, ToolResults
+from everruns.domain.turns import OpenTurn, turn_context
 from everruns.domain.waits import Unanswered
 from everruns.errors import (
     CallClosed,

@@ -8,8 +8,9 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Literal
 
 from everruns.domain.events import NewEvent
-from everruns.domain.state import OpenTurn, SessionState
+from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolResult
+from everruns.domain.turns import OpenTurn
 from everruns.runtime.context import TurnContext
 from everruns.runtime.environment import Environment
 from everruns.runtime.outcomes import called, returned

@@ -16,7 +16,8 @@ import structlog
 
 from everruns.domain.base import MIB
 from everruns.domain.events import EventType, NewEvent
-from everruns.domain.state import OpenTurn, SessionState, turn_context
+from everruns.domain.state import SessionState
+from everruns.domain.turns import OpenTurn, turn_context
 from everruns.errors import (
     EverrunsError,
     InvalidRequest,

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.questions import are_questions, recommended_result
-from everruns.domain.state import OpenTurn, turn_context
 from everruns.domain.tools import ToolCall, ToolResult
+from everruns.domain.turns import OpenTurn, turn_context
 from everruns.domain.waits import Asked, DeciderKind, Unanswered, WaitRule
 from everruns.ids import format_time
 from everruns.runtime.outcomes import returned

@@ -5,7 +5,8 @@ from decimal import Decimal
 from threading import Lock
 from types import MappingProxyType
 
-from everruns.domain.budgets import Budget, LedgerEntry, charges, total
+from everruns.domain.budgets import Budget, LedgerEntry, total
+from everruns.domain.charges import charges
 from everruns.storage.base import Append
 
 

@@ -34,6 +34,7 @@ from everruns.storage.base import (
     Verdict,
 )
 from everruns.storage.chunks import delete_chunks, is_apart, put_chunks, read_chunks, size_of
+from everruns.storage.conditions import contains, listed_sessions
 from everruns.storage.encryption import Cipher
 from everruns.storage.file_statements import (
     delete_all_files,
@@ -48,14 +49,12 @@ from everruns.storage.sql_budgets import SqlBudgets
 from everruns.storage.sql_keys import SqlApiKeys
 from everruns.storage.statements import (
     advance_sessions,
-    contains,
     count_events,
     delete_tags,
     insert_events,
     insert_receipt,
     insert_session,
     insert_tags,
-    listed_sessions,
     select_events,
     select_lengths,
     select_log,

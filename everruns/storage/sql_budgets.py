@@ -8,7 +8,8 @@ from types import MappingProxyType
 from sqlalchemy import Connection, and_, delete, func, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 
-from everruns.domain.budgets import CHARGED_EVENTS, Budget, LedgerEntry, charges
+from everruns.domain.budgets import Budget, LedgerEntry
+from everruns.domain.charges import CHARGED_EVENTS, charges
 from everruns.storage.base import Append
 from everruns.storage.statements import upsert
 from everruns.storage.tables import budget_row, budgets, ledger, ledger_row, sessions

@@ -14,9 +14,11 @@ from starlette.types import ASGIApp
 
 from everruns.api.app import create_app, end_streams
 from everruns.capabilities.registry import load_capabilities
+from everruns.registry.keys import ApiKeys
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 from everruns.storage.memory import MemoryStore
+from tests.api.credentials import client_of
 
 
 @pytest.fixture
@@ -41,6 +43,18 @@ def app(runtime: LocalRuntime, settings: Settings) -> FastAPI:
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.fixture
+def keys(runtime: LocalRuntime) -> ApiKeys:
+    return runtime.registry.keys
+
+
+@pytest.fixture
+async def guarded(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that follows its API keys; the settings say if it needs them."""
+    async with client_of(app) as client:
         yield client
 
 

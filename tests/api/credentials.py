@@ -1,4 +1,10 @@
-"""API keys and access tokens for tests."""
+"""API keys and access tokens for tests, and clients to show them with."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
 
 from everruns.domain.access_tokens import Claims, sign
 from everruns.domain.keys import new_api_key
@@ -7,6 +13,20 @@ from everruns.ids import now_ms
 from everruns.registry.keys import ApiKeys
 
 Headers = dict[str, str]
+
+
+@asynccontextmanager
+async def client_of(
+    app: FastAPI, headers: Headers | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that follows its API keys, in this process."""
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost", headers=headers
+        ) as client,
+    ):
+        yield client
 
 
 def bearer(secret: str) -> Headers:

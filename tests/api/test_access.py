@@ -1,6 +1,5 @@
 """Who may do what: every route with every kind of credential."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
@@ -11,7 +10,6 @@ from everruns.api.access import FOR_KEYS, NEEDS, SCOPED_BY_THEMSELVES, STREAMS, 
 from everruns.domain.rights import RIGHTS, Grant, Right
 from everruns.ids import new_id
 from everruns.registry.keys import ApiKeys
-from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 from tests.api.credentials import Headers, bearer, key_headers, signed
 
@@ -23,22 +21,6 @@ HEALTH = {"GET /health", "GET /ready"}
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"auth": "api_keys"})
-
-
-@pytest.fixture
-def keys(runtime: LocalRuntime) -> ApiKeys:
-    return runtime.registry.keys
-
-
-@pytest.fixture
-async def guarded(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost"
-        ) as client,
-    ):
-        yield client
 
 
 @dataclass

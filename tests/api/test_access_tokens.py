@@ -16,7 +16,7 @@ from everruns.ids import new_id, now_ms, parse_time
 from everruns.registry.keys import ApiKeys
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
-from tests.api.credentials import Headers, bearer, key_headers, signed
+from tests.api.credentials import Headers, bearer, client_of, key_headers, signed
 
 Serve = Callable[[FastAPI], object]
 WaitUntil = Callable[..., Awaitable[None]]
@@ -25,22 +25,6 @@ WaitUntil = Callable[..., Awaitable[None]]
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"auth": "api_keys"})
-
-
-@pytest.fixture
-def keys(runtime: LocalRuntime) -> ApiKeys:
-    return runtime.registry.keys
-
-
-@pytest.fixture
-async def guarded(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost"
-        ) as client,
-    ):
-        yield client
 
 
 @pytest.fixture
@@ -330,12 +314,7 @@ async def open_client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a server that requires nothing."""
     app = create_app(runtime, settings.model_copy(update={"auth": "none"}), load_capabilities())
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost"
-        ) as client,
-    ):
+    async with client_of(app) as client:
         yield client
 
 

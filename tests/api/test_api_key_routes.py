@@ -10,9 +10,8 @@ from fastapi import FastAPI
 from everruns.domain.rights import RIGHTS
 from everruns.ids import new_id
 from everruns.registry.keys import ApiKeys
-from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
-from tests.api.credentials import bearer, key_headers
+from tests.api.credentials import bearer, client_of, key_headers
 
 
 @pytest.fixture
@@ -21,20 +20,10 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def keys(runtime: LocalRuntime) -> ApiKeys:
-    return runtime.registry.keys
-
-
-@pytest.fixture
 async def operator(app: FastAPI, keys: ApiKeys) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key without limits."""
     _, headers = await key_headers(keys)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost", headers=headers
-        ) as client,
-    ):
+    async with client_of(app, headers) as client:
         yield client
 
 

@@ -1,8 +1,7 @@
 """Who may come in, where the deployment wants API keys."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
@@ -14,40 +13,12 @@ from everruns.domain.keys import new_api_key
 from everruns.registry.keys import ApiKeys
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
+from tests.api.credentials import client_of, key_headers
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"auth": "api_keys"})
-
-
-@pytest.fixture
-def keys(runtime: LocalRuntime) -> ApiKeys:
-    return runtime.registry.keys
-
-
-@asynccontextmanager
-async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost"
-        ) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
-async def guarded(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(app) as client:
-        yield client
-
-
-async def created(keys: ApiKeys, name: str = "laptop") -> tuple[str, dict[str, str]]:
-    """Create a key; return its id and the header that brings it."""
-    key, secret = new_api_key(name)
-    await keys.add(key)
-    return key.id, {"Authorization": f"Bearer {secret}"}
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "{}"])
@@ -67,7 +38,7 @@ async def test_a_key_opens_the_door(guarded: httpx.AsyncClient, keys: ApiKeys, f
 async def test_without_a_key_nothing_is_told(
     guarded: httpx.AsyncClient, keys: ApiKeys, path: str, authorization: str | None
 ):
-    await created(keys)
+    await key_headers(keys)
     headers = {} if authorization is None else {"Authorization": authorization.encode()}
 
     response = await guarded.get(path, headers=headers)
@@ -79,15 +50,15 @@ async def test_without_a_key_nothing_is_told(
 
 async def test_a_new_key_counts_at_once(guarded: httpx.AsyncClient, keys: ApiKeys):
     for _ in range(3):
-        _, headers = await created(keys)
+        _, headers = await key_headers(keys)
         assert (await guarded.get("/v1/agents", headers=headers)).status_code == 200
 
 
 async def test_a_revoked_key_is_refused(
     guarded: httpx.AsyncClient, keys: ApiKeys, wait_until: Callable[..., Awaitable[None]]
 ):
-    key_id, headers = await created(keys)
-    _, others = await created(keys)
+    key_id, headers = await key_headers(keys)
+    _, others = await key_headers(keys)
     assert (await guarded.get("/v1/agents", headers=headers)).status_code == 200
 
     await keys.revoke(key_id)
@@ -106,8 +77,8 @@ async def test_a_revoked_key_ends_its_streams_and_no_others(
     wait_until: Callable[..., Awaitable[None]],
     path: str,
 ):
-    key_id, headers = await created(keys)
-    _, others = await created(keys)
+    key_id, headers = await key_headers(keys)
+    _, others = await key_headers(keys)
     async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
         session = (await client.post("/v1/sessions", json={}, headers=headers)).json()
         path = path.format(session["id"])
@@ -147,7 +118,7 @@ async def test_two_keys_share_no_answers_to_retried_requests(
 ):
     ids: list[str] = []
     for _ in range(2):
-        _, headers = await created(keys)
+        _, headers = await key_headers(keys)
         headers["Idempotency-Key"] = "k"
         for _ in range(2):
             made = await guarded.post("/v1/sessions", json={}, headers=headers)
@@ -159,8 +130,8 @@ async def test_two_keys_share_no_answers_to_retried_requests(
 
 
 async def test_another_keys_answer_is_no_conflict(guarded: httpx.AsyncClient, keys: ApiKeys):
-    _, one = await created(keys)
-    _, other = await created(keys)
+    _, one = await key_headers(keys)
+    _, other = await key_headers(keys)
     session = (await guarded.post("/v1/sessions", json={}, headers=one)).json()
     path = f"/v1/sessions/{session['id']}/messages"
 

@@ -6,9 +6,9 @@ from fastapi import FastAPI
 
 from everruns.api.app import create_app
 from everruns.capabilities.registry import load_capabilities
-from everruns.domain.keys import new_api_key
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
+from tests.api.credentials import client_of, key_headers
 
 UNKNOWN = "session_" + "0" * 32
 ALICE, BOB = {"End-User": "alice"}, {"End-User": "bob"}
@@ -260,21 +260,14 @@ async def test_a_turn_is_streamed_and_listed_as_by_the_sessions_own_routes(
 
 
 async def test_a_channel_is_behind_the_door(runtime: LocalRuntime, settings: Settings):
-    key, secret = new_api_key("application")
-    await runtime.registry.keys.add(key)
+    _, headers = await key_headers(runtime.registry.keys)
     guarded = settings.model_copy(update={"auth": "api_keys"})
     app: FastAPI = create_app(runtime, guarded, load_capabilities())
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost"
-        ) as client,
-    ):
-        bearer = {"Authorization": f"Bearer {secret}"}
-        await client.post("/api/v1/agents", json={"name": "clerk"}, headers=bearer)
+    async with client_of(app) as client:
+        await client.post("/api/v1/agents", json={"name": "clerk"}, headers=headers)
 
         refused = await client.get("/api/v1/channels/clerk")
-        card = await client.get("/api/v1/channels/clerk", headers=bearer)
+        card = await client.get("/api/v1/channels/clerk", headers=headers)
 
     assert refused.status_code == 401
     assert card.json()["auth"] == [{"type": "agent_key"}]

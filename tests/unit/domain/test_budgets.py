@@ -12,11 +12,11 @@ from everruns.domain.budgets import (
     BudgetInput,
     LedgerEntry,
     Standing,
-    charges,
     check,
     exact,
     total,
 )
+from everruns.domain.charges import charges
 from everruns.domain.events import Event, EventType, NewEvent
 
 SESSION, AGENT = f"session_{1:032x}", f"agent_{1:032x}"

@@ -1,0 +1,95 @@
+"""Turns as the fold of a session's log leaves them; ``everruns.domain.state`` changes them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from everruns.domain.controls import Controls
+from everruns.domain.questions import are_questions
+from everruns.domain.tools import ToolCall
+from everruns.domain.usage import Usage
+from everruns.domain.waits import Asked, Wait, WaitType
+
+
+@dataclass(frozen=True)
+class LastTurn:
+    """The newest turn, open or ended.
+
+    Attributes:
+        id: ``turn_…``.
+        from_sequence: The first of the user messages that it reads.
+    """
+
+    id: str
+    from_sequence: int
+
+
+@dataclass
+class OpenTurn:
+    """A turn that has started and not ended.
+
+    Attributes:
+        id: ``turn_…``.
+        input_message_id: The user message that started it.
+        started_ms: When, in milliseconds since the epoch.
+        started_sequence: The event that started it.
+        controls: Options that a retry gave it, instead of those of the messages before it.
+        iterations: Model answers stored so far.
+        usage: Tokens of these answers.
+        pending: Calls of the last answer that have no result yet, by call id, in call order.
+        started_calls: Pending calls whose ``tool.call`` is stored, so that they may have run.
+        asked: Pending calls that wait for outside input, by call id.
+        held: Pending calls that wait for approval, by call id.
+        allowed: Pending calls that were held and allowed.
+        refused: Pending calls that must not run, by call id, with the reason for the model.
+    """
+
+    id: str
+    input_message_id: str
+    started_ms: int
+    started_sequence: int = 0
+    controls: Controls | None = None
+    iterations: int = 0
+    usage: Usage = field(default_factory=Usage)
+    pending: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
+    started_calls: set[str] = field(default_factory=set[str])
+    asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
+    held: dict[str, Asked] = field(default_factory=dict[str, Asked])
+    allowed: set[str] = field(default_factory=set[str])
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def waiting(self) -> dict[str, Asked]:
+        """Pending calls that wait for outside input, whatever kind, by call id."""
+        return self.asked | self.held
+
+    @property
+    def waits_until_ms(self) -> int | None:
+        """Until when the turn can only wait for outside input; ``None`` if it can proceed.
+
+        In milliseconds since the epoch, when the first of the calls times out or a reminder is due;
+        ``NEVER_MS`` if neither ever is.
+        """
+        waiting = self.waiting
+        if not self.pending or self.pending.keys() - waiting.keys():
+            return None
+        return min(asked.next_ms for asked in waiting.values())
+
+    @property
+    def waiting_for(self) -> list[Wait]:
+        """The calls that wait for outside input, without their arguments."""
+        return [
+            Wait.of(self.wait_type(call), call_id, call.name, asked)
+            for call_id, asked in self.waiting.items()
+            if (call := self.pending.get(call_id)) is not None
+        ]
+
+    def wait_type(self, call: ToolCall) -> WaitType:
+        """Tell what a pending call waits for."""
+        if call.id in self.held:
+            return "approval"
+        return "question" if are_questions(call) else "tool_call"
+
+
+def turn_context(turn: OpenTurn) -> dict[str, Any]:
+    """Return the context of a turn's events."""
+    return {"turn_id": turn.id, "input_message_id": turn.input_message_id}
