@@ -20,7 +20,7 @@ MAX_TAGS = 20
 
 OfStatus = Annotated[SessionStatus | None, Query(description="Only sessions with this status.")]
 Waiting = Annotated[
-    WaitType | Literal["true"] | None,
+    Literal[WaitType, "true"] | None,
     Query(
         description="Only sessions whose turn waits for somebody outside: for a `tool_call`'s "
         "result, a `question`'s answer or an `approval`; with `true`, for any of them."

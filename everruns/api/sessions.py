@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from everruns.api.access import TheGrant, check_controls, session_in_scope
 from everruns.api.faces import Face
+from everruns.api.input import is_strict
 from everruns.api.parameters import (
     DEFAULT_LIMIT,
     AgentId,
@@ -27,7 +28,7 @@ from everruns.domain.base import Model, Page
 from everruns.domain.forms import id_form
 from everruns.domain.retries import RetriedTurn, RetryInput
 from everruns.domain.sessions import Session, SessionInput, SessionPatch
-from everruns.errors import AgentNotFound
+from everruns.errors import AgentNotFound, InvalidRequest
 
 EXAMPLE = {"title": "First talk", "model_id": "simulated/simulated-1"}
 RETRY_EXAMPLE = {"controls": {"model_id": "simulated/simulated-1"}}
@@ -59,7 +60,10 @@ async def list_sessions(
 
 async def create_session(request: Request) -> Response:
     """Create a session, with an agent (`agent_id` or `agent_name`) or without one."""
-    wanted = await session_in_scope(request, await read_body(request, SessionInput, NOTHING))
+    wanted = await read_body(request, SessionInput, NOTHING)
+    if is_strict(request) and wanted.agent_id is not None and wanted.agent_name is not None:
+        raise InvalidRequest("agent_name: give either agent_id or agent_name")
+    wanted = await session_in_scope(request, wanted)
     sessions = runtime_of(request).registry.sessions
     return answer(await sessions.create(wanted, await read_key(request)))
 
@@ -82,7 +86,11 @@ async def list_agent_sessions(
 async def create_agent_session(request: Request) -> Response:
     """Create a session of an agent."""
     wanted = await read_body(request, SessionInput, NOTHING)
-    of_agent = {"agent_id": id_of(request, "agent"), "agent_name": None}
+    agent_id = id_of(request, "agent")
+    is_of_another = wanted.agent_id not in (None, agent_id) or wanted.agent_name is not None
+    if is_strict(request) and is_of_another:
+        raise InvalidRequest("agent_id: the path names the agent. Leave it out of the body")
+    of_agent = {"agent_id": agent_id, "agent_name": None}
     wanted = await session_in_scope(request, wanted.model_copy(update=of_agent))
     sessions = runtime_of(request).registry.sessions
     return answer(await sessions.create(wanted, await read_key(request)))

@@ -14,6 +14,7 @@ HTTP_URL = r"^https?://"
 # Source: RFC 9110, section 5.6.2: a token.
 HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 IMAGE_TYPE = r"^image/[a-z0-9.+-]+$"
+NOT_BLANK = r"\S"
 PAGE_TOKEN = r"^[0-9]{1,15}\.session_[0-9a-f]{32}$"  # noqa: S105
 PRINTABLE = r"^[\x20-\x7e]{1,255}$"
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -29,6 +30,7 @@ WORDS: Mapping[str, str] = {
     HEADER_NAME: "names of headers must be letters, digits and hyphens",
     HTTP_URL: "must begin with http:// or https://",
     IMAGE_TYPE: "must be the media type of an image, such as image/png",
+    NOT_BLANK: "must not be blank",
     PAGE_TOKEN: "must be the next_page_token of a page",
     PRINTABLE: "must be 1 to 255 printable ASCII characters",
     SLUG: "must be lower-case words joined by hyphens, such as research-assistant",

@@ -9,8 +9,9 @@ Source: docs/contract.md, "Export and import".
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
+from everruns.domain.base import Metadata, Tags
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.messages import (
     ContentPart,
@@ -33,6 +34,13 @@ PARTS: Mapping[str, tuple[type, ...]] = {
 }
 
 
+class ImportedMessage(Message):
+    """A line of an export, with the limits of a message that is sent."""
+
+    metadata: Metadata = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=list)
+
+
 def read_message(value: Any, line: int) -> Message:
     """Return the message of one line of an export.
 
@@ -48,9 +56,11 @@ def read_message(value: Any, line: int) -> Message:
         raise InvalidRequest(f"line {line}: must be a JSON object, one message")
     anew: dict[str, Any] = {"id": "message_", "session_id": "session_", "sequence": 0}
     try:
-        message = Message.model_validate({"created_at": "", **value, **anew, "superseded": None})
+        message = ImportedMessage.model_validate(
+            {"created_at": "", **value, **anew, "superseded": None}
+        )
     except ValidationError as error:
-        field, words = next(problems_of(error, Message))
+        field, words = next(problems_of(error, ImportedMessage))
         raise InvalidRequest(f"line {line}: {field}: {words}") from None
     if message.created_at:
         try:

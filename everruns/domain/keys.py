@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from everruns.domain.base import Model
+from everruns.domain.forms import NOT_BLANK
 from everruns.domain.rights import RIGHTS, AgentRef, Grant, Principal, Right
 from everruns.errors import InvalidRequest
 from everruns.ids import format_time, new_id, now_ms
@@ -58,7 +59,7 @@ class ApiKeyInput(Model):
 
     model_config = ConfigDict(json_schema_extra=RIGHTS_SOMEWHERE)
 
-    name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=r"\S")] = Field(
+    name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=NOT_BLANK)] = Field(
         description="What the key is for."
     )
     agent_ids: Annotated[list[AgentRef], Field(max_length=MAX_AGENTS)] = Field(

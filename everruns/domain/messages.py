@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, computed_field, model_validator
 from everruns.domain.base import MIB, Metadata, Model, Tags
 from everruns.domain.controls import Controls, GivenControls
 from everruns.domain.forms import BASE64, HTTP_URL, IMAGE_TYPE
-from everruns.domain.tools import ToolCall
+from everruns.domain.tools import CallId, ToolCall
 
 MAX_TEXT_BYTES = MIB
 MAX_IMAGES_BYTES = 8 * MIB
@@ -47,7 +47,7 @@ class ToolCallPart(Model):
     """A tool call in an agent's message."""
 
     type: Literal["tool_call"] = "tool_call"
-    id: str
+    id: CallId
     name: str
     arguments: dict[str, Any] = Field(default_factory=dict)
 

@@ -31,7 +31,7 @@ Right = Literal[
 
 RIGHTS: Mapping[Right, str] = {
     "read": "read sessions, their messages, events and files",
-    "send": "send messages and cancel turns",
+    "send": "send messages, cancel and retry turns",
     "answer": "answer questions",
     "run_tools": "send results of client-side tools",
     "decide": "allow or reject tool calls that are held",

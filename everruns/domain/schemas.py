@@ -136,6 +136,10 @@ _ForeignValidator: Any = cast("Any", validators).extend(Draft202012Validator, _F
 
 
 def _describe(error: ValidationError, subject: str) -> str:
+    whole: Any = error.parent
+    # Of a setting with several forms, its description has them all.
+    if subject == "setting" and whole is not None and "description" in whole.schema:
+        error = whole
     place = _place(error)
     within = f" in '{place}'" if place else ""
     holder = f"{subject.capitalize()} '{place}'" if place else f"The {subject}s"

@@ -188,7 +188,11 @@ class SessionState:
         """Take a turn's answers and results out of the conversation; its input is unread again."""
         from_sequence = self.last_turn.from_sequence if self.last_turn else 0
         gone = [said for said in self.history if is_superseded(said.sequence, ranges)]
-        self.superseded_calls |= {call.id for message in gone for call in message.tool_calls}
+        gone_calls = {call.id for message in gone for call in message.tool_calls}
+        self.superseded_calls |= gone_calls
+        for call_id in gone_calls:
+            self.decided.pop(call_id, None)
+            self.unanswered.pop(call_id, None)
         kept = [said for said in self.history if not is_superseded(said.sequence, ranges)]
         self.history = [said for said in kept if said.sequence < from_sequence]
         self.unread = [said for said in kept if said.sequence >= from_sequence]

@@ -90,10 +90,13 @@ GivenTool = Annotated[ToolDefinition, GetPydanticSchema(_as_client_tool)]
 """A definition that a client sends, and that is checked as a ``ClientTool``."""
 
 
+CallId = Annotated[str, Field(min_length=1), max_bytes(256)]
+
+
 class ToolCall(Model):
     """A model's request to run a tool. ``id`` is unique within its session."""
 
-    id: Annotated[str, Field(min_length=1), max_bytes(256)]
+    id: CallId
     name: str
     arguments: dict[str, Any] = Field(default_factory=dict)
 

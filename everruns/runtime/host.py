@@ -317,6 +317,10 @@ class SessionHost:
         except SessionUnreadable:
             await self._registry.sessions.release(session_id, self.name)
             raise
+        turn = session.state.turn
+        if turn is not None and turn.waiting_for and not session.resource.waiting_for:
+            # An older version did not store for what a turn waits, by which lists find it.
+            await session.note_suspicion(session.suspicion)
         self._run(session)
         return session
 

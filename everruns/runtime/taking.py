@@ -150,15 +150,10 @@ class _Taking:
             open_ids: The calls that are open for this kind of input.
             was_asked: Whether the call was, or may yet be, open for this kind of input.
         """
-        turn = self.turn
+        if call_id in self.state.superseded_calls:
+            return CallClosed(f"Call {call_id!r} takes no more input: a retry has superseded it.")
         if was_asked and call_id in self.calls:
-            if end := self.state.unanswered.get(call_id):
-                return CallClosed(f"Call {call_id!r} takes no more input: {_ENDS[end]}.")
-            if call_id in self.results or call_id in self.state.decided:
-                return Conflict(f"Call {call_id!r} was already answered differently")
-            if turn is None or call_id not in turn.pending:
-                return CallClosed(f"Call {call_id!r} takes no more input: its turn has ended.")
-            return not_waiting(self.state.session_id, self.given)
+            return self._refusal_of_asked(call_id)
         if call_id not in self.calls and self._may_still_ask:
             return not_waiting(self.state.session_id, self.given)
         names = ", ".join(map(repr, open_ids)) or "none"
@@ -166,6 +161,16 @@ class _Taking:
             f"tool_call_id: call {call_id!r} does not wait for {_NAMES[type(self.given)]}. "
             f"Calls that do: {names}."
         )
+
+    def _refusal_of_asked(self, call_id: str) -> EverrunsError:
+        turn = self.turn
+        if end := self.state.unanswered.get(call_id):
+            return CallClosed(f"Call {call_id!r} takes no more input: {_ENDS[end]}.")
+        if call_id in self.results or call_id in self.state.decided:
+            return Conflict(f"Call {call_id!r} was already answered differently")
+        if turn is None or call_id not in turn.pending:
+            return CallClosed(f"Call {call_id!r} takes no more input: its turn has ended.")
+        return not_waiting(self.state.session_id, self.given)
 
     @property
     def _may_still_ask(self) -> bool:

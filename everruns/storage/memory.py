@@ -45,7 +45,8 @@ class _StoredSession:
 
     @property
     def waits_until_ms(self) -> int:
-        return (self.summary.waits_until_ms if self.summary else None) or 0
+        told = self.summary if self.summary and self.summary.waiting_for else None
+        return (told.waits_until_ms if told else None) or 0
 
     def take(self, append: Append) -> None:
         self.summary = append.summary

@@ -278,8 +278,13 @@ def session_of(row: StoredRow) -> Session:
 
 
 def waits(summary: str, now_ms: int) -> bool:
-    """Tell whether the open turn of a summary can only wait for outside input now."""
-    until_ms = SessionSummary.model_validate_json(summary).waits_until_ms
+    """Tell whether the open turn of a summary can only wait for outside input now.
+
+    One of an older version that does not say for what it waits counts as one that can proceed, so
+    that it is loaded once.
+    """
+    told = SessionSummary.model_validate_json(summary)
+    until_ms = told.waits_until_ms if told.waiting_for else None
     return until_ms is not None and until_ms > now_ms
 
 

@@ -291,6 +291,42 @@ async def test_the_model_of_a_message_is_chosen_by_keys_without_limits_alone(
     assert plain.status_code == 201
 
 
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_a_retry_and_a_change_leave_a_session_the_model_and_tools_of_its_agent(
+    desk: Desk, scope: str
+):
+    path = f"/v1/sessions/{desk.own['session_id']}"
+    headers = await desk.credential(scope, ["send", "manage_sessions"])
+
+    chosen = {"controls": {"model_id": "simulated/simulated-1"}}
+    retried = await desk.client.post(f"{path}/retry", json=chosen, headers=headers)
+    assert (retried.status_code, code_of(retried)) == (403, "FORBIDDEN")
+    for change in ({"model_id": "simulated/simulated-1"}, {"tools": None}, {"controls": {}}):
+        changed = await desk.client.patch(path, json=change, headers=headers)
+        assert (changed.status_code, code_of(changed)) == (403, "FORBIDDEN")
+    titled = await desk.client.patch(path, json={"title": "t", "tags": ["a"]}, headers=headers)
+    assert (titled.status_code, titled.json()["end_user"]) == (200, "alice")
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("query", ["end_user=alice", "tag=vip", "agent_id={other}", "search=vip"])
+async def test_filters_find_nothing_out_of_scope_and_count_nothing_there(
+    desk: Desk, scope: str, query: str
+):
+    for agent_id in (desk.others["agent_id"], None):
+        wanted = {"agent_id": agent_id, "end_user": "alice", "tags": ["vip"], "title": "vip"}
+        made = await desk.client.post("/v1/sessions", json=wanted, headers=desk.owner)
+        assert made.status_code == 201
+    headers = await desk.credential(scope, ["read"])
+    own = {desk.own["session_id"]} if query == "end_user=alice" else set[str]()
+
+    query = query.format(other=desk.others["agent_id"])
+    page = (await desk.client.get(f"/v1/sessions?{query}", headers=headers)).json()
+
+    assert {session["id"] for session in page["data"]} == own
+    assert page["total"] == len(own)
+
+
 async def test_a_token_of_an_end_user_opens_the_channel_for_nobody_else(desk: Desk):
     headers = await desk.credential("end user", ["read", "create_sessions"])
     path = "/api/v1/channels/clerk/sessions"

@@ -77,6 +77,12 @@ async def test_a_key_that_would_open_nothing_is_not_created(
     assert (await operator.get("/v1/api-keys")).json()["total"] == 1
 
 
+async def test_a_blank_name_is_refused_in_words(operator: httpx.AsyncClient):
+    refused = await operator.post("/v1/api-keys", json={"name": " "})
+
+    assert refused.json()["error"]["message"] == "name: must not be blank"
+
+
 async def test_a_revoked_key_is_refused(operator: httpx.AsyncClient):
     made = (await operator.post("/v1/api-keys", json={"name": "desk"})).json()
     headers = bearer(made["api_key"])

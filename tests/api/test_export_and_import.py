@@ -176,6 +176,12 @@ async def test_a_repeated_import_makes_one_session(client: httpx.AsyncClient, se
 
 
 USER, CALLS, RESULT, _ = ADD
+
+
+def calling(call_id: str) -> dict[str, Any]:
+    return {**CALLS, "content": [{**CALLS["content"][0], "id": call_id}]}
+
+
 WRONG = {
     "nothing": (b"", "line 1"),
     "no JSON": (lines(USER) + b"{", "line 2"),
@@ -189,6 +195,13 @@ WRONG = {
     "two results of a call": (lines(USER, CALLS, RESULT, RESULT), "line 4: tool_call_id"),
     "two calls with one id": (lines(USER, CALLS, CALLS), "line 3: content"),
     "no time": (lines({**USER, "created_at": "noon"}), "line 1: created_at"),
+    "a call without an id": (lines(USER, calling("")), "line 2: content.0.id"),
+    "a call with an id too long": (lines(USER, calling("x" * 257)), "line 2: content.0.id"),
+    "more tags than a message has": (lines({**USER, "tags": ["a"] * 101}), "line 1: tags"),
+    "more metadata than a message has": (
+        lines({**USER, "metadata": {"a": "b" * 65_536}}),
+        "line 1: metadata",
+    ),
     "a NUL": (lines({**USER, "tags": ["\0"]}), "line 1"),
 }
 

@@ -98,6 +98,14 @@ async def test_a_filter_that_means_nothing_is_refused_by_name(
     assert next(iter(query)) in response.json()["error"]["message"]
 
 
+async def test_a_wrong_kind_of_wait_is_told_the_right_ones(client: httpx.AsyncClient, face: str):
+    response = await client.get(f"{face}/sessions?waiting=yes")
+
+    assert response.json()["error"]["message"] == (
+        "waiting: must be one of tool_call, question, approval, true"
+    )
+
+
 async def test_a_session_can_be_created_in_a_shared_workspace(client: httpx.AsyncClient, face: str):
     workspace = (await client.post("/api/v1/workspaces", json={"name": "shared"})).json()
     agent = (await client.post(f"{face}/agents", json={"name": "clerk"})).json()

@@ -166,3 +166,17 @@ async def test_every_route_of_a_session_exists_on_both_faces(client: httpx.Async
         )
         assert sent.status_code == 201
         assert (await client.get(f"{face}/sessions")).status_code == 200
+
+
+async def test_a_session_has_one_agent_on_v1(client: httpx.AsyncClient):
+    first, second = [
+        (await client.post("/v1/agents", json={"name": name})).json()["id"] for name in "ab"
+    ]
+
+    twice = await client.post("/v1/sessions", json={"agent_id": first, "agent_name": "b"})
+    other = await client.post(f"/v1/agents/{first}/sessions", json={"agent_id": second})
+    same = await client.post(f"/v1/agents/{first}/sessions", json={"agent_id": first})
+
+    assert [twice.status_code, other.status_code, same.status_code] == [400, 400, 201]
+    assert "either agent_id or agent_name" in twice.json()["error"]["message"]
+    assert (await client.get("/v1/sessions")).json()["total"] == 1

@@ -120,6 +120,10 @@ def append(number: int, new: list[Event], **summary: object) -> Append:
     )
 
 
+def wait(kind: str, place: int = 0) -> dict[str, str]:
+    return {"type": kind, "tool_call_id": f"call_{place}", "name": "n", "since": time(1)}
+
+
 def file(path: str, content: bytes = b"", **fields: object) -> File:
     plain = File(path, False, False, "text", len(content), time(1), time(1), content)
     return replace(plain, **fields)
@@ -369,10 +373,7 @@ def test_sessions_are_listed_by_what_they_do_and_wait_for(store: Store) -> None:
     }
     store.append([append(2, events(2, 1), status="idle")])
     for number, kinds in waits.items():
-        waiting_for = [
-            {"type": kind, "tool_call_id": f"call_{place}", "name": "n", "since": time(1)}
-            for place, kind in enumerate(kinds)
-        ]
+        waiting_for = [wait(kind, place) for place, kind in enumerate(kinds)]
         # One of the calls runs on while another one is held.
         status = "active" if number == 5 else "waitingfortoolresults"
         summary = {"status": status, "waiting_for": waiting_for}
@@ -554,10 +555,20 @@ def test_sessions_with_an_open_turn_are_told_oldest_first(store: Store) -> None:
     assert store.unfinished_sessions() == [session(1).id, session(2).id]
 
 
+def test_a_turn_that_does_not_say_for_what_it_waits_is_not_left_out(store: Store) -> None:
+    store.insert_session(session(1))
+    store.append([append(1, events(1, 1), turn_id="turn_1", waits_until_ms=NEVER_MS)])
+    assert store.unfinished_sessions(1000) == [session(1).id]
+
+
 def test_turns_that_only_wait_are_left_out_until_they_are_due(store: Store) -> None:
     for number, until_ms in ((1, 1000), (2, 2000), (3, NEVER_MS), (4, None)):
         store.insert_session(session(number))
-        waits = {"turn_id": "turn_1", "waits_until_ms": until_ms}
+        waits = {
+            "turn_id": "turn_1",
+            "waits_until_ms": until_ms,
+            "waiting_for": [wait("tool_call")],
+        }
         store.append([append(number, events(number, 1), **waits)])
     assert store.unfinished_sessions(1000) == [session(1).id, session(4).id]
     in_a_century = 4_000_000_000_000

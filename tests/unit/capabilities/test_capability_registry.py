@@ -194,6 +194,14 @@ def test_config_is_checked_against_its_schema():
         resolve([CapabilityConfig(ref="a", config={"n": "1"})], known_ones)
 
 
+@pytest.mark.parametrize("ref", ["ask_user", "tool_approval"])
+@pytest.mark.parametrize("seconds", ["soon", 0, True])
+def test_a_wrong_time_of_a_wait_is_told_every_right_form(ref: str, seconds: Any):
+    words = 'seconds from 1 to 31536000, or "never"'
+    with pytest.raises(InvalidRequest, match=f"Setting 'timeout_seconds' must be {words}"):
+        resolve([CapabilityConfig(ref=ref, config={"timeout_seconds": seconds})])
+
+
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch):
     """Pretend that packages with these entry points are installed."""

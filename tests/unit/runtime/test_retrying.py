@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from everruns.domain.approvals import ToolApprovals
 from everruns.domain.controls import Controls
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message
 from everruns.domain.tools import ToolResults
-from everruns.errors import Conflict, HostLost, IdempotencyKeyReused, UnknownModel
+from everruns.errors import CallClosed, Conflict, HostLost, IdempotencyKeyReused, UnknownModel
 from everruns.providers.base import ModelAnswer
 from everruns.runtime.cursor import Cursor
 from everruns.storage.memory import MemoryStore
@@ -257,3 +258,58 @@ async def test_an_answer_without_text_or_calls_can_be_retried():
         await retry(talk)
         await talk.ended()
         assert (await talk.messages())[-1].text == "Words."
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("was_answered", [True, False])
+async def test_input_for_a_superseded_call_comes_too_late_whether_the_new_turn_runs_or_not(
+    is_running: bool, was_answered: bool
+):
+    gate = Gate()
+    driver = ScriptedDriver(
+        calls(call("look_up", "call_1")),
+        *([says("Bad.")] if was_answered else []),
+        says(*([gate] if is_running else []), "Good."),
+    )
+    given = ToolResults.model_validate({"tool_results": [{"tool_call_id": "call_1", "result": 1}]})
+    async with local_runtime(driver) as runtime:
+        talk = await Conversation.begin(runtime, tools=[ASKED])
+        await talk.send("hi")
+        async with talk.reading(Cursor(0)) as reader:
+            await reader.until_type("tool.call")
+        if was_answered:
+            await runtime.take(talk.id, given)
+            await talk.ended()
+        else:
+            await runtime.cancel(talk.id)
+        await retry(talk)
+        await (gate.reached.wait() if is_running else talk.ended())
+
+        with pytest.raises(CallClosed, match="retry"):
+            await runtime.take(talk.id, given)
+        gate.open()
+        await talk.ended()
+
+
+async def test_a_decision_on_a_superseded_call_comes_too_late_too():
+    @tool(destructive=True)
+    async def destroy() -> str:
+        """Destroy."""
+        return "destroyed"
+
+    driver = ScriptedDriver(calls(call("destroy", "call_1")), says("Bad."), says("Good."))
+    given = ToolApprovals.model_validate(
+        {"decisions": [{"tool_call_id": "call_1", "decision": "allow"}]}
+    )
+    async with local_runtime(driver, destroy) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit", "tool_approval"])
+        await talk.send("hi")
+        async with talk.reading(Cursor(0)) as reader:
+            await reader.until_type("tool.approval")
+        await runtime.take(talk.id, given)
+        await talk.ended()
+        await retry(talk)
+        await talk.ended()
+
+        with pytest.raises(CallClosed, match="retry"):
+            await runtime.take(talk.id, given)

@@ -10,7 +10,7 @@ from everruns.domain.llm import ProviderPatch
 from everruns.domain.tools import ToolResults
 from everruns.domain.waits import NEVER_MS
 from everruns.runtime.local import LocalRuntime
-from everruns.storage.base import EventQuery
+from everruns.storage.base import Append, EventQuery, SessionQuery
 from everruns.storage.memory import MemoryStore
 from tests.conversations import Conversation, simulated
 from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
@@ -206,3 +206,24 @@ async def test_a_turn_that_only_waits_needs_no_model():
         results = [{"tool_call_id": wait.tool_call_id, "result": 1}]
         await runtime.take(talk.id, ToolResults.model_validate({"tool_results": results}))
         assert (await talk.ended()).type == "session.completed"
+
+
+@pytest.mark.parametrize("seconds", [60, "never"])
+async def test_what_waits_since_an_older_version_is_listed_by_what_it_waits_for(seconds: Any):
+    store = MemoryStore()
+    driver = ScriptedDriver(calls(call("ring")), says("Done."))
+    async with local_runtime(driver, store=store) as runtime:
+        talk = await rung(runtime, bell(wait={"timeout_seconds": seconds}))
+        told = store._sessions[talk.id].summary
+    assert told is not None
+    # That version stored when a wait ends, not for what it is.
+    untold = told.model_copy(update={"waiting_for": []})
+    store.append([Append(talk.id, untold.sequence + 1, [], untold)])
+    by_type = SessionQuery(waiting="tool_call")
+    assert store.list_sessions(by_type)[1] == 0
+
+    async with local_runtime(driver, store=store) as runtime:
+        await eventually(lambda: store.list_sessions(by_type)[1] == 1)
+        talk.runtime = runtime
+        await answer(talk)
+        assert store.list_sessions(by_type)[1] == 0

@@ -18,7 +18,7 @@ def upgrade() -> None:
 
     The columns are filled as they are altered: DuckDB alters no table whose rows were updated in
     the same transaction. What a turn waits for is known of turns that began to wait under this
-    version; earlier ones are found by their status until their next event.
+    version; earlier ones are found by their status until a host has loaded them once.
     """
     op.execute("ALTER TABLE sessions RENAME COLUMN turn_id TO state")
     op.execute(
