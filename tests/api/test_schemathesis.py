@@ -158,5 +158,8 @@ def is_beyond_schemas(response: schemathesis.Response) -> bool:
         "line 1: ",
         "printable characters",
         "is not valid base64",
+        "agent_name: give either",
+        "must be less than timeout_seconds",
+        "agent_id: the path names the agent",
     )
     return error["code"] in BEYOND_SCHEMAS or any(words in error["message"] for words in says)
