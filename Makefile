@@ -25,7 +25,8 @@ test: $(VENV)/.test $(VENV)/.generators $(VENV)/.browser ## Run every test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE:%=--ignore=%)
 
 faults: $(VENV)/.test ## Kill, pause and cut everything, for long
-	$(BIN)/python -m pytest tests/faults tests/e2e/test_lifecycle.py tests/e2e/test_joined_cluster.py -vv -s -m "long or not long"
+	$(BIN)/python -m pytest tests/faults tests/e2e/test_failed_starts.py \
+		tests/e2e/test_lifecycle.py tests/e2e/test_joined_cluster.py -vv -s -m "long or not long"
 
 bench: $(VENV)/.run ## Measure the running server with the simulated model
 	$(BIN)/python -m bench
