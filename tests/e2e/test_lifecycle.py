@@ -170,7 +170,7 @@ def test_keys_are_managed_on_a_running_server_as_on_a_stopped_one(server: Server
 
     assert [made.returncode, revoked.returncode, again.returncode] == [0, 0, 1]
     assert again.stderr.count("\n") == 1
-    assert f"There is no API key {key_id}" in again.stderr
+    assert f"No API key has the id or name {key_id}" in again.stderr
     assert key_id not in everruns("keys", "list", EVERRUNS_DATA_DIR=server.data_dir).stdout
 
 
