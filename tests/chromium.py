@@ -120,16 +120,22 @@ class Page:
         Raises:
             RuntimeError: The page raised an error.
         """
-        number = next(self._numbers)
         wanted = {"expression": expression, "awaitPromise": True, "returnByValue": True}
-        await self._socket.send_json({"id": number, "method": "Runtime.evaluate", "params": wanted})
-        while True:
-            answer = await self._socket.receive_json(timeout=PATIENCE_S)
-            if answer.get("id") == number:
-                break
+        async with asyncio.timeout(PATIENCE_S):
+            # While the page is being loaded, what was asked before it is lost.
+            while "result" not in (answer := await self._call("Runtime.evaluate", wanted)):
+                await asyncio.sleep(0.05)
         if failed := answer["result"].get("exceptionDetails"):
             raise RuntimeError(failed["exception"].get("description", failed["text"]))
         return answer["result"]["result"].get("value")
+
+    async def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        number = next(self._numbers)
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        while True:
+            answer = await self._socket.receive_json()
+            if answer.get("id") == number:
+                return answer
 
 
 @asynccontextmanager
@@ -141,7 +147,10 @@ async def open_page(url: str, profile: Path, *flags: str) -> AsyncIterator[Page]
         async with client.ws_connect(address, max_msg_size=0) as socket:
             page = Page(socket)
             async with asyncio.timeout(PATIENCE_S):
-                while await page.evaluate("document.readyState") != "complete":
+                # A new page is blank, and complete, until it has been navigated.
+                while not await page.evaluate(
+                    "location.href !== 'about:blank' && document.readyState === 'complete'"
+                ):
                     await asyncio.sleep(0.05)
             yield page
 
