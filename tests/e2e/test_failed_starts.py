@@ -103,6 +103,8 @@ def test_a_full_disk_is_told(
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setattr(secret_file, "make_durable", full)
+    # It would leave the log of all later tests in this test's captured output.
+    monkeypatch.setattr(cli, "configure_log", lambda: None)
     monkeypatch.setattr("sys.argv", ["everruns", "serve", "--data-dir", str(tmp_path / "data")])
 
     with pytest.raises(SystemExit) as ended:
