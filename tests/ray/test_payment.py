@@ -24,10 +24,9 @@ async def refund(runtime: Runtime, shop: Shop, end_user: str) -> Conversation:
     wanted: dict[str, Any] = {
         "model_id": await simulated(runtime, script=SCRIPT),
         "capabilities": [{"ref": "payments", "config": {"url": shop.url}}],
+        "end_user": end_user,
     }
-    session = await runtime.registry.sessions.create(
-        SessionInput.model_validate(wanted), end_user=end_user
-    )
+    session = await runtime.registry.sessions.create(SessionInput.model_validate(wanted))
     talk = Conversation(runtime, session)
     await talk.send("My money, please.")
     async with talk.reading() as reader:
