@@ -37,7 +37,7 @@ def check_cluster(address: str) -> None:
             only Ray knows where to find, so that nothing is checked.
 
     Raises:
-        InvalidRequest: This is no address.
+        InvalidRequest: The address is malformed.
         Unavailable: The cluster cannot be joined. The message says what to do.
     """
     if address == "auto":
@@ -82,7 +82,7 @@ def _ask_metadata(address: str, channel: grpc.Channel) -> dict[str, Any]:
     """Return what the cluster says of itself.
 
     Raises:
-        Unavailable: Nobody answers, it is no cluster, or it refuses the token.
+        Unavailable: Nothing answers, what answers is not a Ray cluster, or it refuses the token.
     """
     messages, services = _generated()
     request = messages.InternalKVGetRequest(namespace=b"cluster", key=b"CLUSTER_METADATA")

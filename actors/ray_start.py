@@ -122,7 +122,7 @@ def join_ray(address: str) -> Cluster:
     """Join a cluster with its own authentication.
 
     Raises:
-        InvalidRequest: This is no address.
+        InvalidRequest: The address is malformed.
         Unavailable: The cluster does not answer or refuses access.
     """
     check_cluster(address)
