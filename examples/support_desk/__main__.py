@@ -56,10 +56,12 @@ def api_key() -> str:
     if not kept.exists():
         made = subprocess.run(
             [*EVERRUNS, "keys", "create", "support-desk", "--data-dir", str(DATA)],
-            check=True,
-            stdout=subprocess.PIPE,
+            capture_output=True,
+            check=False,
             text=True,
         )
+        if made.returncode:
+            sys.exit(made.stderr)
         kept.touch(mode=0o600)
         kept.write_text(made.stdout.strip())
     return kept.read_text()
