@@ -13,10 +13,10 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.exceptions import RayServeException
 
-from actors.connections import bound_connections
 from actors.processes import keep_what_is_there
-from actors.replica import listen_on_the_nodes_address_only, when_draining
 from actors.runtime import RayRuntime
+from actors.serving.connections import bound_connections
+from actors.serving.replica import listen_on_the_nodes_address_only, when_draining
 from everruns.api.app import create_app, end_streams
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import InvalidRequest

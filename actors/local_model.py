@@ -15,10 +15,10 @@ import ray
 from pydantic import SecretStr
 from ray.exceptions import RayError
 
-from actors.calls import Remote
-from actors.cluster import LOCAL_MODEL, NAMESPACE, REGISTRY, find_actor
-from actors.remote import line_to
-from actors.remote_registry import PATIENCE_S
+from actors.calls.remote import line_to
+from actors.calls.remote_registry import PATIENCE_S
+from actors.calls.stub import Remote
+from actors.names import LOCAL_MODEL, NAMESPACE, REGISTRY, find_actor
 from everruns.errors import ProviderUnavailable
 from everruns.providers.local import LocalModelAddress
 from everruns.remote import Repeat, remote

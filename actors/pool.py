@@ -9,7 +9,7 @@ import ray
 import structlog
 from ray.exceptions import RayError
 
-from actors.cluster import MAX_CONCURRENCY, NAMESPACE, SESSION_ACTOR
+from actors.names import MAX_CONCURRENCY, NAMESPACE, SESSION_ACTOR
 from actors.session import SessionActor
 from everruns.registry.placement import Placement
 from everruns.runtime.watch import HostWatch

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import ray
 import structlog
 
-from actors.cluster import MAX_CONCURRENCY, NAMESPACE, REGISTRY
+from actors.calls.remote import Callee
+from actors.calls.remote_registry import publish
 from actors.local_model import LocalModel, local_model_installed
+from actors.names import MAX_CONCURRENCY, NAMESPACE, REGISTRY
 from actors.pool import SessionActorPool
 from actors.processes import keep_what_is_there
-from actors.remote import Callee
-from actors.remote_registry import publish
 from actors.runtime import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError
@@ -28,7 +28,7 @@ from everruns.runtime.host import RELIEF_QUIET_S
 from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings, load_settings
-from everruns.storage.base import Store
+from everruns.storage.store import Store
 
 SESSION_ACTORS_PER_CPU = 2
 START_RETRY_S = 1.0
@@ -151,7 +151,7 @@ def _most_session_actors(settings: Settings) -> int:
 def _open_store(settings: Settings) -> Store:
     # The database takes a second to import, and Ray imports this module in every process that
     # finds the registry.
-    from everruns.storage.data_directory import open_store  # noqa: PLC0415
+    from everruns.storage.data_directory.opening import open_store  # noqa: PLC0415
 
     return open_store(settings.data_dir, settings.encryption_key)
 

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import ray
 
-from actors.cluster import NAMESPACE, REGISTRY, remote_host, remote_registry
+from actors.names import NAMESPACE, REGISTRY, remote_host, remote_registry
 from everruns.runtime.host import SessionHost
 from everruns.runtime.runtime import Runtime
 

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-from actors.cluster import remote_registry
+from actors.calls.remote import Callee
 from actors.local_model import remote_local_model
+from actors.names import remote_registry
 from actors.processes import keep_what_is_there
-from actors.remote import Callee
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
 from everruns.runtime.host import SessionHost

@@ -10,11 +10,11 @@ from bench.history import Log, long_log, make_session
 from everruns.domain.events import Event
 from everruns.domain.state import fold
 from everruns.ids import new_id
-from everruns.storage.base import Append
-from everruns.storage.data_directory import DATABASE_FILE, open_store
-from everruns.storage.database import duckdb_engine, migrate
-from everruns.storage.sql import SqlStore
-from everruns.storage.tables import session_row, sessions
+from everruns.storage.data_directory.opening import DATABASE_FILE, open_store
+from everruns.storage.duckdb.database import duckdb_engine, migrate
+from everruns.storage.sql.store import SqlStore
+from everruns.storage.sql.tables import session_row, sessions
+from everruns.storage.store import Append
 
 AGENTS = 5
 BATCH = 2000

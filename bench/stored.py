@@ -25,8 +25,8 @@ from everruns.domain.state import fold
 from everruns.registry.event_log import EventLog
 from everruns.registry.session_logs import LoadedSession
 from everruns.runtime.session import LiveSession
-from everruns.storage.base import Append, EventQuery, SessionQuery
-from everruns.storage.sql import SqlStore
+from everruns.storage.sql.store import SqlStore
+from everruns.storage.store import Append, EventQuery, SessionQuery
 
 # So many that each agent's list fills a page there too.
 FEW_SESSIONS = 100

@@ -19,7 +19,7 @@ from everruns.reaching import DataDirOption, Rooms, with_rooms
 from everruns.settings import Settings, check_variables, load_settings
 
 if TYPE_CHECKING:
-    from actors.place import Place
+    from actors.serving.place import Place
 
 cli = typer.Typer(
     name="everruns",
@@ -96,12 +96,12 @@ def serve(
     )
     check_variables()
     settings.check_exposure()
-    from actors.ray_environment import prepare_environment  # noqa: PLC0415
+    from actors.clusters.environment import prepare_environment  # noqa: PLC0415
 
     # Ray reads its environment when it is imported.
     prepare_environment(settings)
-    from actors.place import Place  # noqa: PLC0415
-    from actors.server import run_server  # noqa: PLC0415
+    from actors.serving.place import Place  # noqa: PLC0415
+    from actors.serving.server import run_server  # noqa: PLC0415
 
     with err.status("Starting") as status:
 
@@ -157,7 +157,7 @@ def config(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 @cli.command()
 def token(data_dir: DataDirOption = None) -> None:
     """Print the login token of the Ray dashboard."""
-    from actors.credentials import read_token  # noqa: PLC0415
+    from actors.clusters.credentials import read_token  # noqa: PLC0415
 
     settings = load_settings(data_dir=data_dir)
     found = read_token(settings.data_dir)
@@ -175,7 +175,7 @@ def backup(
 
     To go back to it, start a server with the copy as its data directory.
     """
-    from everruns.storage.backup_directory import make_backup_directory  # noqa: PLC0415
+    from everruns.storage.data_directory.backup import make_backup_directory  # noqa: PLC0415
 
     settings = load_settings(data_dir=data_dir)
     target = make_backup_directory(settings.data_dir, directory.absolute())

@@ -1,7 +1,7 @@
 """Every failure the product can report, as one tree of values.
 
 Each class documents one cause and owns its stable ``code``, the word a client sees on the wire.
-HTTP statuses live in ``everruns.api.errors`` alone, found there by a class's ancestry. Errors
+HTTP statuses live in ``everruns.api.http.errors`` alone, found there by a class's ancestry. Errors
 travel between actors, so their constructor arguments are positional and picklable.
 """
 

@@ -82,7 +82,7 @@ class EventPlace:
         ms: The event's time, in milliseconds since the epoch.
         sequence: Its place in the log; for what is shown between two events, that of the first.
         position: 0 for the event itself; more for what is shown after it and before the next: a
-            delta, or (see ``everruns.api.sdk_events``) a part of the next event.
+            delta, or (see ``everruns.api.sdk.events``) a part of the next event.
     """
 
     ms: int

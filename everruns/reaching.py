@@ -15,7 +15,7 @@ from everruns.registry.backups import Backups
 from everruns.registry.database import Database
 from everruns.registry.keys import ApiKeys
 from everruns.settings import Settings, load_settings
-from everruns.storage.lock import lock_data_directory
+from everruns.storage.data_directory.lock import lock_data_directory
 
 # How long to wait for a server that is starting.
 SERVER_TIMEOUT_S = 15.0
@@ -59,7 +59,7 @@ def with_rooms(data_dir: Path | None, use: Callable[[Rooms], Awaitable[Answer]])
 async def _reach(settings: Settings, stack: AsyncExitStack) -> Rooms:
     """Return the rooms of the running server or, without one, of the store."""
     # Ray is not imported: that would take a second.
-    from actors.remote_registry import registry_of  # noqa: PLC0415
+    from actors.calls.remote_registry import registry_of  # noqa: PLC0415
 
     deadline = time.monotonic() + SERVER_TIMEOUT_S
     while True:
@@ -75,7 +75,7 @@ async def _reach(settings: Settings, stack: AsyncExitStack) -> Rooms:
                 if time.monotonic() >= deadline:
                     raise Conflict(f"{lost.message} {held.message}") from None
         await asyncio.sleep(SERVER_POLL_S)
-    from everruns.storage.data_directory import open_store  # noqa: PLC0415
+    from everruns.storage.data_directory.opening import open_store  # noqa: PLC0415
 
     database = Database(open_store(settings.data_dir, settings.encryption_key))
     stack.push_async_callback(database.close)

@@ -52,7 +52,7 @@ def ray_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]
 @pytest.fixture
 async def ray_runtime(ray_settings: Settings) -> AsyncIterator[Runtime]:
     """The runtime on the cluster, ready to take a session."""
-    from actors.direct import hang_up
+    from actors.calls.direct import hang_up
     from actors.runtime import RayRuntime
 
     runtime = RayRuntime(ray_settings.public())

@@ -22,8 +22,8 @@ from everruns.providers.base import (
 from everruns.providers.model_lists import ListedModel
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
-from everruns.storage.base import Store
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import Store
 from everruns.tools.base import Tool
 
 Step = Callable[[ModelRequest], AsyncGenerator[ModelChunk, None]]

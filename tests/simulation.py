@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from random import Random
 from typing import Any, cast
 
-from actors.calls import Remote, answer
-from actors.lines import ReconnectingLine
-from actors.remote_registry import RemoteRegistry
+from actors.calls.lines import ReconnectingLine
+from actors.calls.remote_registry import RemoteRegistry
+from actors.calls.stub import Remote, answer
 from everruns.capabilities.base import Capability
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.events import Event
@@ -30,8 +30,8 @@ from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
-from everruns.storage.base import Append, EventQuery, Verdict
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import Append, EventQuery, Verdict
 from everruns.tools.function import tool
 from tests.scripts import USAGE
 from tests.simulated_processes import (

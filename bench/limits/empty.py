@@ -8,7 +8,7 @@ import argparse
 import logging
 import threading
 
-from actors.ray_environment import prepare_environment
+from actors.clusters.environment import prepare_environment
 from everruns.settings import Settings, load_settings
 
 
@@ -23,12 +23,12 @@ def main() -> None:
 
 
 def serve_empty(settings: Settings) -> None:
-    """Start Ray and Serve as ``actors.server`` does, and an application without content."""
+    """Start Ray and Serve as ``actors.serving.server`` does, and an application without content."""
     import ray  # noqa: PLC0415
     from fastapi import FastAPI  # noqa: PLC0415
     from ray import serve  # noqa: PLC0415
 
-    from actors.ports import free_port  # noqa: PLC0415
+    from actors.clusters.ports import free_port  # noqa: PLC0415
 
     def build() -> FastAPI:
         application = FastAPI()

@@ -18,7 +18,7 @@ from bench.limits.processes import memory_by_role, usages
 from bench.limits.report import Report, show
 from bench.limits.starting import running_model
 from bench.server import Server, running_server
-from everruns.storage.data_directory import DATABASE_FILE
+from everruns.storage.data_directory.opening import DATABASE_FILE
 
 MODEL = "tokens-20"
 # As in the run in which the growth was noticed: 45,000 turns in 13,000 sessions.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from actors.ports import free_port
+from actors.clusters.ports import free_port
 from bench.server import START_TIMEOUT_S, STOP_TIMEOUT_S, Child, Server, running_program
 
 SERVER = ("everruns.cli", "serve")

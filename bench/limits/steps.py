@@ -25,8 +25,8 @@ from everruns.domain.sessions import SessionInput
 from everruns.domain.state import SessionState
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
-from everruns.storage.base import Append
-from everruns.storage.data_directory import open_store
+from everruns.storage.data_directory.opening import open_store
+from everruns.storage.store import Append
 
 CALLS = 10
 APPENDS_IN_TURN = 2 + 3 * CALLS

@@ -11,20 +11,28 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from everruns.api import (
+from everruns.api.docs.openapi import build_document
+from everruns.api.docs.pages import add_documentation
+from everruns.api.http.access import GuardedRoute, StrictGuardedRoute
+from everruns.api.http.auth import Authentication
+from everruns.api.http.door import Door
+from everruns.api.http.errors import ErrorBoundary, answer_error
+from everruns.api.http.faces import FACES, SPECIFICATION, Face
+from everruns.api.http.key_ring import KeyRing
+from everruns.api.http.sse import OpenStreams
+from everruns.api.http.unread import UnreadBodies
+from everruns.api.routes import (
     access_tokens,
     agent_documents,
     agents,
     api_keys,
     budgets,
-    channels,
     conversations,
     events,
     harnesses,
     health,
     messages,
     models,
-    not_implemented,
     providers,
     raw_files,
     sessions,
@@ -32,17 +40,9 @@ from everruns.api import (
     workspace_files,
     workspaces,
 )
-from everruns.api import capabilities as capability_routes
-from everruns.api.access import GuardedRoute, StrictGuardedRoute
-from everruns.api.auth import Authentication
-from everruns.api.docs import add_documentation
-from everruns.api.door import Door
-from everruns.api.errors import ErrorBoundary, answer_error
-from everruns.api.faces import FACES, SPECIFICATION, Face
-from everruns.api.key_ring import KeyRing
-from everruns.api.openapi import build_document
-from everruns.api.sse import OpenStreams
-from everruns.api.unread import UnreadBodies
+from everruns.api.routes import capabilities as capability_routes
+from everruns.api.sdk import channels
+from everruns.api.sdk import not_offered as not_implemented
 from everruns.capabilities.base import Capabilities
 from everruns.errors import EverrunsError
 from everruns.runtime.runtime import Runtime

@@ -14,7 +14,7 @@ from everruns.registry.database import Database, receipt_of
 from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
-from everruns.storage.base import ListQuery
+from everruns.storage.store import ListQuery
 
 REMEMBERED_AGENTS = 1000
 MAX_REMEMBERED_BYTES = 64 * KIB

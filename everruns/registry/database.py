@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import IdempotencyKeyReused, StoreOverloaded
-from everruns.storage.base import Append, Receipt, Store, Verdict
+from everruns.storage.store import Append, Receipt, Store, Verdict
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")

@@ -9,7 +9,7 @@ from typing import Any
 
 from everruns.domain.idempotency import Idempotency
 from everruns.registry.workspace_files import WorkspaceFiles
-from everruns.storage.base import Store
+from everruns.storage.store import Store
 from everruns.tools.base import File
 
 

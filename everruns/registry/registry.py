@@ -25,7 +25,7 @@ from everruns.registry.sessions import Sessions
 from everruns.registry.workspaces import Workspaces
 from everruns.remote import Repeat, remote
 from everruns.settings import Settings
-from everruns.storage.base import Store
+from everruns.storage.store import Store
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -25,8 +25,8 @@ from everruns.registry.event_log import EventLog
 from everruns.registry.placement import Placement
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
-from everruns.storage.base import Append, EventQuery, Verdict
 from everruns.storage.pages import is_last
+from everruns.storage.store import Append, EventQuery, Verdict
 
 MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
 

@@ -31,7 +31,7 @@ from everruns.registry.revision import Revision
 from everruns.registry.session_logs import SessionLogs
 from everruns.registry.workspace_files import READING, initial_files
 from everruns.remote import Repeat, remote
-from everruns.storage.base import Append, Receipt, SessionQuery
+from everruns.storage.store import Append, Receipt, SessionQuery
 from everruns.tools.base import ToolError
 
 REMEMBERED_NEW = 256

@@ -20,8 +20,8 @@ from everruns.registry.file_rules import (
     refuse_readonly,
     refuse_reserved,
 )
-from everruns.storage.base import Store, StoredFile
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import Store, StoredFile
 from everruns.tools.base import File, ToolError
 from everruns.tools.content import decode_content
 

@@ -24,7 +24,7 @@ from everruns.registry.file_rules import FileRefused
 from everruns.registry.file_search import FileSearch
 from everruns.registry.workspace_files import READING
 from everruns.remote import Repeat, remote
-from everruns.storage.base import ListQuery
+from everruns.storage.store import ListQuery
 from everruns.tools.base import File
 
 

@@ -11,7 +11,7 @@ from everruns.runtime.host import RELIEF_QUIET_S, SessionHost
 from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
-from everruns.storage.base import Store
+from everruns.storage.store import Store
 
 HOST = "local"
 

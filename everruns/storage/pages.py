@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from everruns.domain.base import MIB
 from everruns.domain.events import Event
-from everruns.storage.base import EventQuery
+from everruns.storage.store import EventQuery
 
 MAX_PAGE_BYTES = 16 * MIB
 

@@ -17,7 +17,7 @@ from everruns.capabilities.registry import load_capabilities
 from everruns.registry.keys import ApiKeys
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from tests.api.credentials import client_of
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from everruns.api.access import FOR_KEYS, NEEDS, SCOPED_BY_THEMSELVES, STREAMS, GuardedRoute
+from everruns.api.http.access import FOR_KEYS, NEEDS, SCOPED_BY_THEMSELVES, STREAMS, GuardedRoute
 from everruns.domain.rights import RIGHTS, Grant, Right
 from everruns.ids import new_id
 from everruns.registry.keys import ApiKeys

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from everruns.api.access import STREAMS
 from everruns.api.app import create_app
+from everruns.api.http.access import STREAMS
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.access_tokens import CHANNEL_RIGHTS
 from everruns.domain.rights import RIGHTS, Grant

@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 
 from everruns.api.app import create_app
-from everruns.api.docs import PAGE, START
-from everruns.api.errors import error_classes
-from everruns.api.openapi import render_document
+from everruns.api.docs.openapi import render_document
+from everruns.api.docs.pages import PAGE, START
+from everruns.api.http.errors import error_classes
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import TurnFailure
 from everruns.runtime.local import LocalRuntime

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from everruns.api.event_types import Event
+from everruns.api.v1.event_types import Event
 from everruns.ids import event_id
 
 JSON = {"Accept": "application/json"}

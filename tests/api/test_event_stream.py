@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from everruns.api.app import end_streams
-from everruns.api.event_types import Event
+from everruns.api.v1.event_types import Event
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 

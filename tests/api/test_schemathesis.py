@@ -21,7 +21,7 @@ from everruns.capabilities.registry import load_capabilities
 from everruns.ids import GENERIC_HARNESS_ID, is_id
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 
 # Refusals of what no schema can say: which things there are, and what cannot be stored.
 BEYOND_SCHEMAS = {

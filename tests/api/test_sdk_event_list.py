@@ -7,7 +7,7 @@ import everruns_sdk
 import httpx
 import pytest
 
-from everruns.api.sdk_event_types import SdkEvent
+from everruns.api.sdk.event_types import SdkEvent
 
 SCRIPT = [
     {"reasoning": "let me add", "tool_calls": [{"name": "add", "arguments": {"a": 19, "b": 23}}]},

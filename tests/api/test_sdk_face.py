@@ -5,8 +5,8 @@ import json
 import httpx
 import pytest
 
-from everruns.api.conversations import EXPORTED_AT_ONCE
-from everruns.api.not_implemented import NOT_OFFERED
+from everruns.api.routes.conversations import EXPORTED_AT_ONCE
+from everruns.api.sdk.not_offered import NOT_OFFERED
 
 ROUTES = [
     (method, path)

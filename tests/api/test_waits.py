@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from everruns.api.event_types import Event
-from everruns.api.sdk_event_types import SdkEvent
+from everruns.api.sdk.event_types import SdkEvent
+from everruns.api.v1.event_types import Event
 
 FACES = ("/v1", "/api/v1")
 REFUND: dict[str, Any] = {

@@ -27,7 +27,7 @@ from everruns.runtime.cursor import Cursor
 from everruns.runtime.local import LocalRuntime
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from tests.conftest import CAPACITY, HIBERNATE_AFTER_S
 from tests.conversations import PATIENCE_S, Conversation, simulated
 from tests.waiting import POLL_S

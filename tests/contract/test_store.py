@@ -22,7 +22,9 @@ from everruns.domain.waits import NEVER_MS
 from everruns.domain.workspaces import Workspace
 from everruns.errors import SequenceConflict, SessionNotFound
 from everruns.ids import format_time, now_ms, parse_time
-from everruns.storage.base import (
+from everruns.storage.data_directory.opening import open_store
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import (
     Append,
     EventQuery,
     ListQuery,
@@ -31,8 +33,6 @@ from everruns.storage.base import (
     Store,
     StoredFile,
 )
-from everruns.storage.data_directory import open_store
-from everruns.storage.memory import MemoryStore
 from everruns.tools.base import File
 
 

@@ -16,12 +16,12 @@ from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.waits import Wait
 from everruns.domain.workspaces import Workspace
 from everruns.ids import parse_time
-from everruns.storage.base import Append, EventQuery, Receipt, SessionQuery, StoredFile
-from everruns.storage.database import duckdb_engine
-from everruns.storage.encryption import Cipher
-from everruns.storage.memory import MemoryStore
-from everruns.storage.sql import SqlStore
-from everruns.storage.tables import metadata
+from everruns.storage.data_directory.encryption import Cipher
+from everruns.storage.duckdb.database import duckdb_engine
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.sql.store import SqlStore
+from everruns.storage.sql.tables import metadata
+from everruns.storage.store import Append, EventQuery, Receipt, SessionQuery, StoredFile
 from everruns.tools.base import File
 
 numbers = st.integers(1, 3)

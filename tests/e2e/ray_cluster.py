@@ -21,7 +21,7 @@ from tempfile import mkdtemp
 import httpx
 import psutil
 
-from actors.ports import free_port
+from actors.clusters.ports import free_port
 from actors.processes import wait
 
 ROOT = Path(__file__).parents[2]

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from everruns.storage.base import EventQuery
-from everruns.storage.data_directory import open_store
+from everruns.storage.data_directory.opening import open_store
+from everruns.storage.store import EventQuery
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from threading import Event, Thread
 import httpx
 import psutil
 
-from actors.ports import RANGE, free_port
+from actors.clusters.ports import RANGE, free_port
 from actors.processes import wait
 from bench.server import Server, running_server
 from tests.aimock import NODE_ROOT, find_node

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import ray
 
-from actors.ports import free_port, is_port_free
+from actors.clusters.ports import free_port, is_port_free
 from tests.e2e.ray_cluster import (
     COMMANDS,
     ROOT,

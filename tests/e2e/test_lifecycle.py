@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from actors.ports import free_port
+from actors.clusters.ports import free_port
 from actors.processes import is_alive
 from bench.server import Server, running_server
 from tests.e2e.command_line import everruns

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from actors.ports import free_port
+from actors.clusters.ports import free_port
 from bench.server import running_server
 from tests.chromium import Page, open_page
 from tests.e2e.command_line import everruns

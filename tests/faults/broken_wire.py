@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
-from everruns.api.sdk_events import EVERRUNS
-from everruns.api.vocabulary import AS_LOGGED, Vocabulary
+from everruns.api.http.vocabulary import AS_LOGGED, Vocabulary
+from everruns.api.sdk.events import EVERRUNS
 from everruns.domain.events import TURN_ENDS
 from tests.conversations import Conversation
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from everruns.storage.base import EventQuery
-from everruns.storage.data_directory import open_store
+from everruns.storage.data_directory.opening import open_store
+from everruns.storage.store import EventQuery
 
 SESSION = f"session_{1:032x}"
 
@@ -20,8 +20,8 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
 from everruns.log import configure_log
-from everruns.storage.base import Append
-from everruns.storage.data_directory import open_store
+from everruns.storage.store import Append
+from everruns.storage.data_directory.opening import open_store
 
 def say(*words): print(*words, flush=True)
 

@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
-from everruns.storage.base import Append, EventQuery
-from everruns.storage.data_directory import DATABASE_FILE, LOG_FILE, open_store
-from everruns.storage.sql import SqlStore
+from everruns.storage.data_directory.opening import DATABASE_FILE, LOG_FILE, open_store
+from everruns.storage.sql.store import SqlStore
+from everruns.storage.store import Append, EventQuery
 
 SESSION = f"session_{1:032x}"
 APPENDS = 8
@@ -29,7 +29,7 @@ TIME = "2026-01-01T00:00:00.000Z"
 WRITER = f"""
 import os, signal, sys
 from pathlib import Path
-from everruns.storage.data_directory import open_store
+from everruns.storage.data_directory.opening import open_store
 from tests.faults.test_torn_writes import LOG_FILE, append, insert_session, sequences
 
 data_dir = Path(sys.argv[1])

@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 import ray
 
-from actors.cluster import NAMESPACE
+from actors.names import NAMESPACE
 from tests.waiting import PATIENCE_S
 
 

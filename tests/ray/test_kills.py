@@ -7,8 +7,8 @@ import asyncio
 
 import pytest
 
-from actors.cluster import REGISTRY
-from actors.remote_registry import registry_of
+from actors.calls.remote_registry import registry_of
+from actors.names import REGISTRY
 from everruns.domain.events import TURN_ENDS
 from everruns.domain.llm import Provider
 from everruns.domain.tools import ToolResults

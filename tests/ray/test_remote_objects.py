@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from actors.calls import Remote
-from actors.direct import Address, hang_up
-from actors.remote import Callee, line_to
+from actors.calls.direct import Address, hang_up
+from actors.calls.remote import Callee, line_to
+from actors.calls.stub import Remote
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import EverrunsError, HostLost, SessionNotFound
 from everruns.remote import Repeat, remote

@@ -16,8 +16,8 @@ from everruns.domain.keys import hash_secret
 from everruns.domain.rights import RIGHTS
 from everruns.errors import AgentNotFound, Conflict, InvalidRequest, NotFound
 from everruns.ids import new_id
-from everruns.storage.data_directory import open_store
-from everruns.storage.lock import lock_data_directory
+from everruns.storage.data_directory.lock import lock_data_directory
+from everruns.storage.data_directory.opening import open_store
 
 
 @pytest.fixture(autouse=True)

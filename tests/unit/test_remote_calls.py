@@ -33,7 +33,7 @@ ROOMS: dict[str, type] = {
 def called() -> Iterator[tuple[str, str]]:
     """Every room and method of it that is called where the room may be in another process."""
     places = [*(ROOT / "everruns/api").rglob("*.py"), *(ROOT / "everruns/runtime").glob("*.py")]
-    for path in [*places, ROOT / "actors/server.py"]:
+    for path in [*places, ROOT / "actors/serving/server.py"]:
         # The first two run where the registry is, and the last has everything in one process.
         if path.name in {"watch.py", "reconciler.py", "local.py"}:
             continue

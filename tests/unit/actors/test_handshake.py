@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from actors import handshake
-from actors.handshake import authenticate_client, authenticate_server, new_secret
+from actors.calls import handshake
+from actors.calls.handshake import authenticate_client, authenticate_server, new_secret
 
 SECRET = new_secret()
 

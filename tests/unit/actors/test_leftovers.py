@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.front import FOLDER_PREFIX, FOLDERS, OWNER_FILE
-from actors.leftovers import end_leftovers, mark
+from actors.serving.front import FOLDER_PREFIX, FOLDERS, OWNER_FILE
+from actors.serving.leftovers import end_leftovers, mark
 
 Start = Callable[[dict[str, str]], "subprocess.Popen[bytes]"]
 PROGRAM = "print('up', flush=True); input()"

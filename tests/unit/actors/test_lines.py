@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from actors import lines
-from actors.lines import ReconnectingLine
+from actors.calls import lines
+from actors.calls.lines import ReconnectingLine
 from everruns.errors import HostLost
 from tests.waiting import eventually
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.place import address_of
+from actors.serving.place import address_of
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from actors import ports
+from actors.clusters import ports
 from everruns.errors import Unavailable
 
 TAKE = """
 import sys
-from actors.ports import free_ports
+from actors.clusters.ports import free_ports
 print(*free_ports(int(sys.argv[1])), flush=True)
 sys.stdin.read()
 """

@@ -1,6 +1,6 @@
 """Ray's errors are texts of many lines; the user gets the one that says why."""
 
-from actors.ray_errors import first_sentence, last_line
+from actors.clusters.errors import first_sentence, last_line
 
 
 def test_the_last_line_of_a_traceback_is_the_reason_without_the_name_of_our_class() -> None:

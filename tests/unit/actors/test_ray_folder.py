@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from actors import ray_folder as room
-from actors.ray_folder import KEPT_SESSIONS, ray_folder, remove_old_sessions
+from actors.clusters import folder as room
+from actors.clusters.folder import KEPT_SESSIONS, ray_folder, remove_old_sessions
 from everruns.errors import Unavailable
 
 LONGEST_SOCKET = "ray/session_2026-11-28_21-56-19_307047_4194304/sockets/dash_TrainHead"

@@ -12,8 +12,8 @@ import pytest
 import ray
 from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
-from actors import ray_probe
-from actors.ray_probe import check_cluster
+from actors.clusters import probe as ray_probe
+from actors.clusters.probe import check_cluster
 from everruns.errors import InvalidRequest, Unavailable
 
 messages: Any = gcs_service_pb2

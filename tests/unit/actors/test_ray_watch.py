@@ -9,7 +9,7 @@ from threading import Event
 
 import pytest
 
-from actors.ray_watch import RayWatch
+from actors.clusters.watch import RayWatch
 
 PATIENCE_S = 30.0
 Start = Callable[[str], "subprocess.Popen[bytes]"]

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from actors import calls, remote_registry
-from actors.direct import DirectServer
-from actors.remote_registry import publish, registry_of, withdraw
+from actors.calls import remote_registry
+from actors.calls import stub as calls
+from actors.calls.direct import DirectServer
+from actors.calls.remote_registry import publish, registry_of, withdraw
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import AgentNotFound, HostLost
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 
 Served = tuple[Registry, DirectServer]
 
@@ -84,5 +85,5 @@ async def test_a_registry_that_has_stopped_is_not_looked_for(served: Served, tmp
 
 
 def test_a_command_that_calls_the_registry_does_not_load_ray():
-    loaded = "import sys, actors.remote_registry; sys.exit('ray' in sys.modules)"
+    loaded = "import sys, actors.calls.remote_registry; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from actors.replica import listen_on_the_nodes_address_only, when_draining
+from actors.serving.replica import listen_on_the_nodes_address_only, when_draining
 
 SERVES = "ray.serve._private.replica"
 

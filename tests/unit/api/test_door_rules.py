@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from everruns.api.door import Door
+from everruns.api.http.door import Door
 from everruns.settings import Settings
 
 HOSTS = {b"localhost:9300": True, b"[::1]:9300": True, b"evil.example": False, b"": False}

@@ -7,14 +7,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everruns.api.event_pages import EventPages
-from everruns.api.event_requests import EventsRequest
-from everruns.api.sdk_events import EVERRUNS
-from everruns.api.vocabulary import ShownEvent
+from everruns.api.http.vocabulary import ShownEvent
+from everruns.api.routes.event_pages import EventPages
+from everruns.api.routes.event_requests import EventsRequest
+from everruns.api.sdk.events import EVERRUNS
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session, SessionSummary
-from everruns.storage.base import Append, EventQuery
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import Append, EventQuery
 from tests.logs import SESSION_ID, LogWriter, logs
 
 NOW = "2026-01-01T00:00:00.000Z"

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Collection
 
 import pytest
 
-from everruns.api import key_ring
-from everruns.api.key_ring import KeyRing
+from everruns.api.http import key_ring
+from everruns.api.http.key_ring import KeyRing
 from everruns.domain.keys import ApiKey, new_api_key
 from everruns.errors import HostLost, Unavailable
 from everruns.registry.database import Database
 from everruns.registry.keys import ApiKeys, KnownKeys
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 
 
 class Registry(ApiKeys):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everruns.api.progress import LEAST_BYTES_PER_S, SLICE_BYTES, WINDOW_S, Progress, slices
+from everruns.api.http.progress import LEAST_BYTES_PER_S, SLICE_BYTES, WINDOW_S, Progress, slices
 
 
 def test_a_reader_that_takes_little_is_kept_until_a_minute_has_been_waited_for_it():

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from everruns.api.event_requests import MAX_SEQUENCE
-from everruns.api.sdk_event_types import SdkEvent
-from everruns.api.sdk_events import EVERRUNS, FINENESS, LONGEST, SEQUENCES_PER_EVENT
-from everruns.api.sdk_table import RULES
-from everruns.api.vocabulary import ShownEvent
+from everruns.api.http.vocabulary import ShownEvent
+from everruns.api.routes.event_requests import MAX_SEQUENCE
+from everruns.api.sdk.event_types import SdkEvent
+from everruns.api.sdk.events import EVERRUNS, FINENESS, LONGEST, SEQUENCES_PER_EVENT
+from everruns.api.sdk.table import RULES
 from everruns.domain.events import Delta, Event, EventType
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session

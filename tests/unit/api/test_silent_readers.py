@@ -8,11 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from everruns.api import progress, sse
-from everruns.api.event_requests import EventsRequest
-from everruns.api.events import Frames
-from everruns.api.sdk_events import EVERRUNS
-from everruns.api.sse import (
+from everruns.api.http import progress, sse
+from everruns.api.http.sse import (
     ABORT,
     CONNECTED,
     CONNECTION_CYCLE,
@@ -20,7 +17,10 @@ from everruns.api.sse import (
     OpenStreams,
     disconnecting,
 )
-from everruns.api.vocabulary import AS_LOGGED, Vocabulary
+from everruns.api.http.vocabulary import AS_LOGGED, Vocabulary
+from everruns.api.routes.event_requests import EventsRequest
+from everruns.api.routes.events import Frames
+from everruns.api.sdk.events import EVERRUNS
 from everruns.domain.base import KIB, MIB
 from everruns.errors import SessionUnreadable
 from everruns.ids import EventPlace

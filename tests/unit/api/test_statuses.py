@@ -2,7 +2,7 @@
 
 import pytest
 
-from everruns.api.errors import error_answer, error_classes, status_of
+from everruns.api.http.errors import error_answer, error_classes, status_of
 from everruns.errors import (
     AgentNotFound,
     CapacityExhausted,

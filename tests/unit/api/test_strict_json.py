@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everruns.api.body import MAX_INTEGER, parse_json
+from everruns.api.http.body import MAX_INTEGER, parse_json
 from everruns.errors import InvalidJson
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -12,7 +12,7 @@ from everruns.ids import new_id
 from everruns.registry.database import Database
 from everruns.registry.file_search import FileSearch
 from everruns.registry.workspace_files import WorkspaceFiles
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from everruns.tools.base import File, ToolContext
 from everruns.tools.toolbox import Outcome
 

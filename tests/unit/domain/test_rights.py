@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from everruns.domain.rights import ANYBODY, RIGHTS, Grant, Principal
 from everruns.domain.sessions import Session
 from everruns.errors import Forbidden
-from everruns.storage.base import SessionQuery
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import SessionQuery
 
 AGENTS = [f"agent_{digit * 32}" for digit in "12"]
 USERS = [None, "", "alice", "bob"]

@@ -7,7 +7,7 @@ import pytest
 from everruns.capabilities.registry import load_capabilities
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 
 
 @pytest.fixture

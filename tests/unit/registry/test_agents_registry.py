@@ -23,7 +23,7 @@ from everruns.errors import (
 )
 from everruns.ids import new_id
 from everruns.registry.registry import Registry
-from everruns.storage.base import ListQuery
+from everruns.storage.store import ListQuery
 
 KEY = Idempotency.of("POST /v1/agents", "key", b"body")
 

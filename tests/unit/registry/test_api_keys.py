@@ -9,7 +9,7 @@ from everruns.domain.keys import LONGEST_NAME, MAX_KEYS, new_api_key
 from everruns.errors import Conflict, InvalidRequest, NotFound
 from everruns.registry.database import Database
 from everruns.registry.keys import ApiKeys
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from everruns.errors import Conflict, StoreUnavailable
 from everruns.registry.backups import Backups
 from everruns.registry.database import Database
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 
 
 class SlowStore(MemoryStore):

@@ -9,7 +9,7 @@ from everruns.domain.idempotency import Idempotency
 from everruns.errors import IdempotencyKeyReused, StoreOverloaded
 from everruns.registry import database as module
 from everruns.registry.database import Database, receipt_of
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from everruns.registry import file_search
 from everruns.registry.database import Database
 from everruns.registry.file_search import FileSearch
 from everruns.registry.workspace_files import WorkspaceFiles
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from everruns.tools.base import ToolError
 from everruns.tools.child_processes import ChildrenBusy
 

@@ -11,8 +11,8 @@ from everruns.ids import now_ms
 from everruns.registry import receipts
 from everruns.registry.database import Database
 from everruns.registry.receipts import KEPT_MS, Receipts
-from everruns.storage.base import Receipt
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import Receipt
 from tests.waiting import eventually
 
 TIME = "2026-01-01T00:00:00.000Z"

@@ -27,7 +27,7 @@ from everruns.ids import new_id
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage import pages
-from everruns.storage.base import Append, EventQuery, SessionQuery, Verdict
+from everruns.storage.store import Append, EventQuery, SessionQuery, Verdict
 from everruns.tools.base import ToolError
 from tests.logs import LogWriter, call_part
 from tests.waiting import eventually

@@ -22,8 +22,8 @@ from everruns.registry.file_rules import (
     normalize_path,
 )
 from everruns.registry.workspace_files import WorkspaceFiles, initial_files
-from everruns.storage.base import StoredFile
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import StoredFile
 from everruns.tools.base import File, ToolError
 
 

@@ -11,7 +11,7 @@ from everruns.errors import CallClosed, Conflict, InvalidRequest, MayNotDecide, 
 from everruns.runtime.local import LocalRuntime
 from everruns.runtime.taking import Taken, rejection
 from everruns.runtime.waiting import NOT_APPROVED
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from everruns.tools.base import Tool
 from everruns.tools.function import tool
 from tests.conversations import Conversation

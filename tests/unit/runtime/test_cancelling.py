@@ -6,7 +6,7 @@ import threading
 from everruns.domain.events import TURN_ENDS, EventType
 from everruns.providers.base import TextDelta
 from everruns.runtime import host
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says

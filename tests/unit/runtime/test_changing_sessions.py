@@ -9,7 +9,7 @@ from everruns.domain.agents import AgentInput
 from everruns.domain.llm import ProviderInput
 from everruns.domain.sessions import SessionPatch
 from everruns.errors import InvalidRequest, SessionNotFound, UnknownCapability, UnknownModel
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says

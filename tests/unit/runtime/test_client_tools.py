@@ -9,7 +9,7 @@ from everruns.domain.tools import ToolResults
 from everruns.errors import CallClosed, Conflict, InvalidRequest, NotWaiting
 from everruns.runtime.local import LocalRuntime
 from everruns.runtime.taking import Taken
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says

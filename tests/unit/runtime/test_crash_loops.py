@@ -9,7 +9,7 @@ import pytest
 from everruns.domain.events import Event
 from everruns.errors import CapacityExhausted, TurnCrashed
 from everruns.runtime.turn import ALONE, CERTAIN
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
 from tests.simulated_processes import SimulatedLoop

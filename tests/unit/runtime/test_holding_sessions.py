@@ -15,7 +15,7 @@ from everruns.errors import (
 from everruns.runtime import runtime as places
 from everruns.runtime.cursor import Cursor, Want
 from everruns.runtime.local import HOST
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says

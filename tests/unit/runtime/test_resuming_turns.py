@@ -8,8 +8,8 @@ from everruns.domain.state import fold
 from everruns.providers.base import ModelAnswer
 from everruns.runtime.local import HOST
 from everruns.runtime.tool_step import UNKNOWN_OUTCOME
-from everruns.storage.base import Append
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import Append
 from everruns.tools.function import tool
 from tests.conversations import Conversation, simulated
 from tests.logs import LogWriter

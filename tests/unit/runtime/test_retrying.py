@@ -13,7 +13,7 @@ from everruns.domain.tools import ToolResults
 from everruns.errors import CallClosed, Conflict, HostLost, IdempotencyKeyReused, UnknownModel
 from everruns.providers.base import ModelAnswer
 from everruns.runtime.cursor import Cursor
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation, simulated
 from tests.scripts import USAGE, Gate, ScriptedDriver, call, calls, local_runtime, says, step

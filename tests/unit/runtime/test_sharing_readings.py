@@ -4,9 +4,9 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
-from everruns.api.event_requests import EventsRequest
-from everruns.api.events import Frames
-from everruns.api.sdk_events import EVERRUNS
+from everruns.api.routes.event_requests import EventsRequest
+from everruns.api.routes.events import Frames
+from everruns.api.sdk.events import EVERRUNS
 from everruns.errors import HostLost
 from everruns.ids import EventPlace
 from everruns.runtime.cursor import Cursor, Reading, Want

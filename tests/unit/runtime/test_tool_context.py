@@ -7,7 +7,7 @@ from uuid import UUID
 
 from everruns.domain.agents import AgentInput
 from everruns.domain.sessions import SessionInput
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from everruns.tools.base import CallingAgent, ToolContext
 from everruns.tools.function import FunctionTool, tool
 from tests.conversations import Conversation

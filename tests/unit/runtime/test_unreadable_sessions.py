@@ -12,8 +12,8 @@ from everruns.errors import SessionNotFound, SessionUnreadable
 from everruns.runtime import reconciler, unreadable
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.local import LocalRuntime
-from everruns.storage.base import EventQuery
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import EventQuery
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
 from tests.waiting import eventually

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from everruns.api.waits import with_waits
+from everruns.api.routes.waits import with_waits
 from everruns.domain.agents import AgentInput, AgentPatch
 from everruns.domain.llm import ProviderPatch
 from everruns.domain.tools import ToolResults
 from everruns.domain.waits import NEVER_MS
 from everruns.runtime.local import LocalRuntime
-from everruns.storage.base import Append, EventQuery, SessionQuery
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import Append, EventQuery, SessionQuery
 from tests.conversations import Conversation, simulated
 from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
 from tests.waiting import eventually

@@ -10,7 +10,7 @@ from everruns.errors import EverrunsError, HostLost
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.watch import HostWatch
-from everruns.storage.memory import MemoryStore
+from everruns.storage.memory.store import MemoryStore
 from tests.waiting import eventually
 
 

@@ -14,10 +14,10 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import Conflict, StoreUnavailable
-from everruns.storage.backup_directory import make_backup_directory
-from everruns.storage.base import Append, EventQuery
-from everruns.storage.data_directory import open_store
-from everruns.storage.journaled import JournaledStore
+from everruns.storage.data_directory.backup import make_backup_directory
+from everruns.storage.data_directory.opening import open_store
+from everruns.storage.journal.store import JournaledStore
+from everruns.storage.store import Append, EventQuery
 
 TIME = "2026-01-01T00:00:00.000Z"
 SESSION = f"session_{1:032x}"

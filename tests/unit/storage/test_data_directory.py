@@ -13,10 +13,10 @@ from sqlalchemy import text
 
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.errors import InvalidRequest, StoreUnavailable
-from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
-from everruns.storage.database import duckdb_engine
-from everruns.storage.journal import Journal
-from everruns.storage.sql import SqlStore
+from everruns.storage.data_directory.opening import DATABASE_FILE, JOURNAL_FOLDER, open_store
+from everruns.storage.duckdb.database import duckdb_engine
+from everruns.storage.journal.file import Journal
+from everruns.storage.sql.store import SqlStore
 
 API_KEY = "sk-very-secret-key"
 TIME = "2026-01-01T00:00:00.000Z"

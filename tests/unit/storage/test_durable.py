@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from everruns.storage import durable
-from everruns.storage.durable import make_durable, make_folder_durable
+from everruns.storage.data_directory import durable
+from everruns.storage.data_directory.durable import make_durable, make_folder_durable
 
 FULL_SYNC = 51
 

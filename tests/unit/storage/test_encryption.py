@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from everruns.errors import InvalidRequest, StoreUnavailable
-from everruns.storage.encryption import KEY_FILE, Cipher, load_key
+from everruns.storage.data_directory.encryption import KEY_FILE, Cipher, load_key
 
 KEY = bytes(range(32))
 SECRET = SecretStr("sk-very-secret-Ä")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everruns.storage import journal as module
-from everruns.storage.journal import Journal, JournalDamaged
+from everruns.storage.journal import file as module
+from everruns.storage.journal.file import Journal, JournalDamaged
 
 ENTRIES = [b"first", b"", b"EVJ1 in a text", bytes(range(256)) * 20]
 

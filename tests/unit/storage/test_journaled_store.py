@@ -16,14 +16,15 @@ from everruns.domain.budgets import Budget
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import SequenceConflict, StoreUnavailable
-from everruns.storage import journal, journaled
-from everruns.storage.base import Append, EventQuery, SessionQuery
-from everruns.storage.data_directory import DATABASE_FILE, JOURNAL_FOLDER, open_store
-from everruns.storage.entries import joined
-from everruns.storage.journal import Journal
-from everruns.storage.journaled import JournaledStore
-from everruns.storage.memory import MemoryStore
-from everruns.storage.sql import SqlStore
+from everruns.storage.data_directory.opening import DATABASE_FILE, JOURNAL_FOLDER, open_store
+from everruns.storage.journal import file as journal
+from everruns.storage.journal import store as journaled
+from everruns.storage.journal.codec import joined
+from everruns.storage.journal.file import Journal
+from everruns.storage.journal.store import JournaledStore
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.sql.store import SqlStore
+from everruns.storage.store import Append, EventQuery, SessionQuery
 
 Answer = TypeVar("Answer")
 

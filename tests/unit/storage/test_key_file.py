@@ -7,7 +7,7 @@ import pytest
 
 from everruns.domain.keys import new_api_key
 from everruns.errors import StoreUnavailable
-from everruns.storage.data_directory import open_store
+from everruns.storage.data_directory.opening import open_store
 
 
 def write(data_dir: Path, *names: str) -> list[dict]:

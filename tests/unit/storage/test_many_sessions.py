@@ -12,14 +12,14 @@ from sqlalchemy import Engine, event, insert, true
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.ids import format_time, parse_time
-from everruns.storage.base import Append, EventQuery, ListQuery, SessionQuery, StoredFile
-from everruns.storage.chunks import INLINE_BYTES
-from everruns.storage.database import duckdb_engine
-from everruns.storage.encryption import Cipher
-from everruns.storage.newest import SET_APART
-from everruns.storage.sql import SqlStore
-from everruns.storage.statements import select_page
-from everruns.storage.tables import metadata, session_row, sessions
+from everruns.storage.data_directory.encryption import Cipher
+from everruns.storage.duckdb.database import duckdb_engine
+from everruns.storage.sql.chunks import INLINE_BYTES
+from everruns.storage.sql.page_bound import SET_APART
+from everruns.storage.sql.statements import select_page
+from everruns.storage.sql.store import SqlStore
+from everruns.storage.sql.tables import metadata, session_row, sessions
+from everruns.storage.store import Append, EventQuery, ListQuery, SessionQuery, StoredFile
 from everruns.tools.base import File
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import Engine, text
 
 from everruns.domain.sessions import SessionSummary
 from everruns.ids import parse_time
-from everruns.storage.database import duckdb_engine, migrate
-from everruns.storage.tables import metadata
+from everruns.storage.duckdb.database import duckdb_engine, migrate
+from everruns.storage.sql.tables import metadata
 
 LATER = "2026-01-31T10:00:00.007Z"
 

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from everruns.errors import StoreUnavailable
-from everruns.storage import database, page_cache
-from everruns.storage.data_directory import DATABASE_FILE, open_store
-from everruns.storage.database import duckdb_engine
-from everruns.storage.page_cache import PageCache
-from everruns.storage.transactions import Transactions
+from everruns.storage.data_directory.opening import DATABASE_FILE, open_store
+from everruns.storage.duckdb import database
+from everruns.storage.duckdb.database import duckdb_engine
+from everruns.storage.sql import page_cache
+from everruns.storage.sql.page_cache import PageCache
+from everruns.storage.sql.transactions import Transactions
 from tests.waiting import PATIENCE_S, POLL_S
 
 SMALL_MB = 8

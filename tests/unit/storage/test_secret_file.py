@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from everruns.storage import secret_file
-from everruns.storage.secret_file import make_secret_file
+from everruns.storage.data_directory import secret_file
+from everruns.storage.data_directory.secret_file import make_secret_file
 
 
 def test_it_holds_what_was_given_for_its_owner_alone(tmp_path: Path) -> None:

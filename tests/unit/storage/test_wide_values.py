@@ -10,13 +10,13 @@ from sqlalchemy import Engine, text
 from everruns.domain.agents import Agent
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
-from everruns.storage import chunks, pages
-from everruns.storage.base import Append, EventQuery, ListQuery, Receipt, StoredFile
-from everruns.storage.chunks import INLINE_BYTES
-from everruns.storage.database import duckdb_engine, migrate
-from everruns.storage.encryption import Cipher
+from everruns.storage import pages
+from everruns.storage.data_directory.encryption import Cipher
+from everruns.storage.duckdb.database import duckdb_engine, migrate
 from everruns.storage.pages import cut, is_last
-from everruns.storage.sql import SqlStore
+from everruns.storage.sql.chunks import INLINE_BYTES
+from everruns.storage.sql.store import SqlStore, chunks
+from everruns.storage.store import Append, EventQuery, ListQuery, Receipt, StoredFile
 from everruns.tools.base import File
 
 KIB = 1024

@@ -1,0 +1,1 @@
+"""Ray clusters: one of our own, or one that is joined."""

@@ -1,0 +1,67 @@
+"""A cluster that this server starts on its machine, and that ends with it."""
+
+from collections.abc import Callable
+
+import structlog
+
+from actors.clusters.ports import check_port_free, free_port
+from actors.clusters.start import start_ray, stop_ray
+from actors.clusters.watch import RayWatch
+from actors.serving.ending import end_application
+from actors.serving.leftovers import end_leftovers
+from actors.serving.place import Place
+from everruns.errors import Unavailable
+from everruns.settings import Settings
+from everruns.storage.data_directory.encryption import load_key
+
+log = structlog.get_logger(__name__)
+
+
+class OwnCluster:
+    """The cluster of one server; see ``Cluster``.
+
+    Args:
+        settings: The deployment's settings.
+        report: Shows a line of progress.
+    """
+
+    def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._report = report
+        self._watch: RayWatch | None = None
+
+    def start(self) -> Place:
+        """Start Ray; see ``Cluster.start``.
+
+        Raises:
+            InvalidRequest: The encryption key is invalid.
+            Unavailable: The port is taken, or Ray does not start.
+        """
+        settings = self._settings
+        # Only its form; whether the database was written with it, the registry finds out.
+        load_key(settings.data_dir, settings.encryption_key)
+        if ended := end_leftovers(settings.data_dir):
+            log.warning("ended processes of an earlier server", count=ended)
+        port = settings.port or free_port()
+        check_port_free(settings.host, port)
+        self._report("Starting Ray")
+        cluster = start_ray(settings)
+        self._watch = RayWatch(cluster.logs)
+        self._watch.start()
+        return Place(settings.host, port, cluster.dashboard, cluster.logs)
+
+    def problem(self) -> Unavailable | None:
+        """Return which process of Ray has ended; see ``Cluster.problem``."""
+        return self._watch.problem() if self._watch else None
+
+    def end(self) -> None:
+        """End the application, then Ray; see ``Cluster.end``."""
+        if self._watch is not None:
+            self._watch.stop()
+        # What is left of a broken Ray would wait for what has gone, and be waited for.
+        if self.problem():
+            end_leftovers(self._settings.data_dir)
+        else:
+            end_application()
+        stop_ray()
+        end_leftovers(self._settings.data_dir)

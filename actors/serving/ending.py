@@ -1,0 +1,68 @@
+"""Ending the application: its requests, its turns, and the registry, in this order."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import RayError
+
+from actors.calls.direct import hang_up
+from actors.names import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
+from everruns.errors import EverrunsError, StoreUnavailable
+
+# The whole stop must take less than ten seconds; Ray needs up to four of them for its own end.
+HOSTS_TIMEOUT_S = 1.0
+REGISTRY_TIMEOUT_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+def end_application() -> None:
+    """Take the application off Serve, stop turns where they stand, and close the registry."""
+    if not ray.is_initialized():
+        return
+    from actors.serving.application import end_requests  # noqa: PLC0415
+
+    end_requests()
+    _close_actors()
+
+
+def list_actors(namespace: str = NAMESPACE) -> list[str]:
+    """Return the names of the actors in a namespace, by default those of this application."""
+    named: list[Any] = ray.util.list_named_actors(all_namespaces=True)
+    return [actor["name"] for actor in named if actor["namespace"] == namespace]
+
+
+def kill_actor(name: str, namespace: str = NAMESPACE) -> None:
+    """End an actor for good, if it is there."""
+    with suppress(ValueError, RayError):  # It has already ended.
+        ray.kill(ray.get_actor(name, namespace=namespace), no_restart=True)
+
+
+def _close_actors() -> None:
+    """Stop turns where they stand, and let the registry write everything out.
+
+    The next start repairs what is not done in time.
+    """
+
+    async def close(name: str, find: Callable[[], Any], timeout_s: float) -> None:
+        try:
+            await asyncio.wait_for(find().close(), timeout_s)
+        except StoreUnavailable:
+            return  # It never opened anything that would have to be closed.
+        except (ValueError, EverrunsError, RayError, TimeoutError) as error:
+            log.warning("actor not closed", actor=name, error=repr(error))
+
+    async def close_all(actors: list[str]) -> None:
+        hosts = [name for name in actors if name.startswith(SESSION_ACTOR)]
+        closing = (close(name, partial(remote_host, name), HOSTS_TIMEOUT_S) for name in hosts)
+        await asyncio.gather(*closing)
+        if REGISTRY in actors:
+            await close(REGISTRY, remote_registry, REGISTRY_TIMEOUT_S)
+        await hang_up()
+
+    asyncio.run(close_all(list_actors()))

@@ -1,0 +1,1 @@
+"""The routes of each resource, on every face."""

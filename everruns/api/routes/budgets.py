@@ -1,0 +1,134 @@
+"""Routes of budgets.
+
+Source: docs/contract.md, "Budget".
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+
+from everruns.api.http.faces import Face
+from everruns.api.http.parameters import (
+    DEFAULT_LIMIT,
+    BudgetId,
+    Limit,
+    Offset,
+    SessionId,
+    TheRuntime,
+    listing,
+)
+from everruns.domain.base import Model
+from everruns.domain.budgets import (
+    BudgetCheck,
+    BudgetInput,
+    BudgetPatch,
+    BudgetShown,
+    LedgerEntry,
+    SubjectId,
+    SubjectType,
+    TopUp,
+)
+
+EXAMPLE = {
+    "subject_type": "session",
+    "subject_id": "session_01980000000070008000000000000001",
+    "currency": "usd",
+    "limit": 10,
+    "soft_limit": 8,
+}
+
+
+class Resumed(Model):
+    """How many of the session's budgets were resumed."""
+
+    session_id: str
+    resumed_budgets: int
+
+
+async def list_budgets(
+    runtime: TheRuntime,
+    subject_type: Annotated[
+        SubjectType | None, Query(description="Only budgets of this kind of subject.")
+    ] = None,
+    subject_id: Annotated[
+        SubjectId | None, Query(description="Only budgets of this subject.")
+    ] = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Sequence[BudgetShown]:
+    """List the active budgets, newest first."""
+    return await runtime.registry.budgets.list(subject_type, subject_id, limit)
+
+
+async def create_budget(
+    wanted: Annotated[BudgetInput, Body(openapi_examples={"dollars": {"value": EXAMPLE}})],
+    runtime: TheRuntime,
+) -> BudgetShown:
+    """Create a budget; its subject's spending is charged to it from now on."""
+    return await runtime.registry.budgets.create(wanted)
+
+
+async def get_budget(budget_id: BudgetId, runtime: TheRuntime) -> BudgetShown:
+    """Read a budget and its balance; disabled budgets can be read too."""
+    return await runtime.registry.budgets.get(budget_id)
+
+
+async def update_budget(
+    budget_id: BudgetId, patch: BudgetPatch, runtime: TheRuntime
+) -> BudgetShown:
+    """Change the given fields of a budget."""
+    return await runtime.registry.budgets.update(budget_id, patch)
+
+
+async def disable_budget(budget_id: BudgetId, runtime: TheRuntime) -> None:
+    """Disable a budget: it is no longer enforced or listed, but can still be read."""
+    await runtime.registry.budgets.disable(budget_id)
+
+
+async def top_up_budget(budget_id: BudgetId, added: TopUp, runtime: TheRuntime) -> BudgetShown:
+    """Top up a budget."""
+    return await runtime.registry.budgets.top_up(budget_id, added)
+
+
+async def list_ledger(
+    budget_id: BudgetId, runtime: TheRuntime, offset: Offset = 0, limit: Limit = DEFAULT_LIMIT
+) -> Sequence[LedgerEntry]:
+    """List a budget's charges (positive) and top-ups (negative), newest first."""
+    return await runtime.registry.budgets.ledger(budget_id, offset, limit)
+
+
+async def check_budget(budget_id: BudgetId, runtime: TheRuntime) -> BudgetCheck:
+    """Check what a budget means for the next model call."""
+    return await runtime.registry.budgets.check(budget_id)
+
+
+async def list_session_budgets(session_id: SessionId, runtime: TheRuntime) -> Sequence[BudgetShown]:
+    """List the active budgets that apply to a session: its own and its agent's."""
+    return await runtime.registry.budgets.list_of_session(session_id)
+
+
+async def check_session_budgets(session_id: SessionId, runtime: TheRuntime) -> BudgetCheck:
+    """Check what the strictest budget of a session and its agent means for its next model call."""
+    return await runtime.registry.budgets.check_session(session_id)
+
+
+async def resume_session(session_id: SessionId, runtime: TheRuntime) -> Resumed:
+    """Resume the session's own paused budgets; send a message to continue the session."""
+    resumed = await runtime.registry.budgets.resume_session(session_id)
+    return Resumed(session_id=session_id, resumed_budgets=resumed)
+
+
+def add_routes(router: APIRouter, face: Face) -> None:
+    """Add the routes of budgets to a face."""
+    at_budget, at_session = "/budgets/{budget_id}", "/sessions/{session_id}"
+    router.get("/budgets")(listing(face, list_budgets))
+    router.post("/budgets", status_code=201)(create_budget)
+    router.get(at_budget)(get_budget)
+    router.patch(at_budget)(update_budget)
+    router.delete(at_budget, status_code=204)(disable_budget)
+    router.post(f"{at_budget}/top-up")(top_up_budget)
+    router.get(f"{at_budget}/ledger")(listing(face, list_ledger))
+    router.get(f"{at_budget}/check")(check_budget)
+    router.get(f"{at_session}/budgets")(list_session_budgets)
+    router.get(f"{at_session}/budget-check")(check_session_budgets)
+    router.post(f"{at_session}/resume")(resume_session)

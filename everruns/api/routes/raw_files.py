@@ -1,0 +1,86 @@
+"""Routes of the bytes of a workspace's files, as they are.
+
+Source: docs/contract.md, "Raw files".
+"""
+
+from mimetypes import MimeTypes
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+
+from everruns.api.http.faces import Face
+from everruns.api.http.parameters import TheRuntime, WorkspaceId, runtime_of
+from everruns.api.http.requests import id_of, id_parameter
+from everruns.api.routes.workspace_files import FileInfo, PathInUrl, info_of, read_entry
+from everruns.errors import Conflict
+from everruns.tools.base import File
+
+PATH = "/workspaces/{workspace_id}/raw/{path:file_path}"
+BYTES = "application/octet-stream"
+# The types that Python itself knows: the same on every machine.
+TYPES = MimeTypes()
+BINARY: dict[str, Any] = {BYTES: {"schema": {"type": "string", "format": "binary"}}}
+PATH_PARAMETER = {
+    "name": "path",
+    "in": "path",
+    "required": True,
+    "description": "Path of a file.",
+    "schema": {"type": "string"},
+}
+
+
+async def download_file(
+    workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime
+) -> Response:
+    """Download the bytes of a file; the content type follows from its name."""
+    _, file = await read_entry(runtime, workspace_id, path)
+    if file.is_directory:
+        raise Conflict(f"Path '{file.path}' is a directory, not a file.")
+    name = quote(file.name, safe="")
+    # A browser stores the file and never runs it as a page of this origin.
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    return Response(file.content, media_type=_type_of(file), headers=headers)
+
+
+def _type_of(file: File) -> str:
+    is_text = _is_text(file.content)
+    guessed, _ = TYPES.guess_type(file.name)
+    if guessed is None or (guessed.startswith("text/") and not is_text):
+        return "text/plain" if is_text else BYTES
+    return guessed
+
+
+async def upload_file(request: Request) -> FileInfo:
+    """Store the request's body as a file, in place of the one at the path if there is one."""
+    workspace_id = id_of(request, "workspace")
+    content = await request.body()
+    encoding = "text" if _is_text(content) else "base64"
+    files = runtime_of(request).registry.workspaces.file
+    path = request.path_params["path"]
+    return info_of(*await files(workspace_id, "write", path, content, encoding))
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def add_routes(router: APIRouter, _face: Face) -> None:
+    """Add the routes of raw files to a face."""
+    router.get(
+        PATH,
+        response_class=Response,
+        responses={200: {"content": BINARY}, 409: {"description": "Conflict"}},
+    )(download_file)
+    router.put(
+        PATH,
+        response_model=FileInfo,
+        responses={409: {"description": "Conflict"}},
+        openapi_extra={
+            "parameters": [id_parameter("workspace"), PATH_PARAMETER],
+            "requestBody": {"required": True, "content": BINARY},
+        },
+    )(upload_file)

@@ -1,0 +1,165 @@
+"""Routes of sessions.
+
+Source: docs/contract.md, "Resources", Session, and "Turns".
+"""
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from everruns.api.http.access import TheGrant, check_controls, session_in_scope
+from everruns.api.http.faces import Face
+from everruns.api.http.input import is_strict
+from everruns.api.http.parameters import (
+    DEFAULT_LIMIT,
+    AgentId,
+    Limit,
+    Offset,
+    SessionId,
+    TheRuntime,
+    listing,
+    runtime_of,
+)
+from everruns.api.http.requests import answer, document, id_of, read_body, read_key
+from everruns.api.routes.session_filters import WantedSessions
+from everruns.api.routes.waits import with_waits
+from everruns.domain.base import Model, Page
+from everruns.domain.forms import id_form
+from everruns.domain.retries import RetriedTurn, RetryInput
+from everruns.domain.sessions import Session, SessionInput, SessionPatch
+from everruns.errors import AgentNotFound, InvalidRequest
+
+EXAMPLE = {"title": "First talk", "model_id": "simulated/simulated-1"}
+RETRY_EXAMPLE = {"controls": {"model_id": "simulated/simulated-1"}}
+
+NOTHING = b"{}"
+
+
+class Cancelled(Model):
+    """Whether a turn was open."""
+
+    status: Literal["cancelled", "no_op"]
+
+
+async def list_sessions(
+    runtime: TheRuntime,
+    wanted: WantedSessions,
+    grant: TheGrant,
+    agent_id: Annotated[
+        str | None,
+        Query(pattern=id_form("agent"), description="Only sessions of this agent."),
+    ] = None,
+    offset: Offset = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Session]:
+    """List sessions, newest first unless sorted otherwise."""
+    query = replace(wanted, agent_id=agent_id, within=grant, offset=offset, limit=limit)
+    return await runtime.registry.sessions.list(query)
+
+
+async def create_session(request: Request) -> Response:
+    """Create a session, with an agent (`agent_id` or `agent_name`) or without one."""
+    wanted = await read_body(request, SessionInput, NOTHING)
+    if is_strict(request) and wanted.agent_id is not None and wanted.agent_name is not None:
+        raise InvalidRequest("agent_name: give either agent_id or agent_name")
+    wanted = await session_in_scope(request, wanted)
+    sessions = runtime_of(request).registry.sessions
+    return answer(await sessions.create(wanted, await read_key(request)))
+
+
+async def list_agent_sessions(
+    agent_id: AgentId,
+    runtime: TheRuntime,
+    wanted: WantedSessions,
+    grant: TheGrant,
+    offset: Offset = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Session]:
+    """List an agent's sessions, newest first; this works for archived agents too."""
+    if await runtime.registry.agents.find(agent_id) is None:
+        raise AgentNotFound(f"Agent {agent_id} not found")
+    query = replace(wanted, agent_id=agent_id, within=grant, offset=offset, limit=limit)
+    return await runtime.registry.sessions.list(query)
+
+
+async def create_agent_session(request: Request) -> Response:
+    """Create a session of an agent."""
+    wanted = await read_body(request, SessionInput, NOTHING)
+    agent_id = id_of(request, "agent")
+    is_of_another = wanted.agent_id not in (None, agent_id) or wanted.agent_name is not None
+    if is_strict(request) and is_of_another:
+        raise InvalidRequest("agent_id: the path names the agent. Leave it out of the body")
+    of_agent = {"agent_id": agent_id, "agent_name": None}
+    wanted = await session_in_scope(request, wanted.model_copy(update=of_agent))
+    sessions = runtime_of(request).registry.sessions
+    return answer(await sessions.create(wanted, await read_key(request)))
+
+
+async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
+    """Read a session, with what its turn waits for."""
+    sessions = runtime.registry.sessions
+    return await with_waits(await sessions.get(session_id), sessions)
+
+
+async def update_session(
+    session_id: SessionId, patch: SessionPatch, runtime: TheRuntime, grant: TheGrant
+) -> Session:
+    """Change the given fields; a running turn sees the change at its next step."""
+    if grant is not None:
+        grant.check_session_fields(patch.model_fields_set)
+    return await runtime.update_session(session_id, patch)
+
+
+async def delete_session(session_id: SessionId, runtime: TheRuntime) -> None:
+    """Delete a session: end its turn and its streams, and free its resources."""
+    await runtime.delete_session(session_id)
+
+
+async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelled:
+    """Cancel the session's turn within a second; the text streamed so far is kept."""
+    ended = await runtime.cancel(session_id)
+    return Cancelled(status="cancelled" if ended else "no_op")
+
+
+async def retry_turn(request: Request) -> Response:
+    """Retry the last turn: what it said leaves the conversation, and a new turn reads its input."""
+    session_id = id_of(request, "session")
+    wanted = await read_body(request, RetryInput, NOTHING)
+    check_controls(request, wanted.controls)
+    retry = runtime_of(request).retry
+    return answer(await retry(session_id, wanted.controls, await read_key(request)))
+
+
+def add_routes(router: APIRouter, face: Face) -> None:
+    """Add the routes of sessions to a face."""
+    at_agent, at_session = "/agents/{agent_id}/sessions", "/sessions/{session_id}"
+    example = {"titled": EXAMPLE}
+    router.get("/sessions")(listing(face, list_sessions))
+    router.post(
+        "/sessions",
+        name="create_session",
+        status_code=201,
+        response_model=Session,
+        openapi_extra=document(SessionInput, example, is_required=False),
+    )(create_session)
+    router.get(at_agent)(listing(face, list_agent_sessions))
+    router.post(
+        at_agent,
+        status_code=201,
+        response_model=Session,
+        openapi_extra=document(SessionInput, example, ids=["agent"], is_required=False),
+    )(create_agent_session)
+    router.get(at_session)(get_session)
+    router.patch(at_session)(update_session)
+    router.delete(at_session, status_code=204)(delete_session)
+    router.post(f"{at_session}/cancel")(cancel_session)
+    router.post(
+        f"{at_session}/retry",
+        status_code=201,
+        response_model=RetriedTurn,
+        responses={409: {"description": "Conflict"}},
+        openapi_extra=document(
+            RetryInput, {"with another model": RETRY_EXAMPLE}, ids=["session"], is_required=False
+        ),
+    )(retry_turn)

@@ -1,0 +1,75 @@
+"""Routes of workspaces.
+
+Source: docs/contract.md, "Resources", Workspace.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+
+from everruns.api.http.faces import Face
+from everruns.api.http.parameters import (
+    DEFAULT_LIMIT,
+    Limit,
+    Offset,
+    Search,
+    TheRuntime,
+    Truth,
+    WorkspaceId,
+    listing,
+)
+from everruns.domain.base import Page
+from everruns.domain.workspaces import Workspace, WorkspaceInput, WorkspacePatch
+from everruns.storage.store import ListQuery
+
+EXAMPLE = {"name": "Quarterly report", "description": "Figures and drafts of the quarterly report."}
+
+
+async def list_workspaces(
+    runtime: TheRuntime,
+    search: Search = None,
+    include_archived: Annotated[
+        Truth, Query(description="Whether to list archived workspaces too.")
+    ] = False,
+    offset: Offset = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Workspace]:
+    """List the shared workspaces, newest first."""
+    query = ListQuery(search=search, include_archived=include_archived, offset=offset, limit=limit)
+    return await runtime.registry.workspaces.list(query)
+
+
+async def create_workspace(
+    wanted: Annotated[WorkspaceInput, Body(openapi_examples={"shared": {"value": EXAMPLE}})],
+    runtime: TheRuntime,
+) -> Workspace:
+    """Create a workspace that sessions can share."""
+    return await runtime.registry.workspaces.create(wanted)
+
+
+async def get_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> Workspace:
+    """Read a workspace, shared or owned by a session."""
+    return await runtime.registry.workspaces.get(workspace_id)
+
+
+async def update_workspace(
+    workspace_id: WorkspaceId, patch: WorkspacePatch, runtime: TheRuntime
+) -> Workspace:
+    """Change the given fields of a workspace."""
+    return await runtime.registry.workspaces.update(workspace_id, patch)
+
+
+async def archive_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> None:
+    """Archive a workspace: no new session can use it, and this API can only read its files."""
+    await runtime.registry.workspaces.archive(workspace_id)
+
+
+def add_routes(router: APIRouter, face: Face) -> None:
+    """Add the routes of workspaces to a face."""
+    router.get("/workspaces")(listing(face, list_workspaces))
+    router.post("/workspaces", status_code=201)(create_workspace)
+    router.get("/workspaces/{workspace_id}")(get_workspace)
+    router.patch("/workspaces/{workspace_id}")(update_workspace)
+    router.delete(
+        "/workspaces/{workspace_id}", status_code=204, responses={409: {"description": "Conflict"}}
+    )(archive_workspace)

@@ -1,0 +1,1 @@
+"""The face under ``/api/v1``, for the Everruns SDK."""

@@ -1,0 +1,340 @@
+"""The payload of each event on the SDK's face, for the OpenAPI document.
+
+Tests check the output of ``everruns.api.sdk.events`` against these models.
+
+Source: docs/sdk.md, "Events"; the OpenAPI document of Everruns, whose names of schemas these are.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, RootModel
+
+from everruns.api.v1.event_types import ToolApproval, WaitReminder
+from everruns.domain.base import Model
+from everruns.domain.events import EventContext
+from everruns.domain.messages import Message, TextPart
+from everruns.domain.tools import ToolCall
+from everruns.domain.usage import Usage
+
+SDK_EXAMPLE_STREAM = (
+    "retry: 100\n"
+    "event: connected\n"
+    'data: {"status":"connected"}\n\n'
+    "event: output.message.delta\n"
+    "id: event_…\n"
+    'data: {"id":"event_…","type":"output.message.delta","ts":"2026-01-31T10:00:00.000Z",'
+    '"session_id":"session_…","context":{"turn_id":"turn_…"},'
+    '"data":{"turn_id":"turn_…","delta":" world","accumulated":"Hello world"}}\n\n'
+    ": heartbeat\n\n"
+    "event: turn.completed\n"
+    "id: event_…\n"
+    'data: {"id":"event_…","type":"turn.completed", …}\n\n'
+)
+
+
+class InputMessageData(Model):
+    """A user's message was stored."""
+
+    message: Message
+
+
+class TurnStartedData(Model):
+    """A turn began."""
+
+    turn_id: str
+    input_message_id: str
+
+
+class ReasonStartedData(Model):
+    """The model starts to answer."""
+
+    harness_id: str
+
+
+class StreamStartedData(Model):
+    """A text of an answer starts."""
+
+    turn_id: str
+
+
+class StreamDeltaData(Model):
+    """A piece of a text that is being written."""
+
+    turn_id: str
+    delta: str
+    accumulated: str = Field(description="The text up to the end of this piece.")
+
+
+class ReasonThinkingCompletedData(Model):
+    """The complete readable thinking of an answer."""
+
+    turn_id: str
+    thinking: str
+
+
+class ReasonCompletedData(Model):
+    """The model has answered."""
+
+    success: bool = Field(description="False for an interrupted answer.")
+    has_tool_calls: bool
+    tool_call_count: int
+    usage: Usage | None = None
+
+
+class ModelMetadata(Model):
+    """The model that answered."""
+
+    model: str
+
+
+class OutputMessageCompletedData(Model):
+    """An answer was stored."""
+
+    message: Message
+    usage: Usage | None = None
+    metadata: ModelMetadata | None = None
+
+
+class ToolCallSummary(Model):
+    """A tool call in short form."""
+
+    id: str
+    name: str
+
+
+class ActStartedData(Model):
+    """An answer calls tools."""
+
+    tool_calls: list[ToolCallSummary]
+
+
+class ToolStartedData(Model):
+    """A tool call starts."""
+
+    tool_call: ToolCall
+
+
+class ToolCallRequestedData(Model):
+    """The client is asked to run tools and to send their results."""
+
+    tool_calls: list[ToolCall]
+    tool_summaries: list[ToolCallSummary]
+
+
+class ToolCompletedData(Model):
+    """A tool's result: ``result`` or ``error``."""
+
+    tool_call_id: str
+    tool_name: str
+    success: bool
+    status: Literal["success", "error"]
+    result: list[TextPart] | None = Field(
+        None, description="One part: the result if it is text, otherwise its JSON."
+    )
+    error: str | None = None
+    duration_ms: int | None = None
+
+
+class TurnCompletedData(Model):
+    """A turn completed."""
+
+    turn_id: str
+    iterations: int
+    duration_ms: int
+    usage: Usage
+    final_message_id: str | None = None
+
+
+class TurnFailedData(Model):
+    """A turn failed; the session accepts messages as before."""
+
+    turn_id: str
+    error: str = Field(description="For people: what went wrong and why.")
+    error_code: str = Field(description="For programs: a code from the error table, in lower case.")
+
+
+class TurnCancelledData(Model):
+    """A turn was cancelled."""
+
+    turn_id: str
+    reason: str | None = None
+
+
+class SessionIdledData(Model):
+    """A turn ended, whatever the outcome."""
+
+    turn_id: str
+    iterations: int | None = None
+    usage: Usage | None = None
+
+
+class _SdkEnvelope(Model):
+    id: str = Field(description="Sorts by time and sequence; usable as a cursor.")
+    ts: str
+    session_id: str
+    context: EventContext = EventContext()
+
+
+class _SdkLoggedEnvelope(_SdkEnvelope):
+    sequence: int = Field(
+        description="Strictly increasing within the session, with gaps; usable as a cursor."
+    )
+
+
+class InputMessageEvent(_SdkLoggedEnvelope):
+    """``input.message``."""
+
+    type: Literal["input.message"]
+    data: InputMessageData
+
+
+class TurnStartedEvent(_SdkLoggedEnvelope):
+    """``session.activated`` and ``turn.started``."""
+
+    type: Literal["session.activated", "turn.started"]
+    data: TurnStartedData
+
+
+class ReasonStartedEvent(_SdkEnvelope):
+    """``reason.started``, which is transient."""
+
+    type: Literal["reason.started"]
+    data: ReasonStartedData
+
+
+class StreamStartedEvent(_SdkEnvelope):
+    """``reason.thinking.started`` and ``output.message.started``, which are transient."""
+
+    type: Literal["reason.thinking.started", "output.message.started"]
+    data: StreamStartedData
+
+
+class StreamDeltaEvent(_SdkEnvelope):
+    """``reason.thinking.delta`` and ``output.message.delta``, which are transient."""
+
+    type: Literal["reason.thinking.delta", "output.message.delta"]
+    data: StreamDeltaData
+
+
+class ReasonThinkingCompletedEvent(_SdkLoggedEnvelope):
+    """``reason.thinking.completed``."""
+
+    type: Literal["reason.thinking.completed"]
+    data: ReasonThinkingCompletedData
+
+
+class ReasonCompletedEvent(_SdkLoggedEnvelope):
+    """``reason.completed``."""
+
+    type: Literal["reason.completed"]
+    data: ReasonCompletedData
+
+
+class OutputMessageCompletedEvent(_SdkLoggedEnvelope):
+    """``output.message.completed``."""
+
+    type: Literal["output.message.completed"]
+    data: OutputMessageCompletedData
+
+
+class ActStartedEvent(_SdkLoggedEnvelope):
+    """``act.started``."""
+
+    type: Literal["act.started"]
+    data: ActStartedData
+
+
+class ToolStartedEvent(_SdkLoggedEnvelope):
+    """``tool.started``."""
+
+    type: Literal["tool.started"]
+    data: ToolStartedData
+
+
+class ToolCallRequestedEvent(_SdkLoggedEnvelope):
+    """``tool.call_requested``."""
+
+    type: Literal["tool.call_requested"]
+    data: ToolCallRequestedData
+
+
+class SdkToolApprovalEvent(_SdkLoggedEnvelope):
+    """``tool.approval``."""
+
+    type: Literal["tool.approval"]
+    data: ToolApproval
+
+
+class SdkWaitReminderEvent(_SdkLoggedEnvelope):
+    """``wait.reminder``."""
+
+    type: Literal["wait.reminder"]
+    data: WaitReminder
+
+
+class ToolCompletedEvent(_SdkLoggedEnvelope):
+    """``tool.completed``."""
+
+    type: Literal["tool.completed"]
+    data: ToolCompletedData
+
+
+class TurnCompletedEvent(_SdkLoggedEnvelope):
+    """``turn.completed``."""
+
+    type: Literal["turn.completed"]
+    data: TurnCompletedData
+
+
+class TurnFailedEvent(_SdkLoggedEnvelope):
+    """``turn.failed``."""
+
+    type: Literal["turn.failed"]
+    data: TurnFailedData
+
+
+class TurnCancelledEvent(_SdkLoggedEnvelope):
+    """``turn.cancelled``."""
+
+    type: Literal["turn.cancelled"]
+    data: TurnCancelledData
+
+
+class SessionIdledEvent(_SdkLoggedEnvelope):
+    """``session.idled``."""
+
+    type: Literal["session.idled"]
+    data: SessionIdledData
+
+
+AnySdkEvent = Annotated[
+    InputMessageEvent
+    | TurnStartedEvent
+    | ReasonStartedEvent
+    | StreamStartedEvent
+    | StreamDeltaEvent
+    | ReasonThinkingCompletedEvent
+    | ReasonCompletedEvent
+    | OutputMessageCompletedEvent
+    | ActStartedEvent
+    | ToolStartedEvent
+    | ToolCallRequestedEvent
+    | SdkToolApprovalEvent
+    | SdkWaitReminderEvent
+    | ToolCompletedEvent
+    | TurnCompletedEvent
+    | TurnFailedEvent
+    | TurnCancelledEvent
+    | SessionIdledEvent,
+    Field(discriminator="type"),
+]
+
+
+class SdkEvent(RootModel[AnySdkEvent]):
+    """An event as the SDK's face streams and lists it."""
+
+
+class SdkEventList(Model):
+    """Events of a session, oldest first unless requested otherwise."""
+
+    data: list[SdkEvent]

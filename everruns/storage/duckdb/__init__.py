@@ -1,0 +1,1 @@
+"""DuckDB: opening, migrating and repairing its file."""

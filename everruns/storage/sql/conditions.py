@@ -1,0 +1,74 @@
+"""The conditions of lists: which rows one includes.
+
+All of them are SQL that DuckDB and PostgreSQL both take.
+"""
+
+from typing import Any, Literal
+
+from sqlalchemy import Column, ColumnElement, and_, or_, select, true
+
+from everruns.domain.rights import Grant
+from everruns.domain.waits import WaitType
+from everruns.storage.sql.tables import session_tags, sessions
+from everruns.storage.store import SessionQuery
+
+
+def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that any of the columns contains a text, ignoring case."""
+    if not search:
+        return true()
+    return or_(*(column.icontains(search, autoescape=True) for column in columns))
+
+
+def listed_sessions(query: SessionQuery) -> ColumnElement[bool]:
+    """Return the condition that a list includes a session, apart from the searched text."""
+    c = sessions.c
+    conditions: list[ColumnElement[bool]] = []
+    if query.agent_id is not None:
+        conditions.append(c.agent_id == query.agent_id)
+    if query.caller is not None:
+        of_agent = c.agent_id == query.caller.agent_id
+        conditions += [of_agent, c.end_user == query.caller.end_user]
+    if query.within is not None:
+        conditions.append(_covered(query.within))
+    if query.end_user is not None:
+        conditions.append(c.end_user == query.end_user)
+    if query.older_than is not None:
+        ms, session_id = query.older_than
+        same_time = and_(c.created_ms == ms, c.id < session_id)
+        conditions.append(or_(c.created_ms < ms, same_time))
+    if query.status is not None:
+        conditions.append(c.state.startswith(query.status))
+    if query.waiting is not None:
+        conditions.append(_is_waiting(query.waiting))
+    conditions += [
+        c.id.in_(select(session_tags.c.session_id).where(session_tags.c.tag == tag))
+        for tag in query.tags
+    ]
+    conditions += _within(c.created_ms, query.created_from_ms, query.created_until_ms)
+    conditions += _within(c.updated_ms, query.updated_from_ms, query.updated_until_ms)
+    return and_(true(), *conditions)
+
+
+def _covered(grant: Grant) -> ColumnElement[bool]:
+    """Return the condition that a grant covers a session; see ``Grant.covers``."""
+    c = sessions.c
+    if grant.session_id is not None:
+        return c.id == grant.session_id
+    of_user = true() if grant.end_user is None else c.end_user == grant.end_user
+    return and_(c.agent_id.in_(grant.agent_ids), of_user)
+
+
+def _is_waiting(what: WaitType | Literal[True]) -> ColumnElement[bool]:
+    state = sessions.c.state
+    # The types follow the status; a session of an older version may lack them.
+    if what is True:
+        return or_(state.contains(" "), state.startswith("waiting"))
+    return state.contains(f" {what}", autoescape=True)
+
+
+def _within(
+    time: Column[Any], from_ms: int | None, until_ms: int | None
+) -> list[ColumnElement[bool]]:
+    since = [] if from_ms is None else [time >= from_ms]
+    return since if until_ms is None else [*since, time < until_ms]

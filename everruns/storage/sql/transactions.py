@@ -1,0 +1,98 @@
+"""Transactions of a database: many readers, one writer at a time."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from sqlalchemy import Connection, Engine
+
+from everruns.errors import StoreUnavailable
+from everruns.storage.duckdb.database import answering, copy_database, trim_cache
+
+WRITER_TIMEOUT_S = 60.0
+
+
+class Transactions:
+    """Opens transactions and translates the database's errors to ``StoreUnavailable``.
+
+    Args:
+        engine: Of the database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = Lock()
+        # Held for a moment by each reader that begins or ends.
+        self._counting = Lock()
+        self._readers = 0
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """Open a read-only transaction."""
+        with (
+            self._counted(),
+            answering(self._engine),
+            self._engine.connect() as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def _counted(self) -> Generator[None]:
+        with self._counting:
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._readers -= 1
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """Open a transaction that is committed at the end, unless an exception is raised."""
+        with (
+            self._only_writer(),
+            answering(self._engine),
+            self._engine.begin() as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def _only_writer(self) -> Generator[None]:
+        """Let one transaction write at a time: DuckDB refuses two that change the same rows."""
+        if not self._writer.acquire(timeout=WRITER_TIMEOUT_S):
+            raise StoreUnavailable("The database is busy. Try again in a moment")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    def trim_cache(self) -> bool:
+        """Trim what the database keeps of its file; see ``database.trim_cache``.
+
+        Returns:
+            Whether it was trimmed: false, at once, while a transaction reads.
+
+        Raises:
+            StoreUnavailable: The database did not answer, or a transaction writes for too long.
+        """
+        with self._only_writer(), answering(self._engine), self._counting:
+            if self._readers:
+                return False
+            trim_cache(self._engine)
+            return True
+
+    def copy_to(self, target: Path) -> None:
+        """Write a copy of the database into a new file; see ``database.copy_database``.
+
+        Raises:
+            StoreUnavailable: The database did not answer, or the file cannot be written.
+        """
+        with self._counted(), answering(self._engine):
+            copy_database(self._engine, target)
+
+    def close(self) -> None:
+        """Close the database, after the writing transaction."""
+        with self._only_writer():
+            # DuckDB applies its log to the database when the last connection closes.
+            self._engine.dispose()
