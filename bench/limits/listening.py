@@ -19,6 +19,7 @@ OPENING_AT_ONCE = 64
 OPENED_WITHIN_S = 60.0
 ALL_WITHIN_S = 300.0
 BEGIN_WITHIN_S = 1.0
+GRANTED = b"HTTP/1.1 200 "
 ENDS = (b"event: session.completed", b"event: session.failed", b"event: session.cancelled")
 # The end of a turn may arrive in two parts.
 TAIL_BYTES = max(map(len, ENDS))
@@ -67,12 +68,12 @@ class Stream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Keep what arrives. See ``asyncio.Protocol``."""
         self._received.append((time.perf_counter(), data))
-        if not self.opened.done():
-            if data.startswith(b"HTTP/1.1 200 "):
+        found = self._tail + data
+        if not self.opened.done() and len(found) >= len(GRANTED):
+            if found.startswith(GRANTED):
                 self.opened.set_result(None)
             else:
-                self.opened.set_exception(RuntimeError(f"No stream: {data[:500].decode()}"))
-        found = self._tail + data
+                self.opened.set_exception(RuntimeError(f"No stream: {found[:500].decode()}"))
         if not self.over.done() and any(end in found for end in ENDS):
             self.over.set_result(None)
         self._tail = found[-TAIL_BYTES:]

@@ -23,7 +23,7 @@ from bench.server import Server, running_server
 from everruns.storage.data_directory.opening import DATABASE_FILE
 
 # A multiple of what a turn leaves, so that none is open.
-EVENTS = 20_006
+EVENTS = 7_000
 STREAMS = 20
 MODEL = "tokens-1000-rate-50"
 ROUNDS = 2
