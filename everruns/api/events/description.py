@@ -31,11 +31,6 @@ def event_parameters(vocabulary: Vocabulary, names: Sequence[str], limit: int) -
     return Reads(ids=["session"], parameters=[*queries, LAST_EVENT_ID])
 
 
-def event_list(vocabulary: Vocabulary) -> dict[int | str, Any]:
-    """Describe the responses of a route that lists events."""
-    return {200: {"description": "The events", "model": vocabulary.listed}}
-
-
 def event_stream(vocabulary: Vocabulary, ids_are: str) -> dict[int | str, Any]:
     """Describe the responses of a route that streams events.
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from fastapi import Request, Response
 
+from everruns.api.events.description import event_parameters, event_stream
 from everruns.api.events.pages import EventPages
 from everruns.api.events.requests import STREAM_PARAMETERS, EventsRequest
 from everruns.api.http.parameters import runtime_of
 from everruns.api.http.requests import id_of
+from everruns.api.http.routes import Handler, Routes
 from everruns.api.http.sse import EventStream, StreamHeaders, frame
 from everruns.api.http.vocabulary import Showing, Vocabulary
 from everruns.errors import InvalidRequest
@@ -27,13 +29,36 @@ class EventRoutes:
         vocabulary: How the face shows events.
         list_parameters: The query parameters that its lists take.
         limit: How many events a list returns by default.
+        ids_are: Which events of a stream have an id, e.g. ``On every event``.
     """
 
-    def __init__(self, vocabulary: Vocabulary, list_parameters: Sequence[str], limit: int) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, list_parameters: Sequence[str], limit: int, ids_are: str
+    ) -> None:
         self._vocabulary = vocabulary
+        self._ids_are = ids_are
         self._event_types = vocabulary.event_types
         self._list_parameters = list_parameters
         self._defaults = {"limit": limit}
+
+    def add_list(self, routes: Routes, path: str, name: str) -> None:
+        """Add the route that lists a session's events."""
+        listed = {200: {"description": "The events", "model": self._vocabulary.listed}}
+        reads = event_parameters(self._vocabulary, self._list_parameters, **self._defaults)
+        add = routes.add(f"GET {path}", "read", name=name, responses={**listed}, reads=reads)
+        add(self.list_events)
+
+    def add_stream(self, routes: Routes, path: str, name: str, handler: Handler) -> None:
+        """Add the route that streams a session's events, served by one of these methods."""
+        routes.add(
+            f"GET {path}",
+            "read",
+            is_stream=True,
+            name=name,
+            response_class=Response,
+            responses=event_stream(self._vocabulary, self._ids_are),
+            reads=event_parameters(self._vocabulary, STREAM_PARAMETERS, **self._defaults),
+        )(handler)
 
     async def stream_or_list_events(self, request: Request) -> Response:
         """Stream a session's events.

@@ -49,15 +49,16 @@ class Face:
 
     def build(self) -> list[GuardedRoute]:
         """Return its routes, for an application to serve."""
-        return [self._build(route, routes.tag) for routes in self.routes for route in routes]
+        return [self._build(route, routes) for routes in self.routes for route in routes]
 
-    def _build(self, route: Route, tag: str) -> GuardedRoute:
+    def _build(self, route: Route, routes: Routes) -> GuardedRoute:
         name = route.options.get("name", getattr(route.handler, "__name__", ""))
         return GuardedRoute(
             self.prefix + route.path,
             self._within_limits(route.handler),
             methods=route.methods,
-            tags=[self.tag(tag)],
+            tags=[self.tag(routes.tag)],
+            dependencies=routes.dependencies,
             operation_id=self.operation_prefix + name,
             access=route.access,
             reads=route.reads,

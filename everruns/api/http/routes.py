@@ -29,7 +29,6 @@ class Options(TypedDict, total=False):
     response_model: Any
     response_class: type[Response]
     responses: dict[int | str, dict[str, Any]]
-    dependencies: Sequence[params.Depends]
     include_in_schema: bool
 
 
@@ -62,10 +61,18 @@ class Routes:
     Args:
         tag: The group of its operations in the OpenAPI document.
         alias: How its paths begin, and with what they can begin too.
+        dependencies: What is resolved before each of its routes.
     """
 
-    def __init__(self, tag: str, *, alias: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        tag: str,
+        *,
+        alias: tuple[str, str] | None = None,
+        dependencies: Sequence[params.Depends] = (),
+    ) -> None:
         self.tag = tag
+        self.dependencies = dependencies
         self._alias = alias
         self._routes: list[Route] = []
 

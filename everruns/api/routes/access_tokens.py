@@ -11,12 +11,7 @@ from everruns.api.http.key_ring import KeyRing
 from everruns.api.http.parameters import TheKeys, TheRuntime
 from everruns.api.http.routes import Routes
 from everruns.api.http.senders import ThePrincipal
-from everruns.domain.access_tokens import (
-    AccessToken,
-    AccessTokenInput,
-    Claims,
-    sign,
-)
+from everruns.domain.access_tokens import AccessToken, AccessTokenInput, Claims, sign
 from everruns.domain.rights import Grant, Principal
 from everruns.errors import AgentNotFound, SessionNotFound
 from everruns.ids import format_time, now_ms

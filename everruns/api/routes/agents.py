@@ -5,6 +5,9 @@ Source: docs/contract.md, "Resources", Agent.
 
 from typing import Any
 
+from fastapi import Request, Response
+
+from everruns.api.http.answers import answer
 from everruns.api.http.pages import page_of
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
@@ -13,10 +16,12 @@ from everruns.api.http.parameters import (
     Offset,
     Search,
     TheRuntime,
+    runtime_of,
 )
+from everruns.api.http.requests import read_key
 from everruns.api.http.routes import Routes
 from everruns.api.http.senders import TheGrant
-from everruns.domain.agents import Agent, AgentPatch
+from everruns.domain.agents import Agent, AgentInput, AgentPatch
 from everruns.domain.base import Page
 from everruns.storage.store import ListQuery
 
@@ -54,6 +59,13 @@ async def list_agents(
 def _searched(agent: Agent) -> str:
     texts = agent.id, agent.name, agent.display_name, agent.description
     return " ".join(text for text in texts if text)
+
+
+async def create(request: Request, wanted: AgentInput, *, by_name: bool = False) -> Response:
+    """Create an agent and answer with it; see ``Agents.create``."""
+    agents = runtime_of(request).registry.agents
+    agent, is_new = await agents.create(wanted, await read_key(request), by_name=by_name)
+    return answer(agent, 201 if is_new else 200)
 
 
 @routes.add("GET /agents/{agent_id}", "read_agents")

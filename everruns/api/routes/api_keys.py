@@ -8,14 +8,7 @@ from typing import Annotated
 from fastapi import Body, Response
 
 from everruns.api.http.pages import page_of
-from everruns.api.http.parameters import (
-    DEFAULT_LIMIT,
-    KeyId,
-    Limit,
-    Offset,
-    Search,
-    TheRuntime,
-)
+from everruns.api.http.parameters import DEFAULT_LIMIT, KeyId, Limit, Offset, Search, TheRuntime
 from everruns.api.http.routes import Routes
 from everruns.api.routes.access_tokens import NO_STORE
 from everruns.domain.base import Page

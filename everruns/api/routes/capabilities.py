@@ -8,13 +8,7 @@ from typing import Annotated
 from fastapi import Path
 
 from everruns.api.http.pages import page_of
-from everruns.api.http.parameters import (
-    DEFAULT_LIMIT,
-    Limit,
-    Offset,
-    Search,
-    TheCapabilities,
-)
+from everruns.api.http.parameters import DEFAULT_LIMIT, Limit, Offset, Search, TheCapabilities
 from everruns.api.http.routes import Routes
 from everruns.capabilities.registry import describe
 from everruns.domain.base import Page

@@ -263,33 +263,22 @@ def _pending(waits: Sequence[Wait]) -> dict[str, Any]:
     }
 
 
-routes.add(
+of_session = Routes("channels", dependencies=OWN_SESSION)
+of_session.add(
     f"POST {SESSION}/messages",
     "send",
     name="send_channel_message",
     status_code=201,
     response_model=Message,
-    dependencies=OWN_SESSION,
     reads=Reads(SendMessage, {"message": MESSAGE}, ids=["session"], is_keyed=True),
 )(send_message)
-routes.add(
-    f"POST {SESSION}/cancel", "send", name="cancel_channel_session", dependencies=OWN_SESSION
-)(cancel_session)
-routes.add(
-    f"POST {SESSION}/tool-results",
-    "run_tools",
-    name="submit_channel_tool_results",
-    dependencies=OWN_SESSION,
-)(submit_tool_results)
-routes.add(
-    f"POST {SESSION}/question-answers",
-    "answer",
-    name="answer_channel_questions",
-    dependencies=OWN_SESSION,
-)(answer_questions)
-routes.add(
-    f"POST {SESSION}/tool-approvals",
-    "decide",
-    name="decide_channel_tool_calls",
-    dependencies=OWN_SESSION,
-)(decide_tool_calls)
+of_session.add(f"POST {SESSION}/cancel", "send", name="cancel_channel_session")(cancel_session)
+of_session.add(f"POST {SESSION}/tool-results", "run_tools", name="submit_channel_tool_results")(
+    submit_tool_results
+)
+of_session.add(f"POST {SESSION}/question-answers", "answer", name="answer_channel_questions")(
+    answer_questions
+)
+of_session.add(f"POST {SESSION}/tool-approvals", "decide", name="decide_channel_tool_calls")(
+    decide_tool_calls
+)

@@ -28,6 +28,7 @@ SHARED = (
     agents.routes,
     agent_documents.routes,
     channels.routes,
+    channels.of_session,
     capabilities.routes,
     providers.routes,
     models.routes,

@@ -8,14 +8,12 @@ from typing import Annotated
 from fastapi import Request, Response
 from pydantic import Field
 
-from everruns.api.http.answers import answer
 from everruns.api.http.input import validate
-from everruns.api.http.parameters import runtime_of
 from everruns.api.http.reads import Reads
-from everruns.api.http.requests import read_body, read_key
+from everruns.api.http.requests import read_body
 from everruns.api.http.routes import Routes
 from everruns.api.routes.agent_documents import DOCUMENT, fields_of_document
-from everruns.api.routes.agents import EXAMPLE, REPLACED
+from everruns.api.routes.agents import EXAMPLE, REPLACED, create
 from everruns.domain.agent_documents import addressed
 from everruns.domain.agents import Agent, AgentInput
 from everruns.domain.forms import SLUG
@@ -41,7 +39,7 @@ class NamedAgentInput(AgentInput):
 )
 async def create_agent(request: Request) -> Response:
     """Create an agent; if an active agent has this `id` or name, replace it (200)."""
-    return await _create(request, await read_body(request, NamedAgentInput))
+    return await create(request, await read_body(request, NamedAgentInput), by_name=True)
 
 
 @documents.add(
@@ -60,10 +58,4 @@ async def import_agent(request: Request) -> Response:
     if "from-example" in request.query_params:
         raise NotImplementedHere("This server has no built-in examples. Import a document instead.")
     fields = addressed(await fields_of_document(request))
-    return await _create(request, validate(NamedAgentInput, fields))
-
-
-async def _create(request: Request, wanted: NamedAgentInput) -> Response:
-    agents = runtime_of(request).registry.agents
-    agent, is_new = await agents.create(wanted, await read_key(request), by_name=True)
-    return answer(agent, 201 if is_new else 200)
+    return await create(request, validate(NamedAgentInput, fields), by_name=True)

@@ -3,19 +3,12 @@
 Source: docs/sdk.md, "Lists of events" and "Events".
 """
 
-from collections.abc import Sequence
-
-from fastapi import Response
-from fastapi.params import Depends
-
-from everruns.api.events.description import event_list, event_parameters, event_stream
-from everruns.api.events.requests import LIST_PARAMETERS, STREAM_PARAMETERS
+from everruns.api.events.requests import LIST_PARAMETERS
 from everruns.api.events.routes import EventRoutes
 from everruns.api.http.routes import Routes
 from everruns.api.routes import channels
 from everruns.api.sdk.events import EVERRUNS
 
-LIMIT = 1000
 SDK_LIST_PARAMETERS = (
     *LIST_PARAMETERS,
     "around",
@@ -30,36 +23,18 @@ SDK_LIST_PARAMETERS = (
     "order_desc",
 )
 
-_events = EventRoutes(EVERRUNS, SDK_LIST_PARAMETERS, LIMIT)
+_events = EventRoutes(EVERRUNS, SDK_LIST_PARAMETERS, limit=1000, ids_are="On every event")
 
 
-def _routes(
-    tag: str, session: str, *, suffix: str = "", dependencies: Sequence[Depends] = ()
-) -> Routes:
-    """Declare the routes of events of sessions under a path."""
-    routes = Routes(tag)
-    routes.add(
-        f"GET {session}/sse",
-        "read",
-        is_stream=True,
-        name=f"stream_events{suffix}",
-        response_class=Response,
-        responses=event_stream(EVERRUNS, "On every event"),
-        dependencies=dependencies,
-        reads=event_parameters(EVERRUNS, STREAM_PARAMETERS, LIMIT),
-    )(_events.stream_events)
-    routes.add(
-        f"GET {session}/events",
-        "read",
-        name=f"list_events{suffix}",
-        responses=event_list(EVERRUNS),
-        dependencies=dependencies,
-        reads=event_parameters(EVERRUNS, SDK_LIST_PARAMETERS, LIMIT),
-    )(_events.list_events)
+def _add(routes: Routes, session: str, suffix: str = "") -> Routes:
+    """Add the routes of events of the sessions under a path."""
+    stream = _events.stream_events
+    _events.add_stream(routes, f"{session}/sse", f"stream_events{suffix}", stream)
+    _events.add_list(routes, f"{session}/events", f"list_events{suffix}")
     return routes
 
 
-of_sessions = _routes("events", "/sessions/{session_id}")
-of_channels = _routes(
-    "channels", channels.SESSION, suffix="_of_channel", dependencies=channels.OWN_SESSION
+of_sessions = _add(Routes("events"), "/sessions/{session_id}")
+of_channels = _add(
+    Routes("channels", dependencies=channels.OWN_SESSION), channels.SESSION, "_of_channel"
 )

@@ -5,14 +5,12 @@ Source: docs/contract.md, "Resources", Agent, and "Agents as documents".
 
 from fastapi import Request, Response
 
-from everruns.api.http.answers import answer
 from everruns.api.http.input import validate
-from everruns.api.http.parameters import runtime_of
 from everruns.api.http.reads import Reads
-from everruns.api.http.requests import read_body, read_key
+from everruns.api.http.requests import read_body
 from everruns.api.http.routes import Routes
 from everruns.api.routes.agent_documents import DOCUMENT, fields_of_document
-from everruns.api.routes.agents import EXAMPLE, REPLACED
+from everruns.api.routes.agents import EXAMPLE, REPLACED, create
 from everruns.domain.agents import Agent, AgentInput
 
 routes = Routes("agents")
@@ -28,7 +26,7 @@ documents = Routes("agent_documents")
 )
 async def create_agent(request: Request) -> Response:
     """Create an agent; if an agent with this `id` exists, replace it (200)."""
-    return await _create(request, await read_body(request, AgentInput))
+    return await create(request, await read_body(request, AgentInput))
 
 
 @documents.add(
@@ -45,10 +43,4 @@ async def import_agent(request: Request) -> Response:
     the agent's prompt, and the agent's name is derived from it.
     """
     fields = await fields_of_document(request)
-    return await _create(request, validate(AgentInput, fields, is_strict=True))
-
-
-async def _create(request: Request, wanted: AgentInput) -> Response:
-    agents = runtime_of(request).registry.agents
-    agent, is_new = await agents.create(wanted, await read_key(request))
-    return answer(agent, 201 if is_new else 200)
+    return await create(request, validate(AgentInput, fields, is_strict=True))

@@ -3,22 +3,16 @@
 Source: docs/contract.md, "Events".
 """
 
-from collections.abc import Sequence
-
 from fastapi import Request, Response
-from fastapi.params import Depends
 
-from everruns.api.events.description import event_list, event_parameters, event_stream
-from everruns.api.events.requests import LIST_PARAMETERS, STREAM_PARAMETERS
+from everruns.api.events.requests import LIST_PARAMETERS
 from everruns.api.events.routes import EventRoutes
 from everruns.api.http.routes import Routes
 from everruns.api.http.vocabulary import AS_LOGGED
 from everruns.api.routes import channels
 from everruns.errors import RouteNotFound
 
-LIMIT = 100
-
-_events = EventRoutes(AS_LOGGED, LIST_PARAMETERS, LIMIT)
+_events = EventRoutes(AS_LOGGED, LIST_PARAMETERS, limit=100, ids_are="On durable events")
 
 
 async def refuse_stream(request: Request) -> Response:
@@ -29,40 +23,16 @@ async def refuse_stream(request: Request) -> Response:
     )
 
 
-def _routes(
-    tag: str, session: str, *, suffix: str = "", dependencies: Sequence[Depends] = ()
-) -> Routes:
-    """Declare the routes of events of sessions under a path."""
-    routes = Routes(tag)
-    routes.add(
-        f"GET {session}/events",
-        "read",
-        is_stream=True,
-        name=f"stream_events{suffix}",
-        response_class=Response,
-        responses=event_stream(AS_LOGGED, "On durable events"),
-        dependencies=dependencies,
-        reads=event_parameters(AS_LOGGED, STREAM_PARAMETERS, LIMIT),
-    )(_events.stream_or_list_events)
-    routes.add(
-        f"GET {session}/events/list",
-        "read",
-        name=f"list_events{suffix}",
-        responses=event_list(AS_LOGGED),
-        dependencies=dependencies,
-        reads=event_parameters(AS_LOGGED, LIST_PARAMETERS, LIMIT),
-    )(_events.list_events)
-    routes.add(
-        f"GET {session}/sse",
-        "read",
-        is_stream=True,
-        dependencies=dependencies,
-        include_in_schema=False,
-    )(refuse_stream)
+def _add(routes: Routes, session: str, suffix: str = "") -> Routes:
+    """Add the routes of events of the sessions under a path."""
+    stream = _events.stream_or_list_events
+    _events.add_stream(routes, f"{session}/events", f"stream_events{suffix}", stream)
+    _events.add_list(routes, f"{session}/events/list", f"list_events{suffix}")
+    routes.add(f"GET {session}/sse", "read", is_stream=True, include_in_schema=False)(refuse_stream)
     return routes
 
 
-of_sessions = _routes("events", "/sessions/{session_id}")
-of_channels = _routes(
-    "channels", channels.SESSION, suffix="_of_channel", dependencies=channels.OWN_SESSION
+of_sessions = _add(Routes("events"), "/sessions/{session_id}")
+of_channels = _add(
+    Routes("channels", dependencies=channels.OWN_SESSION), channels.SESSION, "_of_channel"
 )
