@@ -106,7 +106,7 @@ class SessionLogs:
             raise SessionNotFound(f"Session {session_id} not found")
         return session
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def messages(
         self, session_id: str, offset: int, limit: int, *, include_superseded: bool = False
     ) -> Page[Message]:
@@ -138,7 +138,7 @@ class SessionLogs:
         ]
         return Page(data=page, total=total, offset=offset, limit=limit)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def events(self, session_id: str, query: EventQuery) -> Sequence[Event]:
         """Return events of a session's log.
 
@@ -150,7 +150,7 @@ class SessionLogs:
             await self.get(session_id)
         return events
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def superseded(self, session_id: str) -> Ranges:
         """Return the sequences that retries took out of a session's conversation.
 
@@ -164,7 +164,7 @@ class SessionLogs:
 
     # Calls from session hosts
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def append(self, appends: Sequence[Append], host: str) -> Appended:
         """Store events of several sessions, merged with those of other hosts.
 
@@ -200,7 +200,7 @@ class SessionLogs:
             for (host, append), own in zip(batch, owned, strict=True)
         ]
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def load(self, session_id: str, host: str) -> LoadedSession:
         """Return a session to the host that will hold it.
 
@@ -293,7 +293,7 @@ class SessionLogs:
 
     # Placement
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def place(self, session_id: str) -> str:
         """Return the name of the host that holds the session, choosing one if none does.
 

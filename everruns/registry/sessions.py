@@ -57,7 +57,7 @@ class Sessions(SessionLogs):
 
     # What a client sees
 
-    @remote(Repeat.KEYED)
+    @remote(Repeat.KEYED, timeout_s=30)
     async def create(
         self,
         wanted: SessionInput,
@@ -195,7 +195,7 @@ class Sessions(SessionLogs):
                 self._new[session_id] = changed
             return changed
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def list(self, query: SessionQuery) -> Page[Session]:
         """Return a page of sessions; sessions of an archived agent stay readable."""
         sessions, total = await self._database.read(self._store.list_sessions, query)
@@ -254,7 +254,7 @@ class Sessions(SessionLogs):
             self._store.find_workspace(workspace_id) is not None
         )
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def grep(
         self, workspace_id: str, pattern: str, path_pattern: str | None
     ) -> Sequence[tuple[str, int, str]]:

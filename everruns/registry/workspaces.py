@@ -155,7 +155,7 @@ class Workspaces:
 
         return await (self._database.read if is_read else self._database.write)(run)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def grep(
         self, workspace_id: str, pattern: str, path_pattern: str | None
     ) -> Sequence[tuple[str, int, str]]:
