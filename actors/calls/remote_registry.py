@@ -18,7 +18,10 @@ from everruns.errors import HostLost
 from everruns.registry.agents import Agents
 from everruns.registry.backups import Backups
 from everruns.registry.budgets import Budgets
+from everruns.registry.files import Files
+from everruns.registry.hosting import Hosting
 from everruns.registry.keys import ApiKeys
+from everruns.registry.logs import Logs
 from everruns.registry.providers import Providers
 from everruns.registry.registry import Registry
 from everruns.registry.sessions import Sessions
@@ -40,7 +43,10 @@ class RemoteRegistry:
         self.agents = Remote(line, "agents", Agents, patience_s)
         self.providers = Remote(line, "providers", Providers, patience_s)
         self.sessions = Remote(line, "sessions", Sessions, patience_s)
+        self.logs = Remote(line, "logs", Logs, patience_s)
+        self.hosting = Remote(line, "hosting", Hosting, patience_s)
         self.workspaces = Remote(line, "workspaces", Workspaces, patience_s)
+        self.files = Remote(line, "files", Files, patience_s)
         self.budgets = Remote(line, "budgets", Budgets, patience_s)
         self.keys = Remote(line, "keys", ApiKeys, patience_s)
         self.backups = Remote(line, "backups", Backups, patience_s)

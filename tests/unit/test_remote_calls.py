@@ -8,7 +8,10 @@ import pytest
 
 from everruns.registry.agents import Agents
 from everruns.registry.budgets import Budgets
+from everruns.registry.files import Files
+from everruns.registry.hosting import Hosting
 from everruns.registry.keys import ApiKeys
+from everruns.registry.logs import Logs
 from everruns.registry.providers import Providers
 from everruns.registry.registry import Registry
 from everruns.registry.sessions import Sessions
@@ -21,8 +24,11 @@ ROOT = Path(__file__).parents[2]
 ROOMS: dict[str, type] = {
     "agents": Agents,
     "budgets": Budgets,
+    "files": Files,
+    "hosting": Hosting,
     "host": SessionHost,
     "keys": ApiKeys,
+    "logs": Logs,
     "providers": Providers,
     "registry": Registry,
     "sessions": Sessions,
@@ -65,7 +71,7 @@ def test_whatever_is_called_from_another_process_says_whether_it_may_be_repeated
 
 
 def test_the_calls_are_found():
-    assert {("sessions", "append"), ("host", "take"), ("agents", "copy")} <= set(CALLED)
+    assert {("logs", "append"), ("host", "take"), ("agents", "copy")} <= set(CALLED)
 
 
 def test_what_is_not_declared_cannot_be_called():
