@@ -88,8 +88,8 @@ class RegistryActor(RpcActor):
         async def relieve(host: str) -> int:
             return await (await find_host(host)).hibernate(RELIEF_QUIET_S)
 
-        registry.sessions.relieve = relieve
-        reconciler = Reconciler(registry.sessions, find_host)
+        registry.hosting.relieve = relieve
+        reconciler = Reconciler(registry.hosting, find_host)
         watch = HostWatch(registry, find_host, reconciler.wake)
         pool = SessionActorPool(placement, watch, self._settings, most)
         await pool.adopt()

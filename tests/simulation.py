@@ -228,7 +228,7 @@ class Cluster:
         await registry.seed(self._settings, has_local_model=False)
         # From now on the hosts that are up are asked who owns what.
         self.store.owners.clear()
-        reconciler = Reconciler(registry.sessions, self.find_host)
+        reconciler = Reconciler(registry.hosting, self.find_host)
         watch = HostWatch(registry, self.find_host, reconciler.wake)
         await watch.adopt(self._hosts)
         process.start(reconciler.run())

@@ -17,7 +17,10 @@ from everruns.errors import HostLost
 from everruns.registry.agents import Agents
 from everruns.registry.backups import Backups
 from everruns.registry.budgets import Budgets
+from everruns.registry.files import Files
+from everruns.registry.hosting import Hosting
 from everruns.registry.keys import ApiKeys
+from everruns.registry.logs import Logs
 from everruns.registry.providers import Providers
 from everruns.registry.registry import Registry
 from everruns.registry.sessions import Sessions
@@ -38,7 +41,10 @@ def registry_stub(channel: Channel, patience_s: float = PATIENCE_S) -> Registry:
     registry.agents = stub(Agents, channel, "agents", patience_s)
     registry.providers = stub(Providers, channel, "providers", patience_s)
     registry.sessions = stub(Sessions, channel, "sessions", patience_s)
+    registry.logs = stub(Logs, channel, "logs", patience_s)
+    registry.hosting = stub(Hosting, channel, "hosting", patience_s)
     registry.workspaces = stub(Workspaces, channel, "workspaces", patience_s)
+    registry.files = stub(Files, channel, "files", patience_s)
     registry.budgets = stub(Budgets, channel, "budgets", patience_s)
     registry.keys = stub(ApiKeys, channel, "keys", patience_s)
     registry.backups = stub(Backups, channel, "backups", patience_s)
@@ -52,7 +58,10 @@ def registry_targets(registry: Registry) -> dict[str, object]:
         "agents": registry.agents,
         "providers": registry.providers,
         "sessions": registry.sessions,
+        "logs": registry.logs,
+        "hosting": registry.hosting,
         "workspaces": registry.workspaces,
+        "files": registry.files,
         "budgets": registry.budgets,
         "keys": registry.keys,
         "backups": registry.backups,

@@ -98,8 +98,8 @@ async def create_agent_session(request: Request) -> Response:
 
 async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
     """Read a session, with what its turn waits for."""
-    sessions = runtime.registry.sessions
-    return await with_waits(await sessions.get(session_id), sessions)
+    session = await runtime.registry.sessions.get(session_id)
+    return await with_waits(session, runtime.registry.logs)
 
 
 async def update_session(
