@@ -112,7 +112,11 @@ def _each(made: Any, convert: Convert | None) -> Convert | None:
         return None if made is list else made
     if made is list:
         return lambda values: [convert(value) for value in values]
-    return lambda values: made([convert(value) for value in values])
+
+    def convert_all(values: Any) -> Any:
+        return made([convert(value) for value in values])
+
+    return convert_all
 
 
 def _tuple(arguments: tuple[Any, ...]) -> Codec:
