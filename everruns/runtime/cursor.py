@@ -8,7 +8,7 @@ from everruns.errors import EverrunsError
 
 
 class Cursor(NamedTuple):
-    """A reader's place. A tuple, since one is made, hashed and pickled for every batch.
+    """A reader's place. A tuple, since one is made, hashed and sent for every batch.
 
     Attributes:
         sequence: The last durable event it has; ``None`` to begin with the newest user message.
