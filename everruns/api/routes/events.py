@@ -23,8 +23,8 @@ from everruns.api.routes.event_requests import (
 )
 from everruns.errors import InvalidRequest, RouteNotFound
 from everruns.ids import EventPlace
-from everruns.runtime.cursor import Cursor
-from everruns.runtime.streams import Batch
+from everruns.runtime.feed.batch import Batch
+from everruns.runtime.feed.cursor import Cursor
 from everruns.settings import Settings
 
 
