@@ -119,7 +119,11 @@ def _tuple(arguments: tuple[Any, ...]) -> Codec:
     if Ellipsis in arguments:
         return _collection(tuple, arguments)._replace(classes=(tuple,))
     row = Row(map(codec_of, arguments))
-    return Codec(row.encode, lambda values: tuple(row.decode(values)), (tuple,))
+
+    def decode(values: Any) -> tuple[Any, ...]:
+        return tuple(row.decode(values))
+
+    return Codec(row.encode, decode, (tuple,))
 
 
 def _mapping(made: Convert | None, arguments: tuple[Any, ...]) -> Codec:
