@@ -112,7 +112,11 @@ def _each(made: Any, convert: Convert | None) -> Convert | None:
         return None if made is list else made
     if made is list:
         return lambda values: [convert(value) for value in values]
-    return lambda values: made([convert(value) for value in values])
+
+    def convert_all(values: Any) -> Any:
+        return made([convert(value) for value in values])
+
+    return convert_all
 
 
 def _tuple(arguments: tuple[Any, ...]) -> Codec:
@@ -120,7 +124,7 @@ def _tuple(arguments: tuple[Any, ...]) -> Codec:
         return _collection(tuple, arguments)._replace(classes=(tuple,))
     row = Row(map(codec_of, arguments))
 
-    def decode(values: Any) -> tuple[Any, ...]:
+    def decode(values: list[Any]) -> Any:
         return tuple(row.decode(values))
 
     return Codec(row.encode, decode, (tuple,))
