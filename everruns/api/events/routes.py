@@ -107,7 +107,7 @@ class EventRoutes:
     async def _list(
         self, request: Request, session_id: str, wanted: EventsRequest, start: EventPlace | None
     ) -> Response:
-        read = runtime_of(request).registry.sessions.events
+        read = runtime_of(request).registry.logs.events
         page = await EventPages(read, self._vocabulary, session_id, wanted, start).page()
         bodies = b",".join(event.body for event in page)
         return Response(b'{"data":[%b]}' % bodies, media_type="application/json")

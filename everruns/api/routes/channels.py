@@ -234,7 +234,7 @@ def _place(token: str | None) -> tuple[int, str] | None:
 @routes.add(f"GET {SESSION}", "read", name="get_channel_session", reads=Reads(ids=["session"]))
 async def get_session(session: OwnSession, runtime: TheRuntime) -> ChannelSession:
     """Read a session of the caller with its open questions and approvals."""
-    session = await with_waits(session, runtime.registry.sessions)
+    session = await with_waits(session, runtime.registry.logs)
     return ChannelSession.model_validate({**dict(session), **_pending(session.waiting_for)})
 
 

@@ -27,7 +27,7 @@ from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionInput
 from everruns.domain.state import message_of
 from everruns.errors import InvalidRequest
-from everruns.registry.session_logs import MESSAGE_EVENTS
+from everruns.registry.logs import MESSAGE_EVENTS
 from everruns.runtime.runtime import Runtime
 from everruns.storage.store import EventQuery
 
@@ -68,7 +68,7 @@ async def export_messages(
 ) -> StreamingResponse:
     """Export a session's messages as JSON Lines: one message per line, oldest first."""
     # The first page is read before the response starts, so that an unknown session is a 404.
-    superseded = await runtime.registry.sessions.superseded(session_id)
+    superseded = await runtime.registry.logs.superseded(session_id)
     logged = EventQuery(types=MESSAGE_EVENTS, without=superseded, limit=EXPORTED_AT_ONCE)
     lines = _lines(runtime, session_id, logged, await _page(runtime, session_id, logged))
     accepted = request.headers.get("accept", "")
@@ -86,7 +86,7 @@ async def _lines(
 
 
 async def _page(runtime: Runtime, session_id: str, query: EventQuery) -> Sequence[Event]:
-    return await runtime.registry.sessions.events(session_id, query)
+    return await runtime.registry.logs.events(session_id, query)
 
 
 async def _imported_session(

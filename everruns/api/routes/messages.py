@@ -62,6 +62,6 @@ async def list_messages(
     ] = False,
 ) -> Page[Message]:
     """List a session's messages, oldest first."""
-    return await runtime.registry.sessions.messages(
+    return await runtime.registry.logs.messages(
         session_id, offset, limit, include_superseded=include_superseded
     )

@@ -73,9 +73,10 @@ async def upload_file(request: Request) -> FileInfo:
     workspace_id = id_of(request, "workspace")
     content = await request.body()
     encoding = "text" if _is_text(content) else "base64"
-    files = runtime_of(request).registry.workspaces.file
+    registry = runtime_of(request).registry
+    workspace = await registry.workspaces.get(workspace_id)
     path = request.path_params["path"]
-    return info_of(*await files(workspace_id, "write", path, content, encoding))
+    return info_of(workspace, await registry.files.write(workspace_id, path, content, encoding))
 
 
 def _is_text(content: bytes) -> bool:

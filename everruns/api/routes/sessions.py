@@ -120,8 +120,8 @@ async def create_agent_session(request: Request) -> Response:
 @routes.add("GET /sessions/{session_id}", "read")
 async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
     """Read a session, with what its turn waits for."""
-    sessions = runtime.registry.sessions
-    return await with_waits(await sessions.get(session_id), sessions)
+    session = await runtime.registry.sessions.get(session_id)
+    return await with_waits(session, runtime.registry.logs)
 
 
 @routes.add("PATCH /sessions/{session_id}", "manage_sessions")

@@ -142,8 +142,8 @@ async def list_files(
     workspace_id: WorkspaceId, runtime: TheRuntime, recursive: Recursive = False
 ) -> FileList:
     """List a workspace's files."""
-    files = runtime.registry.workspaces.file
-    workspace, entries = await files(workspace_id, "list", "/", recursive=recursive)
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    entries = await runtime.registry.files.list(workspace_id, "/", recursive=recursive)
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
@@ -152,11 +152,10 @@ async def read_file(
     workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime, recursive: Recursive = False
 ) -> SessionFile | FileList:
     """Read a file, or list a directory."""
-    files = runtime.registry.workspaces.file
     workspace, file = await read_entry(runtime, workspace_id, path)
     if not file.is_directory:
         return _file(workspace, file)
-    _, entries = await files(workspace_id, "list", file.path, recursive=recursive)
+    entries = await runtime.registry.files.list(workspace_id, file.path, recursive=recursive)
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
@@ -166,8 +165,10 @@ async def create_file(
 ) -> SessionFile:
     """Create a file or directory at an unused path, with its parent directories."""
     content = None if wanted.is_directory else _content(wanted.content, wanted.encoding)
-    create = runtime.registry.workspaces.create_file
-    return _file(*await create(workspace_id, path, content, wanted.encoding, wanted.is_readonly))
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    create = runtime.registry.files.create
+    file = await create(workspace_id, path, content, wanted.encoding, wanted.is_readonly)
+    return _file(workspace, file)
 
 
 @routes.add(f"PUT {AT_PATH}", "files")
@@ -178,9 +179,11 @@ async def update_file(
     content = None
     if patch.content is not None:
         content = _content(patch.content, patch.encoding or "text")
-    files = runtime.registry.workspaces.file
-    changes = content, patch.encoding, patch.is_readonly
-    return _file(*await files(workspace_id, "update", path, *changes))
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    update = runtime.registry.files.update
+    return _file(
+        workspace, await update(workspace_id, path, content, patch.encoding, patch.is_readonly)
+    )
 
 
 @routes.add(f"DELETE {AT_PATH}", "files", responses={409: {"description": "Conflict"}})
@@ -188,23 +191,24 @@ async def delete_file(
     workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime, recursive: Recursive = False
 ) -> FileDeleted:
     """Delete a file or directory."""
-    files = runtime.registry.workspaces.file
-    _, deleted = await files(workspace_id, "delete", path, recursive=recursive)
+    deleted = await runtime.registry.files.delete(workspace_id, path, recursive=recursive)
     return FileDeleted(deleted=deleted)
 
 
 @routes.add("POST /workspaces/{workspace_id}/fs/_/move", "files")
 async def move_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Move a file, or a directory with its contents, to an unused path."""
-    move = runtime.registry.workspaces.move_file
-    return _file(*await move(workspace_id, pair.src_path, pair.dst_path))
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    move = runtime.registry.files.move
+    return _file(workspace, await move(workspace_id, pair.src_path, pair.dst_path))
 
 
 @routes.add("POST /workspaces/{workspace_id}/fs/_/copy", "files", status_code=201)
 async def copy_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Copy a file to an unused path."""
-    copy = runtime.registry.workspaces.copy_file
-    return _file(*await copy(workspace_id, pair.src_path, pair.dst_path))
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    copy = runtime.registry.files.copy
+    return _file(workspace, await copy(workspace_id, pair.src_path, pair.dst_path))
 
 
 @routes.add("POST /workspaces/{workspace_id}/fs/_/grep", "read")
@@ -212,9 +216,8 @@ async def grep_files(
     workspace_id: WorkspaceId, search: FileSearch, runtime: TheRuntime
 ) -> FilesFound:
     """Search the lines of text files with a regular expression."""
-    found = await runtime.registry.workspaces.grep(
-        workspace_id, search.pattern, search.path_pattern
-    )
+    await runtime.registry.workspaces.get(workspace_id)
+    found = await runtime.registry.files.grep(workspace_id, search.pattern, search.path_pattern)
     return FilesFound(
         data=[
             FileMatches(
@@ -242,7 +245,8 @@ async def read_entry(runtime: TheRuntime, workspace_id: str, path: str) -> tuple
     Raises:
         FileNotFound: Nothing is.
     """
-    workspace, file = await runtime.registry.workspaces.file(workspace_id, "read", path or "/")
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    file = await runtime.registry.files.read(workspace_id, path or "/")
     if file is None:
         raise FileNotFound(f"File not found: {path}")
     return workspace, file
