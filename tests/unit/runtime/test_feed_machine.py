@@ -6,8 +6,7 @@ everything, sessions that leave, readers that stall and go.
 """
 
 import asyncio
-import pickle
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
 from unittest.mock import patch
@@ -16,6 +15,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from actors.calls.dispatch import dispatch
+from actors.calls.stub import stub
 from everruns.domain.events import Event, EventType
 from everruns.domain.state import message_of
 from everruns.errors import HostLost
@@ -24,7 +25,6 @@ from everruns.runtime import session as live_session
 from everruns.runtime.feed import subscription
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.feeds import FORGET_AFTER_S, Feeds
-from everruns.runtime.feed.poll import Poll, Reading
 from everruns.runtime.host import SessionHost
 from everruns.runtime.runtime import Runtime
 from tests.conversations import Conversation
@@ -54,24 +54,30 @@ class Typist(ScriptedDriver):
         yield ModelAnswer(usage=USAGE)
 
 
-class Line:
-    """The way from one replica to the host: what it carries travels as bytes, or is lost."""
+class LossyChannel:
+    """The way from one replica to the host; loses the next poll or its answer when it is told to."""
 
     def __init__(self, host: SessionHost) -> None:
         self._host = host
         self.lose_next_poll = self.lose_next_answer = False
 
-    async def poll(self, poll: Poll) -> Sequence[Reading] | None:
+    async def call(self, request: bytes, _timeout_s: float) -> bytes:
         await asyncio.sleep(0.001)
         if self.lose_next_poll:
             self.lose_next_poll = False
             raise HostLost("The poll was lost.")
-        answer = await self._host.poll(pickle.loads(pickle.dumps(poll)))
+        answer = await dispatch(self._find, request)
         await asyncio.sleep(0.001)
         if self.lose_next_answer:
             self.lose_next_answer = False
             raise HostLost("The answer was lost.")
-        return pickle.loads(pickle.dumps(answer))
+        return answer
+
+    async def _find(self, _target: str) -> SessionHost:
+        return self._host
+
+    async def find_host(self, _name: str) -> SessionHost:
+        return stub(SessionHost, self, "host")
 
 
 class StallingReader:
@@ -135,17 +141,10 @@ class FeedMachine(RuleBasedStateMachine):
             local_runtime(self.typist, delta_pace_ms=pace_ms, hibernate_after_s=20)
         )
         self.host = runtime.host
-        self.lines = [Line(self.host) for _ in range(REPLICAS)]
-        self.replicas = [Runtime(runtime.registry, self._way(line)) for line in self.lines]
+        self.channels = [LossyChannel(self.host) for _ in range(REPLICAS)]
+        self.replicas = [Runtime(runtime.registry, way.find_host) for way in self.channels]
         self.talks = [await Conversation.begin(runtime) for _ in range(SESSIONS)]
         self.asked = [0] * SESSIONS
-
-    @staticmethod
-    def _way(line: Line) -> Callable[[str], Coroutine[Any, Any, Any]]:
-        async def find_host(_name: str) -> Line:
-            return line
-
-        return find_host
 
     # What sessions do
 
@@ -197,14 +196,17 @@ class FeedMachine(RuleBasedStateMachine):
 
     @rule(replica=replicas)
     def lose_poll(self, replica: int) -> None:
-        self.lines[replica].lose_next_poll = True
+        self.channels[replica].lose_next_poll = True
 
     @rule(replica=replicas)
     def lose_answer(self, replica: int) -> None:
-        self.lines[replica].lose_next_answer = True
+        self.channels[replica].lose_next_answer = True
 
     @rule()
     def forget_replicas(self) -> None:
+        self.run(self._forget_replicas())
+
+    async def _forget_replicas(self) -> None:
         old = self.host._feeds
         self.host._feeds = Feeds(old._hold, old._load_events, old._pace_s)
         for feed in old._feeds.values():
