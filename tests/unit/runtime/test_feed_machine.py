@@ -55,7 +55,7 @@ class Typist(ScriptedDriver):
 
 
 class LossyChannel:
-    """The way from one replica to the host; loses the next poll or its answer when it is told to."""
+    """The way from one replica to the host; loses the next poll or its answer if told to."""
 
     def __init__(self, host: SessionHost) -> None:
         self._host = host
@@ -233,10 +233,16 @@ class FeedMachine(RuleBasedStateMachine):
             if self.readers:
                 self.run(self._come_to_rest())
         finally:
-            for *_, reading in self.readers:
-                self.run(self._end(reading))
-            self.run(self.opened.aclose())
+            self.run(self._stop())
             self.loop.close()
+
+    async def _stop(self) -> None:
+        await self.opened.aclose()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
 
     async def _come_to_rest(self) -> None:
         for session, talk in enumerate(self.talks):
