@@ -53,7 +53,7 @@ format: $(VENV)/.test ## Format the code
 	$(BIN)/ruff format .
 
 openapi: $(VENV)/.run ## Write docs/openapi.json anew
-	$(BIN)/python -m everruns.api.docs.openapi docs/openapi.json
+	$(BIN)/python -m everruns.api.docs docs/openapi.json
 
 lock: $(VENV)/.uv ## Resolve every dependency anew
 	$(COMPILE) pyproject.toml -o requirements/run.txt

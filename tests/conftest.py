@@ -101,7 +101,7 @@ async def with_room(runtime: Runtime) -> None:
     async with asyncio.timeout(3 * PATIENCE_S):
         while True:
             try:
-                await runtime.registry.sessions.place(talk.id)
+                await runtime.registry.hosting.place(talk.id)
                 break
             except CapacityExhausted:
                 await asyncio.sleep(POLL_S)

@@ -121,7 +121,7 @@ async def _in_registry(folder: Path) -> tuple[float, float]:
         taken_ms: list[float] = []
         for one in appends:
             started = time.perf_counter()
-            appended = await registry.sessions.append([one], HOST)
+            appended = await registry.logs.append([one], HOST)
             taken_ms.append((time.perf_counter() - started) * 1000)
             if any(appended.verdicts):
                 raise RuntimeError(f"An append was refused: {appended.verdicts}")
@@ -131,7 +131,7 @@ async def _in_registry(folder: Path) -> tuple[float, float]:
         logs: list[list[Append]] = []
         for _ in range(1 + CLIENTS):
             session = await registry.sessions.create(SessionInput())
-            await registry.sessions.load(session.id, HOST)
+            await registry.hosting.load(session.id, HOST)
             logs.append(turn_appends(session.id))
         alone_ms = await append(logs[0])
         started = time.perf_counter()
