@@ -13,7 +13,7 @@ from everruns.domain.events import TURN_ENDS
 from everruns.domain.llm import Provider
 from everruns.domain.tools import ToolResults
 from everruns.errors import HostLost
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conftest import with_room
