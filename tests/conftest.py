@@ -105,4 +105,4 @@ async def with_room(runtime: Runtime) -> None:
                 break
             except CapacityExhausted:
                 await asyncio.sleep(POLL_S)
-    await runtime.delete_session(talk.id)
+    await runtime.sessions.delete(talk.id)
