@@ -294,7 +294,7 @@ class Cluster:
         targets = self._targets[name]
         called = decode_request(request)
         if called.method == "append" and caller is not None:
-            [appends, _], _ = method_of(targets[called.target], "append").decode_arguments(called)
+            [appends, _], _ = method_of(targets[called.target], called).decode_arguments(called)
             self.store.note_asked(appends, caller)
 
         async def find_targets() -> dict[str, object]:
