@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from actors.calls.remote_registry import registry_of
+from actors.calls.registry_stub import registry_of
 from actors.names import REGISTRY
 from everruns.domain.events import TURN_ENDS
 from everruns.domain.llm import Provider
