@@ -11,7 +11,7 @@ from everruns.domain.llm import Provider, ProviderInput
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.sessions import Session, SessionInput
 from everruns.ids import new_id
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.storage.store import EventQuery
 
@@ -127,7 +127,7 @@ class Conversation:
             return reader.events[-1]
 
     async def log(self) -> list[Event]:
-        return list(await self.runtime.registry.sessions.events(self.id, EventQuery()))
+        return list(await self.runtime.registry.logs.events(self.id, EventQuery()))
 
     async def types(self) -> list[str]:
         return [str(event.type) for event in await self.log()]
@@ -137,7 +137,7 @@ class Conversation:
         return [event.data for event in await self.log() if event.type == kind]
 
     async def messages(self) -> list[Message]:
-        return list((await self.runtime.registry.sessions.messages(self.id, 0, 1000)).data)
+        return list((await self.runtime.registry.logs.messages(self.id, 0, 1000)).data)
 
     async def texts(self) -> list[str]:
         """What was said, with who said it."""

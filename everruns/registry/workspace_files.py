@@ -25,8 +25,6 @@ from everruns.storage.store import Store, StoredFile
 from everruns.tools.base import File, ToolError
 from everruns.tools.content import decode_content
 
-READING = frozenset({"read", "list"})
-
 
 class WorkspaceFiles:
     """The files of one workspace: what ``everruns.tools.base.Files`` can do at once, and more.

@@ -26,13 +26,13 @@ from everruns.errors import (
 )
 from everruns.ids import now_ms
 from everruns.providers.local import LocalModel
-from everruns.registry.event_log import EventLog
+from everruns.registry.group_commit import GroupCommit
 from everruns.registry.registry import Registry
 from everruns.remote import Repeat, remote
-from everruns.runtime.cursor import Reading, Want
 from everruns.runtime.environment import Environment
+from everruns.runtime.feed.feeds import Feeds
+from everruns.runtime.feed.poll import Poll, Reading
 from everruns.runtime.outcomes import received
-from everruns.runtime.reads import Reads, is_loaded
 from everruns.runtime.retrying import controls_of, retried
 from everruns.runtime.session import LiveSession
 from everruns.runtime.taking import Given, Taken, taken
@@ -78,8 +78,8 @@ class SessionHost:
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
         self._settings = settings
-        self._log = EventLog[Append](lambda batch: self.environment.append(batch, name))
-        self._reads = Reads(self._hold, registry.sessions.events, settings.delta_pace_ms / 1000)
+        self._log = GroupCommit[Append](lambda batch: self.environment.append(batch, name))
+        self._feeds = Feeds(self._hold, registry.logs.events, settings.delta_pace_ms / 1000)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
         self._unreadable = UnreadableSessions()
         self._releases: set[asyncio.Task[None]] = set()
@@ -266,15 +266,16 @@ class SessionHost:
             session.close()
             await self._let_go(session)
 
-    @remote(Repeat.YES)
-    async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
-        """Return news for each want, or wait for some; see ``Reads.read``."""
-        return await self._reads.read(reader, wants, wait_s)
+    @remote(Repeat.NO)
+    async def poll(self, poll: Poll) -> Sequence[Reading] | None:
+        """Return what is new for a replica's subscriptions, or wait for it; see ``Feeds.poll``.
 
-    @remote(Repeat.YES)
-    async def nudge(self, reader: str) -> None:
-        """Make a reader's pending call return, so that it can ask for more sessions."""
-        self._reads.nudge(reader)
+        Raises:
+            PlacedElsewhere: This host is stopping.
+        """
+        if self._closed:
+            raise PlacedElsewhere("This session host is stopping.")
+        return await self._feeds.poll(poll)
 
     # Holding sessions
 
@@ -315,7 +316,7 @@ class SessionHost:
         try:
             session = await self._read_log(session_id)
         except SessionUnreadable:
-            await self._registry.sessions.release(session_id, self.name)
+            await self._registry.hosting.release(session_id, self.name)
             raise
         turn = session.state.turn
         if turn is not None and turn.waiting_for and not session.resource.waiting_for:
@@ -326,7 +327,7 @@ class SessionHost:
 
     async def _read_log(self, session_id: str) -> LiveSession:
         self._unreadable.check(session_id)
-        loaded = await self._registry.sessions.load(session_id, self.name)
+        loaded = await self._registry.hosting.load(session_id, self.name)
         try:
             session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
         except Exception as error:  # Folding a damaged log can raise anything.
@@ -381,7 +382,7 @@ class SessionHost:
         if held is not None and is_loaded(held) and held.result() is session:
             del self._sessions[session.id]
             self.environment.heed_budgets([session.id], ())
-            await self._registry.sessions.release(session.id, self.name)
+            await self._registry.hosting.release(session.id, self.name)
 
     @property
     def _loaded(self) -> dict[str, LiveSession]:
@@ -405,7 +406,7 @@ class SessionHost:
             for session_id, held in self._sessions.items()
         }
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def leave(self, session_ids: Sequence[str]) -> None:
         """Release sessions that are placed elsewhere, whatever they are doing."""
         loaded = self._loaded
@@ -424,14 +425,15 @@ class SessionHost:
             except EverrunsError as error:
                 log.warning("sessions not released", host=self.name, code=error.code)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def hibernate(self, quiet_s: float) -> int:
         """Release sessions that had no turn or reader for so many seconds; return how many."""
+        self._feeds.forget_silent()
         quiet_since = asyncio.get_running_loop().time() - quiet_s
         quiet = [
             session
             for session in self._loaded.values()
-            if not session.is_busy and not session.watches and session.touched <= quiet_since
+            if not session.is_busy and not session.watchers and session.touched <= quiet_since
         ]
         for session in quiet:
             session.close()
@@ -450,6 +452,11 @@ class SessionHost:
         for session in sessions:
             session.close()
         await self.environment.close()
+
+
+def is_loaded(loading: asyncio.Future[LiveSession]) -> bool:
+    """Tell whether a session was loaded, and not still is or could not be."""
+    return loading.done() and not loading.cancelled() and loading.exception() is None
 
 
 async def _stop(session: LiveSession) -> None:

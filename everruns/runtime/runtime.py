@@ -27,9 +27,10 @@ from everruns.errors import (
     Unavailable,
 )
 from everruns.registry.registry import Registry
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.batch import Batch
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.streams import FindHost, Streams
 from everruns.runtime.host import SessionHost
-from everruns.runtime.streams import Batch, FindHost, Streams
 from everruns.runtime.taking import Given, Taken, not_waiting
 from everruns.storage.store import EventQuery
 
@@ -139,7 +140,7 @@ class Runtime:
             return False
         # The turn is named, so that a retry does not end a later one.
         begun = EventQuery(types=(EventType.SESSION_STARTED,), newest_first=True, limit=1)
-        (last,) = await self.registry.sessions.events(session_id, begun)
+        (last,) = await self.registry.logs.events(session_id, begun)
         turn_id = last.data["turn_id"]
         return await self._ask(
             session_id,
@@ -161,7 +162,7 @@ class Runtime:
         """
         session = await self.registry.sessions.update(session_id, patch)
         # A session that nobody holds, or that is loaded from now on, is read with the change.
-        if await self.registry.sessions.holder(session_id) is not None:
+        if await self.registry.hosting.holder(session_id) is not None:
             try:
                 await self._ask(session_id, lambda host, _: host.refresh(session_id))
             except SessionUnreadable:
@@ -178,7 +179,7 @@ class Runtime:
         """
         await self.registry.sessions.get(session_id)
         try:
-            if await self.registry.sessions.holder(session_id) is None:
+            if await self.registry.hosting.holder(session_id) is None:
                 await self.registry.sessions.delete(session_id)
             else:
                 await self._delete_held(session_id)
@@ -237,7 +238,7 @@ class Runtime:
     async def _place(self, session_id: str) -> str:
         if name := self._places.get(session_id):
             return name
-        name = await self.registry.sessions.place(session_id)
+        name = await self.registry.hosting.place(session_id)
         if len(self._places) >= REMEMBERED_PLACES:
             # The oldest alone: all at once would make every session be looked for anew.
             del self._places[next(iter(self._places))]

@@ -7,13 +7,13 @@ import asyncio
 
 import pytest
 
-from actors.calls.remote_registry import registry_of
+from actors.calls.registry_stub import registry_of
 from actors.names import REGISTRY
 from everruns.domain.events import TURN_ENDS
 from everruns.domain.llm import Provider
 from everruns.domain.tools import ToolResults
 from everruns.errors import HostLost
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conftest import with_room
@@ -25,7 +25,7 @@ PACE = {"tokens": 60, "tokens_per_s": 30}
 
 
 async def holder(talk: Conversation) -> str:
-    name = await talk.runtime.registry.sessions.holder(talk.id)
+    name = await talk.runtime.registry.hosting.holder(talk.id)
     assert name is not None
     return name
 

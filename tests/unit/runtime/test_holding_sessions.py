@@ -13,7 +13,8 @@ from everruns.errors import (
     StoreUnavailable,
 )
 from everruns.runtime import runtime as places
-from everruns.runtime.cursor import Cursor, Want
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.poll import Poll, Subscribe
 from everruns.runtime.local import HOST
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
@@ -28,7 +29,7 @@ async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was():
         talk = await Conversation.begin(runtime)
         await talk.say("one")
         await eventually(lambda: not runtime.host._sessions)
-        assert await runtime.registry.sessions.holder(talk.id) is None
+        assert await runtime.registry.hosting.holder(talk.id) is None
         assert await talk.say("two") == "Two."
         assert driver.read(1) == ["user: one", "agent: One.", "user: two"]
 
@@ -47,11 +48,11 @@ async def test_a_session_with_a_turn_or_a_reader_stays():
             await waiting
             listening = asyncio.create_task(reader.next())
             session = runtime.host._loaded[talk.id]
-            await eventually(lambda: session.watches and not session.is_busy)
+            await eventually(lambda: session.watchers and not session.is_busy)
             assert await runtime.host.hibernate(0) == 0
             listening.cancel()
             await asyncio.wait([listening])
-        await eventually(lambda: not session.watches)
+        await eventually(lambda: not session.watchers)
         assert await runtime.host.hibernate(0) == 1
 
 
@@ -114,7 +115,7 @@ async def test_deleting_ends_the_turn_the_streams_and_the_session():
                     await reader.next()
         assert driver.closed == 1
         assert not runtime.host._sessions
-        assert await runtime.registry.sessions.holder(talk.id) is None
+        assert await runtime.registry.hosting.holder(talk.id) is None
         with pytest.raises(SessionNotFound):
             await talk.send("hi")
 
@@ -276,11 +277,12 @@ async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_o
             return load(session_id)
 
         store.load_session = unavailable
-        wants = [Want(good.id, Cursor()), Want(bad.id, Cursor())]
-        (failed,) = await runtime.host.read("reader", wants, 5)
-        assert (failed.number, failed.status) == (1, "failed")
+        both = [Subscribe(0, good.id, Cursor()), Subscribe(1, bad.id, Cursor())]
+        (failed,) = await runtime.host.poll(Poll("replica", 0, 0, both, wait_s=5))
+        assert (failed.key, failed.status) == (1, "failed")
         assert failed.error.code == "STORE_UNAVAILABLE"
-        assert not runtime.host._loaded[good.id].watches
+        assert await runtime.host.poll(Poll("replica", 0, 1, drop=[0])) == []
+        assert not runtime.host._loaded[good.id].watchers
         assert await runtime.host.hibernate(0) == 1
 
 
@@ -308,19 +310,19 @@ async def test_a_session_that_loads_slowly_holds_up_no_other():
 
 async def test_tidying_goes_on_after_the_registry_was_away():
     async with local_runtime(hibernate_after_s=0.02) as runtime:
-        release, failures = runtime.registry.sessions.release, [StoreUnavailable("away")]
+        release, failures = runtime.registry.hosting.release, [StoreUnavailable("away")]
 
         async def sometimes(*args):
             if failures:
                 raise failures.pop()
             await release(*args)
 
-        runtime.registry.sessions.release = sometimes
+        runtime.registry.hosting.release = sometimes
         for _ in range(2):
             talk = await Conversation.begin(runtime)
             await runtime.host.activate(talk.id)
             await eventually(lambda: not runtime.host._sessions)
-        assert await runtime.registry.sessions.holder(talk.id) is None
+        assert await runtime.registry.hosting.holder(talk.id) is None
         assert HOST in runtime.registry.placement.hosts
 
 
@@ -351,13 +353,13 @@ async def test_of_many_places_those_remembered_longest_are_looked_up_anew(
     monkeypatch.setattr(places, "REMEMBERED_PLACES", 2)
     looked_up: list[str] = []
     async with local_runtime(ScriptedDriver(*[says("Hello.")] * 6)) as runtime:
-        place = runtime.registry.sessions.place
+        place = runtime.registry.hosting.place
 
         async def counted(session_id: str) -> str:
             looked_up.append(session_id)
             return await place(session_id)
 
-        monkeypatch.setattr(runtime.registry.sessions, "place", counted)
+        monkeypatch.setattr(runtime.registry.hosting, "place", counted)
         first, second, third = [await Conversation.begin(runtime) for _ in range(3)]
         for talk in (first, second, third, third, second, first):
             await talk.say("hi")

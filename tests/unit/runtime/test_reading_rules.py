@@ -5,10 +5,10 @@ import pytest
 from everruns.domain.events import Delta, Event, EventType
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session
-from everruns.registry.event_log import EventLog
-from everruns.runtime.cursor import Cursor
-from everruns.runtime.draft import Draft
-from everruns.runtime.reading import READING_SIZE, read_session, size_of, start_cursor
+from everruns.registry.group_commit import GroupCommit
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.draft import Draft
+from everruns.runtime.feed.reading import READING_SIZE, read_session, size_of, start_cursor
 from everruns.runtime.session import RECENT_EVENTS, LiveSession
 from tests.logs import SESSION_ID, LogWriter
 
@@ -28,7 +28,7 @@ def live(log: LogWriter) -> LiveSession:
         created_at=NOW,
         updated_at=NOW,
     )
-    return LiveSession(resource, log.events, EventLog(commit))
+    return LiveSession(resource, log.events, GroupCommit(commit))
 
 
 def drafting(log: LogWriter, text: str, reasoning: str = "") -> LiveSession:

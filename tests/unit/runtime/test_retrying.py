@@ -12,7 +12,7 @@ from everruns.domain.messages import Message
 from everruns.domain.tools import ToolResults
 from everruns.errors import CallClosed, Conflict, HostLost, IdempotencyKeyReused, UnknownModel
 from everruns.providers.base import ModelAnswer
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation, simulated
@@ -34,7 +34,7 @@ async def retry(talk: Conversation, key: str | None = None, **controls: Any):
 
 
 async def all_messages(talk: Conversation) -> list[Message]:
-    page = await talk.runtime.registry.sessions.messages(talk.id, 0, 100, include_superseded=True)
+    page = await talk.runtime.registry.logs.messages(talk.id, 0, 100, include_superseded=True)
     return list(page.data)
 
 

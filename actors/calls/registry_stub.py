@@ -1,0 +1,123 @@
+"""The registry's stub in another process, and how a command finds the registry without Ray.
+
+The registry records its address and its secret in its data directory: read access to the data
+directory gives full access to the registry.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from actors.calls.direct import Address, DirectConnection
+from actors.calls.stub import Channel, stub
+from everruns.errors import HostLost
+from everruns.registry.agents import Agents
+from everruns.registry.backups import Backups
+from everruns.registry.budgets import Budgets
+from everruns.registry.files import Files
+from everruns.registry.hosting import Hosting
+from everruns.registry.keys import ApiKeys
+from everruns.registry.logs import Logs
+from everruns.registry.providers import Providers
+from everruns.registry.registry import Registry
+from everruns.registry.sessions import Sessions
+from everruns.registry.workspaces import Workspaces
+
+PATIENCE_S = 30.0
+ADDRESS_FILE = "registry.address"
+
+
+def registry_stub(channel: Channel, patience_s: float = PATIENCE_S) -> Registry:
+    """Return the registry's stub, whose parts are stubs too.
+
+    Args:
+        channel: The way to the registry's process.
+        patience_s: Seconds for which it may be unavailable; see ``stub``.
+    """
+    registry = stub(Registry, channel, "registry", patience_s)
+    registry.agents = stub(Agents, channel, "agents", patience_s)
+    registry.providers = stub(Providers, channel, "providers", patience_s)
+    registry.sessions = stub(Sessions, channel, "sessions", patience_s)
+    registry.logs = stub(Logs, channel, "logs", patience_s)
+    registry.hosting = stub(Hosting, channel, "hosting", patience_s)
+    registry.workspaces = stub(Workspaces, channel, "workspaces", patience_s)
+    registry.files = stub(Files, channel, "files", patience_s)
+    registry.budgets = stub(Budgets, channel, "budgets", patience_s)
+    registry.keys = stub(ApiKeys, channel, "keys", patience_s)
+    registry.backups = stub(Backups, channel, "backups", patience_s)
+    return registry
+
+
+def registry_targets(registry: Registry) -> dict[str, object]:
+    """Return the registry and its parts by the names under which ``registry_stub`` calls them."""
+    return {
+        "registry": registry,
+        "agents": registry.agents,
+        "providers": registry.providers,
+        "sessions": registry.sessions,
+        "logs": registry.logs,
+        "hosting": registry.hosting,
+        "workspaces": registry.workspaces,
+        "files": registry.files,
+        "budgets": registry.budgets,
+        "keys": registry.keys,
+        "backups": registry.backups,
+    }
+
+
+@asynccontextmanager
+async def registry_of(data_dir: Path) -> AsyncGenerator[Registry]:
+    """Call the registry that has this data directory open on this machine.
+
+    Its calls raise ``HostLost`` if the registry goes away in the meantime.
+
+    Raises:
+        HostLost: No registry answers.
+    """
+    try:
+        connection = await DirectConnection.connect(_read(data_dir / ADDRESS_FILE))
+    except (OSError, ValueError, KeyError) as error:
+        raise HostLost(f"No server answers for the data directory {data_dir}.") from error
+    try:
+        yield registry_stub(SingleConnection(connection), patience_s=0)
+    finally:
+        connection.close()
+
+
+class SingleConnection:
+    """A channel over one connection, without reconnecting."""
+
+    def __init__(self, connection: DirectConnection) -> None:
+        self._connection = connection
+
+    async def call(self, request: bytes, timeout_s: float) -> bytes:
+        """Return the other process's answer; see ``Channel.call``."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._connection.call(request)
+        except OSError as error:
+            raise HostLost("The server has stopped or does not answer.", None, 1.0) from error
+
+
+def publish(data_dir: Path, address: Address) -> None:
+    """Record the address of a data directory's registry, replacing that of an earlier life."""
+    content = json.dumps({"socket": str(address.path), "secret": address.secret.hex()})
+    path = data_dir / ADDRESS_FILE
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+    new.replace(path)
+
+
+def withdraw(data_dir: Path) -> None:
+    """Delete the recorded address of a data directory's registry."""
+    (data_dir / ADDRESS_FILE).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Address:
+    noted = json.loads(path.read_text())
+    return Address(Path(noted["socket"]), bytes.fromhex(noted["secret"]))

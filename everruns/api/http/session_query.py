@@ -1,0 +1,86 @@
+"""The query parameters of lists of sessions.
+
+Source: docs/contract.md, "Lists of sessions".
+"""
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query
+from pydantic import Field
+
+from everruns.api.http.parameters import Moment, Search
+from everruns.domain.base import Tag
+from everruns.domain.forms import PRINTABLE
+from everruns.domain.sessions import SessionStatus
+from everruns.domain.waits import WaitType
+from everruns.storage.store import SessionQuery
+
+MAX_TAGS = 20
+
+OfStatus = Annotated[SessionStatus | None, Query(description="Only sessions with this status.")]
+Waiting = Annotated[
+    Literal[WaitType, "true"] | None,
+    Query(
+        description="Only sessions whose turn waits for somebody outside: for a `tool_call`'s "
+        "result, a `question`'s answer or an `approval`; with `true`, for any of them."
+    ),
+]
+Tagged = Annotated[
+    list[Tag],
+    Field(max_length=MAX_TAGS),
+    Query(description="Only sessions with this tag; repeat it to require several."),
+]
+OfEndUser = Annotated[
+    str | None, Query(pattern=PRINTABLE, description="Only sessions of this end user.")
+]
+CreatedAfter = Annotated[
+    Moment | None, Query(description="Only sessions created at or after this time.")
+]
+CreatedBefore = Annotated[
+    Moment | None, Query(description="Only sessions created before this time.")
+]
+UpdatedAfter = Annotated[
+    Moment | None, Query(description="Only sessions updated at or after this time.")
+]
+UpdatedBefore = Annotated[
+    Moment | None, Query(description="Only sessions updated before this time.")
+]
+Sort = Annotated[
+    Literal["created", "updated"],
+    Query(description="Sort by the time of creation or of the last update."),
+]
+Order = Annotated[
+    Literal["desc", "asc"], Query(description="The newest first, or with `asc` the oldest.")
+]
+
+
+async def _session_query(
+    search: Search = None,
+    status: OfStatus = None,
+    waiting: Waiting = None,
+    tag: Tagged = [],  # noqa: B006 - the framework copies it, and wants a list
+    end_user: OfEndUser = None,
+    created_after: CreatedAfter = None,
+    created_before: CreatedBefore = None,
+    updated_after: UpdatedAfter = None,
+    updated_before: UpdatedBefore = None,
+    sort: Sort = "created",
+    order: Order = "desc",
+) -> SessionQuery:
+    return SessionQuery(
+        search=search,
+        status=status,
+        waiting=True if waiting == "true" else waiting,
+        tags=tag,
+        end_user=end_user,
+        created_from_ms=created_after,
+        created_until_ms=created_before,
+        updated_from_ms=updated_after,
+        updated_until_ms=updated_before,
+        sort=sort,
+        ascending=order == "asc",
+    )
+
+
+WantedSessions = Annotated[SessionQuery, Depends(_session_query)]
+"""The sessions that a list shall have, apart from their agent and the page."""
