@@ -55,7 +55,7 @@ class Reader:
             attempt += 1
             try:
                 cursor = Cursor(self.events[-1].sequence if self.events else 0)
-                async for batch in await runtime.stream(session_id, cursor):
+                async for batch in await runtime.sessions.stream(session_id, cursor):
                     self._take(batch)
                 return
             except NotFound:
@@ -135,7 +135,9 @@ class ClusterMachine(RuleBasedStateMachine):
         runtime = self.runtimes[replica]
         while True:
             try:
-                message = await runtime.send(self.ids[session], sent, Idempotency(key, "body"))
+                message = await runtime.sessions.send(
+                    self.ids[session], sent, Idempotency(key, "body")
+                )
             except NotFound:
                 assert session in self.deleted
                 return
