@@ -18,6 +18,7 @@ from everruns.capabilities.base import Capability
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
+from everruns.domain.sessions import Session
 from everruns.domain.tools import ToolCall
 from everruns.errors import HostLost
 from everruns.ids import new_id
@@ -30,8 +31,11 @@ from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
+from everruns.storage.logs import Append, Verdict
+from everruns.storage.memory.contents import Contents
+from everruns.storage.memory.logs import MemoryLogs
+from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import Append, EventQuery, Verdict
 from everruns.tools.function import tool
 from tests.scripts import USAGE
 from tests.simulated_processes import (
@@ -74,11 +78,10 @@ class SimulatedChannel:
         """Hold nothing."""
 
 
-class WitnessedStore(MemoryStore):
+class Witness:
     """Notes who loaded and who appended, in the order in which it happened."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.owners: dict[str, Process] = {}
         self.asked: dict[tuple[str, bytes], Process] = {}
         self.violations: list[str] = []
@@ -89,22 +92,37 @@ class WitnessedStore(MemoryStore):
             if append.events:
                 self.asked[append.session_id, append.events[0].body] = by
 
-    def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
+    def note_stored(self, append: Append) -> None:
+        """Remember who appended to whose session."""
+        asked = self.asked[append.session_id, append.events[0].body]
+        owner = self.owners.setdefault(append.session_id, asked)
+        if asked is not owner:
+            self.violations.append(f"{asked.name} wrote what {owner.name} owned")
+
+
+class WitnessedSessions(MemorySessions):
+    def __init__(self, contents: Contents, witness: Witness) -> None:
+        super().__init__(contents)
+        self._witness = witness
+
+    def load(self, session_id: str) -> tuple[Session, list[Event]] | None:
         asking = asked_by.get()
-        if asking is not None and query == EventQuery():
-            # Only who loads a session reads its whole log.
-            self.owners[session_id] = asking
-        return super().read_events(session_id, query)
+        if asking is not None:
+            self._witness.owners[session_id] = asking
+        return super().load(session_id)
+
+
+class WitnessedLogs(MemoryLogs):
+    def __init__(self, contents: Contents, witness: Witness) -> None:
+        super().__init__(contents)
+        self._witness = witness
 
     def append(self, appends: Sequence[Append]) -> list[Verdict]:
-        lengths = self.log_lengths([one.session_id for one in appends])
+        lengths = self.lengths([one.session_id for one in appends])
         verdicts = super().append(appends)
         for one, verdict in zip(appends, verdicts, strict=True):
             if verdict is None and one.events and one.expected > lengths[one.session_id]:
-                asked = self.asked[one.session_id, one.events[0].body]
-                owner = self.owners.setdefault(one.session_id, asked)
-                if asked is not owner:
-                    self.violations.append(f"{asked.name} wrote what {owner.name} owned")
+                self._witness.note_stored(one)
         return verdicts
 
 
@@ -157,6 +175,7 @@ class Cluster:
 
     Attributes:
         store: What is on disk.
+        witness: Who loaded and who appended.
         paid: How often each payment was made, by its token.
         asked: What the model was asked, call by call.
         lose_answers_of: Calls, by room and method, each of which is once carried out and then not
@@ -164,7 +183,10 @@ class Cluster:
     """
 
     def __init__(self, random: Random, sessions_per_host: int = 4, hosts: int = len(HOSTS)) -> None:
-        self.store = WitnessedStore()
+        self.store = MemoryStore()
+        self.witness = Witness()
+        self.store.sessions = WitnessedSessions(self.store.contents, self.witness)
+        self.store.logs = WitnessedLogs(self.store.contents, self.witness)
         self.paid: dict[str, int] = {}
         self.asked: list[str] = []
         self.lose_answers_of: list[tuple[str, str]] = []
@@ -227,7 +249,7 @@ class Cluster:
         registry = Registry(self.store, self._capabilities, placement)
         await registry.seed(self._settings, has_local_model=False)
         # From now on the hosts that are up are asked who owns what.
-        self.store.owners.clear()
+        self.witness.owners.clear()
         reconciler = Reconciler(registry.sessions, self.find_host)
         watch = HostWatch(registry, self.find_host, reconciler.wake)
         await watch.adopt(self._hosts)
@@ -293,7 +315,7 @@ class Cluster:
         target = self._objects[name]
         room, method, args, _ = pickle.loads(request)
         if method == "append" and caller is not None:
-            self.store.note_asked(args[0], caller)
+            self.witness.note_asked(args[0], caller)
 
         async def find(room: str) -> object:
             return target if room in {"host", "registry"} else getattr(target, room)

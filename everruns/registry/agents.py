@@ -14,7 +14,7 @@ from everruns.registry.database import Database, receipt_of
 from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
-from everruns.storage.store import ListQuery
+from everruns.storage.pages import ListQuery
 
 REMEMBERED_AGENTS = 1000
 MAX_REMEMBERED_BYTES = 64 * KIB
@@ -83,9 +83,9 @@ class Agents:
 
     async def _addressed(self, wanted: AgentInput, *, by_name: bool) -> Agent | None:
         if wanted.id is not None:
-            return await self._database.read(self._store.find_agent, wanted.id)
+            return await self._database.read(self._store.agents.find, wanted.id)
         if by_name:
-            return await self._database.read(self._store.find_agent_by_name, wanted.name)
+            return await self._database.read(self._store.agents.find_by_name, wanted.name)
         return None
 
     @remote(Repeat.YES)
@@ -119,7 +119,7 @@ class Agents:
         Raises:
             AgentNotFound: There is none.
         """
-        agent = await self._database.read(self._store.find_agent_by_name, name)
+        agent = await self._database.read(self._store.agents.find_by_name, name)
         if agent is None:
             raise AgentNotFound(f"No agent is named {name!r}")
         return agent
@@ -130,7 +130,7 @@ class Agents:
         if known := self._known.get(agent_id):
             return known
         revision = self._revision.number
-        agent = await self._database.read(self._store.find_agent, agent_id)
+        agent = await self._database.read(self._store.agents.find, agent_id)
         if agent is not None and revision == self._revision.number:
             self._remember(agent)
         return agent
@@ -138,7 +138,7 @@ class Agents:
     @remote(Repeat.YES)
     async def list(self, query: ListQuery) -> Page[Agent]:
         """Return a page of the active agents."""
-        agents, total = await self._database.read(self._store.list_agents, query)
+        agents, total = await self._database.read(self._store.agents.list, query)
         return Page(data=agents, total=total, offset=query.offset, limit=query.limit)
 
     @remote(Repeat.YES)
@@ -199,7 +199,7 @@ class Agents:
 
     async def _free_name(self, original: Agent) -> str:
         for name in names_of_copies(original.name):
-            if await self._database.read(self._store.find_agent_by_name, name) is None:
+            if await self._database.read(self._store.agents.find_by_name, name) is None:
                 return name
         raise Conflict(f"{original.name} already has {MAX_COPIES} copies. Rename or delete some.")
 
@@ -224,7 +224,7 @@ class Agents:
     async def _put(self, agent: Agent, idempotency: Idempotency | None = None) -> None:
         receipt = receipt_of(idempotency, agent.model_dump_json(), agent.id)
         self._known.pop(agent.id, None)
-        await self._database.write(self._store.put_agent, agent, receipt)
+        await self._database.write(self._store.agents.put, agent, receipt)
         self._revision.advance()
         self._remember(agent)
 

@@ -7,7 +7,9 @@ from typing import ParamSpec, TypeVar
 
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import IdempotencyKeyReused, StoreOverloaded
-from everruns.storage.store import Append, Receipt, Store, Verdict
+from everruns.storage.logs import Append, Verdict
+from everruns.storage.receipts import Receipt
+from everruns.storage.store import Store
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -64,7 +66,7 @@ class Database:
 
         ``EventLog`` bounds how many there are.
         """
-        return await _run(self._appender, lambda: self.store.append(appends))
+        return await _run(self._appender, lambda: self.store.logs.append(appends))
 
     async def _unless_overloaded(
         self, threads: ThreadPoolExecutor, call: Callable[[], Answer]
@@ -85,7 +87,7 @@ class Database:
         """
         if idempotency is None or idempotency.is_new:
             return None
-        receipt = await self.read(self.store.find_receipt, idempotency.key)
+        receipt = await self.read(self.store.receipts.find, idempotency.key)
         if receipt is None:
             return None
         if receipt.request != idempotency.request:

@@ -26,7 +26,7 @@ def run_operation(
     Raises:
         FileRefused: The operation was refused.
     """
-    files = WorkspaceFiles(store, workspace_id)
+    files = WorkspaceFiles(store.files, workspace_id)
     if idempotency is not None and idempotency.is_repeated:
         done = _earlier_answer(files, operation, *args, **kwargs)
         if done is not None:

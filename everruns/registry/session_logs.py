@@ -25,8 +25,8 @@ from everruns.registry.event_log import EventLog
 from everruns.registry.placement import Placement
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
+from everruns.storage.logs import Append, EventQuery, Verdict
 from everruns.storage.pages import is_last
-from everruns.storage.store import Append, EventQuery, Verdict
 
 MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
 
@@ -101,7 +101,7 @@ class SessionLogs:
         """
         session = self._new.get(session_id)
         if session is None:
-            session = await self._database.read(self._store.find_session, session_id)
+            session = await self._database.read(self._store.sessions.find, session_id)
         if session is None:
             raise SessionNotFound(f"Session {session_id} not found")
         return session
@@ -129,7 +129,7 @@ class SessionLogs:
         if is_last(events, query) and (events or offset == 0):
             total = offset + len(events)
         else:
-            total = await self._database.read(self._store.count_events, session_id, query)
+            total = await self._database.read(self._store.logs.count, session_id, query)
         page = [
             message.model_copy(update={"superseded": True})
             if is_superseded(message.sequence, superseded)
@@ -145,7 +145,7 @@ class SessionLogs:
         Raises:
             SessionNotFound: There is none with this id.
         """
-        events = await self._database.read(self._store.read_events, session_id, query)
+        events = await self._database.read(self._store.logs.read, session_id, query)
         if not events:
             await self.get(session_id)
         return events
@@ -180,7 +180,9 @@ class SessionLogs:
             self._new.pop(append.session_id, None)
         verdicts = await self._log.append_all([(host, append) for append in appends])
         budgeted = frozenset(
-            append.session_id for append in appends if self._store.is_budgeted(append.session_id)
+            append.session_id
+            for append in appends
+            if self._store.budgets.is_budgeted(append.session_id)
         )
         return Appended(verdicts, self._revision.number, budgeted)
 
@@ -217,14 +219,14 @@ class SessionLogs:
             self._placement.release(session_id, host)
             raise
         lost_with = self._lost_with.pop(session_id, 0)
-        is_budgeted = self._store.is_budgeted(session_id)
+        is_budgeted = self._store.budgets.is_budgeted(session_id)
         return LoadedSession(session, events, self._revision.number, lost_with, is_budgeted)
 
     async def _load(self, session_id: str) -> tuple[Session, Sequence[Event]]:
         if new := self._new.pop(session_id, None):
             return new, []
         await self._log.settle()
-        loaded = await self._database.read(self._store.load_session, session_id)
+        loaded = await self._database.read(self._store.sessions.load, session_id)
         if loaded is None:
             raise SessionNotFound(f"Session {session_id} not found")
         return loaded
@@ -235,12 +237,12 @@ class SessionLogs:
         Args:
             known: The last event that the host knows, by session.
         """
-        lengths = await self._database.read(self._store.log_lengths, list(known))
+        lengths = await self._database.read(self._store.logs.lengths, list(known))
         return {identity for identity, length in lengths.items() if length > known[identity]}
 
     async def note_lost(self, session_ids: set[str]) -> None:
         """Record which open turns lost their host together."""
-        unfinished = await self._database.read(self._store.unfinished_sessions, now_ms())
+        unfinished = await self._database.read(self._store.sessions.unfinished, now_ms())
         interrupted = session_ids.intersection(unfinished)
         self._lost_with.update(dict.fromkeys(interrupted, len(interrupted)))
 
@@ -312,7 +314,7 @@ class SessionLogs:
     async def _check_exists(self, session_id: str) -> None:
         # The store knows the lengths of most logs without a query.
         known = session_id in self._new
-        if not known and not await self._database.read(self._store.log_lengths, [session_id]):
+        if not known and not await self._database.read(self._store.logs.lengths, [session_id]):
             raise SessionNotFound(f"Session {session_id} not found")
 
     async def _make_room(self) -> None:
@@ -335,5 +337,5 @@ class SessionLogs:
 
     async def abandoned(self) -> Sequence[str]:
         """Return the sessions whose turn can proceed and that no host holds."""
-        unfinished = await self._database.read(self._store.unfinished_sessions, now_ms())
+        unfinished = await self._database.read(self._store.sessions.unfinished, now_ms())
         return [identity for identity in unfinished if self._placement.find(identity) is None]

@@ -31,7 +31,9 @@ from everruns.registry.revision import Revision
 from everruns.registry.session_logs import SessionLogs
 from everruns.registry.workspace_files import READING, initial_files
 from everruns.remote import Repeat, remote
-from everruns.storage.store import Append, Receipt, SessionQuery
+from everruns.storage.logs import Append
+from everruns.storage.receipts import Receipt
+from everruns.storage.sessions import SessionQuery
 from everruns.tools.base import ToolError
 
 REMEMBERED_NEW = 256
@@ -88,7 +90,7 @@ class Sessions(SessionLogs):
             # Without a client's key, the id tells whether the session already exists.
             identity = (idempotency or Idempotency.of_call()).new_id("session")
             if idempotency is not None and idempotency.is_repeated:
-                there = await self._database.read(self._store.find_session, identity)
+                there = await self._database.read(self._store.sessions.find, identity)
                 if there is not None:
                     return there
             return await self._create(wanted, identity, None, caller, conversation)
@@ -149,7 +151,7 @@ class Sessions(SessionLogs):
         )
 
     async def _check_shared(self, workspace_id: str) -> None:
-        workspace = await self._database.read(self._store.find_workspace, workspace_id)
+        workspace = await self._database.read(self._store.workspaces.find, workspace_id)
         if workspace is None or workspace.status != "active":
             raise WorkspaceNotFound(
                 f"Workspace {workspace_id} cannot be shared. Use an active workspace that was "
@@ -163,9 +165,9 @@ class Sessions(SessionLogs):
         receipt: Receipt | None,
         log: Append | None,
     ) -> None:
-        there = self._store.list_files(session.workspace_id, "/") if files else []
+        there = self._store.files.list(session.workspace_id, "/") if files else []
         first = initial_files(session.workspace_id, files, there) if files else []
-        self._store.insert_session(session, first, receipt, log)
+        self._store.sessions.insert(session, first, receipt, log)
 
     @remote(Repeat.YES)
     async def update(self, session_id: str, patch: SessionPatch) -> Session:
@@ -189,7 +191,7 @@ class Sessions(SessionLogs):
                 agent = await self._agents.find(agent_id) if agent_id else None
                 await self._check_controls(changed, agent)
             check_size(changed, [])
-            if not await self._database.write(self._store.update_session, changed):
+            if not await self._database.write(self._store.sessions.update, changed):
                 raise SessionNotFound(f"Session {session_id} not found")
             if session_id in self._new:
                 self._new[session_id] = changed
@@ -198,7 +200,7 @@ class Sessions(SessionLogs):
     @remote(Repeat.YES)
     async def list(self, query: SessionQuery) -> Page[Session]:
         """Return a page of sessions; sessions of an archived agent stay readable."""
-        sessions, total = await self._database.read(self._store.list_sessions, query)
+        sessions, total = await self._database.read(self._store.sessions.list, query)
         return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)
 
     @remote(Repeat.KEYED)
@@ -214,7 +216,7 @@ class Sessions(SessionLogs):
         """
         self._placement.release(session_id)
         self._new.pop(session_id, None)
-        deleted = await self._database.write(self._store.delete_session, session_id)
+        deleted = await self._database.write(self._store.sessions.delete, session_id)
         # It may have been placed again while it was still stored.
         self._placement.release(session_id)
         self._lost_with.pop(session_id, None)
@@ -250,8 +252,8 @@ class Sessions(SessionLogs):
     def _has_files(self, workspace_id: str) -> bool:
         """Tell whether a workspace exists, shared or owned by a session."""
         owner = owner_id(workspace_id)
-        return bool(self._store.log_lengths([owner])) or (
-            self._store.find_workspace(workspace_id) is not None
+        return bool(self._store.logs.lengths([owner])) or (
+            self._store.workspaces.find(workspace_id) is not None
         )
 
     @remote(Repeat.YES)

@@ -24,7 +24,7 @@ from everruns.registry.file_rules import FileRefused
 from everruns.registry.file_search import FileSearch
 from everruns.registry.workspace_files import READING
 from everruns.remote import Repeat, remote
-from everruns.storage.store import ListQuery
+from everruns.storage.pages import ListQuery
 from everruns.tools.base import File
 
 
@@ -54,7 +54,7 @@ class Workspaces:
             created_at=now,
             updated_at=now,
         )
-        await self._database.write(self._store.put_workspace, workspace)
+        await self._database.write(self._store.workspaces.put, workspace)
         return workspace
 
     @remote(Repeat.YES)
@@ -67,9 +67,9 @@ class Workspaces:
         return await self._database.read(self._get, workspace_id)
 
     def _get(self, workspace_id: str) -> Workspace:
-        if workspace := self._store.find_workspace(workspace_id):
+        if workspace := self._store.workspaces.find(workspace_id):
             return workspace
-        session = self._store.find_session(owner_id(workspace_id))
+        session = self._store.sessions.find(owner_id(workspace_id))
         if session is None or session.workspace_id != workspace_id:
             raise WorkspaceNotFound(f"Workspace {workspace_id} not found")
         return own_workspace(session)
@@ -81,7 +81,7 @@ class Workspaces:
         Workspaces owned by sessions are omitted: they would hide the few shared ones, and each can
         be found through its session.
         """
-        workspaces, total = await self._database.read(self._store.list_workspaces, query)
+        workspaces, total = await self._database.read(self._store.workspaces.list, query)
         return Page(data=workspaces, total=total, offset=query.offset, limit=query.limit)
 
     @remote(Repeat.YES)
@@ -102,7 +102,7 @@ class Workspaces:
                 "deleted with it"
             )
         workspace = workspace.changed(patch.changes(), format_time(now_ms()))
-        self._store.put_workspace(workspace)
+        self._store.workspaces.put(workspace)
         return workspace
 
     @remote(Repeat.YES)

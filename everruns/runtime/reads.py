@@ -22,7 +22,7 @@ from everruns.runtime.reading import (
     start_cursor,
 )
 from everruns.runtime.session import LiveSession, Watch
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 READ_PAGE = 256
 # What one answer holds at most, but for its last reading.

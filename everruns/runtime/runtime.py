@@ -31,7 +31,7 @@ from everruns.runtime.cursor import Cursor
 from everruns.runtime.host import SessionHost
 from everruns.runtime.streams import Batch, FindHost, Streams
 from everruns.runtime.taking import Given, Taken, not_waiting
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 PATIENCE_S = 30.0
 RETRY_S = 0.05

@@ -10,7 +10,7 @@ from everruns.errors import EverrunsError, PlacedElsewhere, StoreUnavailable
 from everruns.ids import now_ms
 from everruns.registry.event_log import EventLog
 from everruns.runtime.draft import Draft
-from everruns.storage.store import Append
+from everruns.storage.logs import Append
 
 RECENT_EVENTS = 256
 STORE_PATIENCE_S = 30.0

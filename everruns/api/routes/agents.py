@@ -26,7 +26,7 @@ from everruns.domain.agents import Agent, AgentInput, AgentPatch
 from everruns.domain.base import Page
 from everruns.domain.forms import SLUG
 from everruns.domain.slugs import MAX_SLUG
-from everruns.storage.store import ListQuery
+from everruns.storage.pages import ListQuery
 
 EXAMPLE = {
     "name": "research-assistant",

@@ -8,7 +8,7 @@ from everruns.domain.state import fold
 from everruns.domain.waits import ASKING, with_arguments
 from everruns.ids import parse_time
 from everruns.registry.sessions import Sessions
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 
 async def with_waits(session: Session, sessions: Sessions) -> Session:

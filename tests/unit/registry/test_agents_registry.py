@@ -23,7 +23,7 @@ from everruns.errors import (
 )
 from everruns.ids import new_id
 from everruns.registry.registry import Registry
-from everruns.storage.store import ListQuery
+from everruns.storage.pages import ListQuery
 
 KEY = Idempotency.of("POST /v1/agents", "key", b"body")
 
@@ -77,7 +77,7 @@ async def test_an_agent_that_an_earlier_version_let_grow_is_read_and_can_be_made
 ):
     agent, _ = await registry.agents.create(wanted(description="d"))
     large = agent.model_copy(update={"tools": [ToolDefinition.model_validate(TOOL)] * 9})
-    registry.agents._store.put_agent(large)
+    registry.agents._store.agents.put(large)
     registry.agents._known.clear()
     assert (await registry.agents.list(ListQuery())).data == [large]
     assert await registry.agents.get(agent.id) == large

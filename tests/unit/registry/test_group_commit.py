@@ -9,7 +9,7 @@ from everruns.domain.sessions import SessionSummary
 from everruns.errors import SequenceConflict, StoreOverloaded, StoreUnavailable
 from everruns.registry import event_log
 from everruns.registry.event_log import EventLog
-from everruns.storage.store import Append, Verdict
+from everruns.storage.logs import Append, Verdict
 from tests.waiting import eventually
 
 

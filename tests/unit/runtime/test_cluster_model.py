@@ -22,7 +22,7 @@ from everruns.domain.sessions import SessionInput
 from everruns.errors import NotFound, Overloaded, Unavailable
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.runtime import Runtime
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
 
@@ -213,7 +213,7 @@ class ClusterMachine(RuleBasedStateMachine):
 
     def _is_at_rest(self) -> bool:
         acting = [task for task in self.tasks[SESSIONS - 1 :] if not task.done()]
-        return not acting and not self.cluster.store.unfinished_sessions()
+        return not acting and not self.cluster.store.sessions.unfinished()
 
     def _is_all_read(self) -> bool:
         return all(
@@ -222,14 +222,14 @@ class ClusterMachine(RuleBasedStateMachine):
         )
 
     def _log(self, session: int) -> list[Event]:
-        return self.cluster.store.read_events(self.ids[session], EventQuery())
+        return self.cluster.store.logs.read(self.ids[session], EventQuery())
 
     def _check(self) -> None:
-        assert self.cluster.store.violations == []
+        assert self.cluster.witness.violations == []
         assert all(count == 1 for count in self.cluster.paid.values()), "paid once each"
         for session in range(SESSIONS):
             log = self._log(session)
-            if self.cluster.store.find_session(self.ids[session]) is None:
+            if self.cluster.store.sessions.find(self.ids[session]) is None:
                 assert session in self.deleted
                 assert not log
                 assert not self.cluster.holders(self.ids[session])

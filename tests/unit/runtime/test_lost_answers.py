@@ -21,7 +21,8 @@ from everruns.domain.workspaces import WorkspaceInput
 from everruns.errors import AgentNotFound, HostLost, ProviderNotFound
 from everruns.registry.registry import Registry
 from everruns.runtime.runtime import Runtime
-from everruns.storage.store import ListQuery, SessionQuery
+from everruns.storage.pages import ListQuery
+from everruns.storage.sessions import SessionQuery
 from tests.conversations import Conversation
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
