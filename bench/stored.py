@@ -22,8 +22,8 @@ from rich.table import Table
 from bench.filled import Filled, fill
 from bench.history import Log, make_session
 from everruns.domain.state import fold
-from everruns.registry.event_log import EventLog
-from everruns.registry.session_logs import LoadedSession
+from everruns.registry.group_commit import GroupCommit
+from everruns.registry.hosting import LoadedSession
 from everruns.runtime.session import LiveSession
 from everruns.storage.logs import Append, EventQuery
 from everruns.storage.sessions import SessionQuery
@@ -149,7 +149,7 @@ def _activate(store: Store, session_id: str) -> list[tuple[float, float]]:
     # The other process would hold the second copy alone.
     loaded = pickle.loads(packed)
     moments.append(_now())
-    live = LiveSession(loaded.session, loaded.events, EventLog(store_nothing))
+    live = LiveSession(loaded.session, loaded.events, GroupCommit(store_nothing))
     moments.append(_now())
     if live.state.sequence != len(loaded.events):
         raise RuntimeError("The long session is not what was stored.")

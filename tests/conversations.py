@@ -127,7 +127,7 @@ class Conversation:
             return reader.events[-1]
 
     async def log(self) -> list[Event]:
-        return list(await self.runtime.registry.sessions.events(self.id, EventQuery()))
+        return list(await self.runtime.registry.logs.events(self.id, EventQuery()))
 
     async def types(self) -> list[str]:
         return [str(event.type) for event in await self.log()]
@@ -137,7 +137,7 @@ class Conversation:
         return [event.data for event in await self.log() if event.type == kind]
 
     async def messages(self) -> list[Message]:
-        return list((await self.runtime.registry.sessions.messages(self.id, 0, 1000)).data)
+        return list((await self.runtime.registry.logs.messages(self.id, 0, 1000)).data)
 
     async def texts(self) -> list[str]:
         """What was said, with who said it."""

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 from rich.console import Console
 
+from bench.checkout import Checkout
 from bench.history import Log
 from bench.limits.asking import Client, asking, make_agent
 from bench.limits.processes import wait_for_rest, wait_for_session_actors
@@ -49,9 +50,9 @@ SCRIPT = {
 }
 
 
-def measure(out: Console) -> list[Report]:
+def measure(out: Console, checkout: Checkout) -> list[Report]:
     """Measure steps through the whole server and in the registry alone."""
-    with running_server() as server:
+    with running_server(checkout=checkout) as server:
         wait_for_session_actors(server, SESSION_ACTORS)
         wait_for_rest(server)
         whole = uvloop.run(_through_server(server))
@@ -120,7 +121,7 @@ async def _in_registry(folder: Path) -> tuple[float, float]:
         taken_ms: list[float] = []
         for one in appends:
             started = time.perf_counter()
-            appended = await registry.sessions.append([one], HOST)
+            appended = await registry.logs.append([one], HOST)
             taken_ms.append((time.perf_counter() - started) * 1000)
             if any(appended.verdicts):
                 raise RuntimeError(f"An append was refused: {appended.verdicts}")
@@ -130,7 +131,7 @@ async def _in_registry(folder: Path) -> tuple[float, float]:
         logs: list[list[Append]] = []
         for _ in range(1 + CLIENTS):
             session = await registry.sessions.create(SessionInput())
-            await registry.sessions.load(session.id, HOST)
+            await registry.hosting.load(session.id, HOST)
             logs.append(turn_appends(session.id))
         alone_ms = await append(logs[0])
         started = time.perf_counter()

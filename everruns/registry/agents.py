@@ -37,6 +37,8 @@ class Agents:
         self._revision = revision
         self._changes = asyncio.Lock()
         self._known: dict[str, Agent] = {}
+        # The ids of remembered agents, by the names by which sessions have found them.
+        self._named: dict[str, str] = {}
 
     @remote(Repeat.KEYED)
     async def create(
@@ -83,9 +85,9 @@ class Agents:
 
     async def _addressed(self, wanted: AgentInput, *, by_name: bool) -> Agent | None:
         if wanted.id is not None:
-            return await self._database.read(self._store.agents.find, wanted.id)
+            return await self._database.control.read(self._store.agents.find, wanted.id)
         if by_name:
-            return await self._database.read(self._store.agents.find_by_name, wanted.name)
+            return await self._database.control.read(self._store.agents.find_by_name, wanted.name)
         return None
 
     @remote(Repeat.YES)
@@ -119,9 +121,17 @@ class Agents:
         Raises:
             AgentNotFound: There is none.
         """
-        agent = await self._database.read(self._store.agents.find_by_name, name)
+        if known := self._known.get(self._named.get(name, "")):
+            return known
+        revision = self._revision.number
+        agent = await self._database.control.read(self._store.agents.find_by_name, name)
         if agent is None:
             raise AgentNotFound(f"No agent is named {name!r}")
+        if revision == self._revision.number:
+            self._remember(agent)
+            if len(self._named) >= REMEMBERED_AGENTS:
+                self._named.clear()
+            self._named[name] = agent.id
         return agent
 
     @remote(Repeat.YES)
@@ -130,7 +140,7 @@ class Agents:
         if known := self._known.get(agent_id):
             return known
         revision = self._revision.number
-        agent = await self._database.read(self._store.agents.find, agent_id)
+        agent = await self._database.control.read(self._store.agents.find, agent_id)
         if agent is not None and revision == self._revision.number:
             self._remember(agent)
         return agent
@@ -138,7 +148,7 @@ class Agents:
     @remote(Repeat.YES)
     async def list(self, query: ListQuery) -> Page[Agent]:
         """Return a page of the active agents."""
-        agents, total = await self._database.read(self._store.agents.list, query)
+        agents, total = await self._database.bulk.read(self._store.agents.list, query)
         return Page(data=agents, total=total, offset=query.offset, limit=query.limit)
 
     @remote(Repeat.YES)
@@ -199,7 +209,7 @@ class Agents:
 
     async def _free_name(self, original: Agent) -> str:
         for name in names_of_copies(original.name):
-            if await self._database.read(self._store.agents.find_by_name, name) is None:
+            if await self._database.control.read(self._store.agents.find_by_name, name) is None:
                 return name
         raise Conflict(f"{original.name} already has {MAX_COPIES} copies. Rename or delete some.")
 
@@ -223,9 +233,13 @@ class Agents:
 
     async def _put(self, agent: Agent, idempotency: Idempotency | None = None) -> None:
         receipt = receipt_of(idempotency, agent.model_dump_json(), agent.id)
-        self._known.pop(agent.id, None)
-        await self._database.write(self._store.agents.put, agent, receipt)
-        self._revision.advance()
+        try:
+            await self._database.control.write(self._store.agents.put, agent, receipt)
+        finally:
+            # Also after a failed write, because its outcome may be unknown.
+            self._known.pop(agent.id, None)
+            self._named.clear()
+            self._revision.advance()
         self._remember(agent)
 
     def _remember(self, agent: Agent) -> None:

@@ -82,7 +82,7 @@ class Budgets:
                 "updated_at": now,
             }
         )
-        return self._changed(await self._database.write(self._create, budget))
+        return self._changed(await self._database.control.write(self._create, budget))
 
     def _create(self, budget: Budget) -> Standing:
         subject_id = budget.subject_id
@@ -109,7 +109,7 @@ class Budgets:
         Raises:
             BudgetNotFound: There is none with this id.
         """
-        return (await self._database.read(self._get, budget_id)).shown
+        return (await self._database.control.read(self._get, budget_id)).shown
 
     def _get(self, budget_id: str) -> Standing:
         return self._standing(self._find(budget_id))
@@ -120,7 +120,7 @@ class Budgets:
     ) -> Sequence[BudgetShown]:
         """Return the active budgets, newest first; ``None`` matches any subject."""
         subject_ids = None if subject_id is None else [subject_id]
-        standings = await self._database.read(self._list, subject_type, subject_ids, limit)
+        standings = await self._database.bulk.read(self._list, subject_type, subject_ids, limit)
         return [standing.shown for standing in standings]
 
     def _list(
@@ -140,7 +140,7 @@ class Budgets:
             Conflict: It would become active again, and its subject already has the maximum number.
         """
         changes = patch.changes()
-        return self._changed(await self._database.write(self._update, budget_id, changes))
+        return self._changed(await self._database.control.write(self._update, budget_id, changes))
 
     def _update(self, budget_id: str, changes: dict[str, Any]) -> Standing:
         budget = self._find(budget_id)
@@ -180,7 +180,7 @@ class Budgets:
             description=added.description,
             created_at=format_time(self._clock()),
         )
-        return (await self._database.write(self._top_up, entry)).shown
+        return (await self._database.control.write(self._top_up, entry)).shown
 
     def _top_up(self, entry: LedgerEntry) -> Standing:
         budget = self._find(entry.budget_id)
@@ -194,7 +194,7 @@ class Budgets:
         Raises:
             BudgetNotFound: There is none with this id.
         """
-        return await self._database.read(self._ledger, budget_id, offset, limit)
+        return await self._database.bulk.read(self._ledger, budget_id, offset, limit)
 
     def _ledger(self, budget_id: str, offset: int, limit: int) -> Sequence[LedgerEntry]:
         return self._store.ledger.list(self._find(budget_id).id, offset, limit)
@@ -206,7 +206,7 @@ class Budgets:
         Raises:
             BudgetNotFound: There is none with this id.
         """
-        return (await self._database.read(self._get, budget_id)).check
+        return (await self._database.control.read(self._get, budget_id)).check
 
     # Of a session
 
@@ -217,7 +217,7 @@ class Budgets:
         Raises:
             SessionNotFound: There is none with this id.
         """
-        standings = await self._database.read(self._of_session, session_id)
+        standings = await self._database.control.read(self._of_session, session_id)
         return [standing.shown for standing in standings]
 
     @remote(Repeat.YES)
@@ -231,7 +231,7 @@ class Budgets:
         Raises:
             SessionNotFound: There is none with this id.
         """
-        standings = await self._database.read(self._of_session, session_id)
+        standings = await self._database.control.read(self._of_session, session_id)
         return check(standings, has_price=has_price)
 
     def _of_session(self, session_id: str) -> Sequence[Standing]:
@@ -247,7 +247,7 @@ class Budgets:
         Raises:
             SessionNotFound: There is none with this id.
         """
-        return await self._database.write(self._resume, session_id)
+        return await self._database.control.write(self._resume, session_id)
 
     def _resume(self, session_id: str) -> int:
         paused = [

@@ -1,4 +1,4 @@
-"""The store behind an event loop: many readers, one writer, and a separate path for appends."""
+"""The store behind an event loop: lanes of calls that cannot delay each other, and appends."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,26 +14,25 @@ from everruns.storage.store import Store
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
-READERS = 2
-MAX_WAITING = 2_000
 
+class Lane:
+    """Calls of one kind, with threads and a bound of their own.
 
-class Database:
-    """Runs a store's calls in threads, writes one after another.
+    Reads run concurrently, writes one after another.
 
-    Attributes:
-        store: The store; its methods are passed to ``read`` and ``write``.
-        keyed_requests: Held while a request with an ``Idempotency-Key`` is looked up and carried
-            out, so that two requests with one key cannot both find nothing.
+    Args:
+        name: What is in it, in the plural; for messages and the names of threads.
+        readers: How many reads run at a time.
+        max_calls: How many calls may run or wait.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.keyed_requests = asyncio.Lock()
-        self._readers = ThreadPoolExecutor(READERS, "store-reader")
-        self._writer = ThreadPoolExecutor(1, "store-writer")
-        self._appender = ThreadPoolExecutor(1, "store-appender")
-        self._waiting = 0
+    def __init__(self, name: str, readers: int, max_calls: int) -> None:
+        self._name = name
+        self._max_calls = max_calls
+        self._calls = 0
+        prefix = f"store-{name.replace(' ', '-')}"
+        self._readers = ThreadPoolExecutor(readers, f"{prefix}-reader")
+        self._writer = ThreadPoolExecutor(1, f"{prefix}-writer")
 
     async def read(
         self,
@@ -44,9 +43,9 @@ class Database:
         """Run a call that only reads.
 
         Raises:
-            StoreOverloaded: Too many calls are waiting.
+            StoreOverloaded: The lane is full.
         """
-        return await self._unless_overloaded(self._readers, lambda: call(*args, **kwargs))
+        return await self._run(self._readers, lambda: call(*args, **kwargs))
 
     async def write(
         self,
@@ -54,30 +53,61 @@ class Database:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Answer:
-        """Run a call that writes, after all earlier writes.
+        """Run a call that writes, after all earlier writes of the lane.
 
         Raises:
-            StoreOverloaded: Too many calls are waiting.
+            StoreOverloaded: The lane is full.
         """
-        return await self._unless_overloaded(self._writer, lambda: call(*args, **kwargs))
+        return await self._run(self._writer, lambda: call(*args, **kwargs))
+
+    async def _run(self, threads: ThreadPoolExecutor, call: Callable[[], Answer]) -> Answer:
+        if self._calls >= self._max_calls:
+            raise StoreOverloaded(
+                f"The server is busy with too many {self._name}. Try again shortly.", None, 1.0
+            )
+        self._calls += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
+        finally:
+            self._calls -= 1
+
+    async def settle(self) -> None:
+        """Return when all writes up to now are done."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, lambda: None)
+
+    def close(self) -> None:
+        """Take no more calls."""
+        self._readers.shutdown(wait=False)
+        self._writer.shutdown(wait=False)
+
+
+class Database:
+    """Runs a store's calls in threads.
+
+    Attributes:
+        store: The store; its methods are passed to ``read`` and ``write`` of a lane.
+        control: What sessions, turns and changes of resources wait for: small calls.
+        bulk: Lists, messages and pages of events, which may read a lot.
+        files: The files of workspaces, and what deletes them.
+        keyed_requests: Held while a request with an ``Idempotency-Key`` is looked up and carried
+            out, so that two requests with one key cannot both find nothing.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.control = Lane("requests", readers=2, max_calls=2_000)
+        self.bulk = Lane("lists and pages", readers=2, max_calls=256)
+        self.files = Lane("file operations", readers=1, max_calls=256)
+        self.keyed_requests = asyncio.Lock()
+        self._appender = ThreadPoolExecutor(1, "store-appender")
 
     async def append(self, appends: Sequence[Append]) -> list[Verdict]:
-        """Store appends; see ``Store.append``. They do not wait for other writes.
+        """Store appends; see ``LogStore.append``. They wait for no lane.
 
-        ``EventLog`` bounds how many there are.
+        ``GroupCommit`` bounds how many there are.
         """
-        return await _run(self._appender, lambda: self.store.logs.append(appends))
-
-    async def _unless_overloaded(
-        self, threads: ThreadPoolExecutor, call: Callable[[], Answer]
-    ) -> Answer:
-        if self._waiting >= MAX_WAITING:
-            raise StoreOverloaded("The database is overloaded. Try again shortly.", None, 1.0)
-        self._waiting += 1
-        try:
-            return await _run(threads, call)
-        finally:
-            self._waiting -= 1
+        call = self.store.logs.append
+        return await asyncio.get_running_loop().run_in_executor(self._appender, call, appends)
 
     async def earlier_answer(self, idempotency: Idempotency | None) -> bytes | None:
         """Return the earlier answer to this key, or ``None`` for a new key.
@@ -87,7 +117,7 @@ class Database:
         """
         if idempotency is None or idempotency.is_new:
             return None
-        receipt = await self.read(self.store.receipts.find, idempotency.key)
+        receipt = await self.control.read(self.store.receipts.find, idempotency.key)
         if receipt is None:
             return None
         if receipt.request != idempotency.request:
@@ -98,15 +128,14 @@ class Database:
 
     async def close(self) -> None:
         """Wait for running writes, then close the store."""
-        await _run(self._appender, lambda: None)
-        await _run(self._writer, self.store.close)
-        self._writer.shutdown(wait=False)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._appender, lambda: None)
+        lanes = (self.control, self.bulk, self.files)
+        await asyncio.gather(*(lane.settle() for lane in lanes))
+        await loop.run_in_executor(self._appender, self.store.close)
+        for lane in lanes:
+            lane.close()
         self._appender.shutdown(wait=False)
-        self._readers.shutdown(wait=False)
-
-
-async def _run(threads: ThreadPoolExecutor, call: Callable[[], Answer]) -> Answer:
-    return await asyncio.get_running_loop().run_in_executor(threads, call)
 
 
 def receipt_of(idempotency: Idempotency | None, answer: str, resource_id: str) -> Receipt | None:

@@ -24,6 +24,9 @@ SEARCH_TIMEOUT_S = 5.0
 SEARCHES = 2
 MAX_READ_BYTES = 16 * MIB
 
+Match = tuple[str, int, str]
+"""A matching line: the file's path, the line's number from 1, the line."""
+
 
 class FileSearch:
     """Searches files for one registry, a few searches at a time.
@@ -37,9 +40,7 @@ class FileSearch:
         self._store = database.store
         self._children = ChildProcesses(SEARCHES)
 
-    async def grep(
-        self, workspace_id: str, pattern: str, path_pattern: str | None
-    ) -> list[tuple[str, int, str]]:
+    async def grep(self, workspace_id: str, pattern: str, path_pattern: str | None) -> list[Match]:
         """Return the matching lines of text files as (path, line number from 1, line).
 
         Args:
@@ -52,7 +53,7 @@ class FileSearch:
                 long, or too many searches are waiting.
         """
         regex = _encoded(pattern, "regex")
-        listed = await self._database.read(self._store.files.list, workspace_id, "/")
+        listed = await self._database.files.read(self._store.files.list, workspace_id, "/")
         files = [file for file in listed if not file.is_directory]
         if path_pattern is not None:
             paths = orjson.dumps([file.path for file in files])

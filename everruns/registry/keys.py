@@ -7,7 +7,7 @@ from everruns.domain.keys import MAX_KEYS, ApiKey
 from everruns.errors import AgentNotFound, Conflict, NotFound
 from everruns.registry.database import Database
 from everruns.registry.revision import Revision
-from everruns.remote import Repeat, remote
+from everruns.remote import CALL_TIMEOUT_S, Repeat, remote
 
 LONGEST_WAIT_S = 30.0
 
@@ -40,7 +40,7 @@ class ApiKeys:
     @remote(Repeat.YES)
     async def list(self) -> list[ApiKey]:
         """Return every key, oldest first."""
-        return await self._database.read(self._store.api_keys.list)
+        return await self._database.control.read(self._store.api_keys.list)
 
     @remote(Repeat.YES)
     async def add(self, key: ApiKey) -> None:
@@ -53,7 +53,7 @@ class ApiKeys:
             Conflict: The maximum number of keys exists.
         """
         for agent_id in key.agent_ids:
-            if await self._database.read(self._store.agents.find, agent_id) is None:
+            if await self._database.control.read(self._store.agents.find, agent_id) is None:
                 raise AgentNotFound(f"Agent {agent_id} not found")
         async with self._changes:
             others = [other for other in await self.list() if other.id != key.id]
@@ -63,7 +63,7 @@ class ApiKeys:
                     "everruns keys revoke"
                 )
             try:
-                await self._database.write(self._store.api_keys.put, key)
+                await self._database.control.write(self._store.api_keys.put, key)
             finally:
                 self._advance()
 
@@ -76,7 +76,7 @@ class ApiKeys:
         """
         async with self._changes:
             try:
-                was_there = await self._database.write(self._store.api_keys.delete, key_id)
+                was_there = await self._database.control.write(self._store.api_keys.delete, key_id)
             finally:
                 self._advance()
         if not was_there:
@@ -85,7 +85,7 @@ class ApiKeys:
                 "show the existing keys."
             )
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=LONGEST_WAIT_S + CALL_TIMEOUT_S)
     async def read(self, known: int | None, wait_s: float) -> KnownKeys | None:
         """Return the keys if they may have changed; otherwise wait for a change (a long poll).
 

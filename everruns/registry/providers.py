@@ -54,7 +54,7 @@ class Providers:
     @remote(Repeat.YES)
     async def accounts(self) -> list[ProviderAccount]:
         """Return every provider with its key; only for session hosts."""
-        stored = await self._database.read(self._store.providers.list)
+        stored = await self._database.control.read(self._store.providers.list)
         return [
             account.model_copy(update={"provider": with_default_marked(account.provider)})
             for account in stored
@@ -196,7 +196,7 @@ class Providers:
             account = choice.put_into(account)
             return await self._put(account, others)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def sync_models(self, provider_id: str) -> SyncedModels:
         """Ask a provider for its models again.
 
@@ -228,7 +228,7 @@ class Providers:
             after = await self._put(put, others)
         return synced(provider, after, listing)
 
-    @remote(Repeat.NO)
+    @remote(Repeat.NO, timeout_s=45)
     async def test(self, provider_id: str, wanted: ProviderTest) -> ProviderTested:
         """Make one small call of a provider's model, and say what came of it.
 
@@ -252,7 +252,7 @@ class Providers:
             ProviderNotFound: There is none with this id.
         """
         async with self._changes:
-            deleted = await self._database.write(self._store.providers.delete, provider_id)
+            deleted = await self._database.control.write(self._store.providers.delete, provider_id)
             if not deleted and not (idempotency and idempotency.is_repeated):
                 raise ProviderNotFound(f"Provider {provider_id} not found")
             self._revision.advance()
@@ -270,7 +270,7 @@ class Providers:
             for other in others
             if account.provider.is_default and other.provider.is_default
         ]
-        await self._database.write(self._store.providers.put, account, *demoted)
+        await self._database.control.write(self._store.providers.put, account, *demoted)
         self._revision.advance()
         return with_default_marked(account.provider)
 

@@ -15,8 +15,11 @@ from everruns.registry.backups import Backups
 from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
 from everruns.registry.file_search import FileSearch
+from everruns.registry.files import Files
+from everruns.registry.hosting import Hosting
 from everruns.registry.inquiries import Inquiries
 from everruns.registry.keys import ApiKeys
+from everruns.registry.logs import Logs
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
 from everruns.registry.receipts import Receipts
@@ -57,13 +60,16 @@ class Registry:
     Attributes:
         agents: The agents.
         providers: The providers and their models.
-        sessions: The sessions, their logs and where they are placed.
-        workspaces: The workspaces and their files.
+        sessions: The sessions.
+        logs: The logs of sessions.
+        hosting: Which host holds which session.
+        workspaces: The workspaces.
+        files: The files of workspaces.
         budgets: The budgets and their ledgers.
         keys: The API keys.
         backups: Copies of the data directory.
         receipts: The answers to requests with an ``Idempotency-Key``.
-        placement: Which host holds which session.
+        placement: The rules and the state of ``hosting``.
 
     Args:
         store: The store; closed with the registry.
@@ -86,10 +92,13 @@ class Registry:
         self.placement = placement
         self.providers = Providers(self._database, self._revision, self._inquiries)
         self.agents = Agents(self._database, self.providers, capabilities, self._revision)
+        self.logs = Logs(self._database, self._revision, placement.find)
+        self.hosting = Hosting(self._database, self.logs, placement, self._revision)
         self.sessions = Sessions(
-            self._database, self.providers, self.agents, placement, self._revision, self._search
+            self._database, self.providers, self.agents, self.logs, self.hosting
         )
-        self.workspaces = Workspaces(self._database, self._search)
+        self.workspaces = Workspaces(self._database)
+        self.files = Files(self._database, self._search)
         self.budgets = Budgets(self._database, self._revision)
         self.keys = ApiKeys(self._database)
         self.backups = Backups(self._database)
@@ -150,14 +159,14 @@ class Registry:
         """
         if not self.placement.hosts:
             raise Unavailable("No session actor is up yet. Try again shortly.", None, 1.0)
-        await self._database.read(self._database.store.ping)
+        await self._database.control.read(self._database.store.ping)
 
     @remote(Repeat.YES)
     async def list_unloadable_capabilities(self) -> tuple[str, ...]:
         """Return the installed capabilities that could not be loaded, each with the reason."""
         return list_unloadable_capabilities()
 
-    @remote(Repeat.NO)
+    @remote(Repeat.NO, timeout_s=60)
     async def close(self) -> None:
         """Make everything durable and close the store."""
         self._search.close()

@@ -1,8 +1,7 @@
-"""The sessions as resources; their logs are in ``session_logs``."""
+"""The sessions as resources; their logs are in ``logs``, where they are held in ``hosting``."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from everruns.domain.agents import Agent, InitialFile, check_size
 from everruns.domain.base import Page
@@ -11,7 +10,7 @@ from everruns.domain.idempotency import Idempotency
 from everruns.domain.imports import imported_log
 from everruns.domain.messages import Message
 from everruns.domain.sessions import Caller, Session, SessionInput, SessionPatch
-from everruns.domain.workspaces import own_workspace_id, owner_id
+from everruns.domain.workspaces import own_workspace_id
 from everruns.errors import SessionNotFound, WorkspaceNotFound
 from everruns.ids import (
     DEFAULT_ORGANIZATION_ID,
@@ -23,43 +22,44 @@ from everruns.ids import (
 )
 from everruns.registry.agents import MAX_REMEMBERED_BYTES, Agents
 from everruns.registry.database import Database, receipt_of
-from everruns.registry.file_repeats import run_operation
-from everruns.registry.file_search import FileSearch
-from everruns.registry.placement import Placement
+from everruns.registry.hosting import Hosting
+from everruns.registry.logs import Logs
 from everruns.registry.providers import Providers
-from everruns.registry.revision import Revision
-from everruns.registry.session_logs import SessionLogs
-from everruns.registry.workspace_files import READING, initial_files
+from everruns.registry.workspace_files import initial_files
 from everruns.remote import Repeat, remote
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
-from everruns.tools.base import ToolError
-
-REMEMBERED_NEW = 256
 
 
-class Sessions(SessionLogs):
-    """Creates, changes, lists and deletes sessions, and runs operations on their files."""
+class Sessions:
+    """Creates, changes, lists and deletes sessions.
+
+    Args:
+        database: Keeps them.
+        providers: Offer the models that sessions name.
+        agents: The agents of sessions.
+        logs: The logs of sessions.
+        hosting: Which host holds which session.
+    """
 
     def __init__(
         self,
         database: Database,
         providers: Providers,
         agents: Agents,
-        placement: Placement,
-        revision: Revision,
-        search: FileSearch,
+        logs: Logs,
+        hosting: Hosting,
     ) -> None:
-        super().__init__(database, placement, revision)
-        self._changes = asyncio.Lock()
+        self._database = database
+        self._store = database.store
         self._providers = providers
         self._agents = agents
-        self._search = search
+        self._logs = logs
+        self._hosting = hosting
+        self._changes = asyncio.Lock()
 
-    # What a client sees
-
-    @remote(Repeat.KEYED)
+    @remote(Repeat.KEYED, timeout_s=30)
     async def create(
         self,
         wanted: SessionInput,
@@ -90,7 +90,7 @@ class Sessions(SessionLogs):
             # Without a client's key, the id tells whether the session already exists.
             identity = (idempotency or Idempotency.of_call()).new_id("session")
             if idempotency is not None and idempotency.is_repeated:
-                there = await self._database.read(self._store.sessions.find, identity)
+                there = await self._database.control.read(self._store.sessions.find, identity)
                 if there is not None:
                     return there
             return await self._create(wanted, identity, None, caller, conversation)
@@ -137,11 +137,14 @@ class Sessions(SessionLogs):
         created = session.summed_up(log.summary) if log else session
         document = created.model_dump_json()
         receipt = receipt_of(idempotency, document, session.id)
-        await self._database.write(self._insert, session, files, receipt, log)
+        if files:
+            # In the lane of files, so that nothing else changes those of a shared workspace.
+            await self._database.files.write(self._insert_with_files, session, files, receipt, log)
+        else:
+            insert = self._store.sessions.insert
+            await self._database.control.write(insert, session, (), receipt, log)
         if log is None and len(document) <= MAX_REMEMBERED_BYTES:
-            if len(self._new) >= REMEMBERED_NEW:
-                del self._new[next(iter(self._new))]
-            self._new[session.id] = session
+            self._logs.remember_new(session)
         return created
 
     async def _check_controls(self, session: SessionInput | Session, agent: Agent | None) -> None:
@@ -151,22 +154,22 @@ class Sessions(SessionLogs):
         )
 
     async def _check_shared(self, workspace_id: str) -> None:
-        workspace = await self._database.read(self._store.workspaces.find, workspace_id)
+        workspace = await self._database.control.read(self._store.workspaces.find, workspace_id)
         if workspace is None or workspace.status != "active":
             raise WorkspaceNotFound(
                 f"Workspace {workspace_id} cannot be shared. Use an active workspace that was "
                 "created with POST /workspaces."
             )
 
-    def _insert(
+    def _insert_with_files(
         self,
         session: Session,
         files: Sequence[InitialFile],
         receipt: Receipt | None,
         log: Append | None,
     ) -> None:
-        there = self._store.files.list(session.workspace_id, "/") if files else []
-        first = initial_files(session.workspace_id, files, there) if files else []
+        there = self._store.files.list(session.workspace_id, "/")
+        first = initial_files(session.workspace_id, files, there)
         self._store.sessions.insert(session, first, receipt, log)
 
     @remote(Repeat.YES)
@@ -191,16 +194,24 @@ class Sessions(SessionLogs):
                 agent = await self._agents.find(agent_id) if agent_id else None
                 await self._check_controls(changed, agent)
             check_size(changed, [])
-            if not await self._database.write(self._store.sessions.update, changed):
+            if not await self._database.control.write(self._store.sessions.update, changed):
                 raise SessionNotFound(f"Session {session_id} not found")
-            if session_id in self._new:
-                self._new[session_id] = changed
+            self._logs.remember_changed(changed)
             return changed
 
     @remote(Repeat.YES)
+    async def get(self, session_id: str) -> Session:
+        """Return a session.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        return await self._logs.get(session_id)
+
+    @remote(Repeat.YES, timeout_s=30)
     async def list(self, query: SessionQuery) -> Page[Session]:
         """Return a page of sessions; sessions of an archived agent stay readable."""
-        sessions, total = await self._database.read(self._store.sessions.list, query)
+        sessions, total = await self._database.bulk.read(self._store.sessions.list, query)
         return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)
 
     @remote(Repeat.KEYED)
@@ -214,58 +225,13 @@ class Sessions(SessionLogs):
         Raises:
             SessionNotFound: There is none with this id.
         """
-        self._placement.release(session_id)
-        self._new.pop(session_id, None)
-        deleted = await self._database.write(self._store.sessions.delete, session_id)
+        self._hosting.forget(session_id)
+        self._logs.forget(session_id)
+        deleted = await self._database.files.write(self._store.sessions.delete, session_id)
         # It may have been placed again while it was still stored.
-        self._placement.release(session_id)
-        self._lost_with.pop(session_id, None)
+        self._hosting.forget(session_id)
         if not deleted and not (idempotency and idempotency.is_repeated):
             raise SessionNotFound(f"Session {session_id} not found")
-
-    @remote(Repeat.KEYED)
-    async def file(
-        self,
-        workspace_id: str,
-        operation: str,
-        *args: Any,
-        idempotency: Idempotency | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Run one operation of ``WorkspaceFiles`` on the files that a session's tools see.
-
-        A retry gets the answer of the first attempt.
-
-        Raises:
-            ToolError: The operation was refused.
-        """
-        is_read = operation in READING
-
-        def run() -> Any:
-            # In one step with the operation, so that nothing is written for a deleted session.
-            if not is_read and not self._has_files(workspace_id):
-                raise ToolError("The session and its files were deleted.")
-            return run_operation(self._store, workspace_id, operation, args, kwargs, idempotency)
-
-        return await (self._database.read if is_read else self._database.write)(run)
-
-    def _has_files(self, workspace_id: str) -> bool:
-        """Tell whether a workspace exists, shared or owned by a session."""
-        owner = owner_id(workspace_id)
-        return bool(self._store.logs.lengths([owner])) or (
-            self._store.workspaces.find(workspace_id) is not None
-        )
-
-    @remote(Repeat.YES)
-    async def grep(
-        self, workspace_id: str, pattern: str, path_pattern: str | None
-    ) -> Sequence[tuple[str, int, str]]:
-        """Search the files that a session's tools see; see ``FileSearch.grep``.
-
-        Raises:
-            ToolError: The search was refused.
-        """
-        return await self._search.grep(workspace_id, pattern, path_pattern)
 
 
 async def _log_of(session: Session, conversation: Sequence[Message]) -> Append:

@@ -26,8 +26,6 @@ from everruns.storage.memory.files import MemoryFiles
 from everruns.tools.base import File, ToolError
 from everruns.tools.content import decode_content
 
-READING = frozenset({"read", "list"})
-
 
 class WorkspaceFiles:
     """The files of one workspace: what ``everruns.tools.base.Files`` can do at once, and more.

@@ -89,7 +89,7 @@ class Environment:
 
     async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
         """Store events in the registry; see ``Sessions.append``."""
-        appended = await self._registry.sessions.append(appends, host)
+        appended = await self._registry.logs.append(appends, host)
         self.heed(appended.revision)
         self.heed_budgets([append.session_id for append in appends], appended.budgeted)
         return appended.verdicts
@@ -196,7 +196,7 @@ class Environment:
         resource, turn = session.resource, session.state.turn
         return ToolContext(
             session_id=session.id,
-            files=SessionFiles(self._registry.sessions, resource.workspace_id),
+            files=SessionFiles(self._registry.files, resource.workspace_id),
             config={},
             call_id=call_id,
             turn_id=turn.id if turn else "",

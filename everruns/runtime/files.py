@@ -2,33 +2,38 @@
 
 from collections.abc import Sequence
 
-from everruns.registry.sessions import Sessions
+from everruns.registry.files import Files
 from everruns.tools.base import File
 
 
 class SessionFiles:
-    """The ``Files`` of one workspace; each operation is one call of the registry."""
+    """The ``Files`` that the tools of a session see; each operation is one call of the registry.
 
-    def __init__(self, sessions: Sessions, workspace_id: str) -> None:
-        self._sessions = sessions
-        self._workspace_id = workspace_id
+    Args:
+        files: The registry's files.
+        workspace_id: The session's workspace.
+    """
+
+    def __init__(self, files: Files, workspace_id: str) -> None:
+        self._files = files
+        self._id = workspace_id
 
     async def read(self, path: str) -> File | None:
         """See ``Files.read``."""
-        return await self._sessions.file(self._workspace_id, "read", path)
+        return await self._files.read(self._id, path, by_tool=True)
 
     async def write(self, path: str, content: bytes, encoding: str) -> File:
         """See ``Files.write``."""
-        return await self._sessions.file(self._workspace_id, "write", path, content, encoding)
+        return await self._files.write(self._id, path, content, encoding, by_tool=True)
 
     async def list(self, path: str, *, recursive: bool = False) -> list[File]:
         """See ``Files.list``."""
-        return await self._sessions.file(self._workspace_id, "list", path, recursive=recursive)
+        return await self._files.list(self._id, path, recursive=recursive, by_tool=True)
 
     async def delete(self, path: str, *, recursive: bool = False) -> bool:
         """See ``Files.delete``."""
-        return await self._sessions.file(self._workspace_id, "delete", path, recursive=recursive)
+        return await self._files.delete(self._id, path, recursive=recursive, by_tool=True)
 
     async def grep(self, pattern: str, path_pattern: str | None) -> Sequence[tuple[str, int, str]]:
         """See ``Files.grep``."""
-        return await self._sessions.grep(self._workspace_id, pattern, path_pattern)
+        return await self._files.grep(self._id, pattern, path_pattern, by_tool=True)

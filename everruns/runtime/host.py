@@ -26,7 +26,7 @@ from everruns.errors import (
 )
 from everruns.ids import now_ms
 from everruns.providers.local import LocalModel
-from everruns.registry.event_log import EventLog
+from everruns.registry.group_commit import GroupCommit
 from everruns.registry.registry import Registry
 from everruns.remote import Repeat, remote
 from everruns.runtime.cursor import Reading, Want
@@ -78,8 +78,8 @@ class SessionHost:
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
         self._settings = settings
-        self._log = EventLog[Append](lambda batch: self.environment.append(batch, name))
-        self._reads = Reads(self._hold, registry.sessions.events, settings.delta_pace_ms / 1000)
+        self._log = GroupCommit[Append](lambda batch: self.environment.append(batch, name))
+        self._reads = Reads(self._hold, registry.logs.events, settings.delta_pace_ms / 1000)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
         self._unreadable = UnreadableSessions()
         self._releases: set[asyncio.Task[None]] = set()
@@ -315,7 +315,7 @@ class SessionHost:
         try:
             session = await self._read_log(session_id)
         except SessionUnreadable:
-            await self._registry.sessions.release(session_id, self.name)
+            await self._registry.hosting.release(session_id, self.name)
             raise
         turn = session.state.turn
         if turn is not None and turn.waiting_for and not session.resource.waiting_for:
@@ -326,7 +326,7 @@ class SessionHost:
 
     async def _read_log(self, session_id: str) -> LiveSession:
         self._unreadable.check(session_id)
-        loaded = await self._registry.sessions.load(session_id, self.name)
+        loaded = await self._registry.hosting.load(session_id, self.name)
         try:
             session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
         except Exception as error:  # Folding a damaged log can raise anything.
@@ -381,7 +381,7 @@ class SessionHost:
         if held is not None and is_loaded(held) and held.result() is session:
             del self._sessions[session.id]
             self.environment.heed_budgets([session.id], ())
-            await self._registry.sessions.release(session.id, self.name)
+            await self._registry.hosting.release(session.id, self.name)
 
     @property
     def _loaded(self) -> dict[str, LiveSession]:
@@ -405,7 +405,7 @@ class SessionHost:
             for session_id, held in self._sessions.items()
         }
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def leave(self, session_ids: Sequence[str]) -> None:
         """Release sessions that are placed elsewhere, whatever they are doing."""
         loaded = self._loaded
@@ -424,7 +424,7 @@ class SessionHost:
             except EverrunsError as error:
                 log.warning("sessions not released", host=self.name, code=error.code)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def hibernate(self, quiet_s: float) -> int:
         """Release sessions that had no turn or reader for so many seconds; return how many."""
         quiet_since = asyncio.get_running_loop().time() - quiet_s

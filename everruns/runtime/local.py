@@ -38,7 +38,7 @@ class LocalRuntime(Runtime):
         placement.host_started(HOST)
         registry = Registry(store, capabilities, placement, Inquiries.of(settings, local_model))
         self.host = SessionHost(HOST, registry, capabilities, settings, local_model)
-        registry.sessions.relieve = lambda _host: self.host.hibernate(RELIEF_QUIET_S)
+        registry.hosting.relieve = lambda _host: self.host.hibernate(RELIEF_QUIET_S)
         self._settings = settings
         self._has_local_model = local_model is not None
         self._tasks: list[asyncio.Task[None]] = []
@@ -51,7 +51,7 @@ class LocalRuntime(Runtime):
     async def start(self) -> None:
         """Add the providers of a fresh installation and resume open turns."""
         await self.registry.seed(self._settings, has_local_model=self._has_local_model)
-        self._reconciler = Reconciler(self.registry.sessions, self._find_host)
+        self._reconciler = Reconciler(self.registry.hosting, self._find_host)
         self._tasks = [
             asyncio.create_task(self._reconciler.run()),
             asyncio.create_task(self.host.tidy()),

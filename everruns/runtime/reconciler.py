@@ -13,7 +13,7 @@ from everruns.errors import (
     Overloaded,
     Unavailable,
 )
-from everruns.registry.sessions import Sessions
+from everruns.registry.hosting import Hosting
 from everruns.runtime.streams import FindHost
 
 INTERVAL_S = 3.0
@@ -38,12 +38,12 @@ class Reconciler:
     A session that repeatedly cannot be loaded is quarantined: its turn ends as failed.
 
     Args:
-        sessions: The registry's sessions.
+        hosting: Which host holds which session.
         find_host: Returns a host by its name.
     """
 
-    def __init__(self, sessions: Sessions, find_host: FindHost) -> None:
-        self._sessions = sessions
+    def __init__(self, hosting: Hosting, find_host: FindHost) -> None:
+        self._hosting = hosting
         self._find_host = find_host
         self._activating: dict[str, asyncio.Task[None]] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE)
@@ -70,7 +70,7 @@ class Reconciler:
 
     async def look(self) -> None:
         """Place every unplaced session with an open turn, and have its turn resumed."""
-        abandoned = await self._sessions.abandoned()
+        abandoned = await self._hosting.abandoned()
         still_open = {*abandoned, *self._activating}
         self._failed = {name: self._failed[name] for name in still_open & self._failed.keys()}
         now = asyncio.get_running_loop().time()
@@ -79,7 +79,7 @@ class Reconciler:
             if session_id in self._activating or (failed and failed.again_at > now):
                 continue
             try:
-                host = await self._sessions.place(session_id)
+                host = await self._hosting.place(session_id)
             except CapacityExhausted:
                 log.info("turns wait for a host")
                 return
@@ -110,7 +110,7 @@ class Reconciler:
         if times < TRIES:
             return
         try:
-            turn_id = await self._sessions.quarantine(session_id)
+            turn_id = await self._hosting.quarantine(session_id)
         except EverrunsError as unstored:
             log.warning("session not quarantined", session_id=session_id, code=unstored.code)
             return

@@ -139,7 +139,7 @@ class Runtime:
             return False
         # The turn is named, so that a retry does not end a later one.
         begun = EventQuery(types=(EventType.SESSION_STARTED,), newest_first=True, limit=1)
-        (last,) = await self.registry.sessions.events(session_id, begun)
+        (last,) = await self.registry.logs.events(session_id, begun)
         turn_id = last.data["turn_id"]
         return await self._ask(
             session_id,
@@ -161,7 +161,7 @@ class Runtime:
         """
         session = await self.registry.sessions.update(session_id, patch)
         # A session that nobody holds, or that is loaded from now on, is read with the change.
-        if await self.registry.sessions.holder(session_id) is not None:
+        if await self.registry.hosting.holder(session_id) is not None:
             try:
                 await self._ask(session_id, lambda host, _: host.refresh(session_id))
             except SessionUnreadable:
@@ -178,7 +178,7 @@ class Runtime:
         """
         await self.registry.sessions.get(session_id)
         try:
-            if await self.registry.sessions.holder(session_id) is None:
+            if await self.registry.hosting.holder(session_id) is None:
                 await self.registry.sessions.delete(session_id)
             else:
                 await self._delete_held(session_id)
@@ -237,7 +237,7 @@ class Runtime:
     async def _place(self, session_id: str) -> str:
         if name := self._places.get(session_id):
             return name
-        name = await self.registry.sessions.place(session_id)
+        name = await self.registry.hosting.place(session_id)
         if len(self._places) >= REMEMBERED_PLACES:
             # The oldest alone: all at once would make every session be looked for anew.
             del self._places[next(iter(self._places))]

@@ -8,7 +8,7 @@ from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.state import SessionState, fold
 from everruns.errors import EverrunsError, PlacedElsewhere, StoreUnavailable
 from everruns.ids import now_ms
-from everruns.registry.event_log import EventLog
+from everruns.registry.group_commit import GroupCommit
 from everruns.runtime.draft import Draft
 from everruns.storage.logs import Append
 
@@ -60,7 +60,7 @@ class LiveSession:
         self,
         resource: Session,
         events: Sequence[Event],
-        log: EventLog[Append],
+        log: GroupCommit[Append],
         lost_with: int = 0,
     ) -> None:
         self.resource = resource

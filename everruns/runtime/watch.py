@@ -63,7 +63,7 @@ class HostWatch:
             async with asyncio.timeout(ADOPT_WITHIN_S):
                 host = await self._find_host(name)
                 held = await host.report(0)
-                behind = await self._registry.sessions.behind(held)
+                behind = await self._registry.hosting.behind(held)
                 self._placement.host_started(name, held.keys() - behind)
                 if strays := held.keys() - self._placement.hosts[name]:
                     await host.leave(list(strays))
@@ -159,7 +159,7 @@ class HostWatch:
         log.warning("session host lost", host=name, sessions=len(sessions), error=str(lost))
         try:
             # Stored before the sessions become free, because their next host must know.
-            await self._registry.sessions.note_lost(sessions)
+            await self._registry.hosting.note_lost(sessions)
         except EverrunsError as error:
             log.warning("lost turns not noted", host=name, code=error.code)
         self._placement.host_lost(name)

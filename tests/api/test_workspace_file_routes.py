@@ -61,7 +61,7 @@ async def test_a_workspace_that_is_no_single_sessions_has_no_session(client: htt
 async def test_tools_and_routes_see_the_same_files(
     client: httpx.AsyncClient, files: str, session: dict, runtime: LocalRuntime
 ):
-    tools = SessionFiles(runtime.registry.sessions, session["workspace_id"])
+    tools = SessionFiles(runtime.registry.files, session["workspace_id"])
     await tools.write("/by-tool", b"1", "text")
     await client.post(f"{files}/by-hand", json={"content": "2"})
 
@@ -257,7 +257,7 @@ async def test_files_go_with_their_session(
 
     for gone in (await client.get(files), await client.post(f"{files}/b", json={"content": ""})):
         assert await code(gone) == (404, "WORKSPACE_NOT_FOUND")
-    tools = SessionFiles(runtime.registry.sessions, session["workspace_id"])
+    tools = SessionFiles(runtime.registry.files, session["workspace_id"])
     assert await tools.list("/") == []
     unknown = await client.get(f"/api/v1/workspaces/{UNKNOWN}/fs")
     assert await code(unknown) == (404, "WORKSPACE_NOT_FOUND")

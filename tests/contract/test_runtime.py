@@ -53,7 +53,9 @@ async def local_runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
     await runtime.close()
 
 
-@pytest.fixture(params=["local", "ray"])
+@pytest.fixture(
+    params=["local", pytest.param("ray", marks=pytest.mark.xdist_group("ray_settings"))]
+)
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     return request.getfixturevalue(f"{request.param}_runtime")
 
@@ -108,7 +110,7 @@ async def test_tools_run_and_their_results_are_stored(runtime: Runtime):
     assert results["write_file"]["success"]
     assert "/missing.txt" in results["read_file"]["error"]
     workspace = talk.session.workspace_id
-    file = await runtime.registry.sessions.file(workspace, "read", "/a.txt")
+    file = await runtime.registry.files.read(workspace, "/a.txt")
     assert file.content == b"kept"
 
 
@@ -202,7 +204,7 @@ async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was(runtime: R
     await talk.say("one")
 
     async def asleep() -> bool:
-        return await runtime.registry.sessions.holder(talk.id) is None
+        return await runtime.registry.hosting.holder(talk.id) is None
 
     await eventually(asleep)
     await talk.say("two")

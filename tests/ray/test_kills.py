@@ -25,7 +25,7 @@ PACE = {"tokens": 60, "tokens_per_s": 30}
 
 
 async def holder(talk: Conversation) -> str:
-    name = await talk.runtime.registry.sessions.holder(talk.id)
+    name = await talk.runtime.registry.hosting.holder(talk.id)
     assert name is not None
     return name
 

@@ -43,7 +43,7 @@ async def test_a_payment_whose_process_dies_is_made_once_and_the_turn_completes(
     async with open_shop("ada") as shop:
         talk = await refund(ray_runtime, shop, end_user="ada")
         await asyncio.wait_for(shop.paying.wait(), PATIENCE_S)
-        holder = await ray_runtime.registry.sessions.holder(talk.id)
+        holder = await ray_runtime.registry.hosting.holder(talk.id)
         assert holder is not None
         kill_named(holder)
         shop.answers.set()

@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from everruns.api.http.answers import answer
 from everruns.api.http.body import parse_json
-from everruns.api.http.faces import Face
 from everruns.api.http.input import validate
 from everruns.api.http.parameters import SessionId, TheRuntime, runtime_of
-from everruns.api.http.requests import KEY_PARAMETER, answer, read_key
+from everruns.api.http.reads import Reads
+from everruns.api.http.requests import read_key
+from everruns.api.http.routes import Routes
 from everruns.domain.agents import ModelName
 from everruns.domain.base import Name, Tags
 from everruns.domain.events import Event
@@ -25,7 +27,7 @@ from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionInput
 from everruns.domain.state import message_of
 from everruns.errors import InvalidRequest
-from everruns.registry.session_logs import MESSAGE_EVENTS
+from everruns.registry.logs import MESSAGE_EVENTS
 from everruns.runtime.runtime import Runtime
 from everruns.storage.logs import EventQuery
 
@@ -38,16 +40,15 @@ EXAMPLE = (
 )
 JSON_LINES = "application/jsonl"
 LINES: dict[str, Any] = {
-    "required": True,
-    "content": {
-        JSON_LINES: {
-            "schema": {"type": "string"},
-            "examples": {"conversation": {"value": EXAMPLE}},
-        },
-        # Generators of clients know only this type of such bodies.
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    JSON_LINES: {
+        "schema": {"type": "string"},
+        "examples": {"conversation": {"value": EXAMPLE}},
     },
+    # Generators of clients know only this type of such bodies.
+    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
 }
+
+routes = Routes("conversations")
 
 
 class JsonLines(StreamingResponse):
@@ -56,12 +57,18 @@ class JsonLines(StreamingResponse):
     media_type = JSON_LINES
 
 
+@routes.add(
+    "GET /sessions/{session_id}/export",
+    "read",
+    response_class=JsonLines,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def export_messages(
     session_id: SessionId, runtime: TheRuntime, request: Request
 ) -> StreamingResponse:
     """Export a session's messages as JSON Lines: one message per line, oldest first."""
     # The first page is read before the response starts, so that an unknown session is a 404.
-    superseded = await runtime.registry.sessions.superseded(session_id)
+    superseded = await runtime.registry.logs.superseded(session_id)
     logged = EventQuery(types=MESSAGE_EVENTS, without=superseded, limit=EXPORTED_AT_ONCE)
     lines = _lines(runtime, session_id, logged, await _page(runtime, session_id, logged))
     accepted = request.headers.get("accept", "")
@@ -79,7 +86,7 @@ async def _lines(
 
 
 async def _page(runtime: Runtime, session_id: str, query: EventQuery) -> Sequence[Event]:
-    return await runtime.registry.sessions.events(session_id, query)
+    return await runtime.registry.logs.events(session_id, query)
 
 
 async def _imported_session(
@@ -106,6 +113,12 @@ async def _imported_session(
     return validate(SessionInput, fields, "query")
 
 
+@routes.add(
+    "POST /sessions/import",
+    status_code=201,
+    response_model=Session,
+    reads=Reads(content=LINES, is_keyed=True),
+)
 async def import_session(
     request: Request, wanted: Annotated[SessionInput, Depends(_imported_session)]
 ) -> Response:
@@ -129,18 +142,3 @@ def _read(body: bytes) -> list[Message]:
         messages.append(read_message(value, number))
     check_conversation(messages)
     return messages
-
-
-def add_routes(router: APIRouter, _face: Face) -> None:
-    """Add the routes of conversations to a face."""
-    router.get(
-        "/sessions/{session_id}/export",
-        response_class=JsonLines,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-    )(export_messages)
-    router.post(
-        "/sessions/import",
-        status_code=201,
-        response_model=Session,
-        openapi_extra={"parameters": [KEY_PARAMETER], "requestBody": LINES},
-    )(import_session)

@@ -5,24 +5,23 @@ Source: docs/contract.md, "Resources", Workspace.
 
 from hashlib import blake2s
 from itertools import groupby
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field
 from starlette.convertors import PathConvertor, register_url_convertor
 
-from everruns.api.http.faces import Face
 from everruns.api.http.parameters import TheRuntime, Truth, WorkspaceId
+from everruns.api.http.routes import Routes
 from everruns.domain.base import MIB, Flag, Model
 from everruns.domain.workspaces import Workspace
 from everruns.errors import FileNotFound, InvalidFile
 from everruns.tools.base import File, ToolError
-from everruns.tools.content import decode_content, encode_content
+from everruns.tools.content import Encoding, decode_content, encode_content
 
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 # A file of 1 MiB grows by a third as base64; the exact limit is the same for all files.
 Content = Annotated[str, Field(max_length=2 * MIB)]
-Encoding = Literal["text", "base64"]
 PathInUrl = Annotated[str, Path(description="Path of a file or directory.")]
 Recursive = Annotated[Truth, Query(description="Whether to include everything below.")]
 
@@ -36,6 +35,10 @@ class FilePathConvertor(PathConvertor):
 
 
 register_url_convertor("file_path", FilePathConvertor())
+
+AT_PATH = "/workspaces/{workspace_id}/fs/{path:file_path}"
+
+routes = Routes("workspace_files")
 
 
 class FileInput(Model):
@@ -134,36 +137,41 @@ class FilesFound(Model):
     data: list[FileMatches]
 
 
+@routes.add("GET /workspaces/{workspace_id}/fs", "read")
 async def list_files(
     workspace_id: WorkspaceId, runtime: TheRuntime, recursive: Recursive = False
 ) -> FileList:
     """List a workspace's files."""
-    files = runtime.registry.workspaces.file
-    workspace, entries = await files(workspace_id, "list", "/", recursive=recursive)
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    entries = await runtime.registry.files.list(workspace_id, "/", recursive=recursive)
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
+@routes.add(f"GET {AT_PATH}", "read")
 async def read_file(
     workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime, recursive: Recursive = False
 ) -> SessionFile | FileList:
     """Read a file, or list a directory."""
-    files = runtime.registry.workspaces.file
     workspace, file = await read_entry(runtime, workspace_id, path)
     if not file.is_directory:
         return _file(workspace, file)
-    _, entries = await files(workspace_id, "list", file.path, recursive=recursive)
+    entries = await runtime.registry.files.list(workspace_id, file.path, recursive=recursive)
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
+@routes.add(f"POST {AT_PATH}", "files", status_code=201)
 async def create_file(
     workspace_id: WorkspaceId, path: PathInUrl, wanted: FileInput, runtime: TheRuntime
 ) -> SessionFile:
     """Create a file or directory at an unused path, with its parent directories."""
     content = None if wanted.is_directory else _content(wanted.content, wanted.encoding)
-    create = runtime.registry.workspaces.create_file
-    return _file(*await create(workspace_id, path, content, wanted.encoding, wanted.is_readonly))
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    create = runtime.registry.files.create
+    file = await create(workspace_id, path, content, wanted.encoding, wanted.is_readonly)
+    return _file(workspace, file)
 
 
+@routes.add(f"PUT {AT_PATH}", "files")
 async def update_file(
     workspace_id: WorkspaceId, path: PathInUrl, patch: FilePatch, runtime: TheRuntime
 ) -> SessionFile:
@@ -171,39 +179,45 @@ async def update_file(
     content = None
     if patch.content is not None:
         content = _content(patch.content, patch.encoding or "text")
-    files = runtime.registry.workspaces.file
-    changes = content, patch.encoding, patch.is_readonly
-    return _file(*await files(workspace_id, "update", path, *changes))
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    update = runtime.registry.files.update
+    return _file(
+        workspace, await update(workspace_id, path, content, patch.encoding, patch.is_readonly)
+    )
 
 
+@routes.add(f"DELETE {AT_PATH}", "files", responses={409: {"description": "Conflict"}})
 async def delete_file(
     workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime, recursive: Recursive = False
 ) -> FileDeleted:
     """Delete a file or directory."""
-    files = runtime.registry.workspaces.file
-    _, deleted = await files(workspace_id, "delete", path, recursive=recursive)
+    deleted = await runtime.registry.files.delete(workspace_id, path, recursive=recursive)
     return FileDeleted(deleted=deleted)
 
 
+@routes.add("POST /workspaces/{workspace_id}/fs/_/move", "files")
 async def move_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Move a file, or a directory with its contents, to an unused path."""
-    move = runtime.registry.workspaces.move_file
-    return _file(*await move(workspace_id, pair.src_path, pair.dst_path))
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    move = runtime.registry.files.move
+    return _file(workspace, await move(workspace_id, pair.src_path, pair.dst_path))
 
 
+@routes.add("POST /workspaces/{workspace_id}/fs/_/copy", "files", status_code=201)
 async def copy_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Copy a file to an unused path."""
-    copy = runtime.registry.workspaces.copy_file
-    return _file(*await copy(workspace_id, pair.src_path, pair.dst_path))
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    copy = runtime.registry.files.copy
+    return _file(workspace, await copy(workspace_id, pair.src_path, pair.dst_path))
 
 
+@routes.add("POST /workspaces/{workspace_id}/fs/_/grep", "read")
 async def grep_files(
     workspace_id: WorkspaceId, search: FileSearch, runtime: TheRuntime
 ) -> FilesFound:
     """Search the lines of text files with a regular expression."""
-    found = await runtime.registry.workspaces.grep(
-        workspace_id, search.pattern, search.path_pattern
-    )
+    await runtime.registry.workspaces.get(workspace_id)
+    found = await runtime.registry.files.grep(workspace_id, search.pattern, search.path_pattern)
     return FilesFound(
         data=[
             FileMatches(
@@ -217,6 +231,7 @@ async def grep_files(
     )
 
 
+@routes.add("POST /workspaces/{workspace_id}/fs/_/stat", "read")
 async def stat_file(
     workspace_id: WorkspaceId, address: FileAddress, runtime: TheRuntime
 ) -> FileInfo:
@@ -230,7 +245,8 @@ async def read_entry(runtime: TheRuntime, workspace_id: str, path: str) -> tuple
     Raises:
         FileNotFound: Nothing is.
     """
-    workspace, file = await runtime.registry.workspaces.file(workspace_id, "read", path or "/")
+    workspace = await runtime.registry.workspaces.get(workspace_id)
+    file = await runtime.registry.files.read(workspace_id, path or "/")
     if file is None:
         raise FileNotFound(f"File not found: {path}")
     return workspace, file
@@ -268,18 +284,3 @@ def _fields(workspace: Workspace, file: File) -> dict[str, Any]:
         "created_at": file.created_at,
         "updated_at": file.updated_at,
     }
-
-
-def add_routes(router: APIRouter, _face: Face) -> None:
-    """Add the routes of files to a face."""
-    files = "/workspaces/{workspace_id}/fs"
-    router.post(f"{files}/_/move")(move_file)
-    router.post(f"{files}/_/copy", status_code=201)(copy_file)
-    router.post(f"{files}/_/grep")(grep_files)
-    router.post(f"{files}/_/stat")(stat_file)
-    at_path = f"{files}/{{path:file_path}}"
-    router.get(files)(list_files)
-    router.get(at_path)(read_file)
-    router.post(at_path, status_code=201)(create_file)
-    router.put(at_path)(update_file)
-    router.delete(at_path, responses={409: {"description": "Conflict"}})(delete_file)

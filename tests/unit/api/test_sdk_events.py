@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from everruns.api.events.requests import MAX_SEQUENCE
 from everruns.api.http.vocabulary import ShownEvent
-from everruns.api.routes.event_requests import MAX_SEQUENCE
 from everruns.api.sdk.event_types import SdkEvent
 from everruns.api.sdk.events import EVERRUNS, FINENESS, LONGEST, SEQUENCES_PER_EVENT
 from everruns.api.sdk.table import RULES
@@ -20,7 +20,7 @@ from everruns.domain.events import Delta, Event, EventType
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session
 from everruns.ids import GENERIC_HARNESS_ID, event_id, made_ms, new_id, read_event_id
-from everruns.registry.event_log import EventLog
+from everruns.registry.group_commit import GroupCommit
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.draft import Draft
 from everruns.runtime.reading import read_session
@@ -480,7 +480,7 @@ class CutReader(RuleBasedStateMachine):
             created_at=NOW,
             updated_at=NOW,
         )
-        session = SessionAt(resource, self.log.events, EventLog(commit))
+        session = SessionAt(resource, self.log.events, GroupCommit(commit))
         session.draft, session.now = self.draft, self.log.now
         events = session.events_after(self.cursor.sequence)
         complete = len(events) <= page

@@ -1,6 +1,7 @@
 """Agents: create, replace, change, archive."""
 
 import asyncio
+from threading import Event
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from everruns.domain.agents import (
     MAX_DEFINITION_BYTES,
     MAX_INITIAL_FILES_BYTES,
+    Agent,
     AgentInput,
     AgentPatch,
 )
@@ -17,6 +19,7 @@ from everruns.domain.tools import ToolDefinition
 from everruns.errors import (
     AgentNotFound,
     IdempotencyKeyReused,
+    StoreUnavailable,
     TooLarge,
     UnknownCapability,
     UnknownModel,
@@ -24,6 +27,7 @@ from everruns.errors import (
 from everruns.ids import new_id
 from everruns.registry.registry import Registry
 from everruns.storage.pages import ListQuery
+from tests.waiting import eventually
 
 KEY = Idempotency.of("POST /v1/agents", "key", b"body")
 
@@ -51,6 +55,53 @@ async def test_an_id_that_exists_is_replaced_and_one_that_does_not_is_created(re
     assert (again.id, again.created_at) == (identity, first.created_at)
     assert (again.description, again.system_prompt) == (None, "new")
     assert (await registry.agents.list(ListQuery())).total == 1
+
+
+async def test_an_agent_is_looked_up_by_its_name_once(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    agent, _ = await registry.agents.create(wanted())
+    assert await registry.agents.get_by_name("a") == agent
+
+    def unavailable(_name: str) -> None:
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(registry.agents._store.agents, "find_by_name", unavailable)
+    assert await registry.agents.get_by_name("a") == agent
+
+
+async def test_a_name_means_another_agent_as_soon_as_agents_change(registry: Registry):
+    agents = registry.agents
+    first, _ = await agents.create(wanted())
+    assert await agents.get_by_name("a") == first
+    second, _ = await agents.create(wanted())
+    assert await agents.get_by_name("a") == second
+    renamed = await agents.update(second.id, patch(name="b"))
+    assert (await agents.get_by_name("a"), await agents.get_by_name("b")) == (first, renamed)
+    await agents.archive(first.id)
+    with pytest.raises(AgentNotFound):
+        await agents.get_by_name("a")
+
+
+async def test_a_name_that_is_looked_up_while_agents_change_is_not_remembered(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    first, _ = await registry.agents.create(wanted())
+    find, begun, released = registry.agents._store.agents.find_by_name, Event(), Event()
+
+    def slowly(name: str) -> Agent | None:
+        found = find(name)
+        begun.set()
+        assert released.wait(10)
+        return found
+
+    monkeypatch.setattr(registry.agents._store.agents, "find_by_name", slowly)
+    finding = asyncio.ensure_future(registry.agents.get_by_name("a"))
+    await eventually(begun.is_set)
+    second, _ = await registry.agents.create(wanted())
+    released.set()
+    assert await finding == first
+    assert await registry.agents.get_by_name("a") == second
 
 
 FILE = {"path": "/f", "content": "x" * (MAX_INITIAL_FILES_BYTES // 10)}

@@ -7,8 +7,7 @@ import pytest
 
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import IdempotencyKeyReused, StoreOverloaded
-from everruns.registry import database as module
-from everruns.registry.database import Database, receipt_of
+from everruns.registry.database import Database, Lane, receipt_of
 from everruns.storage.memory.store import MemoryStore
 
 
@@ -28,14 +27,14 @@ async def test_writes_run_one_after_another_in_order(database: Database):
         order.append(number)
         inside.release()
 
-    await asyncio.gather(*(database.write(write, number) for number in range(50)))
+    await asyncio.gather(*(database.control.write(write, number) for number in range(50)))
     assert order == list(range(50))
 
 
 async def test_a_read_does_not_wait_for_a_write(database: Database):
     released = threading.Event()
-    writing = asyncio.create_task(database.write(released.wait, 10))
-    assert await database.read(lambda: "read") == "read"
+    writing = asyncio.create_task(database.control.write(released.wait, 10))
+    assert await database.control.read(lambda: "read") == "read"
     assert not writing.done()
     released.set()
     assert await writing
@@ -45,26 +44,71 @@ async def test_errors_of_the_store_reach_the_caller(database: Database):
     def fail() -> None:
         raise LookupError("from the store")
 
-    for run in (database.read, database.write):
+    for run in (database.control.read, database.control.write):
         with pytest.raises(LookupError, match="from the store"):
             await run(fail)
 
 
-async def test_appends_and_the_end_do_not_wait_for_room_among_reads_and_writes(
+@pytest.fixture
+async def lane():
+    lane = Lane("letters", readers=1, max_calls=2)
+    yield lane
+    lane.close()
+
+
+async def test_a_full_lane_refuses_calls_and_says_what_it_is_full_of(lane: Lane):
+    released = threading.Event()
+    waiting = [asyncio.create_task(lane.read(released.wait, 10)) for _ in range(2)]
+    await asyncio.sleep(0)
+    for call in (lane.read, lane.write):
+        with pytest.raises(StoreOverloaded, match="too many letters") as refused:
+            await call(lambda: "never")
+        assert refused.value.retry_after_s == 1.0
+    released.set()
+    assert await asyncio.gather(*waiting) == [True, True]
+    assert await lane.read(lambda: "read") == "read"
+
+
+@pytest.mark.parametrize("busy", ["bulk", "files"])
+async def test_no_lane_and_no_append_waits_for_a_lane_that_is_full(database: Database, busy: str):
+    released = threading.Event()
+    lane: Lane = getattr(database, busy)
+    held = [
+        asyncio.create_task(call(released.wait, 10))
+        for call in (lane.read, lane.write)
+        for _ in range(8)
+    ]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        assert await database.control.read(lambda: "read") == "read"
+        assert await database.control.write(lambda: "written") == "written"
+        assert await database.append([]) == []
+    assert not any(call.done() for call in held)
+    released.set()
+    await asyncio.gather(*held)
+
+
+async def test_the_store_is_closed_after_the_writes_that_are_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(module, "MAX_WAITING", 1)
     database = Database(MemoryStore())
+    done: list[str] = []
+    monkeypatch.setattr(database.store, "close", lambda: done.append("closed"))
     released = threading.Event()
-    reading = asyncio.create_task(database.read(released.wait, 10))
+
+    def write(what: str) -> None:
+        released.wait(10)
+        done.append(what)
+
+    writing = [
+        asyncio.create_task(lane.write(write, "written"))
+        for lane in (database.control, database.files)
+    ]
     await asyncio.sleep(0)
-    with pytest.raises(StoreOverloaded):
-        await database.write(database.store.ping)
-    assert await database.append([]) == []
     closing = asyncio.create_task(database.close())
     released.set()
-    assert await reading
-    await closing
+    await asyncio.gather(*writing, closing)
+    assert done == ["written", "written", "closed"]
 
 
 async def test_an_earlier_answer_is_found_by_key_and_request(database: Database):

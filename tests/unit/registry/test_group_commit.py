@@ -7,8 +7,8 @@ import pytest
 
 from everruns.domain.sessions import SessionSummary
 from everruns.errors import SequenceConflict, StoreOverloaded, StoreUnavailable
-from everruns.registry import event_log
-from everruns.registry.event_log import EventLog
+from everruns.registry import group_commit
+from everruns.registry.group_commit import GroupCommit
 from everruns.storage.logs import Append, Verdict
 from tests.waiting import eventually
 
@@ -37,13 +37,13 @@ class Commits:
 async def test_an_append_alone_waits_for_nobody():
     commits = Commits()
     commits.open.set()
-    await EventLog(commits).append(append("a"))
+    await GroupCommit(commits).append(append("a"))
     assert commits.batches == [["a"]]
 
 
 async def test_appends_that_arrive_during_a_commit_are_merged_into_the_next():
     commits = Commits()
-    log = EventLog(commits)
+    log = GroupCommit(commits)
     first = asyncio.create_task(log.append(append("first")))
     await eventually(lambda: commits.batches)
     later = [asyncio.create_task(log.append(append(f"s{number}"))) for number in range(5)]
@@ -57,7 +57,7 @@ async def test_each_caller_gets_its_own_verdict():
     commits = Commits()
     commits.open.set()
     commits.refused = {"b": SequenceConflict("taken")}
-    log = EventLog(commits)
+    log = GroupCommit(commits)
     outcomes = await asyncio.gather(
         *(log.append(append(name)) for name in "abc"), return_exceptions=True
     )
@@ -70,7 +70,7 @@ async def test_each_caller_gets_its_own_verdict():
 async def test_a_commit_that_fails_fails_only_its_batch(failure: Exception):
     commits = Commits()
     commits.failures = [failure]
-    log = EventLog(commits)
+    log = GroupCommit(commits)
     first = [asyncio.create_task(log.append(append(name))) for name in "ab"]
     await eventually(lambda: commits.batches)
     second = asyncio.create_task(log.append(append("c")))
@@ -85,7 +85,7 @@ async def test_a_commit_that_fails_fails_only_its_batch(failure: Exception):
 
 async def test_a_caller_that_gives_up_disturbs_nobody():
     commits = Commits()
-    log = EventLog(commits)
+    log = GroupCommit(commits)
     gone = asyncio.create_task(log.append(append("gone")))
     other = asyncio.create_task(log.append(append("other")))
     await eventually(lambda: commits.batches)
@@ -97,10 +97,10 @@ async def test_a_caller_that_gives_up_disturbs_nobody():
 
 
 async def test_batches_and_waiting_appends_are_bounded(monkeypatch):
-    monkeypatch.setattr(event_log, "MAX_BATCH", 2)
-    monkeypatch.setattr(event_log, "MAX_WAITING", 4)
+    monkeypatch.setattr(group_commit, "MAX_BATCH", 2)
+    monkeypatch.setattr(group_commit, "MAX_WAITING", 4)
     commits = Commits()
-    log = EventLog(commits)
+    log = GroupCommit(commits)
     tasks = [asyncio.create_task(log.append(append(name))) for name in "abcd"]
     await eventually(lambda: commits.batches)
     tasks.append(asyncio.create_task(log.append_all([append("e"), append("f")])))

@@ -63,9 +63,9 @@ async def talked(registry: Registry, *, ends: bool = True) -> tuple[Session, Log
 async def stored(registry: Registry, log: LogWriter, host: str) -> Verdict:
     """The verdict on a log that a host loads a session for, stores and lets go."""
     with suppress(SessionNotFound):
-        await registry.sessions.load(log.session_id, host)
-    (verdict,) = (await registry.sessions.append([appended(log)], host)).verdicts
-    await registry.sessions.release(log.session_id, host)
+        await registry.hosting.load(log.session_id, host)
+    (verdict,) = (await registry.logs.append([appended(log)], host)).verdicts
+    await registry.hosting.release(log.session_id, host)
     return verdict
 
 
@@ -101,14 +101,14 @@ async def test_initial_files_are_there_from_the_start(registry: Registry):
     session = await registry.sessions.create(
         wanted(initial_files=[{"path": "/notes/a.txt", "content": "hello"}])
     )
-    file = await registry.sessions.file(session.workspace_id, "read", "/notes/a.txt")
+    file = await registry.files.read(session.workspace_id, "/notes/a.txt")
     assert file.content == b"hello"
 
 
 async def test_a_log_is_read_back_as_it_was_appended(registry: Registry):
     session, log = await talked(registry)
-    assert await registry.sessions.events(session.id, EventQuery()) == log.events
-    ends = await registry.sessions.events(session.id, EventQuery(types=["session.completed"]))
+    assert await registry.logs.events(session.id, EventQuery()) == log.events
+    ends = await registry.logs.events(session.id, EventQuery(types=["session.completed"]))
     assert ends == log.events[-1:]
     stored = await registry.sessions.get(session.id)
     assert (stored.status, stored.preview, stored.output_preview) == ("idle", "hi", "hello")
@@ -116,7 +116,7 @@ async def test_a_log_is_read_back_as_it_was_appended(registry: Registry):
 
 async def test_messages_come_oldest_first_in_pages(registry: Registry):
     session, log = await talked(registry)
-    page = await registry.sessions.messages(session.id, 1, 2)
+    page = await registry.logs.messages(session.id, 1, 2)
     assert page.data == log.state.messages[1:3]
     assert [message.role for message in page.data] == ["agent", "tool_result"]
     assert page.total == 4
@@ -130,7 +130,7 @@ async def test_two_who_append_the_same_place_do_not_both_succeed(registry: Regis
     assert await stored(registry, first, "h0") is None
     assert isinstance(await stored(registry, second, "h0"), SequenceConflict)
     assert await stored(registry, first, "h0") is None, "a retry of what is stored succeeds"
-    assert await registry.sessions.events(session.id, EventQuery()) == first.events
+    assert await registry.logs.events(session.id, EventQuery()) == first.events
 
 
 async def test_a_session_that_does_not_exist_is_told_everywhere(registry: Registry):
@@ -141,30 +141,30 @@ async def test_a_session_that_does_not_exist_is_told_everywhere(registry: Regist
     for asked in (
         registry.sessions.get(identity),
         registry.sessions.delete(identity),
-        registry.sessions.place(identity),
-        registry.sessions.load(identity, "h0"),
-        registry.sessions.events(identity, EventQuery()),
-        registry.sessions.messages(identity, 0, 10),
+        registry.hosting.place(identity),
+        registry.hosting.load(identity, "h0"),
+        registry.logs.events(identity, EventQuery()),
+        registry.logs.messages(identity, 0, 10),
     ):
         with pytest.raises(SessionNotFound):
             await asked
-    assert await registry.sessions.holder(identity) is None
+    assert await registry.hosting.holder(identity) is None
 
 
 async def test_a_deleted_session_frees_its_place_and_its_files(registry: Registry):
     session = await registry.sessions.create(wanted(initial_files=[{"path": "/a", "content": "x"}]))
-    await registry.sessions.place(session.id)
+    await registry.hosting.place(session.id)
     await registry.sessions.delete(session.id)
-    assert await registry.sessions.holder(session.id) is None
-    assert await registry.sessions.file(session.workspace_id, "read", "/a") is None
+    assert await registry.hosting.holder(session.id) is None
+    assert await registry.files.read(session.workspace_id, "/a") is None
 
 
 async def test_a_write_that_arrives_after_the_deletion_stores_nothing(registry: Registry):
     session = await registry.sessions.create(wanted())
     await registry.sessions.delete(session.id)
     with pytest.raises(ToolError, match="deleted"):
-        await registry.sessions.file(session.workspace_id, "write", "/a", b"x", "text")
-    assert await registry.sessions.file(session.workspace_id, "read", "/a") is None
+        await registry.files.write(session.workspace_id, "/a", b"x", "text", by_tool=True)
+    assert await registry.files.read(session.workspace_id, "/a") is None
 
 
 async def test_messages_are_paged_by_bytes_as_well(
@@ -174,11 +174,11 @@ async def test_messages_are_paged_by_bytes_as_well(
     session, _ = await talked(registry)
     seen: list[str] = []
     while len(seen) < 4:
-        page = await registry.sessions.messages(session.id, len(seen), 100)
+        page = await registry.logs.messages(session.id, len(seen), 100)
         assert (len(page.data), page.total) == (1, 4)
         seen += [message.role for message in page.data]
     assert seen == ["user", "agent", "tool_result", "agent"]
-    assert (await registry.sessions.messages(session.id, 9, 100)).total == 4
+    assert (await registry.logs.messages(session.id, 9, 100)).total == 4
 
 
 async def test_a_session_that_is_too_large_as_a_whole_is_refused(registry: Registry):
@@ -191,16 +191,16 @@ async def test_a_session_that_is_too_large_as_a_whole_is_refused(registry: Regis
 async def test_only_the_host_that_holds_a_session_can_load_it(registry: Registry, placement):
     placement.host_started("h1")
     session, log = await talked(registry)
-    holder = await registry.sessions.place(session.id)
+    holder = await registry.hosting.place(session.id)
     other = {"h0": "h1", "h1": "h0"}[holder]
-    loaded = await registry.sessions.load(session.id, holder)
+    loaded = await registry.hosting.load(session.id, holder)
     assert loaded.events == log.events
     with pytest.raises(PlacedElsewhere):
-        await registry.sessions.load(session.id, other)
-    await registry.sessions.release(session.id, other)
-    assert await registry.sessions.holder(session.id) == holder
-    await registry.sessions.release(session.id, holder)
-    assert (await registry.sessions.load(session.id, other)).events == log.events
+        await registry.hosting.load(session.id, other)
+    await registry.hosting.release(session.id, other)
+    assert await registry.hosting.holder(session.id) == holder
+    await registry.hosting.release(session.id, holder)
+    assert (await registry.hosting.load(session.id, other)).events == log.events
 
 
 async def test_only_the_host_that_holds_a_session_can_append_to_it(registry: Registry, placement):
@@ -208,14 +208,14 @@ async def test_only_the_host_that_holds_a_session_can_append_to_it(registry: Reg
     session = await registry.sessions.create(wanted())
     log = LogWriter(session.id)
     log.user("hi")
-    await registry.sessions.load(session.id, "h0")
+    await registry.hosting.load(session.id, "h0")
     for stranger in ("h1", "nobody"):
-        (refused,) = (await registry.sessions.append([appended(log)], stranger)).verdicts
+        (refused,) = (await registry.logs.append([appended(log)], stranger)).verdicts
         assert isinstance(refused, PlacedElsewhere)
     placement.host_lost("h0")
-    (fenced,) = (await registry.sessions.append([appended(log)], "h0")).verdicts
+    (fenced,) = (await registry.logs.append([appended(log)], "h0")).verdicts
     assert isinstance(fenced, PlacedElsewhere), "it was lost: another may hold the session now"
-    assert not await registry.sessions.events(session.id, EventQuery())
+    assert not await registry.logs.events(session.id, EventQuery())
 
 
 async def test_what_an_owner_had_under_way_is_seen_by_the_next_one(
@@ -226,19 +226,19 @@ async def test_what_an_owner_had_under_way_is_seen_by_the_next_one(
     session = await registry.sessions.create(wanted())
     log = LogWriter(session.id)
     log.user("hi")
-    await registry.sessions.load(session.id, "h0")
-    append, begun, released = registry.sessions._store.logs.append, Event(), Event()
+    await registry.hosting.load(session.id, "h0")
+    append, begun, released = registry.logs._store.logs.append, Event(), Event()
 
     def slowly(appends):
         begun.set()
         assert released.wait(10)
         return append(appends)
 
-    monkeypatch.setattr(registry.sessions._store.logs, "append", slowly)
-    appending = asyncio.ensure_future(registry.sessions.append([appended(log)], "h0"))
+    monkeypatch.setattr(registry.logs._store.logs, "append", slowly)
+    appending = asyncio.ensure_future(registry.logs.append([appended(log)], "h0"))
     await eventually(begun.is_set)
     placement.host_lost("h0")
-    loading = asyncio.ensure_future(registry.sessions.load(session.id, "h1"))
+    loading = asyncio.ensure_future(registry.hosting.load(session.id, "h1"))
     await asyncio.sleep(0)
     released.set()
     assert (await loading).events == log.events
@@ -251,18 +251,18 @@ async def test_a_session_that_could_not_be_loaded_is_not_held(registry: Registry
     def unavailable(*_: Any) -> None:
         raise StoreUnavailable("down")
 
-    monkeypatch.setattr(registry.sessions._store.sessions, "load", unavailable)
+    monkeypatch.setattr(registry.logs._store.sessions, "load", unavailable)
     with pytest.raises(StoreUnavailable):
-        await registry.sessions.load(session.id, "h0")
-    assert await registry.sessions.holder(session.id) is None
+        await registry.hosting.load(session.id, "h0")
+    assert await registry.hosting.holder(session.id) is None
 
 
 async def test_abandoned_are_the_open_turns_that_no_host_holds(registry: Registry):
     resting, _ = await talked(registry)
     open_turn, _ = await talked(registry, ends=False)
     held, _ = await talked(registry, ends=False)
-    await registry.sessions.place(held.id)
-    assert list(await registry.sessions.abandoned()) == [open_turn.id]
+    await registry.hosting.place(held.id)
+    assert list(await registry.hosting.abandoned()) == [open_turn.id]
     assert resting.id != open_turn.id
 
 
@@ -271,7 +271,7 @@ async def test_a_full_host_is_asked_to_make_room_before_anyone_is_refused(
 ):
     sessions = [await registry.sessions.create(wanted()) for _ in range(4)]
     for session in sessions[:2]:
-        await registry.sessions.place(session.id)
+        await registry.hosting.place(session.id)
     asked: list[str] = []
 
     async def relieve(host: str) -> int:
@@ -280,9 +280,9 @@ async def test_a_full_host_is_asked_to_make_room_before_anyone_is_refused(
         return 1
 
     with pytest.raises(CapacityExhausted):
-        await registry.sessions.place(sessions[2].id)
-    registry.sessions.relieve = relieve
-    assert await registry.sessions.place(sessions[2].id) == "h0"
+        await registry.hosting.place(sessions[2].id)
+    registry.hosting.relieve = relieve
+    assert await registry.hosting.place(sessions[2].id) == "h0"
     assert asked == ["h0"]
 
 
@@ -292,7 +292,7 @@ async def test_room_that_another_session_takes_is_made_once_more(
     placement.host_started("h1")
     sessions = [await registry.sessions.create(wanted()) for _ in range(6)]
     for session in sessions[:4]:
-        await registry.sessions.place(session.id)
+        await registry.hosting.place(session.id)
 
     async def relieve(host: str) -> int:
         placement.release(next(iter(placement.hosts[host])))
@@ -300,8 +300,8 @@ async def test_room_that_another_session_takes_is_made_once_more(
             placement.place(sessions[4].id)
         return 1
 
-    registry.sessions.relieve = relieve
-    assert await registry.sessions.place(sessions[5].id) == "h1"
+    registry.hosting.relieve = relieve
+    assert await registry.hosting.place(sessions[5].id) == "h1"
 
 
 async def test_a_host_that_is_lost_does_not_keep_the_others_from_making_room(
@@ -310,7 +310,7 @@ async def test_a_host_that_is_lost_does_not_keep_the_others_from_making_room(
     placement.host_started("h1")
     sessions = [await registry.sessions.create(wanted()) for _ in range(5)]
     for session in sessions[:4]:
-        await registry.sessions.place(session.id)
+        await registry.hosting.place(session.id)
 
     async def relieve(host: str) -> int:
         if host == "h0":
@@ -318,8 +318,8 @@ async def test_a_host_that_is_lost_does_not_keep_the_others_from_making_room(
         placement.release(next(iter(placement.hosts[host])))
         return 1
 
-    registry.sessions.relieve = relieve
-    assert await registry.sessions.place(sessions[4].id) == "h1"
+    registry.hosting.relieve = relieve
+    assert await registry.hosting.place(sessions[4].id) == "h1"
 
 
 async def test_a_session_just_created_is_loaded_without_reading_it_back(
@@ -332,12 +332,12 @@ async def test_a_session_just_created_is_loaded_without_reading_it_back(
 
     with monkeypatch.context() as down:
         for read in ("find", "load"):
-            down.setattr(registry.sessions._store.sessions, read, unavailable)
-        host = await registry.sessions.place(session.id)
-        loaded = await registry.sessions.load(session.id, host)
+            down.setattr(registry.logs._store.sessions, read, unavailable)
+        host = await registry.hosting.place(session.id)
+        loaded = await registry.hosting.load(session.id, host)
         assert (loaded.session, loaded.events) == (session, [])
-    await registry.sessions.release(session.id, host)
-    assert (await registry.sessions.load(session.id, host)).session == session
+    await registry.hosting.release(session.id, host)
+    assert (await registry.hosting.load(session.id, host)).session == session
 
 
 async def test_a_session_just_created_is_gone_when_it_is_deleted(registry: Registry):
@@ -346,4 +346,4 @@ async def test_a_session_just_created_is_gone_when_it_is_deleted(registry: Regis
     with pytest.raises(SessionNotFound):
         await registry.sessions.get(session.id)
     with pytest.raises(SessionNotFound):
-        await registry.sessions.place(session.id)
+        await registry.hosting.place(session.id)

@@ -186,7 +186,7 @@ async def test_a_waiting_session_leaves_memory_and_goes_on_when_it_is_answered()
         talk = await begin(runtime)
         await waits(talk)
         await eventually(lambda: not runtime.host._sessions)
-        assert not await runtime.registry.sessions.abandoned()
+        assert not await runtime.registry.hosting.abandoned()
         await submit(talk, result("call_open_door"))
         await talk.ended()
         assert (await talk.messages())[-1].text == "It is open."

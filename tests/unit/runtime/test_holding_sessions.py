@@ -30,7 +30,7 @@ async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was():
         talk = await Conversation.begin(runtime)
         await talk.say("one")
         await eventually(lambda: not runtime.host._sessions)
-        assert await runtime.registry.sessions.holder(talk.id) is None
+        assert await runtime.registry.hosting.holder(talk.id) is None
         assert await talk.say("two") == "Two."
         assert driver.read(1) == ["user: one", "agent: One.", "user: two"]
 
@@ -116,7 +116,7 @@ async def test_deleting_ends_the_turn_the_streams_and_the_session():
                     await reader.next()
         assert driver.closed == 1
         assert not runtime.host._sessions
-        assert await runtime.registry.sessions.holder(talk.id) is None
+        assert await runtime.registry.hosting.holder(talk.id) is None
         with pytest.raises(SessionNotFound):
             await talk.send("hi")
 
@@ -314,19 +314,19 @@ async def test_a_session_that_loads_slowly_holds_up_no_other():
 
 async def test_tidying_goes_on_after_the_registry_was_away():
     async with local_runtime(hibernate_after_s=0.02) as runtime:
-        release, failures = runtime.registry.sessions.release, [StoreUnavailable("away")]
+        release, failures = runtime.registry.hosting.release, [StoreUnavailable("away")]
 
         async def sometimes(*args):
             if failures:
                 raise failures.pop()
             await release(*args)
 
-        runtime.registry.sessions.release = sometimes
+        runtime.registry.hosting.release = sometimes
         for _ in range(2):
             talk = await Conversation.begin(runtime)
             await runtime.host.activate(talk.id)
             await eventually(lambda: not runtime.host._sessions)
-        assert await runtime.registry.sessions.holder(talk.id) is None
+        assert await runtime.registry.hosting.holder(talk.id) is None
         assert HOST in runtime.registry.placement.hosts
 
 
@@ -357,13 +357,13 @@ async def test_of_many_places_those_remembered_longest_are_looked_up_anew(
     monkeypatch.setattr(places, "REMEMBERED_PLACES", 2)
     looked_up: list[str] = []
     async with local_runtime(ScriptedDriver(*[says("Hello.")] * 6)) as runtime:
-        place = runtime.registry.sessions.place
+        place = runtime.registry.hosting.place
 
         async def counted(session_id: str) -> str:
             looked_up.append(session_id)
             return await place(session_id)
 
-        monkeypatch.setattr(runtime.registry.sessions, "place", counted)
+        monkeypatch.setattr(runtime.registry.hosting, "place", counted)
         first, second, third = [await Conversation.begin(runtime) for _ in range(3)]
         for talk in (first, second, third, third, second, first):
             await talk.say("hi")

@@ -119,27 +119,26 @@ def budget(agent_id: str) -> BudgetInput:
 
 async def files(registry: Registry) -> None:
     workspace = await registry.workspaces.create(WorkspaceInput(name="shared"))
-    call = registry.workspaces
-    _, created = await call.create_file(workspace.id, "/a", b"text", "text", True)
+    files = registry.files
+    created = await files.create(workspace.id, "/a", b"text", "text", True)
     assert created.is_readonly
-    _, copied = await call.copy_file(workspace.id, "/a", "/b")
+    copied = await files.copy(workspace.id, "/a", "/b")
     assert copied.content == b"text"
-    _, changed = await call.file(workspace.id, "update", "/b", b"new", None, False)
-    _, moved = await call.move_file(workspace.id, "/b", "/c")
+    changed = await files.update(workspace.id, "/b", b"new", None, False)
+    moved = await files.move(workspace.id, "/b", "/c")
     assert moved.content == changed.content == b"new"
-    _, was_there = await call.file(workspace.id, "delete", "/c")
-    assert was_there
-    _, left = await call.file(workspace.id, "list", "/")
-    assert [file.path for file in left] == ["/a"]
+    written = await files.write(workspace.id, "/d", b"raw", "text")
+    assert written.content == b"raw"
+    assert await files.delete(workspace.id, "/c")
+    left = await files.list(workspace.id, "/")
+    assert [file.path for file in left] == ["/a", "/d"]
 
 
 async def delete_file(registry: Registry) -> None:
     workspace = await registry.workspaces.create(WorkspaceInput(name="shared"))
-    await registry.workspaces.create_file(workspace.id, "/a", b"text", "text", False)
-    _, was_there = await registry.workspaces.file(workspace.id, "delete", "/a")
-    assert was_there
-    _, is_there = await registry.workspaces.file(workspace.id, "delete", "/a")
-    assert not is_there
+    await registry.files.create(workspace.id, "/a", b"text", "text", False)
+    assert await registry.files.delete(workspace.id, "/a")
+    assert not await registry.files.delete(workspace.id, "/a")
 
 
 @pytest.mark.parametrize(
@@ -154,9 +153,9 @@ async def delete_file(registry: Registry) -> None:
         (["workspaces.create"], create_workspace),
         (["budgets.create"], create_budget),
         (["budgets.top_up"], top_up),
-        (["workspaces.create_file", "workspaces.move_file", "workspaces.copy_file"], files),
-        (["workspaces.file"], files),
-        (["workspaces.file"], delete_file),
+        (["files.create", "files.copy", "files.update", "files.move", "files.write"], files),
+        (["files.delete"], files),
+        (["files.delete"], delete_file),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

@@ -5,7 +5,7 @@ import pytest
 from everruns.domain.events import Delta, Event, EventType
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session
-from everruns.registry.event_log import EventLog
+from everruns.registry.group_commit import GroupCommit
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.draft import Draft
 from everruns.runtime.reading import READING_SIZE, read_session, size_of, start_cursor
@@ -28,7 +28,7 @@ def live(log: LogWriter) -> LiveSession:
         created_at=NOW,
         updated_at=NOW,
     )
-    return LiveSession(resource, log.events, EventLog(commit))
+    return LiveSession(resource, log.events, GroupCommit(commit))
 
 
 def drafting(log: LogWriter, text: str, reasoning: str = "") -> LiveSession:

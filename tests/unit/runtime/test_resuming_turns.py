@@ -164,7 +164,7 @@ async def test_a_turn_that_moves_to_a_host_finds_what_was_configured_meanwhile()
         log.user("begun on another host")
         append = Append(talk.id, 1, log.events, log.state.summary)
         assert runtime.registry.placement.claim(talk.id, HOST)
-        assert (await runtime.registry.sessions.append([append], HOST)).verdicts == [None]
+        assert (await runtime.registry.logs.append([append], HOST)).verdicts == [None]
         await runtime.host.activate(talk.id)
         assert (await talk.ended()).type == EventType.SESSION_COMPLETED
         assert (await talk.messages())[-1].text == "From the new provider."

@@ -34,7 +34,7 @@ async def retry(talk: Conversation, key: str | None = None, **controls: Any):
 
 
 async def all_messages(talk: Conversation) -> list[Message]:
-    page = await talk.runtime.registry.sessions.messages(talk.id, 0, 100, include_superseded=True)
+    page = await talk.runtime.registry.logs.messages(talk.id, 0, 100, include_superseded=True)
     return list(page.data)
 
 

@@ -64,7 +64,7 @@ async def test_its_open_turn_ends_as_failed_and_one_line_of_the_log_says_so():
             assert ending.turn_id == before[1].turn_id == ending.data["turn_id"]
             assert ending.data["error"]["code"] == "SESSION_UNREADABLE"
             assert (await runtime.registry.sessions.get(talk.id)).status == "idle"
-            assert not await runtime.registry.sessions.abandoned()
+            assert not await runtime.registry.hosting.abandoned()
     told = [line for line in lines if line["log_level"] == "error"]
     assert [line["event"] for line in told] == ["session unreadable", "session quarantined"]
     assert {line["session_id"] for line in told} == {talk.id}
@@ -77,7 +77,7 @@ async def test_requests_to_it_get_its_code_and_it_is_held_nowhere():
             with pytest.raises(SessionUnreadable):
                 await talk.send("two")
         await eventually(lambda: not runtime.host._sessions)
-        assert await runtime.registry.sessions.holder(talk.id) is None
+        assert await runtime.registry.hosting.holder(talk.id) is None
 
 
 async def test_it_can_be_deleted():
@@ -105,7 +105,7 @@ async def test_a_reader_of_it_is_told_and_those_of_other_sessions_notice_nothing
 async def test_it_is_folded_once_in_a_while_however_often_it_is_asked_for(monkeypatch):
     monkeypatch.setattr(reconciler, "INTERVAL_S", 60.0)
     async with damaged_in_its_turn() as (runtime, talk):
-        store = runtime.registry.sessions._store
+        store = runtime.registry.logs._store
         loads: list[str] = []
         load = store.sessions.load
         store.sessions.load = lambda session_id: loads.append(session_id) or load(session_id)
@@ -117,7 +117,7 @@ async def test_it_is_folded_once_in_a_while_however_often_it_is_asked_for(monkey
         store.sessions.damaged = None
         runtime.host._unreadable = unreadable.UnreadableSessions()
         await talk.send("two")
-        assert len(await runtime.registry.sessions.events(talk.id, EventQuery())) >= 3
+        assert len(await runtime.registry.logs.events(talk.id, EventQuery())) >= 3
 
 
 async def test_a_session_that_can_be_loaded_after_all_is_not_quarantined():
@@ -125,5 +125,5 @@ async def test_a_session_that_can_be_loaded_after_all_is_not_quarantined():
         talk = await Conversation.begin(runtime)
         await talk.say("one")
         assert await runtime.host.hibernate(0) == 1
-        assert await runtime.registry.sessions.quarantine(talk.id) is None
+        assert await runtime.registry.hosting.quarantine(talk.id) is None
         assert (await talk.types())[-1] == "session.completed"

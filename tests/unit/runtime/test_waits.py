@@ -98,7 +98,7 @@ async def test_a_reminder_is_stored_once_and_the_turn_goes_on_waiting():
         }
         await eventually(lambda: not runtime.host._sessions)
         await runtime.host.activate(talk.id)
-        assert not await runtime.registry.sessions.abandoned()
+        assert not await runtime.registry.hosting.abandoned()
         await answer(talk)
         assert len(await talk.data_of("wait.reminder")) == 1
 
@@ -146,7 +146,7 @@ async def test_a_wait_without_end_occupies_nothing(kind: str):
             await eventually(lambda: session.task is None or session.task.done())
             assert session.alarm is None
         await eventually(lambda: not runtime.host._sessions)
-        assert runtime.registry.sessions._store.sessions.unfinished(NEVER_MS - 1) == []
+        assert runtime.registry.logs._store.sessions.unfinished(NEVER_MS - 1) == []
         (wait,) = (await runtime.registry.sessions.get(talk.id)).waiting_for
         assert wait.expires_at is None
 
@@ -166,7 +166,7 @@ async def test_a_session_shows_what_it_waits_for_with_arguments():
                 lambda: sum(event.type == "tool.call" for event in reader.events) == 3
             )
         sessions = runtime.registry.sessions
-        shown = await with_waits(await sessions.get(talk.id), sessions)
+        shown = await with_waits(await sessions.get(talk.id), runtime.registry.logs)
         ring, question = shown.waiting_for
         assert (ring.type, ring.tool_call_id, ring.arguments) == (
             "tool_call",
@@ -182,11 +182,11 @@ async def test_a_session_that_waits_since_an_older_version_shows_for_what():
     driver = ScriptedDriver(calls(call("ring", times=2)), says("Done."))
     async with local_runtime(driver) as runtime:
         talk = await rung(runtime, bell())
-        sessions = runtime.registry.sessions
-        old = (await sessions.get(talk.id)).model_copy(update={"waiting_for": []})
-        (wait,) = (await with_waits(old, sessions)).waiting_for
+        logs = runtime.registry.logs
+        old = (await logs.get(talk.id)).model_copy(update={"waiting_for": []})
+        (wait,) = (await with_waits(old, logs)).waiting_for
         assert wait.arguments == {"times": 2}
-        assert await sessions.events(talk.id, EventQuery()) == await talk.log()
+        assert await logs.events(talk.id, EventQuery()) == await talk.log()
 
 
 async def test_a_turn_that_only_waits_needs_no_model():

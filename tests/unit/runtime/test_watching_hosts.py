@@ -58,16 +58,16 @@ async def test_a_host_that_was_never_watched_can_be_forgotten(watch: HostWatch):
 
 
 async def test_who_loads_a_session_of_a_lost_host_knows_what_was_lost_with_it(watch: HostWatch):
-    placement, sessions = watch._placement, watch._registry.sessions
+    placement, hosting = watch._placement, watch._registry.hosting
     placement.host_started("host")
     assert placement.claim("session_1", "host")
-    note_lost, noted = sessions.note_lost, []
+    note_lost, noted = hosting.note_lost, []
 
     async def note(session_ids: set[str]) -> None:
         noted.append((session_ids, placement.find("session_1")))
         await note_lost(session_ids)
 
-    sessions.note_lost = note
+    hosting.note_lost = note
     await watch._lost("host", HostLost("It has gone."))
     assert noted == [({"session_1"}, "host")]
     assert placement.find("session_1") is None

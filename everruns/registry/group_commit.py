@@ -23,7 +23,7 @@ MAX_BATCH = 512
 log = structlog.get_logger(__name__)
 
 
-class EventLog(Generic[Entry]):
+class GroupCommit(Generic[Entry]):
     """Stores appends in batches; each caller learns only its own verdicts.
 
     Args:

@@ -1,0 +1,199 @@
+"""Which host holds which session: placing and loading sessions, and what becomes of lost ones."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
+from everruns.errors import Conflict, EverrunsError, PlacedElsewhere, SessionUnreadable
+from everruns.ids import format_time, now_ms
+from everruns.registry.database import Database
+from everruns.registry.logs import Logs
+from everruns.registry.placement import Placement
+from everruns.registry.revision import Revision
+from everruns.remote import Repeat, remote
+from everruns.storage.logs import Append, EventQuery
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedSession:
+    """What a host needs to load a session.
+
+    Attributes:
+        session: Its row.
+        events: Its whole log.
+        revision: The revision now.
+        lost_with: How many open turns, this session's included, lost their host with it; 0 if the
+            session comes from no host that was lost.
+        is_budgeted: Whether the session itself has active budgets.
+    """
+
+    session: Session
+    events: Sequence[Event]
+    revision: int
+    lost_with: int = 0
+    is_budgeted: bool = False
+
+
+async def _no_relief(_host: str) -> int:
+    return 0
+
+
+class Hosting:
+    """Places sessions on hosts and hands them over.
+
+    Attributes:
+        relieve: Asks a host, by name, to release its idle sessions; returns how many it released.
+            Set by the code that can reach hosts.
+
+    Args:
+        database: Knows which turns are open.
+        logs: The logs of sessions.
+        placement: Which host holds which session.
+        revision: Passed on to hosts.
+    """
+
+    def __init__(
+        self, database: Database, logs: Logs, placement: Placement, revision: Revision
+    ) -> None:
+        self._database = database
+        self._logs = logs
+        self._placement = placement
+        self._revision = revision
+        self._making_room = asyncio.Lock()
+        self._lost_with: dict[str, int] = {}
+        self.relieve: Callable[[str], Awaitable[int]] = _no_relief
+
+    @remote(Repeat.YES, timeout_s=30)
+    async def place(self, session_id: str) -> str:
+        """Return the name of the host that holds the session, choosing one if none does.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+            CapacityExhausted: Every host is full.
+        """
+        host = self._placement.find(session_id)
+        if host is None:
+            await self._logs.check_exists(session_id)
+            if not self._placement.has_room:
+                await self._make_room()
+            host = self._placement.place(session_id)
+        return host
+
+    async def _make_room(self) -> None:
+        """Ask a full host to release its idle sessions early."""
+        async with self._making_room:
+            for host in list(self._placement.hosts):
+                # A concurrent caller may have taken the room that was just freed.
+                if self._placement.has_room:
+                    return
+                try:
+                    await self.relieve(host)
+                except EverrunsError as error:
+                    # A lost host has nothing to release; the watch handles it.
+                    log.warning("host not relieved", host=host, code=error.code)
+
+    @remote(Repeat.YES, timeout_s=60)
+    async def load(self, session_id: str, host: str) -> LoadedSession:
+        """Return a session to the host that will hold it.
+
+        Raises:
+            PlacedElsewhere: Another host holds it, or this one has no room.
+            SessionNotFound: There is none with this id.
+        """
+        if not self._placement.claim(session_id, host):
+            raise PlacedElsewhere(f"Session {session_id} is placed on another host, not on {host}.")
+        try:
+            session, events = await self._logs.load(session_id)
+        except BaseException:
+            # Whatever failed, the session must be free for its next host.
+            self._placement.release(session_id, host)
+            raise
+        lost_with = self._lost_with.pop(session_id, 0)
+        is_budgeted = self._logs.is_budgeted(session_id)
+        return LoadedSession(session, events, self._revision.number, lost_with, is_budgeted)
+
+    @remote(Repeat.YES)
+    async def release(self, session_id: str, host: str) -> None:
+        """Record that a host has released a session."""
+        self._placement.release(session_id, host)
+
+    @remote(Repeat.YES)
+    async def holder(self, session_id: str) -> str | None:
+        """Return the host that holds the session, if one does."""
+        return self._placement.find(session_id)
+
+    def forget(self, session_id: str) -> None:
+        """Forget where a deleted session was."""
+        self._placement.release(session_id)
+        self._lost_with.pop(session_id, None)
+
+    # Hosts that are lost, and sessions that cannot be loaded
+
+    async def behind(self, known: Mapping[str, int]) -> set[str]:
+        """Return the sessions whose log has events that a host does not know.
+
+        Args:
+            known: The last event that the host knows, by session.
+        """
+        lengths = await self._logs.lengths(list(known))
+        return {identity for identity, length in lengths.items() if length > known[identity]}
+
+    async def note_lost(self, session_ids: set[str]) -> None:
+        """Record which open turns lost their host together."""
+        interrupted = session_ids.intersection(await self._unfinished())
+        self._lost_with.update(dict.fromkeys(interrupted, len(interrupted)))
+
+    async def abandoned(self) -> Sequence[str]:
+        """Return the sessions whose turn can proceed and that no host holds."""
+        unfinished = await self._unfinished()
+        return [identity for identity in unfinished if self._placement.find(identity) is None]
+
+    async def _unfinished(self) -> Sequence[str]:
+        database = self._database
+        return await database.control.read(database.store.sessions.unfinished, now_ms())
+
+    async def quarantine(self, session_id: str) -> str | None:
+        """End the open turn of a session that cannot be loaded, without folding its log.
+
+        Afterwards the session's events can be listed and it can be deleted, but nothing else.
+
+        Returns:
+            The turn that was ended; ``None`` if none was open.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+            Conflict: A host holds the session or has appended to it in the meantime.
+        """
+        if self._placement.find(session_id) is not None:
+            raise Conflict(f"Session {session_id} has been loaded in the meantime.")
+        await self._logs.settle()
+        session = await self._logs.get(session_id)
+        if session.status not in OPEN_STATUSES:
+            return None
+        began = EventQuery(types=(EventType.SESSION_STARTED,), newest_first=True, limit=1)
+        (started,) = await self._logs.events(session_id, began)
+        (last,) = await self._logs.events(session_id, EventQuery(newest_first=True, limit=1))
+        unreadable = SessionUnreadable.of(session_id)
+        error = {"message": unreadable.message, "code": unreadable.code}
+        data = {"turn_id": started.turn_id, "error": error}
+        sequence, now = last.sequence + 1, max(now_ms(), last.ts)
+        failed = NewEvent(EventType.SESSION_FAILED, data, {"turn_id": started.turn_id})
+        summary = SessionSummary(
+            status="idle",
+            sequence=sequence,
+            usage=session.usage,
+            preview=session.preview,
+            output_preview=session.output_preview,
+            started_at=session.started_at,
+            finished_at=format_time(now),
+            updated_at=format_time(now),
+        )
+        events = [failed.at(session_id, sequence, now)]
+        await self._logs.end(Append(session_id, sequence, events, summary))
+        return started.turn_id
