@@ -319,10 +319,10 @@ class Cluster:
             [appends, _], _ = method_of(targets[called.target], "append").decode_arguments(called)
             self.witness.note_asked(appends, caller)
 
-        async def find_target(name: str) -> object:
-            return targets[name]
+        async def find_targets() -> dict[str, object]:
+            return targets
 
-        work = process.start(dispatch(find_target, request), caller)
+        work = process.start(dispatch(find_targets, request), caller)
         try:
             answered = await asyncio.shield(work)
         except asyncio.CancelledError:

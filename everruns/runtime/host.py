@@ -29,10 +29,10 @@ from everruns.providers.local import LocalModel
 from everruns.registry.group_commit import GroupCommit
 from everruns.registry.registry import Registry
 from everruns.remote import Repeat, remote
-from everruns.runtime.cursor import Reading, Want
 from everruns.runtime.environment import Environment
+from everruns.runtime.feed.feeds import Feeds
+from everruns.runtime.feed.poll import Poll, Reading
 from everruns.runtime.outcomes import received
-from everruns.runtime.reads import Reads, is_loaded
 from everruns.runtime.retrying import controls_of, retried
 from everruns.runtime.session import LiveSession
 from everruns.runtime.taking import Given, Taken, taken
@@ -79,7 +79,7 @@ class SessionHost:
         self._registry = registry
         self._settings = settings
         self._log = GroupCommit[Append](lambda batch: self.environment.append(batch, name))
-        self._reads = Reads(self._hold, registry.logs.events, settings.delta_pace_ms / 1000)
+        self._feeds = Feeds(self._hold, registry.logs.events, settings.delta_pace_ms / 1000)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
         self._unreadable = UnreadableSessions()
         self._releases: set[asyncio.Task[None]] = set()
@@ -266,15 +266,16 @@ class SessionHost:
             session.close()
             await self._let_go(session)
 
-    @remote(Repeat.YES)
-    async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
-        """Return news for each want, or wait for some; see ``Reads.read``."""
-        return await self._reads.read(reader, wants, wait_s)
+    @remote(Repeat.NO)
+    async def poll(self, poll: Poll) -> Sequence[Reading] | None:
+        """Return what is new for a replica's subscriptions, or wait for it; see ``Feeds.poll``.
 
-    @remote(Repeat.YES)
-    async def nudge(self, reader: str) -> None:
-        """Make a reader's pending call return, so that it can ask for more sessions."""
-        self._reads.nudge(reader)
+        Raises:
+            PlacedElsewhere: This host is stopping.
+        """
+        if self._closed:
+            raise PlacedElsewhere("This session host is stopping.")
+        return await self._feeds.poll(poll)
 
     # Holding sessions
 
@@ -427,11 +428,12 @@ class SessionHost:
     @remote(Repeat.YES, timeout_s=30)
     async def hibernate(self, quiet_s: float) -> int:
         """Release sessions that had no turn or reader for so many seconds; return how many."""
+        self._feeds.forget_silent()
         quiet_since = asyncio.get_running_loop().time() - quiet_s
         quiet = [
             session
             for session in self._loaded.values()
-            if not session.is_busy and not session.watches and session.touched <= quiet_since
+            if not session.is_busy and not session.watchers and session.touched <= quiet_since
         ]
         for session in quiet:
             session.close()
@@ -450,6 +452,11 @@ class SessionHost:
         for session in sessions:
             session.close()
         await self.environment.close()
+
+
+def is_loaded(loading: asyncio.Future[LiveSession]) -> bool:
+    """Tell whether a session was loaded, and not still is or could not be."""
+    return loading.done() and not loading.cancelled() and loading.exception() is None
 
 
 async def _stop(session: LiveSession) -> None:

@@ -27,9 +27,10 @@ from everruns.errors import (
     Unavailable,
 )
 from everruns.registry.registry import Registry
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.batch import Batch
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.streams import FindHost, Streams
 from everruns.runtime.host import SessionHost
-from everruns.runtime.streams import Batch, FindHost, Streams
 from everruns.runtime.taking import Given, Taken, not_waiting
 from everruns.storage.logs import EventQuery
 

@@ -13,7 +13,8 @@ from everruns.errors import (
     StoreUnavailable,
 )
 from everruns.runtime import runtime as places
-from everruns.runtime.cursor import Cursor, Want
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.poll import Poll, Subscribe
 from everruns.runtime.local import HOST
 from everruns.storage.memory.logs import MemoryLogs
 from everruns.storage.memory.sessions import MemorySessions
@@ -49,11 +50,11 @@ async def test_a_session_with_a_turn_or_a_reader_stays():
             await waiting
             listening = asyncio.create_task(reader.next())
             session = runtime.host._loaded[talk.id]
-            await eventually(lambda: session.watches and not session.is_busy)
+            await eventually(lambda: session.watchers and not session.is_busy)
             assert await runtime.host.hibernate(0) == 0
             listening.cancel()
             await asyncio.wait([listening])
-        await eventually(lambda: not session.watches)
+        await eventually(lambda: not session.watchers)
         assert await runtime.host.hibernate(0) == 1
 
 
@@ -280,11 +281,12 @@ async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_o
             return load(session_id)
 
         store.sessions.load = unavailable
-        wants = [Want(good.id, Cursor()), Want(bad.id, Cursor())]
-        (failed,) = await runtime.host.read("reader", wants, 5)
-        assert (failed.number, failed.status) == (1, "failed")
+        both = [Subscribe(0, good.id, Cursor()), Subscribe(1, bad.id, Cursor())]
+        (failed,) = await runtime.host.poll(Poll("replica", 0, 0, both, wait_s=5))
+        assert (failed.key, failed.status) == (1, "failed")
         assert failed.error.code == "STORE_UNAVAILABLE"
-        assert not runtime.host._loaded[good.id].watches
+        assert await runtime.host.poll(Poll("replica", 0, 1, drop=[0])) == []
+        assert not runtime.host._loaded[good.id].watchers
         assert await runtime.host.hibernate(0) == 1
 
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from everruns.errors import SessionNotFound, SessionUnreadable
 from everruns.runtime import reconciler, unreadable
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.local import LocalRuntime
 from everruns.storage.logs import EventQuery
 from everruns.storage.memory.sessions import MemorySessions
