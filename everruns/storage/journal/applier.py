@@ -1,6 +1,6 @@
 """The thread that brings what the journal holds into the database.
 
-What gathers within a tenth of a second goes there in one transaction, or at once when somebody
+What gathers within a quarter of a second goes there in one transaction, or at once when somebody
 reads what it is about.
 """
 
@@ -17,7 +17,7 @@ from everruns.storage.journal.file import Journal
 from everruns.storage.logs import Append
 from everruns.storage.sql.store import SqlStore
 
-APPLY_AFTER_S = 0.1
+APPLY_AFTER_S = 0.25
 RETRY_S = 1.0
 APPLY_TIMEOUT_S = 60.0
 MAX_CHANGES = 512

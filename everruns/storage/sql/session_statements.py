@@ -35,11 +35,14 @@ _SELECT_LENGTHS = rendered(
     select(sessions.c.id, sessions.c.sequence).where(sessions.c.id.in_(rows_of([sessions.c.id])))
 )
 _SELECT_SESSION = rendered(select(sessions).where(sessions.c.id == bindparam("id")))
-_INSERT_SESSION = rendered(
+_INSERT_SESSIONS = rendered(
     insert(sessions)
-    .values({column.name: bindparam(column.name) for column in sessions.c})
+    .from_select(sessions.c.keys(), rows_of(sessions.c))
     .on_conflict_do_nothing()
     .returning(sessions.c.id)
+)
+_INSERT_TAGS = rendered(
+    insert(session_tags).from_select(session_tags.c.keys(), rows_of(session_tags.c))
 )
 # DuckDB finds a row by its index only if it compares no other column while it scans: as plain
 # comparisons these conditions on the sequence would make it read every session.
@@ -82,9 +85,9 @@ _UPDATE_SESSION = rendered(
 )
 
 
-def insert_session(connection: Connection, row: Row) -> bool:
-    """Store the row of a new session; return false, and change nothing, if it exists."""
-    return bool(connection.execute(_INSERT_SESSION, row).all())
+def insert_sessions(connection: Connection, rows: Sequence[Row]) -> set[str]:
+    """Store the rows of at least one new session; return the ids of those that did not exist."""
+    return set(connection.execute(_INSERT_SESSIONS, by_column(rows)).scalars())
 
 
 def select_session(connection: Connection, session_id: str) -> RowMapping | None:
@@ -133,9 +136,9 @@ def update_session(connection: Connection, row: Row) -> bool:
 
 
 def insert_tags(connection: Connection, rows: Sequence[Row]) -> None:
-    """Store the rows of a session's tags."""
+    """Store the rows of tags."""
     if rows:
-        connection.execute(insert(session_tags), rows)
+        connection.execute(_INSERT_TAGS, by_column(rows))
 
 
 def delete_tags(connection: Connection, session_id: str) -> None:

@@ -22,7 +22,7 @@ from everruns.storage.sql.session_conditions import listed_sessions
 from everruns.storage.sql.session_rows import session_of, session_row, tag_rows
 from everruns.storage.sql.session_statements import (
     delete_tags,
-    insert_session,
+    insert_sessions,
     insert_tags,
     select_session,
     update_session,
@@ -55,7 +55,7 @@ class SqlSessions:
     ) -> None:
         """Store a new session with its first files and events."""
         with self._database.writing() as connection:
-            self._insert(connection, session)
+            self._insert(connection, [session])
             self._logs.advance(connection, [] if log is None else [log])
             put_files(connection, files)
             remember(connection, receipt)
@@ -63,15 +63,15 @@ class SqlSessions:
     def insert_many(self, new: Sequence[Session]) -> None:
         """Store sessions in one transaction; existing sessions stay as they are."""
         with self._database.writing() as connection:
-            for session in new:
-                self._insert(connection, session)
+            self._insert(connection, new)
 
-    def _insert(self, connection: Connection, session: Session) -> None:
-        (row,), apart = SESSIONS.narrow([session_row(session)])
-        if insert_session(connection, row):
-            put_chunks(connection, apart)
-            insert_tags(connection, tag_rows(session))
-            self._newest.made_one()
+    def _insert(self, connection: Connection, new: Sequence[Session]) -> None:
+        rows, apart = SESSIONS.narrow(session_row(session) for session in new)
+        tags = [row for session in new for row in tag_rows(session)]
+        made = insert_sessions(connection, rows)
+        put_chunks(connection, [row for row in apart if row["owner"] in made])
+        insert_tags(connection, [row for row in tags if row["session_id"] in made])
+        self._newest.made(len(made))
 
     def find(self, session_id: str) -> Session | None:
         """Return a session with its log's summary applied."""

@@ -94,6 +94,21 @@ def test_the_newest_of_many_sessions_come_first_also_when_more_are_made() -> Non
     store.close()
 
 
+def test_sessions_stored_together_leave_those_that_exist_as_they_are() -> None:
+    store = store_of(filled_engine([0]))
+    there, tagged = make_session(1, 1), make_session(2, 2).model_copy(update={"tags": ["a", "b"]})
+    wide = make_session(3, 3).model_copy(update={"system_prompt": "x" * (INLINE_BYTES + 1)})
+    store.sessions.insert(there.model_copy(update={"title": "kept", "tags": ["c"]}))
+
+    store.sessions.insert_many([there, tagged, wide])
+
+    assert [store.sessions.find(each.id) for each in (tagged, wide)] == [tagged, wide]
+    titles = [(each.id, each.title) for each in store.sessions.list(SessionQuery(tags=["c"]))[0]]
+    assert titles == [(there.id, "kept")]
+    assert store.sessions.list(SessionQuery(tags=["a", "b"])) == ([tagged], 1)
+    store.close()
+
+
 def append(number: int, first: int) -> Append:
     session_id = f"session_{number:032x}"
     new = NewEvent(EventType.TOOL_CALL, {}, {"turn_id": "turn_1"})
