@@ -58,6 +58,8 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Nobody collects what the framework would trace, and it looks for a collector each time.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
             Middleware(UnreadBodies),
             Middleware(Door, settings),

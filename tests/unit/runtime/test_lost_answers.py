@@ -5,6 +5,7 @@ The processes are simulated (see ``tests.simulation``); the calls between them a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -21,7 +22,11 @@ from everruns.domain.workspaces import WorkspaceInput
 from everruns.errors import AgentNotFound, HostLost, ProviderNotFound
 from everruns.registry.registry import Registry
 from everruns.runtime.runtime import Runtime
-from everruns.storage.store import ListQuery, SessionQuery
+from everruns.storage.data_directory.opening import open_store
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.pages import ListQuery
+from everruns.storage.sessions import SessionQuery
+from everruns.storage.store import Store
 from tests.conversations import Conversation
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
@@ -30,13 +35,21 @@ Scenario = Callable[[Cluster, Runtime], Awaitable[None]]
 WANTED_AGENT = AgentInput(name="a")
 
 
+@pytest.fixture(params=["memory", "journal"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """The store of a simulated cluster: in memory, or the one that a server has."""
+    store = MemoryStore() if request.param == "memory" else open_store(tmp_path)
+    yield store
+    store.close()
+
+
 @pytest.fixture
-def simulate() -> Iterator[Callable[[Scenario], None]]:
+def simulate(store: Store) -> Iterator[Callable[[Scenario], None]]:
     """Runs a scenario on a simulated cluster."""
     loop = SimulatedLoop()
 
     async def run(scenario: Scenario) -> None:
-        cluster = Cluster(Random(0))
+        cluster = Cluster(Random(0), store=store)
         await cluster.start()
         await scenario(cluster, cluster.runtime("replica"))
         assert not cluster.lose_answers_of
