@@ -11,10 +11,12 @@ from everruns.domain.events import Event
 from everruns.domain.state import fold
 from everruns.ids import new_id
 from everruns.storage.data_directory.opening import DATABASE_FILE, open_store
-from everruns.storage.duckdb.database import duckdb_engine, migrate
-from everruns.storage.sql.store import SqlStore
-from everruns.storage.sql.tables import session_row, sessions
-from everruns.storage.store import Append
+from everruns.storage.duckdb.engine import duckdb_engine
+from everruns.storage.journal.store import JournaledStore
+from everruns.storage.logs import Append
+from everruns.storage.sql.migrate import migrate
+from everruns.storage.sql.session_rows import session_row
+from everruns.storage.sql.tables import sessions
 
 AGENTS = 5
 BATCH = 2000
@@ -31,7 +33,7 @@ class Filled:
         long_session_id: The session with a long log; it is the oldest.
     """
 
-    store: SqlStore
+    store: JournaledStore
     agent_ids: list[str]
     session_ids: list[str]
     long_session_id: str
@@ -80,7 +82,7 @@ def _insert_sessions(data_dir: Path, agent_ids: list[str], count: int) -> tuple[
     return made[1:], made[0]
 
 
-def _append(store: SqlStore, parts: list[list[Event]], *logs: list[Event]) -> None:
+def _append(store: JournaledStore, parts: list[list[Event]], *logs: list[Event]) -> None:
     """Append to several sessions at once; without ``logs``, the parts are their whole logs."""
     _store(
         store,
@@ -93,6 +95,6 @@ def _append(store: SqlStore, parts: list[list[Event]], *logs: list[Event]) -> No
     )
 
 
-def _store(store: SqlStore, appends: list[Append]) -> None:
-    if any(store.append(appends)):
+def _store(store: JournaledStore, appends: list[Append]) -> None:
+    if any(store.logs.append(appends)):
         raise RuntimeError("The store refused events that it was filled with.")

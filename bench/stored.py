@@ -25,8 +25,9 @@ from everruns.domain.state import fold
 from everruns.registry.group_commit import GroupCommit
 from everruns.registry.hosting import LoadedSession
 from everruns.runtime.session import LiveSession
-from everruns.storage.sql.store import SqlStore
-from everruns.storage.store import Append, EventQuery, SessionQuery
+from everruns.storage.logs import Append, EventQuery
+from everruns.storage.sessions import SessionQuery
+from everruns.storage.store import Store
 
 # So many that each agent's list fills a page there too.
 FEW_SESSIONS = 100
@@ -89,17 +90,17 @@ def _calls(filled: Filled) -> dict[str, Operation]:
     appends = iter(_appends(filled))
     later = EventQuery(after=2)
     return {
-        "list sessions, page of 20": lambda: store.list_sessions(SessionQuery()),
-        "list an agent's sessions": lambda: store.list_sessions(SessionQuery(agent_id=agent_id)),
-        "list sessions, page of 100": lambda: store.list_sessions(SessionQuery(limit=100)),
-        "find session": lambda: store.find_session(found),
-        "read its events": lambda: store.read_events(found, EventQuery()),
-        "read its later events": lambda: store.read_events(found, later),
-        "unfinished sessions": store.unfinished_sessions,
-        "create session": lambda: store.insert_session(make_session(agent_id, 1)),
-        "send: append two events": lambda: store.append([next(appends)]),
+        "list sessions, page of 20": lambda: store.sessions.list(SessionQuery()),
+        "list an agent's sessions": lambda: store.sessions.list(SessionQuery(agent_id=agent_id)),
+        "list sessions, page of 100": lambda: store.sessions.list(SessionQuery(limit=100)),
+        "find session": lambda: store.sessions.find(found),
+        "read its events": lambda: store.logs.read(found, EventQuery()),
+        "read its later events": lambda: store.logs.read(found, later),
+        "unfinished sessions": store.sessions.unfinished,
+        "create session": lambda: store.sessions.insert(make_session(agent_id, 1)),
+        "send: append two events": lambda: store.logs.append([next(appends)]),
         # Looks into every session by design: a text may stand anywhere.
-        "search all sessions": lambda: store.list_sessions(SessionQuery(search="weather 9")),
+        "search all sessions": lambda: store.sessions.list(SessionQuery(search="weather 9")),
     }
 
 
@@ -107,7 +108,7 @@ def _appends(filled: Filled) -> list[Append]:
     """Return what opens a turn in one stored session after the other."""
     appends: list[Append] = []
     for identity in filled.session_ids[: WARM_UP + REPETITIONS]:
-        log = filled.store.read_events(identity, EventQuery())
+        log = filled.store.logs.read(identity, EventQuery())
         opening = Log(identity, len(log)).opening()
         summary = fold(identity, [*log, *opening]).summary
         appends.append(Append(identity, len(log) + 1, opening, summary))
@@ -135,13 +136,13 @@ async def _measure_activation(filled: Filled) -> dict[str, list[tuple[float, flo
     return times
 
 
-def _activate(store: SqlStore, session_id: str) -> list[tuple[float, float]]:
+def _activate(store: Store, session_id: str) -> list[tuple[float, float]]:
     """Make a session live as a host does that is another process; return the times between."""
     moments = [_now()]
-    session = store.find_session(session_id)
+    session = store.sessions.find(session_id)
     if session is None:
         raise RuntimeError("The long session is gone.")
-    loaded = LoadedSession(session, store.read_events(session_id, EventQuery()), 1)
+    loaded = LoadedSession(session, store.logs.read(session_id, EventQuery()), 1)
     moments.append(_now())
     packed = pickle.dumps(loaded, protocol=5)
     moments.append(_now())

@@ -13,7 +13,7 @@ from everruns.domain.sessions import Session, SessionInput
 from everruns.ids import new_id
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 PATIENCE_S = 30.0
 

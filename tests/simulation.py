@@ -30,8 +30,9 @@ from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
+from everruns.storage.logs import Append, Verdict
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import Append, Store, Verdict
+from everruns.storage.store import Store
 from everruns.tools.function import tool
 from tests.scripts import USAGE
 from tests.simulated_processes import (
@@ -100,13 +101,13 @@ class Witness:
 
     def watch(self, store: Any) -> None:
         """See what is loaded from a store and appended to it from now on."""
-        load_session, append = store.load_session, store.append
+        load, append = store.sessions.load, store.logs.append
 
         def load_and_note(session_id: str) -> Any:
             asking = asked_by.get()
             if asking is not None:
                 self.owners[session_id] = asking
-            return load_session(session_id)
+            return load(session_id)
 
         def append_and_note(appends: Sequence[Append]) -> list[Verdict]:
             verdicts = append(appends)
@@ -115,7 +116,7 @@ class Witness:
                     self.note_stored(one)
             return verdicts
 
-        store.load_session, store.append = load_and_note, append_and_note
+        store.sessions.load, store.logs.append = load_and_note, append_and_note
 
 
 class ScenarioDriver:

@@ -27,7 +27,7 @@ from everruns.domain.state import SessionState
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage.data_directory.opening import open_store
-from everruns.storage.store import Append
+from everruns.storage.logs import Append
 
 CALLS = 10
 APPENDS_IN_TURN = 2 + 3 * CALLS

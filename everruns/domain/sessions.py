@@ -106,6 +106,14 @@ class SessionSummary(Model):
     waits_until_ms: int | None = None
     waiting_for: list[Wait] = Field(default_factory=list[Wait])
 
+    def only_waits(self, now_ms: int) -> bool:
+        """Tell whether the open turn can only wait for outside input at a time.
+
+        A turn of an older version that does not say for what it waits counts as one that can
+        proceed, so that it is loaded once.
+        """
+        return bool(self.waiting_for) and (self.waits_until_ms or 0) > now_ms
+
 
 class Session(Model):
     """A stored session."""

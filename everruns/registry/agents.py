@@ -14,7 +14,7 @@ from everruns.registry.database import Database, receipt_of
 from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
-from everruns.storage.store import ListQuery
+from everruns.storage.pages import ListQuery
 
 REMEMBERED_AGENTS = 1000
 MAX_REMEMBERED_BYTES = 64 * KIB
@@ -85,9 +85,9 @@ class Agents:
 
     async def _addressed(self, wanted: AgentInput, *, by_name: bool) -> Agent | None:
         if wanted.id is not None:
-            return await self._database.control.read(self._store.find_agent, wanted.id)
+            return await self._database.control.read(self._store.agents.find, wanted.id)
         if by_name:
-            return await self._database.control.read(self._store.find_agent_by_name, wanted.name)
+            return await self._database.control.read(self._store.agents.find_by_name, wanted.name)
         return None
 
     @remote(Repeat.YES)
@@ -124,7 +124,7 @@ class Agents:
         if known := self._known.get(self._named.get(name, "")):
             return known
         revision = self._revision.number
-        agent = await self._database.control.read(self._store.find_agent_by_name, name)
+        agent = await self._database.control.read(self._store.agents.find_by_name, name)
         if agent is None:
             raise AgentNotFound(f"No agent is named {name!r}")
         if revision == self._revision.number:
@@ -140,7 +140,7 @@ class Agents:
         if known := self._known.get(agent_id):
             return known
         revision = self._revision.number
-        agent = await self._database.control.read(self._store.find_agent, agent_id)
+        agent = await self._database.control.read(self._store.agents.find, agent_id)
         if agent is not None and revision == self._revision.number:
             self._remember(agent)
         return agent
@@ -148,7 +148,7 @@ class Agents:
     @remote(Repeat.YES)
     async def list(self, query: ListQuery) -> Page[Agent]:
         """Return a page of the active agents."""
-        agents, total = await self._database.bulk.read(self._store.list_agents, query)
+        agents, total = await self._database.bulk.read(self._store.agents.list, query)
         return Page(data=agents, total=total, offset=query.offset, limit=query.limit)
 
     @remote(Repeat.YES)
@@ -209,7 +209,7 @@ class Agents:
 
     async def _free_name(self, original: Agent) -> str:
         for name in names_of_copies(original.name):
-            if await self._database.control.read(self._store.find_agent_by_name, name) is None:
+            if await self._database.control.read(self._store.agents.find_by_name, name) is None:
                 return name
         raise Conflict(f"{original.name} already has {MAX_COPIES} copies. Rename or delete some.")
 
@@ -234,7 +234,7 @@ class Agents:
     async def _put(self, agent: Agent, idempotency: Idempotency | None = None) -> None:
         receipt = receipt_of(idempotency, agent.model_dump_json(), agent.id)
         try:
-            await self._database.control.write(self._store.put_agent, agent, receipt)
+            await self._database.control.write(self._store.agents.put, agent, receipt)
         finally:
             # Also after a failed write, because its outcome may be unknown.
             self._known.pop(agent.id, None)

@@ -89,11 +89,11 @@ class Budgets:
         session = None
         agent_id: str | None = subject_id
         if budget.subject_type == "session":
-            session = self._store.find_session(subject_id)
+            session = self._store.sessions.find(subject_id)
             if session is None:
                 raise SessionNotFound(f"Session {subject_id} not found")
             agent_id = session.agent_id
-        agent = self._store.find_agent(agent_id) if agent_id else None
+        agent = self._store.agents.find(agent_id) if agent_id else None
         if agent is None and budget.subject_type == "agent":
             raise AgentNotFound(f"Agent {subject_id} not found")
         if budget.currency == "usd":
@@ -129,7 +129,7 @@ class Budgets:
         subject_ids: Sequence[str] | None,
         limit: int | None = None,
     ) -> Sequence[Standing]:
-        return self._standings(self._store.list_budgets(subject_type, subject_ids, limit))
+        return self._standings(self._store.budgets.list(subject_type, subject_ids, limit))
 
     @remote(Repeat.YES)
     async def update(self, budget_id: str, patch: BudgetPatch) -> BudgetShown:
@@ -184,7 +184,7 @@ class Budgets:
 
     def _top_up(self, entry: LedgerEntry) -> Standing:
         budget = self._find(entry.budget_id)
-        self._store.put_ledger_entry(entry)
+        self._store.ledger.put(entry)
         return self._standing(budget)
 
     @remote(Repeat.YES)
@@ -197,7 +197,7 @@ class Budgets:
         return await self._database.bulk.read(self._ledger, budget_id, offset, limit)
 
     def _ledger(self, budget_id: str, offset: int, limit: int) -> Sequence[LedgerEntry]:
-        return self._store.list_ledger(self._find(budget_id).id, offset, limit)
+        return self._store.ledger.list(self._find(budget_id).id, offset, limit)
 
     @remote(Repeat.YES)
     async def check(self, budget_id: str) -> BudgetCheck:
@@ -235,7 +235,7 @@ class Budgets:
         return check(standings, has_price=has_price)
 
     def _of_session(self, session_id: str) -> Sequence[Standing]:
-        session = self._store.find_session(session_id)
+        session = self._store.sessions.find(session_id)
         if session is None:
             raise SessionNotFound(f"Session {session_id} not found")
         return self._list(None, [session_id, *([session.agent_id] if session.agent_id else [])])
@@ -270,7 +270,7 @@ class Budgets:
         Raises:
             InvalidRequest: With the code ``BUDGET_UNPRICED``.
         """
-        providers = [account.provider for account in self._store.list_providers()]
+        providers = [account.provider for account in self._store.providers.list()]
         model, _ = resolve_model(providers, wishes)
         if model is not None and not has_price(model):
             raise InvalidRequest(
@@ -281,19 +281,19 @@ class Budgets:
             )
 
     def _find(self, budget_id: str) -> Budget:
-        budget = self._store.find_budget(budget_id)
+        budget = self._store.budgets.find(budget_id)
         if budget is None:
             raise BudgetNotFound(f"Budget {budget_id} not found")
         return budget
 
     def _put(self, budget: Budget) -> None:
-        in_force = {known.id for known in self._store.list_budgets(None, [budget.subject_id])}
+        in_force = {known.id for known in self._store.budgets.list(None, [budget.subject_id])}
         if budget.status != "disabled" and len(in_force - {budget.id}) >= MAX_BUDGETS:
             raise Conflict(
                 f"{budget.subject_id} has {MAX_BUDGETS} active budgets, the maximum. "
                 "Disable one first."
             )
-        self._store.put_budget(budget)
+        self._store.budgets.put(budget)
 
     def _standing(self, budget: Budget) -> Standing:
         return self._standings([budget])[0]
@@ -307,7 +307,7 @@ class Budgets:
             for budget in budgets
             if (began := counts_from(budget, now)) is not None
         }
-        totals = self._store.ledger_totals([budget.id for budget in budgets], since)
+        totals = self._store.ledger.totals([budget.id for budget in budgets], since)
         return [Standing(budget, totals.get(budget.id, Decimal(0)), now) for budget in budgets]
 
     def _changed(self, standing: Standing) -> BudgetShown:

@@ -7,7 +7,9 @@ from typing import ParamSpec, TypeVar
 
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import IdempotencyKeyReused, StoreOverloaded
-from everruns.storage.store import Append, Receipt, Store, Verdict
+from everruns.storage.logs import Append, Verdict
+from everruns.storage.receipts import Receipt
+from everruns.storage.store import Store
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -100,11 +102,11 @@ class Database:
         self._appender = ThreadPoolExecutor(1, "store-appender")
 
     async def append(self, appends: Sequence[Append]) -> list[Verdict]:
-        """Store appends; see ``Store.append``. They wait for no lane.
+        """Store appends; see ``LogStore.append``. They wait for no lane.
 
         ``GroupCommit`` bounds how many there are.
         """
-        call = self.store.append
+        call = self.store.logs.append
         return await asyncio.get_running_loop().run_in_executor(self._appender, call, appends)
 
     async def earlier_answer(self, idempotency: Idempotency | None) -> bytes | None:
@@ -115,7 +117,7 @@ class Database:
         """
         if idempotency is None or idempotency.is_new:
             return None
-        receipt = await self.control.read(self.store.find_receipt, idempotency.key)
+        receipt = await self.control.read(self.store.receipts.find, idempotency.key)
         if receipt is None:
             return None
         if receipt.request != idempotency.request:

@@ -53,7 +53,7 @@ class FileSearch:
                 long, or too many searches are waiting.
         """
         regex = _encoded(pattern, "regex")
-        listed = await self._database.files.read(self._store.list_files, workspace_id, "/")
+        listed = await self._database.files.read(self._store.files.list, workspace_id, "/")
         files = [file for file in listed if not file.is_directory]
         if path_pattern is not None:
             paths = orjson.dumps([file.path for file in files])
@@ -78,7 +78,7 @@ class FileSearch:
         yield from self._read(workspace_id, batch)
 
     def _read(self, workspace_id: str, paths: Sequence[str]) -> Iterator[bytes]:
-        for file in self._store.read_files(workspace_id, paths):
+        for file in self._store.files.read(workspace_id, paths):
             yield file_frame(file.path, file.content)
 
     async def _run(self, function: Function, frames: Iterable[bytes]) -> Any:

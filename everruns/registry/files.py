@@ -174,7 +174,9 @@ class Files:
         self, workspace_id: str, read: Callable[[WorkspaceFiles], Answer], *, by_tool: bool
     ) -> Answer:
         try:
-            return await self._database.files.read(read, WorkspaceFiles(self._store, workspace_id))
+            return await self._database.files.read(
+                read, WorkspaceFiles(self._store.files, workspace_id)
+            )
         except FileRefused as refused:
             raise _shown(refused, by_tool=by_tool) from None
 
@@ -196,7 +198,7 @@ class Files:
             idempotency: Tells a retry.
             by_tool: Whether the tool of a session asks.
         """
-        files = WorkspaceFiles(self._store, workspace_id)
+        files = WorkspaceFiles(self._store.files, workspace_id)
 
         def run() -> Answer:
             # In one step with the change, so that nothing is written for a deleted session.
@@ -217,9 +219,9 @@ class Files:
 
     def _check_exists(self, workspace_id: str) -> None:
         # Usually answered from memory, unlike ``workspace_of``.
-        if self._store.log_lengths([owner_id(workspace_id)]):
+        if self._store.logs.lengths([owner_id(workspace_id)]):
             return
-        if self._store.find_workspace(workspace_id) is None:
+        if self._store.workspaces.find(workspace_id) is None:
             raise ToolError("The session and its files were deleted.")
 
 

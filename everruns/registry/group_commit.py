@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from everruns.errors import EverrunsError, StoreOverloaded, StoreUnavailable
-from everruns.storage.store import Verdict
+from everruns.storage.logs import Verdict
 
 Entry = TypeVar("Entry")
 

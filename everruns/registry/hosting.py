@@ -15,7 +15,7 @@ from everruns.registry.logs import Logs
 from everruns.registry.placement import Placement
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
-from everruns.storage.store import Append, EventQuery
+from everruns.storage.logs import Append, EventQuery
 
 log = structlog.get_logger(__name__)
 
@@ -156,7 +156,7 @@ class Hosting:
 
     async def _unfinished(self) -> Sequence[str]:
         database = self._database
-        return await database.control.read(database.store.unfinished_sessions, now_ms())
+        return await database.control.read(database.store.sessions.unfinished, now_ms())
 
     async def quarantine(self, session_id: str) -> str | None:
         """End the open turn of a session that cannot be loaded, without folding its log.

@@ -40,7 +40,7 @@ class ApiKeys:
     @remote(Repeat.YES)
     async def list(self) -> list[ApiKey]:
         """Return every key, oldest first."""
-        return await self._database.control.read(self._store.list_api_keys)
+        return await self._database.control.read(self._store.api_keys.list)
 
     @remote(Repeat.YES)
     async def add(self, key: ApiKey) -> None:
@@ -53,7 +53,7 @@ class ApiKeys:
             Conflict: The maximum number of keys exists.
         """
         for agent_id in key.agent_ids:
-            if await self._database.control.read(self._store.find_agent, agent_id) is None:
+            if await self._database.control.read(self._store.agents.find, agent_id) is None:
                 raise AgentNotFound(f"Agent {agent_id} not found")
         async with self._changes:
             others = [other for other in await self.list() if other.id != key.id]
@@ -63,7 +63,7 @@ class ApiKeys:
                     "everruns keys revoke"
                 )
             try:
-                await self._database.control.write(self._store.put_api_keys, key)
+                await self._database.control.write(self._store.api_keys.put, key)
             finally:
                 self._advance()
 
@@ -76,7 +76,7 @@ class ApiKeys:
         """
         async with self._changes:
             try:
-                was_there = await self._database.control.write(self._store.delete_api_key, key_id)
+                was_there = await self._database.control.write(self._store.api_keys.delete, key_id)
             finally:
                 self._advance()
         if not was_there:
@@ -101,7 +101,7 @@ class ApiKeys:
                 return None
         # Taken first, so that a concurrent change is reported again rather than lost.
         revision = self._revision.number
-        secret = self._store.signing_secret()
+        secret = self._store.api_keys.signing_secret()
         return KnownKeys(revision, await self.list(), secret)
 
     def _advance(self) -> None:

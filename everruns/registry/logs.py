@@ -14,8 +14,8 @@ from everruns.registry.database import Database
 from everruns.registry.group_commit import GroupCommit
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
+from everruns.storage.logs import Append, EventQuery, Verdict
 from everruns.storage.pages import is_last
-from everruns.storage.store import Append, EventQuery, Verdict
 
 MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
 REMEMBERED_NEW = 256
@@ -68,7 +68,7 @@ class Logs:
         """
         session = self._new.get(session_id)
         if session is None:
-            session = await self._database.control.read(self._store.find_session, session_id)
+            session = await self._database.control.read(self._store.sessions.find, session_id)
         if session is None:
             raise SessionNotFound(f"Session {session_id} not found")
         return session
@@ -96,7 +96,7 @@ class Logs:
         if is_last(events, query) and (events or offset == 0):
             total = offset + len(events)
         else:
-            total = await self._database.bulk.read(self._store.count_events, session_id, query)
+            total = await self._database.bulk.read(self._store.logs.count, session_id, query)
         page = [
             message.model_copy(update={"superseded": True})
             if is_superseded(message.sequence, superseded)
@@ -112,7 +112,7 @@ class Logs:
         Raises:
             SessionNotFound: There is none with this id.
         """
-        events = await self._database.bulk.read(self._store.read_events, session_id, query)
+        events = await self._database.bulk.read(self._store.logs.read, session_id, query)
         if not events:
             await self.get(session_id)
         return events
@@ -145,7 +145,9 @@ class Logs:
             self._new.pop(append.session_id, None)
         verdicts = await self._commits.append_all([(host, append) for append in appends])
         budgeted = frozenset(
-            append.session_id for append in appends if self._store.is_budgeted(append.session_id)
+            append.session_id
+            for append in appends
+            if self._store.budgets.is_budgeted(append.session_id)
         )
         return Appended(verdicts, self._revision.number, budgeted)
 
@@ -171,7 +173,7 @@ class Logs:
         if new := self._new.pop(session_id, None):
             return new, []
         await self._commits.settle()
-        loaded = await self._database.control.read(self._store.load_session, session_id)
+        loaded = await self._database.control.read(self._store.sessions.load, session_id)
         if loaded is None:
             raise SessionNotFound(f"Session {session_id} not found")
         return loaded
@@ -202,11 +204,11 @@ class Logs:
 
     async def lengths(self, session_ids: Sequence[str]) -> Mapping[str, int]:
         """Return how many events the log of each session has, for those that exist."""
-        return await self._database.control.read(self._store.log_lengths, session_ids)
+        return await self._database.control.read(self._store.logs.lengths, session_ids)
 
     def is_budgeted(self, session_id: str) -> bool:
         """Tell whether a session has active budgets of its own."""
-        return self._store.is_budgeted(session_id)
+        return self._store.budgets.is_budgeted(session_id)
 
     def remember_new(self, session: Session) -> None:
         """Remember the row of a session that was created, so that it need not be read."""

@@ -54,7 +54,7 @@ class Providers:
     @remote(Repeat.YES)
     async def accounts(self) -> list[ProviderAccount]:
         """Return every provider with its key; only for session hosts."""
-        stored = await self._database.control.read(self._store.list_providers)
+        stored = await self._database.control.read(self._store.providers.list)
         return [
             account.model_copy(update={"provider": with_default_marked(account.provider)})
             for account in stored
@@ -252,7 +252,7 @@ class Providers:
             ProviderNotFound: There is none with this id.
         """
         async with self._changes:
-            deleted = await self._database.control.write(self._store.delete_provider, provider_id)
+            deleted = await self._database.control.write(self._store.providers.delete, provider_id)
             if not deleted and not (idempotency and idempotency.is_repeated):
                 raise ProviderNotFound(f"Provider {provider_id} not found")
             self._revision.advance()
@@ -270,7 +270,7 @@ class Providers:
             for other in others
             if account.provider.is_default and other.provider.is_default
         ]
-        await self._database.control.write(self._store.put_providers, account, *demoted)
+        await self._database.control.write(self._store.providers.put, account, *demoted)
         self._revision.advance()
         return with_default_marked(account.provider)
 

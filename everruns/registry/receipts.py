@@ -38,4 +38,4 @@ class Receipts:
         Args:
             now: Milliseconds since the epoch.
         """
-        await self._database.control.write(self._database.store.forget_receipts, now - KEPT_MS)
+        await self._database.control.write(self._database.store.receipts.forget, now - KEPT_MS)

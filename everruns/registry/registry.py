@@ -146,7 +146,7 @@ class Registry:
         if agent is not None and agent.initial_files:
             # Sessions got the files when they were created; hosts cache many agents without them.
             agent = agent.model_copy(update={"initial_files": []})
-        has_budget = self._database.store.is_budgeted(agent_id)
+        has_budget = self._database.store.budgets.is_budgeted(agent_id)
         return Configuration(revision, agent, await self.providers.accounts(), has_budget)
 
     @remote(Repeat.YES)

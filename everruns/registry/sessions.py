@@ -27,7 +27,9 @@ from everruns.registry.logs import Logs
 from everruns.registry.providers import Providers
 from everruns.registry.workspace_files import initial_files
 from everruns.remote import Repeat, remote
-from everruns.storage.store import Append, Receipt, SessionQuery
+from everruns.storage.logs import Append
+from everruns.storage.receipts import Receipt
+from everruns.storage.sessions import SessionQuery
 
 
 class Sessions:
@@ -88,7 +90,7 @@ class Sessions:
             # Without a client's key, the id tells whether the session already exists.
             identity = (idempotency or Idempotency.of_call()).new_id("session")
             if idempotency is not None and idempotency.is_repeated:
-                there = await self._database.control.read(self._store.find_session, identity)
+                there = await self._database.control.read(self._store.sessions.find, identity)
                 if there is not None:
                     return there
             return await self._create(wanted, identity, None, caller, conversation)
@@ -139,7 +141,7 @@ class Sessions:
             # In the lane of files, so that nothing else changes those of a shared workspace.
             await self._database.files.write(self._insert_with_files, session, files, receipt, log)
         else:
-            insert = self._store.insert_session
+            insert = self._store.sessions.insert
             await self._database.control.write(insert, session, (), receipt, log)
         if log is None and len(document) <= MAX_REMEMBERED_BYTES:
             self._logs.remember_new(session)
@@ -152,7 +154,7 @@ class Sessions:
         )
 
     async def _check_shared(self, workspace_id: str) -> None:
-        workspace = await self._database.control.read(self._store.find_workspace, workspace_id)
+        workspace = await self._database.control.read(self._store.workspaces.find, workspace_id)
         if workspace is None or workspace.status != "active":
             raise WorkspaceNotFound(
                 f"Workspace {workspace_id} cannot be shared. Use an active workspace that was "
@@ -166,9 +168,9 @@ class Sessions:
         receipt: Receipt | None,
         log: Append | None,
     ) -> None:
-        there = self._store.list_files(session.workspace_id, "/")
+        there = self._store.files.list(session.workspace_id, "/")
         first = initial_files(session.workspace_id, files, there)
-        self._store.insert_session(session, first, receipt, log)
+        self._store.sessions.insert(session, first, receipt, log)
 
     @remote(Repeat.YES)
     async def update(self, session_id: str, patch: SessionPatch) -> Session:
@@ -192,7 +194,7 @@ class Sessions:
                 agent = await self._agents.find(agent_id) if agent_id else None
                 await self._check_controls(changed, agent)
             check_size(changed, [])
-            if not await self._database.control.write(self._store.update_session, changed):
+            if not await self._database.control.write(self._store.sessions.update, changed):
                 raise SessionNotFound(f"Session {session_id} not found")
             self._logs.remember_changed(changed)
             return changed
@@ -209,7 +211,7 @@ class Sessions:
     @remote(Repeat.YES, timeout_s=30)
     async def list(self, query: SessionQuery) -> Page[Session]:
         """Return a page of sessions; sessions of an archived agent stay readable."""
-        sessions, total = await self._database.bulk.read(self._store.list_sessions, query)
+        sessions, total = await self._database.bulk.read(self._store.sessions.list, query)
         return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)
 
     @remote(Repeat.KEYED)
@@ -225,7 +227,7 @@ class Sessions:
         """
         self._hosting.forget(session_id)
         self._logs.forget(session_id)
-        deleted = await self._database.files.write(self._store.delete_session, session_id)
+        deleted = await self._database.files.write(self._store.sessions.delete, session_id)
         # It may have been placed again while it was still stored.
         self._hosting.forget(session_id)
         if not deleted and not (idempotency and idempotency.is_repeated):

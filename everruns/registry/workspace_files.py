@@ -20,8 +20,9 @@ from everruns.registry.file_rules import (
     refuse_readonly,
     refuse_reserved,
 )
-from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import Store, StoredFile
+from everruns.storage.files import FileStore, StoredFile
+from everruns.storage.memory.contents import Contents
+from everruns.storage.memory.files import MemoryFiles
 from everruns.tools.base import File, ToolError
 from everruns.tools.content import decode_content
 
@@ -32,18 +33,18 @@ class WorkspaceFiles:
     Every method raises ``FileRefused`` if a path is not valid.
 
     Args:
-        store: Keeps the files.
+        files: Keeps the files.
         workspace_id: The workspace.
     """
 
-    def __init__(self, store: Store, workspace_id: str) -> None:
-        self._store = store
+    def __init__(self, files: FileStore, workspace_id: str) -> None:
+        self._files = files
         self._id = workspace_id
 
     def read(self, path: str) -> File | None:
         """Return a file or directory with its content, or ``None``."""
         path = normalize_path(path)
-        return self._root() if path == "/" else self._store.find_file(self._id, path)
+        return self._root() if path == "/" else self._files.find(self._id, path)
 
     def write(
         self,
@@ -164,7 +165,7 @@ class WorkspaceFiles:
             ),
         ]
         self._check(new, stay)
-        self._store.exchange_files(self._id, gone, new)
+        self._files.exchange(self._id, gone, new)
         return next(entry for entry in new if entry.path == target)
 
     def copy(self, source: str, target: str) -> File:
@@ -186,7 +187,7 @@ class WorkspaceFiles:
         """
         path = normalize_path(path)
         if path != "/":
-            directory = self._store.find_file(self._id, path)
+            directory = self._files.find(self._id, path)
             if directory is None:
                 raise FileRefused(f"Directory not found: {path}", FileNotFound)
             if not directory.is_directory:
@@ -196,7 +197,7 @@ class WorkspaceFiles:
         prefix = path.rstrip("/") + "/"
         return [
             entry
-            for entry in self._store.list_files(self._id, prefix)
+            for entry in self._files.list(self._id, prefix)
             if recursive or "/" not in entry.path.removeprefix(prefix)
         ]
 
@@ -214,7 +215,7 @@ class WorkspaceFiles:
         if len(doomed) > 1 and not recursive:
             raise FileRefused(f"Directory is not empty: {path}. Set recursive to delete it.")
         refuse_readonly(doomed)
-        return self._store.delete_files(self._id, [entry.path for entry in doomed]) > 0
+        return self._files.delete(self._id, [entry.path for entry in doomed]) > 0
 
     def _get(self, path: str) -> File:
         file = self.read(path)
@@ -230,19 +231,19 @@ class WorkspaceFiles:
 
     def _entries(self) -> dict[str, File]:
         """Return all entries by path, without contents."""
-        return {entry.path: entry for entry in self._store.list_files(self._id, "/")}
+        return {entry.path: entry for entry in self._files.list(self._id, "/")}
 
     def _tree(self, path: str, *, contents: bool = False) -> "list[File]":
         """Return the entries at and below a path."""
         return [
             entry
-            for entry in self._store.list_files(self._id, path, contents=contents)
+            for entry in self._files.list(self._id, path, contents=contents)
             if entry.path == path or is_below(entry.path, path)
         ]
 
     def _put(self, new: Sequence[File], entries: Mapping[str, File]) -> None:
         self._check(new, entries)
-        self._store.put_files([StoredFile(self._id, entry) for entry in new])
+        self._files.put([StoredFile(self._id, entry) for entry in new])
 
     def _check(self, new: Sequence[File], entries: Mapping[str, File]) -> None:
         """Apply the same rules to everything that is stored."""
@@ -270,9 +271,9 @@ def initial_files(
     Raises:
         InvalidRequest: A path or content is not valid, or the files break a limit.
     """
-    store = MemoryStore()
-    store.put_files([StoredFile(workspace_id, entry) for entry in there])
-    workspace = WorkspaceFiles(store, workspace_id)
+    kept = MemoryFiles(Contents())
+    kept.put([StoredFile(workspace_id, entry) for entry in there])
+    workspace = WorkspaceFiles(kept, workspace_id)
     taken = {entry.path for entry in there if not entry.is_directory}
     for position, file in enumerate(files):
         try:
@@ -282,5 +283,5 @@ def initial_files(
         except ToolError as error:
             raise InvalidRequest(f"initial_files.{position}: {error}") from None
     known = {entry.path for entry in there}
-    entries = store.list_files(workspace_id, "/", contents=True)
+    entries = kept.list(workspace_id, "/", contents=True)
     return [StoredFile(workspace_id, entry) for entry in entries if entry.path not in known]

@@ -17,7 +17,8 @@ from everruns.errors import Conflict, WorkspaceNotFound
 from everruns.ids import format_time, now_ms
 from everruns.registry.database import Database
 from everruns.remote import Repeat, remote
-from everruns.storage.store import ListQuery, Store
+from everruns.storage.pages import ListQuery
+from everruns.storage.store import Store
 
 
 class Workspaces:
@@ -48,7 +49,7 @@ class Workspaces:
             created_at=now,
             updated_at=now,
         )
-        await self._database.files.write(self._store.put_workspace, workspace)
+        await self._database.files.write(self._store.workspaces.put, workspace)
         return workspace
 
     @remote(Repeat.YES)
@@ -67,7 +68,7 @@ class Workspaces:
         Workspaces owned by sessions are omitted: they would hide the few shared ones, and each can
         be found through its session.
         """
-        workspaces, total = await self._database.bulk.read(self._store.list_workspaces, query)
+        workspaces, total = await self._database.bulk.read(self._store.workspaces.list, query)
         return Page(data=workspaces, total=total, offset=query.offset, limit=query.limit)
 
     @remote(Repeat.YES)
@@ -88,7 +89,7 @@ class Workspaces:
                 "deleted with it"
             )
         workspace = workspace.changed(patch.changes(), format_time(now_ms()))
-        self._store.put_workspace(workspace)
+        self._store.workspaces.put(workspace)
         return workspace
 
     @remote(Repeat.YES)
@@ -108,9 +109,9 @@ def workspace_of(store: Store, workspace_id: str) -> Workspace:
     Raises:
         WorkspaceNotFound: There is none with this id.
     """
-    if workspace := store.find_workspace(workspace_id):
+    if workspace := store.workspaces.find(workspace_id):
         return workspace
-    session = store.find_session(owner_id(workspace_id))
+    session = store.sessions.find(owner_id(workspace_id))
     if session is None or session.workspace_id != workspace_id:
         raise WorkspaceNotFound(f"Workspace {workspace_id} not found")
     return own_workspace(session)

@@ -27,7 +27,7 @@ from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
 from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
-from everruns.storage.store import Append, Verdict
+from everruns.storage.logs import Append, Verdict
 from everruns.tools.base import CallingAgent, ToolContext
 
 REMEMBERED_AGENTS = 1000

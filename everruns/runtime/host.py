@@ -40,7 +40,7 @@ from everruns.runtime.turn import Turn, end_turn
 from everruns.runtime.unreadable import UnreadableSessions
 from everruns.runtime.waiting import discarded
 from everruns.settings import Settings
-from everruns.storage.store import Append
+from everruns.storage.logs import Append
 
 CANCEL_PATIENCE_S = 0.5
 # A full host releases every session that has neither turn nor reader.

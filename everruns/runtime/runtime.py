@@ -35,7 +35,7 @@ from everruns.runtime.feed.batch import Batch
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.streams import FindHost, Streams
 from everruns.runtime.host import SessionHost
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 PATIENCE_S = 30.0
 RETRY_S = 0.05

@@ -11,7 +11,7 @@ from everruns.errors import EverrunsError, PlacedElsewhere, StoreUnavailable
 from everruns.ids import now_ms
 from everruns.registry.group_commit import GroupCommit
 from everruns.runtime.feed.draft import Draft
-from everruns.storage.store import Append
+from everruns.storage.logs import Append
 
 RECENT_EVENTS = 256
 STORE_PATIENCE_S = 30.0

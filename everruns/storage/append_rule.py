@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from everruns.errors import SequenceConflict, SessionNotFound
-from everruns.storage.store import Append, Verdict
+from everruns.storage.logs import Append, Verdict
 
 StoredBodies = Callable[[str, int, int], Sequence[bytes]]
 

@@ -1,15 +1,33 @@
-"""Pages limited in bytes, whatever a list contains."""
+"""Pages of lists, limited in bytes, whatever a list contains."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from everruns.domain.base import MIB
 from everruns.domain.events import Event
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 MAX_PAGE_BYTES = 16 * MIB
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """A query for a page of a list, newest first. A page may have fewer items if they are large.
+
+    Attributes:
+        search: Only items whose name, title or id contains this text, ignoring case.
+        include_archived: Whether archived workspaces are listed too.
+        offset: Number of items to skip.
+        limit: Maximum number of items to return.
+    """
+
+    search: str | None = None
+    include_archived: bool = False
+    offset: int = 0
+    limit: int = 20
 
 
 def cut(

@@ -1,5 +1,6 @@
 """Whatever is done to both stores, both answer the same."""
 
+from operator import attrgetter
 from typing import Any
 from uuid import uuid4
 
@@ -17,11 +18,15 @@ from everruns.domain.waits import Wait
 from everruns.domain.workspaces import Workspace
 from everruns.ids import parse_time
 from everruns.storage.data_directory.encryption import Cipher
-from everruns.storage.duckdb.database import duckdb_engine
+from everruns.storage.duckdb.database import DuckDB
+from everruns.storage.duckdb.engine import duckdb_engine
+from everruns.storage.files import StoredFile
+from everruns.storage.logs import Append, EventQuery
 from everruns.storage.memory.store import MemoryStore
+from everruns.storage.receipts import Receipt
+from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.store import SqlStore
 from everruns.storage.sql.tables import metadata
-from everruns.storage.store import Append, EventQuery, Receipt, SessionQuery, StoredFile
 from everruns.tools.base import File
 
 numbers = st.integers(1, 3)
@@ -117,7 +122,7 @@ class StoresAgree(RuleBasedStateMachine):
         super().__init__()
         engine = duckdb_engine(f":memory:{uuid4().hex}")
         metadata.create_all(engine)
-        self.sql = SqlStore(engine, Cipher(bytes(32)))
+        self.sql = SqlStore(DuckDB(engine), Cipher(bytes(32)))
         self.memory = MemoryStore()
         self.unused = [1, 2, 3]
 
@@ -125,8 +130,9 @@ class StoresAgree(RuleBasedStateMachine):
         self.sql.close()
 
     def both(self, method: str, *args: Any, **named: Any) -> None:
-        expected = getattr(self.memory, method)(*args, **named)
-        assert getattr(self.sql, method)(*args, **named) == expected
+        called = attrgetter(method)
+        expected = called(self.memory)(*args, **named)
+        assert called(self.sql)(*args, **named) == expected
 
     @rule(
         number=numbers,
@@ -146,15 +152,15 @@ class StoresAgree(RuleBasedStateMachine):
             created_at=created,
             updated_at=created,
         )
-        self.both("put_agent", agent, receipt)
-        self.both("find_agent", agent.id)
-        self.both("find_agent_by_name", name)
+        self.both("agents.put", agent, receipt)
+        self.both("agents.find", agent.id)
+        self.both("agents.find_by_name", name)
 
     @rule(query=list_queries)
     def list_resources(self, query) -> None:
-        self.both("list_agents", query)
-        self.both("list_sessions", query)
-        self.both("list_workspaces", query)
+        self.both("agents.list", query)
+        self.both("sessions.list", query)
+        self.both("workspaces.list", query)
 
     @rule(number=numbers, key=st.none() | st.just("sk-key"), created=times)
     def put_provider(self, number, key, created) -> None:
@@ -165,11 +171,11 @@ class StoresAgree(RuleBasedStateMachine):
             created_at=created,
             updated_at=created,
         )
-        self.both("put_providers", ProviderAccount(provider=provider, api_key=key))
+        self.both("providers.put", ProviderAccount(provider=provider, api_key=key))
 
     @rule(number=numbers)
     def delete_provider(self, number) -> None:
-        self.both("delete_provider", f"provider_{number}")
+        self.both("providers.delete", f"provider_{number}")
 
     @precondition(lambda self: self.unused)
     @rule(
@@ -194,7 +200,7 @@ class StoresAgree(RuleBasedStateMachine):
             created_at=created,
             updated_at=created,
         )
-        self.both("insert_session", session, first_files, receipt)
+        self.both("sessions.insert", session, first_files, receipt)
 
     @rule(
         workspace=workspaces,
@@ -212,19 +218,19 @@ class StoresAgree(RuleBasedStateMachine):
             created_at=created,
             updated_at=created,
         )
-        self.both("put_workspace", stored)
-        self.both("find_workspace", workspace)
+        self.both("workspaces.put", stored)
+        self.both("workspaces.find", workspace)
 
     @rule(number=numbers, title=maybe_texts, updated=times, given=st.lists(tags, max_size=3))
     def update_session(self, number, title, updated, given) -> None:
-        session = self.memory.find_session(f"session_{number:032x}")
+        session = self.memory.sessions.find(f"session_{number:032x}")
         if session is not None:
             changes = {"title": title, "tags": given, "updated_at": updated}
-            self.both("update_session", session.model_copy(update=changes))
+            self.both("sessions.update", session.model_copy(update=changes))
 
     @rule(number=numbers)
     def delete_session(self, number) -> None:
-        self.both("delete_session", f"session_{number:032x}")
+        self.both("sessions.delete", f"session_{number:032x}")
 
     @rule(batch=st.lists(appends(), max_size=5))
     def append(self, batch) -> None:
@@ -234,58 +240,58 @@ class StoresAgree(RuleBasedStateMachine):
     @rule(number=numbers, data=st.data())
     def append_next(self, number, data) -> None:
         session_id = f"session_{number:032x}"
-        place = len(self.memory.read_events(session_id, EventQuery())) + 1
+        place = len(self.memory.logs.read(session_id, EventQuery())) + 1
         new = NewEvent(data.draw(kinds), {"n": place}, {"turn_id": data.draw(turns)})
         append = Append(session_id, place, [new.at(session_id, place, place)], data.draw(summaries))
         self.append_batch([append])
 
     def append_batch(self, batch: list[Append]) -> None:
-        expected = [type(verdict) for verdict in self.memory.append(batch)]
-        assert [type(verdict) for verdict in self.sql.append(batch)] == expected
+        expected = [type(verdict) for verdict in self.memory.logs.append(batch)]
+        assert [type(verdict) for verdict in self.sql.logs.append(batch)] == expected
 
     @rule(number=numbers, query=event_queries)
     def read_events(self, number, query) -> None:
-        self.both("read_events", f"session_{number:032x}", query)
+        self.both("logs.read", f"session_{number:032x}", query)
 
     @rule(new=st.lists(files, max_size=3))
     def put_files(self, new) -> None:
-        self.both("put_files", new)
+        self.both("files.put", new)
 
     @rule(workspace=workspaces, gone=st.lists(paths, max_size=3))
     def delete_files(self, workspace, gone) -> None:
-        self.both("delete_files", workspace, gone)
+        self.both("files.delete", workspace, gone)
 
     @rule(workspace=workspaces, gone=st.sets(paths, max_size=2), new=st.lists(files, max_size=2))
     def exchange_files(self, workspace, gone, new) -> None:
         put = [stored.file for stored in new if stored.file.path not in gone]
-        self.both("exchange_files", workspace, gone, put)
+        self.both("files.exchange", workspace, gone, put)
 
     @rule(workspace=workspaces, path=paths, contents=st.booleans())
     def look_at_files(self, workspace, path, contents) -> None:
-        self.both("find_file", workspace, path)
-        self.both("list_files", workspace, path, contents=contents)
-        self.both("read_files", workspace, [path, "/none", path])
+        self.both("files.find", workspace, path)
+        self.both("files.list", workspace, path, contents=contents)
+        self.both("files.read", workspace, [path, "/none", path])
 
     @rule(number=numbers, name=texts, created=times)
     def put_api_key(self, number, name, created) -> None:
         key = ApiKey(
             id=f"key_{number}", name=name, hash="0" * 64, last_four="abcd", created_at=created
         )
-        self.both("put_api_keys", key)
+        self.both("api_keys.put", key)
 
     @rule(number=numbers)
     def delete_api_key(self, number) -> None:
-        self.both("delete_api_key", f"key_{number}")
+        self.both("api_keys.delete", f"key_{number}")
 
     @invariant()
     def all_is_equal(self) -> None:
-        self.both("list_providers")
-        self.both("list_api_keys")
-        self.both("unfinished_sessions")
-        self.both("find_receipt", "k")
+        self.both("providers.list")
+        self.both("api_keys.list")
+        self.both("sessions.unfinished")
+        self.both("receipts.find", "k")
         for number in (1, 2, 3):
-            self.both("find_session", f"session_{number:032x}")
-            self.both("load_session", f"session_{number:032x}")
+            self.both("sessions.find", f"session_{number:032x}")
+            self.both("sessions.load", f"session_{number:032x}")
 
 
 TestStoresAgree = StoresAgree.TestCase

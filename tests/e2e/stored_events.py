@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 from everruns.storage.data_directory.opening import open_store
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 
 def main() -> None:
     store = open_store(Path(sys.argv[1]))
-    for event in store.read_events(sys.argv[2], EventQuery()):
+    for event in store.logs.read(sys.argv[2], EventQuery()):
         print(event.id)
     store.close()
 

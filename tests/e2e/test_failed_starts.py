@@ -120,7 +120,7 @@ def test_a_full_disk_is_told(
 def test_another_encryption_key_is_told_before_the_api_is_started(tmp_path: Path) -> None:
     first, other = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
     store = open_store(tmp_path / "data", SecretStr(first))
-    store.put_providers(
+    store.providers.put(
         ProviderAccount(
             provider=Provider(
                 id=f"provider_{1:032x}",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from everruns.storage.data_directory.opening import open_store
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 SESSION = f"session_{1:032x}"
 
@@ -20,7 +20,7 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
 from everruns.log import configure_log
-from everruns.storage.store import Append
+from everruns.storage.logs import Append
 from everruns.storage.data_directory.opening import open_store
 
 def say(*words): print(*words, flush=True)
@@ -29,7 +29,7 @@ configure_log()  # It goes to standard error: what the writer says stays apart f
 session_id, time = "{SESSION}", "2026-01-01T00:00:00.000Z"
 size, limit = int(sys.argv[2]), int(sys.argv[3])
 store = open_store(Path(sys.argv[1]))
-store.insert_session(Session(id=session_id, harness_id="h", organization_id="o",
+store.sessions.insert(Session(id=session_id, harness_id="h", organization_id="o",
     workspace_id="w", created_at=time, updated_at=time))
 if limit:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -39,7 +39,7 @@ while True:
     data = {{"text": os.urandom(size // 2).hex()}}
     event = NewEvent(EventType.TOOL_RESULT, data, {{}}).at(session_id, place, place)
     try:
-        assert store.append([Append(session_id, place, [event], SessionSummary())]) == [None]
+        assert store.logs.append([Append(session_id, place, [event], SessionSummary())]) == [None]
     except StoreUnavailable as error:
         say("refused", error)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
@@ -69,7 +69,7 @@ def write_and_kill(data_dir: Path, size: int, limit: int, stored: int) -> tuple[
 
 def sequences(data_dir: Path) -> list[int]:
     store = open_store(data_dir)
-    found = [event.sequence for event in store.read_events(SESSION, EventQuery())]
+    found = [event.sequence for event in store.logs.read(SESSION, EventQuery())]
     store.close()
     return found
 

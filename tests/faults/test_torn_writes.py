@@ -16,8 +16,8 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
 from everruns.storage.data_directory.opening import DATABASE_FILE, LOG_FILE, open_store
-from everruns.storage.sql.store import SqlStore
-from everruns.storage.store import Append, EventQuery
+from everruns.storage.journal.store import JournaledStore
+from everruns.storage.logs import Append, EventQuery
 
 SESSION = f"session_{1:032x}"
 APPENDS = 8
@@ -43,8 +43,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def insert_session(store: SqlStore) -> None:
-    store.insert_session(
+def insert_session(store: JournaledStore) -> None:
+    store.sessions.insert(
         Session(
             id=SESSION,
             harness_id="h",
@@ -56,15 +56,15 @@ def insert_session(store: SqlStore) -> None:
     )
 
 
-def append(store: SqlStore, sequence: int) -> None:
+def append(store: JournaledStore, sequence: int) -> None:
     data = {"result": f"Größe 🙂 {sequence}"}
     event = NewEvent(EventType.TOOL_RESULT, data, {}).at(SESSION, sequence, sequence)
     summary = SessionSummary(sequence=sequence)
-    assert store.append([Append(SESSION, sequence, [event], summary)]) == [None]
+    assert store.logs.append([Append(SESSION, sequence, [event], summary)]) == [None]
 
 
-def sequences(store: SqlStore) -> list[int]:
-    return [event.sequence for event in store.read_events(SESSION, EventQuery())]
+def sequences(store: JournaledStore) -> list[int]:
+    return [event.sequence for event in store.logs.read(SESSION, EventQuery())]
 
 
 @dataclass
@@ -128,7 +128,7 @@ def opens_with(data_dir: Path, stored: int, *, goes_on: bool = True) -> None:
     store = open_store(data_dir)
     assert sequences(store) == list(range(1, stored + 1))
     if goes_on:
-        if store.find_session(SESSION) is None:
+        if store.sessions.find(SESSION) is None:
             insert_session(store)
         append(store, stored + 1)
     store.close()

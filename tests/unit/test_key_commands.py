@@ -38,7 +38,7 @@ def test_without_a_server_the_store_is_opened(tmp_path: Path):
     assert secret is not None
 
     store = open_store(tmp_path)
-    (key,) = store.list_api_keys()
+    (key,) = store.api_keys.list()
     store.close()
     assert (key.name, key.hash) == ("laptop", hash_secret(secret[0]))
 
@@ -68,7 +68,7 @@ def agent_id(tmp_path: Path) -> str:
     """An agent in the data directory."""
     agent_id = new_id("agent")
     store = open_store(tmp_path)
-    store.put_agent(
+    store.agents.put(
         Agent(
             id=agent_id,
             name="clerk",

@@ -14,8 +14,8 @@ from everruns.api.events.requests import EventsRequest, place_of
 from everruns.api.http.vocabulary import ShownEvent, Vocabulary
 from everruns.domain.events import Event
 from everruns.ids import EventPlace
+from everruns.storage.logs import EventQuery
 from everruns.storage.pages import MAX_PAGE_BYTES, is_last
-from everruns.storage.store import EventQuery
 
 MOST_AT_ONCE = 1000
 

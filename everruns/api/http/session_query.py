@@ -13,7 +13,7 @@ from everruns.domain.base import Tag
 from everruns.domain.forms import PRINTABLE
 from everruns.domain.sessions import SessionStatus
 from everruns.domain.waits import WaitType
-from everruns.storage.store import SessionQuery
+from everruns.storage.sessions import SessionQuery
 
 MAX_TAGS = 20
 

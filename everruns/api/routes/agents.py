@@ -23,7 +23,7 @@ from everruns.api.http.routes import Routes
 from everruns.api.http.senders import TheGrant
 from everruns.domain.agents import Agent, AgentInput, AgentPatch
 from everruns.domain.base import Page
-from everruns.storage.store import ListQuery
+from everruns.storage.pages import ListQuery
 
 EXAMPLE = {
     "name": "research-assistant",

@@ -34,7 +34,7 @@ from everruns.domain.sessions import Caller, Session, SessionInput
 from everruns.domain.waits import DeciderKind, Wait
 from everruns.errors import AgentNotFound, SessionNotFound
 from everruns.ids import is_id, parse_time
-from everruns.storage.store import SessionQuery
+from everruns.storage.sessions import SessionQuery
 
 LONGEST_NAME = 2 * KIB
 CHANNEL = "/channels/{channel}"

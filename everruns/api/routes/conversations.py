@@ -29,7 +29,7 @@ from everruns.domain.state import message_of
 from everruns.errors import InvalidRequest
 from everruns.registry.logs import MESSAGE_EVENTS
 from everruns.runtime.runtime import Runtime
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 EXPORTED_AT_ONCE = 50
 # Legal in a line of JSON, but many line splitters take them for the end of a line.

@@ -19,7 +19,7 @@ from everruns.api.http.parameters import (
 from everruns.api.http.routes import Routes
 from everruns.domain.base import Page
 from everruns.domain.workspaces import Workspace, WorkspaceInput, WorkspacePatch
-from everruns.storage.store import ListQuery
+from everruns.storage.pages import ListQuery
 
 EXAMPLE = {"name": "Quarterly report", "description": "Figures and drafts of the quarterly report."}
 

@@ -15,7 +15,7 @@ from everruns.runtime.feed.poll import Poll, Reading
 from everruns.runtime.feed.reading import size_of
 from everruns.runtime.feed.subscription import ReadEvents, Subscription
 from everruns.runtime.session import LiveSession
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 # What one answer holds at most, but for its last reading.
 ANSWER_SIZE = 4 * MIB

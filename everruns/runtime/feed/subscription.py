@@ -17,7 +17,7 @@ from everruns.runtime.feed.reading import (
     start_cursor,
 )
 from everruns.runtime.session import LiveSession
-from everruns.storage.store import EventQuery
+from everruns.storage.logs import EventQuery
 
 READ_PAGE = 256
 

@@ -6,8 +6,8 @@ from pydantic import TypeAdapter
 
 from everruns.domain.keys import ApiKey
 from everruns.errors import StoreUnavailable
+from everruns.storage.api_keys import ApiKeyStore
 from everruns.storage.data_directory.durable import make_folder_durable
-from everruns.storage.store import ApiKeyStore
 
 FILE_NAME = "api_keys.json"
 IMPORTED_NAME = f"{FILE_NAME}.imported"
@@ -15,7 +15,7 @@ IMPORTED_NAME = f"{FILE_NAME}.imported"
 _KEYS = TypeAdapter(list[ApiKey])
 
 
-def import_key_file(data_dir: Path, store: ApiKeyStore) -> None:
+def import_key_file(data_dir: Path, api_keys: ApiKeyStore) -> None:
     """Store the keys of the file, if it exists, and rename it.
 
     Raises:
@@ -33,7 +33,7 @@ def import_key_file(data_dir: Path, store: ApiKeyStore) -> None:
         raise StoreUnavailable(
             f"{file} is damaged. Restore it, or delete it and create the API keys again"
         ) from None
-    store.put_api_keys(*keys)
+    api_keys.put(*keys)
     file.rename(data_dir / IMPORTED_NAME)
     # If the file reappeared after a power cut, it would restore keys that were revoked since.
     make_folder_durable(data_dir)

@@ -8,10 +8,14 @@ from pydantic import SecretStr
 
 from everruns.storage.data_directory.encryption import Cipher, load_key
 from everruns.storage.data_directory.key_file import import_key_file
-from everruns.storage.duckdb.database import duckdb_engine, has_read_log, migrate, opening
+from everruns.storage.data_directory.opening_errors import opening
+from everruns.storage.duckdb.database import DuckDB
+from everruns.storage.duckdb.engine import duckdb_engine, has_read_log
 from everruns.storage.duckdb.wal import connect_and_mend
 from everruns.storage.journal.file import Journal
 from everruns.storage.journal.store import JournaledStore
+from everruns.storage.sql.migrate import migrate
+from everruns.storage.sql.store import SqlStore
 
 DATABASE_FILE = "everruns.duckdb"
 LOG_FILE = f"{DATABASE_FILE}.wal"
@@ -42,11 +46,13 @@ def open_store(data_dir: Path, encryption_key: SecretStr | None = None) -> Journ
         undo.callback(engine.dispose)
         connect_and_mend(data_dir / LOG_FILE, lambda: has_read_log(engine))
         migrate(engine)
+        database = DuckDB(engine)
+        undo.callback(database.close)
         journal = Journal(data_dir / JOURNAL_FOLDER)
         undo.callback(journal.close)
-        store = JournaledStore(engine, cipher, journal)
+        store = JournaledStore(SqlStore(database, cipher), journal)
         undo.callback(store.close)
-        store.list_providers()  # raises if they were encrypted with another key
-        import_key_file(data_dir, store)
+        store.providers.list()  # raises if they were encrypted with another key
+        import_key_file(data_dir, store.api_keys)
         undo.pop_all()
     return store

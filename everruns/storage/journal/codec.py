@@ -9,7 +9,7 @@ import orjson
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.storage.journal.file import JournalFromOtherVersion
-from everruns.storage.store import Append
+from everruns.storage.logs import Append
 
 Entry = Sequence[Session | Append]
 

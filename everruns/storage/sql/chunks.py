@@ -13,8 +13,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select
 
 from everruns.domain.base import KIB
 from everruns.storage.sql import tables
-from everruns.storage.sql.compiled import by_column, rendered, rows_of
-from everruns.storage.sql.statements import upsert
+from everruns.storage.sql.statements import by_column, rendered, rows_of, upsert
 from everruns.storage.sql.tables import Row, StoredRow, chunks
 
 INLINE_BYTES = 32 * KIB
@@ -54,7 +53,7 @@ class WideColumn:
         for row in rows:
             value = row[self.name]
             content = value.encode() if isinstance(value, str) else value
-            if len(content) <= INLINE_BYTES:
+            if fits_row(len(content)):
                 narrow.append(row)
                 continue
             mark = f"{MARK}{len(content)}"
@@ -101,6 +100,11 @@ def event_owner(session_id: str, sequence: int) -> str:
 def file_owner(workspace_id: str, path: str) -> str:
     """Return the owner of a file's chunks; the path is absolute."""
     return workspace_id + path
+
+
+def fits_row(size_bytes: int) -> bool:
+    """Tell whether a value of this size stays in its row."""
+    return size_bytes <= INLINE_BYTES
 
 
 def is_apart(value: str | bytes | None) -> bool:

@@ -19,9 +19,9 @@ class NewestSessions:
         self._since: int | None = None
         self._made = SET_APART
 
-    def made_one(self) -> None:
-        """Take note of a new session."""
-        self._made += 1
+    def made(self, count: int) -> None:
+        """Take note of so many new sessions."""
+        self._made += count
 
     def since(self, connection: Connection) -> int | None:
         """Return the time in milliseconds, or ``None`` while there are few sessions in all."""

@@ -1,4 +1,4 @@
-"""The tables, and the mapping between resources and rows.
+"""The tables.
 
 Fields to search or sort by have their own columns; the rest of a resource is one JSON document.
 Times are kept as the resources hold them (RFC 3339 text sorts by time) or, where there are many
@@ -7,11 +7,8 @@ block, but knows only the first eight bytes of texts.
 ``migrations`` creates these tables; a test keeps the two equal.
 """
 
-import json
-from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import SecretStr
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -25,18 +22,6 @@ from sqlalchemy import (
     Table,
     Text,
 )
-
-from everruns.domain.agents import Agent
-from everruns.domain.budgets import Budget, LedgerEntry, exact
-from everruns.domain.events import Event
-from everruns.domain.keys import ApiKey
-from everruns.domain.llm import Provider, ProviderAccount
-from everruns.domain.sessions import Session, SessionSummary
-from everruns.domain.workspaces import Workspace
-from everruns.ids import parse_time
-from everruns.storage.data_directory.encryption import Cipher
-from everruns.storage.store import Receipt, StoredFile
-from everruns.tools.base import File
 
 Row = dict[str, Any]
 StoredRow = Row | RowMapping
@@ -79,7 +64,7 @@ sessions = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    # The status, and what an open turn waits for; see ``state_of``.
+    # The status, and what an open turn waits for; see ``session_rows.py``.
     Column("state", Text),
     Column("preview", Text),
     Column("summary", Text, nullable=False),
@@ -192,203 +177,3 @@ api_keys = Table(
     Column("created_at", Text, nullable=False),
     Column("document", Text, nullable=False),
 )
-
-
-def agent_row(agent: Agent) -> Row:
-    """Return the row of an agent."""
-    return {
-        "id": agent.id,
-        "name": agent.name,
-        "display_name": agent.display_name,
-        "description": agent.description,
-        "status": agent.status,
-        "created_at": agent.created_at,
-        "document": agent.model_dump_json(),
-    }
-
-
-def agent_of(row: StoredRow) -> Agent:
-    """Return the agent of a row."""
-    return Agent.model_validate_json(row["document"])
-
-
-def provider_row(account: ProviderAccount, cipher: Cipher) -> Row:
-    """Return the row of a provider, its API key and its headers encrypted."""
-    provider, api_key = account.provider, account.api_key
-    headers = {name: value.get_secret_value() for name, value in account.headers.items()}
-    sealed = SecretStr(json.dumps(headers)) if headers else None
-    return {
-        "id": provider.id,
-        "created_at": provider.created_at,
-        "document": provider.model_dump_json(),
-        "encrypted_api_key": cipher.encrypt(api_key, provider.id) if api_key else None,
-        "encrypted_headers": cipher.encrypt(sealed, _headers_of(provider.id)) if sealed else None,
-    }
-
-
-def provider_of(row: StoredRow, cipher: Cipher) -> ProviderAccount:
-    """Return the provider of a row with its API key and its headers.
-
-    Raises:
-        StoreUnavailable: They were encrypted with another key.
-    """
-    encrypted, sealed = row["encrypted_api_key"], row["encrypted_headers"]
-    headers: dict[str, str] = {}
-    if sealed is not None:
-        headers = json.loads(cipher.decrypt(sealed, _headers_of(row["id"])).get_secret_value())
-    return ProviderAccount(
-        provider=Provider.model_validate_json(row["document"]),
-        api_key=None if encrypted is None else cipher.decrypt(encrypted, row["id"]),
-        headers={name: SecretStr(value) for name, value in headers.items()},
-    )
-
-
-def _headers_of(provider_id: str) -> str:
-    """Return the owner of a provider's encrypted headers, which cannot stand for its key."""
-    return f"{provider_id}/headers"
-
-
-def session_row(session: Session) -> Row:
-    """Return the row of a new session, whose log is empty."""
-    return {
-        "id": session.id,
-        "agent_id": session.agent_id,
-        "workspace_id": session.workspace_id,
-        "title": session.title,
-        "created_ms": parse_time(session.created_at),
-        "document": session.model_dump_json(),
-        **summary_row(SessionSummary(preview=session.preview, updated_at=session.updated_at)),
-        "end_user": session.end_user,
-    }
-
-
-def tag_rows(session: Session) -> list[Row]:
-    """Return the rows of a session's tags."""
-    return [{"session_id": session.id, "tag": tag} for tag in dict.fromkeys(session.tags)]
-
-
-def session_of(row: StoredRow) -> Session:
-    """Return the session of a row."""
-    created = Session.model_validate_json(row["document"])
-    if row["end_user"] is not None:
-        created = created.model_copy(update={"end_user": row["end_user"]})
-    if row["sequence"] == 0:
-        return created
-    return created.summed_up(SessionSummary.model_validate_json(row["summary"]))
-
-
-def waits(summary: str, now_ms: int) -> bool:
-    """Tell whether the open turn of a summary can only wait for outside input now.
-
-    One of an older version that does not say for what it waits counts as one that can proceed, so
-    that it is loaded once.
-    """
-    told = SessionSummary.model_validate_json(summary)
-    until_ms = told.waits_until_ms if told.waiting_for else None
-    return until_ms is not None and until_ms > now_ms
-
-
-def summary_row(summary: SessionSummary) -> Row:
-    """Return the columns of a session that follow from its log."""
-    return {
-        "sequence": summary.sequence,
-        "state": state_of(summary),
-        "preview": summary.preview,
-        "summary": summary.model_dump_json(),
-        "updated_ms": parse_time(summary.updated_at) if summary.updated_at else None,
-    }
-
-
-def state_of(summary: SessionSummary) -> str:
-    """Return a session's status, followed by the types of calls that its turn waits for."""
-    return " ".join([summary.status, *sorted({wait.type for wait in summary.waiting_for})])
-
-
-def event_row(event: Event) -> Row:
-    """Return the row of an event."""
-    return {
-        "session_id": event.session_id,
-        "sequence": event.sequence,
-        "id": event.id,
-        "type": event.type,
-        "turn_id": event.turn_id,
-        "ts": event.ts,
-        "body": event.body.decode(),
-    }
-
-
-def events_of(session_id: str, rows: Iterable[Sequence[Any]]) -> list[Event]:
-    """Return the events of a session's rows, each with the columns but the first, in order.
-
-    By place and not by name, and with one session id for all: a log has thousands of events.
-    """
-    return [
-        Event(session_id, sequence, identity, kind, turn_id, ts, body.encode())
-        for sequence, identity, kind, turn_id, ts, body in rows
-    ]
-
-
-def receipt_row(receipt: Receipt, stored_ms: int) -> Row:
-    """Return the row of a receipt."""
-    return {
-        "key": receipt.key,
-        "request": receipt.request,
-        "answer": receipt.answer,
-        "resource_id": receipt.resource_id,
-        "stored_ms": stored_ms,
-    }
-
-
-def workspace_row(workspace: Workspace) -> Row:
-    """Return the row of a workspace."""
-    return {
-        "id": workspace.id,
-        "name": workspace.name,
-        "description": workspace.description,
-        "status": workspace.status,
-        "created_at": workspace.created_at,
-        "document": workspace.model_dump_json(),
-    }
-
-
-def workspace_of(row: RowMapping) -> Workspace:
-    """Return the workspace of a row."""
-    return Workspace.model_validate_json(row["document"])
-
-
-def file_row(stored: StoredFile) -> Row:
-    """Return the row of a file."""
-    return {"workspace_id": stored.workspace_id, **vars(stored.file)}
-
-
-def file_of(row: StoredRow) -> File:
-    """Return the file of a row, without content when the row was read without."""
-    return File(**{str(name): value for name, value in row.items() if name != "workspace_id"})
-
-
-def budget_row(budget: Budget) -> Row:
-    """Return the row of a budget."""
-    return {
-        "id": budget.id,
-        "subject_type": budget.subject_type,
-        "subject_id": budget.subject_id,
-        "status": budget.status,
-        "created_at": budget.created_at,
-        "document": budget.model_dump_json(),
-    }
-
-
-def api_key_row(key: ApiKey) -> Row:
-    """Return the row of an API key."""
-    return {"id": key.id, "created_at": key.created_at, "document": key.model_dump_json()}
-
-
-def ledger_row(entry: LedgerEntry) -> Row:
-    """Return the row of an entry of a ledger."""
-    return {
-        "id": entry.id,
-        "budget_id": entry.budget_id,
-        "amount": exact(entry.amount),
-        "created_at": entry.created_at,
-        "document": entry.model_dump_json(),
-    }

@@ -13,8 +13,8 @@ from everruns.api.http.vocabulary import ShownEvent
 from everruns.api.sdk.events import EVERRUNS
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session, SessionSummary
+from everruns.storage.logs import Append, EventQuery
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import Append, EventQuery
 from tests.logs import SESSION_ID, LogWriter, logs
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -26,7 +26,7 @@ class Log:
 
     def __init__(self, written: LogWriter) -> None:
         self._store = MemoryStore()
-        self._store.insert_session(
+        self._store.sessions.insert(
             Session(
                 id=SESSION_ID,
                 harness_id="h",
@@ -37,10 +37,10 @@ class Log:
             )
         )
         summary = SessionSummary(sequence=len(written.events))
-        assert self._store.append([Append(SESSION_ID, 1, written.events, summary)]) == [None]
+        assert self._store.logs.append([Append(SESSION_ID, 1, written.events, summary)]) == [None]
 
     async def _read(self, session_id: str, query: EventQuery) -> Sequence[Event]:
-        return self._store.read_events(session_id, query)
+        return self._store.logs.read(session_id, query)
 
     def page(self, **query: Any) -> list[ShownEvent]:
         wanted = EventsRequest(**query)

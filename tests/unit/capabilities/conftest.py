@@ -43,13 +43,18 @@ class LocalFiles:
 
 
 @pytest.fixture
-def workspace() -> WorkspaceFiles:
-    return WorkspaceFiles(MemoryStore(), new_id("workspace"))
+def store() -> MemoryStore:
+    return MemoryStore()
 
 
 @pytest.fixture
-async def search(workspace: WorkspaceFiles) -> AsyncIterator[FileSearch]:
-    database = Database(workspace._store)
+def workspace(store: MemoryStore) -> WorkspaceFiles:
+    return WorkspaceFiles(store.files, new_id("workspace"))
+
+
+@pytest.fixture
+async def search(store: MemoryStore) -> AsyncIterator[FileSearch]:
+    database = Database(store)
     search = FileSearch(database)
     yield search
     search.close()

@@ -8,7 +8,7 @@ from everruns.domain.rights import ANYBODY, RIGHTS, Grant, Principal
 from everruns.domain.sessions import Session
 from everruns.errors import Forbidden
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import SessionQuery
+from everruns.storage.sessions import SessionQuery
 
 AGENTS = [f"agent_{digit * 32}" for digit in "12"]
 USERS = [None, "", "alice", "bob"]
@@ -60,9 +60,9 @@ def test_a_session_is_in_scope_by_its_id_or_by_its_agent_and_end_user(
 def test_a_list_shows_exactly_what_is_in_scope(grant: Grant):
     store = MemoryStore()
     for item in SESSIONS:
-        store.insert_session(item)
+        store.sessions.insert(item)
 
-    listed, total = store.list_sessions(SessionQuery(within=grant, limit=100))
+    listed, total = store.sessions.list(SessionQuery(within=grant, limit=100))
 
     assert {item.id for item in listed} == {item.id for item in SESSIONS if grant.covers(item)}
     assert total == len(listed)

@@ -26,7 +26,7 @@ from everruns.errors import (
 )
 from everruns.ids import new_id
 from everruns.registry.registry import Registry
-from everruns.storage.store import ListQuery
+from everruns.storage.pages import ListQuery
 from tests.waiting import eventually
 
 KEY = Idempotency.of("POST /v1/agents", "key", b"body")
@@ -66,7 +66,7 @@ async def test_an_agent_is_looked_up_by_its_name_once(
     def unavailable(_name: str) -> None:
         raise StoreUnavailable("down")
 
-    monkeypatch.setattr(registry.agents._store, "find_agent_by_name", unavailable)
+    monkeypatch.setattr(registry.agents._store.agents, "find_by_name", unavailable)
     assert await registry.agents.get_by_name("a") == agent
 
 
@@ -87,7 +87,7 @@ async def test_a_name_that_is_looked_up_while_agents_change_is_not_remembered(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ):
     first, _ = await registry.agents.create(wanted())
-    find, begun, released = registry.agents._store.find_agent_by_name, Event(), Event()
+    find, begun, released = registry.agents._store.agents.find_by_name, Event(), Event()
 
     def slowly(name: str) -> Agent | None:
         found = find(name)
@@ -95,7 +95,7 @@ async def test_a_name_that_is_looked_up_while_agents_change_is_not_remembered(
         assert released.wait(10)
         return found
 
-    monkeypatch.setattr(registry.agents._store, "find_agent_by_name", slowly)
+    monkeypatch.setattr(registry.agents._store.agents, "find_by_name", slowly)
     finding = asyncio.ensure_future(registry.agents.get_by_name("a"))
     await eventually(begun.is_set)
     second, _ = await registry.agents.create(wanted())
@@ -128,7 +128,7 @@ async def test_an_agent_that_an_earlier_version_let_grow_is_read_and_can_be_made
 ):
     agent, _ = await registry.agents.create(wanted(description="d"))
     large = agent.model_copy(update={"tools": [ToolDefinition.model_validate(TOOL)] * 9})
-    registry.agents._store.put_agent(large)
+    registry.agents._store.agents.put(large)
     registry.agents._known.clear()
     assert (await registry.agents.list(ListQuery())).data == [large]
     assert await registry.agents.get(agent.id) == large

@@ -73,7 +73,7 @@ async def test_an_unknown_key_cannot_be_revoked(keys: ApiKeys):
 
 
 async def test_there_is_a_bound(keys: ApiKeys, store: MemoryStore):
-    store.put_api_keys(*(new_api_key("many")[0] for _ in range(MAX_KEYS)))
+    store.api_keys.put(*(new_api_key("many")[0] for _ in range(MAX_KEYS)))
 
     with pytest.raises(Conflict):
         await keys.add(new_api_key("one too many")[0])

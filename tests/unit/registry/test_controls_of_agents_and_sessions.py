@@ -64,7 +64,7 @@ async def test_an_agent_whose_options_its_model_no_longer_takes_can_still_be_ren
     made, _ = await registry.agents.create(agent_input(controls=COLD))
     stale = made.model_copy(update={"default_model_id": "work/gpt-5"})
     registry.agents._known.clear()
-    registry.agents._store.put_agent(stale)
+    registry.agents._store.agents.put(stale)
 
     assert (await registry.agents.update(made.id, AgentPatch(name="b"))).name == "b"
 

@@ -115,7 +115,7 @@ async def test_an_earlier_answer_is_found_by_key_and_request(database: Database)
     asked = Idempotency("key", "request")
     assert await database.earlier_answer(None) is None
     assert await database.earlier_answer(asked) is None
-    database.store._put_receipt(receipt_of(asked, "answer", "session_1"))
+    database.store.contents.remember(receipt_of(asked, "answer", "session_1"))
     assert await database.earlier_answer(asked) == b"answer"
     with pytest.raises(IdempotencyKeyReused):
         await database.earlier_answer(Idempotency("key", "another"))

@@ -23,7 +23,7 @@ class Searched:
     def __init__(self) -> None:
         store = MemoryStore()
         self.id = new_id("workspace")
-        self.files = WorkspaceFiles(store, self.id)
+        self.files = WorkspaceFiles(store.files, self.id)
         self.database = Database(store)
         self.search = FileSearch(self.database)
 

@@ -9,7 +9,7 @@ from everruns.domain.sessions import SessionSummary
 from everruns.errors import SequenceConflict, StoreOverloaded, StoreUnavailable
 from everruns.registry import group_commit
 from everruns.registry.group_commit import GroupCommit
-from everruns.storage.store import Append, Verdict
+from everruns.storage.logs import Append, Verdict
 from tests.waiting import eventually
 
 

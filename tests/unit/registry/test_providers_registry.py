@@ -244,16 +244,16 @@ async def test_the_default_changes_in_one_write(registry: Registry, monkeypatch)
     def refuse(*_: object) -> None:
         raise StoreUnavailable("full")
 
-    monkeypatch.setattr(registry._database.store, "put_providers", refuse)
+    monkeypatch.setattr(registry._database.store.providers, "put", refuse)
     with pytest.raises(StoreUnavailable):
         await registry.providers.add(wanted("new", is_default=True))
     monkeypatch.undo()
     assert await defaults(registry) == ["old"]
     written: list[int] = []
-    put = registry._database.store.put_providers
+    put = registry._database.store.providers.put
     monkeypatch.setattr(
-        registry._database.store,
-        "put_providers",
+        registry._database.store.providers,
+        "put",
         lambda *accounts: (written.append(len(accounts)), put(*accounts)),
     )
     await registry.providers.add(wanted("new", is_default=True))

@@ -12,7 +12,7 @@ from everruns.registry import receipts
 from everruns.registry.database import Database
 from everruns.registry.receipts import KEPT_MS, Receipts
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import Receipt
+from everruns.storage.receipts import Receipt
 from tests.waiting import eventually
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -20,7 +20,7 @@ TIME = "2026-01-01T00:00:00.000Z"
 
 def store(database: Database) -> None:
     agent = Agent(id="agent_1", name="a", harness_id="h", created_at=TIME, updated_at=TIME)
-    database.store.put_agent(agent, Receipt("key", "request", b"{}"))
+    database.store.agents.put(agent, Receipt("key", "request", b"{}"))
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ async def test_they_are_forgotten_after_that(database: Database):
     kept = Receipts(database)
 
     await kept.forget_old(now_ms() + KEPT_MS - 60_000)
-    assert database.store.find_receipt("key") is not None
+    assert database.store.receipts.find("key") is not None
     await kept.forget_old(now_ms() + KEPT_MS + 60_000)
-    assert database.store.find_receipt("key") is None
+    assert database.store.receipts.find("key") is None
 
 
 async def test_the_registry_does_so_by_the_clock_again_and_again(
@@ -49,10 +49,10 @@ async def test_the_registry_does_so_by_the_clock_again_and_again(
     running = asyncio.create_task(Receipts(database).run())
 
     now += KEPT_MS + 60_000
-    await eventually(lambda: database.store.find_receipt("key") is None)
+    await eventually(lambda: database.store.receipts.find("key") is None)
     store(database)
     now += KEPT_MS
-    await eventually(lambda: database.store.find_receipt("key") is None)
+    await eventually(lambda: database.store.receipts.find("key") is None)
 
     running.cancel()
     await asyncio.wait({running})
@@ -62,7 +62,7 @@ async def test_a_store_that_does_not_answer_is_asked_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(receipts, "INTERVAL_S", 0.001)
-    forget = database.store.forget_receipts
+    forget = database.store.receipts.forget
     attempts: list[int] = []
 
     def fail_first(before_ms: int) -> None:
@@ -71,10 +71,10 @@ async def test_a_store_that_does_not_answer_is_asked_again(
             raise StoreUnavailable("The disk is full")
         forget(now_ms() + 1)
 
-    monkeypatch.setattr(database.store, "forget_receipts", fail_first)
+    monkeypatch.setattr(database.store.receipts, "forget", fail_first)
     running = asyncio.create_task(Receipts(database).run())
 
-    await eventually(lambda: database.store.find_receipt("key") is None)
+    await eventually(lambda: database.store.receipts.find("key") is None)
 
     running.cancel()
     await asyncio.wait({running})

@@ -27,7 +27,8 @@ from everruns.ids import new_id
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage import pages
-from everruns.storage.store import Append, EventQuery, SessionQuery, Verdict
+from everruns.storage.logs import Append, EventQuery, Verdict
+from everruns.storage.sessions import SessionQuery
 from everruns.tools.base import ToolError
 from tests.logs import LogWriter, call_part
 from tests.waiting import eventually
@@ -226,14 +227,14 @@ async def test_what_an_owner_had_under_way_is_seen_by_the_next_one(
     log = LogWriter(session.id)
     log.user("hi")
     await registry.hosting.load(session.id, "h0")
-    append, begun, released = registry.logs._store.append, Event(), Event()
+    append, begun, released = registry.logs._store.logs.append, Event(), Event()
 
     def slowly(appends):
         begun.set()
         assert released.wait(10)
         return append(appends)
 
-    monkeypatch.setattr(registry.logs._store, "append", slowly)
+    monkeypatch.setattr(registry.logs._store.logs, "append", slowly)
     appending = asyncio.ensure_future(registry.logs.append([appended(log)], "h0"))
     await eventually(begun.is_set)
     placement.host_lost("h0")
@@ -250,7 +251,7 @@ async def test_a_session_that_could_not_be_loaded_is_not_held(registry: Registry
     def unavailable(*_: Any) -> None:
         raise StoreUnavailable("down")
 
-    monkeypatch.setattr(registry.logs._store, "read_events", unavailable)
+    monkeypatch.setattr(registry.logs._store.sessions, "load", unavailable)
     with pytest.raises(StoreUnavailable):
         await registry.hosting.load(session.id, "h0")
     assert await registry.hosting.holder(session.id) is None
@@ -330,8 +331,8 @@ async def test_a_session_just_created_is_loaded_without_reading_it_back(
         raise StoreUnavailable("down")
 
     with monkeypatch.context() as down:
-        for read in ("find_session", "load_session"):
-            down.setattr(registry.logs._store, read, unavailable)
+        for read in ("find", "load"):
+            down.setattr(registry.logs._store.sessions, read, unavailable)
         host = await registry.hosting.place(session.id)
         loaded = await registry.hosting.load(session.id, host)
         assert (loaded.session, loaded.events) == (session, [])

@@ -22,14 +22,14 @@ from everruns.registry.file_rules import (
     normalize_path,
 )
 from everruns.registry.workspace_files import WorkspaceFiles, initial_files
+from everruns.storage.files import StoredFile
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import StoredFile
 from everruns.tools.base import File, ToolError
 
 
 @pytest.fixture
 def workspace() -> WorkspaceFiles:
-    return WorkspaceFiles(MemoryStore(), new_id("workspace"))
+    return WorkspaceFiles(MemoryStore().files, new_id("workspace"))
 
 
 def write(workspace: WorkspaceFiles, *paths: str) -> None:
@@ -85,8 +85,8 @@ def test_names_that_only_begin_like_the_reserved_directory_are_free(
 
 def test_what_an_earlier_version_stored_there_can_be_changed_and_moved_away() -> None:
     store = MemoryStore()
-    store.put_files([StoredFile("workspace_1", File("/_", False, False, "text", 0, "", ""))])
-    workspace = WorkspaceFiles(store, "workspace_1")
+    store.files.put([StoredFile("workspace_1", File("/_", False, False, "text", 0, "", ""))])
+    workspace = WorkspaceFiles(store.files, "workspace_1")
     workspace.write("/_", b"new", "text")
     workspace.move("/_", "/kept")
     assert paths(workspace) == ["/kept"]
@@ -185,7 +185,7 @@ def test_replaced_file_keeps_its_birthday(workspace, monkeypatch: pytest.MonkeyP
 
 def test_workspaces_do_not_see_each_other():
     store = MemoryStore()
-    one, other = WorkspaceFiles(store, "w1"), WorkspaceFiles(store, "w2")
+    one, other = WorkspaceFiles(store.files, "w1"), WorkspaceFiles(store.files, "w2")
     write(one, "/a")
     assert other.read("/a") is None
     assert paths(other) == []
@@ -444,7 +444,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.workspace = WorkspaceFiles(MemoryStore(), "w1")
+        self.workspace = WorkspaceFiles(MemoryStore().files, "w1")
         self.contents: dict[str, bytes] = {}
 
     @rule(path=NAMES, content=st.binary(max_size=3))

@@ -6,6 +6,7 @@ import threading
 from everruns.domain.events import TURN_ENDS, EventType
 from everruns.providers.base import TextDelta
 from everruns.runtime import host
+from everruns.storage.memory.logs import MemoryLogs
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
@@ -199,7 +200,7 @@ async def test_a_message_stored_just_as_the_turn_was_stopped_does_not_set_it_goi
 async def test_an_answer_that_is_just_being_stored_is_stored_and_then_the_turn_ends():
     reached, released = threading.Event(), threading.Event()
 
-    class SlowStore(MemoryStore):
+    class SlowLogs(MemoryLogs):
         def append(self, appends):
             if b'"role":"agent"' in appends[0].events[0].body:
                 reached.set()
@@ -207,7 +208,9 @@ async def test_an_answer_that_is_just_being_stored_is_stored_and_then_the_turn_e
             return super().append(appends)
 
     driver = ScriptedDriver(calls(call("quick"), words=["Let me see."]))
-    async with local_runtime(driver, quick, store=SlowStore()) as runtime:
+    store = MemoryStore()
+    store.logs = SlowLogs(store.contents)
+    async with local_runtime(driver, quick, store=store) as runtime:
         talk = await Conversation.begin(runtime, capabilities=["kit"])
         async with talk.reading() as reader:
             await talk.send("hi")

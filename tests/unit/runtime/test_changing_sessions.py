@@ -9,6 +9,7 @@ from everruns.domain.agents import AgentInput
 from everruns.domain.llm import ProviderInput
 from everruns.domain.sessions import SessionPatch
 from everruns.errors import InvalidRequest, SessionNotFound, UnknownCapability, UnknownModel
+from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
@@ -66,30 +67,31 @@ async def test_a_session_without_a_message_is_changed_before_its_first_turn():
 
 
 async def test_a_load_under_way_does_not_keep_what_was_changed_meanwhile():
-    class SlowStore(MemoryStore):
+    class SlowSessions(MemorySessions):
         slow = False
 
-        def load_session(self, session_id):
-            loaded = super().load_session(session_id)
+        def load(self, session_id):
+            loaded = super().load(session_id)
             if self.slow:
                 reached.set()
                 assert released.wait(10)
             return loaded
 
-    reached, released, store = ThreadGate(), ThreadGate(), SlowStore()
+    reached, released, store = ThreadGate(), ThreadGate(), MemoryStore()
+    slow = store.sessions = SlowSessions(store.contents)
     driver = ScriptedDriver(says("One."), says("Two."))
     async with local_runtime(driver, store=store) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.say("one")
         assert await runtime.host.hibernate(0) == 1
-        store.slow = True
+        slow.slow = True
         sending = asyncio.create_task(talk.send("two"))
         await eventually(reached.is_set)
 
         changing = asyncio.create_task(
             runtime.sessions.update(talk.id, patch(system_prompt="Be brief."))
         )
-        await eventually(lambda: store.find_session(talk.id).system_prompt == "Be brief.")
+        await eventually(lambda: store.sessions.find(talk.id).system_prompt == "Be brief.")
         assert not changing.done()
         released.set()
         await asyncio.gather(changing, sending)

@@ -25,8 +25,9 @@ from everruns.errors import NotFound, Overloaded, Unavailable
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.storage.data_directory.opening import open_store
+from everruns.storage.logs import EventQuery
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import EventQuery, Store
+from everruns.storage.store import Store
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
 
@@ -223,7 +224,7 @@ class ClusterMachine(RuleBasedStateMachine):
 
     def _is_at_rest(self) -> bool:
         acting = [task for task in self.tasks[SESSIONS - 1 :] if not task.done()]
-        return not acting and not self.cluster.store.unfinished_sessions()
+        return not acting and not self.cluster.store.sessions.unfinished()
 
     def _is_all_read(self) -> bool:
         return all(
@@ -232,14 +233,14 @@ class ClusterMachine(RuleBasedStateMachine):
         )
 
     def _log(self, session: int) -> list[Event]:
-        return self.cluster.store.read_events(self.ids[session], EventQuery())
+        return self.cluster.store.logs.read(self.ids[session], EventQuery())
 
     def _check(self) -> None:
         assert self.cluster.witness.violations == []
         assert all(count == 1 for count in self.cluster.paid.values()), "paid once each"
         for session in range(SESSIONS):
             log = self._log(session)
-            if self.cluster.store.find_session(self.ids[session]) is None:
+            if self.cluster.store.sessions.find(self.ids[session]) is None:
                 assert session in self.deleted
                 assert not log
                 assert not self.cluster.holders(self.ids[session])

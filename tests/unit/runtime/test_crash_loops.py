@@ -85,7 +85,7 @@ def test_what_it_shares_with_others_is_no_proof_against_a_turn():
     async def story(cluster: Cluster, talk: Conversation) -> None:
         talks = [talk, await Conversation.begin(talk.runtime)]
         await asyncio.gather(*(send(each, f"crash {MAX_CRASHES - 1} {each.id}") for each in talks))
-        while cluster.store.unfinished_sessions():
+        while cluster.store.sessions.unfinished():
             await asyncio.sleep(1)
         assert len(cluster.asked) > 2 * MAX_CRASHES - 1
         for each in talks:

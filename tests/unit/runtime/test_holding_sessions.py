@@ -16,6 +16,8 @@ from everruns.runtime import runtime as places
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.poll import Poll, Subscribe
 from everruns.runtime.local import HOST
+from everruns.storage.memory.logs import MemoryLogs
+from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
@@ -57,9 +59,7 @@ async def test_a_session_with_a_turn_or_a_reader_stays():
 
 
 async def test_a_turn_whose_end_is_just_being_stored_is_not_put_to_sleep(monkeypatch):
-    class SlowStore(MemoryStore):
-        slow = False
-
+    class SlowLogs(MemoryLogs):
         def append(self, appends):
             if any(event.type == "session.completed" for one in appends for event in one.events):
                 reached.set()
@@ -67,7 +67,9 @@ async def test_a_turn_whose_end_is_just_being_stored_is_not_put_to_sleep(monkeyp
             return super().append(appends)
 
     reached, released = ThreadGate(), ThreadGate()
-    async with local_runtime(ScriptedDriver(says("One.")), store=SlowStore()) as runtime:
+    store = MemoryStore()
+    store.logs = SlowLogs(store.contents)
+    async with local_runtime(ScriptedDriver(says("One.")), store=store) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.send("one")
         await eventually(reached.is_set)
@@ -124,12 +126,14 @@ async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
     """Nobody may load a session anew while it is being deleted: its readers would wait for ever."""
     released = ThreadGate()
 
-    class SlowStore(MemoryStore):
-        def delete_session(self, session_id):
+    class SlowSessions(MemorySessions):
+        def delete(self, session_id):
             assert released.wait(10)
-            return super().delete_session(session_id)
+            return super().delete(session_id)
 
-    async with local_runtime(ScriptedDriver(says("Hello.")), store=SlowStore()) as runtime:
+    store = MemoryStore()
+    store.sessions = SlowSessions(store.contents)
+    async with local_runtime(ScriptedDriver(says("Hello.")), store=store) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.say("hi")
         async with talk.reading() as reader:
@@ -186,12 +190,12 @@ async def test_who_was_overtaken_in_the_log_lets_go_and_the_send_succeeds_anew()
     async with local_runtime(driver, store=store) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.say("one")
-        append, refuse = store.append, [True]
+        append, refuse = store.logs.append, [True]
 
         def overtaken(appends):
             return [SequenceConflict("taken")] if refuse and refuse.pop() else append(appends)
 
-        store.append = overtaken
+        store.logs.append = overtaken
         assert await talk.say("two") == "Two."
         assert await talk.texts() == ["user: one", "agent: One.", "user: two", "agent: Two."]
 
@@ -213,8 +217,8 @@ async def test_a_session_that_was_lost_between_two_tools_runs_each_at_most_once(
         talk = await Conversation.begin(runtime, capabilities=["kit"], parallel_tool_calls=False)
         await talk.send("go")
         await gates[0].reached.wait()
-        append, refuse = store.append, [True]
-        store.append = lambda appends: (
+        append, refuse = store.logs.append, [True]
+        store.logs.append = lambda appends: (
             [SequenceConflict("taken")] if refuse and refuse.pop() else append(appends)
         )
         for gate in gates:
@@ -229,14 +233,14 @@ async def test_a_store_that_is_away_for_a_moment_is_waited_for(monkeypatch):
     store = MemoryStore()
     async with local_runtime(ScriptedDriver(says("One.")), store=store) as runtime:
         talk = await Conversation.begin(runtime)
-        append, failures = store.append, [StoreUnavailable("away")] * 5
+        append, failures = store.logs.append, [StoreUnavailable("away")] * 5
 
         def sometimes(appends):
             if failures:
                 raise failures.pop()
             return append(appends)
 
-        store.append = sometimes
+        store.logs.append = sometimes
         assert await talk.say("one") == "One."
 
 
@@ -247,14 +251,14 @@ async def test_a_session_that_could_not_be_loaded_is_loaded_by_the_next_request(
         talk = await Conversation.begin(runtime)
         await runtime.host.activate(talk.id)
         assert await runtime.host.hibernate(0) == 1
-        read, failures = store.read_events, [StoreUnavailable("away"), LookupError("unforeseen")]
+        load, failures = store.sessions.load, [StoreUnavailable("away"), LookupError("unforeseen")]
 
         def sometimes(*args):
             if failures:
                 raise failures.pop()
-            return read(*args)
+            return load(*args)
 
-        store.read_events = sometimes
+        store.sessions.load = sometimes
         with pytest.raises(LookupError):
             await talk.send("one")
         with pytest.raises(StoreUnavailable):
@@ -269,14 +273,14 @@ async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_o
         await runtime.host.activate(bad.id)
         assert await runtime.host.hibernate(0) == 1
         await runtime.host.activate(good.id)
-        load = store.load_session
+        load = store.sessions.load
 
         def unavailable(session_id):
             if session_id == bad.id:
                 raise StoreUnavailable("away")
             return load(session_id)
 
-        store.load_session = unavailable
+        store.sessions.load = unavailable
         both = [Subscribe(0, good.id, Cursor()), Subscribe(1, bad.id, Cursor())]
         (failed,) = await runtime.host.poll(Poll("replica", 0, 0, both, wait_s=5))
         assert (failed.key, failed.status) == (1, "failed")
@@ -289,14 +293,16 @@ async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_o
 async def test_a_session_that_loads_slowly_holds_up_no_other():
     released = ThreadGate()
 
-    class SlowStore(MemoryStore):
-        def load_session(self, session_id):
+    class SlowSessions(MemorySessions):
+        def load(self, session_id):
             if session_id == slow.id:
                 assert released.wait(10)
-            return super().load_session(session_id)
+            return super().load(session_id)
 
+    store = MemoryStore()
+    store.sessions = SlowSessions(store.contents)
     driver = ScriptedDriver(says("One."), says("Two."))
-    async with local_runtime(driver, store=SlowStore()) as runtime:
+    async with local_runtime(driver, store=store) as runtime:
         slow, other = await Conversation.begin(runtime), await Conversation.begin(runtime)
         await slow.say("one")
         await runtime.host.hibernate(0)

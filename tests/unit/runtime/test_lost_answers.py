@@ -24,7 +24,9 @@ from everruns.registry.registry import Registry
 from everruns.runtime.runtime import Runtime
 from everruns.storage.data_directory.opening import open_store
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import ListQuery, SessionQuery, Store
+from everruns.storage.pages import ListQuery
+from everruns.storage.sessions import SessionQuery
+from everruns.storage.store import Store
 from tests.conversations import Conversation
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster

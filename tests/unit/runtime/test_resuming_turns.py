@@ -8,8 +8,8 @@ from everruns.domain.state import fold
 from everruns.providers.base import ModelAnswer
 from everruns.runtime.local import HOST
 from everruns.runtime.tool_step import UNKNOWN_OUTCOME
+from everruns.storage.logs import Append
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import Append
 from everruns.tools.function import tool
 from tests.conversations import Conversation, simulated
 from tests.logs import LogWriter
@@ -66,9 +66,9 @@ async def whole_turn() -> tuple[Session, list[Event]]:
 def store_after_a_crash(session: Session, events: list[Event]) -> MemoryStore:
     """A store as a process that died after these events left it."""
     store = MemoryStore()
-    store.insert_session(session)
+    store.sessions.insert(session)
     summary = fold(session.id, events).summary
-    assert store.append([Append(session.id, 1, events, summary)]) == [None]
+    assert store.logs.append([Append(session.id, 1, events, summary)]) == [None]
     return store
 
 
@@ -147,10 +147,9 @@ async def test_one_session_that_cannot_be_loaded_does_not_stop_the_others():
     session, log = await whole_turn()
     store = store_after_a_crash(session, log[:2])
     broken = session.model_copy(update={"id": "session_" + "0" * 32, "created_at": "2000"})
-    store.insert_session(broken)
+    store.sessions.insert(broken)
     bad = [Event(broken.id, 1, "event_x", "message.created", None, 1, b"not json")]
-    store._sessions[broken.id].events = bad
-    store._sessions[broken.id].turn_id = "turn_x"
+    store.contents.sessions[broken.id].events = bad
     tools = Tools()
     async with local_runtime(ScriptedDriver(*answers()), *tools.tools, store=store) as runtime:
         assert (await Conversation(runtime, session).ended()).type == "session.completed"

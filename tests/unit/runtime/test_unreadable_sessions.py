@@ -12,20 +12,21 @@ from everruns.errors import SessionNotFound, SessionUnreadable
 from everruns.runtime import reconciler, unreadable
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.local import LocalRuntime
+from everruns.storage.logs import EventQuery
+from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import EventQuery
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
 from tests.waiting import eventually
 
 
-class DamagedStore(MemoryStore):
+class DamagedSessions(MemorySessions):
     """Returns the user's message of one session without what makes it a message."""
 
     damaged: str | None = None
 
-    def load_session(self, session_id):
-        loaded = super().load_session(session_id)
+    def load(self, session_id):
+        loaded = super().load(session_id)
         if loaded is None or session_id != self.damaged:
             return loaded
         session, events = loaded
@@ -35,13 +36,14 @@ class DamagedStore(MemoryStore):
 @asynccontextmanager
 async def damaged_in_its_turn() -> AsyncIterator[tuple[LocalRuntime, Conversation]]:
     """A session whose turn is open, whose host has let it go, and which cannot be loaded."""
-    store, gate = DamagedStore(), Gate()
+    store, gate = MemoryStore(), Gate()
+    store.sessions = DamagedSessions(store.contents)
     driver = ScriptedDriver(says("Hel", gate), says("fine."))
     async with local_runtime(driver, store=store) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.send("one")
         await gate.reached.wait()
-        store.damaged = talk.id
+        store.sessions.damaged = talk.id
         await runtime.host.leave([talk.id])
         yield runtime, talk
 
@@ -105,14 +107,14 @@ async def test_it_is_folded_once_in_a_while_however_often_it_is_asked_for(monkey
     async with damaged_in_its_turn() as (runtime, talk):
         store = runtime.registry.logs._store
         loads: list[str] = []
-        load = store.load_session
-        store.load_session = lambda session_id: loads.append(session_id) or load(session_id)
+        load = store.sessions.load
+        store.sessions.load = lambda session_id: loads.append(session_id) or load(session_id)
         for _ in range(5):
             with pytest.raises(SessionUnreadable):
                 await talk.send("two")
         assert len(loads) <= 1
         monkeypatch.setattr(unreadable, "REMEMBER_S", 0.0)
-        store.damaged = None
+        store.sessions.damaged = None
         runtime.host._unreadable = unreadable.UnreadableSessions()
         await talk.send("two")
         assert len(await runtime.registry.logs.events(talk.id, EventQuery())) >= 3

@@ -9,8 +9,9 @@ from everruns.domain.llm import ProviderPatch
 from everruns.domain.tools import ToolResults
 from everruns.domain.waits import NEVER_MS
 from everruns.runtime.local import LocalRuntime
+from everruns.storage.logs import Append, EventQuery
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import Append, EventQuery, SessionQuery
+from everruns.storage.sessions import SessionQuery
 from tests.conversations import Conversation, simulated
 from tests.scripts import ScriptedDriver, call, calls, local_runtime, says
 from tests.waiting import eventually
@@ -106,8 +107,8 @@ async def test_a_reminder_that_falls_due_while_nothing_runs_comes_at_the_next_st
     store = MemoryStore()
     async with local_runtime(driver, store=store) as runtime:
         talk = await rung(runtime, bell(wait={"remind_after_seconds": 1}))
-    until_ms = store._sessions[talk.id].waits_until_ms
-    await eventually(lambda: store.unfinished_sessions(until_ms) == [talk.id])
+    until_ms = store.contents.sessions[talk.id].summary.waits_until_ms
+    await eventually(lambda: store.sessions.unfinished(until_ms) == [talk.id])
     async with local_runtime(driver, store=store) as later:
         talk.runtime = later
         async with talk.reading() as reader:
@@ -144,7 +145,7 @@ async def test_a_wait_without_end_occupies_nothing(kind: str):
             await eventually(lambda: session.task is None or session.task.done())
             assert session.alarm is None
         await eventually(lambda: not runtime.host._sessions)
-        assert runtime.registry.logs._store.unfinished_sessions(NEVER_MS - 1) == []
+        assert runtime.registry.logs._store.sessions.unfinished(NEVER_MS - 1) == []
         (wait,) = (await runtime.registry.sessions.get(talk.id)).waiting_for
         assert wait.expires_at is None
 
@@ -213,16 +214,15 @@ async def test_what_waits_since_an_older_version_is_listed_by_what_it_waits_for(
     driver = ScriptedDriver(calls(call("ring")), says("Done."))
     async with local_runtime(driver, store=store) as runtime:
         talk = await rung(runtime, bell(wait={"timeout_seconds": seconds}))
-        told = store._sessions[talk.id].summary
-    assert told is not None
+        told = store.contents.sessions[talk.id].summary
     # That version stored when a wait ends, not for what it is.
     untold = told.model_copy(update={"waiting_for": []})
-    store.append([Append(talk.id, untold.sequence + 1, [], untold)])
+    store.logs.append([Append(talk.id, untold.sequence + 1, [], untold)])
     by_type = SessionQuery(waiting="tool_call")
-    assert store.list_sessions(by_type)[1] == 0
+    assert store.sessions.list(by_type)[1] == 0
 
     async with local_runtime(driver, store=store) as runtime:
-        await eventually(lambda: store.list_sessions(by_type)[1] == 1)
+        await eventually(lambda: store.sessions.list(by_type)[1] == 1)
         talk.runtime = runtime
         await answer(talk)
-        assert store.list_sessions(by_type)[1] == 0
+        assert store.sessions.list(by_type)[1] == 0

@@ -17,7 +17,7 @@ from everruns.errors import Conflict, StoreUnavailable
 from everruns.storage.data_directory.backup import make_backup_directory
 from everruns.storage.data_directory.opening import open_store
 from everruns.storage.journal.store import JournaledStore
-from everruns.storage.store import Append, EventQuery
+from everruns.storage.logs import Append, EventQuery
 
 TIME = "2026-01-01T00:00:00.000Z"
 SESSION = f"session_{1:032x}"
@@ -35,7 +35,7 @@ def umask() -> Iterator[None]:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[JournaledStore]:
     store = open_store(tmp_path / "data")
-    store.insert_session(
+    store.sessions.insert(
         Session(
             id=SESSION,
             harness_id="h",
@@ -52,11 +52,11 @@ def store(tmp_path: Path) -> Iterator[JournaledStore]:
 def append(store: JournaledStore, sequence: int, text: str = "") -> None:
     event = NewEvent(EventType.MESSAGE_CREATED, {"text": text}, {}).at(SESSION, sequence, sequence)
     summary = SessionSummary(sequence=sequence)
-    assert store.append([Append(SESSION, sequence, [event], summary)]) == [None]
+    assert store.logs.append([Append(SESSION, sequence, [event], summary)]) == [None]
 
 
 def texts(store: JournaledStore) -> list[str]:
-    return [event.data["text"] for event in store.read_events(SESSION, EventQuery())]
+    return [event.data["text"] for event in store.logs.read(SESSION, EventQuery())]
 
 
 def test_a_server_goes_back_to_a_backup(store: JournaledStore, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_server_goes_back_to_a_backup(store: JournaledStore, tmp_path: Path) -
         id="provider_1", name="p", provider_type="openai", created_at=TIME, updated_at=TIME
     )
     account = ProviderAccount(provider=provider, api_key=SecretStr("sk-secret"))
-    store.put_providers(account)
+    store.providers.put(account)
     append(store, 1, WIDE)
 
     store.copy_to(make_backup_directory(tmp_path / "data", tmp_path / "backup"))
@@ -73,7 +73,7 @@ def test_a_server_goes_back_to_a_backup(store: JournaledStore, tmp_path: Path) -
     copy = open_store(tmp_path / "backup")
     try:
         assert texts(copy) == [WIDE]
-        assert copy.list_providers() == [account]
+        assert copy.providers.list() == [account]
     finally:
         copy.close()
 

@@ -14,9 +14,9 @@ from sqlalchemy import text
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.errors import InvalidRequest, StoreUnavailable
 from everruns.storage.data_directory.opening import DATABASE_FILE, JOURNAL_FOLDER, open_store
-from everruns.storage.duckdb.database import duckdb_engine
+from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.journal.file import Journal
-from everruns.storage.sql.store import SqlStore
+from everruns.storage.journal.store import JournaledStore
 
 API_KEY = "sk-very-secret-key"
 TIME = "2026-01-01T00:00:00.000Z"
@@ -31,11 +31,11 @@ def umask() -> Iterator[None]:
     os.umask(before)
 
 
-def put_provider(store: SqlStore) -> None:
+def put_provider(store: JournaledStore) -> None:
     provider = Provider(
         id="provider_1", name="p", provider_type="openai", created_at=TIME, updated_at=TIME
     )
-    store.put_providers(ProviderAccount(provider=provider, api_key=SecretStr(API_KEY)))
+    store.providers.put(ProviderAccount(provider=provider, api_key=SecretStr(API_KEY)))
 
 
 def test_everything_it_makes_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_what_was_stored_is_there_when_it_is_opened_again(tmp_path: Path) -> Non
         left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
         assert left == {"encryption.key", DATABASE_FILE, JOURNAL_FOLDER}
     store = open_store(tmp_path)
-    [account] = store.list_providers()
+    [account] = store.providers.list()
     store.close()
     assert account.api_key == SecretStr(API_KEY)
 
@@ -174,7 +174,7 @@ def test_access_tokens_outlive_a_restart_but_not_the_encryption_key(tmp_path: Pa
     def secret(key: SecretStr | None = None, folder: str = "data") -> bytes:
         store = open_store(tmp_path / folder, key)
         store.close()
-        return store.signing_secret()
+        return store.api_keys.signing_secret()
 
     first = secret()
     assert secret() == first

@@ -17,14 +17,16 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import SequenceConflict, StoreUnavailable
 from everruns.storage.data_directory.opening import DATABASE_FILE, JOURNAL_FOLDER, open_store
+from everruns.storage.journal import applier, write_ahead
 from everruns.storage.journal import file as journal
-from everruns.storage.journal import store as journaled
 from everruns.storage.journal.codec import joined
 from everruns.storage.journal.file import Journal
 from everruns.storage.journal.store import JournaledStore
+from everruns.storage.logs import Append, EventQuery
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.sql.store import SqlStore
-from everruns.storage.store import Append, EventQuery, SessionQuery
+from everruns.storage.sessions import SessionQuery
+from everruns.storage.sql.logs import SqlLogs
+from everruns.storage.sql.sessions import SqlSessions
 
 Answer = TypeVar("Answer")
 
@@ -100,7 +102,7 @@ class Lives(RuleBasedStateMachine):
 
     def insert(self, session_id: str) -> None:
         for store in (self.store, self.memory):
-            store.insert_session(session(session_id))
+            store.sessions.insert(session(session_id))
 
     @rule(
         batch=st.lists(
@@ -115,26 +117,26 @@ class Lives(RuleBasedStateMachine):
         )
     )
     def append(self, batch: list[tuple[int, int, int, str]]) -> None:
-        lengths = self.memory.log_lengths(self.sessions)
+        lengths = self.memory.logs.lengths(self.sessions)
         appends: list[Append] = []
         for number, off, count, text in batch:
             session_id = self.sessions[number % len(self.sessions)]
             place = max(1, lengths.get(session_id, 0) + 1 + off)
             # Summaries alone are appended to logs that have something to sum up.
             appends.append(append(session_id, place, max(count, place == 1), text))
-        told = [type(verdict) for verdict in self.store.append(appends)]
-        assert told == [type(verdict) for verdict in self.memory.append(appends)]
+        told = [type(verdict) for verdict in self.store.logs.append(appends)]
+        assert told == [type(verdict) for verdict in self.memory.logs.append(appends)]
 
     @rule(session_id=st.sampled_from(SESSIONS), title=st.sampled_from(["old", "new"]))
     def change(self, session_id: str, title: str) -> None:
         changed = session(session_id).model_copy(update={"title": title, "tags": [title]})
-        assert self.store.update_session(changed) == self.memory.update_session(changed)
+        assert self.store.sessions.update(changed) == self.memory.sessions.update(changed)
         query = SessionQuery(tags=[title])
-        assert self.store.list_sessions(query) == self.memory.list_sessions(query)
+        assert self.store.sessions.list(query) == self.memory.sessions.list(query)
 
     @rule(session_id=st.sampled_from(SESSIONS))
     def delete(self, session_id: str) -> None:
-        assert self.store.delete_session(session_id) == self.memory.delete_session(session_id)
+        assert self.store.sessions.delete(session_id) == self.memory.sessions.delete(session_id)
 
     @rule(
         budget_id=st.sampled_from(BUDGETS),
@@ -143,7 +145,7 @@ class Lives(RuleBasedStateMachine):
     )
     def put_budget(self, budget_id: str, subject_id: str, status: str) -> None:
         for store in (self.store, self.memory):
-            store.put_budget(budget(budget_id, subject_id, status))
+            store.budgets.put(budget(budget_id, subject_id, status))
 
     @precondition(lambda self: self.later)
     @rule()
@@ -159,11 +161,11 @@ class Lives(RuleBasedStateMachine):
     @rule(number=st.integers(0, 5), text=st.sampled_from(["x", "lost?"]))
     def die_with_an_append_in_the_journal_alone(self, number: int, text: str) -> None:
         session_id = self.sessions[number % len(self.sessions)]
-        expected = self.memory.log_lengths([session_id]).get(session_id, 0) + 1
+        expected = self.memory.logs.lengths([session_id]).get(session_id, 0) + 1
         one = [append(session_id, expected, 2, text)]
         with pytest.MonkeyPatch.context() as unavailable:
             refuse_appends(unavailable)
-            assert bool(self.store.append(one)[0]) == bool(self.memory.append(one)[0])
+            assert bool(self.store.logs.append(one)[0]) == bool(self.memory.logs.append(one)[0])
             self.store.close()
         self.store = open_store(self.folder)
 
@@ -173,11 +175,11 @@ class Lives(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as unavailable:
             unavailable.setattr(Journal, "done", lambda *_: None)
             for count, is_read in steps:
-                length = self.memory.log_lengths([session_id]).get(session_id, 0)
+                length = self.memory.logs.lengths([session_id]).get(session_id, 0)
                 one = [append(session_id, length + 1, max(count, length == 0), f"{count}")]
-                assert bool(self.store.append(one)[0]) == bool(self.memory.append(one)[0])
+                assert bool(self.store.logs.append(one)[0]) == bool(self.memory.logs.append(one)[0])
                 if is_read:
-                    self.store.read_events(session_id, EventQuery())
+                    self.store.logs.read(session_id, EventQuery())
             self.store.close()
         self.store = open_store(self.folder)
 
@@ -187,30 +189,30 @@ class Lives(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as failing:
             failed = fail_after_the_next_append(failing)
             for count in counts:
-                length = self.memory.log_lengths([session_id]).get(session_id, 0)
+                length = self.memory.logs.lengths([session_id]).get(session_id, 0)
                 one = [append(session_id, length + 1, max(count, length == 0), f"{count}")]
-                verdict = self.memory.append(one)[0]
-                assert bool(self.store.append(one)[0]) == bool(verdict)
+                verdict = self.memory.logs.append(one)[0]
+                assert bool(self.store.logs.append(one)[0]) == bool(verdict)
                 assert verdict or failed.wait(10)
-        in_the_end(self.store.unfinished_sessions)
+        in_the_end(self.store.sessions.unfinished)
 
     @rule()
     def read(self) -> None:
         for session_id in self.sessions:
             query = EventQuery()
-            found = self.store.read_events(session_id, query)
-            assert found == self.memory.read_events(session_id, query)
-            assert self.store.find_session(session_id) == self.memory.find_session(session_id)
-        assert self.store.list_sessions(SessionQuery()) == self.memory.list_sessions(SessionQuery())
-        assert self.store.ledger_totals(BUDGETS) == self.memory.ledger_totals(BUDGETS)
+            found = self.store.logs.read(session_id, query)
+            assert found == self.memory.logs.read(session_id, query)
+            assert self.store.sessions.find(session_id) == self.memory.sessions.find(session_id)
+        assert self.store.sessions.list(SessionQuery()) == self.memory.sessions.list(SessionQuery())
+        assert self.store.ledger.totals(BUDGETS) == self.memory.ledger.totals(BUDGETS)
         for budget_id in BUDGETS:
-            ledger = self.store.list_ledger(budget_id, 0, 1000)
-            assert ledger == self.memory.list_ledger(budget_id, 0, 1000)
+            ledger = self.store.ledger.list(budget_id, 0, 1000)
+            assert ledger == self.memory.ledger.list(budget_id, 0, 1000)
 
     @invariant()
     def knows_how_long_logs_are(self) -> None:
-        known = self.store.log_lengths(self.sessions)
-        assert known == self.memory.log_lengths(self.sessions)
+        known = self.store.logs.lengths(self.sessions)
+        assert known == self.memory.logs.lengths(self.sessions)
 
     def teardown(self) -> None:
         self.read()
@@ -220,24 +222,24 @@ class Lives(RuleBasedStateMachine):
 def refuse_appends(patch: pytest.MonkeyPatch) -> None:
     """Let the database refuse what comes out of the journal, as if its disk were full."""
 
-    def refuse(_store: SqlStore, _appends: object) -> None:
+    def refuse(_logs: SqlLogs, _appends: object) -> None:
         raise StoreUnavailable("The server's disk is full: nothing was stored")
 
-    patch.setattr(SqlStore, "append", refuse)
+    patch.setattr(SqlLogs, "append", refuse)
 
 
 def fail_after_the_next_append(patch: pytest.MonkeyPatch) -> Event:
     """Let the database store what comes next, and say that it did not."""
-    put, failed = SqlStore.append, Event()
+    put, failed = SqlLogs.append, Event()
 
-    def commit_and_fail(store: SqlStore, appends: list[Append]) -> object:
-        verdicts = put(store, appends)
+    def commit_and_fail(logs: SqlLogs, appends: list[Append]) -> object:
+        verdicts = put(logs, appends)
         if not failed.is_set():
             failed.set()
             raise StoreUnavailable("The database did not answer")
         return verdicts
 
-    patch.setattr(SqlStore, "append", commit_and_fail)
+    patch.setattr(SqlLogs, "append", commit_and_fail)
     return failed
 
 
@@ -253,7 +255,7 @@ def in_the_end(read: Callable[[], Answer]) -> Answer:
 def test_all_lives_are_one(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(journaled, "RETRY_S", 0.01)
+    monkeypatch.setattr(applier, "RETRY_S", 0.01)
 
     class Here(Lives):
         def make_folder(self) -> Path:
@@ -271,7 +273,7 @@ def test_all_lives_are_one(
 @pytest.fixture
 def store(tmp_path: Path):
     store = open_store(tmp_path)
-    store.insert_session(session(SESSIONS[0]))
+    store.sessions.insert(session(SESSIONS[0]))
     yield store
     store.close()
 
@@ -283,75 +285,75 @@ def journal_bytes(folder: Path) -> int:
 def test_what_is_read_is_in_the_database_and_in_the_journal_no_longer(
     store: JournaledStore, tmp_path: Path
 ):
-    store.append([append(SESSIONS[0], 1, 2)])
-    assert len(store.read_events(SESSIONS[0], EventQuery())) == 2
+    store.logs.append([append(SESSIONS[0], 1, 2)])
+    assert len(store.logs.read(SESSIONS[0], EventQuery())) == 2
     assert journal_bytes(tmp_path) == 0
 
 
 def test_while_the_database_refuses_appends_go_on_and_readers_learn_why(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(journaled, "RETRY_S", 0.01)
+    monkeypatch.setattr(applier, "RETRY_S", 0.01)
     with monkeypatch.context() as full:
         refuse_appends(full)
-        assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
+        assert store.logs.append([append(SESSIONS[0], 1, 1)]) == [None]
         with pytest.raises(StoreUnavailable, match="disk is full"):
-            store.read_events(SESSIONS[0], EventQuery())
-        assert store.append([append(SESSIONS[0], 2, 1)]) == [None]
-    found = in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))
+            store.logs.read(SESSIONS[0], EventQuery())
+        assert store.logs.append([append(SESSIONS[0], 2, 1)]) == [None]
+    found = in_the_end(lambda: store.logs.read(SESSIONS[0], EventQuery()))
     assert [event.sequence for event in found] == [1, 2]
 
 
 def test_the_database_is_tried_again_whatever_went_wrong(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(journaled, "RETRY_S", 0.01)
+    monkeypatch.setattr(applier, "RETRY_S", 0.01)
 
-    def fail(_store: SqlStore, _appends: object) -> None:
+    def fail(_logs: SqlLogs, _appends: object) -> None:
         raise LookupError("unforeseen")
 
     with monkeypatch.context() as failing:
-        failing.setattr(SqlStore, "append", fail)
-        assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
+        failing.setattr(SqlLogs, "append", fail)
+        assert store.logs.append([append(SESSIONS[0], 1, 1)]) == [None]
         with pytest.raises(StoreUnavailable, match="does not take"):
-            store.read_events(SESSIONS[0], EventQuery())
-    assert len(in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))) == 1
+            store.logs.read(SESSIONS[0], EventQuery())
+    assert len(in_the_end(lambda: store.logs.read(SESSIONS[0], EventQuery()))) == 1
 
 
 def test_more_than_memory_should_hold_is_refused_until_the_database_takes_it(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(journaled, "MAX_GATHERED_BYTES", 1)
-    monkeypatch.setattr(journaled, "RETRY_S", 0.01)
+    monkeypatch.setattr(applier, "MAX_GATHERED_BYTES", 1)
+    monkeypatch.setattr(applier, "RETRY_S", 0.01)
     with monkeypatch.context() as full:
         refuse_appends(full)
-        assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
+        assert store.logs.append([append(SESSIONS[0], 1, 1)]) == [None]
         with pytest.raises(StoreUnavailable, match="disk is full"):
-            store.append([append(SESSIONS[0], 2, 1)])
-    assert in_the_end(lambda: store.append([append(SESSIONS[0], 2, 1)])) == [None]
+            store.logs.append([append(SESSIONS[0], 2, 1)])
+    assert in_the_end(lambda: store.logs.append([append(SESSIONS[0], 2, 1)])) == [None]
 
 
 def test_a_log_that_is_forgotten_is_looked_up(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(journaled, "REMEMBERED_LOGS", 0)
+    monkeypatch.setattr(write_ahead, "REMEMBERED_LOGS", 0)
     for place in range(1, 6):
-        assert store.append([append(SESSIONS[0], place, 1)]) == [None]
-        store.read_events(SESSIONS[0], EventQuery())
-    assert store.log_lengths(SESSIONS) == {SESSIONS[0]: 5}
+        assert store.logs.append([append(SESSIONS[0], place, 1)]) == [None]
+        store.logs.read(SESSIONS[0], EventQuery())
+    assert store.logs.lengths(SESSIONS) == {SESSIONS[0]: 5}
 
 
 def test_a_summary_that_only_the_journal_has_survives(
     store: JournaledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    store.append([append(SESSIONS[0], 1, 1)])
-    store.read_events(SESSIONS[0], EventQuery())
+    store.logs.append([append(SESSIONS[0], 1, 1)])
+    store.logs.read(SESSIONS[0], EventQuery())
     with monkeypatch.context() as full:
         refuse_appends(full)
-        assert store.append([append(SESSIONS[0], 2, 0, "suspicious")]) == [None]
+        assert store.logs.append([append(SESSIONS[0], 2, 0, "suspicious")]) == [None]
         store.close()
     again = open_store(tmp_path)
-    found = again.find_session(SESSIONS[0])
+    found = again.sessions.find(SESSIONS[0])
     again.close()
     assert found is not None
     assert found.suspicion == len("suspicious")
@@ -362,27 +364,27 @@ def test_a_new_session_that_only_the_journal_has_survives(
 ):
     store = open_store(tmp_path)
 
-    def refuse(_store: SqlStore, _sessions: object) -> None:
+    def refuse(_parts: SqlSessions, _sessions: object) -> None:
         raise StoreUnavailable("The server's disk is full: nothing was stored")
 
     with monkeypatch.context() as full:
-        full.setattr(SqlStore, "insert_sessions", refuse)
-        store.insert_session(session(SESSIONS[0], end_user="alice"))
-        assert store.log_lengths(SESSIONS) == {SESSIONS[0]: 0}
-        assert store.append([append(SESSIONS[0], 1, 2)]) == [None]
+        full.setattr(SqlSessions, "insert_many", refuse)
+        store.sessions.insert(session(SESSIONS[0], end_user="alice"))
+        assert store.logs.lengths(SESSIONS) == {SESSIONS[0]: 0}
+        assert store.logs.append([append(SESSIONS[0], 1, 2)]) == [None]
         store.close()
     again = open_store(tmp_path)
-    found = again.find_session(SESSIONS[0])
+    found = again.sessions.find(SESSIONS[0])
     assert found is not None
     assert found.end_user == "alice"
-    assert again.log_lengths(SESSIONS) == {SESSIONS[0]: 2}
+    assert again.logs.lengths(SESSIONS) == {SESSIONS[0]: 2}
     again.close()
 
 
 def test_a_session_is_deleted_only_when_no_crash_can_bring_it_back(
     store: JournaledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    store.read_events(SESSIONS[0], EventQuery())
+    store.logs.read(SESSIONS[0], EventQuery())
 
     def refuse(_journal: Journal) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
@@ -390,22 +392,22 @@ def test_a_session_is_deleted_only_when_no_crash_can_bring_it_back(
     with monkeypatch.context() as unchangeable:
         unchangeable.setattr(Journal, "settle", refuse)
         with pytest.raises(StoreUnavailable):
-            store.delete_session(SESSIONS[0])
-    assert store.find_session(SESSIONS[0]) is not None
-    store.insert_session(session(SESSIONS[1]))
-    assert store.delete_session(SESSIONS[0])
+            store.sessions.delete(SESSIONS[0])
+    assert store.sessions.find(SESSIONS[0]) is not None
+    store.sessions.insert(session(SESSIONS[1]))
+    assert store.sessions.delete(SESSIONS[0])
     assert journal_bytes(tmp_path) == 0
 
 
 def test_steps_stored_by_a_commit_that_failed_do_not_take_later_ones_with_them(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(journaled, "RETRY_S", 0.2)
+    monkeypatch.setattr(applier, "RETRY_S", 0.2)
     failed = fail_after_the_next_append(monkeypatch)
-    store.append([append(SESSIONS[0], 1, 2)])
+    store.logs.append([append(SESSIONS[0], 1, 2)])
     assert failed.wait(10)
-    store.append([append(SESSIONS[0], 3, 1)])
-    found = in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))
+    store.logs.append([append(SESSIONS[0], 3, 1)])
+    found = in_the_end(lambda: store.logs.read(SESSIONS[0], EventQuery()))
     assert [event.sequence for event in found] == [1, 2, 3]
 
 
@@ -414,16 +416,16 @@ def test_a_summary_between_steps_does_not_take_later_ones_with_it(
 ):
     with monkeypatch.context() as dying:
         dying.setattr(Journal, "done", lambda *_: None)
-        store.append([append(SESSIONS[0], 1, 2)])
-        store.append([append(SESSIONS[0], 3, 0, "suspicious")])
-        store.append([append(SESSIONS[0], 3, 2)])
-        store.read_events(SESSIONS[0], EventQuery())
+        store.logs.append([append(SESSIONS[0], 1, 2)])
+        store.logs.append([append(SESSIONS[0], 3, 0, "suspicious")])
+        store.logs.append([append(SESSIONS[0], 3, 2)])
+        store.logs.read(SESSIONS[0], EventQuery())
         refuse_appends(dying)
-        store.append([append(SESSIONS[0], 5, 2, "last")])
+        store.logs.append([append(SESSIONS[0], 5, 2, "last")])
         store.close()
     again = open_store(tmp_path)
-    found = again.read_events(SESSIONS[0], EventQuery())
-    summed_up = again.find_session(SESSIONS[0])
+    found = again.logs.read(SESSIONS[0], EventQuery())
+    summed_up = again.sessions.find(SESSIONS[0])
     again.close()
     assert [event.sequence for event in found] == [1, 2, 3, 4, 5, 6]
     assert summed_up is not None
@@ -435,22 +437,22 @@ def test_steps_that_an_older_database_cannot_have_are_kept_aside(
 ):
     data_dir, backup = tmp_path / "data", tmp_path / "backup"
     store = open_store(data_dir)
-    store.insert_session(session(SESSIONS[0]))
-    store.append([append(SESSIONS[0], 1, 2)])
+    store.sessions.insert(session(SESSIONS[0]))
+    store.logs.append([append(SESSIONS[0], 1, 2)])
     store.close()
     shutil.copy(data_dir / DATABASE_FILE, backup)
     store = open_store(data_dir)
-    store.append([append(SESSIONS[0], 3, 2)])
-    store.read_events(SESSIONS[0], EventQuery())
+    store.logs.append([append(SESSIONS[0], 3, 2)])
+    store.logs.read(SESSIONS[0], EventQuery())
     with monkeypatch.context() as dying:
         refuse_appends(dying)
-        store.append([append(SESSIONS[0], 5, 1, "only the journal has this")])
+        store.logs.append([append(SESSIONS[0], 5, 1, "only the journal has this")])
         store.close()
 
     shutil.copy(backup, data_dir / DATABASE_FILE)
     again = open_store(data_dir)
-    assert again.log_lengths(SESSIONS) == {SESSIONS[0]: 2}
-    assert again.append([append(SESSIONS[0], 3, 1)]) == [None]
+    assert again.logs.lengths(SESSIONS) == {SESSIONS[0]: 2}
+    assert again.logs.append([append(SESSIONS[0], 3, 1)]) == [None]
     again.close()
     kept = data_dir / f"{JOURNAL_FOLDER}.refused"
     assert b"only the journal has this" in kept.read_bytes()
@@ -460,26 +462,26 @@ def test_steps_that_an_older_database_cannot_have_are_kept_aside(
 def test_a_session_whose_steps_were_refused_goes_on_from_the_database(
     store: JournaledStore, monkeypatch: pytest.MonkeyPatch
 ):
-    store.append([append(SESSIONS[0], 1, 1)])
-    store.read_events(SESSIONS[0], EventQuery())
+    store.logs.append([append(SESSIONS[0], 1, 1)])
+    store.logs.read(SESSIONS[0], EventQuery())
     # As if the database came from a backup: it lacks what the journal has had.
-    SqlStore.delete_session(store, SESSIONS[0])
-    SqlStore.insert_session(store, session(SESSIONS[0]))
+    database = store._ahead.settled()
+    database.sessions.delete(SESSIONS[0])
+    database.sessions.insert(session(SESSIONS[0]))
     write = Journal.write
 
     def write_and_wait_for_the_refusal(self: Journal, entry: bytes) -> None:
         write(self, entry)
         monkeypatch.setattr(Journal, "write", write)
         # The database refuses an earlier entry just while this one is being acknowledged.
-        with store._changed:
-            store._refused.add(SESSIONS[0])
+        store._ahead._applier._refused.add(SESSIONS[0])
 
     monkeypatch.setattr(Journal, "write", write_and_wait_for_the_refusal)
-    (verdict,) = store.append([append(SESSIONS[0], 2, 1)])
+    (verdict,) = store.logs.append([append(SESSIONS[0], 2, 1)])
     assert isinstance(verdict, SequenceConflict)
-    in_the_end(lambda: store.read_events(SESSIONS[0], EventQuery()))
-    assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
-    assert len(store.read_events(SESSIONS[0], EventQuery())) == 1
+    in_the_end(lambda: store.logs.read(SESSIONS[0], EventQuery()))
+    assert store.logs.append([append(SESSIONS[0], 1, 1)]) == [None]
+    assert len(store.logs.read(SESSIONS[0], EventQuery())) == 1
 
 
 def test_a_step_that_does_not_follow_a_refused_one_is_not_refused_with_it():
@@ -501,8 +503,8 @@ def test_a_journal_that_cannot_be_written_is_told_to_whoever_asks_for_the_store(
     with monkeypatch.context() as broken:
         broken.setattr(journal, "make_durable", fail)
         with pytest.raises(StoreUnavailable):
-            store.append([append(SESSIONS[0], 1, 1)])
+            store.logs.append([append(SESSIONS[0], 1, 1)])
         with pytest.raises(StoreUnavailable):
             store.ping()
     store.ping()
-    assert store.append([append(SESSIONS[0], 1, 1)]) == [None]
+    assert store.logs.append([append(SESSIONS[0], 1, 1)]) == [None]

@@ -21,7 +21,7 @@ def test_its_keys_are_in_the_store_and_it_is_renamed(tmp_path: Path):
 
     store = open_store(tmp_path)
 
-    assert [key.model_dump() for key in store.list_api_keys()] == keys
+    assert [key.model_dump() for key in store.api_keys.list()] == keys
     store.close()
     assert not (tmp_path / "api_keys.json").exists()
     assert json.loads((tmp_path / "api_keys.json.imported").read_text()) == keys
@@ -30,12 +30,12 @@ def test_its_keys_are_in_the_store_and_it_is_renamed(tmp_path: Path):
 def test_a_key_that_was_revoked_since_does_not_come_back(tmp_path: Path):
     (key,) = write(tmp_path, "laptop")
     store = open_store(tmp_path)
-    store.delete_api_key(key["id"])
+    store.api_keys.delete(key["id"])
     store.close()
 
     store = open_store(tmp_path)
 
-    assert store.list_api_keys() == []
+    assert store.api_keys.list() == []
     store.close()
 
 

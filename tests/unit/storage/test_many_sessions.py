@@ -13,13 +13,18 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.ids import format_time, parse_time
 from everruns.storage.data_directory.encryption import Cipher
-from everruns.storage.duckdb.database import duckdb_engine
+from everruns.storage.duckdb.database import DuckDB
+from everruns.storage.duckdb.engine import duckdb_engine
+from everruns.storage.files import StoredFile
+from everruns.storage.logs import Append, EventQuery
+from everruns.storage.pages import ListQuery
+from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.chunks import INLINE_BYTES
+from everruns.storage.sql.lists import select_page
 from everruns.storage.sql.page_bound import SET_APART
-from everruns.storage.sql.statements import select_page
+from everruns.storage.sql.session_rows import session_row
 from everruns.storage.sql.store import SqlStore
-from everruns.storage.sql.tables import metadata, session_row, sessions
-from everruns.storage.store import Append, EventQuery, ListQuery, SessionQuery, StoredFile
+from everruns.storage.sql.tables import metadata, sessions
 from everruns.tools.base import File
 
 
@@ -51,7 +56,7 @@ def filled_engine(created: list[int]) -> Engine:
 
 
 def store_of(engine: Engine) -> SqlStore:
-    return SqlStore(engine, Cipher(bytes(32)))
+    return SqlStore(DuckDB(engine), Cipher(bytes(32)))
 
 
 @given(
@@ -78,14 +83,29 @@ def test_the_newest_of_many_sessions_come_first_also_when_more_are_made() -> Non
     store = store_of(filled_engine(list(range(1, count + 1))))
 
     def listed(**query: Any) -> list[int]:
-        page, _ = store.list_sessions(SessionQuery(**query))
+        page, _ = store.sessions.list(SessionQuery(**query))
         return [parse_time(session.created_at) for session in page]
 
     assert listed(limit=2) == [count, count - 1]
-    store.insert_session(make_session(count, count + 1))
+    store.sessions.insert(make_session(count, count + 1))
     assert listed(limit=2) == [count + 1, count]
     assert listed(limit=2, offset=count - 1) == [2, 1]
     assert listed(limit=2, agent_id="agent_1") == [count, count - 2]
+    store.close()
+
+
+def test_sessions_stored_together_leave_those_that_exist_as_they_are() -> None:
+    store = store_of(filled_engine([0]))
+    there, tagged = make_session(1, 1), make_session(2, 2).model_copy(update={"tags": ["a", "b"]})
+    wide = make_session(3, 3).model_copy(update={"system_prompt": "x" * (INLINE_BYTES + 1)})
+    store.sessions.insert(there.model_copy(update={"title": "kept", "tags": ["c"]}))
+
+    store.sessions.insert_many([there, tagged, wide])
+
+    assert [store.sessions.find(each.id) for each in (tagged, wide)] == [tagged, wide]
+    titles = [(each.id, each.title) for each in store.sessions.list(SessionQuery(tags=["c"]))[0]]
+    assert titles == [(there.id, "kept")]
+    assert store.sessions.list(SessionQuery(tags=["a", "b"])) == ([tagged], 1)
     store.close()
 
 
@@ -98,18 +118,18 @@ def append(number: int, first: int) -> Append:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda store: store.append([append(1, 3)]),
-        lambda store: store.append([append(1, 3), append(2, 3)]),
-        lambda store: store.find_session(append(1, 1).session_id),
-        lambda store: store.read_events(append(1, 1).session_id, EventQuery()),
-        lambda store: store.read_events(append(1, 1).session_id, EventQuery(after=1)),
-        lambda store: store.read_events(append(1, 1).session_id, EventQuery(types=["tool.call"])),
-        lambda store: store.read_events(append(1, 1).session_id, EventQuery(limit=1)),
-        lambda store: store.count_events(append(1, 1).session_id, EventQuery()),
-        lambda store: store.find_file("workspace_1", "/1"),
-        lambda store: store.find_file("workspace_1", "/2"),
-        lambda store: store.list_files("workspace_1", "/"),
-        lambda store: store.delete_files("workspace_1", ["/1", "/2"]),
+        lambda store: store.logs.append([append(1, 3)]),
+        lambda store: store.logs.append([append(1, 3), append(2, 3)]),
+        lambda store: store.sessions.find(append(1, 1).session_id),
+        lambda store: store.logs.read(append(1, 1).session_id, EventQuery()),
+        lambda store: store.logs.read(append(1, 1).session_id, EventQuery(after=1)),
+        lambda store: store.logs.read(append(1, 1).session_id, EventQuery(types=["tool.call"])),
+        lambda store: store.logs.read(append(1, 1).session_id, EventQuery(limit=1)),
+        lambda store: store.logs.count(append(1, 1).session_id, EventQuery()),
+        lambda store: store.files.find("workspace_1", "/1"),
+        lambda store: store.files.find("workspace_1", "/2"),
+        lambda store: store.files.list("workspace_1", "/"),
+        lambda store: store.files.delete("workspace_1", ["/1", "/2"]),
     ],
     ids=[
         "append",
@@ -130,9 +150,9 @@ def test_what_a_session_has_is_found_by_its_index(call: Callable[[SqlStore], obj
     engine = filled_engine(list(range(1, 100)))
     store = store_of(engine)
     for sequence in (1, 2):
-        store.append([append(number, sequence) for number in range(1, 50)])
+        store.logs.append([append(number, sequence) for number in range(1, 50)])
         sizes = {1: 0, 2: INLINE_BYTES + 1}
-        store.put_files(
+        store.files.put(
             [make_file(number, f"/{sequence}", sizes[sequence]) for number in range(1, 50)]
         )
     run: list[tuple[str, Any]] = []

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, text
 
 from everruns.domain.sessions import SessionSummary
 from everruns.ids import parse_time
-from everruns.storage.duckdb.database import duckdb_engine, migrate
+from everruns.storage.duckdb.engine import duckdb_engine
+from everruns.storage.sql.migrate import migrate
 from everruns.storage.sql.tables import metadata
 
 LATER = "2026-01-31T10:00:00.007Z"

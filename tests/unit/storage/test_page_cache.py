@@ -9,11 +9,11 @@ from sqlalchemy import Engine, text
 
 from everruns.errors import StoreUnavailable
 from everruns.storage.data_directory.opening import DATABASE_FILE, open_store
-from everruns.storage.duckdb import database
-from everruns.storage.duckdb.database import duckdb_engine
-from everruns.storage.sql import page_cache
-from everruns.storage.sql.page_cache import PageCache
-from everruns.storage.sql.transactions import Transactions
+from everruns.storage.duckdb import engine as engines
+from everruns.storage.duckdb import page_cache
+from everruns.storage.duckdb.database import DuckDB
+from everruns.storage.duckdb.engine import duckdb_engine
+from everruns.storage.duckdb.page_cache import PageCache
 from tests.waiting import PATIENCE_S, POLL_S
 
 SMALL_MB = 8
@@ -22,10 +22,17 @@ SMALL_MB = 8
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A database of which half of what ``fill`` stores may be cached."""
-    monkeypatch.setattr(database, "CACHE_LIMIT", f"{SMALL_MB}MB")
+    monkeypatch.setattr(engines, "CACHE_LIMIT", f"{SMALL_MB}MB")
     engine = duckdb_engine(str(tmp_path / DATABASE_FILE))
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def database(engine: Engine) -> Iterator[DuckDB]:
+    database = DuckDB(engine)
+    yield database
+    database.close()
 
 
 def fill(engine: Engine) -> None:
@@ -55,33 +62,32 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(POLL_S)
 
 
-def test_pages_are_forgotten_until_few_are_left(engine: Engine):
+def test_pages_are_forgotten_until_few_are_left(engine: Engine, database: DuckDB):
     fill(engine)
     assert held_bytes(engine) > SMALL_MB * 1_000_000
-    assert Transactions(engine).trim_cache()
+    assert database.trim_cache()
     assert held_bytes(engine) <= SMALL_MB * 1_000_000
 
 
-def test_queries_have_as_much_memory_as_before(engine: Engine):
+def test_queries_have_as_much_memory_as_before(engine: Engine, database: DuckDB):
     usual = limit(engine)
-    Transactions(engine).trim_cache()
+    database.trim_cache()
     assert limit(engine) == usual
 
 
 def test_queries_have_as_much_memory_as_before_when_too_little_can_be_forgotten(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, database: DuckDB, monkeypatch: pytest.MonkeyPatch
 ):
     usual = limit(engine)
-    monkeypatch.setattr(database, "CACHE_LIMIT", "1KB")
-    assert Transactions(engine).trim_cache()
+    monkeypatch.setattr(engines, "CACHE_LIMIT", "1KB")
+    assert database.trim_cache()
     assert limit(engine) == usual
 
 
-def test_whoever_reads_keeps_its_memory(engine: Engine):
-    transactions = Transactions(engine)
-    with transactions.reading():
-        assert not transactions.trim_cache()
-    assert transactions.trim_cache()
+def test_whoever_reads_keeps_its_memory(database: DuckDB):
+    with database.reading():
+        assert not database.trim_cache()
+    assert database.trim_cache()
 
 
 def test_the_cache_is_trimmed_again_and_again(monkeypatch: pytest.MonkeyPatch):
@@ -103,7 +109,7 @@ def test_the_cache_is_trimmed_again_and_again(monkeypatch: pytest.MonkeyPatch):
 
 def test_an_open_store_keeps_its_cache_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(page_cache, "TRIM_EVERY_S", 0.01)
-    monkeypatch.setattr(database, "CACHE_LIMIT", f"{SMALL_MB}MB")
+    monkeypatch.setattr(engines, "CACHE_LIMIT", f"{SMALL_MB}MB")
     store = open_store(tmp_path)
     engine = duckdb_engine(str(tmp_path / DATABASE_FILE))
     fill(engine)

@@ -12,11 +12,16 @@ from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.storage import pages
 from everruns.storage.data_directory.encryption import Cipher
-from everruns.storage.duckdb.database import duckdb_engine, migrate
-from everruns.storage.pages import cut, is_last
+from everruns.storage.duckdb.database import DuckDB
+from everruns.storage.duckdb.engine import duckdb_engine
+from everruns.storage.files import StoredFile
+from everruns.storage.logs import Append, EventQuery
+from everruns.storage.pages import ListQuery, cut, is_last
+from everruns.storage.receipts import Receipt
+from everruns.storage.sql import chunks
 from everruns.storage.sql.chunks import INLINE_BYTES
-from everruns.storage.sql.store import SqlStore, chunks
-from everruns.storage.store import Append, EventQuery, ListQuery, Receipt, StoredFile
+from everruns.storage.sql.migrate import migrate
+from everruns.storage.sql.store import SqlStore
 from everruns.tools.base import File
 
 KIB = 1024
@@ -35,19 +40,23 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def store(engine: Engine) -> SqlStore:
-    return SqlStore(engine, Cipher(bytes(32)))
+def store(engine: Engine) -> Iterator[SqlStore]:
+    store = SqlStore(DuckDB(engine), Cipher(bytes(32)))
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def tight(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> SqlStore:
+def tight(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlStore]:
     """A store with a fiftieth of the usual memory, and chunks and pages to match."""
     with engine.connect() as connection:
         connection.execute(text("SET GLOBAL memory_limit = '20MB'"))
     monkeypatch.setattr(chunks, "INLINE_BYTES", 2 * KIB)
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 2 * KIB)
     monkeypatch.setattr(pages, "MAX_PAGE_BYTES", 1024 * KIB)
-    return SqlStore(engine, Cipher(bytes(32)))
+    store = SqlStore(DuckDB(engine), Cipher(bytes(32)))
+    yield store
+    store.close()
 
 
 def agent(number: int, size_bytes: int = 0, **fields: Any) -> Agent:
@@ -102,22 +111,22 @@ def checkpoint(engine: Engine) -> None:
 @pytest.mark.parametrize("size_bytes", WIDTHS)
 def test_a_value_of_any_width_is_read_as_it_was_stored(store: SqlStore, size_bytes: int) -> None:
     content, wide = b"\xff\x00" * size_bytes, event(1, size_bytes)
-    store.put_agent(agent(1, size_bytes), Receipt("k", "r", content))
-    store.insert_session(session(size_bytes), [file("/a", content)])
-    store.append([append(wide)])
+    store.agents.put(agent(1, size_bytes), Receipt("k", "r", content))
+    store.sessions.insert(session(size_bytes), [file("/a", content)])
+    store.logs.append([append(wide)])
 
-    assert store.find_agent(agent(1).id) == agent(1, size_bytes)
-    assert store.find_agent_by_name("n") == agent(1, size_bytes)
-    assert store.find_receipt("k") == Receipt("k", "r", content)
-    found = store.find_session(SESSION)
+    assert store.agents.find(agent(1).id) == agent(1, size_bytes)
+    assert store.agents.find_by_name("n") == agent(1, size_bytes)
+    assert store.receipts.find("k") == Receipt("k", "r", content)
+    found = store.sessions.find(SESSION)
     assert found is not None
     assert found.system_prompt == "x" * size_bytes
-    loaded = store.load_session(SESSION)
+    loaded = store.sessions.load(SESSION)
     assert loaded is not None
-    assert loaded[1] == store.read_events(SESSION, EventQuery(limit=1)) == [wide]
-    assert store.find_file("workspace_1", "/a") == file("/a", content).file
-    assert store.list_files("workspace_1", "/", contents=True) == [file("/a", content).file]
-    (listed,) = store.list_files("workspace_1", "/")
+    assert loaded[1] == store.logs.read(SESSION, EventQuery(limit=1)) == [wide]
+    assert store.files.find("workspace_1", "/a") == file("/a", content).file
+    assert store.files.list("workspace_1", "/", contents=True) == [file("/a", content).file]
+    (listed,) = store.files.list("workspace_1", "/")
     assert (listed.size_bytes, listed.content) == (len(content), b"")
 
 
@@ -125,20 +134,20 @@ def test_a_wide_value_that_is_replaced_leaves_nothing_behind(
     store: SqlStore, engine: Engine
 ) -> None:
     for size_bytes in (300 * KIB, 100 * KIB, 0):
-        store.put_agent(agent(1, size_bytes))
-        store.put_files([file("/a", b"x" * size_bytes)])
-        assert store.find_agent(agent(1).id) == agent(1, size_bytes)
+        store.agents.put(agent(1, size_bytes))
+        store.files.put([file("/a", b"x" * size_bytes)])
+        assert store.agents.find(agent(1).id) == agent(1, size_bytes)
     assert chunks_left(engine) == 0
 
 
 def test_a_deleted_session_leaves_nothing_behind(store: SqlStore, engine: Engine) -> None:
     wide = 100 * KIB
     receipt = Receipt("k", "r", bytes(wide), SESSION)
-    store.insert_session(session(wide), [file("/a", bytes(wide))], receipt)
-    store.append([append(event(1, 1), event(2, wide), event(3, 1))])
-    store.put_files([file("/b", bytes(wide))])
+    store.sessions.insert(session(wide), [file("/a", bytes(wide))], receipt)
+    store.logs.append([append(event(1, 1), event(2, wide), event(3, 1))])
+    store.files.put([file("/b", bytes(wide))])
     assert chunks_left(engine) > 0
-    store.delete_session(SESSION)
+    store.sessions.delete(SESSION)
     assert chunks_left(engine) == 0
 
 
@@ -146,28 +155,28 @@ def test_deleted_and_exchanged_files_and_forgotten_answers_leave_nothing_behind(
     store: SqlStore, engine: Engine
 ) -> None:
     wide = bytes(100 * KIB)
-    store.put_files([file("/a", wide), file("/b", wide)])
-    store.exchange_files("workspace_1", ["/a"], [file("/c", wide).file])
-    assert store.list_files("workspace_1", "/", contents=True) == [
+    store.files.put([file("/a", wide), file("/b", wide)])
+    store.files.exchange("workspace_1", ["/a"], [file("/c", wide).file])
+    assert store.files.list("workspace_1", "/", contents=True) == [
         file("/b", wide).file,
         file("/c", wide).file,
     ]
-    store.delete_files("workspace_1", ["/b", "/c"])
-    store.put_agent(agent(1), Receipt("k", "r", wide))
-    store.forget_receipts(2**50)
+    store.files.delete("workspace_1", ["/b", "/c"])
+    store.agents.put(agent(1), Receipt("k", "r", wide))
+    store.receipts.forget(2**50)
     assert chunks_left(engine) == 0
 
 
 def test_a_small_file_may_say_what_marks_a_wide_one(store: SqlStore) -> None:
     content = b"chunks:70000"
-    store.put_files([file("/a", content)])
-    assert store.find_file("workspace_1", "/a") == file("/a", content).file
+    store.files.put([file("/a", content)])
+    assert store.files.find("workspace_1", "/a") == file("/a", content).file
 
 
 def test_a_session_that_is_stored_again_keeps_its_wide_values(store: SqlStore) -> None:
     for _ in range(2):
-        store.insert_sessions([session(200 * KIB)])
-    found = store.find_session(SESSION)
+        store.sessions.insert_many([session(200 * KIB)])
+    found = store.sessions.find(SESSION)
     assert found is not None
     assert found.system_prompt == "x" * 200 * KIB
 
@@ -177,38 +186,38 @@ def test_agents_larger_together_than_the_memory_are_listed_page_by_page(
 ) -> None:
     agents = [agent(number, LARGE_BYTES, description="Large") for number in range(COUNT)]
     for each in agents:
-        tight.put_agent(each)
+        tight.agents.put(each)
     checkpoint(engine)
     seen: list[str] = []
     while len(seen) < COUNT:
-        page, total = tight.list_agents(ListQuery(search="LARGE", offset=len(seen), limit=1000))
+        page, total = tight.agents.list(ListQuery(search="LARGE", offset=len(seen), limit=1000))
         assert (len(page), total) == (1, COUNT)
         seen += [found.id for found in page]
     assert seen == [each.id for each in reversed(agents)]
-    assert tight.list_agents(ListQuery(limit=1))[0] == agents[-1:]
+    assert tight.agents.list(ListQuery(limit=1))[0] == agents[-1:]
 
 
 def test_a_log_larger_than_the_memory_is_loaded_whole_and_read_page_by_page(
     tight: SqlStore, engine: Engine
 ) -> None:
-    tight.insert_session(session())
+    tight.sessions.insert(session())
     log = [event(sequence, LARGE_BYTES) for sequence in range(1, COUNT + 1)]
     for each in log:
-        tight.append([append(each)])
+        tight.logs.append([append(each)])
     checkpoint(engine)
-    loaded = tight.load_session(SESSION)
+    loaded = tight.sessions.load(SESSION)
     assert loaded is not None
     assert loaded[1] == log
 
     read: list[Event] = []
     query = EventQuery(limit=1000)
-    while not is_last(page := tight.read_events(SESSION, query), query):
+    while not is_last(page := tight.logs.read(SESSION, query), query):
         assert len(page) == 1
         read += page
         query = EventQuery(limit=1000, after=page[-1].sequence)
     assert read == log
-    assert tight.read_events(SESSION, EventQuery(limit=1, newest_first=True)) == log[-1:]
-    assert tight.count_events(SESSION, EventQuery(limit=1)) == COUNT
+    assert tight.logs.read(SESSION, EventQuery(limit=1, newest_first=True)) == log[-1:]
+    assert tight.logs.count(SESSION, EventQuery(limit=1)) == COUNT
 
 
 def test_what_an_earlier_version_stored_in_wide_rows_is_moved(tmp_path: Path) -> None:
@@ -238,10 +247,10 @@ def test_what_an_earlier_version_stored_in_wide_rows_is_moved(tmp_path: Path) ->
             connection.execute(text(statement), values)
     migrate(engine)
 
-    store = SqlStore(engine, Cipher(bytes(32)))
-    assert store.list_agents(ListQuery()) == ([narrow, large], 2)
-    assert store.find_file("workspace_1", "/a") == file("/a", content).file
-    assert store.read_events(SESSION, EventQuery()) == [wide_event]
+    store = SqlStore(DuckDB(engine), Cipher(bytes(32)))
+    assert store.agents.list(ListQuery()) == ([narrow, large], 2)
+    assert store.files.find("workspace_1", "/a") == file("/a", content).file
+    assert store.logs.read(SESSION, EventQuery()) == [wide_event]
     with engine.connect() as connection:
         widest = "SELECT max(strlen(document)) FROM agents"
         assert connection.execute(text(widest)).scalar_one() < INLINE_BYTES

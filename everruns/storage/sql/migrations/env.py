@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that ``everruns.storage.duckdb.database.migrate`` gives."""
+"""Runs the migrations on the connection that ``migrate`` gives."""
 
 from alembic import context
 from alembic.ddl.postgresql import PostgresqlImpl

@@ -1,4 +1,4 @@
-"""The conditions of lists: which rows one includes.
+"""Which sessions a list includes.
 
 All of them are SQL that DuckDB and PostgreSQL both take.
 """
@@ -9,15 +9,8 @@ from sqlalchemy import Column, ColumnElement, and_, or_, select, true
 
 from everruns.domain.rights import Grant
 from everruns.domain.waits import WaitType
+from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.tables import session_tags, sessions
-from everruns.storage.store import SessionQuery
-
-
-def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that any of the columns contains a text, ignoring case."""
-    if not search:
-        return true()
-    return or_(*(column.icontains(search, autoescape=True) for column in columns))
 
 
 def listed_sessions(query: SessionQuery) -> ColumnElement[bool]:

@@ -1,0 +1,27 @@
+"""What a store promises about agents."""
+
+from typing import Protocol
+
+from everruns.domain.agents import Agent
+from everruns.storage.pages import ListQuery
+from everruns.storage.receipts import Receipt
+
+
+class AgentStore(Protocol):
+    """Keeps agents."""
+
+    def put(self, agent: Agent, receipt: Receipt | None = None) -> None:
+        """Store an agent, replacing the one with its id."""
+        ...
+
+    def find(self, agent_id: str) -> Agent | None:
+        """Return an agent, active or archived."""
+        ...
+
+    def find_by_name(self, name: str) -> Agent | None:
+        """Return the newest active agent of this name."""
+        ...
+
+    def list(self, query: ListQuery) -> tuple[list[Agent], int]:
+        """Return a page of the active agents and how many match in all."""
+        ...

@@ -1,0 +1,61 @@
+"""What a store promises about budgets and their ledgers.
+
+``LogStore.append`` stores a model's answer and charges it to the budgets that apply in the same
+transaction: an answer is charged exactly once, when it is stored. A budget is charged for answers
+that are acknowledged after it was put, not for earlier ones.
+"""
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Protocol
+
+from everruns.domain.budgets import Budget, LedgerEntry
+
+
+class BudgetStore(Protocol):
+    """Keeps budgets."""
+
+    def put(self, budget: Budget) -> None:
+        """Store a budget, replacing the one with its id."""
+        ...
+
+    def find(self, budget_id: str) -> Budget | None:
+        """Return a budget, active or disabled."""
+        ...
+
+    def is_budgeted(self, subject_id: str | None) -> bool:
+        """Tell whether a subject has active budgets. Answers at once, from memory."""
+        ...
+
+    def list(
+        self,
+        subject_type: str | None = None,
+        subject_ids: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> list[Budget]:
+        """Return the active budgets, newest first; ``None`` matches any subject."""
+        ...
+
+
+class LedgerStore(Protocol):
+    """Keeps the entries of budgets: what they were charged and what was added to them."""
+
+    def put(self, entry: LedgerEntry) -> None:
+        """Store an entry; an existing entry stays as it is."""
+        ...
+
+    def totals(
+        self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Decimal]:
+        """Return the sum of each ledger with entries, including everything acknowledged.
+
+        Args:
+            budget_ids: The budgets.
+            since: For some of them, the time of the first entries that count.
+        """
+        ...
+
+    def list(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
+        """Return entries of a budget's ledger, newest first."""
+        ...

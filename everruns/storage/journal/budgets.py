@@ -1,0 +1,46 @@
+"""Budgets, which are charged when the database gets what the journal holds."""
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
+from everruns.domain.budgets import Budget, LedgerEntry
+from everruns.storage.journal.write_ahead import WriteAhead
+from everruns.storage.sql.budgets import SqlBudgets
+
+
+class JournaledBudgets:
+    """Implements ``BudgetStore``; the budgets themselves never go through the journal."""
+
+    def __init__(self, ahead: WriteAhead, budgets: SqlBudgets) -> None:
+        self._ahead = ahead
+        self.find = budgets.find
+        self.is_budgeted = budgets.is_budgeted
+        self.list = budgets.list
+
+    def put(self, budget: Budget) -> None:
+        """Store a budget, replacing the one with its id."""
+        # What came before is none of its business, and charged where the old one said so.
+        with self._ahead.still() as database:
+            database.budgets.put(budget)
+
+
+class JournaledLedger:
+    """Implements ``LedgerStore``."""
+
+    def __init__(self, ahead: WriteAhead) -> None:
+        self._ahead = ahead
+
+    def put(self, entry: LedgerEntry) -> None:
+        """Store an entry; an existing entry stays as it is."""
+        self._ahead.settled().ledger.put(entry)
+
+    def totals(
+        self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Decimal]:
+        """Return the sum of each ledger with entries, including everything acknowledged."""
+        return self._ahead.settled().ledger.totals(budget_ids, since)
+
+    def list(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
+        """Return entries of a budget's ledger, newest first."""
+        return self._ahead.settled().ledger.list(budget_id, offset, limit)

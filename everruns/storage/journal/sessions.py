@@ -1,0 +1,55 @@
+"""Sessions that the journal has before the database."""
+
+from collections.abc import Sequence
+
+from everruns.domain.events import Event
+from everruns.domain.sessions import Session
+from everruns.storage.files import StoredFile
+from everruns.storage.journal.write_ahead import WriteAhead
+from everruns.storage.logs import Append
+from everruns.storage.receipts import Receipt
+from everruns.storage.sessions import SessionQuery
+
+
+class JournaledSessions:
+    """Implements ``SessionStore``."""
+
+    def __init__(self, ahead: WriteAhead) -> None:
+        self._ahead = ahead
+
+    def insert(
+        self,
+        session: Session,
+        files: Sequence[StoredFile] = (),
+        receipt: Receipt | None = None,
+        log: Append | None = None,
+    ) -> None:
+        """Store a new session with its first files and events."""
+        if files or receipt or log:
+            self._ahead.settled(session.id).sessions.insert(session, files, receipt, log)
+        else:
+            self._ahead.insert(session)
+
+    def find(self, session_id: str) -> Session | None:
+        """Return a session with its log's summary applied."""
+        return self._ahead.settled(session_id).sessions.find(session_id)
+
+    def load(self, session_id: str) -> tuple[Session, list[Event]] | None:
+        """Return a session with its whole log."""
+        return self._ahead.settled(session_id).sessions.load(session_id)
+
+    def update(self, session: Session) -> bool:
+        """Store the changed fields of a session; return whether it exists."""
+        return self._ahead.settled(session.id).sessions.update(session)
+
+    def delete(self, session_id: str) -> bool:
+        """Delete a session and all its data; return whether it existed."""
+        return self._ahead.delete(session_id)
+
+    def unfinished(self, now_ms: int | None = None) -> list[str]:
+        """Return the ids of sessions whose turn is open, oldest first."""
+        return self._ahead.settled().sessions.unfinished(now_ms)
+
+    def list(self, query: SessionQuery) -> tuple[list[Session], int]:
+        """Return a page of sessions and how many match in all."""
+        return self._ahead.settled().sessions.list(query)

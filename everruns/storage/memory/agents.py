@@ -1,0 +1,45 @@
+"""Agents in memory."""
+
+from collections.abc import Iterable
+
+from everruns.domain.agents import Agent
+from everruns.storage.memory.contents import Contents, age, page_of
+from everruns.storage.pages import ListQuery
+from everruns.storage.receipts import Receipt
+
+
+class MemoryAgents:
+    """Implements ``AgentStore``."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+
+    def put(self, agent: Agent, receipt: Receipt | None = None) -> None:
+        """Store an agent, replacing the one with its id."""
+        with self._contents.lock:
+            self._contents.agents[agent.id] = agent
+            self._contents.remember(receipt)
+
+    def find(self, agent_id: str) -> Agent | None:
+        """Return an agent, active or archived."""
+        with self._contents.lock:
+            return self._contents.agents.get(agent_id)
+
+    def find_by_name(self, name: str) -> Agent | None:
+        """Return the newest active agent of this name."""
+        with self._contents.lock:
+            agents = [agent for agent in self._active() if agent.name == name]
+        return max(agents, key=age, default=None)
+
+    def _active(self) -> Iterable[Agent]:
+        return (agent for agent in self._contents.agents.values() if agent.status == "active")
+
+    def list(self, query: ListQuery) -> tuple[list[Agent], int]:
+        """Return a page of the active agents and how many match in all."""
+        with self._contents.lock:
+            agents = tuple(self._active())
+        return page_of(
+            agents,
+            query,
+            lambda agent: (agent.id, agent.name, agent.display_name, agent.description),
+        )

@@ -1,0 +1,142 @@
+"""What the store in memory holds, and what several of its parts do with it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, TypeVar
+
+from everruns.domain.agents import Agent
+from everruns.domain.budgets import Budget, LedgerEntry
+from everruns.domain.charges import charges
+from everruns.domain.events import Event
+from everruns.domain.keys import ApiKey
+from everruns.domain.llm import ProviderAccount
+from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.workspaces import Workspace
+from everruns.ids import now_ms, parse_time
+from everruns.storage.files import StoredFile
+from everruns.storage.logs import Append
+from everruns.storage.pages import ListQuery, cut
+from everruns.storage.receipts import Receipt
+from everruns.tools.base import File
+
+Resource = TypeVar("Resource", Agent, Session, Workspace)
+
+
+@dataclass
+class StoredSession:
+    """A session with its log.
+
+    Attributes:
+        created: The session as a client made or changed it.
+        session: The session with its log's summary applied.
+        updated_ms: When the session or its log last changed, in milliseconds since the epoch.
+    """
+
+    created: Session
+    session: Session
+    updated_ms: int
+    summary: SessionSummary = field(default_factory=SessionSummary)
+    events: list[Event] = field(default_factory=list[Event])
+
+    @classmethod
+    def of(cls, session: Session) -> "StoredSession":
+        """Return a new session, whose log is empty."""
+        return cls(session, session, parse_time(session.updated_at))
+
+    def take(self, append: Append) -> None:
+        """Add an accepted append to the log."""
+        self.summary = append.summary
+        self.session = self.created.summed_up(append.summary)
+        if append.summary.updated_at:
+            self.updated_ms = max(self.updated_ms, parse_time(append.summary.updated_at))
+        self.events += append.events
+
+    def change(self, session: Session) -> None:
+        """Replace what a client can change."""
+        self.created = session
+        self.session = session.summed_up(self.summary) if self.events else session
+        self.updated_ms = max(self.updated_ms, parse_time(session.updated_at))
+
+
+@dataclass(frozen=True)
+class StoredReceipt:
+    """A receipt with the time at which it was stored, in milliseconds since the epoch."""
+
+    receipt: Receipt
+    stored_ms: int
+
+
+@dataclass
+class Contents:
+    """Everything that a store in memory holds. Whoever reads or changes it holds the lock."""
+
+    lock: Lock = field(default_factory=Lock)
+    agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
+    providers: dict[str, ProviderAccount] = field(default_factory=dict[str, ProviderAccount])
+    sessions: dict[str, StoredSession] = field(default_factory=dict[str, StoredSession])
+    receipts: dict[str, StoredReceipt] = field(default_factory=dict[str, StoredReceipt])
+    workspaces: dict[str, Workspace] = field(default_factory=dict[str, Workspace])
+    files: dict[tuple[str, str], File] = field(default_factory=dict[tuple[str, str], File])
+    budgets: dict[str, Budget] = field(default_factory=dict[str, Budget])
+    ledgers: dict[str, dict[str, LedgerEntry]] = field(
+        default_factory=dict[str, dict[str, LedgerEntry]]
+    )
+    api_keys: dict[str, ApiKey] = field(default_factory=dict[str, ApiKey])
+
+    def remember(self, receipt: Receipt | None) -> None:
+        """Store a receipt, if there is one; of two under one key the first stays."""
+        if receipt is not None:
+            self.receipts.setdefault(receipt.key, StoredReceipt(receipt, now_ms()))
+
+    def put_files(self, files: Sequence[StoredFile]) -> None:
+        """Store files, replacing those with the same path."""
+        self.files |= {(stored.workspace_id, stored.file.path): stored.file for stored in files}
+
+    def budgets_in_force(self) -> list[Budget]:
+        """Return the budgets that are not disabled."""
+        return [budget for budget in self.budgets.values() if budget.status != "disabled"]
+
+    def charge(self, stored: Sequence[Append], agents: Mapping[str, str | None]) -> None:
+        """Charge the answers among the stored events, given the sessions' agents."""
+        events = [event for append in stored for event in append.events]
+        self.enter(charges(events, self.budgets_in_force(), agents))
+
+    def enter(self, entries: Sequence[LedgerEntry]) -> None:
+        """Store entries of ledgers; existing entries stay as they are."""
+        for entry in entries:
+            self.ledgers.setdefault(entry.budget_id, {}).setdefault(entry.id, entry)
+
+
+def age(resource: Agent | Session | Workspace) -> tuple[str, str]:
+    """Return what sorts resources from the oldest to the newest."""
+    return resource.created_at, resource.id
+
+
+def page_of(
+    resources: Iterable[Resource],
+    query: ListQuery,
+    texts: Callable[[Resource], Sequence[str | None]],
+    time: Callable[[Resource], tuple[Any, str]] = age,
+    *,
+    ascending: bool = False,
+) -> tuple[list[Resource], int]:
+    """Return a page of resources and how many match in all.
+
+    Args:
+        resources: All that match, apart from the searched text.
+        query: The page.
+        texts: Returns the texts of a resource that may contain the searched one.
+        time: Returns what the list is sorted by.
+        ascending: Whether the oldest come first.
+    """
+    if query.search:
+        needle = query.search.lower()
+        resources = [
+            resource
+            for resource in resources
+            if any(text and needle in text.lower() for text in texts(resource))
+        ]
+    ordered = sorted(resources, key=time, reverse=not ascending)
+    page = ordered[query.offset : query.offset + query.limit]
+    return cut(page, lambda resource: len(resource.model_dump_json())), len(ordered)

@@ -1,0 +1,32 @@
+"""Workspaces in memory."""
+
+from everruns.domain.workspaces import Workspace
+from everruns.storage.memory.contents import Contents, page_of
+from everruns.storage.pages import ListQuery
+
+
+class MemoryWorkspaces:
+    """Implements ``WorkspaceStore``."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+
+    def put(self, workspace: Workspace) -> None:
+        """Store a workspace, replacing the one with its id."""
+        with self._contents.lock:
+            self._contents.workspaces[workspace.id] = workspace
+
+    def find(self, workspace_id: str) -> Workspace | None:
+        """Return a workspace, active or archived."""
+        with self._contents.lock:
+            return self._contents.workspaces.get(workspace_id)
+
+    def list(self, query: ListQuery) -> tuple[list[Workspace], int]:
+        """Return a page of workspaces and how many match in all."""
+        with self._contents.lock:
+            workspaces = [
+                workspace
+                for workspace in self._contents.workspaces.values()
+                if query.include_archived or workspace.status == "active"
+            ]
+        return page_of(workspaces, query, lambda found: (found.id, found.name, found.description))

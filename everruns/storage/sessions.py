@@ -1,0 +1,104 @@
+"""What a store promises about sessions."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from everruns.domain.events import Event
+from everruns.domain.rights import Grant
+from everruns.domain.sessions import Caller, Session, SessionStatus
+from everruns.domain.waits import WaitType
+from everruns.storage.files import StoredFile
+from everruns.storage.logs import Append
+from everruns.storage.pages import ListQuery
+from everruns.storage.receipts import Receipt
+
+
+@dataclass(frozen=True)
+class SessionQuery(ListQuery):
+    """A query for a page of the list of sessions; all conditions must hold.
+
+    Times are in milliseconds since the epoch.
+
+    Attributes:
+        agent_id: Only sessions of this agent.
+        caller: Only sessions of this caller.
+        within: Only sessions that this grant covers.
+        older_than: Only sessions that a list shows after the one with this time of creation and
+            this id.
+        status: Only sessions with this status.
+        waiting: Only sessions whose turn waits for somebody outside: for calls of this type, or
+            for any with ``True``.
+        tags: Only sessions with all of these tags.
+        end_user: Only sessions of this end user.
+        created_from_ms: Only sessions created at or after this time.
+        created_until_ms: Only sessions created before this time.
+        updated_from_ms: Only sessions updated at or after this time.
+        updated_until_ms: Only sessions updated before this time.
+        sort: What to sort by: the time of creation or of the last update.
+        ascending: Whether the oldest come first.
+    """
+
+    agent_id: str | None = None
+    caller: Caller | None = None
+    within: Grant | None = None
+    older_than: tuple[int, str] | None = None
+    status: SessionStatus | None = None
+    waiting: WaitType | Literal[True] | None = None
+    tags: Collection[str] = ()
+    end_user: str | None = None
+    created_from_ms: int | None = None
+    created_until_ms: int | None = None
+    updated_from_ms: int | None = None
+    updated_until_ms: int | None = None
+    sort: Literal["created", "updated"] = "created"
+    ascending: bool = False
+
+
+class SessionStore(Protocol):
+    """Keeps sessions; ``LogStore`` keeps their logs."""
+
+    def insert(
+        self,
+        session: Session,
+        files: Sequence[StoredFile] = (),
+        receipt: Receipt | None = None,
+        log: Append | None = None,
+    ) -> None:
+        """Store a new session with its first files and events. Its id was never used before."""
+        ...
+
+    def find(self, session_id: str) -> Session | None:
+        """Return a session with its log's summary applied."""
+        ...
+
+    def load(self, session_id: str) -> tuple[Session, list[Event]] | None:
+        """Return a session with its whole log."""
+        ...
+
+    def update(self, session: Session) -> bool:
+        """Store the changed fields of a session; return whether it exists.
+
+        What follows from its log stays as it is.
+        """
+        ...
+
+    def delete(self, session_id: str) -> bool:
+        """Delete a session and all its data; return whether it existed.
+
+        This includes its own budgets and the files of its workspace, unless the workspace is
+        shared. What it was charged to other budgets stays charged.
+        """
+        ...
+
+    def unfinished(self, now_ms: int | None = None) -> list[str]:
+        """Return the ids of sessions whose turn is open, oldest first.
+
+        Args:
+            now_ms: Leave out turns that wait for outside input until after this time.
+        """
+        ...
+
+    def list(self, query: SessionQuery) -> tuple[list[Session], int]:
+        """Return a page of sessions and how many match in all."""
+        ...

@@ -1,0 +1,93 @@
+"""The statements about the rows of events.
+
+All of them are SQL that DuckDB and PostgreSQL both take.
+"""
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, case, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from everruns.storage.logs import EventQuery
+from everruns.storage.sql.statements import by_column, rendered, rows_of
+from everruns.storage.sql.tables import Row, events
+
+_LOGGED = [column for column in events.c if column is not events.c.session_id]
+_SELECT_LOG = rendered(select(*_LOGGED).where(events.c.session_id == bindparam("id")))
+_IN_LOG = events.c.session_id == bindparam("id")
+_SELECT_WIDE = rendered(
+    # As plain comparisons, both would make DuckDB read the events of all sessions.
+    select(events.c.sequence).where(
+        _IN_LOG, case((_IN_LOG, func.starts_with(events.c.body, bindparam("mark"))))
+    )
+)
+_INSERT_EVENTS = rendered(insert(events).from_select(events.c.keys(), rows_of(events.c)))
+
+
+def insert_events(connection: Connection, rows: Sequence[Row]) -> None:
+    """Store the rows of events."""
+    if rows:
+        connection.execute(_INSERT_EVENTS, by_column(rows))
+
+
+def select_log(connection: Connection, session_id: str) -> Sequence[Sequence[Any]]:
+    """Return the rows of a session's whole log, all columns but its id."""
+    # DuckDB needs half as long again for a log of ten events when it is to sort them.
+    rows = connection.execute(_SELECT_LOG, {"id": session_id}).all()
+    return sorted(rows, key=itemgetter(0))
+
+
+def select_events(session_id: str, query: EventQuery) -> Select[Any]:
+    """Return the statement that lists events of a session, all columns but its id."""
+    log = select(*_LOGGED).where(events.c.session_id == session_id)
+    if query == EventQuery():
+        return log.order_by(events.c.sequence)
+    statement = _matching(log, query)
+    sequence = statement.selected_columns["sequence"]
+    order = sequence.desc() if query.newest_first else sequence
+    return statement.order_by(order).offset(query.offset).limit(query.limit)
+
+
+def count_events(session_id: str, query: EventQuery) -> Select[int]:
+    """Return the statement that counts the events of a session on all pages of a list."""
+    narrow = [column for column in _LOGGED if column is not events.c.body]
+    log = select(*narrow).where(events.c.session_id == session_id)
+    return select(func.count()).select_from(_matching(log, query).subquery())
+
+
+def _matching(log: Select[Any], query: EventQuery) -> Select[Any]:
+    """Return the events of a log that match a query.
+
+    DuckDB finds a log by its index only if it compares nothing else while it scans: conditions
+    besides the session's id would make it read the events of all sessions.
+    """
+    found = log.cte("log").prefix_with("MATERIALIZED")
+    c = found.c
+    statement = select(found)
+    if query.after is not None:
+        statement = statement.where(c.sequence > query.after)
+    if query.before is not None:
+        statement = statement.where(c.sequence < query.before)
+    if query.types:
+        statement = statement.where(c.type.in_(query.types))
+    if query.turn_id is not None:
+        statement = statement.where(c.turn_id == query.turn_id)
+    if query.since_ms is not None:
+        statement = statement.where(c.ts >= query.since_ms)
+    if query.until_ms is not None:
+        statement = statement.where(c.ts <= query.until_ms)
+    for first, last in query.without:
+        statement = statement.where(~c.sequence.between(first, last))
+    return statement
+
+
+def select_wide_events(connection: Connection, session_id: str, mark: str) -> Sequence[int]:
+    """Return the sequences of a session's events whose bodies are stored in chunks."""
+    return connection.execute(_SELECT_WIDE, {"id": session_id, "mark": mark}).scalars().all()
+
+
+def delete_events(connection: Connection, session_id: str) -> None:
+    """Delete the rows of a session's events."""
+    connection.execute(delete(events).where(events.c.session_id == session_id))

@@ -1,0 +1,148 @@
+"""Event logs in a database."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from everruns.domain.events import Event
+from everruns.storage.append_rule import first_of_each_session, judge
+from everruns.storage.logs import Append, EventQuery, Verdict
+from everruns.storage.pages import cut
+from everruns.storage.sql.budgets import SqlBudgets
+from everruns.storage.sql.chunks import (
+    EVENTS,
+    MARK,
+    delete_chunks,
+    event_owner,
+    is_apart,
+    put_chunks,
+    read_chunks,
+    size_of,
+)
+from everruns.storage.sql.database import Database
+from everruns.storage.sql.log_statements import (
+    count_events,
+    delete_events,
+    insert_events,
+    select_events,
+    select_log,
+    select_wide_events,
+)
+from everruns.storage.sql.session_statements import advance_sessions, select_lengths
+from everruns.storage.sql.tables import Row
+
+
+class SqlLogs:
+    """Implements ``LogStore``.
+
+    Args:
+        database: Has the tables.
+        budgets: Are charged for what is stored.
+    """
+
+    def __init__(self, database: Database, budgets: SqlBudgets) -> None:
+        self._database = database
+        self._budgets = budgets
+
+    def append(self, appends: Sequence[Append]) -> list[Verdict]:
+        """Store many appends in one transaction, each all or nothing."""
+        # The first append of each session is compared and stored at once; usually that is all of
+        # them. The others are compared with the log after that.
+        first = first_of_each_session(appends)
+        with self._database.writing() as connection:
+            stored = {id(append) for append in self.advance(connection, first)}
+            rest = [append for append in appends if id(append) not in stored]
+            verdicts = iter(self._judge(connection, rest))
+        return [None if id(append) in stored else next(verdicts) for append in appends]
+
+    def advance(self, connection: Connection, appends: Sequence[Append]) -> list[Append]:
+        """Store the appends whose log has the length that they expect; return them.
+
+        Args:
+            connection: In a transaction.
+            appends: At most one per session, each numbered correctly.
+        """
+        advanced = advance_sessions(connection, appends)
+        stored = [append for append in appends if append.session_id in advanced]
+        new = [_row(event) for append in stored for event in append.events]
+        rows, apart = EVENTS.narrow(new)
+        insert_events(connection, rows)
+        put_chunks(connection, apart)
+        self._budgets.charge(connection, stored)
+        return stored
+
+    def _judge(self, connection: Connection, appends: Sequence[Append]) -> list[Verdict]:
+        if not appends:
+            return []
+
+        def stored(session_id: str, first: int, last: int) -> list[bytes]:
+            query = EventQuery(after=first - 1, before=last + 1)
+            rows = connection.execute(select_events(session_id, query)).all()
+            return [event.body for event in _events(connection, session_id, rows)]
+
+        lengths = select_lengths(connection, [append.session_id for append in appends])
+        verdicts, accepted = judge(appends, lengths, stored)
+        for append in accepted:
+            self.advance(connection, [append])
+        return verdicts
+
+    def lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many events the log of each session has, for those that exist."""
+        with self._database.reading() as connection:
+            return select_lengths(connection, session_ids)
+
+    def read(self, session_id: str, query: EventQuery) -> list[Event]:
+        """Return events of a log; empty if the session does not exist."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select_events(session_id, query)).all()
+            if query.is_page:
+                rows = cut(rows, lambda row: size_of(row.body), query.size_bytes)
+            return _events(connection, session_id, rows)
+
+    def count(self, session_id: str, query: EventQuery) -> int:
+        """Return how many events match a query, on all pages together."""
+        with self._database.reading() as connection:
+            return connection.execute(count_events(session_id, query)).scalar_one()
+
+
+def read_log(connection: Connection, session_id: str) -> list[Event]:
+    """Return the whole log of a session."""
+    return _events(connection, session_id, select_log(connection, session_id))
+
+
+def delete_log(connection: Connection, session_id: str) -> None:
+    """Delete the events of a session."""
+    wide = select_wide_events(connection, session_id, MARK)
+    delete_events(connection, session_id)
+    delete_chunks(connection, [event_owner(session_id, sequence) for sequence in wide])
+
+
+def _row(event: Event) -> Row:
+    return {
+        "session_id": event.session_id,
+        "sequence": event.sequence,
+        "id": event.id,
+        "type": event.type,
+        "turn_id": event.turn_id,
+        "ts": event.ts,
+        "body": event.body.decode(),
+    }
+
+
+def _events(connection: Connection, session_id: str, rows: Iterable[Sequence[Any]]) -> list[Event]:
+    """Return the events of a session's rows, each with the columns but the first, in order.
+
+    By place and not by name, and with one session id for all: a log has thousands of events.
+    """
+    found = [
+        Event(session_id, sequence, identity, kind, turn_id, ts, body.encode())
+        for sequence, identity, kind, turn_id, ts, body in rows
+    ]
+    return [_whole(connection, event) if is_apart(event.body) else event for event in found]
+
+
+def _whole(connection: Connection, event: Event) -> Event:
+    owner = event_owner(event.session_id, event.sequence)
+    return replace(event, body=read_chunks(connection, owner))

@@ -1,0 +1,50 @@
+"""Between sessions and their rows."""
+
+from everruns.domain.sessions import Session, SessionSummary
+from everruns.ids import parse_time
+from everruns.storage.sql.tables import Row, StoredRow
+
+
+def session_row(session: Session) -> Row:
+    """Return the row of a new session, whose log is empty."""
+    return {
+        "id": session.id,
+        "agent_id": session.agent_id,
+        "workspace_id": session.workspace_id,
+        "title": session.title,
+        "created_ms": parse_time(session.created_at),
+        "document": session.model_dump_json(),
+        **summary_row(SessionSummary(preview=session.preview, updated_at=session.updated_at)),
+        "end_user": session.end_user,
+    }
+
+
+def tag_rows(session: Session) -> list[Row]:
+    """Return the rows of a session's tags."""
+    return [{"session_id": session.id, "tag": tag} for tag in dict.fromkeys(session.tags)]
+
+
+def session_of(row: StoredRow) -> Session:
+    """Return the session of a row."""
+    created = Session.model_validate_json(row["document"])
+    if row["end_user"] is not None:
+        created = created.model_copy(update={"end_user": row["end_user"]})
+    if row["sequence"] == 0:
+        return created
+    return created.summed_up(SessionSummary.model_validate_json(row["summary"]))
+
+
+def summary_row(summary: SessionSummary) -> Row:
+    """Return the columns of a session that follow from its log."""
+    return {
+        "sequence": summary.sequence,
+        "state": _state(summary),
+        "preview": summary.preview,
+        "summary": summary.model_dump_json(),
+        "updated_ms": parse_time(summary.updated_at) if summary.updated_at else None,
+    }
+
+
+def _state(summary: SessionSummary) -> str:
+    """Return a session's status, followed by the types of calls that its turn waits for."""
+    return " ".join([summary.status, *sorted({wait.type for wait in summary.waiting_for})])

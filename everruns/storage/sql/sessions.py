@@ -1,0 +1,148 @@
+"""Sessions in a database."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, and_, delete, or_, select
+
+from everruns.domain.events import Event
+from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
+from everruns.storage.files import StoredFile
+from everruns.storage.logs import Append
+from everruns.storage.receipts import Receipt
+from everruns.storage.sessions import SessionQuery
+from everruns.storage.sql.budgets import SqlBudgets
+from everruns.storage.sql.chunks import SESSIONS, delete_chunks, put_chunks
+from everruns.storage.sql.database import Database
+from everruns.storage.sql.files import delete_all_files, put_files
+from everruns.storage.sql.lists import contains, full, select_page
+from everruns.storage.sql.logs import SqlLogs, delete_log, read_log
+from everruns.storage.sql.page_bound import NewestSessions
+from everruns.storage.sql.receipts import forget_receipts_of, remember
+from everruns.storage.sql.session_conditions import listed_sessions
+from everruns.storage.sql.session_rows import session_of, session_row, tag_rows
+from everruns.storage.sql.session_statements import (
+    delete_tags,
+    insert_sessions,
+    insert_tags,
+    select_session,
+    update_session,
+)
+from everruns.storage.sql.tables import sessions
+from everruns.storage.sql.workspaces import is_shared
+
+
+class SqlSessions:
+    """Implements ``SessionStore``.
+
+    Args:
+        database: Has the tables.
+        logs: Store the first events of new sessions.
+        budgets: Those of deleted sessions are deleted.
+    """
+
+    def __init__(self, database: Database, logs: SqlLogs, budgets: SqlBudgets) -> None:
+        self._database = database
+        self._logs = logs
+        self._budgets = budgets
+        self._newest = NewestSessions()
+
+    def insert(
+        self,
+        session: Session,
+        files: Sequence[StoredFile] = (),
+        receipt: Receipt | None = None,
+        log: Append | None = None,
+    ) -> None:
+        """Store a new session with its first files and events."""
+        with self._database.writing() as connection:
+            self._insert(connection, [session])
+            self._logs.advance(connection, [] if log is None else [log])
+            put_files(connection, files)
+            remember(connection, receipt)
+
+    def insert_many(self, new: Sequence[Session]) -> None:
+        """Store sessions in one transaction; existing sessions stay as they are."""
+        with self._database.writing() as connection:
+            self._insert(connection, new)
+
+    def _insert(self, connection: Connection, new: Sequence[Session]) -> None:
+        rows, apart = SESSIONS.narrow(session_row(session) for session in new)
+        tags = [row for session in new for row in tag_rows(session)]
+        made = insert_sessions(connection, rows)
+        put_chunks(connection, [row for row in apart if row["owner"] in made])
+        insert_tags(connection, [row for row in tags if row["session_id"] in made])
+        self._newest.made(len(made))
+
+    def find(self, session_id: str) -> Session | None:
+        """Return a session with its log's summary applied."""
+        with self._database.reading() as connection:
+            return _session(connection, session_id)
+
+    def load(self, session_id: str) -> tuple[Session, list[Event]] | None:
+        """Return a session with its whole log."""
+        with self._database.reading() as connection:
+            session = _session(connection, session_id)
+            return (session, read_log(connection, session_id)) if session else None
+
+    def update(self, session: Session) -> bool:
+        """Store the changed fields of a session; return whether it exists."""
+        (row,), apart = SESSIONS.narrow([session_row(session)])
+        with self._database.writing() as connection:
+            if not update_session(connection, row):
+                return False
+            delete_chunks(connection, [session.id])
+            put_chunks(connection, apart)
+            delete_tags(connection, session.id)
+            insert_tags(connection, tag_rows(session))
+        return True
+
+    def delete(self, session_id: str) -> bool:
+        """Delete a session and all its data; return whether it existed."""
+        statement = delete(sessions).where(sessions.c.id == session_id)
+        with self._database.writing() as connection:
+            returned = connection.execute(statement.returning(sessions.c.workspace_id))
+            workspace_id = returned.scalar_one_or_none()
+            if workspace_id is None:
+                return False
+            delete_log(connection, session_id)
+            delete_chunks(connection, [session_id])
+            delete_tags(connection, session_id)
+            forget_receipts_of(connection, session_id)
+            self._budgets.delete_of(connection, session_id)
+            if not is_shared(connection, workspace_id):
+                delete_all_files(connection, workspace_id)
+        self._budgets.forget(session_id)
+        return True
+
+    def unfinished(self, now_ms: int | None = None) -> list[str]:
+        """Return the ids of sessions whose turn is open, oldest first."""
+        c = sessions.c
+        is_open = or_(*(c.state.startswith(status) for status in OPEN_STATUSES))
+        unfinished = select(c.id, c.summary).where(is_open)
+        with self._database.reading() as connection:
+            rows = connection.execute(unfinished.order_by(c.created_ms, c.id)).all()
+        return [
+            identity
+            for identity, summary in rows
+            if now_ms is None or not SessionSummary.model_validate_json(summary).only_waits(now_ms)
+        ]
+
+    def list(self, query: SessionQuery) -> tuple[list[Session], int]:
+        """Return a page of sessions and how many match in all."""
+        c = sessions.c
+        matching = and_(listed_sessions(query), contains(query.search, c.id, c.title, c.preview))
+        time = c.created_ms if query.sort == "created" else c.updated_ms
+        is_newest_first = query.sort == "created" and not query.ascending
+        with self._database.reading() as connection:
+            within = is_newest_first and not query.search
+            since = self._newest.since(connection) if within else None
+            found, total = select_page(
+                connection, time, matching, query, since, ascending=query.ascending
+            )
+            rows = SESSIONS.whole(connection, full(found))
+        return [session_of(row) for row in rows], total
+
+
+def _session(connection: Connection, session_id: str) -> Session | None:
+    row = select_session(connection, session_id)
+    return session_of(SESSIONS.whole(connection, [row])[0]) if row else None
