@@ -21,12 +21,17 @@ STARTED_ONCE = {
 }
 
 
+def group_of(node_id: str) -> str:
+    """Return what the tests that one process runs have in common: what they use, or their file."""
+    file = node_id.partition("::")[0]
+    for name, files in STARTED_ONCE.items():
+        if file.startswith(files):
+            return name
+    return file
+
+
 class SideBySide(LoadFileScheduling):
     """Gives whole files to a process, and all files that use what is started once to the same."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        for name, files in STARTED_ONCE.items():
-            if file.startswith(files):
-                return name
-        return file
+        return group_of(nodeid)
