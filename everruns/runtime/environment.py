@@ -147,6 +147,7 @@ class Environment:
             InvalidRequest: The model does not take one of the controls.
         """
         configuration = await self._configuration(session.resource.agent_id)
+        await session.complete(self._registry.logs.events)
         return turn_context(
             session.resource, session.state, configuration, self._capabilities, self._settings
         )

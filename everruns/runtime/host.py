@@ -4,7 +4,9 @@ On a cluster each session actor is one host; in one process there is one.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -15,9 +17,11 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.retries import RetriedTurn
+from everruns.domain.snapshots import SnapshotUnusable
 from everruns.domain.state import SessionState
 from everruns.domain.waits import NEVER_MS
 from everruns.errors import (
+    CapacityExhausted,
     EverrunsError,
     IdempotencyKeyReused,
     Overloaded,
@@ -27,6 +31,7 @@ from everruns.errors import (
 from everruns.ids import now_ms
 from everruns.providers.local import LocalModel
 from everruns.registry.group_commit import GroupCommit
+from everruns.registry.hosting import HostReport, LoadedSession
 from everruns.registry.registry import Registry
 from everruns.remote import Repeat, remote
 from everruns.runtime.cursor import Reading, Want
@@ -45,6 +50,7 @@ from everruns.storage.store import Append
 CANCEL_PATIENCE_S = 0.5
 # A full host releases every session that has neither turn nor reader.
 RELIEF_QUIET_S = 0.0
+SNAPSHOTS_AT_ONCE = 2
 
 
 log = structlog.get_logger(__name__)
@@ -82,14 +88,28 @@ class SessionHost:
         self._reads = Reads(self._hold, registry.logs.events, settings.delta_pace_ms / 1000)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
         self._unreadable = UnreadableSessions()
-        self._releases: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writing_snapshots = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)
         self._closed = False
 
     # Requests from the edge
 
     @remote(Repeat.KEYED)
-    async def send(self, session_id: str, sent: SendMessage, idempotency: Idempotency) -> Message:
+    async def send(
+        self,
+        session_id: str,
+        sent: SendMessage,
+        idempotency: Idempotency,
+        loaded: LoadedSession | None = None,
+    ) -> Message:
         """Store a user message and make sure that a turn reads it: a new one or the running one.
+
+        Args:
+            session_id: The session.
+            sent: The message.
+            idempotency: Gives a retry the message of the first attempt.
+            loaded: The session as it was placed here, so that it need not be loaded. Should it
+                have gone on elsewhere meanwhile, the append is refused.
 
         Returns:
             The stored message; for a retry, the message that the first attempt stored.
@@ -103,7 +123,7 @@ class SessionHost:
             SessionNotFound: The session does not exist.
             SessionTooLarge: The session has reached its size limit.
         """
-        session = await self._session(session_id)
+        session = await self._session(session_id, loaded)
         if sent.controls is not None and idempotency.key not in session.state.idempotency:
             await self.environment.check_wanted(session, sent.controls)
 
@@ -129,7 +149,8 @@ class SessionHost:
 
         await session.append(build)
         self._run(session)
-        return session.state.idempotency[idempotency.key][1]
+        _, sequence = session.state.idempotency[idempotency.key]
+        return await session.message(sequence, self._registry.logs.events)
 
     @remote(Repeat.KEYED)
     async def retry(
@@ -186,6 +207,8 @@ class SessionHost:
             SessionNotFound: The session does not exist.
         """
         session = await self._session(session_id)
+        # The input may repeat what was given long ago.
+        await session.complete(self._registry.logs.events)
         outcome: Taken | None = None
 
         def build(state: SessionState, now: int) -> list[NewEvent]:
@@ -278,7 +301,7 @@ class SessionHost:
 
     # Holding sessions
 
-    async def _session(self, session_id: str) -> LiveSession:
+    async def _session(self, session_id: str, loaded: LoadedSession | None = None) -> LiveSession:
         """Return a live session, loading it if it is not in memory.
 
         Raises:
@@ -286,13 +309,15 @@ class SessionHost:
             SessionNotFound: The session does not exist.
             SessionUnreadable: Its log cannot be read.
         """
-        session = await asyncio.shield(self._hold(session_id))
+        session = await asyncio.shield(self._hold(session_id, loaded))
         if session.closed:
             await self._let_go(session)
             raise PlacedElsewhere(f"Session {session_id} has left this host.")
         return session
 
-    def _hold(self, session_id: str) -> "asyncio.Future[LiveSession]":
+    def _hold(
+        self, session_id: str, loaded: LoadedSession | None = None
+    ) -> "asyncio.Future[LiveSession]":
         """Return a session that is in memory, or the future of one that is loading.
 
         Raises:
@@ -302,7 +327,8 @@ class SessionHost:
             raise PlacedElsewhere(f"Session {session_id} is on a host that is stopping.")
         held = self._sessions.get(session_id)
         if held is None:
-            held = self._sessions[session_id] = asyncio.ensure_future(self._load(session_id))
+            loading = asyncio.ensure_future(self._load(session_id, loaded))
+            held = self._sessions[session_id] = loading
             held.add_done_callback(lambda loaded: self._forget_failed(session_id, loaded))
         elif is_loaded(held):
             session = held.result()
@@ -311,12 +337,14 @@ class SessionHost:
                 self._release(session)
         return held
 
-    async def _load(self, session_id: str) -> LiveSession:
+    async def _load(self, session_id: str, loaded: LoadedSession | None) -> LiveSession:
+        await self._check_room(session_id)
         try:
-            session = await self._read_log(session_id)
+            session = await self._made_live(session_id, loaded)
         except SessionUnreadable:
             await self._registry.hosting.release(session_id, self.name)
             raise
+        self._trim()
         turn = session.state.turn
         if turn is not None and turn.waiting_for and not session.resource.waiting_for:
             # An older version did not store for what a turn waits, by which lists find it.
@@ -324,16 +352,29 @@ class SessionHost:
         self._run(session)
         return session
 
-    async def _read_log(self, session_id: str) -> LiveSession:
+    async def _made_live(self, session_id: str, loaded: LoadedSession | None) -> LiveSession:
         self._unreadable.check(session_id)
-        loaded = await self._registry.hosting.load(session_id, self.name)
+        load = self._registry.hosting.load
+        loaded = loaded or await load(session_id, self.name)
         try:
-            session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
+            try:
+                session = self._live(loaded)
+            except SnapshotUnusable as error:
+                log.warning("snapshot not used", session_id=session_id, reason=str(error))
+                whole = await load(session_id, self.name, whole=True)
+                session = self._live(replace(whole, lost_with=loaded.lost_with))
+        except EverrunsError:
+            raise
         except Exception as error:  # Folding a damaged log can raise anything.
             raise self._unreadable.note(session_id, error) from error
         self.environment.heed(loaded.revision)
         self.environment.heed_budgets((), [session_id] if loaded.is_budgeted else ())
         return session
+
+    def _live(self, loaded: LoadedSession) -> LiveSession:
+        return LiveSession(
+            loaded.session, loaded.events, self._log, loaded.lost_with, loaded.snapshot
+        )
 
     def _forget_failed(self, session_id: str, loaded: asyncio.Future[LiveSession]) -> None:
         """Let the next caller retry a failed load, whether or not anyone still waits for it."""
@@ -364,16 +405,33 @@ class SessionHost:
         if not task.cancelled() and (error := task.exception()):
             log.warning("turn interrupted", session_id=session.id, error=str(error))
             session.close()
+        self._start(self._write_snapshot(session))
         if session.closed:
             self._release(session)
         elif not task.cancelled():
             # A message may have started the next turn while this one's task was ending.
             self._run(session)
+            self._trim()
+
+    async def _write_snapshot(self, session: LiveSession) -> None:
+        """Store a snapshot of a session if one is due; without it, loading only takes longer."""
+        snapshot = await session.due_snapshot()
+        if snapshot is None:
+            return
+        try:
+            async with self._writing_snapshots:
+                await self._registry.logs.put_snapshot(snapshot)
+        except EverrunsError as error:
+            log.warning("snapshot not stored", session_id=session.id, code=error.code)
 
     def _release(self, session: LiveSession) -> None:
-        release = asyncio.create_task(self._let_go(session))
-        self._releases.add(release)
-        release.add_done_callback(self._releases.discard)
+        self._start(self._let_go(session))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in a task that nobody waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _let_go(self, session: LiveSession) -> None:
         """Forget a closed session, so that it can be placed and loaded again."""
@@ -393,17 +451,49 @@ class SessionHost:
         }
 
     @remote(Repeat.YES)
-    async def report(self, wait_s: float) -> Mapping[str, int]:
-        """Report, after a delay, which sessions this host holds; see ``HostWatch``.
-
-        Returns:
-            The last event that this host knows, by session; 0 for one that is loading.
-        """
+    async def report(self, wait_s: float) -> HostReport:
+        """Report, after a delay, what this host holds; see ``HostWatch``."""
         await asyncio.sleep(wait_s)
-        return {
+        known = {
             session_id: held.result().state.sequence if is_loaded(held) else 0
             for session_id, held in self._sessions.items()
         }
+        return HostReport(known, self._size_bytes)
+
+    @property
+    def _size_bytes(self) -> int:
+        return sum(held.size_bytes for held in self._loaded.values() if not held.closed)
+
+    @property
+    def _has_room(self) -> bool:
+        return self._size_bytes < self._settings.session_actor_bytes
+
+    def _trim(self) -> None:
+        """Release the quietest sessions while all together are larger than allowed."""
+        if self._has_room:
+            return
+        quiet = [session for session in self._loaded.values() if session.is_quiet]
+        for session in sorted(quiet, key=lambda session: session.touched):
+            session.close()
+            self._release(session)
+            if self._has_room:
+                return
+
+    async def _check_room(self, session_id: str) -> None:
+        """Check that a session may be loaded; any session may be where there is no other.
+
+        Raises:
+            CapacityExhausted: The sessions with turns or readers fill the host.
+        """
+        self._trim()
+        if not self._has_room:
+            await self._registry.hosting.release(session_id, self.name)
+            raise CapacityExhausted(
+                f"Host {self.name} holds as many bytes as session_actor_bytes allows. "
+                "Try again shortly.",
+                None,
+                1.0,
+            )
 
     @remote(Repeat.YES)
     async def leave(self, session_ids: Sequence[str]) -> None:
@@ -431,7 +521,7 @@ class SessionHost:
         quiet = [
             session
             for session in self._loaded.values()
-            if not session.is_busy and not session.watches and session.touched <= quiet_since
+            if session.is_quiet and session.touched <= quiet_since
         ]
         for session in quiet:
             session.close()

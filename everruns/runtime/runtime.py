@@ -26,6 +26,7 @@ from everruns.errors import (
     SessionUnreadable,
     Unavailable,
 )
+from everruns.registry.hosting import LoadedSession
 from everruns.registry.registry import Registry
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.host import SessionHost
@@ -77,7 +78,19 @@ class Runtime:
         """
         # A key of our own makes a send retryable if its host is lost in the middle of it.
         keyed = idempotency or Idempotency.of_call()
-        return await self._ask(session_id, lambda host, _: host.send(session_id, sent, keyed))
+        loaded: LoadedSession | None = None
+
+        async def place() -> str:
+            nonlocal loaded
+            loaded = None
+            if name := self._places.get(session_id):
+                return name
+            name, loaded = await self.registry.hosting.place_loaded(session_id)
+            return self._remember(session_id, name)
+
+        return await self._ask(
+            session_id, lambda host, _: host.send(session_id, sent, keyed, loaded), place
+        )
 
     async def retry(
         self, session_id: str, wanted: Controls | None, idempotency: Idempotency | None = None
@@ -216,14 +229,23 @@ class Runtime:
         await self.registry.ready()
 
     async def _ask(
-        self, session_id: str, ask: Callable[[SessionHost, bool], Awaitable[Answer]]
+        self,
+        session_id: str,
+        ask: Callable[[SessionHost, bool], Awaitable[Answer]],
+        place: Callable[[], Awaitable[str]] | None = None,
     ) -> Answer:
-        """Call the session's host, and retry if it is lost; ``ask`` receives the host."""
+        """Call the session's host, and retry if it is lost.
+
+        Args:
+            session_id: The session.
+            ask: Receives the host, and whether a lost host may have carried out the call.
+            place: Returns the name of the host, if not as usual.
+        """
         is_repeated = False
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
             try:
-                host = await self._find_host(await self._place(session_id))
+                host = await self._find_host(await (place() if place else self._place(session_id)))
                 return await ask(host, is_repeated)
             except (PlacedElsewhere, HostLost, SequenceConflict) as error:
                 is_repeated = is_repeated or isinstance(error, HostLost)
@@ -237,7 +259,9 @@ class Runtime:
     async def _place(self, session_id: str) -> str:
         if name := self._places.get(session_id):
             return name
-        name = await self.registry.hosting.place(session_id)
+        return self._remember(session_id, await self.registry.hosting.place(session_id))
+
+    def _remember(self, session_id: str, name: str) -> str:
         if len(self._places) >= REMEMBERED_PLACES:
             # The oldest alone: all at once would make every session be looked for anew.
             del self._places[next(iter(self._places))]

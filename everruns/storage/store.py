@@ -18,6 +18,7 @@ from everruns.domain.keys import ApiKey
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionStatus, SessionSummary
+from everruns.domain.snapshots import Snapshot
 from everruns.domain.waits import WaitType
 from everruns.domain.workspaces import Workspace
 from everruns.errors import EverrunsError
@@ -39,6 +40,21 @@ class Append:
     expected: int
     events: Sequence[Event]
     summary: SessionSummary
+
+
+@dataclass(frozen=True)
+class StoredLog:
+    """A session with its log.
+
+    Attributes:
+        session: The session, with its log's summary applied.
+        events: The log, from the snapshot's event on if there is a snapshot.
+        snapshot: The session's newest snapshot.
+    """
+
+    session: Session
+    events: Sequence[Event]
+    snapshot: Snapshot | None = None
 
 
 @dataclass(frozen=True)
@@ -288,8 +304,18 @@ class Store(BudgetStore, ApiKeyStore, Protocol):
         """Return a session with its log's summary applied."""
         ...
 
-    def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
-        """Return a session with its whole log."""
+    def load_session(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
+        """Return a session with its log.
+
+        Args:
+            session_id: The session.
+            snapshot_format: If the session has a snapshot of this format, it is returned with the
+                log from its event on; otherwise the whole log is.
+        """
+        ...
+
+    def put_snapshot(self, snapshot: Snapshot) -> bool:
+        """Store a session's snapshot, replacing an earlier one; return whether it exists."""
         ...
 
     def update_session(self, session: Session) -> bool:

@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session
+from everruns.domain.snapshots import Snapshot
 from everruns.errors import EverrunsError, SequenceConflict, StoreUnavailable
 from everruns.storage.append_rule import judge
 from everruns.storage.data_directory.encryption import Cipher
@@ -35,6 +36,7 @@ from everruns.storage.store import (
     Receipt,
     SessionQuery,
     StoredFile,
+    StoredLog,
     Verdict,
 )
 
@@ -177,10 +179,15 @@ class JournaledStore(SqlStore):
         self._bring(session_id)
         return super().find_session(session_id)
 
-    def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
-        """Return a session with its whole log."""
+    def load_session(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
+        """Return a session with its log, from its snapshot on if it has one of this format."""
         self._bring(session_id)
-        return super().load_session(session_id)
+        return super().load_session(session_id, snapshot_format)
+
+    def put_snapshot(self, snapshot: Snapshot) -> bool:
+        """Store a session's snapshot, replacing an earlier one; return whether it exists."""
+        self._bring(snapshot.session_id)
+        return super().put_snapshot(snapshot)
 
     def update_session(self, session: Session) -> bool:
         """Store the changed fields of a session; return whether it exists."""

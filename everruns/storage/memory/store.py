@@ -10,6 +10,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
+from everruns.domain.snapshots import Snapshot
 from everruns.domain.workspaces import Workspace
 from everruns.errors import StoreUnavailable
 from everruns.ids import now_ms, parse_time
@@ -24,6 +25,7 @@ from everruns.storage.store import (
     Receipt,
     SessionQuery,
     StoredFile,
+    StoredLog,
     Verdict,
 )
 from everruns.tools.base import File
@@ -38,6 +40,7 @@ class _StoredSession:
     updated_ms: int
     summary: SessionSummary | None = None
     events: list[Event] = field(default_factory=list[Event])
+    snapshot: Snapshot | None = None
 
     @classmethod
     def of(cls, session: Session) -> "_StoredSession":
@@ -166,10 +169,25 @@ class MemoryStore(MemoryBudgets, MemoryApiKeys):
             stored = self._sessions.get(session_id)
             return stored.session if stored else None
 
-    def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
-        """Return a session with its whole log."""
+    def load_session(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
+        """Return a session with its log, from its snapshot on if it has one of this format."""
         found = self.find_session(session_id)
-        return (found, self.read_events(session_id, EventQuery())) if found else None
+        if found is None:
+            return None
+        with self._lock:
+            snapshot = self._sessions[session_id].snapshot
+        if snapshot is None or snapshot.format != snapshot_format:
+            return StoredLog(found, self.read_events(session_id, EventQuery()))
+        since = EventQuery(after=snapshot.sequence - 1)
+        return StoredLog(found, self.read_events(session_id, since), snapshot)
+
+    def put_snapshot(self, snapshot: Snapshot) -> bool:
+        """Store a session's snapshot, replacing an earlier one; return whether it exists."""
+        with self._lock:
+            stored = self._sessions.get(snapshot.session_id)
+            if stored is not None:
+                stored.snapshot = snapshot
+            return stored is not None
 
     def list_sessions(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""

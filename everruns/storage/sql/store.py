@@ -21,6 +21,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import OPEN_STATUSES, Session
+from everruns.domain.snapshots import Snapshot
 from everruns.domain.workspaces import Workspace
 from everruns.ids import now_ms
 from everruns.storage.append_rule import first_of_each_session, judge
@@ -39,6 +40,7 @@ from everruns.storage.sql.file_statements import (
 )
 from everruns.storage.sql.keys import SqlApiKeys
 from everruns.storage.sql.page_bound import NewestSessions
+from everruns.storage.sql.snapshots import delete_snapshot, find_snapshot, put_snapshot
 from everruns.storage.sql.statements import (
     advance_sessions,
     count_events,
@@ -74,6 +76,7 @@ from everruns.storage.store import (
     Receipt,
     SessionQuery,
     StoredFile,
+    StoredLog,
     Verdict,
 )
 from everruns.tools.base import File
@@ -200,12 +203,31 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             row = _session(connection, session_id)
         return tables.session_of(row) if row else None
 
-    def load_session(self, session_id: str) -> tuple[Session, list[Event]] | None:
-        """Return a session with its whole log."""
+    def load_session(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
+        """Return a session with its log, from its snapshot on if it has one of this format."""
+        snapshot: Snapshot | None = None
         with self._reading() as connection:
             row = _session(connection, session_id)
-            log = _events(connection, session_id, select_log(connection, session_id))
-        return (tables.session_of(row), log) if row else None
+            if row is None:
+                return None
+            if snapshot_format is not None:
+                snapshot = find_snapshot(connection, session_id, snapshot_format)
+            if snapshot is None:
+                rows = select_log(connection, session_id)
+            else:
+                rows = select_events(
+                    connection, session_id, EventQuery(after=snapshot.sequence - 1)
+                )
+            log = _events(connection, session_id, rows)
+        return StoredLog(tables.session_of(row), log, snapshot)
+
+    def put_snapshot(self, snapshot: Snapshot) -> bool:
+        """Store a session's snapshot, replacing an earlier one; return whether it exists."""
+        with self._writing() as connection:
+            exists = bool(select_lengths(connection, [snapshot.session_id]))
+            if exists:
+                put_snapshot(connection, snapshot)
+            return exists
 
     def list_sessions(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
@@ -235,6 +257,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             owners = [chunks.event_owner(session_id, sequence) for sequence in wide]
             delete_chunks(connection, [session_id, *owners])
             delete_tags(connection, session_id)
+            delete_snapshot(connection, session_id)
             _forget(connection, receipts.c.resource_id == session_id)
             self._delete_budgets(connection, session_id)
             shared = select(workspaces.c.id).where(workspaces.c.id == workspace_id)
@@ -281,7 +304,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
 
         def stored(session_id: str, first: int, last: int) -> list[bytes]:
             query = EventQuery(after=first - 1, before=last + 1)
-            rows = connection.execute(select_events(session_id, query)).all()
+            rows = select_events(connection, session_id, query)
             return [event.body for event in _events(connection, session_id, rows)]
 
         lengths = select_lengths(connection, [append.session_id for append in appends])
@@ -306,7 +329,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
     def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty if the session does not exist."""
         with self._reading() as connection:
-            rows = connection.execute(select_events(session_id, query)).all()
+            rows = select_events(connection, session_id, query)
             if query.is_page:
                 rows = cut(rows, lambda row: size_of(row.body), query.size_bytes)
             return _events(connection, session_id, rows)
@@ -314,7 +337,7 @@ class SqlStore(SqlBudgets, SqlApiKeys):
     def count_events(self, session_id: str, query: EventQuery) -> int:
         """Return how many events match a query, on all pages together."""
         with self._reading() as connection:
-            return connection.execute(count_events(session_id, query)).scalar_one()
+            return count_events(connection, session_id, query)
 
     # Receipts
 

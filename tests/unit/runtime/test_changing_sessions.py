@@ -69,8 +69,8 @@ async def test_a_load_under_way_does_not_keep_what_was_changed_meanwhile():
     class SlowStore(MemoryStore):
         slow = False
 
-        def load_session(self, session_id):
-            loaded = super().load_session(session_id)
+        def load_session(self, session_id, snapshot_format=None):
+            loaded = super().load_session(session_id, snapshot_format)
             if self.slow:
                 reached.set()
                 assert released.wait(10)

@@ -12,6 +12,7 @@ from everruns.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
+from everruns.registry.hosting import LoadedSession
 from everruns.runtime import runtime as places
 from everruns.runtime.cursor import Cursor, Want
 from everruns.runtime.local import HOST
@@ -270,10 +271,10 @@ async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_o
         await runtime.host.activate(good.id)
         load = store.load_session
 
-        def unavailable(session_id):
+        def unavailable(session_id, snapshot_format):
             if session_id == bad.id:
                 raise StoreUnavailable("away")
-            return load(session_id)
+            return load(session_id, snapshot_format)
 
         store.load_session = unavailable
         wants = [Want(good.id, Cursor()), Want(bad.id, Cursor())]
@@ -288,10 +289,10 @@ async def test_a_session_that_loads_slowly_holds_up_no_other():
     released = ThreadGate()
 
     class SlowStore(MemoryStore):
-        def load_session(self, session_id):
+        def load_session(self, session_id, snapshot_format=None):
             if session_id == slow.id:
                 assert released.wait(10)
-            return super().load_session(session_id)
+            return super().load_session(session_id, snapshot_format)
 
     driver = ScriptedDriver(says("One."), says("Two."))
     async with local_runtime(driver, store=SlowStore()) as runtime:
@@ -351,13 +352,13 @@ async def test_of_many_places_those_remembered_longest_are_looked_up_anew(
     monkeypatch.setattr(places, "REMEMBERED_PLACES", 2)
     looked_up: list[str] = []
     async with local_runtime(ScriptedDriver(*[says("Hello.")] * 6)) as runtime:
-        place = runtime.registry.hosting.place
+        place = runtime.registry.hosting.place_loaded
 
-        async def counted(session_id: str) -> str:
+        async def counted(session_id: str) -> tuple[str, LoadedSession | None]:
             looked_up.append(session_id)
             return await place(session_id)
 
-        monkeypatch.setattr(runtime.registry.hosting, "place", counted)
+        monkeypatch.setattr(runtime.registry.hosting, "place_loaded", counted)
         first, second, third = [await Conversation.begin(runtime) for _ in range(3)]
         for talk in (first, second, third, third, second, first):
             await talk.say("hi")

@@ -114,7 +114,7 @@ def test_a_value_of_any_width_is_read_as_it_was_stored(store: SqlStore, size_byt
     assert found.system_prompt == "x" * size_bytes
     loaded = store.load_session(SESSION)
     assert loaded is not None
-    assert loaded[1] == store.read_events(SESSION, EventQuery(limit=1)) == [wide]
+    assert loaded.events == store.read_events(SESSION, EventQuery(limit=1)) == [wide]
     assert store.find_file("workspace_1", "/a") == file("/a", content).file
     assert store.list_files("workspace_1", "/", contents=True) == [file("/a", content).file]
     (listed,) = store.list_files("workspace_1", "/")
@@ -198,7 +198,7 @@ def test_a_log_larger_than_the_memory_is_loaded_whole_and_read_page_by_page(
     checkpoint(engine)
     loaded = tight.load_session(SESSION)
     assert loaded is not None
-    assert loaded[1] == log
+    assert loaded.events == log
 
     read: list[Event] = []
     query = EventQuery(limit=1000)
