@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
 PEERS := agno adk langgraph bare
-# Tests that need no cluster run in two processes.
-SIDE_BY_SIDE := tests/unit tests/api
+# Tests run in two processes; what shares a server or a cluster stays in one of them.
+TEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+# The others start servers and clusters and wait for them; what takes longest comes first.
+WITHOUT_SERVERS := tests/unit tests/api
+WITH_SERVERS := tests/faults tests/e2e tests/ray tests/sdk tests/contract
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -21,8 +24,8 @@ desk: $(VENV)/.run ## Start the example of a whole application: a support desk
 	$(BIN)/python -m examples.support_desk
 
 test: $(VENV)/.test $(VENV)/.generators $(VENV)/.browser ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(SIDE_BY_SIDE)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE:%=--ignore=%)
+	$(TEST) $(WITHOUT_SERVERS)
+	$(TEST) --no-loadscope-reorder $(WITH_SERVERS)
 
 faults: $(VENV)/.test ## Kill, pause and cut everything, for long
 	$(BIN)/python -m pytest tests/faults tests/e2e/test_failed_starts.py \
@@ -50,7 +53,7 @@ format: $(VENV)/.test ## Format the code
 	$(BIN)/ruff format .
 
 openapi: $(VENV)/.run ## Write docs/openapi.json anew
-	$(BIN)/python -m everruns.api.docs.openapi docs/openapi.json
+	$(BIN)/python -m everruns.api.docs docs/openapi.json
 
 lock: $(VENV)/.uv ## Resolve every dependency anew
 	$(COMPILE) pyproject.toml -o requirements/run.txt

@@ -9,16 +9,13 @@ import secrets
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import ray
 from pydantic import SecretStr
 from ray.exceptions import RayError
 
-from actors.calls.remote import line_to
-from actors.calls.remote_registry import PATIENCE_S
-from actors.calls.stub import Remote
-from actors.names import LOCAL_MODEL, NAMESPACE, REGISTRY, find_actor
+from actors.names import LOCAL_MODEL, NAMESPACE
 from everruns.errors import ProviderUnavailable
 from everruns.providers.local import LocalModelAddress
 from everruns.remote import Repeat, remote
@@ -74,7 +71,8 @@ class LocalModel:
         self._starting = asyncio.Lock()
         self._address: LocalModelAddress | None = None
 
-    @remote(Repeat.YES)
+    # Checking that it is alive, and then starting it, take as long as both may.
+    @remote(Repeat.YES, timeout_s=2 * START_TIMEOUT_S)
     async def address(self) -> LocalModelAddress:
         """Return the model's base URL, starting the model if necessary.
 
@@ -113,9 +111,3 @@ class LocalModel:
                 "The local model did not start. The server's log has the details."
             ) from error
         return LocalModelAddress(base_url, SecretStr(key))
-
-
-def remote_local_model() -> LocalModel:
-    """Return the proxy of the model on the registry's node."""
-    line = line_to(lambda: find_actor(REGISTRY), PATIENCE_S)
-    return cast("LocalModel", Remote(line, "local_model", LocalModel, PATIENCE_S))

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import ray
 import structlog
 
-from actors.calls.remote import Callee
-from actors.calls.remote_registry import publish
+from actors.calls.registry_stub import publish, registry_targets
+from actors.calls.rpc_actor import RpcActor
 from actors.local_model import LocalModel, local_model_installed
 from actors.names import MAX_CONCURRENCY, NAMESPACE, REGISTRY
 from actors.pool import SessionActorPool
 from actors.processes import keep_what_is_there
-from actors.runtime import find_host
+from actors.stubs import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError
 from everruns.log import configure_log
@@ -34,12 +34,12 @@ SESSION_ACTORS_PER_CPU = 2
 START_RETRY_S = 1.0
 SWITCH_THREADS_S = 0.0005
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
 
-class RegistryActor(Callee):
+class RegistryActor(RpcActor):
     """Owns the database and places sessions.
 
     Detached and always restarted: a new life finds the session actors of the previous one and asks
@@ -58,7 +58,7 @@ class RegistryActor(Callee):
         # The longest that the event loop waits while a thread uses the database.
         sys.setswitchinterval(SWITCH_THREADS_S)
         self._problem: EverrunsError | None = None
-        self._rooms: dict[str, object] = {}
+        self._targets: dict[str, object] = {}
         self._tasks: list[asyncio.Future[None]] = []
         self._answerable = asyncio.Event()
         self._own = load_settings(**settings)
@@ -103,20 +103,7 @@ class RegistryActor(Callee):
             asyncio.ensure_future(reconciler.run()),
             asyncio.ensure_future(registry.receipts.run()),
         ]
-        self._rooms = {
-            "registry": registry,
-            "agents": registry.agents,
-            "providers": registry.providers,
-            "sessions": registry.sessions,
-            "logs": registry.logs,
-            "hosting": registry.hosting,
-            "workspaces": registry.workspaces,
-            "files": registry.files,
-            "budgets": registry.budgets,
-            "keys": registry.keys,
-            "backups": registry.backups,
-            "local_model": local_model,
-        }
+        self._targets = {**registry_targets(registry), "local_model": local_model}
         await self._publish(settings.data_dir)
         keep_what_is_there()
 
@@ -127,7 +114,7 @@ class RegistryActor(Callee):
         except OSError as error:
             log.warning("registry's address not noted", error=str(error))
 
-    async def _persist(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _persist(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Retry until it succeeds; until then every caller gets the cause."""
         while True:
             try:
@@ -142,12 +129,12 @@ class RegistryActor(Callee):
         """Return whose registry this is: its data directory, whether or not it could be opened."""
         return str(self._own.data_dir)
 
-    async def room(self, name: str) -> object:
+    async def find_target(self, name: str) -> object:
         """Return the registry or one of its parts, once it is open."""
         await self._answerable.wait()
         if self._problem is not None:
             raise self._problem
-        return self._rooms[name]
+        return self._targets[name]
 
 
 def _most_session_actors(settings: Settings) -> int:
@@ -164,8 +151,11 @@ def _open_store(settings: Settings) -> Store:
     return open_store(settings.data_dir, settings.encryption_key)
 
 
-def start_registry(settings: dict[str, Any]) -> Any:
-    """Return the cluster's registry, which is on the head node with the data directory."""
+def ensure_registry(settings: dict[str, Any]) -> Any:
+    """Return the cluster's registry, started if there is none.
+
+    It is on the head node, with the data directory.
+    """
     return (
         ray.remote(RegistryActor)
         .options(

@@ -3,17 +3,16 @@
 import asyncio
 from typing import Any
 
-from actors.calls.remote import Callee
-from actors.local_model import remote_local_model
-from actors.names import remote_registry
+from actors.calls.rpc_actor import RpcActor
 from actors.processes import keep_what_is_there
+from actors.stubs import remote_local_model, remote_registry
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
 from everruns.runtime.host import SessionHost
 from everruns.settings import load_settings
 
 
-class SessionActor(Callee):
+class SessionActor(RpcActor):
     """Holds live sessions and runs their turns.
 
     Named ``session-actor-<n>``, and restarted by Ray when it dies. The registry watches it (see
@@ -37,6 +36,6 @@ class SessionActor(Callee):
         keep_what_is_there()
         self._tidying = asyncio.ensure_future(self._host.tidy())
 
-    async def room(self, name: str) -> object:
+    async def find_target(self, name: str) -> object:
         """Return the host."""
         return {"host": self._host}[name]

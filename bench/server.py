@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from bench.checkout import Checkout
+
 START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 15.0
 Child = subprocess.Popen[bytes]
@@ -63,19 +65,27 @@ class Server:
 
 @contextmanager
 def running_server(
-    port: int = 0, *, folder: Path | None = None, **environment: str
+    port: int = 0,
+    *,
+    folder: Path | None = None,
+    checkout: Checkout | None = None,
+    **environment: str,
 ) -> Generator[Server]:
     """Start a server and stop it afterwards.
 
     Args:
         port: Of the API; 0 takes a free one.
         folder: The working folder to start it in, if not this process's.
+        checkout: The version to start, in its folder; without it, the one that Python finds.
         environment: ``EVERRUNS_*`` variables to add.
 
     Raises:
         RuntimeError: It did not come up; the message is what it printed.
     """
     arguments = ["everruns.cli", "serve", "--port", str(port)]
+    if checkout is not None:
+        folder = checkout.path
+        environment = {**checkout.environment, **environment}
     with running_program(arguments, _wait_for_address, folder=folder, **environment) as server:
         yield server
 

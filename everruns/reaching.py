@@ -59,7 +59,7 @@ def with_rooms(data_dir: Path | None, use: Callable[[Rooms], Awaitable[Answer]])
 async def _reach(settings: Settings, stack: AsyncExitStack) -> Rooms:
     """Return the rooms of the running server or, without one, of the store."""
     # Ray is not imported: that would take a second.
-    from actors.calls.remote_registry import registry_of  # noqa: PLC0415
+    from actors.calls.registry_stub import registry_of  # noqa: PLC0415
 
     deadline = time.monotonic() + SERVER_TIMEOUT_S
     while True:

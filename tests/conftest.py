@@ -1,4 +1,4 @@
-"""What tests of several rooms share: the cluster, started once."""
+"""What tests of several rooms share: a cluster and a server, each started once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -6,22 +6,56 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from bench.server import Server, running_server
 from everruns.errors import CapacityExhausted
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conversations import Conversation
 from tests.packages import package_paths
+from tests.progress import Progress, file_of
 from tests.waiting import PATIENCE_S, POLL_S
 
 HIBERNATE_AFTER_S = 1.0
 SESSION_ACTORS = 2
 SESSIONS_PER_ACTOR = 2
 CAPACITY = SESSION_ACTORS * SESSIONS_PER_ACTOR
-
+# What takes long to start and is there once for all: one process runs the tests that use it.
+STARTED_ONCE = ("world", "ray_settings", "server")
 
 # How long an example takes says nothing on a machine that others use too.
 hypothesis_settings.register_profile("unhurried", deadline=None)
 hypothesis_settings.load_profile("unhurried")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Show files as they end, unless every test is to be shown."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and config.option.verbose <= 0 and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Progress(terminal))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, in runs of several processes, what shares a file or what is started once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_started_for(item) or file_of(item.nodeid)))
+
+
+def _started_for(item: pytest.Item) -> str | None:
+    definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    for name in STARTED_ONCE:
+        # Some files have a server of their own.
+        if name in definitions and definitions[name][-1].scope == "session":
+            return name
+    return None
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server as ``everruns serve`` runs it, for all tests that need no other."""
+    with running_server(EVERRUNS_DASHBOARD="false") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,15 @@ to be done, so minutes of a cluster's life take milliseconds.
 """
 
 import asyncio
-import pickle
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from random import Random
-from typing import Any, cast
+from typing import Any
 
-from actors.calls.lines import ReconnectingLine
-from actors.calls.remote_registry import RemoteRegistry
-from actors.calls.stub import Remote, answer
+from actors.calls.channels import ReconnectingChannel
+from actors.calls.contract import decode_request, method_of
+from actors.calls.dispatch import dispatch
+from actors.calls.registry_stub import registry_stub, registry_targets
+from actors.calls.stub import stub
 from everruns.capabilities.base import Capability
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.events import Event
@@ -51,12 +52,11 @@ RING_BELL = {
     "wait": {"timeout_seconds": 30, "remind_after_seconds": 8},
 }
 RESTART_S = 2.0
-CALL_TIMEOUT_S = 15.0
 PATIENCE_S = 30.0
 
 
-class SimulatedChannel:
-    """The way to one life of a process; what it carries is what travels on a real cluster."""
+class SimulatedConnection:
+    """The connection to one life of a process; it carries what travels on a real cluster."""
 
     def __init__(self, cluster: "Cluster", name: str) -> None:
         self._cluster = cluster
@@ -159,7 +159,7 @@ class Cluster:
         store: What is on disk.
         paid: How often each payment was made, by its token.
         asked: What the model was asked, call by call.
-        lose_answers_of: Calls, by room and method, each of which is once carried out and then not
+        lose_answers_of: Calls, by target and method, each of which is once carried out and then not
             answered: the process dies in between.
     """
 
@@ -169,7 +169,7 @@ class Cluster:
         self.asked: list[str] = []
         self.lose_answers_of: list[tuple[str, str]] = []
         self.processes: dict[str, Process] = {}
-        self._objects: dict[str, Any] = {}
+        self._targets: dict[str, dict[str, Any]] = {}
         self._random = random
         self._hosts = HOSTS[:hosts]
         self._settings = Settings(
@@ -213,7 +213,7 @@ class Cluster:
                 return ScenarioDriver(self)
 
             host.environment.driver = scripted
-            self._objects[name] = host
+            self._targets[name] = {"host": host}
             await host.tidy()
 
         process.start(live())
@@ -232,7 +232,8 @@ class Cluster:
         watch = HostWatch(registry, self.find_host, reconciler.wake)
         await watch.adopt(self._hosts)
         process.start(reconciler.run())
-        self._objects["registry"] = registry
+        self.registry = registry
+        self._targets["registry"] = registry_targets(registry)
 
     def runtime(self, name: str) -> Runtime:
         """A replica's runtime; its calls are those of a process of this name."""
@@ -240,20 +241,18 @@ class Cluster:
         return Runtime(self._remote_registry(), self.find_host)
 
     def _remote_registry(self) -> Registry:
-        line = self._line_to("registry", PATIENCE_S)
-        return cast("Registry", RemoteRegistry(line, PATIENCE_S))
+        return registry_stub(self._channel_to("registry", PATIENCE_S), PATIENCE_S)
 
     async def find_host(self, name: str) -> SessionHost:
-        stub = Remote(self._line_to(name, 0), "host", SessionHost, timeout_s=CALL_TIMEOUT_S)
-        return cast("SessionHost", stub)
+        return stub(SessionHost, self._channel_to(name, 0), "host")
 
-    def _line_to(self, name: str, patience_s: float) -> ReconnectingLine:
-        async def connect() -> SimulatedChannel:
-            if name not in self._objects:
+    def _channel_to(self, name: str, patience_s: float) -> ReconnectingChannel:
+        async def connect() -> SimulatedConnection:
+            if name not in self._targets:
                 raise ConnectionResetError(f"{name} is starting.")
-            return SimulatedChannel(self, name)
+            return SimulatedConnection(self, name)
 
-        return ReconnectingLine(connect, patience_s)
+        return ReconnectingChannel(connect, patience_s)
 
     def crash(self, name: str) -> None:
         """Kill a process; Ray starts it again after a while."""
@@ -261,7 +260,7 @@ class Cluster:
         if not process.alive:
             return
         process.die()
-        self._objects.pop(name, None)
+        self._targets.pop(name, None)
         asyncio.get_running_loop().create_task(self._restart(name))
 
     async def _restart(self, name: str) -> None:
@@ -273,8 +272,10 @@ class Cluster:
 
     def holders(self, session_id: str) -> list[str]:
         """Who believes that a session is there: hosts, and the registry's placement."""
-        hosts = [name for name in self._hosts if session_id in self._objects[name]._sessions]
-        placed = self._objects["registry"].placement.find(session_id)
+        hosts = [
+            name for name in self._hosts if session_id in self._targets[name]["host"]._sessions
+        ]
+        placed = self.registry.placement.find(session_id)
         return [*hosts, *([f"placed on {placed}"] if placed else [])]
 
     def pause(self, name: str) -> None:
@@ -290,15 +291,16 @@ class Cluster:
         caller = here.get(None)
         await self._travel(caller)
         await process.pass_border()
-        target = self._objects[name]
-        room, method, args, _ = pickle.loads(request)
-        if method == "append" and caller is not None:
-            self.store.note_asked(args[0], caller)
+        targets = self._targets[name]
+        called = decode_request(request)
+        if called.method == "append" and caller is not None:
+            [appends, _], _ = method_of(targets[called.target], "append").decode_arguments(called)
+            self.store.note_asked(appends, caller)
 
-        async def find(room: str) -> object:
-            return target if room in {"host", "registry"} else getattr(target, room)
+        async def find_target(name: str) -> object:
+            return targets[name]
 
-        work = process.start(answer(find, request), caller)
+        work = process.start(dispatch(find_target, request), caller)
         try:
             answered = await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -308,8 +310,8 @@ class Cluster:
             raise HostLost(f"{name} died.") from None
         finally:
             await process.pass_border()
-        if (room, method) in self.lose_answers_of:
-            self.lose_answers_of.remove((room, method))
+        if (called.target, called.method) in self.lose_answers_of:
+            self.lose_answers_of.remove((called.target, called.method))
             self.crash(name)
             await process.pass_border()
         await self._travel(caller)

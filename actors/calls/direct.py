@@ -13,29 +13,25 @@ This module does not use Ray, so that a command without a cluster can call an ac
 import asyncio
 import itertools
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import cast
 from weakref import WeakSet
 
 import structlog
 
 from actors.calls import socket_files
+from actors.calls.frames import Frames
 from actors.calls.handshake import authenticate_client, authenticate_server, new_secret
 
 MAX_WAITING = 10_000
-# A whole session's log is one message; anything longer than this is not a message of ours.
-MAX_FRAME_BYTES = 1024 * 1024 * 1024
 BACKLOG = 1000
 MAX_UNAUTHENTICATED = 64
 HANDSHAKE_TIMEOUT_S = 5.0
 ACCEPT_RETRY_S = 0.5
-HEADER = struct.Struct("!QI")
 
-Answer = Callable[[bytes], Awaitable[bytes]]
+Respond = Callable[[bytes], Awaitable[bytes]]
 
 log = structlog.get_logger(__name__)
 
@@ -53,76 +49,15 @@ class Address:
     secret: bytes = field(repr=False)
 
 
-class Frames(asyncio.Protocol):
-    """Numbered messages over a connection; each is a number, a length and so many bytes."""
-
-    def __init__(self) -> None:
-        self._received = bytearray()
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self.transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse the received bytes; hang up if they are not a message."""
-        received = self._received
-        received += data
-        start = 0
-        while len(received) >= (content := start + HEADER.size):
-            number, length = HEADER.unpack_from(received, start)
-            if length > MAX_FRAME_BYTES:
-                log.error("message too long", size_bytes=length)
-                self.transport.abort()
-                return
-            if len(received) < content + length:
-                break
-            start = content + length
-            self.message_received(number, bytes(received[content:start]))
-        del received[:start]
-
-    def message_received(self, number: int, content: bytes) -> None:
-        """Take a message."""
-        raise NotImplementedError
-
-    async def send(self, number: int, content: bytes) -> None:
-        """Send a message, waiting while the other end is slow to read.
-
-        Raises:
-            ConnectionError: The other process has gone.
-            ValueError: The message is longer than ``MAX_FRAME_BYTES``.
-        """
-        if len(content) > MAX_FRAME_BYTES:
-            raise ValueError(f"A message of {len(content)} bytes is too long.")
-        if self.transport.is_closing():
-            raise ConnectionResetError("The process at the other end is gone.")
-        self.transport.write(HEADER.pack(number, len(content)) + content)
-        await self._writable.wait()
-
-    def pause_writing(self) -> None:
-        """Make senders wait."""
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        """Let senders continue."""
-        self._writable.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
-        """End."""
-        self._writable.set()
-
-
 class DirectServer:
     """Takes requests from processes of this machine and this user that know the secret.
 
     Args:
-        answer: Returns the answer to a request; may not raise.
+        respond: Returns the answer to a request; may not raise.
     """
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
         self._address: Address | None = None
         self._listening: socket.socket | None = None
         self._opening = asyncio.Lock()
@@ -187,7 +122,7 @@ class DirectServer:
                 await authenticate_client(client, self._address.secret)
             loop = asyncio.get_running_loop()
             _, connection = await loop.connect_accepted_socket(
-                lambda: ServerConnection(self._answer), client
+                lambda: ServerConnection(self._respond), client
             )
             self._connections.add(connection)
         except OSError as error:
@@ -204,9 +139,9 @@ class DirectServer:
 class ServerConnection(Frames):
     """The server's end of one connection."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, respond: Respond) -> None:
         super().__init__()
-        self._answer = answer
+        self._respond = respond
         self._tasks: set[asyncio.Task[None]] = set()
 
     def message_received(self, number: int, content: bytes) -> None:
@@ -219,7 +154,7 @@ class ServerConnection(Frames):
 
     async def _carry_out(self, number: int, request: bytes) -> None:
         try:
-            answer = await self._answer(request)
+            answer = await self._respond(request)
             # The request is carried out even if the caller has disconnected.
             if not self.transport.is_closing():
                 await self.send(number, answer)

@@ -1,10 +1,10 @@
 """The handshake of a new connection: both ends prove that they know a secret.
 
-Data on a connection is unpickled, so nothing is decoded before the handshake. The server sends a
-challenge; the client answers with a challenge of its own and its proof; the server answers with
-its proof. A proof is the HMAC-SHA-256 of both challenges and the name of the end that gives it, so
-that neither an old proof nor the other end's own can be played back. Every message has a fixed
-length, so neither end can make the other hold more than these few bytes.
+Whoever may call can do all that the product can, so nothing is decoded before the handshake. The
+server sends a challenge; the client answers with a challenge of its own and its proof; the server
+answers with its proof. A proof is the HMAC-SHA-256 of both challenges and the name of the end that
+gives it, so that neither an old proof nor the other end's own can be played back. Every message has
+a fixed length, so neither end can make the other hold more than these few bytes.
 
 If the kernel reports the user of the process at the other end, it must be our own user.
 

@@ -1,30 +1,20 @@
-"""Calls as bytes, and the proxy of an object in another process.
-
-The transport of the bytes is separate: Ray, a socket, or a test.
-"""
+"""Stubs: objects in another process, called as if they were in this one."""
 
 import asyncio
-import pickle
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
-from inspect import signature
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import cache, wraps
+from typing import Any, Protocol, TypeVar
 
-import structlog
-
-from actors.calls.direct import MAX_FRAME_BYTES
+from actors.calls.contract import RemoteMethod, contract_of
 from everruns.domain.idempotency import Idempotency
-from everruns.errors import EverrunsError, HostLost, TooLarge
-from everruns.ids import new_id
-from everruns.remote import Repeat, declared
-from everruns.tools.base import ToolError
+from everruns.errors import HostLost
+from everruns.remote import Repeat
 
-CALL_TIMEOUT_S = 60.0
-
-log = structlog.get_logger(__name__)
+Target = TypeVar("Target")
 
 
-class Line(Protocol):
+class Channel(Protocol):
     """The way to another process."""
 
     async def call(self, request: bytes, timeout_s: float) -> bytes:
@@ -36,121 +26,96 @@ class Line(Protocol):
         ...
 
 
-async def answer(room: Callable[[str], Awaitable[object]], request: bytes) -> bytes:
-    """Carry out a request and return the answer, which may be an exception.
+def stub(kind: type[Target], channel: Channel, target: str, patience_s: float = 0) -> Target:
+    """Return the stub of an object in another process.
+
+    It has the methods that the class declares remote (see ``everruns.remote``), and no others.
+    Awaiting one makes one call. Except for ``HostLost``, a call ends as that of the object itself,
+    errors of the product included.
 
     Args:
-        room: Returns the object of this name. An exception becomes the answer.
-        request: The bytes sent by a ``Remote``. Unpickling can run arbitrary code, so they must
-            come from a fully trusted process (see ``actors.calls.direct``).
-    """
-    called = "?"
-    try:
-        name, method, args, kwargs = pickle.loads(request)  # noqa: S301 - see above
-        called = f"{name}.{method}"
-        target = await room(name)
-        declared(type(target), method)
-        return _answer(await getattr(target, method)(*args, **kwargs), None)
-    except (EverrunsError, ToolError) as error:
-        return _answer(None, error)
-    except asyncio.CancelledError:
-        # The call's work was cancelled; its caller must not keep waiting.
-        lost = HostLost("A part of the cluster is stopping. Try again shortly.", None, 1.0)
-        return _answer(None, lost)
-    except Exception:
-        call_id = new_id("call")
-        log.exception("call failed", call=called, call_id=call_id)
-        unforeseen = EverrunsError(
-            f"A part of the server failed unexpectedly. Its log has the details under {call_id}."
-        )
-        return _answer(None, unforeseen)
-
-
-def _answer(value: object, error: Exception | None) -> bytes:
-    answered = pickle.dumps((value, error), pickle.HIGHEST_PROTOCOL)
-    if len(answered) > MAX_FRAME_BYTES:
-        too_large = TooLarge(
-            f"The answer has {len(answered):,} bytes, which is too many. Request less at a time."
-        )
-        return pickle.dumps((None, too_large), pickle.HIGHEST_PROTOCOL)
-    return answered
-
-
-class Remote:
-    """Proxy of an object in another process: awaiting one of its methods makes one call.
-
-    Cast to the object's class, it offers the methods that the class declares remote (see
-    ``everruns.remote``). Except for ``HostLost`` it behaves like the object itself. Errors of the
-    product are re-raised as they are.
-
-    Args:
-        line: The way to the process.
-        room: The name of the object in that process.
-        kind: The class of that object.
+        kind: The class of the object.
+        channel: The way to its process.
+        target: Its name in that process.
         patience_s: Seconds for which calls with an unknown outcome are retried, if their
             method allows it.
-        timeout_s: Seconds after which a call times out and its outcome is unknown.
     """
+    # A stub stands in for the object, although its class is not the object's.
+    made: Any = _stub_class(kind)(Caller(channel, target, patience_s))
+    return made
 
-    def __init__(
-        self,
-        line: Line,
-        room: str,
-        kind: type,
-        patience_s: float = 0,
-        timeout_s: float = CALL_TIMEOUT_S,
-    ) -> None:
-        self._line = line
-        self._room = room
-        self._kind = kind
-        self._patience_s = patience_s
-        self._timeout_s = timeout_s
 
-    def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
-        repeat = declared(self._kind, method)
-        parameters = signature(getattr(self._kind, method))
+@dataclass(frozen=True)
+class Caller:
+    """Makes the calls of a stub; see ``stub`` for the attributes."""
 
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            if repeat is not Repeat.KEYED:
-                request = self._request(method, args, kwargs)
-                is_repeatable = repeat is Repeat.YES
-                return await self._call(request, (lambda: request) if is_repeatable else None)
-            given = parameters.bind(self, *args, **kwargs)
-            key = given.arguments.get("idempotency") or Idempotency.of_call()
-            given.arguments["idempotency"] = key
-            first = self._request(method, given.args[1:], given.kwargs)
+    channel: Channel
+    target: str
+    patience_s: float
 
-            def again() -> bytes:
-                given.arguments["idempotency"] = replace(key, is_repeated=True)
-                return self._request(method, given.args[1:], given.kwargs)
-
-            return await self._call(first, again)
-
-        # Cached, because the same few methods are called all the time.
-        self.__dict__[method] = call
-        return call
-
-    def _request(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
-        request = pickle.dumps((self._room, method, args, kwargs), pickle.HIGHEST_PROTOCOL)
-        if len(request) > MAX_FRAME_BYTES:
-            raise TooLarge(
-                f"The request has {len(request):,} bytes, which is too many. Send less at a time."
-            )
-        return request
-
-    async def _call(self, request: bytes, again: Callable[[], bytes] | None) -> Any:
-        """Make a call; if its outcome is unknown, retry with ``again`` if allowed."""
+    async def call(
+        self, method: RemoteMethod, request: bytes, again: Callable[[], bytes] | None
+    ) -> Any:
+        """Make a call; if its outcome is unknown, retry with ``again`` if that is allowed."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._patience_s
+        deadline = loop.time() + self.patience_s
         while True:
             try:
-                answered = await self._line.call(request, self._timeout_s)
+                answer = await self.channel.call(request, method.declaration.timeout_s)
                 break
             except HostLost:
                 if again is None or loop.time() >= deadline:
                     raise
-                request = again()  # The line itself waits until the process is reachable.
-        value, error = pickle.loads(answered)  # noqa: S301 - see ``answer``
-        if error is not None:
-            raise error
-        return value
+                request = again()  # The channel itself waits until the process is reachable.
+        return method.decode_answer(answer)
+
+
+class Stub:
+    """The base of all stubs, whose classes are made by ``stub``."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.stub_caller = caller
+
+
+@cache
+def _stub_class(kind: type) -> type[Stub]:
+    methods = {name: _calling(method) for name, method in contract_of(kind).items()}
+    return type(f"{kind.__name__}Stub", (Stub,), methods)
+
+
+def _calling(method: RemoteMethod) -> Callable[..., Awaitable[Any]]:
+    """Return the method of a stub that calls a remote method."""
+    repeat = method.declaration.repeat
+    if repeat is Repeat.KEYED:
+        return _calling_with_key(method)
+
+    @wraps(method.function)
+    async def call(self: Stub, *args: Any, **kwargs: Any) -> Any:
+        caller = self.stub_caller
+        request = method.encode_request(caller.target, args, kwargs)
+        return await caller.call(
+            method, request, (lambda: request) if repeat is Repeat.YES else None
+        )
+
+    return call
+
+
+def _calling_with_key(method: RemoteMethod) -> Callable[..., Awaitable[Any]]:
+    place = method.names.index("idempotency")
+
+    @wraps(method.function)
+    async def call(self: Stub, *args: Any, **kwargs: Any) -> Any:
+        caller = self.stub_caller
+        given = args[place] if len(args) > place else kwargs.get("idempotency")
+
+        def request(key: Idempotency) -> bytes:
+            if len(args) > place:
+                placed = (*args[:place], key, *args[place + 1 :])
+                return method.encode_request(caller.target, placed, kwargs)
+            return method.encode_request(caller.target, args, {**kwargs, "idempotency": key})
+
+        key: Idempotency = given or Idempotency.of_call()
+        again = replace(key, is_repeated=True)
+        return await caller.call(method, request(key), lambda: request(again))
+
+    return call

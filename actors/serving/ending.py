@@ -1,9 +1,8 @@
 """Ending the application: its requests, its turns, and the registry, in this order."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import ray
@@ -11,7 +10,8 @@ import structlog
 from ray.exceptions import RayError
 
 from actors.calls.direct import hang_up
-from actors.names import NAMESPACE, REGISTRY, SESSION_ACTOR, remote_host, remote_registry
+from actors.names import NAMESPACE, REGISTRY, SESSION_ACTOR
+from actors.stubs import find_host, remote_registry
 from everruns.errors import EverrunsError, StoreUnavailable
 
 # The whole stop must take less than ten seconds; Ray needs up to four of them for its own end.
@@ -49,20 +49,22 @@ def _close_actors() -> None:
     The next start repairs what is not done in time.
     """
 
-    async def close(name: str, find: Callable[[], Any], timeout_s: float) -> None:
+    async def close(name: str, closing: Awaitable[None], timeout_s: float) -> None:
         try:
-            await asyncio.wait_for(find().close(), timeout_s)
+            await asyncio.wait_for(closing, timeout_s)
         except StoreUnavailable:
             return  # It never opened anything that would have to be closed.
-        except (ValueError, EverrunsError, RayError, TimeoutError) as error:
+        except (EverrunsError, TimeoutError) as error:
             log.warning("actor not closed", actor=name, error=repr(error))
+
+    async def close_host(name: str) -> None:
+        await close(name, (await find_host(name)).close(), HOSTS_TIMEOUT_S)
 
     async def close_all(actors: list[str]) -> None:
         hosts = [name for name in actors if name.startswith(SESSION_ACTOR)]
-        closing = (close(name, partial(remote_host, name), HOSTS_TIMEOUT_S) for name in hosts)
-        await asyncio.gather(*closing)
+        await asyncio.gather(*map(close_host, hosts))
         if REGISTRY in actors:
-            await close(REGISTRY, remote_registry, REGISTRY_TIMEOUT_S)
+            await close(REGISTRY, remote_registry().close(), REGISTRY_TIMEOUT_S)
         await hang_up()
 
     asyncio.run(close_all(list_actors()))

@@ -16,13 +16,13 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from actors.calls import socket_files
 from actors.calls.direct import hang_up
-from actors.calls.remote_registry import withdraw
+from actors.calls.registry_stub import withdraw
 from actors.clusters.errors import last_line
 from actors.clusters.joined import JoinedCluster
 from actors.clusters.own import OwnCluster
-from actors.names import remote_registry
-from actors.runtime import ensure_registry
+from actors.registry import ensure_registry
 from actors.serving.place import Cluster, Place, address_of
+from actors.stubs import remote_registry
 from everruns.errors import EverrunsError, HostLost, InvalidRequest, StoreUnavailable, Unavailable
 from everruns.settings import Settings
 from everruns.storage.data_directory.lock import lock_data_directory

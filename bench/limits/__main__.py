@@ -1,20 +1,44 @@
-"""``make bench-limits``: what one server costs and where it ends, beside what is asked of it."""
+"""``make bench-limits``: what one server costs and where it ends, beside what is asked of it.
+
+With ``--checkout``, each measurement is made of one version after the other, in one run.
+"""
 
 import argparse
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 from rich.console import Console
 
-from bench.limits import cold, growth, idle, ready, steps, waiting
+from bench.checkout import HERE, Checkout, read_checkout
+from bench.limits import (
+    cold,
+    grep,
+    growth,
+    idle,
+    idle_streams,
+    loaded,
+    long_session,
+    ready,
+    steps,
+    unreadable,
+    waiting,
+    wide,
+)
 from bench.limits.report import Report, show, show_targets
 
-MEASUREMENTS: dict[str, Callable[[Console], list[Report]]] = {
+MEASUREMENTS: dict[str, Callable[[Console, Checkout], list[Report]]] = {
     "waiting": waiting.measure,
     "cold": cold.measure,
     "steps": steps.measure,
     "idle": idle.measure,
     "ready": ready.measure,
+    "loaded": loaded.measure,
+    "idle-streams": idle_streams.measure,
+    "unreadable": unreadable.measure,
+    "grep": grep.measure,
+    "long-session": long_session.measure,
+    "wide": wide.measure,
     "growth": growth.measure,
 }
 # It starts a dozen servers, and has no targets.
@@ -26,15 +50,16 @@ out = Console(width=160, highlight=False)
 
 def main() -> None:
     """Measure and print."""
-    wanted = read_options(None).only
+    options = read_options(None)
     started = time.monotonic()
-    reports: list[Report] = []
-    for name in wanted:
-        out.print(f"Measuring {name}", style="bold")
-        found = MEASUREMENTS[name](out)
-        for report in found:
-            show(out, report)
-        reports += found
+    reports: dict[str, list[Report]] = defaultdict(list)
+    for name in options.only:
+        for checkout in options.checkout:
+            out.print(f"Measuring {name} of {checkout.name}", style="bold")
+            found = MEASUREMENTS[name](out, checkout)
+            for report in found:
+                show(out, report)
+            reports[checkout.name] += found
     show_targets(out, reports)
     out.print(f"Measured in {(time.monotonic() - started) / 60:.1f} min")
 
@@ -54,6 +79,14 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
         default=usual,
         metavar="NAME",
         help=f"measure these alone, of {', '.join(MEASUREMENTS)} (all but {', '.join(ON_REQUEST)})",
+    )
+    parser.add_argument(
+        "--checkout",
+        nargs="+",
+        type=read_checkout,
+        default=[HERE],
+        metavar="PATH",
+        help="measure the servers of these checkouts, each after the other (this one)",
     )
     return parser.parse_args(arguments)
 

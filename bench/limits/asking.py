@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,13 +46,13 @@ class Client:
                 wait_s = float(answer.headers.get("Retry-After", 1))
             await asyncio.sleep(min(wait_s, MOST_WAIT_S))
 
-    async def get(self, path: str) -> Any:
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Any:
         """Return an answer.
 
         Raises:
             RuntimeError: It was refused.
         """
-        async with self.http.get(path) as answer:
+        async with self.http.get(path, headers=headers) as answer:
             if answer.status >= 400:
                 raise RuntimeError(f"GET {path}: {answer.status} {await answer.text()}")
             return await answer.json()
@@ -78,6 +78,24 @@ class Client:
                 if kind in {b"session.failed", b"session.cancelled"}:
                     raise RuntimeError(f"The turn of {session_id} ended with {kind.decode()}.")
         raise RuntimeError(f"The stream of {session_id} ended before its turn.")
+
+    async def take_turn(self, session_id: str) -> float:
+        """Send a message; return the milliseconds to its first event, when its turn is over.
+
+        Raises:
+            RuntimeError: The turn did not complete.
+        """
+        sent = time.perf_counter()
+        await self.send(session_id)
+        first_ms = 0.0
+        async with self.reading(session_id) as kinds:
+            async for kind in kinds:
+                first_ms = first_ms or (time.perf_counter() - sent) * 1000
+                if kind == b"session.completed":
+                    return first_ms
+                if kind in {b"session.failed", b"session.cancelled"}:
+                    break
+        raise RuntimeError(f"The turn of {session_id} did not complete.")
 
     @asynccontextmanager
     async def reading(self, session_id: str) -> AsyncIterator[AsyncIterator[bytes]]:

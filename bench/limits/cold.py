@@ -8,7 +8,8 @@ from statistics import median
 import uvloop
 from rich.console import Console
 
-from bench.limits.asking import Client, asking, make_agent
+from bench.checkout import Checkout
+from bench.limits.asking import asking, make_agent
 from bench.limits.processes import wait_for_rest, wait_for_session_actors
 from bench.limits.report import Report, Target
 from bench.load import percentile
@@ -30,9 +31,11 @@ HIBERNATED = "hibernated"
 TARGET_RATIO = 2.0
 
 
-def measure(out: Console) -> list[Report]:
+def measure(out: Console, checkout: Checkout) -> list[Report]:
     """Send to new, hibernated and warm sessions in turns."""
-    with running_server(EVERRUNS_HIBERNATE_AFTER_S=str(HIBERNATE_AFTER_S)) as server:
+    with running_server(
+        checkout=checkout, EVERRUNS_HIBERNATE_AFTER_S=str(HIBERNATE_AFTER_S)
+    ) as server:
         wait_for_session_actors(server, WARM_SESSION_ACTORS)
         wait_for_rest(server)
         taken = uvloop.run(_measure(server))
@@ -63,27 +66,14 @@ async def _measure(server: Server) -> Mapping[str, list[float]]:
         agent_id = await make_agent(client, SIMULATED)
         slept = [await client.create(agent_id) for _ in range(WARM_UP + REPETITIONS)]
         for session_id in slept:
-            await _turn(client, session_id)
+            await client.take_turn(session_id)
         await asyncio.sleep(SURELY_HIBERNATED_S)
         for session_id in slept:
             started = time.perf_counter()
             created = await client.create(agent_id)
             creation_ms = (time.perf_counter() - started) * 1000
-            taken[NEW].append(await _turn(client, created))
+            taken[NEW].append(await client.take_turn(created))
             taken[NEW_IN_ALL].append(creation_ms + taken[NEW][-1])
-            taken[HIBERNATED].append(await _turn(client, session_id))
-            taken[WARM].append(await _turn(client, session_id))
+            taken[HIBERNATED].append(await client.take_turn(session_id))
+            taken[WARM].append(await client.take_turn(session_id))
     return {name: each[WARM_UP:] for name, each in taken.items()}
-
-
-async def _turn(client: Client, session_id: str) -> float:
-    """Send a message; return the milliseconds to its first event, when its turn is over."""
-    sent = time.perf_counter()
-    await client.send(session_id)
-    first_ms = 0.0
-    async with client.reading(session_id) as kinds:
-        async for kind in kinds:
-            first_ms = first_ms or (time.perf_counter() - sent) * 1000
-            if kind == b"session.completed":
-                return first_ms
-    raise RuntimeError(f"The stream of {session_id} ended before its turn.")

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 from rich.console import Console
 
-from bench.filled import fill
+from bench.checkout import Checkout
 from bench.limits.asking import Client, asking, fake_model, make_agent
 from bench.limits.processes import cpu_by_role, usages, wait_for_rest, wait_for_session_actors
 from bench.limits.report import Report
@@ -34,14 +34,14 @@ TURNS_EACH = 15
 SHOWN_MS = 0.05
 
 
-def measure(out: Console) -> list[Report]:
+def measure(out: Console, checkout: Checkout) -> list[Report]:
     """Measure servers of several sizes, one after another."""
     with running_model() as model_url:
         return [
-            _replicas(out, model_url),
-            _session_actors(out, model_url),
-            _stored_sessions(out, model_url),
-            _long_conversation(out, model_url),
+            _replicas(out, checkout, model_url),
+            _session_actors(out, checkout, model_url),
+            _stored_sessions(out, checkout, model_url),
+            _long_conversation(out, checkout, model_url),
         ]
 
 
@@ -61,10 +61,11 @@ class Look:
 
 
 @contextmanager
-def _running(actors: int, **settings: str) -> Iterator[Server]:
+def _running(checkout: Checkout, actors: int, **settings: str) -> Iterator[Server]:
     """Run a server that has so many session actors from the beginning."""
     number = str(actors)
     with running_server(
+        checkout=checkout,
         EVERRUNS_DASHBOARD="false",
         EVERRUNS_WARM_SESSION_ACTORS=number,
         EVERRUNS_MAX_SESSION_ACTORS=number,
@@ -91,31 +92,31 @@ def _load(server: Server, model_url: str, clients: int) -> tuple[Measured, dict[
     return measured, {role: cpu_s / turns * 1000 for role, cpu_s in spent.items()}
 
 
-def _replicas(out: Console, model_url: str) -> Report:
+def _replicas(out: Console, checkout: Checkout, model_url: str) -> Report:
     found: dict[str, tuple[Measured, dict[str, float]]] = {}
     for number in REPLICAS:
-        with _running(SESSION_ACTORS[1], EVERRUNS_REPLICAS=str(number)) as server:
+        with _running(checkout, SESSION_ACTORS[1], EVERRUNS_REPLICAS=str(number)) as server:
             found[str(number)] = _load(server, model_url, CLIENTS)
         out.print(f"  {number} replicas: {found[str(number)][0].turns_per_s:.0f} turns/s")
     return _loads(f"API replicas, {CLIENTS} clients", found)
 
 
-def _session_actors(out: Console, model_url: str) -> Report:
+def _session_actors(out: Console, checkout: Checkout, model_url: str) -> Report:
     found: dict[str, tuple[Measured, dict[str, float]]] = {}
     for number in SESSION_ACTORS:
-        with _running(number) as server:
+        with _running(checkout, number) as server:
             found[str(number)] = _load(server, model_url, CLIENTS)
         out.print(f"  {number} session actors: {found[str(number)][0].turns_per_s:.0f} turns/s")
     return _loads(f"Session actors, {CLIENTS} clients", found)
 
 
-def _stored_sessions(out: Console, model_url: str) -> Report:
+def _stored_sessions(out: Console, checkout: Checkout, model_url: str) -> Report:
     found: dict[str, tuple[Measured, dict[str, float]]] = {}
     for number in STORED:
         with TemporaryDirectory(prefix="everruns-bench-") as folder:
             data_dir = Path(folder) / "data"
-            fill(data_dir, number, LONG_EVENTS).store.close()
-            with _running(SESSION_ACTORS[1], EVERRUNS_DATA_DIR=str(data_dir)) as server:
+            checkout.fill(data_dir, number, LONG_EVENTS)
+            with _running(checkout, SESSION_ACTORS[1], EVERRUNS_DATA_DIR=str(data_dir)) as server:
                 found[f"{number:,}"] = _load(server, model_url, STORED_CLIENTS)
         out.print(f"  {number:,} stored sessions: {_ms(found[f'{number:,}'][1])} CPU a turn")
     return _loads(f"Stored sessions, {STORED_CLIENTS} clients", found)
@@ -150,9 +151,9 @@ def _ms(cpu: Mapping[str, float]) -> str:
     return f"{sum(cpu.values()):.2f} ms"
 
 
-def _long_conversation(out: Console, model_url: str) -> Report:
+def _long_conversation(out: Console, checkout: Checkout, model_url: str) -> Report:
     """Lead one conversation of a thousand messages and look at turns on the way."""
-    with _running(1) as server:
+    with _running(checkout, 1) as server:
         looks = uvloop.run(_converse(server, model_url))
     out.print(f"  a conversation of {MESSAGES[-1]:,} messages")
     return Report(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from bench.filled import fill
+from bench.checkout import Checkout
 from bench.limits.processes import (
     cpu_by_role,
     memory_by_role,
@@ -55,20 +55,20 @@ class Idle:
         return sum(size for _, size in self.memory.values())
 
 
-def measure(out: Console) -> list[Report]:
+def measure(out: Console, checkout: Checkout) -> list[Report]:
     """Watch an empty application, an empty server and one with many stored sessions, at once.
 
     Side by side, so that what else the machine does meanwhile changes all of them alike.
     """
     with TemporaryDirectory(prefix="everruns-bench-") as folder, ExitStack() as running:
         data_dir = Path(folder) / "many"
-        fill(data_dir, STORED_SESSIONS, LONG_EVENTS).store.close()
+        checkout.fill(data_dir, STORED_SESSIONS, LONG_EVENTS)
         out.print(f"  stored {STORED_SESSIONS:,} sessions")
         servers = {
             "empty application": running.enter_context(running_empty()),
-            "server": running.enter_context(running_server()),
+            "server": running.enter_context(running_server(checkout=checkout)),
             f"{STORED_SESSIONS:,} sessions": running.enter_context(
-                running_server(EVERRUNS_DATA_DIR=str(data_dir))
+                running_server(checkout=checkout, EVERRUNS_DATA_DIR=str(data_dir))
             ),
         }
         for server in list(servers.values())[1:]:

@@ -5,6 +5,7 @@ from statistics import median
 
 from rich.console import Console
 
+from bench.checkout import Checkout
 from bench.limits.processes import cpu_by_role, usages
 from bench.limits.report import Report, Target
 from bench.limits.starting import EMPTY, SERVER, running_until_answered
@@ -15,13 +16,13 @@ TARGET_S = 4.0
 SHOWN_CPU_S = 0.3
 
 
-def measure(out: Console) -> list[Report]:
+def measure(out: Console, checkout: Checkout) -> list[Report]:
     """Start an empty Serve application and a server in turns."""
     taken: dict[str, list[float]] = defaultdict(list)
     spent: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in PROGRAMS}
     for number in range(1, ROUNDS + 1):
         for name, program in PROGRAMS.items():
-            with running_until_answered(*program) as server:
+            with running_until_answered(*program, checkout=checkout) as server:
                 seconds, cpu = server.ready_s, cpu_by_role({}, usages(server, memory=False))
             taken[name].append(seconds)
             spent_s = sum(cpu.values())

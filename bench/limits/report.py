@@ -1,6 +1,6 @@
 """What a measurement came to: a table, and the targets it is held against."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -28,6 +28,12 @@ class Target:
     def reached(self) -> bool:
         """Whether the figure keeps the bound."""
         return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    @property
+    def shown(self) -> str:
+        """What was measured, and whether the bound was missed."""
+        value = f"{self.value:,.0f}" if abs(self.value) >= 100 else f"{self.value:.3g}"
+        return value if self.reached else f"{value} (missed)"
 
     @property
     def wanted(self) -> str:
@@ -60,16 +66,12 @@ def show(out: Console, report: Report) -> None:
     out.print(table)
 
 
-def show_targets(out: Console, reports: Sequence[Report]) -> None:
-    """Print every target, and whether it was reached."""
-    table = Table("Target", "Wanted", "Measured", "Reached", title="Targets", box=box.MARKDOWN)
-    for report in reports:
-        for target in report.targets:
-            reached = "yes" if target.reached else "no"
-            table.add_row(
-                target.what,
-                target.wanted,
-                f"{target.value:,.0f}" if abs(target.value) >= 100 else f"{target.value:.3g}",
-                reached,
-            )
+def show_targets(out: Console, reports: Mapping[str, Sequence[Report]]) -> None:
+    """Print every target, and what was measured of each version, by the version's name."""
+    table = Table("Target", "Wanted", *reports, title="Targets", box=box.MARKDOWN)
+    versions = [
+        [target for report in each for target in report.targets] for each in reports.values()
+    ]
+    for targets in zip(*versions, strict=True):
+        table.add_row(targets[0].what, targets[0].wanted, *(target.shown for target in targets))
     out.print(table)

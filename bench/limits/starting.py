@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from actors.clusters.ports import free_port
+from bench.checkout import HERE, Checkout
 from bench.server import START_TIMEOUT_S, STOP_TIMEOUT_S, Child, Server, running_program
 
 SERVER = ("everruns.cli", "serve")
@@ -18,8 +19,12 @@ POLL_S = 0.02
 
 
 @contextmanager
-def running_until_answered(*program: str) -> Generator[Server]:
+def running_until_answered(*program: str, checkout: Checkout = HERE) -> Generator[Server]:
     """Run a program on a free port; its ``ready_s`` is when ``GET /health`` first answered 200.
+
+    Args:
+        program: The module and its arguments.
+        checkout: The version that it belongs to.
 
     Raises:
         RuntimeError: It did not come up; the message is what it printed.
@@ -40,7 +45,8 @@ def running_until_answered(*program: str) -> Generator[Server]:
                 time.sleep(POLL_S)
         raise RuntimeError(f"{' '.join(program)} did not come up:\n{printed.read_text()}")
 
-    with running_program([*program, "--port", str(port)], wait) as server:
+    command = [*program, "--port", str(port)]
+    with running_program(command, wait, folder=checkout.path, **checkout.environment) as server:
         yield server
 
 

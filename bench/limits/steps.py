@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 from rich.console import Console
 
+from bench.checkout import Checkout
 from bench.history import Log
 from bench.limits.asking import Client, asking, make_agent
 from bench.limits.processes import wait_for_rest, wait_for_session_actors
@@ -49,9 +50,9 @@ SCRIPT = {
 }
 
 
-def measure(out: Console) -> list[Report]:
+def measure(out: Console, checkout: Checkout) -> list[Report]:
     """Measure steps through the whole server and in the registry alone."""
-    with running_server() as server:
+    with running_server(checkout=checkout) as server:
         wait_for_session_actors(server, SESSION_ACTORS)
         wait_for_rest(server)
         whole = uvloop.run(_through_server(server))

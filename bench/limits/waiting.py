@@ -11,6 +11,7 @@ from typing import Any
 import uvloop
 from rich.console import Console
 
+from bench.checkout import Checkout
 from bench.limits.asking import Client, asking, fake_model, make_agent
 from bench.limits.processes import (
     total_memory_mb,
@@ -67,13 +68,15 @@ class Waited:
         return self.memory_mb * 1000 / max(self.waiting, 1)
 
 
-def measure(out: Console) -> list[Report]:
+def measure(out: Console, checkout: Checkout) -> list[Report]:
     """Let a thousand turns wait, without readers and with one for each."""
     ways = {"alone": False, "with a stream each": True}
     found: dict[str, Waited] = {}
     with running_model() as model_url:
         for name, streams in ways.items():
-            with running_server(EVERRUNS_WARM_SESSION_ACTORS=str(SESSION_ACTORS)) as server:
+            with running_server(
+                checkout=checkout, EVERRUNS_WARM_SESSION_ACTORS=str(SESSION_ACTORS)
+            ) as server:
                 wait_for_session_actors(server, SESSION_ACTORS)
                 found[name] = uvloop.run(_wait(server, model_url, streams=streams))
             out.print(f"  {name}: {found[name].completed} of {SESSIONS} turns completed")

@@ -15,7 +15,8 @@ import aiohttp
 import uvloop
 from rich.console import Console
 
-from bench.peers.catalogue import CEILING, OURS, PEERS, Peer
+from bench.checkout import read_checkout
+from bench.peers.catalogue import CEILING, OURS, PEERS, Peer, ours
 from bench.peers.measuring import TurnFigures, run_streams, run_turns, speaking_to
 from bench.peers.report import (
     CLIENTS,
@@ -48,7 +49,8 @@ def main() -> None:
     """Measure and print."""
     options = _options()
     started = time.monotonic()
-    wanted = [peer for peer in PEERS if peer.name in options.only]
+    versions = [ours(f"{OURS} of {version.name}", version) for version in options.checkout]
+    wanted = [*(peer for peer in PEERS if peer.name in options.only), *versions]
     rounds: dict[str, list[Result]] = defaultdict(list)
     try:
         with running_model() as model_url:
@@ -59,7 +61,7 @@ def main() -> None:
                         rounds[result.name].append(result)
     finally:
         # What was measured before something broke is worth showing, too.
-        rows = [row for peer in PEERS for row in peer.wires if row in rounds]
+        rows = [row for peer in wanted for row in peer.wires if row in rounds]
         if rows:
             _print([median_of(rounds[row]) for row in rows])
         minutes = (time.monotonic() - started) / 60
@@ -126,15 +128,15 @@ async def _rest(server: Server) -> None:
 
 def _print(results: Sequence[Result]) -> None:
     named = {result.name: result for result in results}
-    ours, ceiling = named.get(OURS), named.get(CEILING)
-    mine = PEERS[0].wires
-    peers = [one for one in results if one.name not in mine and one is not ceiling]
+    mine, ceiling = named.get(OURS), named.get(CEILING)
+    theirs = {row for peer in PEERS if peer.checkout is None for row in peer.wires}
+    peers = [one for one in results if one.name in theirs and one is not ceiling]
     for clients in CLIENTS:
-        out.print(turns_table(results, clients, ours))
-    out.print(streams_table(results, ours, STREAMS))
+        out.print(turns_table(results, clients, mine))
+    out.print(streams_table(results, mine, STREAMS))
     out.print(memory_table(results))
-    if ours:
-        out.print(targets_table(judge(ours, peers, ceiling)))
+    if mine:
+        out.print(targets_table(judge(mine, peers, ceiling)))
 
 
 def _options() -> argparse.Namespace:
@@ -156,6 +158,14 @@ def _options() -> argparse.Namespace:
         default=names,
         metavar="SERVER",
         help=f"measure these alone, of {', '.join(names)}",
+    )
+    parser.add_argument(
+        "--checkout",
+        nargs="+",
+        type=read_checkout,
+        default=[],
+        metavar="PATH",
+        help="measure the servers of these checkouts of this project, too",
     )
     return parser.parse_args()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 
+from bench.checkout import HERE, Checkout
 from bench.peers.ours import Everruns, EverrunsStreamPerTurn
 from bench.peers.theirs import Adk, Agno, Bare, LangGraph, python_name
 from bench.peers.wires import Wire
@@ -28,6 +29,7 @@ class Peer:
         ready_path: Answers when it is up.
         command: Its program in its environment, and the arguments; for a port.
         set_up: Puts what it needs into its folder, for each model.
+        checkout: The version of this server that it is; none for the others.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Peer:
     ready_path: str = "/health"
     command: Callable[[int], list[str]] = lambda _port: []
     set_up: Callable[[Path, Sequence[str]], None] = field(default=lambda _folder, _models: None)
+    checkout: Checkout | None = None
 
 
 def _uvicorn(program: str) -> Callable[[int], list[str]]:
@@ -71,15 +74,20 @@ def _langgraph_graphs(folder: Path, models: Sequence[str]) -> None:
     (folder / "langgraph.json").write_bytes(orjson.dumps(config))
 
 
+def ours(name: str, checkout: Checkout) -> Peer:
+    """Return a version of this server under a name of its own."""
+    wires: dict[str, Callable[[aiohttp.ClientSession], Wire]] = {
+        name: Everruns,
+        f"{name}, stream per turn": EverrunsStreamPerTurn,
+    }
+    return Peer(name, durable=True, wires=wires, checkout=checkout)
+
+
 OURS = "everruns"
 CEILING = "bare"
 
 PEERS = (
-    Peer(
-        OURS,
-        durable=True,
-        wires={OURS: Everruns, f"{OURS}, stream per turn": EverrunsStreamPerTurn},
-    ),
+    ours(OURS, HERE),
     Peer("agno", durable=True, wires={"agno": Agno}, command=_uvicorn("agno_os:app")),
     Peer(
         "adk",

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import psutil
 
-from bench.peers.catalogue import OURS, Peer
+from bench.peers.catalogue import Peer
 from bench.peers.wires import SYSTEM_PROMPT
 from bench.server import START_TIMEOUT_S, STOP_TIMEOUT_S, Server, running_server
 
@@ -57,9 +57,9 @@ def running_peer(peer: Peer, model_url: str, models: Sequence[str]) -> Generator
     Raises:
         RuntimeError: It did not come up. What it printed is a note of this and every other error.
     """
-    if peer.name == OURS:
-        # The others have none either.
-        with running_server(EVERRUNS_DASHBOARD="false") as server:
+    if peer.checkout is not None:
+        # The others have no dashboard either.
+        with running_server(checkout=peer.checkout, EVERRUNS_DASHBOARD="false") as server:
             yield server
         return
     with TemporaryDirectory(prefix="everruns-bench-") as name:

@@ -1,11 +1,10 @@
-"""The application: every route on both faces, behind one door, inside one error boundary."""
+"""The application: two faces of one API, behind one door, inside one error boundary."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
-from types import ModuleType
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -13,63 +12,24 @@ from starlette.routing import BaseRoute
 
 from everruns.api.docs.openapi import build_document
 from everruns.api.docs.pages import add_documentation
-from everruns.api.http.access import GuardedRoute, StrictGuardedRoute
 from everruns.api.http.auth import Authentication
 from everruns.api.http.door import Door
 from everruns.api.http.errors import ErrorBoundary, answer_error
-from everruns.api.http.faces import FACES, SPECIFICATION, Face
+from everruns.api.http.faces import Face
 from everruns.api.http.key_ring import KeyRing
 from everruns.api.http.sse import OpenStreams
 from everruns.api.http.unread import UnreadBodies
-from everruns.api.routes import (
-    access_tokens,
-    agent_documents,
-    agents,
-    api_keys,
-    budgets,
-    conversations,
-    events,
-    harnesses,
-    health,
-    messages,
-    models,
-    providers,
-    raw_files,
-    sessions,
-    tool_results,
-    workspace_files,
-    workspaces,
-)
-from everruns.api.routes import capabilities as capability_routes
-from everruns.api.sdk import channels
-from everruns.api.sdk import not_offered as not_implemented
+from everruns.api.routes import health
+from everruns.api.sdk.face import SDK
+from everruns.api.v1.face import V1
 from everruns.capabilities.base import Capabilities
 from everruns.errors import EverrunsError
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 
-# Requests are matched in this order, so the busiest routes come first.
-ROOMS = (
-    messages,
-    events,
-    conversations,
-    sessions,
-    tool_results,
-    agents,
-    agent_documents,
-    channels,
-    capability_routes,
-    providers,
-    models,
-    harnesses,
-    workspace_files,
-    raw_files,
-    workspaces,
-    budgets,
-    access_tokens,
-    api_keys,
-    not_implemented,
-)
+FACES = (V1, SDK)
+# Of the process, whoever asks.
+ROOT = Face("", [health.routes], is_strict=True)
 
 
 class Application(FastAPI):
@@ -78,7 +38,7 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, object]:
         """Return the OpenAPI document."""
         if self.openapi_schema is None:
-            self.openapi_schema = build_document(self)
+            self.openapi_schema = build_document(self, FACES)
         return self.openapi_schema
 
 
@@ -133,24 +93,7 @@ def _routes() -> Sequence[BaseRoute]:
     They find what they need in the state of the app that serves them, so several apps can share
     them. Building them takes a sixth of a second, which adds up in tests, where apps are many.
     """
-    routes: list[BaseRoute] = []
-    for face in FACES:
-        for room in ROOMS:
-            router = _router(room, face, face.prefix)
-            room.add_routes(router, face)
-            routes += router.routes
-    router = _router(health, SPECIFICATION, "")
-    health.add_routes(router)
-    return [*routes, *router.routes]
-
-
-def _router(room: ModuleType, face: Face, prefix: str) -> APIRouter:
-    return APIRouter(
-        prefix=prefix,
-        tags=[face.tag(room.__name__.rpartition(".")[2])],
-        route_class=StrictGuardedRoute if face.is_strict else GuardedRoute,
-        generate_unique_id_function=face.operation_id,
-    )
+    return [route for face in (*FACES, ROOT) for route in face.build()]
 
 
 @asynccontextmanager

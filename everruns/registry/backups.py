@@ -5,7 +5,7 @@ from pathlib import Path
 
 from everruns.errors import Conflict
 from everruns.registry.database import Database
-from everruns.remote import Repeat, remote
+from everruns.remote import CALL_TIMEOUT_S, Repeat, remote
 
 LONGEST_WAIT_S = 30.0
 
@@ -35,7 +35,7 @@ class Backups:
             raise Conflict("Another backup is being written. Try again when it is done.")
         self._writing = asyncio.create_task(asyncio.to_thread(self._store.copy_to, target))
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=LONGEST_WAIT_S + CALL_TIMEOUT_S)
     async def is_done(self, wait_s: float) -> bool:
         """Return whether the backup that was begun last is complete, waiting a while for it.
 

@@ -45,7 +45,7 @@ class Files:
             workspace_id, lambda files: files.list(path, recursive=recursive), by_tool=by_tool
         )
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def grep(
         self, workspace_id: str, pattern: str, path_pattern: str | None, *, by_tool: bool = False
     ) -> Sequence[Match]:

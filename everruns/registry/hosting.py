@@ -93,7 +93,7 @@ class Hosting:
         self._lost_with: dict[str, int] = {}
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def place(self, session_id: str) -> str:
         """Return the name of the host that holds the session, choosing one if none does.
 
@@ -111,7 +111,7 @@ class Hosting:
             await self._make_room()
         return self._placement.place(session_id)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def place_loaded(self, session_id: str) -> tuple[str, LoadedSession | None]:
         """Place a session, and return what its host needs to load it, to be passed on.
 
@@ -149,7 +149,7 @@ class Hosting:
                     # A lost host has nothing to release; the watch handles it.
                     log.warning("host not relieved", host=host, code=error.code)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def load(self, session_id: str, host: str, *, whole: bool = False) -> LoadedSession:
         """Return a session to the host that will hold it.
 

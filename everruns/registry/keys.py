@@ -7,7 +7,7 @@ from everruns.domain.keys import MAX_KEYS, ApiKey
 from everruns.errors import AgentNotFound, Conflict, NotFound
 from everruns.registry.database import Database
 from everruns.registry.revision import Revision
-from everruns.remote import Repeat, remote
+from everruns.remote import CALL_TIMEOUT_S, Repeat, remote
 
 LONGEST_WAIT_S = 30.0
 
@@ -85,7 +85,7 @@ class ApiKeys:
                 "show the existing keys."
             )
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=LONGEST_WAIT_S + CALL_TIMEOUT_S)
     async def read(self, known: int | None, wait_s: float) -> KnownKeys | None:
         """Return the keys if they may have changed; otherwise wait for a change (a long poll).
 

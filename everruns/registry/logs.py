@@ -73,7 +73,7 @@ class Logs:
             raise SessionNotFound(f"Session {session_id} not found")
         return session
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def messages(
         self, session_id: str, offset: int, limit: int, *, include_superseded: bool = False
     ) -> Page[Message]:
@@ -105,7 +105,7 @@ class Logs:
         ]
         return Page(data=page, total=total, offset=offset, limit=limit)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def events(self, session_id: str, query: EventQuery) -> Sequence[Event]:
         """Return events of a session's log.
 
@@ -117,7 +117,7 @@ class Logs:
             await self.get(session_id)
         return events
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def superseded(self, session_id: str) -> Ranges:
         """Return the sequences that retries took out of a session's conversation.
 
@@ -129,7 +129,7 @@ class Logs:
             (first, last) for event in starts for first, last in event.data.get("superseded", ())
         )
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=60)
     async def append(self, appends: Sequence[Append], host: str) -> Appended:
         """Store events of several sessions, merged with those of other hosts.
 
@@ -149,7 +149,7 @@ class Logs:
         )
         return Appended(verdicts, self._revision.number, budgeted)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Store a session's newest snapshot; nothing is stored if the session was deleted.
 

@@ -196,7 +196,7 @@ class Providers:
             account = choice.put_into(account)
             return await self._put(account, others)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def sync_models(self, provider_id: str) -> SyncedModels:
         """Ask a provider for its models again.
 
@@ -228,7 +228,7 @@ class Providers:
             after = await self._put(put, others)
         return synced(provider, after, listing)
 
-    @remote(Repeat.NO)
+    @remote(Repeat.NO, timeout_s=45)
     async def test(self, provider_id: str, wanted: ProviderTest) -> ProviderTested:
         """Make one small call of a provider's model, and say what came of it.
 

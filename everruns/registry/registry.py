@@ -166,7 +166,7 @@ class Registry:
         """Return the installed capabilities that could not be loaded, each with the reason."""
         return list_unloadable_capabilities()
 
-    @remote(Repeat.NO)
+    @remote(Repeat.NO, timeout_s=60)
     async def close(self) -> None:
         """Make everything durable and close the store."""
         self._search.close()

@@ -57,7 +57,7 @@ class Sessions:
         self._hosting = hosting
         self._changes = asyncio.Lock()
 
-    @remote(Repeat.KEYED)
+    @remote(Repeat.KEYED, timeout_s=30)
     async def create(
         self,
         wanted: SessionInput,
@@ -206,7 +206,7 @@ class Sessions:
         """
         return await self._logs.get(session_id)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def list(self, query: SessionQuery) -> Page[Session]:
         """Return a page of sessions; sessions of an archived agent stay readable."""
         sessions, total = await self._database.bulk.read(self._store.list_sessions, query)

@@ -495,7 +495,7 @@ class SessionHost:
                 1.0,
             )
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def leave(self, session_ids: Sequence[str]) -> None:
         """Release sessions that are placed elsewhere, whatever they are doing."""
         loaded = self._loaded
@@ -514,7 +514,7 @@ class SessionHost:
             except EverrunsError as error:
                 log.warning("sessions not released", host=self.name, code=error.code)
 
-    @remote(Repeat.YES)
+    @remote(Repeat.YES, timeout_s=30)
     async def hibernate(self, quiet_s: float) -> int:
         """Release sessions that had no turn or reader for so many seconds; return how many."""
         quiet_since = asyncio.get_running_loop().time() - quiet_s

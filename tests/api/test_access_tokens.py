@@ -8,7 +8,6 @@ import pytest
 from fastapi import FastAPI
 
 from everruns.api.app import create_app
-from everruns.api.http.access import STREAMS
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.access_tokens import CHANNEL_RIGHTS
 from everruns.domain.rights import RIGHTS, Grant
@@ -247,16 +246,25 @@ async def test_an_archived_agents_sessions_stay_open_to_its_tokens(
 # In the query
 
 
-@pytest.mark.parametrize("route", sorted(STREAMS))
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "/v1/sessions/{session_id}/events",
+        "/v1/sessions/{session_id}/sse",
+        "/v1/channels/{channel}/sessions/{session_id}/events",
+        "/api/v1/sessions/{session_id}/sse",
+        "/api/v1/channels/{channel}/sessions/{session_id}/sse",
+    ],
+)
 async def test_streams_take_a_token_in_the_query(
-    guarded: httpx.AsyncClient, owner: Headers, route: str
+    guarded: httpx.AsyncClient, owner: Headers, stream: str
 ):
     agent_id = await agent_of(guarded, owner)
     made = await guarded.post(
         "/api/v1/channels/clerk/sessions", headers={**owner, "End-User": "alice"}
     )
     token = await token_for(guarded, owner, agent_id=agent_id, end_user="alice")
-    path = route.removeprefix("GET ").format(session_id=made.json()["id"], channel="clerk")
+    path = stream.format(session_id=made.json()["id"], channel="clerk")
 
     opened = await guarded.head(f"{path}?after_sequence=0&token={token}")
 

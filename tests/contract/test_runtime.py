@@ -53,7 +53,9 @@ async def local_runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
     await runtime.close()
 
 
-@pytest.fixture(params=["local", "ray"])
+@pytest.fixture(
+    params=["local", pytest.param("ray", marks=pytest.mark.xdist_group("ray_settings"))]
+)
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     return request.getfixturevalue(f"{request.param}_runtime")
 

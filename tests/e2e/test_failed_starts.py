@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from everruns import cli
 from everruns.domain.llm import Provider, ProviderAccount
-from everruns.storage.data_directory.opening import open_store, secret_file
+from everruns.storage.data_directory import secret_file
+from everruns.storage.data_directory.opening import open_store
 from tests.e2e.command_line import everruns
 
 # On a quiet machine it takes a third of it; a start that succeeds takes longer.

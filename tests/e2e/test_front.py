@@ -4,7 +4,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -23,9 +23,10 @@ REFUSED = "refused"
 
 
 def listening(process: psutil.Process) -> Iterator[tuple[str, int]]:
-    for connection in process.net_connections("inet"):
-        if connection.status == psutil.CONN_LISTEN:
-            yield connection.laddr.ip, connection.laddr.port
+    with suppress(psutil.NoSuchProcess):  # Some end while one looks.
+        for connection in process.net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                yield connection.laddr.ip, connection.laddr.port
 
 
 def test_haproxy_listens_on_the_apis_port_alone_and_what_is_behind_it_on_loopback(
@@ -61,6 +62,16 @@ def event_source(address: str, session_id: str, notes: Path) -> Generator[Path]:
     finally:
         process.kill()
         process.wait()
+
+
+def connections(notes: Path) -> int:
+    """Return how often the stream was opened."""
+    return notes.read_text().split().count("connected")
+
+
+def is_connected(notes: Path) -> bool:
+    """Tell whether it was opened last, and not broken."""
+    return notes.read_text().split()[-1:] == ["connected"]
 
 
 @contextmanager
@@ -111,7 +122,8 @@ def test_a_killed_server_comes_back_on_its_port_and_its_readers_with_it(tmp_path
         everything = [first.process, *first.process.children(recursive=True)]
         haproxies = [process for process in everything if process.name() == "haproxy"]
         with event_source(first.address, session_id, tmp_path / "notes") as notes:
-            wait(lambda: "connected" in notes.read_text(), PATIENCE_S)
+            wait(lambda: connections(notes) == 1, PATIENCE_S)
+            assert connections(notes) == 1
 
             first.process.send_signal(signal.SIGKILL)
             first.process.wait()
@@ -121,9 +133,12 @@ def test_a_killed_server_comes_back_on_its_port_and_its_readers_with_it(tmp_path
                 running_server(port, **environment) as second,
             ):
                 assert second.address == first.address
-                connected = notes.read_text().count("connected")
-                wait(lambda: notes.read_text().count("connected") > connected, PATIENCE_S)
+                # Nothing of the first is left by now, so what is connected is to the second.
+                wait(lambda: connections(notes) > 1 and is_connected(notes), PATIENCE_S)
+                assert connections(notes) > 1
+                assert is_connected(notes)
                 answers.clear()
                 wait(lambda: answers["success"] > 10, PATIENCE_S)
+                assert answers["success"] > 10
     _, left = psutil.wait_procs(everything, timeout=0)
     assert left == []

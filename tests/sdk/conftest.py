@@ -1,28 +1,21 @@
 """The official SDK against the whole server, as ``everruns serve`` runs it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from everruns_sdk import Agent, Everruns, Session
 
-from bench.server import Server, running_server
+from bench.server import Server
 from tests.waiting import PATIENCE_S, POLL_S
 
 MODEL = "simulated/simulated-1"
 
 
-@pytest.fixture(scope="session")
-def sdk_server() -> Iterator[Server]:
-    """One server for all tests here: it takes seconds to start."""
-    with running_server(EVERRUNS_DASHBOARD="false") as server:
-        yield server
-
-
 @pytest.fixture
-async def everruns(sdk_server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Everruns]:
+async def everruns(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Everruns]:
     """The SDK's client, set up by its environment as a user would do it."""
-    monkeypatch.setenv("EVERRUNS_API_URL", f"{sdk_server.address}/api")
+    monkeypatch.setenv("EVERRUNS_API_URL", f"{server.address}/api")
     monkeypatch.setenv("EVERRUNS_API_KEY", "evr_nobody_asks")
     async with Everruns() as client:
         yield client

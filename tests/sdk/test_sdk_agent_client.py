@@ -20,10 +20,10 @@ SLOW = {"tokens": 10_000, "tokens_per_s": 10}
 
 @pytest.fixture
 async def application(
-    sdk_server: Server, agent: Agent, monkeypatch: pytest.MonkeyPatch
+    server: Server, agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[AgentClient]:
     """A client of the agent's channel, set up by its environment as a user would do it."""
-    url = f"{sdk_server.address}/api/v1/channels/{agent.name}"
+    url = f"{server.address}/api/v1/channels/{agent.name}"
     monkeypatch.setenv("EVERRUNS_AGENT_URL", url)
     monkeypatch.setenv("EVERRUNS_AGENT_KEY", "evr_nobody_asks")
     async with AgentClient() as client:
@@ -100,12 +100,12 @@ async def test_a_message_starts_a_turn_that_is_followed_and_listed(application: 
     assert [event.id for event in rest] == [listed[-1].id]
 
 
-async def test_a_running_turn_is_cancelled(sdk_server: Server, everruns: Everruns):
+async def test_a_running_turn_is_cancelled(server: Server, everruns: Everruns):
     provider = {"name": "slow", "provider_type": "simulated", "settings": SLOW}
-    async with httpx.AsyncClient(base_url=sdk_server.address) as plain:
+    async with httpx.AsyncClient(base_url=server.address) as plain:
         await plain.post("/v1/llm-providers", json=provider)
     agent = await everruns.agents.apply_by_name("slow", "", default_model_id="slow/simulated-1")
-    url = f"{sdk_server.address}/api/v1/channels/{agent.id}"
+    url = f"{server.address}/api/v1/channels/{agent.id}"
     async with AgentClient(url, "evr_nobody_asks") as client:
         session_id = (await client.create_session())["id"]
         await client.send_message(session_id, "Count.")
@@ -134,14 +134,14 @@ async def test_a_run_returns_the_answer_again_and_again(application: AgentClient
     assert alone
 
 
-async def test_a_run_raises_what_failed(sdk_server: Server, everruns: Everruns):
+async def test_a_run_raises_what_failed(server: Server, everruns: Everruns):
     provider = {"name": "failing", "provider_type": "simulated", "settings": FAILING}
-    async with httpx.AsyncClient(base_url=sdk_server.address) as plain:
+    async with httpx.AsyncClient(base_url=server.address) as plain:
         await plain.post("/v1/llm-providers", json=provider)
     agent = await everruns.agents.apply_by_name(
         "failing", "", default_model_id="failing/simulated-1"
     )
-    url = f"{sdk_server.address}/api/v1/channels/{agent.id}"
+    url = f"{server.address}/api/v1/channels/{agent.id}"
     async with AgentClient(url, "evr_nobody_asks") as client, asyncio.timeout(PATIENCE_S):
         with pytest.raises(EverrunsError, match="turn failed: provider_rejected"):
             await client.run("Hello.")
@@ -172,7 +172,7 @@ async def test_end_users_are_kept_apart(application: AgentClient, alice: AgentCl
 
 async def acting(
     everruns: Everruns,
-    sdk_server: Server,
+    server: Server,
     tool: str,
     tools: Sequence[Any] = (),
     **arguments: Any,
@@ -181,7 +181,7 @@ async def acting(
     name = f"acting-{uuid4().hex[:8]}"
     script = [{"tool_calls": [{"name": tool, "arguments": arguments}]}, {"text": "Done."}]
     provider = {"name": name, "provider_type": "simulated", "settings": {"script": script}}
-    async with httpx.AsyncClient(base_url=sdk_server.address) as client:
+    async with httpx.AsyncClient(base_url=server.address) as client:
         await client.post("/v1/llm-providers", json=provider)
     await everruns.agents.apply_by_name(
         name,
@@ -193,13 +193,13 @@ async def acting(
         ],
         tools=list(tools),
     )
-    return AgentClient(f"{sdk_server.address}/api/v1/channels/{name}", "evr_nobody_asks")
+    return AgentClient(f"{server.address}/api/v1/channels/{name}", "evr_nobody_asks")
 
 
-async def test_a_user_answers_the_agents_question(everruns: Everruns, sdk_server: Server):
+async def test_a_user_answers_the_agents_question(everruns: Everruns, server: Server):
     options = [{"label": "PDF"}, {"label": "HTML"}]
     question = {"id": "format", "question": "Which format?", "options": options}
-    async with await acting(everruns, sdk_server, "ask_user", questions=[question]) as client:
+    async with await acting(everruns, server, "ask_user", questions=[question]) as client:
         session_id = (await client.create_session())["id"]
         await client.send_message(session_id, "Write it.")
         await follow(client, session_id, "tool.call_requested", after_sequence=0)
@@ -221,8 +221,8 @@ async def test_a_user_answers_the_agents_question(everruns: Everruns, sdk_server
         assert (await client.get_session(session_id))["pending_questions"] == []
 
 
-async def test_a_user_allows_a_tool_call(everruns: Everruns, sdk_server: Server):
-    async with await acting(everruns, sdk_server, "delete_file", path="/old.md") as client:
+async def test_a_user_allows_a_tool_call(everruns: Everruns, server: Server):
+    async with await acting(everruns, server, "delete_file", path="/old.md") as client:
         session_id = (await client.create_session())["id"]
         await client.send_message(session_id, "Clean up.")
         await follow(client, session_id, "tool.approval", after_sequence=0)
@@ -237,12 +237,12 @@ async def test_a_user_allows_a_tool_call(everruns: Everruns, sdk_server: Server)
 
 
 async def test_a_runtime_token_lets_one_user_use_the_agent_and_nothing_else(
-    sdk_server: Server, agent: Agent, alice: AgentClient
+    server: Server, agent: Agent, alice: AgentClient
 ):
     token = await alice.runtime_token()
 
     assert (token["token_type"], token["expires_in"]) == ("Bearer", 3600)
-    url = f"{sdk_server.address}/api/v1/channels/{agent.name}"
+    url = f"{server.address}/api/v1/channels/{agent.name}"
     async with AgentClient(url, token["access_token"]) as browser, asyncio.timeout(PATIENCE_S):
         assert await browser.run("Hello.")
         (made,) = (await browser.list_sessions())["data"]
@@ -253,18 +253,18 @@ async def test_a_runtime_token_lets_one_user_use_the_agent_and_nothing_else(
         with pytest.raises(ApiError) as refusal:
             await browser.for_end_user(token["virtual_user_id"]).runtime_token()
         assert (refusal.value.status_code, refusal.value.code) == (403, "FORBIDDEN")
-    async with Everruns(token["access_token"], base_url=f"{sdk_server.address}/api") as management:
+    async with Everruns(token["access_token"], base_url=f"{server.address}/api") as management:
         with pytest.raises(ApiError) as refusal:
             await management.models.list()
         assert (refusal.value.status_code, refusal.value.code) == (403, "FORBIDDEN")
 
 
-async def test_a_users_tool_is_run_by_the_application(everruns: Everruns, sdk_server: Server):
+async def test_a_users_tool_is_run_by_the_application(everruns: Everruns, server: Server):
     """The example of docs/sdk.md: the SDK has no call for the results, so they are posted."""
     open_door = ToolDefinition(
         name="open_door", description="Open it.", parameters={"type": "object"}
     )
-    client = await acting(everruns, sdk_server, "open_door", place="home", tools=[open_door])
+    client = await acting(everruns, server, "open_door", place="home", tools=[open_door])
     async with client:
         alice = client.for_end_user("alice")
         session_id = (await alice.create_session())["id"]

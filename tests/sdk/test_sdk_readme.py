@@ -55,9 +55,9 @@ RUN = [title for title in BLOCKS if title not in {AGENT_CLIENT, *NOT_OFFERED, RE
 
 
 @pytest.fixture(scope="module", autouse=True)
-def simulated_by_default(sdk_server: Server) -> Iterator[None]:
+def simulated_by_default(server: Server) -> Iterator[None]:
     """The README names no model, so the default one answers: here one that needs no key."""
-    with httpx.Client(base_url=sdk_server.address) as client:
+    with httpx.Client(base_url=server.address) as client:
         known = client.get("/v1/llm-providers").raise_for_status().json()["data"]
         (before,) = [provider["id"] for provider in known if provider["is_default"]]
         (simulated,) = [provider["id"] for provider in known if provider["name"] == "simulated"]
@@ -154,9 +154,9 @@ async def test_a_block_of_the_readme_runs_up_to_what_is_not_offered(
 
 
 async def test_an_agent_is_called_from_code(
-    sdk_server: Server, assistant: Agent, monkeypatch: pytest.MonkeyPatch
+    server: Server, assistant: Agent, monkeypatch: pytest.MonkeyPatch
 ):
-    channel = f"{sdk_server.address}/api/v1/channels/{assistant.name}"
+    channel = f"{server.address}/api/v1/channels/{assistant.name}"
     monkeypatch.setenv("EVERRUNS_AGENT_URL", channel)
     monkeypatch.setenv("EVERRUNS_AGENT_KEY", "evr_nobody_asks")
 

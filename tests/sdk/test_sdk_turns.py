@@ -37,14 +37,14 @@ async def follow(everruns: Everruns, session_id: str, *until: str) -> list[Event
 
 
 @pytest.fixture
-async def acting(sdk_server: Server) -> str:
+async def acting(server: Server) -> str:
     """A model that calls the client's tool, then answers."""
     provider: dict[str, Any] = {
         "name": "acting",
         "provider_type": "simulated",
         "settings": {"script": SCRIPT},
     }
-    async with httpx.AsyncClient(base_url=sdk_server.address) as client:
+    async with httpx.AsyncClient(base_url=server.address) as client:
         await client.post("/v1/llm-providers", json=provider)
     return "acting/simulated-1"
 

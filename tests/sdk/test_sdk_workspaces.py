@@ -89,9 +89,9 @@ async def test_refusals_come_as_the_sdks_errors(client, session):
         assert error.value.status_code == 409
 
 
-async def test_a_shared_workspace_outlives_its_sessions(client, sdk_server: Server):
+async def test_a_shared_workspace_outlives_its_sessions(client, server: Server):
     workspace = await client.workspaces.create("shared")
-    async with httpx.AsyncClient(base_url=f"{sdk_server.address}/api/v1") as raw:
+    async with httpx.AsyncClient(base_url=f"{server.address}/api/v1") as raw:
         # The SDK's client has no parameter for it, its model has.
         request = models.CreateSessionRequest(workspace_id=workspace.id).model_dump(
             exclude_none=True

@@ -1,4 +1,4 @@
-"""What may be called from another process is declared where it is."""
+"""What can be called from another process is declared at the method."""
 
 import ast
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from everruns.registry.providers import Providers
 from everruns.registry.registry import Registry
 from everruns.registry.sessions import Sessions
 from everruns.registry.workspaces import Workspaces
-from everruns.remote import Repeat, declared, remote
+from everruns.remote import CALL_TIMEOUT_S, Declaration, Repeat, declarations, remote
 from everruns.runtime.host import SessionHost
 
 ROOT = Path(__file__).parents[2]
 # By the name under which they are used elsewhere.
-ROOMS: dict[str, type] = {
+TARGETS: dict[str, type] = {
     "agents": Agents,
     "budgets": Budgets,
     "files": Files,
@@ -37,15 +37,15 @@ ROOMS: dict[str, type] = {
 
 
 def called() -> Iterator[tuple[str, str]]:
-    """Every room and method of it that is called where the room may be in another process."""
+    """Every target and method of it that is called where the target may be in another process."""
     places = [*(ROOT / "everruns/api").rglob("*.py"), *(ROOT / "everruns/runtime").glob("*.py")]
     for path in [*places, ROOT / "actors/serving/server.py"]:
         # The first two run where the registry is, and the last has everything in one process.
         if path.name in {"watch.py", "reconciler.py", "local.py"}:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and (room := name_of(node.value)) in ROOMS:
-                yield room, node.attr
+            if isinstance(node, ast.Attribute) and (target := name_of(node.value)) in TARGETS:
+                yield target, node.attr
 
 
 def name_of(node: ast.expr) -> str:
@@ -59,35 +59,45 @@ def name_of(node: ast.expr) -> str:
 
 
 CALLED = sorted(
-    (room, method) for room, method in set(called()) if callable(getattr(ROOMS[room], method, None))
+    (target, method)
+    for target, method in set(called())
+    if callable(getattr(TARGETS[target], method, None))
 )
 
 
-@pytest.mark.parametrize(("room", "method"), CALLED, ids=[".".join(call) for call in CALLED])
-def test_whatever_is_called_from_another_process_says_whether_it_may_be_repeated(
-    room: str, method: str
-):
-    assert declared(ROOMS[room], method) in Repeat
+@pytest.mark.parametrize(("target", "method"), CALLED, ids=[".".join(call) for call in CALLED])
+def test_whatever_is_called_from_another_process_is_declared(target: str, method: str):
+    assert method in declarations(TARGETS[target])
 
 
 def test_the_calls_are_found():
     assert {("logs", "append"), ("host", "take"), ("agents", "copy")} <= set(CALLED)
 
 
-def test_what_is_not_declared_cannot_be_called():
-    class Room:
+def test_a_class_declares_how_its_methods_are_called():
+    class Target:
+        @remote(Repeat.YES)
+        async def quick(self) -> None:
+            """Called from other processes."""
+
+        @remote(Repeat.NO, timeout_s=60)
+        async def slow(self) -> None:
+            """Called from other processes, and given more time."""
+
         async def inner(self) -> None:
             """Called in its own process alone."""
 
-    with pytest.raises(AttributeError, match=r"Room\.inner cannot be called"):
-        declared(Room, "inner")
+    assert declarations(Target) == {
+        "quick": Declaration(Repeat.YES, CALL_TIMEOUT_S),
+        "slow": Declaration(Repeat.NO, 60),
+    }
 
 
-@pytest.mark.parametrize("kind", ROOMS.values(), ids=list(ROOMS))
+@pytest.mark.parametrize("kind", TARGETS.values(), ids=list(TARGETS))
 def test_whatever_is_repeated_under_a_key_takes_one(kind: type):
-    for name, method in vars(kind).items():
-        if getattr(method, "__repeat__", None) is Repeat.KEYED:
-            assert "idempotency" in method.__annotations__, name
+    for name, declared in declarations(kind).items():
+        if declared.repeat is Repeat.KEYED:
+            assert "idempotency" in getattr(kind, name).__annotations__, name
 
 
 def test_a_declaration_changes_nothing_but_what_is_known_of_a_method():

@@ -1,37 +1,25 @@
 """The OpenAPI document: FastAPI's description of the routes, and every error they can return.
 
-``python -m everruns.api.docs.openapi FILE`` writes it.
+``python -m everruns.api.docs FILE`` writes it.
 """
 
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
-from starlette.routing import BaseRoute
 
 from everruns.api.docs.request_schemas import separate_requests
 from everruns.api.docs.schema_rules import state_rules
-from everruns.api.http.access import STREAMS
+from everruns.api.http.access import GuardedRoute
 from everruns.api.http.auth import QUERY_PARAMETER
 from everruns.api.http.errors import RETRY_STATUSES, error_classes, status_of
-from everruns.api.http.faces import FACES, SPECIFICATION
-from everruns.api.http.requests import KEY_PARAMETER
-from everruns.api.routes.agents import NamedAgentInput
-from everruns.api.sdk.channels import ChannelSessionInput
-from everruns.capabilities.registry import load_capabilities
-from everruns.domain.agents import AgentInput
-from everruns.domain.base import Model
-from everruns.domain.messages import SendMessage
-from everruns.domain.retries import RetryInput
-from everruns.domain.sessions import SessionInput
+from everruns.api.http.faces import Face
+from everruns.api.http.reads import KEY_PARAMETER
 from everruns.errors import (
     BudgetUnpriced,
     EverrunsError,
@@ -39,9 +27,6 @@ from everruns.errors import (
     SequenceConflict,
     TurnFailure,
 )
-from everruns.runtime.local import LocalRuntime
-from everruns.settings import load_settings
-from everruns.storage.memory.store import MemoryStore
 
 DESCRIPTION = """A durable runtime for AI agents.
 
@@ -66,8 +51,6 @@ one of these:
 |---|---|
 {failures}
 """
-# Other names of documented paths.
-ALIASES = re.compile(r"(/api)?/v1/(providers|llm-models)(/|$)")
 # Errors between the server's own processes, and kinds of which only the subclasses occur.
 NOT_MET: tuple[type[EverrunsError], ...] = (PlacedElsewhere, SequenceConflict)
 # Failures of turns that can be foreseen when something is made, and are then refused.
@@ -114,15 +97,6 @@ ERROR: dict[str, Any] = {
     },
     "example": {"error": {"message": "Agent agent_0198… not found", "code": "AGENT_NOT_FOUND"}},
 }
-# Bodies that routes read themselves, see ``everruns.api.http.requests``.
-PLAIN_BODIES: tuple[type[Model], ...] = (
-    RetryInput,
-    AgentInput,
-    ChannelSessionInput,
-    NamedAgentInput,
-    SendMessage,
-    SessionInput,
-)
 RESPONSES = {
     400: ("Invalid", "The request is invalid; the message names the field and the reason."),
     401: ("Unauthorized", "A valid API key or access token is required."),
@@ -152,19 +126,20 @@ SCHEMES = {
 SECURITY: list[dict[str, list[str]]] = [{}, {"api_key": []}, {"access_token": []}]
 
 
-def build_document(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document of an app."""
+def build_document(app: FastAPI, faces: Sequence[Face]) -> dict[str, Any]:
+    """Return the OpenAPI document of an app and its faces."""
+    routes = [r for r in app.routes if isinstance(r, GuardedRoute) and not r.is_alias]
     document = get_openapi(
         title="Everruns on Ray",
         version=version("everruns"),
         description=DESCRIPTION.format(answers=_answer_rows(), failures=_failure_rows()),
-        routes=[route for route in app.routes if not _is_alias(route)],
+        routes=routes,
         servers=[{"url": "/", "description": "The server that this document comes from."}],
         separate_input_output_schemas=False,
     )
-    document["tags"] = list(_tags(document))
+    document["tags"] = list(_tags(document, faces))
     schemas: dict[str, Any] = document["components"]["schemas"]
-    schemas |= _body_schemas()
+    schemas |= _body_schemas(routes)
     state_rules(schemas)
     schemas["Error"] = ERROR
     document["components"]["responses"] = {
@@ -173,40 +148,39 @@ def build_document(app: FastAPI) -> dict[str, Any]:
     document["components"]["securitySchemes"] = SCHEMES
     document["security"] = SECURITY
     for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if f"{method.upper()} {path}" in STREAMS:
-                operation["security"] = [*SECURITY, {"stream_token": []}]
+        for operation in operations.values():
             operation["summary"] = CLAUSE.split(operation["description"], maxsplit=1)[0]
             operation["responses"].pop("422", None)  # Reported as 400.
             for status in _error_statuses(path, operation):
                 reference = f"#/components/responses/{RESPONSES[status][0]}"
                 operation["responses"][str(status)] = {"$ref": reference}
-    separate_requests(document)
+    for route in routes:
+        if route.is_stream and route.include_in_schema:
+            operation = document["paths"][route.path_format]["get"]
+            operation["security"] = [*SECURITY, {"stream_token": []}]
+    separate_requests(document, faces)
     return document
 
 
-def _is_alias(route: BaseRoute) -> bool:
-    return isinstance(route, APIRoute) and ALIASES.match(route.path) is not None
-
-
-def _tags(document: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """Yield the groups of operations: those of `/v1`, then those of the SDK's face."""
+def _tags(document: dict[str, Any], faces: Sequence[Face]) -> Iterator[dict[str, str]]:
+    """Yield the groups of operations, face by face."""
     used = {
         tag
         for operations in document["paths"].values()
         for operation in operations.values()
         for tag in operation["tags"]
     }
-    for face in FACES:
+    for face in faces:
         for name, text in TAGS.items():
             if face.tag(name) in used:
-                known_to = "" if face is SPECIFICATION else " For the Everruns SDK."
-                yield {"name": face.tag(name), "description": text + known_to}
+                yield {"name": face.tag(name), "description": f"{text} {face.audience}".rstrip()}
 
 
-def _body_schemas() -> dict[str, Any]:
+def _body_schemas(routes: Sequence[GuardedRoute]) -> dict[str, Any]:
+    """Return the schemas of the bodies that routes read by themselves."""
+    bodies = {route.reads.body for route in routes if route.reads and route.reads.body}
     _, schema = models_json_schema(
-        [(body, "validation") for body in PLAIN_BODIES],
+        [(body, "validation") for body in sorted(bodies, key=lambda body: body.__name__)],
         ref_template="#/components/schemas/{model}",
     )
     return schema["$defs"]
@@ -260,17 +234,3 @@ def render_document(app: FastAPI) -> bytes:
     """Return the OpenAPI document as the file that is kept with the source."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
     return orjson.dumps(app.openapi(), option=options)
-
-
-def main() -> None:
-    """Write the document to the file that the command line names."""
-    # Imported here because the app imports this module.
-    from everruns.api.app import create_app  # noqa: PLC0415
-
-    settings, known = load_settings(), load_capabilities()
-    app = create_app(LocalRuntime(MemoryStore(), settings, known), settings, known)
-    Path(sys.argv[1]).write_bytes(render_document(app))
-
-
-if __name__ == "__main__":
-    main()

@@ -13,29 +13,33 @@ Source: docs/contract.md, "Requests".
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from everruns.api.http.faces import FACES, Face
+from everruns.api.http.faces import Face
 
 Schema = dict[str, Any]
 
 PREFIX = "#/components/schemas/"
 
 
-def separate_requests(document: Schema) -> None:
-    """Give each use of a schema a schema of its own, and drop those that nothing uses."""
+def separate_requests(document: Schema, faces: Iterable[Face]) -> None:
+    """Give each use of a schema a schema of its own, and drop those that nothing uses.
+
+    Args:
+        document: The OpenAPI document, which is changed.
+        faces: The faces it describes, of which names of schemas follow in this order.
+    """
     schemas: dict[str, Schema] = document["components"]["schemas"]
     operations = list(_operations(document))
     answers = [operation["responses"] for _, operation in operations]
     shown = _reachable(schemas, [*answers, document["components"]["responses"]])
-    strict, tolerant = (_reachable(schemas, _bodies(operations, face)) for face in FACES)
-    names_of_strict = {name: f"{name}Input" if name in shown else name for name in strict}
-    names_of_tolerant = {
-        name: f"Sdk{name}" if name in shown | strict else name for name in tolerant
-    }
     separate = {name: _shown(schemas[name]) for name in shown}
-    for face, names in zip(FACES, (names_of_strict, names_of_tolerant), strict=True):
+    taken = set(shown)
+    for face in faces:
+        sent = _reachable(schemas, _bodies(operations, face))
+        names = {name: face.schema_name(name) if name in taken else name for name in sent}
+        taken |= sent
         for name, new_name in names.items():
-            sent = _sent(schemas[name], names, is_strict=face.is_strict)
-            separate[new_name] = {**sent, "title": new_name}
+            body_schema = _sent(schemas[name], names, is_strict=face.is_strict)
+            separate[new_name] = {**body_schema, "title": new_name}
         for body in _bodies(operations, face):
             body["content"] = _with_names(body["content"], names)
     document["components"]["schemas"] = separate

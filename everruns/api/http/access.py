@@ -1,22 +1,24 @@
-"""Access: which right each route needs, and whether what a request names is in its scope.
+"""Access: whether a sender has the right that a route needs, and what it names is in its scope.
 
-This is the only place that decides it. A route that is not in the table is for API keys without
-limits, so a new route is closed until it is declared here.
+This is the only place that decides it. Each route declares its right where it is declared itself
+(``everruns.api.http.routes``); one without a right is for API keys without limits, so a new route
+is closed until it is opened.
 
 Source: docs/contract.md, "Who may do what".
 """
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
 from everruns.api.http.auth import has_query_token, misplaced_token, principal_of
-from everruns.api.http.body import JsonRoute, StrictRoute
+from everruns.api.http.body import JsonRoute
 from everruns.api.http.parameters import runtime_of
 from everruns.api.http.requests import id_of
 from everruns.domain.controls import Controls
-from everruns.domain.rights import Grant, Principal, Right
+from everruns.domain.rights import Grant, Right
 from everruns.domain.sessions import SessionInput
 from everruns.domain.workspaces import owner_id
 from everruns.errors import (
@@ -28,91 +30,51 @@ from everruns.errors import (
 )
 from everruns.ids import is_id
 
-NEEDS: Mapping[str, Right] = {
-    "GET /agents": "read_agents",
-    "GET /agents/{agent_id}": "read_agents",
-    "GET /agents/{agent_id}/export": "read_agents",
-    "GET /agents/{agent_id}/sessions": "read",
-    "POST /agents/{agent_id}/sessions": "create_sessions",
-    "GET /sessions": "read",
-    "POST /sessions": "create_sessions",
-    "GET /sessions/{session_id}": "read",
-    "PATCH /sessions/{session_id}": "manage_sessions",
-    "DELETE /sessions/{session_id}": "manage_sessions",
-    "POST /sessions/{session_id}/retry": "send",
-    "POST /sessions/{session_id}/cancel": "send",
-    "GET /sessions/{session_id}/messages": "read",
-    "POST /sessions/{session_id}/messages": "send",
-    "GET /sessions/{session_id}/export": "read",
-    "GET /sessions/{session_id}/events": "read",
-    "GET /sessions/{session_id}/events/list": "read",
-    "GET /sessions/{session_id}/sse": "read",
-    "POST /sessions/{session_id}/tool-results": "run_tools",
-    "POST /sessions/{session_id}/question-answers": "answer",
-    "POST /sessions/{session_id}/tool-approvals": "decide",
-    "GET /channels/{channel}": "read",
-    "GET /channels/{channel}/sessions": "read",
-    "POST /channels/{channel}/sessions": "create_sessions",
-    "GET /channels/{channel}/sessions/{session_id}": "read",
-    "POST /channels/{channel}/sessions/{session_id}/cancel": "send",
-    "POST /channels/{channel}/sessions/{session_id}/messages": "send",
-    "GET /channels/{channel}/sessions/{session_id}/events": "read",
-    "GET /channels/{channel}/sessions/{session_id}/events/list": "read",
-    "GET /channels/{channel}/sessions/{session_id}/sse": "read",
-    "POST /channels/{channel}/sessions/{session_id}/tool-results": "run_tools",
-    "POST /channels/{channel}/sessions/{session_id}/question-answers": "answer",
-    "POST /channels/{channel}/sessions/{session_id}/tool-approvals": "decide",
-    "GET /workspaces/{workspace_id}": "read",
-    "GET /workspaces/{workspace_id}/fs": "read",
-    "GET /workspaces/{workspace_id}/fs/{path}": "read",
-    "GET /workspaces/{workspace_id}/raw/{path}": "read",
-    "PUT /workspaces/{workspace_id}/raw/{path}": "files",
-    "POST /workspaces/{workspace_id}/fs/{path}": "files",
-    "PUT /workspaces/{workspace_id}/fs/{path}": "files",
-    "DELETE /workspaces/{workspace_id}/fs/{path}": "files",
-    "POST /workspaces/{workspace_id}/fs/_/move": "files",
-    "POST /workspaces/{workspace_id}/fs/_/copy": "files",
-    "POST /workspaces/{workspace_id}/fs/_/grep": "read",
-    "POST /workspaces/{workspace_id}/fs/_/stat": "read",
-}
-"""The right that each route needs, by its method and its path on either face."""
 
-FOR_KEYS = frozenset({"POST /access-tokens", "POST /channels/{channel}/runtime-auth"})
-"""Routes for every API key, limited or not: they pass on what the key itself may do."""
+@dataclass(frozen=True)
+class Access:
+    """Who may use a route, besides API keys without limits.
 
-STREAMS = frozenset(
-    {
-        "GET /v1/sessions/{session_id}/events",
-        "GET /v1/sessions/{session_id}/sse",
-        "GET /v1/channels/{channel}/sessions/{session_id}/events",
-        "GET /api/v1/sessions/{session_id}/sse",
-        "GET /api/v1/channels/{channel}/sessions/{session_id}/sse",
-    }
-)
-"""Routes that take an access token in the query, because ``EventSource`` sends no header."""
+    Attributes:
+        right: The right with which others may; without one they may not.
+        is_for_keys: Whether every API key may, limited or not: the route passes on what the key
+            itself may do.
+        is_stream: Whether an access token may be in the query, because ``EventSource`` sends no
+            header.
+        keeps_scope: Whether the route keeps to the sender's scope in what it does, because it
+            names nothing in its path.
+    """
 
-SCOPED_BY_THEMSELVES = frozenset(
-    {"GET /agents", "GET /sessions", "POST /sessions", "POST /access-tokens"}
-)
-"""Routes that name nothing in their path and keep to the scope in what they do."""
+    right: Right | None = None
+    is_for_keys: bool = False
+    is_stream: bool = False
+    keeps_scope: bool = False
+
+
+CLOSED = Access()
 
 
 class GuardedRoute(JsonRoute):
     """A route that lets pass whoever may use it."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        access: Access = CLOSED,
+        is_alias: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        # A route of several methods is in no table, and so is closed.
         method = " ".join(sorted(self.methods or ()))
-        self.is_stream = f"{method} {self.path_format}" in STREAMS
         self.operation = f"{method} {self.path_format.removeprefix('/api').removeprefix('/v1')}"
-        self.is_for_keys = self.operation in FOR_KEYS
-        self.right: Right | None = NEEDS.get(self.operation)
-        if self.right or self.is_for_keys:
+        self.is_alias = is_alias
+        self.is_stream = access.is_stream
+        self.is_for_keys = access.is_for_keys
+        self.right: Right | None = access.right
+        self.keeps_scope = access.keeps_scope
+        if (self.right or self.is_for_keys) and not self.keeps_scope:
             named = {"{" + name + "}" for name in CHECKS}
-            if not (
-                self.operation in SCOPED_BY_THEMSELVES or named & set(self.operation.split("/"))
-            ):
+            if not named & set(self.operation.split("/")):
                 raise ValueError(f"Nothing in the path of {self.operation} is checked.")
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -146,10 +108,6 @@ class GuardedRoute(JsonRoute):
             raise Forbidden("This is only for API keys without limits.")
         for name in request.path_params.keys() & CHECKS.keys():
             await CHECKS[name](request, principal.grant)
-
-
-class StrictGuardedRoute(GuardedRoute, StrictRoute):
-    """A guarded route that refuses fields and query parameters that it does not know."""
 
 
 async def _check_session(request: Request, grant: Grant) -> None:
@@ -215,20 +173,6 @@ async def _has_name(request: Request, grant: Grant, name: str) -> bool:
 
 # Longer than any name, so that a cut one is nobody's.
 LONGEST_LOOKED_UP = 2 * 1024 + 1
-
-
-async def _principal(request: Request) -> Principal:
-    return principal_of(request.scope)
-
-
-ThePrincipal = Annotated[Principal, Depends(_principal)]
-
-
-async def _grant(request: Request) -> Grant | None:
-    return principal_of(request.scope).grant
-
-
-TheGrant = Annotated[Grant | None, Depends(_grant)]
 
 
 async def session_in_scope(request: Request, wanted: SessionInput) -> SessionInput:

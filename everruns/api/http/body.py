@@ -16,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from everruns.api.http.input import RouteInput
+from everruns.api.http.reads import Reads
 from everruns.domain.base import MAX_DEPTH, MAX_VALUES
 from everruns.errors import InvalidJson, InvalidRequest, RequestTimedOut, TooLarge
 from everruns.settings import Settings
@@ -131,13 +132,17 @@ class JsonRoute(APIRoute):
     documented as an operation of its own.
 
     Attributes:
-        is_strict: Whether it refuses fields and query parameters that it does not know.
+        is_strict: Whether it refuses fields, query parameters and bodies that it does not know.
+        reads: What its handler reads of a request by itself.
     """
 
-    is_strict = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "response_model_exclude_none": True})
+    def __init__(
+        self, *args: Any, is_strict: bool = False, reads: Reads | None = None, **kwargs: Any
+    ) -> None:
+        self.is_strict = is_strict
+        self.reads = reads
+        described = reads.described() if reads else None
+        super().__init__(*args, response_model_exclude_none=True, openapi_extra=described, **kwargs)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Tell whether a request is for this route."""
@@ -153,7 +158,7 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that serves one request."""
         handle = super().get_route_handler()
-        route_input = RouteInput.of(self, is_strict=self.is_strict)
+        route_input = RouteInput.of(self, self.reads, is_strict=self.is_strict)
 
         async def handle_json(request: Request) -> Response:
             _refuse_nul(request.scope)
@@ -162,12 +167,6 @@ class JsonRoute(APIRoute):
             return await handle(json_request)
 
         return handle_json
-
-
-class StrictRoute(JsonRoute):
-    """A route that refuses fields and query parameters that it does not know."""
-
-    is_strict = True
 
 
 def _is_head(scope: Scope) -> bool:

@@ -1,16 +1,17 @@
-"""The two faces of one API, distinguished by their prefix alone.
+"""Faces of the API: lists of routes under a prefix.
 
 Source: docs/contract.md, "Routes".
 """
 
+import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import Annotated, Any
 
-from everruns.api.http.vocabulary import AS_LOGGED, Vocabulary
-from everruns.api.sdk.events import EVERRUNS
-
-if TYPE_CHECKING:
-    from fastapi.routing import APIRoute
+from everruns.api.http.access import GuardedRoute
+from everruns.api.http.parameters import DEFAULT_LIMIT, MAX_LIMIT, Limit, limit_parameter
+from everruns.api.http.routes import Handler, Route, Routes
 
 
 @dataclass(frozen=True)
@@ -19,44 +20,68 @@ class Face:
 
     Attributes:
         prefix: What its paths begin with.
-        names_are_addresses: Whether agents are created by name, and names are slugs.
-        streams_at: Where a session streams: at ``events``, unless JSON is asked for, or at a
-            path of its own next to ``events``, which then always lists.
-        vocabulary: How it shows events.
+        routes: What it has. Requests are matched in this order, so the busiest come first.
+        operation_prefix: What the names of its operations and their groups begin with in the
+            OpenAPI document.
+        schema_form: What a request's schema is named there if another schema has its name.
+        audience: Who it is for, as a sentence of that document.
         default_limit: How many items a list returns by default.
         max_limit: How many items a list can return.
-        events_limit: How many events a list returns by default.
-        is_strict: Whether it refuses fields and query parameters that it does not know.
+        is_strict: Whether it refuses fields, query parameters and bodies that it does not know.
     """
 
     prefix: str
-    names_are_addresses: bool
-    streams_at: str
-    vocabulary: Vocabulary = AS_LOGGED
-    default_limit: int = 20
-    max_limit: int = 100
-    events_limit: int = 100
+    routes: Sequence[Routes]
+    operation_prefix: str = ""
+    schema_form: str = "{}Input"
+    audience: str = ""
+    default_limit: int = DEFAULT_LIMIT
+    max_limit: int = MAX_LIMIT
     is_strict: bool = False
 
-    def operation_id(self, route: "APIRoute") -> str:
-        """Name a route's operation in the OpenAPI document, e.g. ``create_agent``."""
-        name = route.name
-        return name if self is SPECIFICATION else f"sdk_{name}"
+    def tag(self, name: str) -> str:
+        """Return the name of a group of its operations in the OpenAPI document."""
+        return self.operation_prefix + name
 
-    def tag(self, room: str) -> str:
-        """Name the group of a room's operations in the OpenAPI document, e.g. ``agents``."""
-        return room if self is SPECIFICATION else f"sdk_{room}"
+    def schema_name(self, name: str) -> str:
+        """Return the name of a request's schema there, if another schema has the plain name."""
+        return self.schema_form.format(name)
 
+    def build(self) -> list[GuardedRoute]:
+        """Return its routes, for an application to serve."""
+        return [self._build(route, routes) for routes in self.routes for route in routes]
 
-SPECIFICATION = Face("/v1", names_are_addresses=False, streams_at="events", is_strict=True)
-# The SDK never requests a second page.
-SDK = Face(
-    "/api/v1",
-    names_are_addresses=True,
-    streams_at="sse",
-    vocabulary=EVERRUNS,
-    default_limit=1000,
-    max_limit=1000,
-    events_limit=1000,
-)
-FACES = (SPECIFICATION, SDK)
+    def _build(self, route: Route, routes: Routes) -> GuardedRoute:
+        name = route.options.get("name", getattr(route.handler, "__name__", ""))
+        return GuardedRoute(
+            self.prefix + route.path,
+            self._within_limits(route.handler),
+            methods=route.methods,
+            tags=[self.tag(routes.tag)],
+            dependencies=routes.dependencies,
+            operation_id=self.operation_prefix + name,
+            access=route.access,
+            reads=route.reads,
+            is_alias=route.is_alias,
+            is_strict=self.is_strict,
+            **route.options,
+        )
+
+    def _within_limits(self, handler: Handler) -> Handler:
+        """Return a handler whose parameter ``limit`` has the bounds of this face."""
+        signature = inspect.signature(handler)
+        limit = signature.parameters.get("limit")
+        own = self.default_limit, self.max_limit
+        if limit is None or limit.annotation != Limit or own == (DEFAULT_LIMIT, MAX_LIMIT):
+            return handler
+
+        @wraps(handler)
+        async def limited(**parameters: Any) -> Any:
+            return await handler(**parameters)
+
+        annotation = Annotated[int, limit_parameter(self.max_limit)]
+        limit = limit.replace(annotation=annotation, default=self.default_limit)
+        parameters = {**signature.parameters, "limit": limit}.values()
+        # The framework reads the parameters of a handler from its signature.
+        limited.__dict__["__signature__"] = signature.replace(parameters=list(parameters))
+        return limited

@@ -18,7 +18,8 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from everruns.api.http.errors import invalid_request
-from everruns.api.routes.promises import refuse_promises
+from everruns.api.http.promises import refuse_promises
+from everruns.api.http.reads import Reads
 from everruns.domain.names import LONGEST_SHOWN, unknown_name
 from everruns.domain.problems import models_of, problems_of
 
@@ -98,13 +99,12 @@ class RouteInput:
     is_strict: bool
 
     @classmethod
-    def of(cls, route: APIRoute, *, is_strict: bool) -> Self:
-        """Return the input of a route."""
+    def of(cls, route: APIRoute, reads: Reads | None, *, is_strict: bool) -> Self:
+        """Return the input of a route, apart from what its handler reads by itself."""
         annotation = route.body_field.field_info.annotation if route.body_field else None
         models = models_of(annotation)
         declared = dict(_queries(route.dependant))
-        by_hand: list[dict[str, Any]] = (route.openapi_extra or {}).get("parameters", [])
-        is_by_hand = any(parameter.get("in") == "query" for parameter in by_hand)
+        is_by_hand = reads is not None and reads.takes_query
         # A route that is not documented refuses everything, and says why.
         is_checked = is_strict and route.include_in_schema and not is_by_hand
         return cls(

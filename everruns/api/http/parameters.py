@@ -1,21 +1,20 @@
 """Parameters of routes besides bodies: ids, pages and the app's own parts."""
 
-import inspect
-from collections.abc import Awaitable, Callable
-from functools import wraps
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
-from everruns.api.http.faces import SPECIFICATION, Face
 from everruns.api.http.key_ring import KeyRing
 from everruns.capabilities.base import Capabilities
 from everruns.domain.forms import id_form
 from everruns.runtime.runtime import Runtime
 
 MAX_OFFSET = 10**9
-DEFAULT_LIMIT = SPECIFICATION.default_limit
+# Of lists, unless a face has other limits.
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
 
 AgentId = Annotated[str, Path(pattern=id_form("agent"), description="Id of an agent.")]
 SessionId = Annotated[str, Path(pattern=id_form("session"), description="Id of a session.")]
@@ -26,13 +25,19 @@ KeyId = Annotated[str, Path(pattern=id_form("key"), description="Id of an API ke
 BudgetId = Annotated[str, Path(pattern=id_form("budget"), description="Id of a budget.")]
 
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Number of items to skip.")]
-Limit = Annotated[
-    int, Query(ge=1, le=SPECIFICATION.max_limit, description="Maximum number of items to return.")
-]
 Search = Annotated[
     str | None,
     Query(max_length=256, description="Only items that contain this text, ignoring case."),
 ]
+
+
+def limit_parameter(most: int) -> Any:
+    """Return the query parameter that says how many items a list returns, up to ``most``."""
+    return Query(ge=1, le=most, description="Maximum number of items to return.")
+
+
+Limit = Annotated[int, limit_parameter(MAX_LIMIT)]
+"""How many items a list returns; each face puts its own limits in place of these."""
 
 
 def _only_truth(value: Any) -> Any:
@@ -43,6 +48,24 @@ def _only_truth(value: Any) -> Any:
 
 Truth = Annotated[bool, BeforeValidator(_only_truth)]
 """True or false in a query, without the other words that pydantic accepts for them."""
+
+
+def _milliseconds(text: Any) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("must be an RFC 3339 time, e.g. 2026-01-31T10:00:00.000Z")
+    return round(moment.timestamp() * 1000)
+
+
+Moment = Annotated[
+    int,
+    PlainValidator(_milliseconds),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time of RFC 3339 as milliseconds since the epoch."""
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -60,24 +83,6 @@ async def _capabilities(request: Request) -> Capabilities:
 
 async def _keys(request: Request) -> KeyRing:
     return request.app.state.keys
-
-
-def listing(face: Face, route: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Return a list route with the face's limits for its parameter ``limit``."""
-
-    @wraps(route)
-    async def listed(**parameters: Any) -> Any:
-        return await route(**parameters)
-
-    signature = inspect.signature(route)
-    bounds = Query(ge=1, le=face.max_limit, description="Maximum number of items to return.")
-    limit = signature.parameters["limit"].replace(
-        annotation=Annotated[int, bounds], default=face.default_limit
-    )
-    parameters = {**signature.parameters, "limit": limit}.values()
-    # The framework reads a route's parameters from its signature.
-    listed.__dict__["__signature__"] = signature.replace(parameters=list(parameters))
-    return listed
 
 
 TheRuntime = Annotated[Runtime, Depends(_runtime)]

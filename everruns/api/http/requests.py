@@ -1,33 +1,21 @@
-"""Requests and responses without the framework's parameter resolution, for the hot routes.
+"""Reading requests without the framework's parameter resolution, for the hot routes.
 
 Measured on the route that sends a message: 65 µs per request this way, 125 µs the framework's way.
-These routes describe themselves to the OpenAPI document by hand (``document``).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from fastapi import Request
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
-from starlette.responses import Response
 
 from everruns.api.http.auth import principal_of
 from everruns.api.http.body import parse_json
 from everruns.api.http.input import is_strict, validate
+from everruns.api.http.reads import LONGEST_KEY
 from everruns.domain.base import Model
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import InvalidId, InvalidRequest
 from everruns.ids import is_id
-
-LONGEST_KEY = 255
-KEY_PARAMETER: dict[str, Any] = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "A retry with the same key and body gets the first response.",
-    "schema": {"type": "string", "pattern": rf"^[\x20-\x7e]{{1,{LONGEST_KEY}}}$"},
-}
 
 Body = TypeVar("Body", bound=Model)
 
@@ -94,45 +82,3 @@ def _scope_of(request: Request) -> str:
     path = route.path_format.format_map(request.path_params)
     sender = principal_of(request.scope).id
     return f"{sender} {path}" if sender else path
-
-
-def answer(resource: BaseModel, status: int = 201) -> Response:
-    """Return a response that shows a resource."""
-    body = resource.model_dump_json(exclude_none=True)
-    return Response(body, status, media_type="application/json")
-
-
-def document(
-    body: type[Model],
-    examples: Mapping[str, Any],
-    *,
-    ids: Sequence[str] = (),
-    is_required: bool = True,
-) -> dict[str, Any]:
-    """Describe a keyed POST to the OpenAPI document.
-
-    Args:
-        body: What its body must be; ``everruns.api.docs.openapi`` lists all of these.
-        examples: Example bodies by name.
-        ids: Prefixes of the ids in its path.
-        is_required: Whether it needs a body.
-    """
-    content = {
-        "schema": {"$ref": f"#/components/schemas/{body.__name__}"},
-        "examples": {name: {"value": value} for name, value in examples.items()},
-    }
-    return {
-        "parameters": [*map(id_parameter, ids), KEY_PARAMETER],
-        "requestBody": {"required": is_required, "content": {"application/json": content}},
-    }
-
-
-def id_parameter(prefix: str) -> dict[str, Any]:
-    """Describe the id in a path to the OpenAPI document."""
-    return {
-        "name": f"{prefix}_id",
-        "in": "path",
-        "required": True,
-        "description": f"Id of a {prefix}.",
-        "schema": {"type": "string", "pattern": f"^{prefix}_[0-9a-f]{{32}}$"},
-    }

@@ -1,30 +1,19 @@
-"""Routes that make access tokens; a channel's are called runtime tokens there.
+"""Routes that make access tokens.
 
-Source: docs/contract.md, "Access tokens"; docs/sdk.md, "Channels".
+Source: docs/contract.md, "Access tokens".
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
-from pydantic import Field
+from fastapi import Body, Response
 
-from everruns.api.http.access import ThePrincipal
-from everruns.api.http.faces import SDK, Face
 from everruns.api.http.key_ring import KeyRing
 from everruns.api.http.parameters import TheKeys, TheRuntime
-from everruns.api.sdk.channels import END_USER, TheCaller
-from everruns.api.sdk.channels import PATH as CHANNEL
-from everruns.domain.access_tokens import (
-    CHANNEL_RIGHTS,
-    DEFAULT_LIFE_S,
-    AccessToken,
-    AccessTokenInput,
-    Claims,
-    sign,
-)
-from everruns.domain.base import Model
-from everruns.domain.rights import Grant, Principal, Right
-from everruns.errors import AgentNotFound, Forbidden, SessionNotFound
+from everruns.api.http.routes import Routes
+from everruns.api.http.senders import ThePrincipal
+from everruns.domain.access_tokens import AccessToken, AccessTokenInput, Claims, sign
+from everruns.domain.rights import Grant, Principal
+from everruns.errors import AgentNotFound, SessionNotFound
 from everruns.ids import format_time, now_ms
 from everruns.runtime.runtime import Runtime
 
@@ -36,16 +25,10 @@ EXAMPLE = {
 # A credential is shown once and kept by nobody on the way.
 NO_STORE = {"Cache-Control": "no-store"}
 
-
-class RuntimeToken(Model):
-    """An access token for one end user of the channel's agent."""
-
-    access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - no secret
-    expires_in: int = Field(description="Seconds until it expires.")
-    virtual_user_id: str = Field(description="The end user, as in the header `End-User`.")
+routes = Routes("access_tokens")
 
 
+@routes.add("POST /access-tokens", is_for_keys=True, keeps_scope=True, status_code=201)
 async def create_access_token(
     wanted: Annotated[AccessTokenInput, Body(openapi_examples={"session": {"value": EXAMPLE}})],
     principal: ThePrincipal,
@@ -111,32 +94,3 @@ async def new_access_token(
         end_user=None if grant.session_id else grant.end_user,
         rights=grant.rights,
     )
-
-
-async def create_runtime_token(
-    caller: TheCaller,
-    end_user: Annotated[str, END_USER],
-    principal: ThePrincipal,
-    keys: TheKeys,
-    response: Response,
-) -> RuntimeToken:
-    """Make an access token for the end user: what channels allow, with this agent, for an hour."""
-    own = principal.grant
-    rights: list[Right] = [right for right in CHANNEL_RIGHTS if own is None or right in own.rights]
-    if not rights:
-        raise Forbidden("The API key has no right that a runtime token could have.")
-    grant = Grant(rights=rights, agent_ids=[caller.agent_id], end_user=end_user)
-    token = await new_access_token(grant, DEFAULT_LIFE_S, principal, keys)
-    response.headers.update(NO_STORE)
-    return RuntimeToken(
-        access_token=token.access_token,
-        expires_in=token.expires_in,
-        virtual_user_id=end_user,
-    )
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes to a face."""
-    router.post("/access-tokens", status_code=201)(create_access_token)
-    if face is SDK:
-        router.post(f"{CHANNEL}/runtime-auth")(create_runtime_token)

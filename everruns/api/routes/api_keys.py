@@ -5,19 +5,11 @@ Source: docs/contract.md, "API keys".
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 
-from everruns.api.http.faces import Face
 from everruns.api.http.pages import page_of
-from everruns.api.http.parameters import (
-    DEFAULT_LIMIT,
-    KeyId,
-    Limit,
-    Offset,
-    Search,
-    TheRuntime,
-    listing,
-)
+from everruns.api.http.parameters import DEFAULT_LIMIT, KeyId, Limit, Offset, Search, TheRuntime
+from everruns.api.http.routes import Routes
 from everruns.api.routes.access_tokens import NO_STORE
 from everruns.domain.base import Page
 from everruns.domain.keys import ApiKeyCreated, ApiKeyInput, ApiKeyShown, new_api_key
@@ -29,6 +21,10 @@ EXAMPLE = {
 }
 
 
+routes = Routes("api_keys")
+
+
+@routes.add("GET /api-keys")
 async def list_api_keys(
     runtime: TheRuntime,
     search: Search = None,
@@ -41,6 +37,7 @@ async def list_api_keys(
     return page_of(shown, offset, limit, search, lambda key: f"{key.id} {key.name}")
 
 
+@routes.add("POST /api-keys", status_code=201)
 async def create_api_key(
     wanted: Annotated[ApiKeyInput, Body(openapi_examples={"bound": {"value": EXAMPLE}})],
     runtime: TheRuntime,
@@ -53,13 +50,7 @@ async def create_api_key(
     return ApiKeyCreated.model_validate({**dict(key), "api_key": secret})
 
 
+@routes.add("DELETE /api-keys/{key_id}", status_code=204)
 async def revoke_api_key(key_id: KeyId, runtime: TheRuntime) -> None:
     """Revoke an API key: within a second it and its access tokens are refused."""
     await runtime.registry.keys.revoke(key_id)
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes to a face."""
-    router.get("/api-keys")(listing(face, list_api_keys))
-    router.post("/api-keys", status_code=201)(create_api_key)
-    router.delete("/api-keys/{key_id}", status_code=204)(revoke_api_key)

@@ -6,9 +6,8 @@ Source: docs/contract.md, "Budget".
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import Body, Query
 
-from everruns.api.http.faces import Face
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
     BudgetId,
@@ -16,8 +15,8 @@ from everruns.api.http.parameters import (
     Offset,
     SessionId,
     TheRuntime,
-    listing,
 )
+from everruns.api.http.routes import Routes
 from everruns.domain.base import Model
 from everruns.domain.budgets import (
     BudgetCheck,
@@ -39,6 +38,9 @@ EXAMPLE = {
 }
 
 
+routes = Routes("budgets")
+
+
 class Resumed(Model):
     """How many of the session's budgets were resumed."""
 
@@ -46,6 +48,7 @@ class Resumed(Model):
     resumed_budgets: int
 
 
+@routes.add("GET /budgets")
 async def list_budgets(
     runtime: TheRuntime,
     subject_type: Annotated[
@@ -60,6 +63,7 @@ async def list_budgets(
     return await runtime.registry.budgets.list(subject_type, subject_id, limit)
 
 
+@routes.add("POST /budgets", status_code=201)
 async def create_budget(
     wanted: Annotated[BudgetInput, Body(openapi_examples={"dollars": {"value": EXAMPLE}})],
     runtime: TheRuntime,
@@ -68,11 +72,13 @@ async def create_budget(
     return await runtime.registry.budgets.create(wanted)
 
 
+@routes.add("GET /budgets/{budget_id}")
 async def get_budget(budget_id: BudgetId, runtime: TheRuntime) -> BudgetShown:
     """Read a budget and its balance; disabled budgets can be read too."""
     return await runtime.registry.budgets.get(budget_id)
 
 
+@routes.add("PATCH /budgets/{budget_id}")
 async def update_budget(
     budget_id: BudgetId, patch: BudgetPatch, runtime: TheRuntime
 ) -> BudgetShown:
@@ -80,16 +86,19 @@ async def update_budget(
     return await runtime.registry.budgets.update(budget_id, patch)
 
 
+@routes.add("DELETE /budgets/{budget_id}", status_code=204)
 async def disable_budget(budget_id: BudgetId, runtime: TheRuntime) -> None:
     """Disable a budget: it is no longer enforced or listed, but can still be read."""
     await runtime.registry.budgets.disable(budget_id)
 
 
+@routes.add("POST /budgets/{budget_id}/top-up")
 async def top_up_budget(budget_id: BudgetId, added: TopUp, runtime: TheRuntime) -> BudgetShown:
     """Top up a budget."""
     return await runtime.registry.budgets.top_up(budget_id, added)
 
 
+@routes.add("GET /budgets/{budget_id}/ledger")
 async def list_ledger(
     budget_id: BudgetId, runtime: TheRuntime, offset: Offset = 0, limit: Limit = DEFAULT_LIMIT
 ) -> Sequence[LedgerEntry]:
@@ -97,38 +106,26 @@ async def list_ledger(
     return await runtime.registry.budgets.ledger(budget_id, offset, limit)
 
 
+@routes.add("GET /budgets/{budget_id}/check")
 async def check_budget(budget_id: BudgetId, runtime: TheRuntime) -> BudgetCheck:
     """Check what a budget means for the next model call."""
     return await runtime.registry.budgets.check(budget_id)
 
 
+@routes.add("GET /sessions/{session_id}/budgets")
 async def list_session_budgets(session_id: SessionId, runtime: TheRuntime) -> Sequence[BudgetShown]:
     """List the active budgets that apply to a session: its own and its agent's."""
     return await runtime.registry.budgets.list_of_session(session_id)
 
 
+@routes.add("GET /sessions/{session_id}/budget-check")
 async def check_session_budgets(session_id: SessionId, runtime: TheRuntime) -> BudgetCheck:
     """Check what the strictest budget of a session and its agent means for its next model call."""
     return await runtime.registry.budgets.check_session(session_id)
 
 
+@routes.add("POST /sessions/{session_id}/resume")
 async def resume_session(session_id: SessionId, runtime: TheRuntime) -> Resumed:
     """Resume the session's own paused budgets; send a message to continue the session."""
     resumed = await runtime.registry.budgets.resume_session(session_id)
     return Resumed(session_id=session_id, resumed_budgets=resumed)
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of budgets to a face."""
-    at_budget, at_session = "/budgets/{budget_id}", "/sessions/{session_id}"
-    router.get("/budgets")(listing(face, list_budgets))
-    router.post("/budgets", status_code=201)(create_budget)
-    router.get(at_budget)(get_budget)
-    router.patch(at_budget)(update_budget)
-    router.delete(at_budget, status_code=204)(disable_budget)
-    router.post(f"{at_budget}/top-up")(top_up_budget)
-    router.get(f"{at_budget}/ledger")(listing(face, list_ledger))
-    router.get(f"{at_budget}/check")(check_budget)
-    router.get(f"{at_session}/budgets")(list_session_budgets)
-    router.get(f"{at_session}/budget-check")(check_session_budgets)
-    router.post(f"{at_session}/resume")(resume_session)

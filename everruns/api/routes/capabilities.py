@@ -5,18 +5,11 @@ Source: docs/contract.md, "Resources", Capability.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
-from everruns.api.http.faces import Face
 from everruns.api.http.pages import page_of
-from everruns.api.http.parameters import (
-    DEFAULT_LIMIT,
-    Limit,
-    Offset,
-    Search,
-    TheCapabilities,
-    listing,
-)
+from everruns.api.http.parameters import DEFAULT_LIMIT, Limit, Offset, Search, TheCapabilities
+from everruns.api.http.routes import Routes
 from everruns.capabilities.registry import describe
 from everruns.domain.base import Page
 from everruns.domain.capabilities import CapabilityInfo
@@ -25,6 +18,10 @@ from everruns.errors import CapabilityNotFound
 CapabilityId = Annotated[str, Path(max_length=256, examples=["current_time"])]
 
 
+routes = Routes("capabilities")
+
+
+@routes.add("GET /capabilities")
 async def list_capabilities(
     capabilities: TheCapabilities,
     search: Search = None,
@@ -36,6 +33,7 @@ async def list_capabilities(
     return page_of(found, offset, limit, search, lambda item: f"{item.id} {item.name}")
 
 
+@routes.add("GET /capabilities/{capability_id}")
 async def get_capability(
     capability_id: CapabilityId, capabilities: TheCapabilities
 ) -> CapabilityInfo:
@@ -43,9 +41,3 @@ async def get_capability(
     if capability_id not in capabilities:
         raise CapabilityNotFound(f"Capability {capability_id} not found")
     return describe(capabilities[capability_id])
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of capabilities to a face."""
-    router.get("/capabilities")(listing(face, list_capabilities))
-    router.get("/capabilities/{capability_id}")(get_capability)

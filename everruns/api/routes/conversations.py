@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from everruns.api.http.answers import answer
 from everruns.api.http.body import parse_json
-from everruns.api.http.faces import Face
 from everruns.api.http.input import validate
 from everruns.api.http.parameters import SessionId, TheRuntime, runtime_of
-from everruns.api.http.requests import KEY_PARAMETER, answer, read_key
+from everruns.api.http.reads import Reads
+from everruns.api.http.requests import read_key
+from everruns.api.http.routes import Routes
 from everruns.domain.agents import ModelName
 from everruns.domain.base import Name, Tags
 from everruns.domain.events import MESSAGE_EVENTS, Event
@@ -37,16 +39,15 @@ EXAMPLE = (
 )
 JSON_LINES = "application/jsonl"
 LINES: dict[str, Any] = {
-    "required": True,
-    "content": {
-        JSON_LINES: {
-            "schema": {"type": "string"},
-            "examples": {"conversation": {"value": EXAMPLE}},
-        },
-        # Generators of clients know only this type of such bodies.
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    JSON_LINES: {
+        "schema": {"type": "string"},
+        "examples": {"conversation": {"value": EXAMPLE}},
     },
+    # Generators of clients know only this type of such bodies.
+    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
 }
+
+routes = Routes("conversations")
 
 
 class JsonLines(StreamingResponse):
@@ -55,6 +56,12 @@ class JsonLines(StreamingResponse):
     media_type = JSON_LINES
 
 
+@routes.add(
+    "GET /sessions/{session_id}/export",
+    "read",
+    response_class=JsonLines,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def export_messages(
     session_id: SessionId, runtime: TheRuntime, request: Request
 ) -> StreamingResponse:
@@ -105,6 +112,12 @@ async def _imported_session(
     return validate(SessionInput, fields, "query")
 
 
+@routes.add(
+    "POST /sessions/import",
+    status_code=201,
+    response_model=Session,
+    reads=Reads(content=LINES, is_keyed=True),
+)
 async def import_session(
     request: Request, wanted: Annotated[SessionInput, Depends(_imported_session)]
 ) -> Response:
@@ -128,18 +141,3 @@ def _read(body: bytes) -> list[Message]:
         messages.append(read_message(value, number))
     check_conversation(messages)
     return messages
-
-
-def add_routes(router: APIRouter, _face: Face) -> None:
-    """Add the routes of conversations to a face."""
-    router.get(
-        "/sessions/{session_id}/export",
-        response_class=JsonLines,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-    )(export_messages)
-    router.post(
-        "/sessions/import",
-        status_code=201,
-        response_model=Session,
-        openapi_extra={"parameters": [KEY_PARAMETER], "requestBody": LINES},
-    )(import_session)

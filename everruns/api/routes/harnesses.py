@@ -5,11 +5,9 @@ Source: docs/contract.md, "Resources", Session.
 
 from typing import Literal
 
-from fastapi import APIRouter
-
-from everruns.api.http.faces import Face
 from everruns.api.http.pages import page_of
-from everruns.api.http.parameters import DEFAULT_LIMIT, HarnessId, Limit, Offset, Search, listing
+from everruns.api.http.parameters import DEFAULT_LIMIT, HarnessId, Limit, Offset, Search
+from everruns.api.http.routes import Routes
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.base import Model, Page
 from everruns.errors import HarnessNotFound
@@ -47,6 +45,10 @@ GENERIC = Harness(
 )
 
 
+routes = Routes("harnesses")
+
+
+@routes.add("GET /harnesses")
 async def list_harnesses(
     search: Search = None, offset: Offset = 0, limit: Limit = DEFAULT_LIMIT
 ) -> Page[Harness]:
@@ -54,14 +56,9 @@ async def list_harnesses(
     return page_of([GENERIC], offset, limit, search, lambda harness: harness.name)
 
 
+@routes.add("GET /harnesses/{harness_id}")
 async def get_harness(harness_id: HarnessId) -> Harness:
     """Read a harness."""
     if harness_id != GENERIC.id:
         raise HarnessNotFound(f"Harness {harness_id} not found")
     return GENERIC
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of harnesses to a face."""
-    router.get("/harnesses")(listing(face, list_harnesses))
-    router.get("/harnesses/{harness_id}")(get_harness)

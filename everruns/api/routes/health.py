@@ -7,13 +7,14 @@ import asyncio
 from importlib.metadata import version
 from typing import Literal
 
-from fastapi import APIRouter
-
 from everruns.api.http.parameters import TheRuntime
+from everruns.api.http.routes import Routes
 from everruns.domain.base import Model
 from everruns.errors import Unavailable
 
 READY_PATIENCE_S = 5.0
+
+routes = Routes("health")
 
 
 class Health(Model):
@@ -29,11 +30,13 @@ class Readiness(Model):
     status: Literal["ready"] = "ready"
 
 
+@routes.add("GET /health")
 async def get_health() -> Health:
     """Report that this process is alive."""
     return Health(version=version("everruns"))
 
 
+@routes.add("GET /ready")
 async def get_readiness(runtime: TheRuntime) -> Readiness:
     """Report whether the registry and the database are reachable; 503 if not."""
     try:
@@ -42,9 +45,3 @@ async def get_readiness(runtime: TheRuntime) -> Readiness:
     except TimeoutError:
         raise Unavailable("The registry does not answer.", None, 1.0) from None
     return Readiness()
-
-
-def add_routes(router: APIRouter) -> None:
-    """Add the health routes, which belong to neither face."""
-    router.get("/health")(get_health)
-    router.get("/ready")(get_readiness)

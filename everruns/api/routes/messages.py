@@ -5,10 +5,10 @@ Source: docs/contract.md, "Resources", Message, and "Turns".
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from everruns.api.http.access import check_controls
-from everruns.api.http.faces import Face
+from everruns.api.http.answers import answer
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
     Limit,
@@ -16,17 +16,41 @@ from everruns.api.http.parameters import (
     SessionId,
     TheRuntime,
     Truth,
-    listing,
     runtime_of,
 )
-from everruns.api.http.requests import answer, document, id_of, read_body, read_key
+from everruns.api.http.reads import Reads
+from everruns.api.http.requests import id_of, read_body, read_key
+from everruns.api.http.routes import Routes
 from everruns.domain.base import Page
 from everruns.domain.messages import Message, SendMessage
 
-EXAMPLE = {"message": {"role": "user", "content": [{"type": "text", "text": "What time is it?"}]}}
+MESSAGE = {"message": {"role": "user", "content": [{"type": "text", "text": "What time is it?"}]}}
 SHORTHAND = {"content": "What time is it?"}
 
+routes = Routes("messages")
 
+
+@routes.add(
+    "POST /sessions/{session_id}/messages",
+    "send",
+    status_code=201,
+    response_model=Message,
+    reads=Reads(
+        SendMessage,
+        {"message": MESSAGE, "shorthand": SHORTHAND},
+        ids=["session"],
+        is_keyed=True,
+    ),
+)
+async def send_message(request: Request) -> Response:
+    """Send a user message; it starts a turn, or steers the running one."""
+    session_id = id_of(request, "session")
+    sent = await read_body(request, SendMessage)
+    check_controls(request, sent.controls)
+    return answer(await runtime_of(request).send(session_id, sent, await read_key(request)))
+
+
+@routes.add("GET /sessions/{session_id}/messages", "read")
 async def list_messages(
     session_id: SessionId,
     runtime: TheRuntime,
@@ -41,24 +65,3 @@ async def list_messages(
     return await runtime.registry.logs.messages(
         session_id, offset, limit, include_superseded=include_superseded
     )
-
-
-async def send_message(request: Request) -> Response:
-    """Send a user message; it starts a turn, or steers the running one."""
-    session_id = id_of(request, "session")
-    sent = await read_body(request, SendMessage)
-    check_controls(request, sent.controls)
-    return answer(await runtime_of(request).send(session_id, sent, await read_key(request)))
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of messages to a face."""
-    path = "/sessions/{session_id}/messages"
-    examples = {"message": EXAMPLE, "shorthand": SHORTHAND}
-    router.post(
-        path,
-        status_code=201,
-        response_model=Message,
-        openapi_extra=document(SendMessage, examples, ids=["session"]),
-    )(send_message)
-    router.get(path)(listing(face, list_messages))

@@ -5,15 +5,15 @@ Source: docs/contract.md, "Resources", Model.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
-from everruns.api.http.faces import Face
 from everruns.api.http.pages import page_of
-from everruns.api.http.parameters import DEFAULT_LIMIT, Limit, Offset, Search, TheRuntime, listing
+from everruns.api.http.parameters import DEFAULT_LIMIT, Limit, Offset, Search, TheRuntime
+from everruns.api.http.routes import Routes
 from everruns.domain.base import Page
 from everruns.domain.llm import OfferedModel
 
-ModelName = Annotated[
+ModelInPath = Annotated[
     str,
     Path(
         min_length=1,
@@ -24,6 +24,10 @@ ModelName = Annotated[
 ]
 
 
+routes = Routes("models", alias=("/models", "/llm-models"))
+
+
+@routes.add("GET /models")
 async def list_models(
     runtime: TheRuntime,
     search: Search = None,
@@ -35,14 +39,7 @@ async def list_models(
     return page_of(models, offset, limit, search, lambda model: model.qualified_name)
 
 
-async def get_model(model: ModelName, runtime: TheRuntime) -> OfferedModel:
+@routes.add("GET /models/{model:path}")
+async def get_model(model: ModelInPath, runtime: TheRuntime) -> OfferedModel:
     """Read a model."""
     return await runtime.registry.providers.get_model(model)
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of models to a face."""
-    router.get("/models")(listing(face, list_models))
-    router.get("/models/{model:path}")(get_model)
-    router.get("/llm-models", name="list_llm_models")(listing(face, list_models))
-    router.get("/llm-models/{model:path}", name="get_llm_model")(get_model)

@@ -5,9 +5,8 @@ Source: docs/contract.md, "Resources", Provider.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 
-from everruns.api.http.faces import Face
 from everruns.api.http.pages import page_of
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
@@ -16,8 +15,8 @@ from everruns.api.http.parameters import (
     ProviderId,
     Search,
     TheRuntime,
-    listing,
 )
+from everruns.api.http.routes import Routes
 from everruns.domain.base import Page
 from everruns.domain.llm import (
     OfferedModel,
@@ -37,7 +36,11 @@ EXAMPLE = {
 }
 
 
-async def list_providers(
+routes = Routes("providers", alias=("/llm-providers", "/providers"))
+
+
+@routes.add("GET /llm-providers")
+async def list_llm_providers(
     runtime: TheRuntime,
     search: Search = None,
     offset: Offset = 0,
@@ -48,7 +51,8 @@ async def list_providers(
     return page_of(providers, offset, limit, search, lambda provider: provider.name)
 
 
-async def add_provider(
+@routes.add("POST /llm-providers", status_code=201)
+async def add_llm_provider(
     wanted: Annotated[ProviderInput, Body(openapi_examples={"openai": {"value": EXAMPLE}})],
     runtime: TheRuntime,
 ) -> Provider:
@@ -59,24 +63,28 @@ async def add_provider(
     return await runtime.registry.providers.add(wanted)
 
 
-async def get_provider(provider_id: ProviderId, runtime: TheRuntime) -> Provider:
+@routes.add("GET /llm-providers/{provider_id}")
+async def get_llm_provider(provider_id: ProviderId, runtime: TheRuntime) -> Provider:
     """Read a provider."""
     return await runtime.registry.providers.get(provider_id)
 
 
-async def update_provider(
+@routes.add("PATCH /llm-providers/{provider_id}")
+async def update_llm_provider(
     provider_id: ProviderId, patch: ProviderPatch, runtime: TheRuntime
 ) -> Provider:
     """Change the given fields of a provider; sessions pick up the change at their next turn."""
     return await runtime.registry.providers.update(provider_id, patch)
 
 
-async def remove_provider(provider_id: ProviderId, runtime: TheRuntime) -> None:
+@routes.add("DELETE /llm-providers/{provider_id}", status_code=204)
+async def remove_llm_provider(provider_id: ProviderId, runtime: TheRuntime) -> None:
     """Remove a provider and its key."""
     await runtime.registry.providers.delete(provider_id)
 
 
-async def list_provider_models(
+@routes.add("GET /llm-providers/{provider_id}/models")
+async def list_llm_provider_models(
     provider_id: ProviderId,
     runtime: TheRuntime,
     offset: Offset = 0,
@@ -87,34 +95,17 @@ async def list_provider_models(
     return page_of(provider.models, offset, limit)
 
 
-async def sync_provider_models(provider_id: ProviderId, runtime: TheRuntime) -> SyncedModels:
+@routes.add("POST /llm-providers/{provider_id}/sync-models")
+async def sync_llm_provider_models(provider_id: ProviderId, runtime: TheRuntime) -> SyncedModels:
     """Ask a provider for its models again. Models that were listed by hand stay."""
     return await runtime.registry.providers.sync_models(provider_id)
 
 
-async def try_provider(
+@routes.add("POST /llm-providers/{provider_id}/test", name="test_llm_provider")
+async def try_llm_provider(
     provider_id: ProviderId,
     runtime: TheRuntime,
     wanted: ProviderTest | None = None,
 ) -> ProviderTested:
     """Make one small call of a provider's model, and say in words what is wrong if it fails."""
     return await runtime.registry.providers.test(provider_id, wanted or ProviderTest())
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of providers to a face."""
-    for path, plural, singular in (
-        ("/llm-providers", "llm_providers", "llm_provider"),
-        ("/providers", "providers", "provider"),
-    ):
-        one = path + "/{provider_id}"
-        router.get(path, name=f"list_{plural}")(listing(face, list_providers))
-        router.post(path, status_code=201, name=f"add_{singular}")(add_provider)
-        router.get(one, name=f"get_{singular}")(get_provider)
-        router.patch(one, name=f"update_{singular}")(update_provider)
-        router.delete(one, status_code=204, name=f"remove_{singular}")(remove_provider)
-        router.get(f"{one}/models", name=f"list_{singular}_models")(
-            listing(face, list_provider_models)
-        )
-        router.post(f"{one}/sync-models", name=f"sync_{singular}_models")(sync_provider_models)
-        router.post(f"{one}/test", name=f"test_{singular}")(try_provider)

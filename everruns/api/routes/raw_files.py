@@ -7,11 +7,12 @@ from mimetypes import MimeTypes
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
-from everruns.api.http.faces import Face
 from everruns.api.http.parameters import TheRuntime, WorkspaceId, runtime_of
-from everruns.api.http.requests import id_of, id_parameter
+from everruns.api.http.reads import Reads
+from everruns.api.http.requests import id_of
+from everruns.api.http.routes import Routes
 from everruns.api.routes.workspace_files import FileInfo, PathInUrl, info_of, read_entry
 from everruns.errors import Conflict
 from everruns.tools.base import File
@@ -30,6 +31,15 @@ PATH_PARAMETER = {
 }
 
 
+routes = Routes("raw_files")
+
+
+@routes.add(
+    f"GET {PATH}",
+    "read",
+    response_class=Response,
+    responses={200: {"content": BINARY}, 409: {"description": "Conflict"}},
+)
 async def download_file(
     workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime
 ) -> Response:
@@ -51,6 +61,13 @@ def _type_of(file: File) -> str:
     return guessed
 
 
+@routes.add(
+    f"PUT {PATH}",
+    "files",
+    response_model=FileInfo,
+    responses={409: {"description": "Conflict"}},
+    reads=Reads(content=BINARY, ids=["workspace"], parameters=[PATH_PARAMETER]),
+)
 async def upload_file(request: Request) -> FileInfo:
     """Store the request's body as a file, in place of the one at the path if there is one."""
     workspace_id = id_of(request, "workspace")
@@ -67,21 +84,3 @@ def _is_text(content: bytes) -> bool:
         return "\0" not in content.decode()
     except UnicodeDecodeError:
         return False
-
-
-def add_routes(router: APIRouter, _face: Face) -> None:
-    """Add the routes of raw files to a face."""
-    router.get(
-        PATH,
-        response_class=Response,
-        responses={200: {"content": BINARY}, 409: {"description": "Conflict"}},
-    )(download_file)
-    router.put(
-        PATH,
-        response_model=FileInfo,
-        responses={409: {"description": "Conflict"}},
-        openapi_extra={
-            "parameters": [id_parameter("workspace"), PATH_PARAMETER],
-            "requestBody": {"required": True, "content": BINARY},
-        },
-    )(upload_file)

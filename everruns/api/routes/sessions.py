@@ -6,10 +6,10 @@ Source: docs/contract.md, "Resources", Session, and "Turns".
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
-from everruns.api.http.access import TheGrant, check_controls, session_in_scope
-from everruns.api.http.faces import Face
+from everruns.api.http.access import check_controls, session_in_scope
+from everruns.api.http.answers import answer
 from everruns.api.http.input import is_strict
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
@@ -18,11 +18,13 @@ from everruns.api.http.parameters import (
     Offset,
     SessionId,
     TheRuntime,
-    listing,
     runtime_of,
 )
-from everruns.api.http.requests import answer, document, id_of, read_body, read_key
-from everruns.api.routes.session_filters import WantedSessions
+from everruns.api.http.reads import Reads
+from everruns.api.http.requests import id_of, read_body, read_key
+from everruns.api.http.routes import Routes
+from everruns.api.http.senders import TheGrant
+from everruns.api.http.session_query import WantedSessions
 from everruns.api.routes.waits import with_waits
 from everruns.domain.base import Model, Page
 from everruns.domain.forms import id_form
@@ -35,6 +37,8 @@ RETRY_EXAMPLE = {"controls": {"model_id": "simulated/simulated-1"}}
 
 NOTHING = b"{}"
 
+routes = Routes("sessions")
+
 
 class Cancelled(Model):
     """Whether a turn was open."""
@@ -42,6 +46,7 @@ class Cancelled(Model):
     status: Literal["cancelled", "no_op"]
 
 
+@routes.add("GET /sessions", "read", keeps_scope=True)
 async def list_sessions(
     runtime: TheRuntime,
     wanted: WantedSessions,
@@ -58,6 +63,14 @@ async def list_sessions(
     return await runtime.registry.sessions.list(query)
 
 
+@routes.add(
+    "POST /sessions",
+    "create_sessions",
+    keeps_scope=True,
+    status_code=201,
+    response_model=Session,
+    reads=Reads(SessionInput, {"titled": EXAMPLE}, is_required=False, is_keyed=True),
+)
 async def create_session(request: Request) -> Response:
     """Create a session, with an agent (`agent_id` or `agent_name`) or without one."""
     wanted = await read_body(request, SessionInput, NOTHING)
@@ -68,6 +81,7 @@ async def create_session(request: Request) -> Response:
     return answer(await sessions.create(wanted, await read_key(request)))
 
 
+@routes.add("GET /agents/{agent_id}/sessions", "read")
 async def list_agent_sessions(
     agent_id: AgentId,
     runtime: TheRuntime,
@@ -83,6 +97,13 @@ async def list_agent_sessions(
     return await runtime.registry.sessions.list(query)
 
 
+@routes.add(
+    "POST /agents/{agent_id}/sessions",
+    "create_sessions",
+    status_code=201,
+    response_model=Session,
+    reads=Reads(SessionInput, {"titled": EXAMPLE}, is_required=False, ids=["agent"], is_keyed=True),
+)
 async def create_agent_session(request: Request) -> Response:
     """Create a session of an agent."""
     wanted = await read_body(request, SessionInput, NOTHING)
@@ -96,12 +117,14 @@ async def create_agent_session(request: Request) -> Response:
     return answer(await sessions.create(wanted, await read_key(request)))
 
 
+@routes.add("GET /sessions/{session_id}", "read")
 async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
     """Read a session, with what its turn waits for."""
     session = await runtime.registry.sessions.get(session_id)
     return await with_waits(session, runtime.registry.logs)
 
 
+@routes.add("PATCH /sessions/{session_id}", "manage_sessions")
 async def update_session(
     session_id: SessionId, patch: SessionPatch, runtime: TheRuntime, grant: TheGrant
 ) -> Session:
@@ -111,17 +134,33 @@ async def update_session(
     return await runtime.update_session(session_id, patch)
 
 
+@routes.add("DELETE /sessions/{session_id}", "manage_sessions", status_code=204)
 async def delete_session(session_id: SessionId, runtime: TheRuntime) -> None:
     """Delete a session: end its turn and its streams, and free its resources."""
     await runtime.delete_session(session_id)
 
 
+@routes.add("POST /sessions/{session_id}/cancel", "send")
 async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelled:
     """Cancel the session's turn within a second; the text streamed so far is kept."""
     ended = await runtime.cancel(session_id)
     return Cancelled(status="cancelled" if ended else "no_op")
 
 
+@routes.add(
+    "POST /sessions/{session_id}/retry",
+    "send",
+    status_code=201,
+    response_model=RetriedTurn,
+    responses={409: {"description": "Conflict"}},
+    reads=Reads(
+        RetryInput,
+        {"with another model": RETRY_EXAMPLE},
+        is_required=False,
+        ids=["session"],
+        is_keyed=True,
+    ),
+)
 async def retry_turn(request: Request) -> Response:
     """Retry the last turn: what it said leaves the conversation, and a new turn reads its input."""
     session_id = id_of(request, "session")
@@ -129,37 +168,3 @@ async def retry_turn(request: Request) -> Response:
     check_controls(request, wanted.controls)
     retry = runtime_of(request).retry
     return answer(await retry(session_id, wanted.controls, await read_key(request)))
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of sessions to a face."""
-    at_agent, at_session = "/agents/{agent_id}/sessions", "/sessions/{session_id}"
-    example = {"titled": EXAMPLE}
-    router.get("/sessions")(listing(face, list_sessions))
-    router.post(
-        "/sessions",
-        name="create_session",
-        status_code=201,
-        response_model=Session,
-        openapi_extra=document(SessionInput, example, is_required=False),
-    )(create_session)
-    router.get(at_agent)(listing(face, list_agent_sessions))
-    router.post(
-        at_agent,
-        status_code=201,
-        response_model=Session,
-        openapi_extra=document(SessionInput, example, ids=["agent"], is_required=False),
-    )(create_agent_session)
-    router.get(at_session)(get_session)
-    router.patch(at_session)(update_session)
-    router.delete(at_session, status_code=204)(delete_session)
-    router.post(f"{at_session}/cancel")(cancel_session)
-    router.post(
-        f"{at_session}/retry",
-        status_code=201,
-        response_model=RetriedTurn,
-        responses={409: {"description": "Conflict"}},
-        openapi_extra=document(
-            RetryInput, {"with another model": RETRY_EXAMPLE}, ids=["session"], is_required=False
-        ),
-    )(retry_turn)

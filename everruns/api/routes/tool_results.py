@@ -3,16 +3,17 @@
 Source: docs/contract.md, "Waiting".
 """
 
-from fastapi import APIRouter
-
-from everruns.api.http.faces import Face
 from everruns.api.http.parameters import SessionId, TheRuntime
-from everruns.api.routes.deciders import TheDecider
+from everruns.api.http.routes import Routes
+from everruns.api.http.senders import TheDecider
 from everruns.domain.approvals import Decided, ToolApprovals
 from everruns.domain.questions import Answered, QuestionAnswers
 from everruns.domain.tools import Submitted, ToolResults
 
+routes = Routes("tool_results")
 
+
+@routes.add("POST /sessions/{session_id}/tool-results", "run_tools")
 async def submit_tool_results(
     session_id: SessionId, submission: ToolResults, runtime: TheRuntime, by: TheDecider
 ) -> Submitted:
@@ -23,6 +24,7 @@ async def submit_tool_results(
     )
 
 
+@routes.add("POST /sessions/{session_id}/question-answers", "answer")
 async def answer_questions(
     session_id: SessionId, given: QuestionAnswers, runtime: TheRuntime, by: TheDecider
 ) -> Answered:
@@ -33,6 +35,7 @@ async def answer_questions(
     )
 
 
+@routes.add("POST /sessions/{session_id}/tool-approvals", "decide")
 async def decide_tool_calls(
     session_id: SessionId, approvals: ToolApprovals, runtime: TheRuntime, by: TheDecider
 ) -> Decided:
@@ -43,10 +46,3 @@ async def decide_tool_calls(
         already_stored=taken.already_stored,
         session_status=taken.status,
     )
-
-
-def add_routes(router: APIRouter, _face: Face) -> None:
-    """Add the routes to a face."""
-    router.post("/sessions/{session_id}/tool-results")(submit_tool_results)
-    router.post("/sessions/{session_id}/question-answers")(answer_questions)
-    router.post("/sessions/{session_id}/tool-approvals")(decide_tool_calls)

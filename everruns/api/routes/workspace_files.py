@@ -5,24 +5,23 @@ Source: docs/contract.md, "Resources", Workspace.
 
 from hashlib import blake2s
 from itertools import groupby
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field
 from starlette.convertors import PathConvertor, register_url_convertor
 
-from everruns.api.http.faces import Face
 from everruns.api.http.parameters import TheRuntime, Truth, WorkspaceId
+from everruns.api.http.routes import Routes
 from everruns.domain.base import MIB, Flag, Model
 from everruns.domain.workspaces import Workspace
 from everruns.errors import FileNotFound, InvalidFile
 from everruns.tools.base import File, ToolError
-from everruns.tools.content import decode_content, encode_content
+from everruns.tools.content import Encoding, decode_content, encode_content
 
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 # A file of 1 MiB grows by a third as base64; the exact limit is the same for all files.
 Content = Annotated[str, Field(max_length=2 * MIB)]
-Encoding = Literal["text", "base64"]
 PathInUrl = Annotated[str, Path(description="Path of a file or directory.")]
 Recursive = Annotated[Truth, Query(description="Whether to include everything below.")]
 
@@ -36,6 +35,10 @@ class FilePathConvertor(PathConvertor):
 
 
 register_url_convertor("file_path", FilePathConvertor())
+
+AT_PATH = "/workspaces/{workspace_id}/fs/{path:file_path}"
+
+routes = Routes("workspace_files")
 
 
 class FileInput(Model):
@@ -134,6 +137,7 @@ class FilesFound(Model):
     data: list[FileMatches]
 
 
+@routes.add("GET /workspaces/{workspace_id}/fs", "read")
 async def list_files(
     workspace_id: WorkspaceId, runtime: TheRuntime, recursive: Recursive = False
 ) -> FileList:
@@ -143,6 +147,7 @@ async def list_files(
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
+@routes.add(f"GET {AT_PATH}", "read")
 async def read_file(
     workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime, recursive: Recursive = False
 ) -> SessionFile | FileList:
@@ -154,6 +159,7 @@ async def read_file(
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
+@routes.add(f"POST {AT_PATH}", "files", status_code=201)
 async def create_file(
     workspace_id: WorkspaceId, path: PathInUrl, wanted: FileInput, runtime: TheRuntime
 ) -> SessionFile:
@@ -165,6 +171,7 @@ async def create_file(
     return _file(workspace, file)
 
 
+@routes.add(f"PUT {AT_PATH}", "files")
 async def update_file(
     workspace_id: WorkspaceId, path: PathInUrl, patch: FilePatch, runtime: TheRuntime
 ) -> SessionFile:
@@ -179,6 +186,7 @@ async def update_file(
     )
 
 
+@routes.add(f"DELETE {AT_PATH}", "files", responses={409: {"description": "Conflict"}})
 async def delete_file(
     workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime, recursive: Recursive = False
 ) -> FileDeleted:
@@ -187,6 +195,7 @@ async def delete_file(
     return FileDeleted(deleted=deleted)
 
 
+@routes.add("POST /workspaces/{workspace_id}/fs/_/move", "files")
 async def move_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Move a file, or a directory with its contents, to an unused path."""
     workspace = await runtime.registry.workspaces.get(workspace_id)
@@ -194,6 +203,7 @@ async def move_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRunti
     return _file(workspace, await move(workspace_id, pair.src_path, pair.dst_path))
 
 
+@routes.add("POST /workspaces/{workspace_id}/fs/_/copy", "files", status_code=201)
 async def copy_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Copy a file to an unused path."""
     workspace = await runtime.registry.workspaces.get(workspace_id)
@@ -201,6 +211,7 @@ async def copy_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRunti
     return _file(workspace, await copy(workspace_id, pair.src_path, pair.dst_path))
 
 
+@routes.add("POST /workspaces/{workspace_id}/fs/_/grep", "read")
 async def grep_files(
     workspace_id: WorkspaceId, search: FileSearch, runtime: TheRuntime
 ) -> FilesFound:
@@ -220,6 +231,7 @@ async def grep_files(
     )
 
 
+@routes.add("POST /workspaces/{workspace_id}/fs/_/stat", "read")
 async def stat_file(
     workspace_id: WorkspaceId, address: FileAddress, runtime: TheRuntime
 ) -> FileInfo:
@@ -272,18 +284,3 @@ def _fields(workspace: Workspace, file: File) -> dict[str, Any]:
         "created_at": file.created_at,
         "updated_at": file.updated_at,
     }
-
-
-def add_routes(router: APIRouter, _face: Face) -> None:
-    """Add the routes of files to a face."""
-    files = "/workspaces/{workspace_id}/fs"
-    router.post(f"{files}/_/move")(move_file)
-    router.post(f"{files}/_/copy", status_code=201)(copy_file)
-    router.post(f"{files}/_/grep")(grep_files)
-    router.post(f"{files}/_/stat")(stat_file)
-    at_path = f"{files}/{{path:file_path}}"
-    router.get(files)(list_files)
-    router.get(at_path)(read_file)
-    router.post(at_path, status_code=201)(create_file)
-    router.put(at_path)(update_file)
-    router.delete(at_path, responses={409: {"description": "Conflict"}})(delete_file)

@@ -5,9 +5,8 @@ Source: docs/contract.md, "Resources", Workspace.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import Body, Query
 
-from everruns.api.http.faces import Face
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
     Limit,
@@ -16,8 +15,8 @@ from everruns.api.http.parameters import (
     TheRuntime,
     Truth,
     WorkspaceId,
-    listing,
 )
+from everruns.api.http.routes import Routes
 from everruns.domain.base import Page
 from everruns.domain.workspaces import Workspace, WorkspaceInput, WorkspacePatch
 from everruns.storage.store import ListQuery
@@ -25,6 +24,10 @@ from everruns.storage.store import ListQuery
 EXAMPLE = {"name": "Quarterly report", "description": "Figures and drafts of the quarterly report."}
 
 
+routes = Routes("workspaces")
+
+
+@routes.add("GET /workspaces")
 async def list_workspaces(
     runtime: TheRuntime,
     search: Search = None,
@@ -39,6 +42,7 @@ async def list_workspaces(
     return await runtime.registry.workspaces.list(query)
 
 
+@routes.add("POST /workspaces", status_code=201)
 async def create_workspace(
     wanted: Annotated[WorkspaceInput, Body(openapi_examples={"shared": {"value": EXAMPLE}})],
     runtime: TheRuntime,
@@ -47,11 +51,13 @@ async def create_workspace(
     return await runtime.registry.workspaces.create(wanted)
 
 
+@routes.add("GET /workspaces/{workspace_id}", "read")
 async def get_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> Workspace:
     """Read a workspace, shared or owned by a session."""
     return await runtime.registry.workspaces.get(workspace_id)
 
 
+@routes.add("PATCH /workspaces/{workspace_id}")
 async def update_workspace(
     workspace_id: WorkspaceId, patch: WorkspacePatch, runtime: TheRuntime
 ) -> Workspace:
@@ -59,17 +65,11 @@ async def update_workspace(
     return await runtime.registry.workspaces.update(workspace_id, patch)
 
 
+@routes.add(
+    "DELETE /workspaces/{workspace_id}",
+    status_code=204,
+    responses={409: {"description": "Conflict"}},
+)
 async def archive_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> None:
     """Archive a workspace: no new session can use it, and this API can only read its files."""
     await runtime.registry.workspaces.archive(workspace_id)
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of workspaces to a face."""
-    router.get("/workspaces")(listing(face, list_workspaces))
-    router.post("/workspaces", status_code=201)(create_workspace)
-    router.get("/workspaces/{workspace_id}")(get_workspace)
-    router.patch("/workspaces/{workspace_id}")(update_workspace)
-    router.delete(
-        "/workspaces/{workspace_id}", status_code=204, responses={409: {"description": "Conflict"}}
-    )(archive_workspace)

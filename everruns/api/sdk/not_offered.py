@@ -8,9 +8,9 @@ Source: docs/sdk.md, "Calls".
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
-from everruns.api.http.faces import SDK, Face
+from everruns.api.http.routes import Routes
 from everruns.errors import NotImplementedHere
 
 NOT_OFFERED: Mapping[str, Sequence[str]] = {
@@ -48,6 +48,8 @@ NOT_OFFERED: Mapping[str, Sequence[str]] = {
     ),
 }
 
+routes = Routes("not_offered")
+
 
 def _refusing(what: str) -> Callable[[Request], Awaitable[Response]]:
     async def refuse(_request: Request) -> Response:
@@ -56,11 +58,6 @@ def _refusing(what: str) -> Callable[[Request], Awaitable[Response]]:
     return refuse
 
 
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes that are not offered to the SDK's face; the other one never had them."""
-    if face is not SDK:
-        return
-    for what, routes in NOT_OFFERED.items():
-        for route in routes:
-            *methods, path = route.split()
-            router.add_api_route(path, _refusing(what), methods=methods, include_in_schema=False)
+for refused, operations in NOT_OFFERED.items():
+    for operation in operations:
+        routes.add(operation, include_in_schema=False)(_refusing(refused))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.calls import direct, socket_files
+from actors.calls import direct, frames, socket_files
 from actors.calls.direct import Address, DirectConnection, DirectServer
 from tests.waiting import eventually
 
@@ -190,7 +190,7 @@ async def test_whoever_does_not_know_the_secret_is_not_let_in(address: Address, 
 
 
 async def test_a_request_before_the_handshake_is_not_read(address: Address, answers: Answers):
-    frame = direct.HEADER.pack(1, 5) + b"hello"
+    frame = frames.HEADER.pack(1, 5) + b"hello"
     assert await hung_up(address, frame * 10)
     assert not answers.asked
 
@@ -228,7 +228,7 @@ async def test_a_message_that_is_too_long_ends_the_connection_before_it_is_held(
     connection = await connect(address)
     waiting = asyncio.ensure_future(connection.call(b"wait"))
     await eventually(lambda: answers.asked)
-    connection.transport.write(direct.HEADER.pack(2, direct.MAX_FRAME_BYTES + 1))
+    connection.transport.write(frames.HEADER.pack(2, frames.MAX_FRAME_BYTES + 1))
     with pytest.raises(ConnectionError):
         await waiting
 
@@ -237,7 +237,7 @@ async def test_a_request_that_is_too_long_is_not_sent(
     address: Address, monkeypatch: pytest.MonkeyPatch, connect: Connect
 ):
     connection = await connect(address)
-    monkeypatch.setattr(direct, "MAX_FRAME_BYTES", 10)
+    monkeypatch.setattr(frames, "MAX_FRAME_BYTES", 10)
     with pytest.raises(ValueError, match="11 bytes"):
         await connection.call(b"x" * 11)
 

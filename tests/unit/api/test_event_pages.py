@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from everruns.api.events.pages import EventPages
+from everruns.api.events.requests import EventsRequest
 from everruns.api.http.vocabulary import ShownEvent
-from everruns.api.routes.event_pages import EventPages
-from everruns.api.routes.event_requests import EventsRequest
 from everruns.api.sdk.events import EVERRUNS
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session, SessionSummary

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from everruns.api.events.requests import MAX_SEQUENCE
 from everruns.api.http.vocabulary import ShownEvent
-from everruns.api.routes.event_requests import MAX_SEQUENCE
 from everruns.api.sdk.event_types import SdkEvent
 from everruns.api.sdk.events import EVERRUNS, FINENESS, LONGEST, SEQUENCES_PER_EVENT
 from everruns.api.sdk.table import RULES

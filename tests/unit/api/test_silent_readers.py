@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from everruns.api.events.requests import EventsRequest
+from everruns.api.events.routes import Frames
 from everruns.api.http import progress, sse
 from everruns.api.http.sse import (
     ABORT,
@@ -18,8 +20,6 @@ from everruns.api.http.sse import (
     disconnecting,
 )
 from everruns.api.http.vocabulary import AS_LOGGED, Vocabulary
-from everruns.api.routes.event_requests import EventsRequest
-from everruns.api.routes.events import Frames
 from everruns.api.sdk.events import EVERRUNS
 from everruns.domain.base import KIB, MIB
 from everruns.errors import SessionUnreadable

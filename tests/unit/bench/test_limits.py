@@ -3,6 +3,7 @@
 import pytest
 from rich.console import Console
 
+from bench.checkout import HERE
 from bench.limits.__main__ import MEASUREMENTS, ON_REQUEST, read_options
 from bench.limits.processes import Usage, cpu_by_role, memory_by_role, role_of
 from bench.limits.report import Report, Target, show_targets
@@ -65,15 +66,28 @@ def test_a_target_is_reached_up_to_its_bound(value, at_least, reached):
     assert Target("x", value, 2.0, at_least=at_least).reached is reached
 
 
-def test_every_target_is_shown_with_its_bound_and_figure():
+def test_every_target_is_shown_with_its_bound_and_the_figure_of_each_version():
     out = Console(width=100, record=True, quiet=False)
-    targets = [Target("steps/s", 771.4, 500, at_least=True), Target("seconds", 6.25, 4)]
+    before = [Target("steps/s", 771.4, 500, at_least=True), Target("seconds", 6.25, 4)]
+    after = [Target("steps/s", 2000, 500, at_least=True), Target("seconds", 3, 4)]
 
-    show_targets(out, [Report("", (), (), targets)])
+    show_targets(out, {"old": [Report("", (), (), before)], "new": [Report("", (), (), after)]})
 
     shown = out.export_text()
-    assert "| steps/s | at least 500 | 771      | yes     |" in shown
-    assert "| seconds | at most 4    | 6.25     | no      |" in shown
+    assert "| steps/s | at least 500 | 771           | 2,000 |" in shown
+    assert "| seconds | at most 4    | 6.25 (missed) | 3     |" in shown
+
+
+def test_a_folder_that_is_no_checkout_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        read_options(["--checkout", str(tmp_path)])
+
+    assert f"{tmp_path} is no checkout" in capsys.readouterr().err
+
+
+def test_this_checkout_is_measured_unless_others_are_named():
+    assert read_options([]).checkout == [HERE]
+    assert read_options(["--checkout", str(HERE.path), "."]).checkout == [HERE, HERE]
 
 
 def test_growth_is_measured_only_when_asked_for():

@@ -4,8 +4,8 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
-from everruns.api.routes.event_requests import EventsRequest
-from everruns.api.routes.events import Frames
+from everruns.api.events.requests import EventsRequest
+from everruns.api.events.routes import Frames
 from everruns.api.sdk.events import EVERRUNS
 from everruns.errors import HostLost
 from everruns.ids import EventPlace

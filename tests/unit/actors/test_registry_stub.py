@@ -3,14 +3,15 @@
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from actors.calls import remote_registry
-from actors.calls import stub as calls
+from actors.calls import registry_stub
 from actors.calls.direct import DirectServer
-from actors.calls.remote_registry import publish, registry_of, withdraw
+from actors.calls.dispatch import dispatch
+from actors.calls.registry_stub import publish, registry_of, registry_targets, withdraw
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import AgentNotFound, HostLost
 from everruns.registry.placement import Placement
@@ -25,13 +26,10 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """A registry that is served to whoever can read ``tmp_path``."""
     registry = Registry(MemoryStore(), load_capabilities(), Placement(1, 1, 1))
 
-    async def room(name: str) -> object:
-        return registry if name == "registry" else getattr(registry, name)
+    async def find_target(name: str) -> object:
+        return registry_targets(registry)[name]
 
-    async def answer(request: bytes) -> bytes:
-        return await calls.answer(room, request)
-
-    server = DirectServer(answer)
+    server = DirectServer(partial(dispatch, find_target))
     publish(tmp_path, await server.address())
     yield registry, server
     await server.close()
@@ -47,7 +45,7 @@ async def test_a_command_calls_the_registry_of_a_data_directory(served: Served, 
 
 
 async def test_only_the_user_can_read_the_address(served: Served, tmp_path: Path):
-    assert (tmp_path / remote_registry.ADDRESS_FILE).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / registry_stub.ADDRESS_FILE).stat().st_mode & 0o777 == 0o600
 
 
 async def test_where_no_registry_runs_none_answers(tmp_path: Path):
@@ -68,7 +66,7 @@ async def test_a_new_life_of_the_registry_takes_the_place_of_the_one_before(
     served: Served, tmp_path: Path
 ):
     _, earlier = served
-    again = DirectServer(earlier._answer)
+    again = DirectServer(earlier._respond)
     publish(tmp_path, await again.address())
     await earlier.close()
     async with registry_of(tmp_path) as found:
@@ -85,5 +83,5 @@ async def test_a_registry_that_has_stopped_is_not_looked_for(served: Served, tmp
 
 
 def test_a_command_that_calls_the_registry_does_not_load_ray():
-    loaded = "import sys, actors.calls.remote_registry; sys.exit('ray' in sys.modules)"
+    loaded = "import sys, actors.calls.registry_stub; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0

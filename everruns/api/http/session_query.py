@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query
 from pydantic import Field
 
-from everruns.api.http.parameters import Search
-from everruns.api.routes.event_requests import Moment
+from everruns.api.http.parameters import Moment, Search
 from everruns.domain.base import Tag
 from everruns.domain.forms import PRINTABLE
 from everruns.domain.sessions import SessionStatus

@@ -4,24 +4,18 @@ Source: docs/contract.md, "Events".
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
-from everruns.api.http.faces import SPECIFICATION, Face
+from everruns.api.events.description import event_parameters, event_stream
+from everruns.api.events.pages import EventPages
+from everruns.api.events.requests import STREAM_PARAMETERS, EventsRequest
 from everruns.api.http.parameters import runtime_of
-from everruns.api.http.requests import id_of, id_parameter
+from everruns.api.http.requests import id_of
+from everruns.api.http.routes import Handler, Routes
 from everruns.api.http.sse import EventStream, StreamHeaders, frame
-from everruns.api.http.vocabulary import Showing
-from everruns.api.routes.event_pages import EventPages
-from everruns.api.routes.event_requests import (
-    LIST_PARAMETERS,
-    LISTS,
-    SDK_LIST_PARAMETERS,
-    STREAM_PARAMETERS,
-    EventsRequest,
-)
-from everruns.errors import InvalidRequest, RouteNotFound
+from everruns.api.http.vocabulary import Showing, Vocabulary
+from everruns.errors import InvalidRequest
 from everruns.ids import EventPlace
 from everruns.runtime.cursor import Cursor
 from everruns.runtime.streams import Batch
@@ -29,13 +23,42 @@ from everruns.settings import Settings
 
 
 class EventRoutes:
-    """The routes of events on one face."""
+    """The routes of events on one face.
 
-    def __init__(self, face: Face) -> None:
-        self._vocabulary = face.vocabulary
-        self._event_types = face.vocabulary.event_types
-        self._list_parameters = _list_parameters(face)
-        self._defaults = {"limit": face.events_limit}
+    Args:
+        vocabulary: How the face shows events.
+        list_parameters: The query parameters that its lists take.
+        limit: How many events a list returns by default.
+        ids_are: Which events of a stream have an id, e.g. ``On every event``.
+    """
+
+    def __init__(
+        self, vocabulary: Vocabulary, list_parameters: Sequence[str], limit: int, ids_are: str
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._ids_are = ids_are
+        self._event_types = vocabulary.event_types
+        self._list_parameters = list_parameters
+        self._defaults = {"limit": limit}
+
+    def add_list(self, routes: Routes, path: str, name: str) -> None:
+        """Add the route that lists a session's events."""
+        listed = {200: {"description": "The events", "model": self._vocabulary.listed}}
+        reads = event_parameters(self._vocabulary, self._list_parameters, **self._defaults)
+        add = routes.add(f"GET {path}", "read", name=name, responses={**listed}, reads=reads)
+        add(self.list_events)
+
+    def add_stream(self, routes: Routes, path: str, name: str, handler: Handler) -> None:
+        """Add the route that streams a session's events, served by one of these methods."""
+        routes.add(
+            f"GET {path}",
+            "read",
+            is_stream=True,
+            name=name,
+            response_class=Response,
+            responses=event_stream(self._vocabulary, self._ids_are),
+            reads=event_parameters(self._vocabulary, STREAM_PARAMETERS, **self._defaults),
+        )(handler)
 
     async def stream_or_list_events(self, request: Request) -> Response:
         """Stream a session's events.
@@ -146,88 +169,3 @@ def _quality(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-async def refuse_stream(request: Request) -> Response:
-    """Tell a user of the SDK where its streams are."""
-    raise RouteNotFound(
-        f"There is no route {request.scope['path'][:100]}. Streams of /v1 are at …/events. "
-        "The Everruns SDK needs a base URL that ends in /api: EVERRUNS_API_URL=http://host:port/api"
-    )
-
-
-def _list_parameters(face: Face) -> Sequence[str]:
-    return LIST_PARAMETERS if face is SPECIFICATION else SDK_LIST_PARAMETERS
-
-
-def _listed(face: Face) -> dict[str, Any]:
-    """Describe a list of events to the OpenAPI document."""
-    return {"description": "The events", "model": face.vocabulary.listed}
-
-
-def _streamed(face: Face) -> dict[str, Any]:
-    """Describe the frames of a face's streams to the OpenAPI document."""
-    vocabulary = face.vocabulary
-    json_text = {"type": "string", "contentMediaType": "application/json"}
-    reference = {"$ref": f"#/components/schemas/{vocabulary.event_schema}"}
-    has_id = "On durable events" if face is SPECIFICATION else "On every event"
-    event = {
-        "type": "object",
-        "required": ["event", "data"],
-        "properties": {
-            "event": {"enum": vocabulary.event_types},
-            "id": {"type": "string", "description": f"{has_id}: a cursor."},
-            "data": {**json_text, "contentSchema": reference},
-        },
-    }
-    sign = {
-        "type": "object",
-        "required": ["event", "data"],
-        "properties": {"event": {"enum": ["connected", "disconnecting"]}, "data": json_text},
-    }
-    described = {
-        # Of OpenAPI 3.2; before it, nothing describes a single frame.
-        "itemSchema": {"description": "One frame of the stream.", "oneOf": [event, sign]},
-        "example": vocabulary.example,
-    }
-    content = {"text/event-stream": described}
-    return {"description": "The events as they occur", "content": content}
-
-
-def _described(face: Face, names: Sequence[str]) -> dict[str, Any]:
-    """Describe the parameters of a route to the OpenAPI document."""
-    fields: dict[str, Any] = EventsRequest.model_json_schema()["properties"]
-    fields["limit"]["default"] = face.events_limit
-    for name in LISTS - {"tags"}:
-        fields[name]["items"]["enum"] = face.vocabulary.event_types
-    last_event_id = {
-        "name": "Last-Event-ID",
-        "in": "header",
-        "description": "Id of the last event that the reader has seen; ignored if unknown.",
-        "schema": {"type": "string"},
-    }
-    queries = [{"name": name, "in": "query", "schema": fields[name]} for name in names]
-    return {"parameters": [id_parameter("session"), *queries, last_event_id]}
-
-
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of events to a face."""
-    routes = EventRoutes(face)
-    at_events, at_sse = "/sessions/{session_id}/events", "/sessions/{session_id}/sse"
-    as_list: dict[str, Any] = {
-        "responses": {200: _listed(face)},
-        "openapi_extra": _described(face, _list_parameters(face)),
-    }
-    as_stream: dict[str, Any] = {
-        "name": "stream_events",
-        "response_class": Response,
-        "responses": {200: _streamed(face)},
-        "openapi_extra": _described(face, STREAM_PARAMETERS),
-    }
-    if face.streams_at == "events":
-        router.get(at_events, **as_stream)(routes.stream_or_list_events)
-        router.get(f"{at_events}/list", **as_list)(routes.list_events)
-        router.get(at_sse, include_in_schema=False)(refuse_stream)
-    else:
-        router.get(at_events, **as_list)(routes.list_events)
-        router.get(at_sse, **as_stream)(routes.stream_events)

@@ -10,8 +10,8 @@ Source: docs/sdk.md, "Lists of events".
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from everruns.api.events.requests import EventsRequest, place_of
 from everruns.api.http.vocabulary import ShownEvent, Vocabulary
-from everruns.api.routes.event_requests import EventsRequest, place_of
 from everruns.domain.events import Event
 from everruns.ids import EventPlace
 from everruns.storage.pages import MAX_PAGE_BYTES, is_last

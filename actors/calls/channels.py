@@ -1,4 +1,4 @@
-"""Lines that survive restarts of the process at their other end, by reconnecting.
+"""Channels that survive restarts of the process at their other end, by reconnecting.
 
 However many calls wait for a process that is being restarted, one task looks for it, with growing
 delays. All calls share its outcome.
@@ -17,7 +17,7 @@ LONGEST_PAUSE_S = 1.0
 CONNECT_TIMEOUT_S = 60.0
 
 
-class Channel(Protocol):
+class Connection(Protocol):
     """A connection to one life of a process."""
 
     async def call(self, request: bytes) -> bytes:
@@ -33,20 +33,20 @@ class Channel(Protocol):
         ...
 
 
-class ReconnectingLine:
-    """The way to a process that may be restarted; see ``actors.calls.stub.Line``.
+class ReconnectingChannel:
+    """The way to a process that may be restarted; see ``actors.calls.stub.Channel``.
 
     Args:
-        connect: Returns a channel to the process as it is now, or raises ``ConnectionError``.
+        connect: Returns a connection to the process as it is now, or raises ``ConnectionError``.
         patience_s: Seconds to look for the process before pending calls fail with ``HostLost``;
             with 0, it is looked for once.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Channel]], patience_s: float = 0) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], patience_s: float = 0) -> None:
         self._connect = connect
         self._patience_s = patience_s
-        self._channel: Channel | None = None
-        self._connecting: asyncio.Task[Channel] | None = None
+        self._connection: Connection | None = None
+        self._connecting: asyncio.Task[Connection] | None = None
         # Since the last call that was answered: a process that comes up only to fail again is
         # looked for as rarely as one that stays away.
         self._failures = 0
@@ -57,28 +57,30 @@ class ReconnectingLine:
         Raises:
             HostLost: It is gone or does not answer. The call's outcome is unknown.
         """
-        channel = self._channel
+        connection = self._connection
         try:
+            if connection is None:
+                async with asyncio.timeout(max(timeout_s, self._patience_s)):
+                    connection = await self._connected()
             async with asyncio.timeout(timeout_s):
-                channel = channel or await self._connected()
-                answer = await channel.call(request)
+                answer = await connection.call(request)
         except TimeoutError as error:
             raise HostLost("A part of the cluster does not answer.", None, 1.0) from error
         except ConnectionError as error:
-            self._drop(channel)
+            self._drop(connection)
             raise HostLost(
                 "A part of the cluster is being restarted. Try again shortly.", None, 1.0
             ) from error
         self._failures = 0
         return answer
 
-    def _drop(self, channel: Channel | None) -> None:
-        if channel is not None and channel is self._channel:
-            self._channel = None
+    def _drop(self, connection: Connection | None) -> None:
+        if connection is not None and connection is self._connection:
+            self._connection = None
             self._failures += 1
-            channel.close()
+            connection.close()
 
-    async def _connected(self) -> Channel:
+    async def _connected(self) -> Connection:
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.create_task(self._look_for_it())
             # All waiting callers may have given up by then.
@@ -86,20 +88,20 @@ class ReconnectingLine:
         # One caller that gives up does not end it for the others.
         return await asyncio.shield(self._connecting)
 
-    async def _look_for_it(self) -> Channel:
+    async def _look_for_it(self) -> Connection:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         while True:
             await asyncio.sleep(self._pause_s())
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    channel = self._channel = await self._connect()
+                    connection = self._connection = await self._connect()
             except (ConnectionError, TimeoutError) as error:
                 self._failures += 1
                 if loop.time() >= deadline:
                     raise ConnectionResetError("The process was not found.") from error
             else:
-                return channel
+                return connection
 
     def _pause_s(self) -> float:
         """Return the delay before the next attempt; the first has none."""

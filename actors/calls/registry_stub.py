@@ -1,4 +1,4 @@
-"""The registry's proxy in another process, and how a command finds the registry without Ray.
+"""The registry's stub in another process, and how a command finds the registry without Ray.
 
 The registry records its address and its secret in its data directory: read access to the data
 directory gives full access to the registry.
@@ -10,10 +10,9 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
 
 from actors.calls.direct import Address, DirectConnection
-from actors.calls.stub import Line, Remote
+from actors.calls.stub import Channel, stub
 from everruns.errors import HostLost
 from everruns.registry.agents import Agents
 from everruns.registry.backups import Backups
@@ -31,29 +30,42 @@ PATIENCE_S = 30.0
 ADDRESS_FILE = "registry.address"
 
 
-class RemoteRegistry:
-    """The registry's proxy, with one proxy per room.
+def registry_stub(channel: Channel, patience_s: float = PATIENCE_S) -> Registry:
+    """Return the registry's stub, whose parts are stubs too.
 
     Args:
-        line: The way to it.
-        patience_s: Seconds for which it may be unavailable; see ``Remote``.
+        channel: The way to the registry's process.
+        patience_s: Seconds for which it may be unavailable; see ``stub``.
     """
+    registry = stub(Registry, channel, "registry", patience_s)
+    registry.agents = stub(Agents, channel, "agents", patience_s)
+    registry.providers = stub(Providers, channel, "providers", patience_s)
+    registry.sessions = stub(Sessions, channel, "sessions", patience_s)
+    registry.logs = stub(Logs, channel, "logs", patience_s)
+    registry.hosting = stub(Hosting, channel, "hosting", patience_s)
+    registry.workspaces = stub(Workspaces, channel, "workspaces", patience_s)
+    registry.files = stub(Files, channel, "files", patience_s)
+    registry.budgets = stub(Budgets, channel, "budgets", patience_s)
+    registry.keys = stub(ApiKeys, channel, "keys", patience_s)
+    registry.backups = stub(Backups, channel, "backups", patience_s)
+    return registry
 
-    def __init__(self, line: Line, patience_s: float = PATIENCE_S) -> None:
-        self.agents = Remote(line, "agents", Agents, patience_s)
-        self.providers = Remote(line, "providers", Providers, patience_s)
-        self.sessions = Remote(line, "sessions", Sessions, patience_s)
-        self.logs = Remote(line, "logs", Logs, patience_s)
-        self.hosting = Remote(line, "hosting", Hosting, patience_s)
-        self.workspaces = Remote(line, "workspaces", Workspaces, patience_s)
-        self.files = Remote(line, "files", Files, patience_s)
-        self.budgets = Remote(line, "budgets", Budgets, patience_s)
-        self.keys = Remote(line, "keys", ApiKeys, patience_s)
-        self.backups = Remote(line, "backups", Backups, patience_s)
-        self._registry = Remote(line, "registry", Registry, patience_s)
 
-    def __getattr__(self, method: str) -> Any:
-        return getattr(self._registry, method)
+def registry_targets(registry: Registry) -> dict[str, object]:
+    """Return the registry and its parts by the names under which ``registry_stub`` calls them."""
+    return {
+        "registry": registry,
+        "agents": registry.agents,
+        "providers": registry.providers,
+        "sessions": registry.sessions,
+        "logs": registry.logs,
+        "hosting": registry.hosting,
+        "workspaces": registry.workspaces,
+        "files": registry.files,
+        "budgets": registry.budgets,
+        "keys": registry.keys,
+        "backups": registry.backups,
+    }
 
 
 @asynccontextmanager
@@ -70,20 +82,19 @@ async def registry_of(data_dir: Path) -> AsyncGenerator[Registry]:
     except (OSError, ValueError, KeyError) as error:
         raise HostLost(f"No server answers for the data directory {data_dir}.") from error
     try:
-        line = ConnectedLine(connection)
-        yield cast("Registry", RemoteRegistry(line, patience_s=0))
+        yield registry_stub(SingleConnection(connection), patience_s=0)
     finally:
         connection.close()
 
 
-class ConnectedLine:
-    """A line over a single connection, without reconnecting."""
+class SingleConnection:
+    """A channel over one connection, without reconnecting."""
 
     def __init__(self, connection: DirectConnection) -> None:
         self._connection = connection
 
     async def call(self, request: bytes, timeout_s: float) -> bytes:
-        """Return the other process's answer; see ``Line.call``."""
+        """Return the other process's answer; see ``Channel.call``."""
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._connection.call(request)

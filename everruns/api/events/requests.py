@@ -4,15 +4,15 @@ Source: docs/contract.md, "Stream rules"; docs/sdk.md, "Lists of events".
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, cast
 
 import orjson
 from fastapi import Request
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field
 from starlette.datastructures import QueryParams
 
 from everruns.api.http.input import check_query, is_strict, validate
+from everruns.api.http.parameters import Moment
 from everruns.api.http.vocabulary import ShownEvent, Vocabulary
 from everruns.domain.base import Flag, Model
 from everruns.domain.forms import id_form
@@ -26,42 +26,12 @@ LISTS = {"types", "exclude", "tags"}
 # Names of the parameters, by what takes them.
 STREAM_PARAMETERS = ("since_id", "after_sequence", "types", "exclude")
 LIST_PARAMETERS = (*STREAM_PARAMETERS, "before_sequence", "turn_id", "limit")
-SDK_LIST_PARAMETERS = (
-    *LIST_PARAMETERS,
-    "around",
-    "window",
-    "from_ts",
-    "to_ts",
-    "exec_id",
-    "trace_id",
-    "tags",
-    "tool_name",
-    "q",
-    "order_desc",
-)
 TOOL_EVENTS = {"tool.started", "tool.call_requested", "tool.completed"}
-
-
-def _milliseconds(text: Any) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("must be an RFC 3339 time, e.g. 2026-01-31T10:00:00.000Z")
-    return round(moment.timestamp() * 1000)
 
 
 def _flag(text: Any) -> Any:
     return {"true": True, "false": False}.get(text, text)
 
-
-Moment = Annotated[
-    int,
-    PlainValidator(_milliseconds),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-"""A time of RFC 3339 as milliseconds since the epoch."""
 
 QueryFlag = Annotated[Flag, BeforeValidator(_flag)]
 Words = Annotated[str, Field(max_length=256)]

@@ -1,4 +1,4 @@
-"""Proxies of objects in Ray's actors."""
+"""Actors whose objects other processes call through stubs, and the channels to them."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -11,21 +11,21 @@ import structlog
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
+from actors.calls.channels import Connection, ReconnectingChannel
 from actors.calls.direct import Address, DirectConnection, DirectServer
-from actors.calls.lines import Channel, ReconnectingLine
-from actors.calls.stub import answer
+from actors.calls.dispatch import dispatch
 
 log = structlog.get_logger(__name__)
 
 
-class Callee(ABC):
-    """An actor with rooms: objects whose methods other processes call through ``Remote``."""
+class RpcActor(ABC):
+    """An actor with objects whose methods other processes call through stubs: its targets."""
 
     def __init__(self) -> None:
-        self._server = DirectServer(self._answer)
+        self._server = DirectServer(self._respond)
 
     @abstractmethod
-    async def room(self, name: str) -> object:
+    async def find_target(self, name: str) -> object:
         """Return one of the objects. An exception becomes the answer to the call."""
 
     @ray.method
@@ -43,25 +43,27 @@ class Callee(ABC):
 
     @ray.method
     async def call(self, request: bytes) -> bytes:
-        """Carry out a ``Remote``'s call to one of the objects."""
-        return await self._answer(request)
+        """Carry out a stub's call to one of the objects."""
+        return await self._respond(request)
 
-    async def _answer(self, request: bytes) -> bytes:
-        return await answer(self.room, request)
+    async def _respond(self, request: bytes) -> bytes:
+        return await dispatch(self.find_target, request)
 
 
-def line_to(find: "Callable[[], ActorHandle[Any]]", patience_s: float = 0) -> ReconnectingLine:
-    """Return a line to an actor: direct if it is on this machine, otherwise through Ray.
+def channel_to(
+    find: "Callable[[], ActorHandle[Any]]", patience_s: float = 0
+) -> ReconnectingChannel:
+    """Return a channel to an actor: direct if it is on this machine, otherwise through Ray.
 
     Args:
         find: Returns the actor, or raises ``ValueError``. Called for each connection, because
             another actor may have the name by then.
-        patience_s: See ``ReconnectingLine``.
+        patience_s: See ``ReconnectingChannel``.
     """
-    return ReconnectingLine(lambda: _connect(find), patience_s)
+    return ReconnectingChannel(lambda: _connect(find), patience_s)
 
 
-async def _connect(find: "Callable[[], ActorHandle[Any]]") -> Channel:
+async def _connect(find: "Callable[[], ActorHandle[Any]]") -> Connection:
     with _losses():
         # Ray's look-up asks another process and waits for it.
         handle = await asyncio.to_thread(find)
@@ -77,17 +79,17 @@ async def _connect(find: "Callable[[], ActorHandle[Any]]") -> Channel:
         except OSError as error:
             # Its socket is unreachable, as on a cluster that another user has started.
             log.warning("no direct connection", error=str(error))
-    return ThroughRay(handle)
+    return RayConnection(handle)
 
 
-class ThroughRay:
-    """The channel to one life of an actor on another machine."""
+class RayConnection:
+    """The connection to one life of an actor on another machine."""
 
     def __init__(self, handle: "ActorHandle[Any]") -> None:
         self._handle = handle
 
     async def call(self, request: bytes) -> bytes:
-        """Return the answer to a request; see ``Channel.call``."""
+        """Return the answer to a request; see ``Connection.call``."""
         with _losses():
             answered: Any = self._handle.call.remote(request)
             return await answered

@@ -10,22 +10,16 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import Field
 
-from everruns.api.http.access import TheGrant
-from everruns.api.http.faces import Face
-from everruns.api.http.parameters import (
-    DEFAULT_LIMIT,
-    Limit,
-    TheRuntime,
-    listing,
-    runtime_of,
-)
-from everruns.api.http.requests import answer, document, id_of, id_parameter, read_body, read_key
-from everruns.api.routes import events
-from everruns.api.routes.messages import EXAMPLE as MESSAGE
-from everruns.api.routes.messages import send_message
+from everruns.api.http.answers import answer
+from everruns.api.http.parameters import DEFAULT_LIMIT, Limit, TheRuntime, runtime_of
+from everruns.api.http.reads import Reads
+from everruns.api.http.requests import id_of, read_body, read_key
+from everruns.api.http.routes import Routes
+from everruns.api.http.senders import TheGrant
+from everruns.api.routes.messages import MESSAGE, send_message
 from everruns.api.routes.sessions import NOTHING, cancel_session
 from everruns.api.routes.tool_results import (
     answer_questions,
@@ -44,7 +38,11 @@ from everruns.ids import is_id, parse_time
 from everruns.storage.store import SessionQuery
 
 LONGEST_NAME = 2 * KIB
-PATH = "/channels/{channel}"
+CHANNEL = "/channels/{channel}"
+SESSIONS = f"{CHANNEL}/sessions"
+SESSION = f"{SESSIONS}/{{session_id}}"
+
+routes = Routes("channels")
 
 Channel = Annotated[str, Path(description="Id or name of an agent.")]
 END_USER = Header(
@@ -168,8 +166,10 @@ async def _own_session(request: Request, caller: TheCaller) -> Session:
 
 
 OwnSession = Annotated[Session, Depends(_own_session)]
+OWN_SESSION = [Depends(_own_session)]
 
 
+@routes.add(f"GET {CHANNEL}", "read")
 async def get_card(request: Request, agent: TheAgent) -> AgentCard:
     """Read the agent's card: its description, accepted input and credentials."""
     prefix = request.scope["path"].partition("/channels/")[0]
@@ -182,6 +182,16 @@ async def get_card(request: Request, agent: TheAgent) -> AgentCard:
     )
 
 
+@routes.add(
+    f"POST {SESSIONS}",
+    "create_sessions",
+    name="create_channel_session",
+    status_code=201,
+    response_model=Session,
+    reads=Reads(
+        ChannelSessionInput, {"titled": {"title": "First talk"}}, is_required=False, is_keyed=True
+    ),
+)
 async def create_session(request: Request, caller: TheCaller) -> Response:
     """Create a session of the caller."""
     wanted = await read_body(request, ChannelSessionInput, NOTHING)
@@ -191,6 +201,7 @@ async def create_session(request: Request, caller: TheCaller) -> Response:
     return answer(await create(of_agent, key, caller=caller))
 
 
+@routes.add(f"GET {SESSIONS}", "read", name="list_channel_sessions", response_model=ChannelSessions)
 async def list_sessions(
     caller: TheCaller,
     grant: TheGrant,
@@ -220,6 +231,7 @@ def _place(token: str | None) -> tuple[int, str] | None:
     return int(ms), session_id
 
 
+@routes.add(f"GET {SESSION}", "read", name="get_channel_session", reads=Reads(ids=["session"]))
 async def get_session(session: OwnSession, runtime: TheRuntime) -> ChannelSession:
     """Read a session of the caller with its open questions and approvals."""
     session = await with_waits(session, runtime.registry.logs)
@@ -251,54 +263,22 @@ def _pending(waits: Sequence[Wait]) -> dict[str, Any]:
     }
 
 
-def add_routes(router: APIRouter, face: Face) -> None:
-    """Add the routes of channels to a face."""
-    at_sessions, at_session = f"{PATH}/sessions", f"{PATH}/sessions/{{session_id}}"
-    router.get(PATH, name="get_card")(get_card)
-    router.get(at_sessions, name="list_channel_sessions", response_model=ChannelSessions)(
-        listing(face, list_sessions)
-    )
-    router.post(
-        at_sessions,
-        name="create_channel_session",
-        status_code=201,
-        response_model=Session,
-        openapi_extra=document(
-            ChannelSessionInput, {"titled": {"title": "First talk"}}, is_required=False
-        ),
-    )(create_session)
-    own = [Depends(_own_session)]
-    router.get(
-        at_session,
-        name="get_channel_session",
-        openapi_extra={"parameters": [id_parameter("session")]},
-    )(get_session)
-    router.post(
-        f"{at_session}/messages",
-        name="send_channel_message",
-        status_code=201,
-        response_model=Message,
-        dependencies=own,
-        openapi_extra=document(SendMessage, {"message": MESSAGE}, ids=["session"]),
-    )(send_message)
-    router.post(f"{at_session}/cancel", name="cancel_channel_session", dependencies=own)(
-        cancel_session
-    )
-    router.post(f"{at_session}/tool-results", name="submit_channel_tool_results", dependencies=own)(
-        submit_tool_results
-    )
-    router.post(
-        f"{at_session}/question-answers", name="answer_channel_questions", dependencies=own
-    )(answer_questions)
-    router.post(f"{at_session}/tool-approvals", name="decide_channel_tool_calls", dependencies=own)(
-        decide_tool_calls
-    )
-    of_sessions = APIRouter(
-        prefix=router.prefix + PATH,
-        tags=router.tags,
-        dependencies=own,
-        route_class=router.route_class,
-        generate_unique_id_function=lambda route: f"{face.operation_id(route)}_of_channel",
-    )
-    events.add_routes(of_sessions, face)
-    router.routes += of_sessions.routes
+of_session = Routes("channels", dependencies=OWN_SESSION)
+of_session.add(
+    f"POST {SESSION}/messages",
+    "send",
+    name="send_channel_message",
+    status_code=201,
+    response_model=Message,
+    reads=Reads(SendMessage, {"message": MESSAGE}, ids=["session"], is_keyed=True),
+)(send_message)
+of_session.add(f"POST {SESSION}/cancel", "send", name="cancel_channel_session")(cancel_session)
+of_session.add(f"POST {SESSION}/tool-results", "run_tools", name="submit_channel_tool_results")(
+    submit_tool_results
+)
+of_session.add(f"POST {SESSION}/question-answers", "answer", name="answer_channel_questions")(
+    answer_questions
+)
+of_session.add(f"POST {SESSION}/tool-approvals", "decide", name="decide_channel_tool_calls")(
+    decide_tool_calls
+)

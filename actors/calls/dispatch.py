@@ -1,0 +1,44 @@
+"""The callee's end of a call: finding the object, running the method, answering."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from actors.calls.contract import decode_request, encode_failure, method_of
+from everruns.errors import EverrunsError, HostLost
+from everruns.ids import new_id
+from everruns.tools.base import ToolError
+
+FindTarget = Callable[[str], Awaitable[object]]
+
+log = structlog.get_logger(__name__)
+
+
+async def dispatch(find_target: FindTarget, request: bytes) -> bytes:
+    """Carry out a request and return the answer, which may be an error.
+
+    Args:
+        find_target: Returns the object of this name. An exception becomes the answer.
+        request: The bytes that a stub sent.
+    """
+    called = "?"
+    try:
+        decoded = decode_request(request)
+        called = f"{decoded.target}.{decoded.method}"
+        target = await find_target(decoded.target)
+        method = method_of(target, decoded.method)
+        args, kwargs = method.decode_arguments(decoded)
+        return method.encode_result(await method.function(target, *args, **kwargs))
+    except (EverrunsError, ToolError) as error:
+        return encode_failure(error)
+    except asyncio.CancelledError:
+        # The call's work was cancelled; its caller must not keep waiting.
+        return encode_failure(
+            HostLost("A part of the cluster is stopping. Try again shortly.", None, 1.0)
+        )
+    except Exception:
+        call_id = new_id("call")
+        log.exception("call failed", call=called, call_id=call_id)
+        message = "A part of the server failed unexpectedly. Its log has the details under"
+        return encode_failure(EverrunsError(f"{message} {call_id}."))

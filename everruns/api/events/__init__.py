@@ -1,0 +1,1 @@
+"""A session's events over HTTP: what a reader asks for, how it is listed and streamed."""

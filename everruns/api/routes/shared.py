@@ -1,0 +1,42 @@
+"""The routes that both faces have. Requests are matched in this order."""
+
+from everruns.api.routes import (
+    access_tokens,
+    agent_documents,
+    agents,
+    api_keys,
+    budgets,
+    capabilities,
+    channels,
+    conversations,
+    harnesses,
+    messages,
+    models,
+    providers,
+    raw_files,
+    sessions,
+    tool_results,
+    workspace_files,
+    workspaces,
+)
+
+SHARED = (
+    messages.routes,
+    conversations.routes,
+    sessions.routes,
+    tool_results.routes,
+    agents.routes,
+    agent_documents.routes,
+    channels.routes,
+    channels.of_session,
+    capabilities.routes,
+    providers.routes,
+    models.routes,
+    harnesses.routes,
+    workspace_files.routes,
+    raw_files.routes,
+    workspaces.routes,
+    budgets.routes,
+    access_tokens.routes,
+    api_keys.routes,
+)
