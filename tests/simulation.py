@@ -17,7 +17,6 @@ from actors.calls.registry_stub import registry_stub, registry_targets
 from actors.calls.stub import stub
 from everruns.capabilities.base import Capability
 from everruns.capabilities.registry import load_capabilities
-from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.tools import ToolCall
 from everruns.errors import HostLost
@@ -32,7 +31,7 @@ from everruns.runtime.runtime import Runtime
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import Append, EventQuery, Verdict
+from everruns.storage.store import Append, StoredLog, Verdict
 from everruns.tools.function import tool
 from tests.scripts import USAGE
 from tests.simulated_processes import (
@@ -89,12 +88,14 @@ class WitnessedStore(MemoryStore):
             if append.events:
                 self.asked[append.session_id, append.events[0].body] = by
 
-    def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
+    def load_session(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
         asking = asked_by.get()
-        if asking is not None and query == EventQuery():
-            # Only who loads a session reads its whole log.
+        if asking is not None and asking.name in HOSTS:
             self.owners[session_id] = asking
-        return super().read_events(session_id, query)
+        else:
+            # A replica passes it on to the host that it was placed on, which appends first.
+            self.owners.pop(session_id, None)
+        return super().load_session(session_id, snapshot_format)
 
     def append(self, appends: Sequence[Append]) -> list[Verdict]:
         lengths = self.log_lengths([one.session_id for one in appends])

@@ -13,6 +13,7 @@ from everruns.domain.keys import ApiKey
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionSummary
+from everruns.domain.snapshots import Snapshot
 from everruns.domain.waits import Wait
 from everruns.domain.workspaces import Workspace
 from everruns.ids import parse_time
@@ -247,6 +248,12 @@ class StoresAgree(RuleBasedStateMachine):
     def read_events(self, number, query) -> None:
         self.both("read_events", f"session_{number:032x}", query)
 
+    @rule(number=numbers, format_=st.integers(1, 2), content=st.binary(max_size=3))
+    def put_snapshot(self, number, format_, content) -> None:
+        session_id = f"session_{number:032x}"
+        length = self.memory.log_lengths([session_id]).get(session_id, 1)
+        self.both("put_snapshot", Snapshot(session_id, max(length, 1), format_, content))
+
     @rule(new=st.lists(files, max_size=3))
     def put_files(self, new) -> None:
         self.both("put_files", new)
@@ -286,6 +293,7 @@ class StoresAgree(RuleBasedStateMachine):
         for number in (1, 2, 3):
             self.both("find_session", f"session_{number:032x}")
             self.both("load_session", f"session_{number:032x}")
+            self.both("load_session", f"session_{number:032x}", 1)
 
 
 TestStoresAgree = StoresAgree.TestCase
