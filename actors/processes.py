@@ -1,8 +1,10 @@
 """Waiting for processes, and the start-up work that ours share."""
 
 import gc
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 
 import psutil
 
@@ -22,6 +24,28 @@ def is_alive(process: psutil.Process) -> bool:
         return process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
     except psutil.NoSuchProcess:
         return False
+
+
+def list_children(names: Collection[str], *, recursive: bool = False) -> dict[psutil.Process, str]:
+    """Return this process's children of these names, each with its name.
+
+    Args:
+        names: Names of programs.
+        recursive: Whether to include the children's children, and so on.
+    """
+    found: dict[psutil.Process, str] = {}
+    for process in psutil.Process().children(recursive=recursive):
+        # A process may end at any moment, also between two questions about it.
+        with suppress(psutil.NoSuchProcess):
+            if (name := process.name()) in names:
+                found[process] = name
+    return found
+
+
+def send_signal(process: psutil.Process, number: signal.Signals) -> None:
+    """Send a signal to a process, unless it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
 
 
 def keep_what_is_there() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -129,12 +129,12 @@ class RegistryActor(RpcActor):
         """Return whose registry this is: its data directory, whether or not it could be opened."""
         return str(self._own.data_dir)
 
-    async def find_target(self, name: str) -> object:
-        """Return the registry or one of its parts, once it is open."""
+    async def targets(self) -> Mapping[str, object]:
+        """Return the registry and its parts, once it is open."""
         await self._answerable.wait()
         if self._problem is not None:
             raise self._problem
-        return self._targets[name]
+        return self._targets
 
 
 def _most_session_actors(settings: Settings) -> int:

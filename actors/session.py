@@ -1,6 +1,7 @@
 """The session actor: a session host in its own process."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from actors.calls.rpc_actor import RpcActor
@@ -36,6 +37,6 @@ class SessionActor(RpcActor):
         keep_what_is_there()
         self._tidying = asyncio.ensure_future(self._host.tidy())
 
-    async def find_target(self, name: str) -> object:
+    async def targets(self) -> Mapping[str, object]:
         """Return the host."""
-        return {"host": self._host}[name]
+        return {"host": self._host}

@@ -43,8 +43,9 @@ def fill(data_dir: Path, count: int, long_events: int) -> Filled:
     made, long_id = _insert_sessions(data_dir, agent_ids, count)
     store = open_store(data_dir)
     log = long_log(long_id, long_events)
+    summary = fold(long_id, log).summary
     for start in range(0, len(log), BATCH):
-        _append(store, [log[start : start + BATCH]], log)
+        _store(store, [Append(long_id, start + 1, log[start : start + BATCH], summary)])
     batches = range(0, count, BATCH)
     for start in track(batches, f"Storing events of {count:,} sessions", transient=True):
         # As in life, each session's turn is open for a while.
@@ -81,9 +82,17 @@ def _insert_sessions(data_dir: Path, agent_ids: list[str], count: int) -> tuple[
 
 def _append(store: SqlStore, parts: list[list[Event]], *logs: list[Event]) -> None:
     """Append to several sessions at once; without ``logs``, the parts are their whole logs."""
-    appends = [
-        Append(part[0].session_id, part[0].sequence, part, fold(part[0].session_id, log).summary)
-        for part, log in zip(parts, logs or parts, strict=True)
-    ]
+    _store(
+        store,
+        [
+            Append(
+                part[0].session_id, part[0].sequence, part, fold(part[0].session_id, log).summary
+            )
+            for part, log in zip(parts, logs or parts, strict=True)
+        ],
+    )
+
+
+def _store(store: SqlStore, appends: list[Append]) -> None:
     if any(store.append(appends)):
         raise RuntimeError("The store refused events that it was filled with.")

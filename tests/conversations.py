@@ -11,7 +11,7 @@ from everruns.domain.llm import Provider, ProviderInput
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.sessions import Session, SessionInput
 from everruns.ids import new_id
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.storage.store import EventQuery
 

@@ -274,7 +274,7 @@ class Cluster:
     def holders(self, session_id: str) -> list[str]:
         """Who believes that a session is there: hosts, and the registry's placement."""
         hosts = [
-            name for name in self._hosts if session_id in self._targets[name]["host"]._sessions
+            name for name in self._hosts if session_id in self._targets[name]["host"].held._sessions
         ]
         placed = self.registry.placement.find(session_id)
         return [*hosts, *([f"placed on {placed}"] if placed else [])]
@@ -298,10 +298,10 @@ class Cluster:
             [appends, _], _ = method_of(targets[called.target], "append").decode_arguments(called)
             self.store.note_asked(appends, caller)
 
-        async def find_target(name: str) -> object:
-            return targets[name]
+        async def find_targets() -> dict[str, object]:
+            return targets
 
-        work = process.start(dispatch(find_target, request), caller)
+        work = process.start(dispatch(find_targets, request), caller)
         try:
             answered = await asyncio.shield(work)
         except asyncio.CancelledError:

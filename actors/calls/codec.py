@@ -112,14 +112,22 @@ def _each(made: Any, convert: Convert | None) -> Convert | None:
         return None if made is list else made
     if made is list:
         return lambda values: [convert(value) for value in values]
-    return lambda values: made([convert(value) for value in values])
+
+    def convert_all(values: Any) -> Any:
+        return made([convert(value) for value in values])
+
+    return convert_all
 
 
 def _tuple(arguments: tuple[Any, ...]) -> Codec:
     if Ellipsis in arguments:
         return _collection(tuple, arguments)._replace(classes=(tuple,))
     row = Row(map(codec_of, arguments))
-    return Codec(row.encode, lambda values: tuple(row.decode(values)), (tuple,))
+
+    def decode(values: list[Any]) -> Any:
+        return tuple(row.decode(values))
+
+    return Codec(row.encode, decode, (tuple,))
 
 
 def _mapping(made: Convert | None, arguments: tuple[Any, ...]) -> Codec:

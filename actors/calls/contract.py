@@ -160,7 +160,7 @@ def decode_request(request: bytes) -> Request:
     """
     try:
         target, method, args, kwargs = _unpack(request)
-    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         raise EverrunsError("The bytes received are not a request.") from error
     return Request(target, method, args, kwargs)
 

@@ -1,7 +1,7 @@
 """The callee's end of a call: finding the object, running the method, answering."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -10,23 +10,23 @@ from everruns.errors import EverrunsError, HostLost
 from everruns.ids import new_id
 from everruns.tools.base import ToolError
 
-FindTarget = Callable[[str], Awaitable[object]]
+Targets = Callable[[], Awaitable[Mapping[str, object]]]
 
 log = structlog.get_logger(__name__)
 
 
-async def dispatch(find_target: FindTarget, request: bytes) -> bytes:
+async def dispatch(targets: Targets, request: bytes) -> bytes:
     """Carry out a request and return the answer, which may be an error.
 
     Args:
-        find_target: Returns the object of this name. An exception becomes the answer.
+        targets: Returns the objects that can be called, by name. An exception becomes the answer.
         request: The bytes that a stub sent.
     """
     called = "?"
     try:
         decoded = decode_request(request)
         called = f"{decoded.target}.{decoded.method}"
-        target = await find_target(decoded.target)
+        target = _find(await targets(), decoded.target)
         method = method_of(target, decoded.method)
         args, kwargs = method.decode_arguments(decoded)
         return method.encode_result(await method.function(target, *args, **kwargs))
@@ -42,3 +42,10 @@ async def dispatch(find_target: FindTarget, request: bytes) -> bytes:
         log.exception("call failed", call=called, call_id=call_id)
         message = "A part of the server failed unexpectedly. Its log has the details under"
         return encode_failure(EverrunsError(f"{message} {call_id}."))
+
+
+def _find(targets: Mapping[str, object], name: str) -> object:
+    target = targets.get(name)
+    if target is None:
+        raise EverrunsError(f"There is no remote object {name}.")
+    return target

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,8 +25,8 @@ class RpcActor(ABC):
         self._server = DirectServer(self._respond)
 
     @abstractmethod
-    async def find_target(self, name: str) -> object:
-        """Return one of the objects. An exception becomes the answer to the call."""
+    async def targets(self) -> Mapping[str, object]:
+        """Return the objects by name. An exception becomes the answer to the call."""
 
     @ray.method
     async def address(self) -> tuple[str, Address | None]:
@@ -47,7 +47,7 @@ class RpcActor(ABC):
         return await self._respond(request)
 
     async def _respond(self, request: bytes) -> bytes:
-        return await dispatch(self.find_target, request)
+        return await dispatch(self.targets, request)
 
 
 def channel_to(

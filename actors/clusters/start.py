@@ -1,8 +1,9 @@
 """Starting Ray on this machine or joining a cluster; every failure becomes one sentence."""
 
 import logging
+import signal
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
@@ -16,7 +17,7 @@ from actors.clusters.folder import ray_folder, remove_old_sessions
 from actors.clusters.ports import check_port_free, free_port, free_ports
 from actors.clusters.probe import check_cluster
 from actors.names import NAMESPACE
-from actors.processes import is_alive, wait
+from actors.processes import is_alive, send_signal, wait
 from everruns.errors import Unavailable
 from everruns.settings import Settings
 
@@ -114,8 +115,7 @@ def stop_ray() -> None:
     ray.shutdown()
     wait(lambda: not any(map(is_alive, started)), PROCESS_END_TIMEOUT_S)
     for process in started:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+        send_signal(process, signal.SIGKILL)
 
 
 def join_ray(address: str) -> Cluster:

@@ -3,10 +3,9 @@
 import signal
 from threading import Event, Thread, get_ident
 
-import psutil
 import structlog
 
-from actors.processes import is_alive
+from actors.processes import is_alive, list_children
 from everruns.errors import Unavailable
 
 NAMES = frozenset({"gcs_server", "raylet"})
@@ -26,8 +25,7 @@ class RayWatch:
 
     def __init__(self, logs: str) -> None:
         self._logs = logs
-        children = psutil.Process().children()
-        self._processes = {child.name(): child for child in children if child.name() in NAMES}
+        self._processes = {name: process for process, name in list_children(NAMES).items()}
         if missing := NAMES - self._processes.keys():
             log.warning("not watched", processes=sorted(missing))
         self._over = Event()

@@ -8,7 +8,6 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY, SERVE_NAMESPACE
@@ -19,7 +18,7 @@ from ray.serve.exceptions import RayServeException
 
 import serve_app
 from actors.clusters.errors import last_line
-from actors.processes import is_alive, wait
+from actors.processes import is_alive, list_children, send_signal, wait
 from actors.serving.ending import kill_actor, list_actors
 from actors.serving.front import front_folder
 from actors.serving.front_pages import write_pages
@@ -97,14 +96,10 @@ def _reason(error: Exception) -> str:
 
 def end_requests() -> None:
     """Accept no more connections, end streams, and let requests finish."""
-    balancers = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.name() == "haproxy"
-    ]
+    balancers = list_children({"haproxy"}, recursive=True)
     for process in balancers:
         # The signal that makes HAProxy stop listening and end with its last connection.
-        process.send_signal(signal.SIGUSR1)
+        send_signal(process, signal.SIGUSR1)
     try:
         serve.delete(APPLICATION, _blocking=False)
     except RayServeException:

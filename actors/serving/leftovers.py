@@ -6,13 +6,14 @@ only server, so any other process with it is left over.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 
 import psutil
 
-from actors.processes import is_alive, wait
+from actors.processes import is_alive, send_signal, wait
 from actors.serving.front import list_folders
 from everruns.errors import Unavailable
 
@@ -40,10 +41,7 @@ def end_leftovers(data_dir: Path) -> int:
     """
     left = list(_list_marked(str(data_dir.resolve())))
     for process in left:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
+        send_signal(process, signal.SIGKILL)
     # Zombies count as ended: they stay if no parent reaps them.
     wait(lambda: not any(map(is_alive, left)), END_TIMEOUT_S)
     if alive := [process for process in left if is_alive(process)]:

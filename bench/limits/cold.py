@@ -14,14 +14,12 @@ from bench.limits.processes import wait_for_rest, wait_for_session_actors
 from bench.limits.report import Report, Target
 from bench.load import percentile
 from bench.server import Server, running_server
-from everruns.runtime.streams import READ_WAIT_S
 
 REPETITIONS = 50
 WARM_UP = 5
 HIBERNATE_AFTER_S = 1.0
-# A host looks for quiet sessions every half of that, and may wait for news on behalf of a reader
-# that has gone.
-SURELY_HIBERNATED_S = READ_WAIT_S + 2 * HIBERNATE_AFTER_S
+# A host looks for quiet sessions every half of that.
+SURELY_HIBERNATED_S = 3 * HIBERNATE_AFTER_S
 WARM_SESSION_ACTORS = 2
 SIMULATED = {"provider_type": "simulated", "settings": {"tokens": 20}}
 WARM = "warm"

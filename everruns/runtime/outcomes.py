@@ -23,7 +23,7 @@ from everruns.ids import format_time, new_id
 from everruns.providers.base import ModelAnswer
 from everruns.providers.catalogue import priced
 from everruns.runtime.context import TurnContext
-from everruns.runtime.draft import Draft
+from everruns.runtime.feed.draft import Draft
 
 # Calls run only if the model finished its answer: one that was cut off may look complete.
 FINISHED = frozenset({"stop", "tool_calls"})

@@ -14,7 +14,7 @@ from everruns.errors import (
     Unavailable,
 )
 from everruns.registry.hosting import Hosting
-from everruns.runtime.streams import FindHost
+from everruns.runtime.feed.streams import FindHost
 
 INTERVAL_S = 3.0
 AT_ONCE = 32

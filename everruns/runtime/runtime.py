@@ -28,9 +28,10 @@ from everruns.errors import (
 )
 from everruns.registry.hosting import LoadedSession
 from everruns.registry.registry import Registry
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.batch import Batch
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.streams import FindHost, Streams
 from everruns.runtime.host import SessionHost
-from everruns.runtime.streams import Batch, FindHost, Streams
 from everruns.runtime.taking import Given, Taken, not_waiting
 from everruns.storage.store import EventQuery
 

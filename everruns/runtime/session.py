@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from everruns.domain.base import MIB
 from everruns.domain.events import MESSAGE_EVENTS, Event, NewEvent
@@ -13,7 +14,7 @@ from everruns.domain.state import SessionState, fold, message_of
 from everruns.errors import EverrunsError, PlacedElsewhere, SessionUnreadable, StoreUnavailable
 from everruns.ids import now_ms
 from everruns.registry.group_commit import GroupCommit
-from everruns.runtime.draft import Draft
+from everruns.runtime.feed.draft import Draft
 from everruns.storage.store import Append, EventQuery
 
 RECENT_EVENTS = 256
@@ -26,22 +27,16 @@ Build = Callable[[SessionState, int], Sequence[NewEvent]]
 ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
 
 
-class Watch:
-    """How one reader waits for several sessions.
+class Watcher(Protocol):
+    """Someone who follows a session."""
 
-    Attributes:
-        dirty: Set when anything is new.
-        urgent: Set when it should be shown at once: a durable event or a draft's first words.
-    """
+    def changed(self, *, urgent: bool) -> None:
+        """Take note that the session has something new.
 
-    def __init__(self) -> None:
-        self.dirty = asyncio.Event()
-        self.urgent = asyncio.Event()
-
-    def wake(self, _: object = None) -> None:
-        """Wake the reader at once."""
-        self.dirty.set()
-        self.urgent.set()
+        Args:
+            urgent: Whether it should be shown at once: a durable event or a draft's first words.
+        """
+        ...
 
 
 class LiveSession:
@@ -63,7 +58,7 @@ class LiveSession:
         state: The fold of its log.
         draft: The message being written, if any.
         closed: Set when the session has left this host; nothing is appended afterwards.
-        watches: Readers waiting for something new.
+        watchers: Those who are told of what is new.
         touched: Loop time of the last request for the session.
         task: The task that runs its turn, if any.
         alarm: Fires when a turn's wait for outside input times out.
@@ -87,7 +82,7 @@ class LiveSession:
         self.state = resume(snapshot, events) if snapshot else fold(resource.id, events)
         self.draft: Draft | None = None
         self.closed = False
-        self.watches: set[Watch] = set()
+        self.watchers: set[Watcher] = set()
         self.touched = asyncio.get_running_loop().time()
         self.task: asyncio.Task[None] | None = None
         self.alarm: asyncio.TimerHandle | None = None
@@ -121,7 +116,7 @@ class LiveSession:
     @property
     def is_quiet(self) -> bool:
         """Whether the session has neither turn nor reader, so that it can be released."""
-        return not self.is_busy and not self.watches
+        return not self.is_busy and not self.watchers
 
     @property
     def draft_ms(self) -> int:
@@ -270,14 +265,12 @@ class LiveSession:
         return self._recent[sequence + 1 - first :]
 
     def notify(self, *, urgent: bool) -> None:
-        """Wake the readers that wait for this session."""
-        for watch in self.watches:
-            watch.dirty.set()
-            if urgent:
-                watch.urgent.set()
+        """Tell those who follow the session that it has something new."""
+        for watcher in self.watchers:
+            watcher.changed(urgent=urgent)
 
     def close(self) -> None:
-        """Leave this host: stop the turn where it stands and wake the readers."""
+        """Leave this host: stop the turn where it stands and tell the readers."""
         self.closed = True
         self.draft = None
         if self.alarm is not None:

@@ -38,8 +38,8 @@ from everruns.providers.base import (
     UsageSoFar,
 )
 from everruns.runtime.context import TurnContext
-from everruns.runtime.draft import Draft
 from everruns.runtime.environment import Environment
+from everruns.runtime.feed.draft import Draft
 from everruns.runtime.outcomes import answered, broken_off
 from everruns.runtime.session import LiveSession
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open

@@ -11,7 +11,7 @@ from everruns.domain.usage import Usage
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import priced
 from everruns.providers.tool_calls import json_text, result_text
-from everruns.runtime.draft import Draft
+from everruns.runtime.feed.draft import Draft
 
 CHARACTERS_OF_A_TOKEN = 4
 

@@ -16,7 +16,7 @@ import structlog
 
 from everruns.errors import EverrunsError, HostLost
 from everruns.registry.registry import Registry
-from everruns.runtime.streams import FindHost
+from everruns.runtime.feed.streams import FindHost
 
 REPORT_EVERY_S = 5.0
 ANSWER_WITHIN_S = 5.0

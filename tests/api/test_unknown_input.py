@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from everruns.ids import new_id
+from everruns.settings import Settings
 
 # Values for the parameters of paths; what exists is not needed, since input is read first, except
 # in channels.
@@ -170,6 +171,66 @@ async def test_every_route_with_a_body_refuses_an_unknown_field(
             path = filled(route, session_id=session_id)
             response = await client.request(method, path, json={"zzz": 1})
             refused(response, "zzz: unknown field.")
+
+
+async def test_every_route_without_a_body_refuses_one(client: httpx.AsyncClient, app: FastAPI):
+    routes = [
+        route
+        for route in routes_of(app, "/v1")
+        if "requestBody" not in (route.openapi_extra or {}) and not route.body_field
+    ]
+    assert len(routes) > 40
+    session_id = await session_of_clerk(client)
+    for route in routes:
+        for method in route.methods or ():
+            path = filled(route, session_id=session_id)
+            response = await client.request(method, path, json={"reason": "enough"})
+            refused(response, "body: this route takes none")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b" {}\n"])
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_a_body_that_says_nothing_is_none(
+    client: httpx.AsyncClient, session: str, content: bytes, is_chunked: bool
+):
+    async def chunks():
+        yield content
+
+    body = chunks() if is_chunked else content
+
+    answer = await client.post(f"/v1/sessions/{session}/cancel", content=body)
+
+    assert answer.json() == {"status": "no_op"}
+
+
+async def test_a_body_in_chunks_is_refused_where_none_is_taken(
+    client: httpx.AsyncClient, session: str
+):
+    async def chunks():
+        yield b'{"reason":'
+        yield b' "enough"}'
+
+    answer = await client.post(f"/v1/sessions/{session}/cancel", content=chunks())
+
+    refused(answer, "body: this route takes none")
+
+
+async def test_a_body_that_is_not_taken_is_bounded_like_any_other(
+    client: httpx.AsyncClient, session: str, settings: Settings
+):
+    body = b" " * (settings.max_body_bytes + 1)
+
+    answer = await client.post(f"/v1/sessions/{session}/cancel", content=body)
+
+    assert answer.json()["error"]["code"] == "PAYLOAD_TOO_LARGE"
+
+
+async def test_the_sdks_face_ignores_a_body_that_it_does_not_take(
+    client: httpx.AsyncClient, session: str
+):
+    answer = await client.post(f"/api/v1/sessions/{session}/cancel", json={"reason": "enough"})
+
+    assert answer.json() == {"status": "no_op"}
 
 
 async def test_the_sdks_face_takes_what_it_does_not_know(client: httpx.AsyncClient):

@@ -23,7 +23,7 @@ from everruns.errors import (
     UnknownModel,
 )
 from everruns.ids import new_id, read_event_id
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.local import LocalRuntime
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings

@@ -7,13 +7,13 @@ import asyncio
 
 import pytest
 
-from actors.calls.remote_registry import registry_of
+from actors.calls.registry_stub import registry_of
 from actors.names import REGISTRY
 from everruns.domain.events import TURN_ENDS
 from everruns.domain.llm import Provider
 from everruns.domain.tools import ToolResults
 from everruns.errors import HostLost
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conftest import with_room

@@ -2,16 +2,17 @@
 
 import asyncio
 import os
-import pickle
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from actors.calls import stub as stubs
+from actors.calls.contract import contract_of
 from actors.calls.direct import Address, hang_up
-from actors.calls.remote import Callee, line_to
-from actors.calls.stub import Remote
+from actors.calls.rpc_actor import RpcActor, channel_to
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import EverrunsError, HostLost, SessionNotFound
 from everruns.remote import Repeat, remote
@@ -22,7 +23,7 @@ from tests.waiting import POLL_S
 ray = pytest.importorskip("ray")
 
 
-class Room:
+class Target:
     @remote(Repeat.NO)
     async def fail(self, kind: str) -> None:
         raise {
@@ -51,21 +52,21 @@ class Room:
         """Not declared, so not to be called."""
 
 
-class House(Callee):
-    """An actor with one room."""
+class NearActor(RpcActor):
+    """An actor with one object."""
 
-    async def room(self, name: str) -> object:
-        return {"room": Room()}[name]
+    async def targets(self) -> Mapping[str, object]:
+        return {"target": Target()}
 
 
-class FarHouse(House):
+class FarActor(NearActor):
     """One that is, as far as callers know, on another machine."""
 
     async def address(self) -> tuple[str, Address | None]:
         return "another node", Address(Path("no socket of this machine"), b"")
 
 
-def start(name: str, kind: type[House] = House) -> Any:
+def start(name: str, kind: type[NearActor] = NearActor) -> Any:
     return ray.remote(kind).options(name=name, num_cpus=0, max_restarts=-1).remote()
 
 
@@ -75,31 +76,31 @@ async def closed_connections() -> AsyncIterator[None]:
     await hang_up()
 
 
-@pytest.fixture(scope="module", params=[House, FarHouse], ids=["near", "far"])
-def kind(ray_settings, request: pytest.FixtureRequest) -> type[House]:
+@pytest.fixture(scope="module", params=[NearActor, FarActor], ids=["near", "far"])
+def kind(ray_settings, request: pytest.FixtureRequest) -> type[NearActor]:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def name(kind: type[House]) -> str:
+def name(kind: type[NearActor]) -> str:
     return f"{kind.__name__}-of-tests"
 
 
 @pytest.fixture(scope="module")
-def house(name: str, kind: type[House]) -> Any:
+def actor(name: str, kind: type[NearActor]) -> Any:
     return start(name, kind)
 
 
-def stub(name: str, patience_s: float = 0) -> Any:
-    line = line_to(lambda: ray.get_actor(name), patience_s)
-    return Remote(line, "room", Room, patience_s)
+def stub(name: str, patience_s: float = 0) -> Target:
+    channel = channel_to(lambda: ray.get_actor(name), patience_s)
+    return stubs.stub(Target, channel, "target", patience_s)
 
 
-async def test_a_call_is_one_of_the_object_itself(house, name: str):
+async def test_a_call_is_one_of_the_object_itself(actor, name: str):
     assert await stub(name).say("hi", loud=True) == "HI"
 
 
-async def test_errors_come_back_as_they_were_raised(house, name: str):
+async def test_errors_come_back_as_they_were_raised(actor, name: str):
     with pytest.raises(SessionNotFound) as missing:
         await stub(name).fail("product")
     assert type(missing.value) is SessionNotFound
@@ -108,7 +109,7 @@ async def test_errors_come_back_as_they_were_raised(house, name: str):
         await stub(name).fail("tool")
 
 
-async def test_mistakes_are_told_by_the_log_alone(house, name: str):
+async def test_mistakes_are_told_by_the_log_alone(actor, name: str):
     with pytest.raises(
         EverrunsError, match=r"log has the details under call_[0-9a-f]{32}"
     ) as mistake:
@@ -116,31 +117,31 @@ async def test_mistakes_are_told_by_the_log_alone(house, name: str):
     assert mistake.value.code == "INTERNAL_ERROR"
 
 
-async def test_what_cannot_be_understood_is_answered(house, name: str):
-    request: Any = house.call.remote(b"no pickle")
-    _, error = pickle.loads(await request)
-    assert error.code == "INTERNAL_ERROR"
+async def test_what_cannot_be_understood_is_answered(actor, name: str):
+    answer: Any = actor.call.remote(b"no request")
+    with pytest.raises(EverrunsError, match="not a request"):
+        contract_of(Target)["say"].decode_answer(await answer)
 
 
-async def test_a_call_that_is_broken_off_in_the_actor_is_not_waited_for(house, name: str):
+async def test_a_call_that_is_broken_off_in_the_actor_is_not_waited_for(actor, name: str):
     with pytest.raises(HostLost, match="stopping"):
         await stub(name).fail("broken off")
 
 
-async def test_what_is_repeatable_is_repeated_while_the_actor_restarts(house, name: str):
+async def test_what_is_repeatable_is_repeated_while_the_actor_restarts(actor, name: str):
     patient = stub(name, patience_s=30)
     assert await patient.say("before") == "before"
-    kill(house)
+    kill(actor)
     assert await patient.say("after") == "after"
 
 
-async def test_a_call_under_a_key_is_repeated_under_it(house, name: str):
+async def test_a_call_under_a_key_is_repeated_under_it(actor, name: str):
     key = Idempotency("key of a client", "request")
     assert await stub(name, patience_s=30).die_at_the_first_try(key) == key.key
     assert await stub(name, patience_s=30).die_at_the_first_try()
 
 
-async def test_what_may_not_be_repeated_is_not(house, name: str):
+async def test_what_may_not_be_repeated_is_not(actor, name: str):
     patient = stub(name, patience_s=30)
     await patient.say("up")
     with pytest.raises(HostLost):
@@ -148,18 +149,18 @@ async def test_what_may_not_be_repeated_is_not(house, name: str):
     assert await patient.say("up again") == "up again"
 
 
-async def test_what_is_not_declared_cannot_be_called(house, name: str):
-    with pytest.raises(AttributeError, match="keep_to_yourself cannot be called"):
+async def test_what_is_not_declared_cannot_be_called(actor, name: str):
+    with pytest.raises(AttributeError, match="no attribute 'keep_to_yourself'"):
         await stub(name).keep_to_yourself()
-    request: Any = house.call.remote(pickle.dumps(("room", "keep_to_yourself", (), {})))
-    _, error = pickle.loads(await request)
-    assert error.code == "INTERNAL_ERROR"
+    answer: Any = actor.call.remote(msgspec.msgpack.encode(("target", "keep_to_yourself", [], {})))
+    with pytest.raises(EverrunsError, match="no remote method keep_to_yourself"):
+        contract_of(Target)["say"].decode_answer(await answer)
 
 
-async def test_another_actor_that_takes_the_name_is_found(house, name: str, kind):
+async def test_another_actor_that_takes_the_name_is_found(actor, name: str, kind):
     old = stub(name, patience_s=30)
     await old.say("up")
-    ray.kill(house, no_restart=True)
+    ray.kill(actor, no_restart=True)
     async with asyncio.timeout(30):
         while True:
             try:

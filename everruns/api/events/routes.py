@@ -17,8 +17,8 @@ from everruns.api.http.sse import EventStream, StreamHeaders, frame
 from everruns.api.http.vocabulary import Showing, Vocabulary
 from everruns.errors import InvalidRequest
 from everruns.ids import EventPlace
-from everruns.runtime.cursor import Cursor
-from everruns.runtime.streams import Batch
+from everruns.runtime.feed.batch import Batch
+from everruns.runtime.feed.cursor import Cursor
 from everruns.settings import Settings
 
 

@@ -1,4 +1,4 @@
-"""What a route takes of a request: fields of bodies and parameters of queries.
+"""What a route takes of a request: a body or none, its fields, and parameters of the query.
 
 A strict face refuses what it does not know, since what is ignored looks like what has no effect.
 The other one takes whatever clients of the wider Everruns API send, except for what promises
@@ -22,8 +22,12 @@ from everruns.api.http.promises import refuse_promises
 from everruns.api.http.reads import Reads
 from everruns.domain.names import LONGEST_SHOWN, unknown_name
 from everruns.domain.problems import models_of, problems_of
+from everruns.errors import InvalidRequest
 
 Value = TypeVar("Value", bound=BaseModel)
+
+# What clients send to say nothing, such as the SDK's to cancel.
+EMPTY = (b"", b"{}")
 
 
 def is_strict(request: Request) -> bool:
@@ -88,12 +92,14 @@ class RouteInput:
 
     Attributes:
         body: The type of its body; ``None`` if it has none or reads it by hand.
+        takes_body: Whether it has a body of any kind, or takes whatever comes.
         queries: Its query parameters; ``None`` if anything goes, or it reads them by hand.
         lists: Those of them that can be repeated.
         is_strict: Whether it refuses what it does not know.
     """
 
     body: type[BaseModel] | None
+    takes_body: bool
     queries: frozenset[str] | None
     lists: frozenset[str]
     is_strict: bool
@@ -104,12 +110,13 @@ class RouteInput:
         annotation = route.body_field.field_info.annotation if route.body_field else None
         models = models_of(annotation)
         declared = dict(_queries(route.dependant))
-        is_by_hand = reads is not None and reads.takes_query
+        own = reads or Reads()
         # A route that is not documented refuses everything, and says why.
-        is_checked = is_strict and route.include_in_schema and not is_by_hand
+        is_checked = is_strict and route.include_in_schema
         return cls(
             body=models[0] if models else None,
-            queries=frozenset(declared) if is_checked else None,
+            takes_body=bool(models) or own.takes_body or not is_checked,
+            queries=frozenset(declared) if is_checked and not own.takes_query else None,
             lists=frozenset(name for name, annotation in declared.items() if _is_list(annotation)),
             is_strict=is_strict,
         )
@@ -118,17 +125,27 @@ class RouteInput:
         """Refuse a request that the route does not take.
 
         Raises:
-            InvalidRequest: The message names the field or the parameter and the reason.
+            InvalidRequest: The message names the field or the parameter and the reason, or says
+                that the route takes no body.
             NotImplementedHere: It asks for something that this server does not offer.
         """
         if self.queries is not None and request.scope["query_string"]:
             check_query(request.query_params, self.queries, self.lists)
+        if not self.takes_body and await _says_anything(request):
+            raise InvalidRequest("body: this route takes none")
         if self.body is None or not await request.body():
             return
         value = await request.json()
         # Whether there may be none is the framework's to say.
         if value is not None:
             validate(self.body, value, is_strict=self.is_strict)
+
+
+async def _says_anything(request: Request) -> bool:
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return False
+    return (await request.body()).strip() not in EMPTY
 
 
 def _queries(dependant: Dependant) -> Iterator[tuple[str, Any]]:

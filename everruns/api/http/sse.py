@@ -17,7 +17,7 @@ from everruns.api.http.progress import SLICE_BYTES, SLICE_TIMEOUT_S, Progress, s
 from everruns.api.http.vocabulary import ShownEvent
 from everruns.errors import EverrunsError
 from everruns.ids import now_ms
-from everruns.runtime.streams import Batch
+from everruns.runtime.feed.batch import Batch
 
 RETRY_MS = 100
 # An ASGI extension of this name drops a request's connection, see ``actors.serving.connections``.

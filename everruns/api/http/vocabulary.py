@@ -11,7 +11,7 @@ from everruns.api.v1.event_types import EXAMPLE_STREAM, EventList
 from everruns.domain.base import Model
 from everruns.domain.events import Delta, Event, EventType
 from everruns.ids import EventPlace
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 
 
 @dataclass(frozen=True)

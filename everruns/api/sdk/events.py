@@ -43,7 +43,7 @@ from everruns.ids import (
     format_time,
     made_ms,
 )
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 
 ANSWERING = 1
 SEQUENCES_PER_EVENT = 16

@@ -1,7 +1,9 @@
-"""An application that Serve does not start is told in one line."""
+"""An application that Serve does not start is told in one line; one that ends is ended."""
 
+import subprocess
 from typing import Any
 
+import psutil
 import pytest
 from ray.serve.schema import (
     ApplicationStatusOverview,
@@ -58,3 +60,23 @@ def test_the_reason_is_that_of_the_replica_if_there_is_one(
         application.deploy(load_settings())
 
     assert refused.value.message == f"The API did not start: {says}"
+
+
+def test_a_balancer_that_has_ended_by_itself_does_not_keep_the_rest_from_ending(
+    monkeypatch: pytest.MonkeyPatch, ended: psutil.Process
+) -> None:
+    deleted: list[str] = []
+    monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: [ended])
+    monkeypatch.setattr(application.serve, "delete", lambda name, **_: deleted.append(name))
+    monkeypatch.setattr(application.serve, "status", ServeStatus)
+    application.end_requests()
+    assert deleted == ["everruns"]
+
+
+@pytest.fixture
+def ended() -> psutil.Process:
+    """A process that is gone, although it was there a moment ago."""
+    with subprocess.Popen(["sleep", "60"]) as started:
+        process = psutil.Process(started.pid)
+        started.kill()
+    return process

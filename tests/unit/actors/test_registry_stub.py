@@ -26,10 +26,10 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """A registry that is served to whoever can read ``tmp_path``."""
     registry = Registry(MemoryStore(), load_capabilities(), Placement(1, 1, 1))
 
-    async def find_target(name: str) -> object:
-        return registry_targets(registry)[name]
+    async def targets() -> dict[str, object]:
+        return registry_targets(registry)
 
-    server = DirectServer(partial(dispatch, find_target))
+    server = DirectServer(partial(dispatch, targets))
     publish(tmp_path, await server.address())
     yield registry, server
     await server.close()

@@ -21,9 +21,9 @@ from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session
 from everruns.ids import GENERIC_HARNESS_ID, event_id, made_ms, new_id, read_event_id
 from everruns.registry.group_commit import GroupCommit
-from everruns.runtime.cursor import Cursor
-from everruns.runtime.draft import Draft
-from everruns.runtime.reading import read_session
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.draft import Draft
+from everruns.runtime.feed.reading import read_session
 from everruns.runtime.session import LiveSession
 from tests.logs import SESSION_ID, LogWriter, call_part, logs
 

@@ -24,9 +24,9 @@ from everruns.api.sdk.events import EVERRUNS
 from everruns.domain.base import KIB, MIB
 from everruns.errors import SessionUnreadable
 from everruns.ids import EventPlace
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.batch import Batch
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.local import LocalRuntime
-from everruns.runtime.streams import Batch
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
 from tests.waiting import eventually
@@ -129,12 +129,12 @@ async def test_those_that_come_one_by_one_and_stop_in_one_event_share_a_single_c
     async with local_runtime(ScriptedDriver(says(*ANSWER))) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.say("hi")
-        read = runtime.host.read
+        poll = runtime.host.poll
 
-        async def read_from_another_process(*args):
-            return pickle.loads(pickle.dumps(await read(*args)))
+        async def poll_another_process(*args):
+            return pickle.loads(pickle.dumps(await poll(*args)))
 
-        runtime.host.read = read_from_another_process
+        runtime.host.poll = poll_another_process
         readers = [SilentReader(100 * KIB) for _ in range(30)]
         reading: list[asyncio.Task[None]] = []
         with growth() as grown:

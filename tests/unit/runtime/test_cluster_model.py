@@ -22,7 +22,7 @@ from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.sessions import SessionInput
 from everruns.errors import NotFound, Overloaded, Unavailable
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.storage.store import EventQuery
 from tests.simulated_processes import SimulatedLoop

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everruns.runtime.draft import Draft, GrowingText
+from everruns.runtime.feed.draft import Draft, GrowingText
 
 
 @given(stretches=st.lists(st.text(min_size=1)), data=st.data())

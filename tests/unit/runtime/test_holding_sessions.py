@@ -14,7 +14,8 @@ from everruns.errors import (
 )
 from everruns.registry.hosting import LoadedSession
 from everruns.runtime import runtime as places
-from everruns.runtime.cursor import Cursor, Want
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.poll import Poll, Subscribe
 from everruns.runtime.local import HOST
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
@@ -28,7 +29,7 @@ async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was():
     async with local_runtime(driver, hibernate_after_s=0.02) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.say("one")
-        await eventually(lambda: not runtime.host._sessions)
+        await eventually(lambda: not runtime.host.held._sessions)
         assert await runtime.registry.hosting.holder(talk.id) is None
         assert await talk.say("two") == "Two."
         assert driver.read(1) == ["user: one", "agent: One.", "user: two"]
@@ -47,12 +48,12 @@ async def test_a_session_with_a_turn_or_a_reader_stays():
             gate.open()
             await waiting
             listening = asyncio.create_task(reader.next())
-            session = runtime.host._loaded[talk.id]
-            await eventually(lambda: session.watches and not session.is_busy)
+            session = runtime.host.held.loaded[talk.id]
+            await eventually(lambda: session.watchers and not session.is_busy)
             assert await runtime.host.hibernate(0) == 0
             listening.cancel()
             await asyncio.wait([listening])
-        await eventually(lambda: not session.watches)
+        await eventually(lambda: not session.watchers)
         assert await runtime.host.hibernate(0) == 1
 
 
@@ -71,7 +72,7 @@ async def test_a_turn_whose_end_is_just_being_stored_is_not_put_to_sleep(monkeyp
         talk = await Conversation.begin(runtime)
         await talk.send("one")
         await eventually(reached.is_set)
-        assert runtime.host._loaded[talk.id].state.turn is None
+        assert runtime.host.held.loaded[talk.id].state.turn is None
         assert await runtime.host.hibernate(0) == 0
         released.set()
         assert (await talk.ended()).type == "session.completed"
@@ -83,7 +84,7 @@ async def test_a_full_host_lets_quiet_sessions_go_for_new_ones():
         talks = [await Conversation.begin(runtime) for _ in range(3)]
         for number, talk in enumerate([*talks, *talks]):
             assert await talk.say("hi") == str(number)
-            assert list(runtime.host._loaded) == [talk.id]
+            assert list(runtime.host.held.loaded) == [talk.id]
 
 
 async def test_a_host_full_of_running_turns_refuses_and_says_when_to_come_back():
@@ -114,7 +115,7 @@ async def test_deleting_ends_the_turn_the_streams_and_the_session():
                 while not reader.ended:
                     await reader.next()
         assert driver.closed == 1
-        assert not runtime.host._sessions
+        assert not runtime.host.held._sessions
         assert await runtime.registry.hosting.holder(talk.id) is None
         with pytest.raises(SessionNotFound):
             await talk.send("hi")
@@ -144,14 +145,14 @@ async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
             assert reader.ended
             with pytest.raises(StopAsyncIteration):
                 await asyncio.wait_for(anext(late), 10)
-        assert not runtime.host._sessions
+        assert not runtime.host.held._sessions
 
 
 async def test_a_session_at_rest_is_deleted_without_being_loaded():
     async with local_runtime() as runtime:
         talk = await Conversation.begin(runtime)
         await runtime.delete_session(talk.id)
-        assert not runtime.host._sessions
+        assert not runtime.host.held._sessions
         with pytest.raises(SessionNotFound):
             await runtime.delete_session(talk.id)
 
@@ -174,7 +175,7 @@ async def test_a_stream_and_a_turn_survive_that_their_session_moves():
         await talk.send("hi")
         async with talk.reading() as reader:
             await reader.until(lambda: reader.text == "Hello ")
-            runtime.host._loaded[talk.id].close()
+            runtime.host.held.loaded[talk.id].close()
             await reader.until_type("session.completed")
             assert reader.text == "Hello again."
             assert reader.events == await talk.log()
@@ -277,11 +278,12 @@ async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_o
             return load(session_id, snapshot_format)
 
         store.load_session = unavailable
-        wants = [Want(good.id, Cursor()), Want(bad.id, Cursor())]
-        (failed,) = await runtime.host.read("reader", wants, 5)
-        assert (failed.number, failed.status) == (1, "failed")
+        both = [Subscribe(0, good.id, Cursor()), Subscribe(1, bad.id, Cursor())]
+        (failed,) = await runtime.host.poll(Poll("replica", 0, 0, both, wait_s=5))
+        assert (failed.key, failed.status) == (1, "failed")
         assert failed.error.code == "STORE_UNAVAILABLE"
-        assert not runtime.host._loaded[good.id].watches
+        assert await runtime.host.poll(Poll("replica", 0, 1, drop=[0])) == []
+        assert not runtime.host.held.loaded[good.id].watchers
         assert await runtime.host.hibernate(0) == 1
 
 
@@ -320,7 +322,7 @@ async def test_tidying_goes_on_after_the_registry_was_away():
         for _ in range(2):
             talk = await Conversation.begin(runtime)
             await runtime.host.activate(talk.id)
-            await eventually(lambda: not runtime.host._sessions)
+            await eventually(lambda: not runtime.host.held._sessions)
         assert await runtime.registry.hosting.holder(talk.id) is None
         assert HOST in runtime.registry.placement.hosts
 

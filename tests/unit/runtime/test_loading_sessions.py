@@ -7,7 +7,7 @@ import pytest
 from everruns.domain import snapshots
 from everruns.domain.snapshots import FORMAT
 from everruns.errors import CapacityExhausted
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.local import HOST, LocalRuntime
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import EventQuery
@@ -31,7 +31,7 @@ async def talked(runtime: LocalRuntime, store: MemoryStore, turns: int = 3) -> C
     for turn in range(turns):
         await talk.say(f"message {turn}")
     await eventually(lambda: store.load_session(talk.id, FORMAT).snapshot)
-    await eventually(lambda: not runtime.host._tasks)
+    await eventually(lambda: not runtime.host.held._tasks)
     await runtime.host.hibernate(0)
     return talk
 
@@ -41,7 +41,7 @@ async def test_a_session_goes_on_from_its_snapshot_with_its_whole_conversation()
     async with local_runtime(driver, store=store) as runtime:
         talk = await talked(runtime, store)
         assert await talk.say("message 3") == "Answer 3."
-        state = runtime.host._loaded[talk.id].state
+        state = runtime.host.held.loaded[talk.id].state
         assert state.sequence == len(await talk.log())
     said = [f"{who} {number}" for number in range(4) for who in ("user: message", "agent: Answer")]
     read = [line.removesuffix(".") for line in driver.read(3)]
@@ -62,7 +62,7 @@ async def test_the_first_event_does_not_wait_for_the_conversation():
 
         runtime.registry.logs.events = later
         await talk.send("message 2")
-        session = runtime.host._loaded[talk.id]
+        session = runtime.host.held.loaded[talk.id]
         assert session.state.turn is not None
         assert session.state.earlier
         gate.open()
@@ -80,10 +80,10 @@ async def test_a_message_that_is_sent_again_after_long_is_found_in_the_log():
         for turn in (1, 2):
             await talk.say(f"message {turn}")
         await eventually(lambda: store.load_session(talk.id, FORMAT).snapshot)
-        await eventually(lambda: not runtime.host._tasks)
+        await eventually(lambda: not runtime.host.held._tasks)
         await runtime.host.hibernate(0)
         assert await talk.send("message 0", key="key") == first
-        assert runtime.host._loaded[talk.id].state.earlier
+        assert runtime.host.held.loaded[talk.id].state.earlier
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b"\x00"])
@@ -105,11 +105,11 @@ async def test_a_snapshot_of_events_that_the_log_has_lost_is_ignored():
         del stored.events[4:]
         assert kept.sequence > 4
         assert await talk.say("message 3") == "Answer 3."
-        await eventually(lambda: not runtime.host._tasks)
+        await eventually(lambda: not runtime.host.held._tasks)
         await runtime.host.hibernate(0)
         stored.snapshot = kept
         await runtime.host.activate(talk.id)
-        assert runtime.host._loaded[talk.id].state.sequence == len(await talk.log())
+        assert runtime.host.held.loaded[talk.id].state.sequence == len(await talk.log())
 
 
 async def test_a_reader_gets_the_events_before_the_snapshot_too():
@@ -171,11 +171,11 @@ async def test_a_host_lets_its_quiet_sessions_go_when_it_holds_too_many_bytes():
         for talk in talks:
             await talk.send("x" * 8_000)
             await talk.ended()
-            await eventually(lambda: runtime.host._size_bytes < 20_000)
-        await eventually(lambda: not runtime.host._tasks)
-        assert talks[-1].id in runtime.host._loaded
-        assert talks[0].id not in runtime.host._loaded
-        assert (await runtime.host.report(0)).size_bytes == runtime.host._size_bytes
+            await eventually(lambda: runtime.host.held.size_bytes < 20_000)
+        await eventually(lambda: not runtime.host.held._tasks)
+        assert talks[-1].id in runtime.host.held.loaded
+        assert talks[0].id not in runtime.host.held.loaded
+        assert (await runtime.host.report(0)).size_bytes == runtime.host.held.size_bytes
 
 
 async def test_a_host_full_of_sessions_with_turns_takes_no_more():

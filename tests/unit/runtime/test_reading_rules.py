@@ -6,9 +6,9 @@ from everruns.domain.events import Delta, Event, EventType
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session
 from everruns.registry.group_commit import GroupCommit
-from everruns.runtime.cursor import Cursor
-from everruns.runtime.draft import Draft
-from everruns.runtime.reading import READING_SIZE, read_session, size_of, start_cursor
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.draft import Draft
+from everruns.runtime.feed.reading import READING_SIZE, read_session, size_of, start_cursor
 from everruns.runtime.session import RECENT_EVENTS, LiveSession
 from tests.logs import SESSION_ID, LogWriter
 

@@ -12,7 +12,7 @@ from everruns.domain.messages import Message
 from everruns.domain.tools import ToolResults
 from everruns.errors import CallClosed, Conflict, HostLost, IdempotencyKeyReused, UnknownModel
 from everruns.providers.base import ModelAnswer
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation, simulated

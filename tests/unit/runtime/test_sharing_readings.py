@@ -9,29 +9,25 @@ from everruns.api.events.routes import Frames
 from everruns.api.sdk.events import EVERRUNS
 from everruns.errors import HostLost
 from everruns.ids import EventPlace
-from everruns.runtime.cursor import Cursor, Reading, Want
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.poll import Poll, Reading
+from everruns.runtime.feed.streams import LONGEST_RETRY_S, Streams
 from everruns.runtime.host import SessionHost
-from everruns.runtime.streams import LONGEST_RETRY_S, Streams
 from tests.conversations import Conversation
 from tests.scripts import ScriptedDriver, local_runtime, says
 from tests.simulated_processes import SimulatedLoop
 
 
 class CountingHost:
-    """Passes reads on and keeps what was asked for."""
+    """Passes polls on and keeps them."""
 
     def __init__(self, host: SessionHost) -> None:
         self._host = host
-        self.asked: list[Sequence[Want]] = []
-        self.nudges = 0
+        self.polls: list[Poll] = []
 
-    async def read(self, reader: str, wants: Sequence[Want], wait_s: float) -> list[Reading]:
-        self.asked.append(wants)
-        return await self._host.read(reader, wants, wait_s)
-
-    async def nudge(self, reader: str) -> None:
-        self.nudges += 1
-        await self._host.nudge(reader)
+    async def poll(self, poll: Poll) -> Sequence[Reading] | None:
+        self.polls.append(poll)
+        return await self._host.poll(poll)
 
 
 async def test_streams_at_one_place_are_asked_for_once_and_share_what_is_read():
@@ -50,8 +46,7 @@ async def test_streams_at_one_place_are_asked_for_once_and_share_what_is_read():
         opened = [await streams.open(talk.id, Cursor(0)) for _ in range(50)]
         batches = await asyncio.gather(*map(anext, opened))
         assert len({id(batch) for batch in batches}) == 1
-        assert [len(wants) for wants in host.asked] == [1]
-        assert host.nudges == 0
+        assert [len(poll.subscribe) for poll in host.polls] == [1]
         for stream in opened:
             await stream.aclose()
 

@@ -1,7 +1,7 @@
 """Streams: every event exactly once, deltas that rebuild every text, bounded memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from random import Random
 
 from hypothesis import given, settings
@@ -11,9 +11,11 @@ from everruns.domain.events import Delta, Event, EventType
 from everruns.domain.messages import Message
 from everruns.domain.state import message_of
 from everruns.ids import read_event_id
-from everruns.runtime import reads, session
-from everruns.runtime.cursor import Cursor, Reading, Want
-from everruns.runtime.streams import Streams
+from everruns.runtime import session
+from everruns.runtime.feed import subscription
+from everruns.runtime.feed.cursor import Cursor
+from everruns.runtime.feed.poll import Poll, Reading
+from everruns.runtime.feed.streams import Streams
 from everruns.tools.function import tool
 from tests.conversations import Conversation, Reader
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
@@ -160,7 +162,7 @@ async def test_many_readers_of_many_sessions_each_get_their_own():
 
 
 async def test_a_long_log_is_replayed_in_pages(monkeypatch):
-    monkeypatch.setattr(reads, "READ_PAGE", 20)
+    monkeypatch.setattr(subscription, "READ_PAGE", 20)
     monkeypatch.setattr(session, "RECENT_EVENTS", 10)
 
     async def answer(request):
@@ -188,7 +190,7 @@ async def test_a_loop_that_fails_for_no_known_reason_ends_its_streams_with_the_e
         async def broken(*_args):
             raise LookupError("unforeseen")
 
-        runtime.host.read = broken
+        runtime.host.poll = broken
         try:
             await asyncio.wait_for(reader.next(), 5)
             raise AssertionError("the stream went on")
@@ -298,23 +300,21 @@ def test_every_event_comes_exactly_once_over_any_reconnects(first, second, thoug
 
 
 class FollowedHost:
-    """A host that tells of one new event at every read, when it is let."""
+    """A host that has a new event for every reader that can take one, when it is let."""
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
-        self.reads = 0
+        self.sent: dict[int, int] = {}
 
-    async def read(self, _reader: str, wants: Sequence[Want], _wait_s: float) -> list[Reading]:
-        self.reads += 1
+    async def poll(self, poll: Poll) -> list[Reading]:
+        if not poll.subscribe and not poll.acknowledge:
+            return []
         await self.gate.pass_through()
-        return [
-            Reading(number, [event_at(sequence)], Cursor(sequence))
-            for number, want in enumerate(wants)
-            if (sequence := (want.cursor.sequence or 0) + 1)
-        ]
-
-    async def nudge(self, _reader: str) -> None:
-        pass
+        self.sent |= {wanted.key: wanted.cursor.sequence for wanted in poll.subscribe}
+        ready = [*(wanted.key for wanted in poll.subscribe), *poll.acknowledge]
+        for key in ready:
+            self.sent[key] += 1
+        return [Reading(key, [event_at(self.sent[key])], Cursor(self.sent[key])) for key in ready]
 
 
 def event_at(sequence: int) -> Event:
@@ -340,5 +340,5 @@ async def test_a_stream_that_follows_its_session_to_another_host_is_fed_by_that_
     hosts["new"].gate.open()
     taken = [event.sequence for _ in range(5) for event in await anext(batches)]
     assert taken == [2, 3, 4, 5, 6]
-    assert hosts["old"].reads == 1
+    assert list(hosts["old"].sent.values()) == [1]
     await batches.aclose()

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from everruns.errors import SessionNotFound, SessionUnreadable
 from everruns.runtime import reconciler, unreadable
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.local import LocalRuntime
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import EventQuery
@@ -75,7 +75,7 @@ async def test_requests_to_it_get_its_code_and_it_is_held_nowhere():
         for _ in range(2):
             with pytest.raises(SessionUnreadable):
                 await talk.send("two")
-        await eventually(lambda: not runtime.host._sessions)
+        await eventually(lambda: not runtime.host.held._sessions)
         assert await runtime.registry.hosting.holder(talk.id) is None
 
 
@@ -114,7 +114,7 @@ async def test_it_is_folded_once_in_a_while_however_often_it_is_asked_for(monkey
         assert len(loads) <= 1
         monkeypatch.setattr(unreadable, "REMEMBER_S", 0.0)
         store.damaged = None
-        runtime.host._unreadable = unreadable.UnreadableSessions()
+        runtime.host.held._unreadable = unreadable.UnreadableSessions()
         await talk.send("two")
         assert len(await runtime.registry.logs.events(talk.id, EventQuery())) >= 3
 

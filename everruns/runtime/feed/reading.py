@@ -11,7 +11,7 @@ from everruns.domain.base import KIB
 from everruns.domain.events import Delta, Event, EventType
 from everruns.domain.messages import Message
 from everruns.domain.state import message_of
-from everruns.runtime.cursor import Cursor
+from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.session import LiveSession
 
 # Bytes of events and code points of deltas together.

@@ -1,0 +1,42 @@
+"""Pace: for how long deltas gather, by what it costs this process to deliver them.
+
+A delta costs about the same whether it has one word or ten. A process that spends more than a share
+of its time on deltas asks for fewer and longer ones, before it falls behind.
+"""
+
+SHORTEST_PACE_S = 0.025
+LONGEST_PACE_S = 0.15
+SHARE = 0.25
+WINDOW_S = 0.25
+
+
+class Pace:
+    """The pace of all feeds of one process.
+
+    Args:
+        now: Seconds of a monotonic clock.
+
+    Attributes:
+        interval_s: Seconds for which deltas should gather.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.interval_s = SHORTEST_PACE_S
+        self._since = now
+        self._spent_s = 0.0
+
+    def spend(self, seconds: float, now: float) -> None:
+        """Take note of time that was spent on delivering.
+
+        Args:
+            seconds: How much.
+            now: When it had been spent, on the clock of the constructor.
+        """
+        self._spent_s += seconds
+        passed_s = now - self._since
+        if passed_s < WINDOW_S:
+            return
+        # Twice the interval halves the number of deltas, and so what they cost.
+        wanted_s = self.interval_s * self._spent_s / passed_s / SHARE
+        self.interval_s = min(max(wanted_s, SHORTEST_PACE_S), LONGEST_PACE_S)
+        self._since, self._spent_s = now, 0.0
