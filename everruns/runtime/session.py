@@ -19,6 +19,7 @@ from everruns.storage.store import Append, EventQuery
 
 RECENT_EVENTS = 256
 # So little that the host's other sessions do not wait for the messages to be decoded.
+EARLIER_EVENTS = 1_000
 EARLIER_BYTES = MIB
 STORE_PATIENCE_S = 30.0
 STORE_RETRY_S = 0.25
@@ -175,7 +176,10 @@ class LiveSession:
             wanted = set(self.state.earlier)
             messages: list[Message] = []
             query = EventQuery(
-                types=MESSAGE_EVENTS, before=max(wanted, default=0) + 1, size_bytes=EARLIER_BYTES
+                types=MESSAGE_EVENTS,
+                before=max(wanted, default=0) + 1,
+                limit=EARLIER_EVENTS,
+                size_bytes=EARLIER_BYTES,
             )
             while len(messages) < len(wanted):
                 events = await read_events(self.id, query)
