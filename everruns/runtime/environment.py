@@ -88,7 +88,7 @@ class Environment:
         return self._settings.model_call_timeout_s
 
     async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
-        """Store events in the registry; see ``Sessions.append``."""
+        """Store events in the registry; see ``Logs.append``."""
         appended = await self._registry.logs.append(appends, host)
         self.heed(appended.revision)
         self.heed_budgets([append.session_id for append in appends], appended.budgeted)

@@ -6,7 +6,7 @@ the belief is corrected or the host releases the session. A host that was silent
 its sessions may have moved must release all of them before it gets new ones.
 
 The correctness of logs does not depend on this: a host without a session's placement cannot append
-to its log (see ``Sessions.append``). It is needed for turns to resume and for readers to follow.
+to its log (see ``Logs.append``). It is needed for turns to resume and for readers to follow.
 """
 
 import asyncio
