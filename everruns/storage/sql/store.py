@@ -210,7 +210,8 @@ class SqlStore(SqlBudgets, SqlApiKeys):
             row = _session(connection, session_id)
             if row is None:
                 return None
-            if snapshot_format is not None:
+            # An empty log has none, and most sessions are loaded with one first.
+            if snapshot_format is not None and row["sequence"]:
                 snapshot = find_snapshot(connection, session_id, snapshot_format)
             if snapshot is None:
                 rows = select_log(connection, session_id)
