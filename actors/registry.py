@@ -78,7 +78,12 @@ class RegistryActor(RpcActor):
     async def _start(self, settings: Settings) -> None:
         store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
         most = partial(_most_session_actors, settings)
-        placement = Placement(settings.sessions_per_actor, settings.warm_session_actors, most())
+        placement = Placement(
+            settings.sessions_per_actor,
+            settings.warm_session_actors,
+            most(),
+            settings.session_actor_bytes,
+        )
         local_model = LocalModel()
         inquiries = Inquiries.of(settings, local_model.address)
         registry = Registry(store, load_capabilities(), placement, inquiries)

@@ -262,7 +262,7 @@ class FeedMachine(RuleBasedStateMachine):
         for *_, reading in self.readers:
             await self._end(reading)
         await asyncio.sleep(FORGET_AFTER_S + 20)
-        assert not self.host._loaded, "nobody follows what nobody reads"
+        assert not self.host.held.loaded, "nobody follows what nobody reads"
         assert not self.host._feeds._feeds
 
     @staticmethod
