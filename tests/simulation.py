@@ -17,7 +17,6 @@ from actors.calls.registry_stub import registry_stub, registry_targets
 from actors.calls.stub import stub
 from everruns.capabilities.base import Capability
 from everruns.capabilities.registry import load_capabilities
-from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.tools import ToolCall
 from everruns.errors import HostLost
@@ -32,7 +31,7 @@ from everruns.runtime.runtime import Runtime
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.store import Append, EventQuery, Verdict
+from everruns.storage.store import Append, Store, Verdict
 from everruns.tools.function import tool
 from tests.scripts import USAGE
 from tests.simulated_processes import (
@@ -74,14 +73,14 @@ class SimulatedConnection:
         """Hold nothing."""
 
 
-class WitnessedStore(MemoryStore):
+class Witness:
     """Notes who loaded and who appended, in the order in which it happened."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.owners: dict[str, Process] = {}
         self.asked: dict[tuple[str, bytes], Process] = {}
         self.violations: list[str] = []
+        self._lengths: dict[str, int] = {}
 
     def note_asked(self, appends: Sequence[Append], by: Process) -> None:
         """Remember who wants to append what."""
@@ -89,23 +88,34 @@ class WitnessedStore(MemoryStore):
             if append.events:
                 self.asked[append.session_id, append.events[0].body] = by
 
-    def read_events(self, session_id: str, query: EventQuery) -> list[Event]:
-        asking = asked_by.get()
-        if asking is not None and query == EventQuery():
-            # Only who loads a session reads its whole log.
-            self.owners[session_id] = asking
-        return super().read_events(session_id, query)
+    def note_stored(self, append: Append) -> None:
+        """Remember who appended to whose session, unless it was stored before."""
+        if append.expected <= self._lengths.get(append.session_id, 0):
+            return
+        self._lengths[append.session_id] = append.events[-1].sequence
+        asked = self.asked[append.session_id, append.events[0].body]
+        owner = self.owners.setdefault(append.session_id, asked)
+        if asked is not owner:
+            self.violations.append(f"{asked.name} wrote what {owner.name} owned")
 
-    def append(self, appends: Sequence[Append]) -> list[Verdict]:
-        lengths = self.log_lengths([one.session_id for one in appends])
-        verdicts = super().append(appends)
-        for one, verdict in zip(appends, verdicts, strict=True):
-            if verdict is None and one.events and one.expected > lengths[one.session_id]:
-                asked = self.asked[one.session_id, one.events[0].body]
-                owner = self.owners.setdefault(one.session_id, asked)
-                if asked is not owner:
-                    self.violations.append(f"{asked.name} wrote what {owner.name} owned")
-        return verdicts
+    def watch(self, store: Any) -> None:
+        """See what is loaded from a store and appended to it from now on."""
+        load_session, append = store.load_session, store.append
+
+        def load_and_note(session_id: str) -> Any:
+            asking = asked_by.get()
+            if asking is not None:
+                self.owners[session_id] = asking
+            return load_session(session_id)
+
+        def append_and_note(appends: Sequence[Append]) -> list[Verdict]:
+            verdicts = append(appends)
+            for one, verdict in zip(appends, verdicts, strict=True):
+                if verdict is None and one.events:
+                    self.note_stored(one)
+            return verdicts
+
+        store.load_session, store.append = load_and_note, append_and_note
 
 
 class ScenarioDriver:
@@ -156,15 +166,24 @@ class Cluster:
     """Three hosts, one registry, replicas as wanted; all restart by themselves when they die.
 
     Attributes:
-        store: What is on disk.
+        store: What is on disk; in memory unless another store is given.
+        witness: Who loaded and who appended.
         paid: How often each payment was made, by its token.
         asked: What the model was asked, call by call.
         lose_answers_of: Calls, by target and method, each of which is once carried out and then not
             answered: the process dies in between.
     """
 
-    def __init__(self, random: Random, sessions_per_host: int = 4, hosts: int = len(HOSTS)) -> None:
-        self.store = WitnessedStore()
+    def __init__(
+        self,
+        random: Random,
+        sessions_per_host: int = 4,
+        hosts: int = len(HOSTS),
+        store: Store | None = None,
+    ) -> None:
+        self.store = store or MemoryStore()
+        self.witness = Witness()
+        self.witness.watch(self.store)
         self.paid: dict[str, int] = {}
         self.asked: list[str] = []
         self.lose_answers_of: list[tuple[str, str]] = []
@@ -227,7 +246,7 @@ class Cluster:
         registry = Registry(self.store, self._capabilities, placement)
         await registry.seed(self._settings, has_local_model=False)
         # From now on the hosts that are up are asked who owns what.
-        self.store.owners.clear()
+        self.witness.owners.clear()
         reconciler = Reconciler(registry.hosting, self.find_host)
         watch = HostWatch(registry, self.find_host, reconciler.wake)
         await watch.adopt(self._hosts)
@@ -294,8 +313,8 @@ class Cluster:
         targets = self._targets[name]
         called = decode_request(request)
         if called.method == "append" and caller is not None:
-            [appends, _], _ = method_of(targets[called.target], "append").decode_arguments(called)
-            self.store.note_asked(appends, caller)
+            [appends, _], _ = method_of(targets[called.target], called).decode_arguments(called)
+            self.witness.note_asked(appends, caller)
 
         async def find_targets() -> dict[str, object]:
             return targets
