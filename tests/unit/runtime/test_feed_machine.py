@@ -66,15 +66,15 @@ class LossyChannel:
         if self.lose_next_poll:
             self.lose_next_poll = False
             raise HostLost("The poll was lost.")
-        answer = await dispatch(self._find, request)
+        answer = await dispatch(self._targets, request)
         await asyncio.sleep(0.001)
         if self.lose_next_answer:
             self.lose_next_answer = False
             raise HostLost("The answer was lost.")
         return answer
 
-    async def _find(self, _target: str) -> SessionHost:
-        return self._host
+    async def _targets(self) -> dict[str, object]:
+        return {"host": self._host}
 
     async def find_host(self, _name: str) -> SessionHost:
         return stub(SessionHost, self, "host")
