@@ -1,7 +1,7 @@
 """Objects as arrays of their fields; see ``actors.calls.codec``.
 
-The sender checks that an object has exactly the declared class, since the receiver will make it of
-that class.
+The sender checks that an object has the declared class, since the receiver will make it of that
+class. A model may be of a subclass that adds no fields, such as one with stricter limits.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -107,8 +107,11 @@ def model_codec(kind: type[BaseModel], codec_of: CodecOf) -> Codec:
     kinds = tuple({kind, kind.__pydantic_generic_metadata__["origin"] or kind})
     put = object.__setattr__
 
+    def has_these_fields(value: Any) -> bool:
+        return isinstance(value, kind) and len(type(value).model_fields) == len(names)
+
     def encode(value: Any) -> Sequence[Any]:
-        if value.__class__ not in kinds:
+        if value.__class__ not in kinds and not has_these_fields(value):
             raise TypeError(f"{type(value)} is not {kind}.")
         given = value.model_fields_set
         return None if len(given) == len(names) else given, encode_row(read(value))

@@ -52,6 +52,14 @@ class Patch(BaseModel):
     size: int | None = None
 
 
+class Narrow(Patch):
+    name: Annotated[str | None, Field(max_length=3)] = None
+
+
+class Wide(Patch):
+    colour: str = "red"
+
+
 class Secretive(BaseModel):
     key: SecretStr
     headers: dict[str, SecretStr] = Field(default_factory=dict)
@@ -125,6 +133,13 @@ def test_a_value_arrives_as_it_was(declared: Any, value: Any):
 @pytest.mark.parametrize("patch", [Patch(), Patch(name=None), Patch(name="x", size=1)])
 def test_a_model_still_knows_which_of_its_fields_were_given(patch: Patch):
     assert carried(Patch, patch).model_fields_set == patch.model_fields_set
+
+
+def test_a_model_with_stricter_limits_arrives_as_the_declared_one():
+    arrived = carried(Patch, Narrow(name="a"))
+    assert type(arrived) is Patch
+    assert arrived == Patch(name="a")
+    assert arrived.model_fields_set == {"name"}
 
 
 def test_secrets_arrive_and_stay_secret():
@@ -212,7 +227,13 @@ def test_a_type_whose_values_could_not_be_restored_is_refused(declared: Any):
 
 @pytest.mark.parametrize(
     ("declared", "value"),
-    [(Note, Mark(Colour.RED)), (Patch, Cat()), (Note | Mark, Place(1)), (list[Note], ["x"])],
+    [
+        (Note, Mark(Colour.RED)),
+        (Patch, Cat()),
+        (Patch, Wide()),
+        (Note | Mark, Place(1)),
+        (list[Note], ["x"]),
+    ],
 )
 def test_a_value_of_another_class_is_not_sent(declared: Any, value: Any):
     with pytest.raises(TypeError):
