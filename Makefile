@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
 PEERS := agno adk langgraph bare
 # Tests run in two processes; what shares a server or a cluster stays in one of them.
-TEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+TEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 # The others start servers and clusters and wait for them; what takes longest comes first.
 WITHOUT_SERVERS := tests/unit tests/api
 WITH_SERVERS := tests/faults tests/e2e tests/ray tests/sdk tests/contract

@@ -12,6 +12,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2s
 
 ID_PATTERN = re.compile(r"[a-z]+_[0-9a-f]{32}")
@@ -34,8 +35,13 @@ def now_ms() -> int:
 
 def format_time(ms: int) -> str:
     """Render milliseconds since the epoch as RFC 3339 UTC, e.g. ``2026-01-31T10:00:00.000Z``."""
-    moment = datetime.fromtimestamp(ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return f"{_format_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+# Nearly every time that is rendered is of the current second.
+@lru_cache
+def _format_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def parse_time(text: str) -> int:

@@ -12,15 +12,14 @@ from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conversations import Conversation
 from tests.packages import package_paths
-from tests.progress import Progress, file_of
+from tests.progress import Progress
+from tests.side_by_side import SideBySide
 from tests.waiting import PATIENCE_S, POLL_S
 
 HIBERNATE_AFTER_S = 1.0
 SESSION_ACTORS = 2
 SESSIONS_PER_ACTOR = 2
 CAPACITY = SESSION_ACTORS * SESSIONS_PER_ACTOR
-# What takes long to start and is there once for all: one process runs the tests that use it.
-STARTED_ONCE = ("world", "ray_settings", "server")
 
 # How long an example takes says nothing on a machine that others use too.
 hypothesis_settings.register_profile("unhurried", deadline=None)
@@ -35,20 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Progress(terminal))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SideBySide:
     """Keep together, in runs of several processes, what shares a file or what is started once."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_started_for(item) or file_of(item.nodeid)))
-
-
-def _started_for(item: pytest.Item) -> str | None:
-    definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-    for name in STARTED_ONCE:
-        # Some files have a server of their own.
-        if name in definitions and definitions[name][-1].scope == "session":
-            return name
-    return None
+    return SideBySide(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -105,4 +94,4 @@ async def with_room(runtime: Runtime) -> None:
                 break
             except CapacityExhausted:
                 await asyncio.sleep(POLL_S)
-    await runtime.delete_session(talk.id)
+    await runtime.sessions.delete(talk.id)

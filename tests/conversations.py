@@ -106,7 +106,7 @@ class Conversation:
     async def send(self, text: str, key: str | None = None, **fields: Any) -> Message:
         sent = SendMessage.model_validate({"content": text, **fields})
         keyed = Idempotency.of("POST", key, text.encode()) if key else None
-        return await self.runtime.send(self.id, sent, keyed)
+        return await self.runtime.sessions.send(self.id, sent, keyed)
 
     async def say(self, text: str) -> str:
         """Send a message and return the text of the turn's last answer."""
@@ -150,7 +150,7 @@ class Conversation:
     @asynccontextmanager
     async def reading(self, cursor: Cursor | None = None) -> AsyncIterator[Reader]:
         """Read the session from a cursor, from the start by default."""
-        reader = Reader(await self.runtime.stream(self.id, cursor or Cursor(0)))
+        reader = Reader(await self.runtime.sessions.stream(self.id, cursor or Cursor(0)))
         try:
             yield reader
         finally:

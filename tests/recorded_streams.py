@@ -27,6 +27,7 @@ from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.connections import Connections
 from everruns.providers.event_stream import EventSplitter
 from everruns.providers.http import Wire
+from everruns.providers.pace import AnswerPace
 from everruns.providers.responses import ResponsesDriver
 
 FOLDER = Path(__file__).parent / "recordings"
@@ -94,7 +95,9 @@ class RecordedWire(Wire):
 
     pieces: Sequence[bytes] = ()
 
-    async def post(self, path: str, body: dict[str, Any]) -> AsyncGenerator[bytes]:
+    async def post(
+        self, path: str, body: dict[str, Any], pace: AnswerPace | None = None
+    ) -> AsyncGenerator[bytes]:
         splitter = EventSplitter()
         for piece in self.pieces:
             for data in splitter.feed(piece):

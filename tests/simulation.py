@@ -17,9 +17,7 @@ from actors.calls.registry_stub import registry_stub, registry_targets
 from actors.calls.stub import stub
 from everruns.capabilities.base import Capability
 from everruns.capabilities.registry import load_capabilities
-from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
-from everruns.domain.sessions import Session
 from everruns.domain.tools import ToolCall
 from everruns.errors import HostLost
 from everruns.ids import new_id
@@ -33,10 +31,8 @@ from everruns.runtime.runtime import Runtime
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
 from everruns.storage.logs import Append, Verdict
-from everruns.storage.memory.contents import Contents
-from everruns.storage.memory.logs import MemoryLogs
-from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import Store
 from everruns.tools.function import tool
 from tests.scripts import USAGE
 from tests.simulated_processes import (
@@ -85,6 +81,7 @@ class Witness:
         self.owners: dict[str, Process] = {}
         self.asked: dict[tuple[str, bytes], Process] = {}
         self.violations: list[str] = []
+        self._lengths: dict[str, int] = {}
 
     def note_asked(self, appends: Sequence[Append], by: Process) -> None:
         """Remember who wants to append what."""
@@ -93,37 +90,33 @@ class Witness:
                 self.asked[append.session_id, append.events[0].body] = by
 
     def note_stored(self, append: Append) -> None:
-        """Remember who appended to whose session."""
+        """Remember who appended to whose session, unless it was stored before."""
+        if append.expected <= self._lengths.get(append.session_id, 0):
+            return
+        self._lengths[append.session_id] = append.events[-1].sequence
         asked = self.asked[append.session_id, append.events[0].body]
         owner = self.owners.setdefault(append.session_id, asked)
         if asked is not owner:
             self.violations.append(f"{asked.name} wrote what {owner.name} owned")
 
+    def watch(self, store: Any) -> None:
+        """See what is loaded from a store and appended to it from now on."""
+        load, append = store.sessions.load, store.logs.append
 
-class WitnessedSessions(MemorySessions):
-    def __init__(self, contents: Contents, witness: Witness) -> None:
-        super().__init__(contents)
-        self._witness = witness
+        def load_and_note(session_id: str) -> Any:
+            asking = asked_by.get()
+            if asking is not None:
+                self.owners[session_id] = asking
+            return load(session_id)
 
-    def load(self, session_id: str) -> tuple[Session, list[Event]] | None:
-        asking = asked_by.get()
-        if asking is not None:
-            self._witness.owners[session_id] = asking
-        return super().load(session_id)
+        def append_and_note(appends: Sequence[Append]) -> list[Verdict]:
+            verdicts = append(appends)
+            for one, verdict in zip(appends, verdicts, strict=True):
+                if verdict is None and one.events:
+                    self.note_stored(one)
+            return verdicts
 
-
-class WitnessedLogs(MemoryLogs):
-    def __init__(self, contents: Contents, witness: Witness) -> None:
-        super().__init__(contents)
-        self._witness = witness
-
-    def append(self, appends: Sequence[Append]) -> list[Verdict]:
-        lengths = self.lengths([one.session_id for one in appends])
-        verdicts = super().append(appends)
-        for one, verdict in zip(appends, verdicts, strict=True):
-            if verdict is None and one.events and one.expected > lengths[one.session_id]:
-                self._witness.note_stored(one)
-        return verdicts
+        store.sessions.load, store.logs.append = load_and_note, append_and_note
 
 
 class ScenarioDriver:
@@ -174,7 +167,7 @@ class Cluster:
     """Three hosts, one registry, replicas as wanted; all restart by themselves when they die.
 
     Attributes:
-        store: What is on disk.
+        store: What is on disk; in memory unless another store is given.
         witness: Who loaded and who appended.
         paid: How often each payment was made, by its token.
         asked: What the model was asked, call by call.
@@ -182,11 +175,16 @@ class Cluster:
             answered: the process dies in between.
     """
 
-    def __init__(self, random: Random, sessions_per_host: int = 4, hosts: int = len(HOSTS)) -> None:
-        self.store = MemoryStore()
+    def __init__(
+        self,
+        random: Random,
+        sessions_per_host: int = 4,
+        hosts: int = len(HOSTS),
+        store: Store | None = None,
+    ) -> None:
+        self.store = store or MemoryStore()
         self.witness = Witness()
-        self.store.sessions = WitnessedSessions(self.store.contents, self.witness)
-        self.store.logs = WitnessedLogs(self.store.contents, self.witness)
+        self.witness.watch(self.store)
         self.paid: dict[str, int] = {}
         self.asked: list[str] = []
         self.lose_answers_of: list[tuple[str, str]] = []
@@ -316,7 +314,7 @@ class Cluster:
         targets = self._targets[name]
         called = decode_request(request)
         if called.method == "append" and caller is not None:
-            [appends, _], _ = method_of(targets[called.target], "append").decode_arguments(called)
+            [appends, _], _ = method_of(targets[called.target], called).decode_arguments(called)
             self.witness.note_asked(appends, caller)
 
         async def find_targets() -> dict[str, object]:

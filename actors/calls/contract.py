@@ -15,7 +15,7 @@ import msgspec
 from actors.calls.codec import codec_of
 from actors.calls.errors import decode_error, encode_error
 from actors.calls.frames import MAX_FRAME_BYTES
-from actors.calls.objects import Codec, NotCarried
+from actors.calls.objects import Codec, Convert, NotCarried
 from everruns.errors import EverrunsError, TooLarge
 from everruns.remote import Declaration, declarations
 from everruns.tools.base import ToolError
@@ -80,8 +80,12 @@ class RemoteMethod:
         return codec_of(get_type_hints(self.function)["return"])
 
     @cached_property
-    def _places(self) -> Sequence[Codec]:
-        return tuple(self.parameters.values())
+    def _encoders(self) -> "Converters":
+        return Converters({name: codec.encode for name, codec in self.parameters.items()})
+
+    @cached_property
+    def _decoders(self) -> "Converters":
+        return Converters({name: codec.decode for name, codec in self.parameters.items()})
 
     def encode_request(self, target: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         """Return a request as bytes.
@@ -90,11 +94,9 @@ class RemoteMethod:
             TooLarge: It is longer than ``MAX_FRAME_BYTES``.
             TypeError: An argument is not what the method declares.
         """
-        if len(args) > len(self._places) or not kwargs.keys() <= self.parameters.keys():
+        if len(args) > len(self.names) or not self._encoders.named.keys() >= kwargs.keys():
             raise TypeError(f"{self.function.__qualname__} does not have these parameters.")
-        placed = [_encode(codec, value) for codec, value in zip(self._places, args, strict=False)]
-        named = {name: _encode(self.parameters[name], value) for name, value in kwargs.items()}
-        request = _pack((target, self._name, placed, named))
+        request = _pack((target, self._name, *self._encoders.convert(args, kwargs)))
         if len(request) > MAX_FRAME_BYTES:
             raise TooLarge(
                 f"The request has {len(request):,} bytes, which is too many. Send less at a time."
@@ -103,15 +105,12 @@ class RemoteMethod:
 
     def decode_arguments(self, request: Request) -> tuple[list[Any], dict[str, Any]]:
         """Return the positional and the named arguments of a request."""
-        args = [
-            _decode(codec, value) for codec, value in zip(self._places, request.args, strict=False)
-        ]
-        named = request.kwargs.items()
-        return args, {name: _decode(self.parameters[name], value) for name, value in named}
+        return self._decoders.convert(request.args, request.kwargs)
 
     def encode_result(self, result: Any) -> bytes:
         """Return the answer with a result, or with an error if the result is too large."""
-        answer = _pack((RESULT, _encode(self.result, result)))
+        encode = self.result.encode
+        answer = _pack((RESULT, result if encode is None else encode(result)))
         if len(answer) > MAX_FRAME_BYTES:
             return encode_failure(
                 TooLarge(
@@ -131,7 +130,34 @@ class RemoteMethod:
         kind, content = _unpack(answer)
         if kind == ERROR:
             raise decode_error(content)
-        return _decode(self.result, content)
+        decode = self.result.decode
+        return content if decode is None else decode(content)
+
+
+class Converters:
+    """Functions for the arguments of a method; ``None`` for those that stay as they are.
+
+    Attributes:
+        named: One for each parameter, by its name.
+    """
+
+    def __init__(self, named: Mapping[str, Convert | None]) -> None:
+        self.named = named
+        self._placed = tuple(named.values())
+
+    def convert(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Return the positional and the named arguments, converted."""
+        placed = [
+            value if convert is None else convert(value)
+            for convert, value in zip(self._placed, args, strict=False)
+        ]
+        named: dict[str, Any] = {}
+        for name, value in kwargs.items():
+            convert = self.named[name]
+            named[name] = value if convert is None else convert(value)
+        return placed, named
 
 
 @cache
@@ -140,15 +166,19 @@ def contract_of(kind: type) -> Mapping[str, RemoteMethod]:
     return {name: RemoteMethod(kind, name, one) for name, one in declarations(kind).items()}
 
 
-def method_of(target: object, name: str) -> RemoteMethod:
-    """Return the method of this name that other processes may call of an object.
+def method_of(target: object, request: Request) -> RemoteMethod:
+    """Return the method that a request is for.
+
+    Args:
+        target: The object that the request names, or ``None`` if there is none.
+        request: The request.
 
     Raises:
-        EverrunsError: There is no such method, or it is not declared remote.
+        EverrunsError: There is no such object or method, or the method is not declared remote.
     """
-    method = contract_of(type(target)).get(name)
+    method = contract_of(type(target)).get(request.method)
     if method is None:
-        raise EverrunsError(f"{type(target).__name__} has no remote method {name}.")
+        raise EverrunsError(f"There is no remote method {request.target}.{request.method}.")
     return method
 
 
@@ -168,11 +198,3 @@ def decode_request(request: bytes) -> Request:
 def encode_failure(error: EverrunsError | ToolError) -> bytes:
     """Return the answer with an error."""
     return _pack((ERROR, encode_error(error)))
-
-
-def _encode(codec: Codec, value: Any) -> Any:
-    return value if codec.encode is None else codec.encode(value)
-
-
-def _decode(codec: Codec, value: Any) -> Any:
-    return value if codec.decode is None else codec.decode(value)

@@ -26,8 +26,8 @@ async def dispatch(targets: Targets, request: bytes) -> bytes:
     try:
         decoded = decode_request(request)
         called = f"{decoded.target}.{decoded.method}"
-        target = _find(await targets(), decoded.target)
-        method = method_of(target, decoded.method)
+        target = (await targets()).get(decoded.target)
+        method = method_of(target, decoded)
         args, kwargs = method.decode_arguments(decoded)
         return method.encode_result(await method.function(target, *args, **kwargs))
     except (EverrunsError, ToolError) as error:
@@ -42,10 +42,3 @@ async def dispatch(targets: Targets, request: bytes) -> bytes:
         log.exception("call failed", call=called, call_id=call_id)
         message = "A part of the server failed unexpectedly. Its log has the details under"
         return encode_failure(EverrunsError(f"{message} {call_id}."))
-
-
-def _find(targets: Mapping[str, object], name: str) -> object:
-    target = targets.get(name)
-    if target is None:
-        raise EverrunsError(f"There is no remote object {name}.")
-    return target

@@ -22,7 +22,7 @@ SIMULATED = {"provider_type": "simulated", "settings": {"reply": "I have read it
 # No session leaves memory because it is quiet: what bounds memory is to be bytes.
 HIBERNATE_AFTER_S = "3600"
 LOOK_EVERY_S = 1.0
-# Twice what a gigabyte of sessions would take if a quarter of them stayed.
+# A quarter of a gigabyte of sessions as Python keeps them, and what the process takes without any.
 TARGET_MB = 512.0
 
 

@@ -46,18 +46,20 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
     """Build the application.
 
     Args:
-        runtime: Sessions and the registry.
+        runtime: The product.
         settings: The deployment's settings, such as whether requests need an API key.
         capabilities: All known capabilities.
     """
     open_streams = OpenStreams()
-    keys = KeyRing(runtime.registry.keys, open_streams.keep_only)
+    keys = KeyRing(runtime.keys, open_streams.keep_only)
     app = Application(
         lifespan=_lifespan,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Nobody collects what the framework would trace, and it looks for a collector each time.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
             Middleware(UnreadBodies),
             Middleware(Door, settings),

@@ -5,6 +5,7 @@ Source: docs/contract.md, "Waiting".
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, WithJsonSchema, model_validator
@@ -86,6 +87,7 @@ class WaitRule(Model):
         return self
 
     @classmethod
+    @lru_cache
     def of_deployment(cls, timeout_s: float) -> "WaitRule":
         """Return the rule of a setting, in which 0 stands for never."""
         # Constructed as it is: a setting has its own bounds.
@@ -94,12 +96,27 @@ class WaitRule(Model):
     @classmethod
     def of_config(cls, config: Mapping[str, Any]) -> "WaitRule":
         """Return the rule among the settings of a capability, whose schema has checked them."""
+        if not config:
+            return OPEN_RULE
         return cls.model_construct(**{name: config.get(name) for name in cls.model_fields})
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it leaves everything to a more general rule."""
+        return (
+            self.timeout_seconds is None
+            and self.on_timeout is None
+            and self.remind_after_seconds is None
+        )
 
     def or_else(self, general: "WaitRule | None") -> "WaitRule":
         """Return this rule, with what it leaves open taken from a more general one."""
+        if general is None or general.is_open:
+            return self
+        if self.is_open:
+            return general
         given = {name: value for name, value in self if value is not None}
-        return WaitRule.model_construct(**{**dict(general or WaitRule()), **given})
+        return WaitRule.model_construct(**{**dict(general), **given})
 
     def recorded(self) -> dict[str, Any]:
         """Return the fields of the event that asks, which fix the rule for this one call."""
@@ -115,6 +132,10 @@ class WaitRule(Model):
             },
             "on_timeout": self.on_timeout or "error",
         }
+
+
+OPEN_RULE = WaitRule()
+"""The rule that leaves everything to a more general one."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from aiohttp import (
 from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
 from aiohttp.http import StreamWriter
 
+from everruns.providers.pace import Pace
 from everruns.providers.proxies import Proxies
 from everruns.tools.names import Names
 
@@ -47,6 +48,7 @@ class Connections:
 
     def __init__(self, proxies: Proxies | None = None) -> None:
         self._session: ClientSession | None = None
+        self.pace = Pace()
         self._find_proxy = lru_cache(REMEMBERED_SERVERS)((proxies or Proxies()).find)
 
     def request(

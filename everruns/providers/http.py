@@ -19,6 +19,7 @@ from everruns.providers.connections import CONNECT_TIMEOUT_S, Connections
 from everruns.providers.error_bodies import error_in, error_of_text
 from everruns.providers.event_stream import EventSplitter
 from everruns.providers.failures import failure_of, malformed, read_retry_after_s, unavailable
+from everruns.providers.pace import AnswerPace
 from everruns.providers.proxies import UnusableProxy
 
 EVENT_STREAM = "text/event-stream"
@@ -57,11 +58,18 @@ class Wire:
     secrets: Sequence[SecretStr] = field(default=(), repr=False)
     query: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    async def post(self, path: str, body: dict[str, Any]) -> AsyncGenerator[bytes]:
+    async def post(
+        self, path: str, body: dict[str, Any], pace: AnswerPace | None = None
+    ) -> AsyncGenerator[bytes]:
         """Send a request whose response is an event stream.
 
         A JSON document in its place counts as one event. Closing the iterator (``aclose``) ends the
         request, and its connection too unless the answer was read to its end.
+
+        Args:
+            path: Appended to the base URL.
+            body: The request, as JSON.
+            pace: When to read on; without it, as data comes.
 
         Yields:
             The ``data`` of each event, as it came.
@@ -82,6 +90,8 @@ class Wire:
                     for data in splitter.feed(piece):
                         is_stream = True
                         yield data
+                    if pace is not None:
+                        pace.pause(response)
                 for data in splitter.end():
                     is_stream = True
                     yield data

@@ -112,15 +112,19 @@ class StreamingDriver(ABC):
                 leave_out(body, path)
             answer = self._answer(request)
             is_shown = False
+            pace = self._wire.connections.pace.answer()
             try:
-                async with aclosing(self._wire.post(path, body)) as payloads:
+                async with aclosing(self._wire.post(path, body, pace)) as payloads:
                     async for payload in payloads:
                         deltas = self._read(answer, payload)
-                        is_shown = is_shown or _is_shown(deltas)
+                        if not is_shown and _is_shown(deltas):
+                            is_shown = True
+                            pace.begin()
                         for delta in deltas:
                             yield delta
                         if answer.ended or answer.closed:
                             break
+                    pace.end()
                     async for delta in self._rest(answer, payloads):
                         yield delta
                 break
@@ -129,6 +133,8 @@ class StreamingDriver(ABC):
                 if less is None:
                     raise
                 attempt = less
+            finally:
+                pace.end()
         if attempt.learned != self._assumed:
             self._learned[model_id] = attempt.learned
         end = answer.end()

@@ -16,7 +16,7 @@ from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.transcript import build_transcript
-from everruns.domain.waits import DeciderKind, WaitRule
+from everruns.domain.waits import OPEN_RULE, DeciderKind, WaitRule
 from everruns.errors import NoModel, UnknownModel
 from everruns.providers.base import ModelRequest
 from everruns.providers.controls import check_controls
@@ -89,7 +89,7 @@ class TurnContext:
         if self.toolbox.asked(call):
             return self.question_wait
         tool = self.client_tools.get(call.name)
-        return tool and (tool.wait or WaitRule()).or_else(self.client_tool_wait)
+        return tool and (tool.wait or OPEN_RULE).or_else(self.client_tool_wait)
 
     def problem_with(self, call: ToolCall) -> str | None:
         """Return, for the model, why a call's arguments do not match its tool's schema."""
@@ -168,7 +168,7 @@ def turn_context(
         approval=ApprovalRule.of(
             configs.get(TOOL_APPROVAL.id), WaitRule.of_deployment(settings.approval_timeout_s)
         ),
-        client_tool_wait=(session.client_tool_wait or WaitRule())
+        client_tool_wait=(session.client_tool_wait or OPEN_RULE)
         .or_else(agent.client_tool_wait if agent else None)
         .or_else(WaitRule.of_deployment(settings.client_tool_timeout_s)),
         question_wait=question_wait,

@@ -42,11 +42,10 @@ class LocalRuntime(Runtime):
         self._settings = settings
         self._has_local_model = local_model is not None
         self._tasks: list[asyncio.Task[None]] = []
+        super().__init__(registry, self._find_host)
 
-        async def find_host(_name: str) -> SessionHost:
-            return self.host
-
-        super().__init__(registry, find_host)
+    async def _find_host(self, _name: str) -> SessionHost:
+        return self.host
 
     async def start(self) -> None:
         """Add the providers of a fresh installation and resume open turns."""

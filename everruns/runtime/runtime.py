@@ -1,8 +1,8 @@
-"""The runtime as the edge sees it: send, cancel, delete, stream.
+"""The product as the edge sees it: agents, sessions and all else, wherever they are kept.
 
-It finds the host that holds a session, calls it, and retries on another host if the session has
-moved. Hosts are objects in this process or actors on a cluster, depending on its arguments (see
-``everruns.runtime.local`` and ``actors.runtime``).
+What is stored is the registry's. A call that concerns a live session goes to the host that holds
+it, and to another one if the session has moved. Registry and hosts are objects in this process or
+stubs of actors on a cluster (see ``everruns.runtime.local`` and ``actors.runtime``).
 """
 
 import asyncio
@@ -18,6 +18,8 @@ from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.retries import RetriedTurn
 from everruns.domain.sessions import Session, SessionPatch
+from everruns.domain.state import fold
+from everruns.domain.waits import ASKING, with_arguments
 from everruns.errors import (
     HostLost,
     PlacedElsewhere,
@@ -26,6 +28,7 @@ from everruns.errors import (
     SessionUnreadable,
     Unavailable,
 )
+from everruns.ids import parse_time
 from everruns.registry.registry import Registry
 from everruns.runtime.feed.batch import Batch
 from everruns.runtime.feed.cursor import Cursor
@@ -39,23 +42,72 @@ RETRY_S = 0.05
 # About 200 bytes each.
 REMEMBERED_PLACES = 20_000
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
 
 class Runtime:
-    """Sessions, wherever they are held.
+    """Everything that a client can ask for, one attribute for each kind of resource.
 
     Args:
-        registry: The registry or its proxy.
+        registry: The registry or its stub.
         find_host: Returns a session host by its name.
 
     Attributes:
-        registry: Agents, providers and sessions as resources.
+        registry: What the attributes below are made of, for the product's own processes.
+        sessions: Sessions with their messages, events and turns.
+        agents: Agents.
+        providers: Providers and the models that they offer.
+        workspaces: Workspaces.
+        files: The files of workspaces.
+        budgets: Budgets and their ledgers.
+        keys: API keys.
     """
 
     def __init__(self, registry: Registry, find_host: FindHost) -> None:
+        self.registry = registry
+        self.sessions = RoutedSessions(registry, find_host)
+        self.agents = registry.agents
+        self.providers = registry.providers
+        self.workspaces = registry.workspaces
+        self.files = registry.files
+        self.budgets = registry.budgets
+        self.keys = registry.keys
+
+    async def ready(self) -> None:
+        """Check that requests can be served.
+
+        Raises:
+            Unavailable: The registry or its store does not answer.
+        """
+        await self.registry.ready()
+
+
+class RoutedSessions:
+    """Sessions: stored by the registry, and routed to the host that holds them where they live.
+
+    Args:
+        registry: The registry or its stub.
+        find_host: Returns a session host by its name.
+
+    Attributes:
+        create: Creates a session; see ``registry.sessions.Sessions``, as for the next two.
+        get: Returns a session as it is stored.
+        list: Returns a page of sessions.
+        messages: Returns a page of a session's messages; see ``registry.logs.Logs``, as for the
+            next two.
+        events: Returns events of a session's log.
+        superseded: Returns what retries took out of a session's conversation.
+    """
+
+    def __init__(self, registry: Registry, find_host: FindHost) -> None:
+        self.create = registry.sessions.create
+        self.get = registry.sessions.get
+        self.list = registry.sessions.list
+        self.messages = registry.logs.messages
+        self.events = registry.logs.events
+        self.superseded = registry.logs.superseded
         self.registry = registry
         self._find_host = find_host
         self._places: dict[str, str] = {}
@@ -120,7 +172,7 @@ class Runtime:
             SessionNotFound: The session does not exist.
             Unavailable: The session's host did not answer in time.
         """
-        session = await self.registry.sessions.get(session_id)
+        session = await self.get(session_id)
         if session.status == "started":
             raise not_waiting(session_id, given)
         return await self._ask(
@@ -135,12 +187,12 @@ class Runtime:
             SessionNotFound: The session does not exist.
             Unavailable: The session's host did not answer in time.
         """
-        session = await self.registry.sessions.get(session_id)
+        session = await self.get(session_id)
         if session.status in {"started", "idle"}:
             return False
         # The turn is named, so that a retry does not end a later one.
         begun = EventQuery(types=(EventType.SESSION_STARTED,), newest_first=True, limit=1)
-        (last,) = await self.registry.logs.events(session_id, begun)
+        (last,) = await self.events(session_id, begun)
         turn_id = last.data["turn_id"]
         return await self._ask(
             session_id,
@@ -149,7 +201,7 @@ class Runtime:
             ),
         )
 
-    async def update_session(self, session_id: str, patch: SessionPatch) -> Session:
+    async def update(self, session_id: str, patch: SessionPatch) -> Session:
         """Change a session; each later step of its turn sees the change.
 
         Raises:
@@ -170,14 +222,14 @@ class Runtime:
                 log.info("unreadable session was changed", session_id=session_id)
         return session
 
-    async def delete_session(self, session_id: str) -> None:
+    async def delete(self, session_id: str) -> None:
         """Delete a session: end its turn and its streams, and free its resources.
 
         Raises:
             SessionNotFound: The session does not exist.
             Unavailable: The session's host did not answer in time.
         """
-        await self.registry.sessions.get(session_id)
+        await self.get(session_id)
         try:
             if await self.registry.hosting.holder(session_id) is None:
                 await self.registry.sessions.delete(session_id)
@@ -208,17 +260,32 @@ class Runtime:
         """
         return await self._streams.open(session_id, cursor)
 
-    async def ready(self) -> None:
-        """Check that requests can be served.
+    async def with_waits(self, session: Session) -> Session:
+        """Return a session that shows the arguments of the calls it waits for.
+
+        Only the events that ask are read, from the first call that is open on.
+
+        Args:
+            session: The session as it is stored.
 
         Raises:
-            Unavailable: The registry or its store does not answer.
+            SessionNotFound: It was deleted meanwhile.
         """
-        await self.registry.ready()
+        waits = session.waiting_for
+        if not waits and session.status == "waitingfortoolresults":
+            # It has waited since before summaries said for what.
+            turn = fold(session.id, await self.events(session.id, EventQuery())).turn
+            waits = turn.waiting_for if turn else []
+        if not waits:
+            return session
+        since_ms = min(parse_time(wait.since) for wait in waits)
+        asking = EventQuery(types=ASKING, since_ms=since_ms)
+        events = await self.events(session.id, asking)
+        return session.model_copy(update={"waiting_for": with_arguments(waits, events)})
 
     async def _ask(
-        self, session_id: str, ask: Callable[[SessionHost, bool], Awaitable[Answer]]
-    ) -> Answer:
+        self, session_id: str, ask: Callable[[SessionHost, bool], Awaitable[Result]]
+    ) -> Result:
         """Call the session's host, and retry if it is lost; ``ask`` receives the host."""
         is_repeated = False
         deadline = asyncio.get_running_loop().time() + PATIENCE_S

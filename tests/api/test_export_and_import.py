@@ -81,11 +81,11 @@ async def test_an_exported_session_is_imported_as_the_same_conversation(
     image = {"type": "image", "base64": PIXEL, "media_type": "image/png"}
     parts = {"content": [{"type": "text", "text": "What is this?"}, image]}
     sent = SendMessage.model_validate({"message": parts, "metadata": {"page": 3}, "tags": ["t"]})
-    await runtime.send(talk.id, sent, Idempotency.of_call())
+    await runtime.sessions.send(talk.id, sent, Idempotency.of_call())
     await talk.ended()
     await talk.send("And?")
     await gate.reached.wait()
-    await runtime.cancel(talk.id)
+    await runtime.sessions.cancel(talk.id)
     original = (await client.get(f"{sessions}/{talk.id}/export")).content
 
     copy = await imported(client, sessions, original, title="Copy", tag=["a", "b"])

@@ -96,7 +96,7 @@ async def turn(
     model_id = f"{vendor}/{model or VENDORS[vendor].model}"
     controls = {"model_id": model_id, "reasoning": {"effort": "medium"}}
     sent = SendMessage.model_validate({"message": {"content": content}, "controls": controls})
-    await talk.runtime.send(talk.id, sent, None)
+    await talk.runtime.sessions.send(talk.id, sent, None)
     ended = await talk.ended()
     assert ended.type == EventType.SESSION_COMPLETED, ended.data
 

@@ -53,9 +53,7 @@ async def local_runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
     await runtime.close()
 
 
-@pytest.fixture(
-    params=["local", pytest.param("ray", marks=pytest.mark.xdist_group("ray_settings"))]
-)
+@pytest.fixture(params=["local", "ray"])
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     return request.getfixturevalue(f"{request.param}_runtime")
 
@@ -127,12 +125,12 @@ async def test_a_message_during_a_turn_steers_it(runtime: Runtime):
 
 async def test_cancelling_keeps_what_was_streamed(runtime: Runtime):
     talk = await begin(runtime, model=SLOW)
-    assert not await runtime.cancel(talk.id)
+    assert not await runtime.sessions.cancel(talk.id)
     await talk.send("hi")
     async with talk.reading() as reader:
         await reader.until(lambda: reader.text)
-        assert await runtime.cancel(talk.id)
-        assert not await runtime.cancel(talk.id)
+        assert await runtime.sessions.cancel(talk.id)
+        assert not await runtime.sessions.cancel(talk.id)
         await reader.until_type("session.cancelled")
         (shown,) = reader.texts.items()
     answer = (await talk.messages())[-1]
@@ -168,10 +166,10 @@ async def test_a_deleted_session_ends_its_streams_and_is_gone(runtime: Runtime):
     await talk.send("hi")
     async with talk.reading() as reader:
         await reader.until(lambda: reader.text)
-        await runtime.delete_session(talk.id)
+        await runtime.sessions.delete(talk.id)
         while not reader.ended:
             await reader.next()
-    for gone in (talk.send("hi"), talk.log(), runtime.delete_session(talk.id)):
+    for gone in (talk.send("hi"), talk.log(), runtime.sessions.delete(talk.id)):
         with pytest.raises(SessionNotFound):
             await gone
 
@@ -193,10 +191,10 @@ async def test_when_every_place_is_taken_by_a_turn_a_send_is_refused_for_now(run
     with pytest.raises(CapacityExhausted) as full:
         await talks[-1].send("hi")
     assert full.value.retry_after_s
-    assert await runtime.cancel(talks[0].id)
+    assert await runtime.sessions.cancel(talks[0].id)
     await talks[-1].send("hi")
     for talk in talks[1:]:
-        assert await runtime.cancel(talk.id)
+        assert await runtime.sessions.cancel(talk.id)
 
 
 async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was(runtime: Runtime):
@@ -252,16 +250,16 @@ async def test_what_does_not_exist_is_told(runtime: Runtime):
     with pytest.raises(SessionNotFound):
         await talk.send("hi")
     with pytest.raises(SessionNotFound):
-        await runtime.stream(talk.id, Cursor())
+        await runtime.sessions.stream(talk.id, Cursor())
     with pytest.raises(SessionNotFound):
-        await runtime.cancel(talk.id)
+        await runtime.sessions.cancel(talk.id)
 
 
 async def test_a_changed_session_answers_as_it_was_changed(runtime: Runtime):
     other = await simulated(runtime, reply="From the other model.")
     talk = await begin(runtime)
     assert await talk.say("hi") == "Hello there."
-    changed = await runtime.update_session(
+    changed = await runtime.sessions.update(
         talk.id, SessionPatch(model_id=other, metadata={"order": 17})
     )
     assert changed.metadata == {"order": 17}
@@ -272,7 +270,7 @@ async def test_a_last_turn_is_started_again_with_another_model(runtime: Runtime)
     other = await simulated(runtime, reply="From the other model.")
     talk = await begin(runtime)
     assert await talk.say("hi") == "Hello there."
-    started = await runtime.retry(talk.id, Controls(model_id=other))
+    started = await runtime.sessions.retry(talk.id, Controls(model_id=other))
     assert (await talk.ended()).turn_id == started.turn_id
     assert await talk.texts() == ["user: hi", "agent: From the other model."]
 

@@ -88,7 +88,7 @@ def test_a_provider_that_fails_ends_the_turn_and_leaves_the_session_usable(
         client,
         "/v1/llm-providers",
         {
-            "name": "failing",
+            "name": "refusing",
             "provider_type": "openai",
             "base_url": model_server.openai_url,
             "api_key": "sk-wrong",
@@ -125,7 +125,7 @@ def test_a_turn_goes_on_when_its_reader_goes_away(client: httpx.Client) -> None:
         client,
         "/v1/llm-providers",
         {
-            "name": "slow",
+            "name": "paced",
             "provider_type": "simulated",
             "settings": {"tokens": 40, "tokens_per_s": 40},
         },

@@ -77,7 +77,7 @@ async def test_a_wait_for_the_client_outlasts_both(ray_runtime: Runtime):
         kill(REGISTRY)
         answer = {"tool_call_id": asked.data["tool_call"]["id"], "result": "open"}
         results = ToolResults.model_validate({"tool_results": [answer]})
-        assert (await ray_runtime.take(talk.id, results)).accepted == 1
+        assert (await ray_runtime.sessions.take(talk.id, results)).accepted == 1
         await reader.until_type("session.completed")
         assert reader.events == await talk.log()
     assert (await talk.messages())[-1].text == "It is open."

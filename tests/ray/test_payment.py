@@ -33,7 +33,7 @@ async def refund(runtime: Runtime, shop: Shop, end_user: str) -> Conversation:
         held = await reader.until_type("tool.approval")
     decision = {"tool_call_id": held.data["tool_call_id"], "decision": "allow"}
     given = ToolApprovals.model_validate({"decisions": [decision]})
-    await runtime.take(talk.id, given, Decider(kind="operator"))
+    await runtime.sessions.take(talk.id, given, Decider(kind="operator"))
     return talk
 
 

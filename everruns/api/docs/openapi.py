@@ -119,7 +119,7 @@ SCHEMES = {
         "type": "apiKey",
         "in": "query",
         "name": QUERY_PARAMETER,
-        "description": "`evt_…`, on streams alone: for `EventSource`, which sends no header.",
+        "description": "`evt_…`, on streams only, because `EventSource` cannot send headers.",
     },
 }
 # The empty requirement makes them optional: the deployment decides whether to require one.

@@ -1,4 +1,4 @@
-"""Schemas of requests: apart from those of responses, and as strict as their face.
+"""Schemas of requests: separate from those of responses, and as strict as their face.
 
 A model can be sent as well as shown, and be sent to both faces. What `/v1` takes has no fields but
 those of its schema; what `/api/v1` takes may have others, and what is shown may gain some. So a

@@ -1,4 +1,4 @@
-"""What bodies may and must be beyond what pydantic can tell of them.
+"""Rules of bodies that pydantic cannot express.
 
 Validators of the domain accept shorthands and look at several fields together; here the OpenAPI
 document learns of it. Tests send generated requests to find where the two disagree. Rules that
@@ -31,7 +31,7 @@ ONE_MESSAGE: dict[str, Any] = {
 
 
 def state_rules(schemas: dict[str, Any]) -> None:
-    """Add to the schemas of bodies what they accept and demand."""
+    """Add these rules to the schemas of bodies."""
     for name, schema in schemas.items():
         field = schema.get("properties", {}).get("capabilities", {})
         capabilities = field["anyOf"][0] if "anyOf" in field else field

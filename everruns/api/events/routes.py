@@ -91,13 +91,13 @@ class EventRoutes:
     ) -> Response:
         if request.method == "HEAD":
             # The headers of a stream, without opening one.
-            await runtime_of(request).registry.sessions.get(session_id)
+            await runtime_of(request).sessions.get(session_id)
             return StreamHeaders()
         settings: Settings = request.app.state.settings
         cursor = Cursor() if start is None else self._vocabulary.cursor(start)
         frames = Frames(self._vocabulary.begin(session_id, start), wanted)
         return EventStream(
-            await runtime_of(request).stream(session_id, cursor),
+            await runtime_of(request).sessions.stream(session_id, cursor),
             frames.of,
             request.app.state.open_streams,
             heartbeat_s=settings.heartbeat_s,
@@ -107,7 +107,7 @@ class EventRoutes:
     async def _list(
         self, request: Request, session_id: str, wanted: EventsRequest, start: EventPlace | None
     ) -> Response:
-        read = runtime_of(request).registry.logs.events
+        read = runtime_of(request).sessions.events
         page = await EventPages(read, self._vocabulary, session_id, wanted, start).page()
         bodies = b",".join(event.body for event in page)
         return Response(b'{"data":[%b]}' % bodies, media_type="application/json")

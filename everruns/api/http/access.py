@@ -55,7 +55,7 @@ CLOSED = Access()
 
 
 class GuardedRoute(JsonRoute):
-    """A route that lets pass whoever may use it."""
+    """A route that admits only those who may use it."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class GuardedRoute(JsonRoute):
         if principal.grant is None:
             return
         if self.is_for_keys and principal.has_token:
-            raise Forbidden("An access token makes no others. Use the API key.")
+            raise Forbidden("An access token cannot make other tokens. Use the API key.")
         if self.right is not None:
             principal.grant.require(self.right)
         elif not self.is_for_keys:
@@ -159,11 +159,11 @@ CHECKS: Mapping[str, Callable[[Request, Grant], Coroutine[Any, Any, None]]] = {
 async def _covers(request: Request, grant: Grant, session_id: str) -> bool:
     if grant.session_id is not None:
         return grant.session_id == session_id
-    return grant.covers(await runtime_of(request).registry.sessions.get(session_id))
+    return grant.covers(await runtime_of(request).sessions.get(session_id))
 
 
 async def _has_name(request: Request, grant: Grant, name: str) -> bool:
-    agents = runtime_of(request).registry.agents
+    agents = runtime_of(request).agents
     try:
         agent = await agents.get_by_name(name[:LONGEST_LOOKED_UP])
     except AgentNotFound:
@@ -194,7 +194,7 @@ async def session_in_scope(request: Request, wanted: SessionInput) -> SessionInp
         raise Forbidden("end_user: the access token is for another end user. Leave it out.")
     agent_id = wanted.agent_id
     if agent_id is None and wanted.agent_name is not None:
-        agents = runtime_of(request).registry.agents
+        agents = runtime_of(request).agents
         agent_id = (await agents.get_by_name(wanted.agent_name)).id
         if agent_id not in grant.agent_ids:
             raise AgentNotFound(f"No agent is named {wanted.agent_name!r}")
@@ -207,7 +207,7 @@ async def session_in_scope(request: Request, wanted: SessionInput) -> SessionInp
 
 
 def check_controls(request: Request, controls: Controls | None) -> None:
-    """Check the options of a message: whoever has limits uses the model of the agent or session.
+    """Check the options of a message: a sender with limits cannot choose its model.
 
     Raises:
         Forbidden: They name another model.

@@ -6,14 +6,15 @@ Source: docs/contract.md, "Errors".
 import asyncio
 import math
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, cast, get_type_hints
 
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from everruns.api.http.input import RouteInput
 from everruns.api.http.reads import Reads
@@ -143,6 +144,30 @@ class JsonRoute(APIRoute):
         self.reads = reads
         described = reads.described() if reads else None
         super().__init__(*args, response_model_exclude_none=True, openapi_extra=described, **kwargs)
+        if self.is_by_hand:
+            self.app = _served(self.get_route_handler())
+
+    @cached_property
+    def is_by_hand(self) -> bool:
+        """Whether its function takes just the request and returns the response.
+
+        The framework then has nothing to resolve, and its layers for that are left out.
+        """
+        takes = self.dependant
+        returned = get_type_hints(self.endpoint).get("return")
+        return (
+            isinstance(returned, type)
+            and issubclass(returned, Response)
+            and takes.request_param_name is not None
+            and not (
+                takes.path_params
+                or takes.query_params
+                or takes.header_params
+                or takes.cookie_params
+                or takes.body_params
+                or takes.dependencies
+            )
+        )
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Tell whether a request is for this route."""
@@ -157,8 +182,16 @@ class JsonRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that serves one request."""
-        handle = super().get_route_handler()
         route_input = RouteInput.of(self, self.reads, is_strict=self.is_strict)
+
+        async def handle_request(request: Request) -> Response:
+            _refuse_nul(request.scope)
+            await route_input.check(request)
+            return await self.endpoint(request)
+
+        if self.is_by_hand:
+            return handle_request
+        handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:
             _refuse_nul(request.scope)
@@ -167,6 +200,16 @@ class JsonRoute(APIRoute):
             return await handle(json_request)
 
         return handle_json
+
+
+def _served(handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASGIApp:
+    """Serve requests with a function, without the framework's layers for dependencies."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handle(JsonRequest(scope, receive))
+        await response(scope, receive, send)
+
+    return app
 
 
 def _is_head(scope: Scope) -> bool:

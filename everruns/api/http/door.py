@@ -10,7 +10,7 @@ The door is outermost: its headers are on every answer.
 Source: the WHATWG Fetch standard (CORS, ``Origin``); W3C Fetch Metadata (``Sec-Fetch-*``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import lru_cache
 
 from starlette.responses import Response
@@ -144,10 +144,10 @@ class Door:
             answer = error_answer(error)
         added = self._added_headers(scope["path"], origin)
 
-        async def send_with_headers(message: Message) -> None:
+        def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *added]
-            await send(message)
+            return send(message)
 
         await answer(scope, receive, send_with_headers)
 

@@ -25,10 +25,10 @@ PROMISES: Mapping[str, str] = {
 
 
 def refuse_promises(model: type[BaseModel], value: Any) -> None:
-    """Refuse a value that asks for what is not there.
+    """Refuse a value that asks for something that is not offered.
 
     Args:
-        model: The type of the value; what it has a field for is there.
+        model: The type of the value; its own fields are offered.
         value: The value as it was sent.
 
     Raises:

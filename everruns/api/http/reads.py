@@ -79,6 +79,6 @@ def _id_parameter(prefix: str) -> dict[str, Any]:
         "name": f"{prefix}_id",
         "in": "path",
         "required": True,
-        "description": f"Id of a {prefix}.",
+        "description": f"Id of {'an' if prefix == 'agent' else 'a'} {prefix}.",
         "schema": {"type": "string", "pattern": id_form(prefix)},
     }

@@ -21,8 +21,8 @@ OfStatus = Annotated[SessionStatus | None, Query(description="Only sessions with
 Waiting = Annotated[
     Literal[WaitType, "true"] | None,
     Query(
-        description="Only sessions whose turn waits for somebody outside: for a `tool_call`'s "
-        "result, a `question`'s answer or an `approval`; with `true`, for any of them."
+        description="Only sessions whose turn waits for outside input: a `tool_call`'s result, "
+        "a `question`'s answer or an `approval`; `true` means any of these."
     ),
 ]
 Tagged = Annotated[
@@ -50,7 +50,7 @@ Sort = Annotated[
     Query(description="Sort by the time of creation or of the last update."),
 ]
 Order = Annotated[
-    Literal["desc", "asc"], Query(description="The newest first, or with `asc` the oldest.")
+    Literal["desc", "asc"], Query(description="Newest first, or oldest first with `asc`.")
 ]
 
 
@@ -83,4 +83,4 @@ async def _session_query(
 
 
 WantedSessions = Annotated[SessionQuery, Depends(_session_query)]
-"""The sessions that a list shall have, apart from their agent and the page."""
+"""Which sessions a list has, apart from their agent and the page."""

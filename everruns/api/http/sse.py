@@ -209,34 +209,39 @@ class EventStream(Response):
     ) -> None:
         """Return when nothing more is to be written; send heartbeats until then.
 
-        One task watches what another writes, so that a batch costs no task and no timer.
+        One task watches what another writes, so that a batch costs no task and no timer, and a
+        silent stream only a timer for each heartbeat.
 
         Raises:
             TimeoutError: The reader takes too little.
         """
-        now = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+        for future in (writing, gone, ending):
+            future.add_done_callback(lambda _: woken.set())
         # A batch that has been begun is written to its end, so that no frame is cut off.
         while outlet.is_writing or not ending.done():
             if outlet.is_writing:
                 due_at = outlet.progressed_at + SLICE_TIMEOUT_S
             else:
                 due_at = outlet.written_at + self._heartbeat_s
-            await asyncio.wait(
-                {writing, gone} if ending.done() else {writing, gone, ending},
-                # A slice that begins meanwhile is due no earlier.
-                timeout=min(max(0.0, due_at - now()), SLICE_TIMEOUT_S),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            # A slice that begins meanwhile is due no earlier.
+            timer = loop.call_at(min(due_at, loop.time() + SLICE_TIMEOUT_S), woken.set)
+            try:
+                await woken.wait()
+            finally:
+                timer.cancel()
+            woken.clear()
             if gone.done():
                 return
             if writing.done():
                 writing.result()
                 return
             if outlet.is_writing:
-                if now() >= outlet.progressed_at + SLICE_TIMEOUT_S:
+                if loop.time() >= outlet.progressed_at + SLICE_TIMEOUT_S:
                     raise TimeoutError("The reader took no slice in time.")
             # Send heartbeats even when a filter drops every event.
-            elif now() >= outlet.written_at + self._heartbeat_s:
+            elif loop.time() >= outlet.written_at + self._heartbeat_s:
                 await outlet.write_in_time([HEARTBEAT])
 
 

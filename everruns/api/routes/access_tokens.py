@@ -53,14 +53,14 @@ async def _granted(wanted: AccessTokenInput, principal: Principal, runtime: Runt
     if own is not None:
         own.require_all(wanted.rights)
     if wanted.session_id is not None:
-        session = await runtime.registry.sessions.get(wanted.session_id)
+        session = await runtime.sessions.get(wanted.session_id)
         if own is not None and not own.covers(session):
             raise SessionNotFound(f"Session {session.id} not found")
         # Both never change. With them the token opens the session through its channel too.
         agent_ids = [session.agent_id] if session.agent_id else []
         end_user = session.end_user
     else:
-        agent = await runtime.registry.agents.get(wanted.agent_id or "")
+        agent = await runtime.agents.get(wanted.agent_id or "")
         if own is not None and agent.id not in own.agent_ids:
             raise AgentNotFound(f"Agent {agent.id} not found")
         agent_ids, end_user = [agent.id], wanted.end_user

@@ -54,14 +54,14 @@ class Markdown(PlainTextResponse):
 async def copy_agent(request: Request) -> Response:
     """Copy an agent under an unused name derived from its name."""
     agent_id = id_of(request, "agent")
-    agents = runtime_of(request).registry.agents
+    agents = runtime_of(request).agents
     return answer(await agents.copy(agent_id, await read_key(request)))
 
 
 @routes.add("GET /agents/{agent_id}/export", "read_agents", response_class=Markdown)
 async def export_agent(agent_id: AgentId, runtime: TheRuntime) -> Markdown:
     """Export an agent as Markdown with YAML front matter: every field that a client can set."""
-    agent = await runtime.registry.agents.get(agent_id)
+    agent = await runtime.agents.get(agent_id)
     return Markdown(await asyncio.to_thread(write_document, agent))
 
 

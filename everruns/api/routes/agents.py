@@ -48,12 +48,12 @@ async def list_agents(
 ) -> Page[Agent]:
     """List the active agents, newest first."""
     if grant is not None:
-        found = [await runtime.registry.agents.find(identity) for identity in grant.agent_ids]
+        found = [await runtime.agents.find(identity) for identity in grant.agent_ids]
         agents = [agent for agent in found if agent is not None and agent.status == "active"]
         agents.sort(key=lambda agent: (agent.created_at, agent.id), reverse=True)
         return page_of(agents, offset, limit, search, _searched)
     query = ListQuery(search=search, offset=offset, limit=limit)
-    return await runtime.registry.agents.list(query)
+    return await runtime.agents.list(query)
 
 
 def _searched(agent: Agent) -> str:
@@ -63,7 +63,7 @@ def _searched(agent: Agent) -> str:
 
 async def create(request: Request, wanted: AgentInput, *, by_name: bool = False) -> Response:
     """Create an agent and answer with it; see ``Agents.create``."""
-    agents = runtime_of(request).registry.agents
+    agents = runtime_of(request).agents
     agent, is_new = await agents.create(wanted, await read_key(request), by_name=by_name)
     return answer(agent, 201 if is_new else 200)
 
@@ -71,16 +71,16 @@ async def create(request: Request, wanted: AgentInput, *, by_name: bool = False)
 @routes.add("GET /agents/{agent_id}", "read_agents")
 async def get_agent(agent_id: AgentId, runtime: TheRuntime) -> Agent:
     """Read an agent."""
-    return await runtime.registry.agents.get(agent_id)
+    return await runtime.agents.get(agent_id)
 
 
 @routes.add("PATCH /agents/{agent_id}")
 async def update_agent(agent_id: AgentId, patch: AgentPatch, runtime: TheRuntime) -> Agent:
     """Change the given fields of an agent; its sessions pick up the change at their next turn."""
-    return await runtime.registry.agents.update(agent_id, patch)
+    return await runtime.agents.update(agent_id, patch)
 
 
 @routes.add("DELETE /agents/{agent_id}", status_code=204)
 async def archive_agent(agent_id: AgentId, runtime: TheRuntime) -> None:
     """Archive an agent: it is no longer listed, takes no new sessions, and keeps its old ones."""
-    await runtime.registry.agents.archive(agent_id)
+    await runtime.agents.archive(agent_id)

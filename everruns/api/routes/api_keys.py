@@ -32,7 +32,7 @@ async def list_api_keys(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ApiKeyShown]:
     """List the API keys, newest first; the keys themselves are not stored."""
-    keys = await runtime.registry.keys.list()
+    keys = await runtime.keys.list()
     shown = [ApiKeyShown.model_validate(dict(key)) for key in reversed(keys)]
     return page_of(shown, offset, limit, search, lambda key: f"{key.id} {key.name}")
 
@@ -45,7 +45,7 @@ async def create_api_key(
 ) -> ApiKeyCreated:
     """Create an API key and show it once."""
     key, secret = new_api_key(wanted.name, wanted.agent_ids, wanted.rights)
-    await runtime.registry.keys.add(key)
+    await runtime.keys.add(key)
     response.headers.update(NO_STORE)
     return ApiKeyCreated.model_validate({**dict(key), "api_key": secret})
 
@@ -53,4 +53,4 @@ async def create_api_key(
 @routes.add("DELETE /api-keys/{key_id}", status_code=204)
 async def revoke_api_key(key_id: KeyId, runtime: TheRuntime) -> None:
     """Revoke an API key: within a second it and its access tokens are refused."""
-    await runtime.registry.keys.revoke(key_id)
+    await runtime.keys.revoke(key_id)

@@ -60,7 +60,7 @@ async def list_budgets(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Sequence[BudgetShown]:
     """List the active budgets, newest first."""
-    return await runtime.registry.budgets.list(subject_type, subject_id, limit)
+    return await runtime.budgets.list(subject_type, subject_id, limit)
 
 
 @routes.add("POST /budgets", status_code=201)
@@ -69,13 +69,13 @@ async def create_budget(
     runtime: TheRuntime,
 ) -> BudgetShown:
     """Create a budget; its subject's spending is charged to it from now on."""
-    return await runtime.registry.budgets.create(wanted)
+    return await runtime.budgets.create(wanted)
 
 
 @routes.add("GET /budgets/{budget_id}")
 async def get_budget(budget_id: BudgetId, runtime: TheRuntime) -> BudgetShown:
     """Read a budget and its balance; disabled budgets can be read too."""
-    return await runtime.registry.budgets.get(budget_id)
+    return await runtime.budgets.get(budget_id)
 
 
 @routes.add("PATCH /budgets/{budget_id}")
@@ -83,19 +83,19 @@ async def update_budget(
     budget_id: BudgetId, patch: BudgetPatch, runtime: TheRuntime
 ) -> BudgetShown:
     """Change the given fields of a budget."""
-    return await runtime.registry.budgets.update(budget_id, patch)
+    return await runtime.budgets.update(budget_id, patch)
 
 
 @routes.add("DELETE /budgets/{budget_id}", status_code=204)
 async def disable_budget(budget_id: BudgetId, runtime: TheRuntime) -> None:
     """Disable a budget: it is no longer enforced or listed, but can still be read."""
-    await runtime.registry.budgets.disable(budget_id)
+    await runtime.budgets.disable(budget_id)
 
 
 @routes.add("POST /budgets/{budget_id}/top-up")
 async def top_up_budget(budget_id: BudgetId, added: TopUp, runtime: TheRuntime) -> BudgetShown:
     """Top up a budget."""
-    return await runtime.registry.budgets.top_up(budget_id, added)
+    return await runtime.budgets.top_up(budget_id, added)
 
 
 @routes.add("GET /budgets/{budget_id}/ledger")
@@ -103,29 +103,29 @@ async def list_ledger(
     budget_id: BudgetId, runtime: TheRuntime, offset: Offset = 0, limit: Limit = DEFAULT_LIMIT
 ) -> Sequence[LedgerEntry]:
     """List a budget's charges (positive) and top-ups (negative), newest first."""
-    return await runtime.registry.budgets.ledger(budget_id, offset, limit)
+    return await runtime.budgets.ledger(budget_id, offset, limit)
 
 
 @routes.add("GET /budgets/{budget_id}/check")
 async def check_budget(budget_id: BudgetId, runtime: TheRuntime) -> BudgetCheck:
     """Check what a budget means for the next model call."""
-    return await runtime.registry.budgets.check(budget_id)
+    return await runtime.budgets.check(budget_id)
 
 
 @routes.add("GET /sessions/{session_id}/budgets")
 async def list_session_budgets(session_id: SessionId, runtime: TheRuntime) -> Sequence[BudgetShown]:
     """List the active budgets that apply to a session: its own and its agent's."""
-    return await runtime.registry.budgets.list_of_session(session_id)
+    return await runtime.budgets.list_of_session(session_id)
 
 
 @routes.add("GET /sessions/{session_id}/budget-check")
 async def check_session_budgets(session_id: SessionId, runtime: TheRuntime) -> BudgetCheck:
     """Check what the strictest budget of a session and its agent means for its next model call."""
-    return await runtime.registry.budgets.check_session(session_id)
+    return await runtime.budgets.check_session(session_id)
 
 
 @routes.add("POST /sessions/{session_id}/resume")
 async def resume_session(session_id: SessionId, runtime: TheRuntime) -> Resumed:
     """Resume the session's own paused budgets; send a message to continue the session."""
-    resumed = await runtime.registry.budgets.resume_session(session_id)
+    resumed = await runtime.budgets.resume_session(session_id)
     return Resumed(session_id=session_id, resumed_budgets=resumed)

@@ -26,7 +26,6 @@ from everruns.api.routes.tool_results import (
     decide_tool_calls,
     submit_tool_results,
 )
-from everruns.api.routes.waits import with_waits
 from everruns.domain.agents import Agent
 from everruns.domain.base import KIB, Model, Name
 from everruns.domain.forms import PAGE_TOKEN, PRINTABLE
@@ -133,7 +132,7 @@ class AgentCard(Model):
 
 
 async def _agent(channel: Channel, request: Request, runtime: TheRuntime) -> Agent:
-    agents = runtime.registry.agents
+    agents = runtime.agents
     if is_id(channel, "agent"):
         return await agents.get(channel)
     if len(channel) > LONGEST_NAME:
@@ -158,7 +157,7 @@ TheCaller = Annotated[Caller, Depends(_caller)]
 
 async def _own_session(request: Request, caller: TheCaller) -> Session:
     session_id = id_of(request, "session")
-    session = await runtime_of(request).registry.sessions.get(session_id)
+    session = await runtime_of(request).sessions.get(session_id)
     if not caller.owns(session):
         # The same error as for a missing session, so that its existence is not revealed.
         raise SessionNotFound(f"Session {session_id} not found")
@@ -196,7 +195,7 @@ async def create_session(request: Request, caller: TheCaller) -> Response:
     """Create a session of the caller."""
     wanted = await read_body(request, ChannelSessionInput, NOTHING)
     key = await read_key(request, str(caller))
-    create = runtime_of(request).registry.sessions.create
+    create = runtime_of(request).sessions.create
     of_agent = SessionInput(agent_id=caller.agent_id, title=wanted.title)
     return answer(await create(of_agent, key, caller=caller))
 
@@ -212,7 +211,7 @@ async def list_sessions(
     """List the caller's sessions, newest first."""
     place = _place(page_token)
     query = SessionQuery(caller=caller, within=grant, older_than=place, limit=limit)
-    page = await runtime.registry.sessions.list(query)
+    page = await runtime.sessions.list(query)
     has_more = page.total > len(page.data)
     # Present on the last page too, because callers look it up.
     token = _token(page.data[-1]) if has_more else None
@@ -234,7 +233,7 @@ def _place(token: str | None) -> tuple[int, str] | None:
 @routes.add(f"GET {SESSION}", "read", name="get_channel_session", reads=Reads(ids=["session"]))
 async def get_session(session: OwnSession, runtime: TheRuntime) -> ChannelSession:
     """Read a session of the caller with its open questions and approvals."""
-    session = await with_waits(session, runtime.registry.logs)
+    session = await runtime.sessions.with_waits(session)
     return ChannelSession.model_validate({**dict(session), **_pending(session.waiting_for)})
 
 

@@ -68,7 +68,7 @@ async def export_messages(
 ) -> StreamingResponse:
     """Export a session's messages as JSON Lines: one message per line, oldest first."""
     # The first page is read before the response starts, so that an unknown session is a 404.
-    superseded = await runtime.registry.logs.superseded(session_id)
+    superseded = await runtime.sessions.superseded(session_id)
     logged = EventQuery(types=MESSAGE_EVENTS, without=superseded, limit=EXPORTED_AT_ONCE)
     lines = _lines(runtime, session_id, logged, await _page(runtime, session_id, logged))
     accepted = request.headers.get("accept", "")
@@ -86,7 +86,7 @@ async def _lines(
 
 
 async def _page(runtime: Runtime, session_id: str, query: EventQuery) -> Sequence[Event]:
-    return await runtime.registry.logs.events(session_id, query)
+    return await runtime.sessions.events(session_id, query)
 
 
 async def _imported_session(
@@ -125,7 +125,7 @@ async def import_session(
     """Create a session with the conversation that another session exported."""
     # Reading a long conversation takes a while.
     conversation = await asyncio.to_thread(_read, await request.body())
-    create = runtime_of(request).registry.sessions.create
+    create = runtime_of(request).sessions.create
     return answer(await create(wanted, await read_key(request), conversation=conversation))
 
 

@@ -47,7 +47,9 @@ async def send_message(request: Request) -> Response:
     session_id = id_of(request, "session")
     sent = await read_body(request, SendMessage)
     check_controls(request, sent.controls)
-    return answer(await runtime_of(request).send(session_id, sent, await read_key(request)))
+    return answer(
+        await runtime_of(request).sessions.send(session_id, sent, await read_key(request))
+    )
 
 
 @routes.add("GET /sessions/{session_id}/messages", "read")
@@ -58,10 +60,10 @@ async def list_messages(
     limit: Limit = DEFAULT_LIMIT,
     include_superseded: Annotated[
         Truth,
-        Query(description="Whether to include what retries took out of the conversation, marked."),
+        Query(description="Whether to include messages that retries took out; they are marked."),
     ] = False,
 ) -> Page[Message]:
     """List a session's messages, oldest first."""
-    return await runtime.registry.logs.messages(
+    return await runtime.sessions.messages(
         session_id, offset, limit, include_superseded=include_superseded
     )

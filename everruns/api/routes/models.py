@@ -35,11 +35,11 @@ async def list_models(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[OfferedModel]:
     """List the models of all active providers."""
-    models = await runtime.registry.providers.models()
+    models = await runtime.providers.models()
     return page_of(models, offset, limit, search, lambda model: model.qualified_name)
 
 
 @routes.add("GET /models/{model:path}")
 async def get_model(model: ModelInPath, runtime: TheRuntime) -> OfferedModel:
     """Read a model."""
-    return await runtime.registry.providers.get_model(model)
+    return await runtime.providers.get_model(model)

@@ -47,7 +47,7 @@ async def list_llm_providers(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Provider]:
     """List the providers, newest first."""
-    providers = await runtime.registry.providers.list()
+    providers = await runtime.providers.list()
     return page_of(providers, offset, limit, search, lambda provider: provider.name)
 
 
@@ -60,13 +60,13 @@ async def add_llm_provider(
 
     Without ``models``, a provider with a ``base_url`` is asked for its own.
     """
-    return await runtime.registry.providers.add(wanted)
+    return await runtime.providers.add(wanted)
 
 
 @routes.add("GET /llm-providers/{provider_id}")
 async def get_llm_provider(provider_id: ProviderId, runtime: TheRuntime) -> Provider:
     """Read a provider."""
-    return await runtime.registry.providers.get(provider_id)
+    return await runtime.providers.get(provider_id)
 
 
 @routes.add("PATCH /llm-providers/{provider_id}")
@@ -74,13 +74,13 @@ async def update_llm_provider(
     provider_id: ProviderId, patch: ProviderPatch, runtime: TheRuntime
 ) -> Provider:
     """Change the given fields of a provider; sessions pick up the change at their next turn."""
-    return await runtime.registry.providers.update(provider_id, patch)
+    return await runtime.providers.update(provider_id, patch)
 
 
 @routes.add("DELETE /llm-providers/{provider_id}", status_code=204)
 async def remove_llm_provider(provider_id: ProviderId, runtime: TheRuntime) -> None:
     """Remove a provider and its key."""
-    await runtime.registry.providers.delete(provider_id)
+    await runtime.providers.delete(provider_id)
 
 
 @routes.add("GET /llm-providers/{provider_id}/models")
@@ -91,14 +91,14 @@ async def list_llm_provider_models(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[OfferedModel]:
     """List the models of a provider."""
-    provider = await runtime.registry.providers.get(provider_id)
+    provider = await runtime.providers.get(provider_id)
     return page_of(provider.models, offset, limit)
 
 
 @routes.add("POST /llm-providers/{provider_id}/sync-models")
 async def sync_llm_provider_models(provider_id: ProviderId, runtime: TheRuntime) -> SyncedModels:
     """Ask a provider for its models again. Models that were listed by hand stay."""
-    return await runtime.registry.providers.sync_models(provider_id)
+    return await runtime.providers.sync_models(provider_id)
 
 
 @routes.add("POST /llm-providers/{provider_id}/test", name="test_llm_provider")
@@ -107,5 +107,5 @@ async def try_llm_provider(
     runtime: TheRuntime,
     wanted: ProviderTest | None = None,
 ) -> ProviderTested:
-    """Make one small call of a provider's model, and say in words what is wrong if it fails."""
-    return await runtime.registry.providers.test(provider_id, wanted or ProviderTest())
+    """Make one small call to a provider's model; if it fails, say in words what is wrong."""
+    return await runtime.providers.test(provider_id, wanted or ProviderTest())

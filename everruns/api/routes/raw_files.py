@@ -1,4 +1,4 @@
-"""Routes of the bytes of a workspace's files, as they are.
+"""Routes that transfer a workspace's files as raw bytes.
 
 Source: docs/contract.md, "Raw files".
 """
@@ -69,14 +69,14 @@ def _type_of(file: File) -> str:
     reads=Reads(content=BINARY, ids=["workspace"], parameters=[PATH_PARAMETER]),
 )
 async def upload_file(request: Request) -> FileInfo:
-    """Store the request's body as a file, in place of the one at the path if there is one."""
+    """Store the request's body as a file; an existing file at the path is replaced."""
     workspace_id = id_of(request, "workspace")
     content = await request.body()
     encoding = "text" if _is_text(content) else "base64"
-    registry = runtime_of(request).registry
-    workspace = await registry.workspaces.get(workspace_id)
+    runtime = runtime_of(request)
+    workspace = await runtime.workspaces.get(workspace_id)
     path = request.path_params["path"]
-    return info_of(workspace, await registry.files.write(workspace_id, path, content, encoding))
+    return info_of(workspace, await runtime.files.write(workspace_id, path, content, encoding))
 
 
 def _is_text(content: bytes) -> bool:

@@ -25,7 +25,6 @@ from everruns.api.http.requests import id_of, read_body, read_key
 from everruns.api.http.routes import Routes
 from everruns.api.http.senders import TheGrant
 from everruns.api.http.session_query import WantedSessions
-from everruns.api.routes.waits import with_waits
 from everruns.domain.base import Model, Page
 from everruns.domain.forms import id_form
 from everruns.domain.retries import RetriedTurn, RetryInput
@@ -60,7 +59,7 @@ async def list_sessions(
 ) -> Page[Session]:
     """List sessions, newest first unless sorted otherwise."""
     query = replace(wanted, agent_id=agent_id, within=grant, offset=offset, limit=limit)
-    return await runtime.registry.sessions.list(query)
+    return await runtime.sessions.list(query)
 
 
 @routes.add(
@@ -77,7 +76,7 @@ async def create_session(request: Request) -> Response:
     if is_strict(request) and wanted.agent_id is not None and wanted.agent_name is not None:
         raise InvalidRequest("agent_name: give either agent_id or agent_name")
     wanted = await session_in_scope(request, wanted)
-    sessions = runtime_of(request).registry.sessions
+    sessions = runtime_of(request).sessions
     return answer(await sessions.create(wanted, await read_key(request)))
 
 
@@ -91,10 +90,10 @@ async def list_agent_sessions(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Session]:
     """List an agent's sessions, newest first; this works for archived agents too."""
-    if await runtime.registry.agents.find(agent_id) is None:
+    if await runtime.agents.find(agent_id) is None:
         raise AgentNotFound(f"Agent {agent_id} not found")
     query = replace(wanted, agent_id=agent_id, within=grant, offset=offset, limit=limit)
-    return await runtime.registry.sessions.list(query)
+    return await runtime.sessions.list(query)
 
 
 @routes.add(
@@ -113,15 +112,15 @@ async def create_agent_session(request: Request) -> Response:
         raise InvalidRequest("agent_id: the path names the agent. Leave it out of the body")
     of_agent = {"agent_id": agent_id, "agent_name": None}
     wanted = await session_in_scope(request, wanted.model_copy(update=of_agent))
-    sessions = runtime_of(request).registry.sessions
+    sessions = runtime_of(request).sessions
     return answer(await sessions.create(wanted, await read_key(request)))
 
 
 @routes.add("GET /sessions/{session_id}", "read")
 async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
     """Read a session, with what its turn waits for."""
-    session = await runtime.registry.sessions.get(session_id)
-    return await with_waits(session, runtime.registry.logs)
+    session = await runtime.sessions.get(session_id)
+    return await runtime.sessions.with_waits(session)
 
 
 @routes.add("PATCH /sessions/{session_id}", "manage_sessions")
@@ -131,19 +130,19 @@ async def update_session(
     """Change the given fields; a running turn sees the change at its next step."""
     if grant is not None:
         grant.check_session_fields(patch.model_fields_set)
-    return await runtime.update_session(session_id, patch)
+    return await runtime.sessions.update(session_id, patch)
 
 
 @routes.add("DELETE /sessions/{session_id}", "manage_sessions", status_code=204)
 async def delete_session(session_id: SessionId, runtime: TheRuntime) -> None:
     """Delete a session: end its turn and its streams, and free its resources."""
-    await runtime.delete_session(session_id)
+    await runtime.sessions.delete(session_id)
 
 
 @routes.add("POST /sessions/{session_id}/cancel", "send")
 async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelled:
     """Cancel the session's turn within a second; the text streamed so far is kept."""
-    ended = await runtime.cancel(session_id)
+    ended = await runtime.sessions.cancel(session_id)
     return Cancelled(status="cancelled" if ended else "no_op")
 
 
@@ -166,5 +165,5 @@ async def retry_turn(request: Request) -> Response:
     session_id = id_of(request, "session")
     wanted = await read_body(request, RetryInput, NOTHING)
     check_controls(request, wanted.controls)
-    retry = runtime_of(request).retry
+    retry = runtime_of(request).sessions.retry
     return answer(await retry(session_id, wanted.controls, await read_key(request)))

@@ -18,7 +18,7 @@ async def submit_tool_results(
     session_id: SessionId, submission: ToolResults, runtime: TheRuntime, by: TheDecider
 ) -> Submitted:
     """Send results of client-side tool calls; after the last one the turn continues."""
-    taken = await runtime.take(session_id, submission, by)
+    taken = await runtime.sessions.take(session_id, submission, by)
     return Submitted(
         accepted=taken.accepted, already_stored=taken.already_stored, status=taken.status
     )
@@ -29,7 +29,7 @@ async def answer_questions(
     session_id: SessionId, given: QuestionAnswers, runtime: TheRuntime, by: TheDecider
 ) -> Answered:
     """Answer the questions that the agent asked with `ask_user`; the turn then continues."""
-    taken = await runtime.take(session_id, given, by)
+    taken = await runtime.sessions.take(session_id, given, by)
     return Answered(
         status=given.status, already_stored=taken.already_stored, session_status=taken.status
     )
@@ -40,7 +40,7 @@ async def decide_tool_calls(
     session_id: SessionId, approvals: ToolApprovals, runtime: TheRuntime, by: TheDecider
 ) -> Decided:
     """Allow or reject tool calls that are held for approval; allowed calls run."""
-    taken = await runtime.take(session_id, approvals, by)
+    taken = await runtime.sessions.take(session_id, approvals, by)
     return Decided(
         accepted=taken.accepted,
         already_stored=taken.already_stored,

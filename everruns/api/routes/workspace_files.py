@@ -142,8 +142,8 @@ async def list_files(
     workspace_id: WorkspaceId, runtime: TheRuntime, recursive: Recursive = False
 ) -> FileList:
     """List a workspace's files."""
-    workspace = await runtime.registry.workspaces.get(workspace_id)
-    entries = await runtime.registry.files.list(workspace_id, "/", recursive=recursive)
+    workspace = await runtime.workspaces.get(workspace_id)
+    entries = await runtime.files.list(workspace_id, "/", recursive=recursive)
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
@@ -155,7 +155,7 @@ async def read_file(
     workspace, file = await read_entry(runtime, workspace_id, path)
     if not file.is_directory:
         return _file(workspace, file)
-    entries = await runtime.registry.files.list(workspace_id, file.path, recursive=recursive)
+    entries = await runtime.files.list(workspace_id, file.path, recursive=recursive)
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
@@ -165,8 +165,8 @@ async def create_file(
 ) -> SessionFile:
     """Create a file or directory at an unused path, with its parent directories."""
     content = None if wanted.is_directory else _content(wanted.content, wanted.encoding)
-    workspace = await runtime.registry.workspaces.get(workspace_id)
-    create = runtime.registry.files.create
+    workspace = await runtime.workspaces.get(workspace_id)
+    create = runtime.files.create
     file = await create(workspace_id, path, content, wanted.encoding, wanted.is_readonly)
     return _file(workspace, file)
 
@@ -179,8 +179,8 @@ async def update_file(
     content = None
     if patch.content is not None:
         content = _content(patch.content, patch.encoding or "text")
-    workspace = await runtime.registry.workspaces.get(workspace_id)
-    update = runtime.registry.files.update
+    workspace = await runtime.workspaces.get(workspace_id)
+    update = runtime.files.update
     return _file(
         workspace, await update(workspace_id, path, content, patch.encoding, patch.is_readonly)
     )
@@ -191,23 +191,23 @@ async def delete_file(
     workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime, recursive: Recursive = False
 ) -> FileDeleted:
     """Delete a file or directory."""
-    deleted = await runtime.registry.files.delete(workspace_id, path, recursive=recursive)
+    deleted = await runtime.files.delete(workspace_id, path, recursive=recursive)
     return FileDeleted(deleted=deleted)
 
 
 @routes.add("POST /workspaces/{workspace_id}/fs/_/move", "files")
 async def move_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Move a file, or a directory with its contents, to an unused path."""
-    workspace = await runtime.registry.workspaces.get(workspace_id)
-    move = runtime.registry.files.move
+    workspace = await runtime.workspaces.get(workspace_id)
+    move = runtime.files.move
     return _file(workspace, await move(workspace_id, pair.src_path, pair.dst_path))
 
 
 @routes.add("POST /workspaces/{workspace_id}/fs/_/copy", "files", status_code=201)
 async def copy_file(workspace_id: WorkspaceId, pair: FilePair, runtime: TheRuntime) -> SessionFile:
     """Copy a file to an unused path."""
-    workspace = await runtime.registry.workspaces.get(workspace_id)
-    copy = runtime.registry.files.copy
+    workspace = await runtime.workspaces.get(workspace_id)
+    copy = runtime.files.copy
     return _file(workspace, await copy(workspace_id, pair.src_path, pair.dst_path))
 
 
@@ -216,8 +216,8 @@ async def grep_files(
     workspace_id: WorkspaceId, search: FileSearch, runtime: TheRuntime
 ) -> FilesFound:
     """Search the lines of text files with a regular expression."""
-    await runtime.registry.workspaces.get(workspace_id)
-    found = await runtime.registry.files.grep(workspace_id, search.pattern, search.path_pattern)
+    await runtime.workspaces.get(workspace_id)
+    found = await runtime.files.grep(workspace_id, search.pattern, search.path_pattern)
     return FilesFound(
         data=[
             FileMatches(
@@ -245,8 +245,8 @@ async def read_entry(runtime: TheRuntime, workspace_id: str, path: str) -> tuple
     Raises:
         FileNotFound: Nothing is.
     """
-    workspace = await runtime.registry.workspaces.get(workspace_id)
-    file = await runtime.registry.files.read(workspace_id, path or "/")
+    workspace = await runtime.workspaces.get(workspace_id)
+    file = await runtime.files.read(workspace_id, path or "/")
     if file is None:
         raise FileNotFound(f"File not found: {path}")
     return workspace, file

@@ -39,7 +39,7 @@ async def list_workspaces(
 ) -> Page[Workspace]:
     """List the shared workspaces, newest first."""
     query = ListQuery(search=search, include_archived=include_archived, offset=offset, limit=limit)
-    return await runtime.registry.workspaces.list(query)
+    return await runtime.workspaces.list(query)
 
 
 @routes.add("POST /workspaces", status_code=201)
@@ -48,13 +48,13 @@ async def create_workspace(
     runtime: TheRuntime,
 ) -> Workspace:
     """Create a workspace that sessions can share."""
-    return await runtime.registry.workspaces.create(wanted)
+    return await runtime.workspaces.create(wanted)
 
 
 @routes.add("GET /workspaces/{workspace_id}", "read")
 async def get_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> Workspace:
     """Read a workspace, shared or owned by a session."""
-    return await runtime.registry.workspaces.get(workspace_id)
+    return await runtime.workspaces.get(workspace_id)
 
 
 @routes.add("PATCH /workspaces/{workspace_id}")
@@ -62,7 +62,7 @@ async def update_workspace(
     workspace_id: WorkspaceId, patch: WorkspacePatch, runtime: TheRuntime
 ) -> Workspace:
     """Change the given fields of a workspace."""
-    return await runtime.registry.workspaces.update(workspace_id, patch)
+    return await runtime.workspaces.update(workspace_id, patch)
 
 
 @routes.add(
@@ -72,4 +72,4 @@ async def update_workspace(
 )
 async def archive_workspace(workspace_id: WorkspaceId, runtime: TheRuntime) -> None:
     """Archive a workspace: no new session can use it, and this API can only read its files."""
-    await runtime.registry.workspaces.archive(workspace_id)
+    await runtime.workspaces.archive(workspace_id)

@@ -52,7 +52,7 @@ class ReasonStartedData(Model):
 
 
 class StreamStartedData(Model):
-    """A text of an answer starts."""
+    """A text of an answer begins."""
 
     turn_id: str
 

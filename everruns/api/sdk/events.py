@@ -88,7 +88,7 @@ class _Written:
         return min(end, LONGEST)
 
     def text(self, kind: EventType, length: int) -> str:
-        """Return the first so many characters of a text."""
+        """Return the first ``length`` characters of a text."""
         return self._texts[kind][:length]
 
 
@@ -123,7 +123,7 @@ class _Writing:
         return cls(message_id, written)
 
     def copy(self) -> "_Writing":
-        """Return one that changes by itself, with the same texts."""
+        """Return a copy that changes independently and shares the texts."""
         return _Writing(
             self.message_id, self.written, self.is_announced, dict(self.read), dict(self.shown)
         )

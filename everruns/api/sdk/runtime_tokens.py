@@ -38,11 +38,11 @@ async def create_runtime_token(
     keys: TheKeys,
     response: Response,
 ) -> RuntimeToken:
-    """Make an access token for the end user: what channels allow, with this agent, for an hour."""
+    """Make an access token for the end user: all that a channel allows, for an hour."""
     own = principal.grant
     rights: list[Right] = [right for right in CHANNEL_RIGHTS if own is None or right in own.rights]
     if not rights:
-        raise Forbidden("The API key has no right that a runtime token could have.")
+        raise Forbidden("The API key has none of the rights that a runtime token can have.")
     grant = Grant(rights=rights, agent_ids=[caller.agent_id], end_user=end_user)
     token = await new_access_token(grant, DEFAULT_LIFE_S, principal, keys)
     response.headers.update(NO_STORE)

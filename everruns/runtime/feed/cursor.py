@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Cursor(NamedTuple):
-    """A reader's position. A tuple, since one is made, hashed and pickled for every batch.
+    """A reader's position. A tuple, since one is made, hashed and sent for every batch.
 
     Attributes:
         sequence: The last durable event it has; ``None`` to begin with the newest user message.

@@ -177,10 +177,10 @@ async def test_a_call_without_a_key_gets_one_of_its_own(target: Target, call: Ca
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        (("target", "inner", [], {}), "Target has no remote method inner."),
-        (("target", "missing", [], {}), "Target has no remote method missing."),
-        (("target", "__init__", [], {}), "Target has no remote method __init__."),
-        (("nothing", "say", [], {}), "There is no remote object nothing."),
+        (("target", "inner", [], {}), "There is no remote method target.inner."),
+        (("target", "missing", [], {}), "There is no remote method target.missing."),
+        (("target", "__init__", [], {}), "There is no remote method target.__init__."),
+        (("nothing", "say", [], {}), "There is no remote method nothing.say."),
         ("no request", "The bytes received are not a request."),
     ],
 )

@@ -75,7 +75,7 @@ async def stream_of(
 ) -> EventStream:
     start = EventPlace(0, 0, 0)
     frames = Frames(vocabulary.begin(talk.id, start), EventsRequest())
-    batches = await runtime.stream(talk.id, Cursor(0))
+    batches = await runtime.sessions.stream(talk.id, Cursor(0))
     return EventStream(batches, frames.of, OpenStreams(), heartbeat_s=60, cycle_s=3600)
 
 

@@ -71,7 +71,9 @@ async def held(talk: Conversation, count: int = 1) -> list[dict[str, Any]]:
 
 async def decide(talk: Conversation, **decisions: str) -> Taken:
     given = [{"tool_call_id": key, "decision": decision} for key, decision in decisions.items()]
-    return await talk.runtime.take(talk.id, ToolApprovals.model_validate({"decisions": given}))
+    return await talk.runtime.sessions.take(
+        talk.id, ToolApprovals.model_validate({"decisions": given})
+    )
 
 
 async def results(talk: Conversation) -> dict[str, Any]:
@@ -226,7 +228,7 @@ async def ask_for_refund(
 
 async def refund(talk: Conversation, call_id: str) -> None:
     results = [{"tool_call_id": call_id, "result": "paid back"}]
-    await talk.runtime.take(talk.id, ToolResults.model_validate({"tool_results": results}))
+    await talk.runtime.sessions.take(talk.id, ToolResults.model_validate({"tool_results": results}))
 
 
 @pytest.mark.parametrize("capabilities", [[], ["tool_approval"]])
@@ -338,11 +340,11 @@ async def test_an_end_user_cannot_decide_what_an_operator_decides(place: str):
         decision = {"tool_call_id": "a", "decision": "allow"}
         given = ToolApprovals.model_validate({"decisions": [decision]})
         with pytest.raises(MayNotDecide, match="An operator decides about call 'a'"):
-            await runtime.take(talk.id, given, CUSTOMER)
+            await runtime.sessions.take(talk.id, given, CUSTOMER)
 
         why = {**decision, "decision": "reject", "reason": "The order is 90 days old."}
         given = ToolApprovals.model_validate({"decisions": [why]})
-        await runtime.take(talk.id, given, SUPERVISOR)
+        await runtime.sessions.take(talk.id, given, SUPERVISOR)
 
         await talk.ended()
         decided = (await talk.data_of("tool.approval"))[-1]
@@ -360,7 +362,7 @@ async def test_what_an_end_user_decides_an_operator_may_decide_too(by: Decider):
         (request,) = await held(talk)
         assert request["decided_by"] == {"kind": "end_user"}
         given = {"decisions": [{"tool_call_id": "a", "decision": "reject"}]}
-        await runtime.take(talk.id, ToolApprovals.model_validate(given), by)
+        await runtime.sessions.take(talk.id, ToolApprovals.model_validate(given), by)
         await talk.ended()
         assert (await talk.data_of("tool.approval"))[-1]["decided_by"] == by.wire()
 
@@ -380,7 +382,7 @@ async def test_a_permission_of_an_end_user_ends_when_an_operator_decides():
         await talk.send("refund")
         await held(talk)
         given = {"decisions": [{"tool_call_id": "a", "decision": "allow_always"}]}
-        await runtime.take(talk.id, ToolApprovals.model_validate(given), CUSTOMER)
+        await runtime.sessions.take(talk.id, ToolApprovals.model_validate(given), CUSTOMER)
         for number, call_id in enumerate("ab", 1):
             async with talk.reading() as reader:
                 await reader.until(
@@ -415,7 +417,7 @@ async def test_a_decision_that_comes_after_the_end_is_told_how_it_ended(kit: Kit
             await decide(talk, a="allow")
         await talk.send("again")
         await held(talk, 2)
-        await runtime.cancel(talk.id)
+        await runtime.sessions.cancel(talk.id)
         with pytest.raises(CallClosed, match="its turn has ended"):
             await decide(talk, b="allow")
 

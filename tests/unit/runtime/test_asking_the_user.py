@@ -40,21 +40,23 @@ async def test_the_user_is_asked_and_the_model_reads_the_answer():
         (question,) = await talk.data_of("tool.call")
         assert (question["client_side"], question["timeout_ms"]) == (True, 86_400_000)
         with pytest.raises(InvalidRequest, match="not one of its options"):
-            await runtime.take(talk.id, answers(answers=[{"id": "format", "selected": "DOC"}]))
+            await runtime.sessions.take(
+                talk.id, answers(answers=[{"id": "format", "selected": "DOC"}])
+            )
 
         given = answers(answers=[{"id": "format", "selected": "HTML"}])
-        replied = await runtime.take(talk.id, given)
+        replied = await runtime.sessions.take(talk.id, given)
 
         assert (replied.accepted, replied.status) == (1, "active")
         await talk.ended()
         (result,) = await talk.data_of("tool.result")
         assert result["result"]["answers"] == [{"id": "format", "selected": ["HTML"]}]
         before = await talk.log()
-        again = await runtime.take(talk.id, given)
+        again = await runtime.sessions.take(talk.id, given)
         assert (again.accepted, again.status) == (1, "idle")
         assert await talk.log() == before
         with pytest.raises(Conflict):
-            await runtime.take(talk.id, answers(status="declined"))
+            await runtime.sessions.take(talk.id, answers(status="declined"))
 
 
 async def test_several_sets_are_answered_by_their_calls():
@@ -62,9 +64,13 @@ async def test_several_sets_are_answered_by_their_calls():
     driver = ScriptedDriver(calls(first, second), says("Done."))
     async with local_runtime(driver) as runtime:
         talk = await asked(runtime)
-        declined = await runtime.take(talk.id, answers(tool_call_id="two", status="declined"))
+        declined = await runtime.sessions.take(
+            talk.id, answers(tool_call_id="two", status="declined")
+        )
         assert declined.status == "waitingfortoolresults"
-        await runtime.take(talk.id, answers(answers=[{"id": "format", "other_text": "Markdown"}]))
+        await runtime.sessions.take(
+            talk.id, answers(answers=[{"id": "format", "other_text": "Markdown"}])
+        )
         await talk.ended()
         results = {
             data["tool_call_id"]: data["result"] for data in await talk.data_of("tool.result")
@@ -81,7 +87,9 @@ async def test_nobodys_answer_is_invented():
         (result,) = await talk.data_of("tool.result")
         assert (result["error"], result["unanswered"]) == (NO_ANSWER, "timed_out")
         with pytest.raises(CallClosed, match="its time was over"):
-            await runtime.take(talk.id, answers(answers=[{"id": "format", "selected": "PDF"}]))
+            await runtime.sessions.take(
+                talk.id, answers(answers=[{"id": "format", "selected": "PDF"}])
+            )
 
 
 async def test_silence_takes_what_the_agent_recommended_if_its_config_says_so():
@@ -102,8 +110,8 @@ async def test_answers_to_a_set_that_is_not_open_are_told_which_are():
     async with local_runtime(driver) as runtime:
         talk = await asked(runtime)
         with pytest.raises(InvalidRequest, match=r"call 'zzz' does not wait .*that do: 'one'"):
-            await runtime.take(talk.id, answers(tool_call_id="zzz", status="declined"))
-        await runtime.take(talk.id, answers(tool_call_id="one", status="declined"))
+            await runtime.sessions.take(talk.id, answers(tool_call_id="zzz", status="declined"))
+        await runtime.sessions.take(talk.id, answers(tool_call_id="one", status="declined"))
         await talk.ended()
 
 

@@ -150,7 +150,7 @@ async def spent_when_cancelled(*chunks: ModelChunk) -> Usage:
         budget = await limit(runtime, talk.id, 1000)
         await talk.send("twelve chars")
         await gate.reached.wait()
-        await runtime.cancel(talk.id)
+        await runtime.sessions.cancel(talk.id)
         ending = await talk.ended()
         usage = (await runtime.registry.sessions.get(talk.id)).usage
         ledger = await runtime.registry.budgets.ledger(budget.id, 0, 10)

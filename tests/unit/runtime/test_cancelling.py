@@ -38,7 +38,7 @@ async def test_text_that_was_streamed_is_kept_as_an_incomplete_message():
         await talk.send("hi")
         async with talk.reading() as reader:
             await reader.until(lambda: reader.text == "Hello wor")
-            assert await runtime.cancel(talk.id, "enough")
+            assert await runtime.sessions.cancel(talk.id, "enough")
             end = await reader.until_type(*TURN_ENDS)
             assert end.data["reason"] == "enough"
             (shown,) = reader.texts.items()
@@ -54,12 +54,12 @@ async def test_cancelling_again_does_nothing():
     gate = Gate()
     async with local_runtime(ScriptedDriver(says(gate))) as runtime:
         talk = await Conversation.begin(runtime)
-        assert not await runtime.cancel(talk.id)
+        assert not await runtime.sessions.cancel(talk.id)
         await talk.send("hi")
         await gate.reached.wait()
-        outcomes = await asyncio.gather(*(runtime.cancel(talk.id) for _ in range(5)))
+        outcomes = await asyncio.gather(*(runtime.sessions.cancel(talk.id) for _ in range(5)))
         assert sorted(outcomes) == [False, False, False, False, True]
-        assert not await runtime.cancel(talk.id)
+        assert not await runtime.sessions.cancel(talk.id)
         assert (await talk.types()).count("session.cancelled") == 1
 
 
@@ -69,7 +69,7 @@ async def test_before_the_first_word_nothing_is_kept():
         talk = await Conversation.begin(runtime)
         await talk.send("hi")
         await gate.reached.wait()
-        await runtime.cancel(talk.id)
+        await runtime.sessions.cancel(talk.id)
         assert await talk.types() == ["message.created", "session.started", "session.cancelled"]
 
 
@@ -81,7 +81,7 @@ async def test_a_tool_that_runs_is_stopped_and_its_result_says_so():
         await talk.send("go")
         async with talk.reading() as reader:
             await reader.until_type("tool.result")
-        await runtime.cancel(talk.id)
+        await runtime.sessions.cancel(talk.id)
         results = {item["name"]: item for item in await talk.data_of("tool.result")}
         assert results["quick"]["result"] == "quick"
         assert not results["work"]["success"]
@@ -105,7 +105,7 @@ async def test_a_message_sent_while_cancelling_is_answered_by_a_turn():
             talk = await Conversation.begin(runtime)
             await talk.send("first")
             await gate.reached.wait()
-            cancelling = asyncio.create_task(runtime.cancel(talk.id))
+            cancelling = asyncio.create_task(runtime.sessions.cancel(talk.id))
             for _ in range(ticks):
                 await asyncio.sleep(0)
             await talk.send("second")
@@ -123,7 +123,7 @@ async def test_at_every_moment_of_a_turn_there_is_exactly_one_end():
         await talk.send("go")
         for _ in range(ticks):
             await asyncio.sleep(0)
-        cancelled = await runtime.cancel(talk.id)
+        cancelled = await runtime.sessions.cancel(talk.id)
         end = await talk.ended()
         types = await talk.types()
         assert sum(kind in TURN_ENDS for kind in types) == 1
@@ -150,7 +150,7 @@ async def test_a_turn_that_another_client_ended_cannot_be_cancelled_any_more():
     async with local_runtime(ScriptedDriver(says("Hello."))) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.say("hi")
-        assert not await runtime.cancel(talk.id)
+        assert not await runtime.sessions.cancel(talk.id)
         assert (await talk.types())[-1] == "session.completed"
 
 
@@ -171,7 +171,7 @@ async def test_cancelling_is_done_within_a_second_even_if_the_model_does_not_let
         await talk.send("hi")
         await gate.reached.wait()
         async with asyncio.timeout(1):
-            assert await runtime.cancel(talk.id)
+            assert await runtime.sessions.cancel(talk.id)
         assert (await talk.types())[-1] == "session.cancelled"
         assert (await talk.messages())[-1].text == "Hello "
         released.set()
@@ -191,7 +191,7 @@ async def test_a_message_stored_just_as_the_turn_was_stopped_does_not_set_it_goi
         await talk.send("first")
         await gate.reached.wait()
         monkeypatch.setattr(host, "_stop", stop_then_send)
-        assert await runtime.cancel(talk.id)
+        assert await runtime.sessions.cancel(talk.id)
         monkeypatch.setattr(host, "_stop", stop)
         assert await talk.texts() == ["user: first", "user: second", "agent: so far"]
         assert len(driver.requests) == 1
@@ -216,7 +216,7 @@ async def test_an_answer_that_is_just_being_stored_is_stored_and_then_the_turn_e
             await talk.send("hi")
             await reader.until_type("session.started")
             await eventually(reached.is_set)
-            cancelling = asyncio.create_task(runtime.cancel(talk.id))
+            cancelling = asyncio.create_task(runtime.sessions.cancel(talk.id))
             await eventually(runtime.host._loaded[talk.id].task.cancelled)
             released.set()
             assert await cancelling

@@ -35,7 +35,7 @@ async def test_the_next_step_of_a_running_turn_sees_a_change():
         talk = await Conversation.begin(runtime, capabilities=["kit"], system_prompt="Be long.")
         await talk.send("hi")
         await gate.reached.wait()
-        changed = await runtime.update_session(talk.id, patch(system_prompt="Be brief."))
+        changed = await runtime.sessions.update(talk.id, patch(system_prompt="Be brief."))
         gate.open()
         await talk.ended()
 
@@ -50,7 +50,7 @@ async def test_a_session_that_nobody_holds_is_loaded_with_its_change():
         talk = await Conversation.begin(runtime)
         await talk.say("one")
         assert await runtime.host.hibernate(0) == 1
-        await runtime.update_session(talk.id, patch(system_prompt="Be brief."))
+        await runtime.sessions.update(talk.id, patch(system_prompt="Be brief."))
         assert not runtime.host._sessions
         await talk.say("two")
         assert driver.requests[1].system_prompt == "Be brief."
@@ -60,7 +60,7 @@ async def test_a_session_without_a_message_is_changed_before_its_first_turn():
     driver = ScriptedDriver(says("One."))
     async with local_runtime(driver) as runtime:
         talk = await Conversation.begin(runtime, title="Old")
-        await runtime.update_session(talk.id, patch(title=None, system_prompt="Be brief."))
+        await runtime.sessions.update(talk.id, patch(title=None, system_prompt="Be brief."))
         await talk.say("one")
         assert driver.requests[0].system_prompt == "Be brief."
         assert (await runtime.registry.sessions.get(talk.id)).title is None
@@ -89,7 +89,7 @@ async def test_a_load_under_way_does_not_keep_what_was_changed_meanwhile():
         await eventually(reached.is_set)
 
         changing = asyncio.create_task(
-            runtime.update_session(talk.id, patch(system_prompt="Be brief."))
+            runtime.sessions.update(talk.id, patch(system_prompt="Be brief."))
         )
         await eventually(lambda: store.sessions.find(talk.id).system_prompt == "Be brief.")
         assert not changing.done()
@@ -105,7 +105,7 @@ async def test_changes_at_once_leave_the_host_with_all_of_them():
         talk = await Conversation.begin(runtime)
         await talk.say("one")
         fields = ({"title": "T"}, {"system_prompt": "P"}, {"tags": ["a"]}, {"locale": "de"})
-        await asyncio.gather(*(runtime.update_session(talk.id, patch(**one)) for one in fields))
+        await asyncio.gather(*(runtime.sessions.update(talk.id, patch(**one)) for one in fields))
 
         held = runtime.host._loaded[talk.id].resource
         assert held == await runtime.registry.sessions.get(talk.id)
@@ -124,8 +124,8 @@ async def test_null_removes_and_what_is_absent_stays():
         talk = await Conversation.begin(runtime, **given, locale="de")
         before = await runtime.registry.sessions.get(talk.id)
 
-        replaced = await runtime.update_session(talk.id, patch(metadata={"order": 18}))
-        removed = await runtime.update_session(talk.id, patch(**dict.fromkeys(given)))
+        replaced = await runtime.sessions.update(talk.id, patch(metadata={"order": 18}))
+        removed = await runtime.sessions.update(talk.id, patch(**dict.fromkeys(given)))
 
         assert replaced.metadata == {"order": 18}
         assert (replaced.title, replaced.tags) == ("T", ["a"])
@@ -152,17 +152,17 @@ async def test_a_change_is_checked_like_a_new_session():
         talk = await Conversation.begin(runtime, agent_id=agent.id, title="T")
 
         with pytest.raises(UnknownModel):
-            await runtime.update_session(talk.id, patch(model_id="nope/x", title="New"))
+            await runtime.sessions.update(talk.id, patch(model_id="nope/x", title="New"))
         with pytest.raises(UnknownCapability):
-            await runtime.update_session(talk.id, patch(capabilities=["nope"], title="New"))
+            await runtime.sessions.update(talk.id, patch(capabilities=["nope"], title="New"))
         with pytest.raises(InvalidRequest, match="takes no temperature"):
-            await runtime.update_session(talk.id, patch(model_id="o/gpt-5", title="New"))
+            await runtime.sessions.update(talk.id, patch(model_id="o/gpt-5", title="New"))
         assert (await runtime.registry.sessions.get(talk.id)).title == "T"
 
 
 async def test_a_deleted_session_cannot_be_changed():
     async with local_runtime() as runtime:
         talk = await Conversation.begin(runtime)
-        await runtime.delete_session(talk.id)
+        await runtime.sessions.delete(talk.id)
         with pytest.raises(SessionNotFound):
-            await runtime.update_session(talk.id, patch(title="T"))
+            await runtime.sessions.update(talk.id, patch(title="T"))

@@ -45,7 +45,9 @@ async def waits(talk: Conversation) -> None:
 
 
 async def submit(talk: Conversation, *results: ToolResult) -> Taken:
-    return await talk.runtime.take(talk.id, ToolResults.model_validate({"tool_results": results}))
+    return await talk.runtime.sessions.take(
+        talk.id, ToolResults.model_validate({"tool_results": results})
+    )
 
 
 def result(call_id: str, value: Any = "done") -> ToolResult:
@@ -221,7 +223,7 @@ async def test_cancelling_ends_a_wait():
     async with local_runtime(driver, here) as runtime:
         talk = await begin(runtime)
         await waits(talk)
-        assert await runtime.cancel(talk.id)
+        assert await runtime.sessions.cancel(talk.id)
         assert (await talk.ended()).type == "session.cancelled"
         (given_up,) = await talk.data_of("tool.result")
         assert "cancelled" in given_up["error"]

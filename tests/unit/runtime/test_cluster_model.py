@@ -8,7 +8,9 @@ docs/contract.md promises in "Events" and "Turns".
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -22,7 +24,10 @@ from everruns.domain.sessions import SessionInput
 from everruns.errors import NotFound, Overloaded, Unavailable
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
+from everruns.storage.data_directory.opening import open_store
 from everruns.storage.logs import EventQuery
+from everruns.storage.memory.store import MemoryStore
+from everruns.storage.store import Store
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
 
@@ -51,7 +56,7 @@ class Reader:
             attempt += 1
             try:
                 cursor = Cursor(self.events[-1].sequence if self.events else 0)
-                async for batch in await runtime.stream(session_id, cursor):
+                async for batch in await runtime.sessions.stream(session_id, cursor):
                     self._take(batch)
                 return
             except NotFound:
@@ -79,6 +84,10 @@ class ClusterMachine(RuleBasedStateMachine):
         self.clock.enter_context(self.loop.telling_the_time())
         self.tasks: list[asyncio.Task[Any]] = []
 
+    def open_store(self) -> Store:
+        """Return what the cluster keeps its data in."""
+        return MemoryStore()
+
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
 
@@ -90,7 +99,7 @@ class ClusterMachine(RuleBasedStateMachine):
         self.run(self._start(Random(random), cap))
 
     async def _start(self, random: Random, cap: int) -> None:
-        self.cluster = Cluster(random, cap)
+        self.cluster = Cluster(random, cap, store=self.open_store())
         await self.cluster.start()
         self.runtimes = {name: self.cluster.runtime(name) for name in REPLICAS}
         self.acknowledged: dict[str, tuple[int, Message]] = {}
@@ -127,7 +136,9 @@ class ClusterMachine(RuleBasedStateMachine):
         runtime = self.runtimes[replica]
         while True:
             try:
-                message = await runtime.send(self.ids[session], sent, Idempotency(key, "body"))
+                message = await runtime.sessions.send(
+                    self.ids[session], sent, Idempotency(key, "body")
+                )
             except NotFound:
                 assert session in self.deleted
                 return
@@ -285,10 +296,24 @@ class ClusterMachine(RuleBasedStateMachine):
         assert sorted(said) == sorted(kept), "every acknowledged message is there, once"
 
 
-ClusterMachine.TestCase.settings = settings(
+class JournaledClusterMachine(ClusterMachine):
+    """The same over the store that a server has: a journal before DuckDB."""
+
+    def open_store(self) -> Store:
+        folder = self.clock.enter_context(TemporaryDirectory())
+        store = open_store(Path(folder))
+        self.clock.callback(store.close)
+        return store
+
+
+MANY = settings(
     max_examples=100,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+ClusterMachine.TestCase.settings = MANY
+# Opening a database takes as long as several examples in memory.
+JournaledClusterMachine.TestCase.settings = settings(MANY, max_examples=5)
 TestCluster = ClusterMachine.TestCase
+TestJournaledCluster = JournaledClusterMachine.TestCase

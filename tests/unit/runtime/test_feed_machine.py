@@ -93,7 +93,7 @@ class StallingReader:
         self._cursor = cursor
 
     async def read(self) -> None:
-        batches = await self._runtime.stream(self._talk.id, self._cursor)
+        batches = await self._runtime.sessions.stream(self._talk.id, self._cursor)
         try:
             async for batch in batches:
                 for item in batch:

@@ -111,7 +111,7 @@ async def test_deleting_ends_the_turn_the_streams_and_the_session():
         await talk.send("hi")
         async with talk.reading() as one, talk.reading(Cursor()) as other:
             await one.until(lambda: one.text == "Hel")
-            await runtime.delete_session(talk.id)
+            await runtime.sessions.delete(talk.id)
             for reader in (one, other):
                 while not reader.ended:
                     await reader.next()
@@ -139,8 +139,8 @@ async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
         async with talk.reading() as reader:
             await reader.until_type("session.completed")
             reading = asyncio.create_task(reader.next())
-            deleting = asyncio.create_task(runtime.delete_session(talk.id))
-            late = await talk.runtime.stream(talk.id, Cursor(0))
+            deleting = asyncio.create_task(runtime.sessions.delete(talk.id))
+            late = await talk.runtime.sessions.stream(talk.id, Cursor(0))
             await anext(late)
             released.set()
             await deleting
@@ -154,10 +154,10 @@ async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
 async def test_a_session_at_rest_is_deleted_without_being_loaded():
     async with local_runtime() as runtime:
         talk = await Conversation.begin(runtime)
-        await runtime.delete_session(talk.id)
+        await runtime.sessions.delete(talk.id)
         assert not runtime.host._sessions
         with pytest.raises(SessionNotFound):
-            await runtime.delete_session(talk.id)
+            await runtime.sessions.delete(talk.id)
 
 
 async def test_a_host_deletes_only_what_it_holds():

@@ -5,6 +5,7 @@ The processes are simulated (see ``tests.simulation``); the calls between them a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -21,8 +22,11 @@ from everruns.domain.workspaces import WorkspaceInput
 from everruns.errors import AgentNotFound, HostLost, ProviderNotFound
 from everruns.registry.registry import Registry
 from everruns.runtime.runtime import Runtime
+from everruns.storage.data_directory.opening import open_store
+from everruns.storage.memory.store import MemoryStore
 from everruns.storage.pages import ListQuery
 from everruns.storage.sessions import SessionQuery
+from everruns.storage.store import Store
 from tests.conversations import Conversation
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
@@ -31,13 +35,21 @@ Scenario = Callable[[Cluster, Runtime], Awaitable[None]]
 WANTED_AGENT = AgentInput(name="a")
 
 
+@pytest.fixture(params=["memory", "journal"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """The store of a simulated cluster: in memory, or the one that a server has."""
+    store = MemoryStore() if request.param == "memory" else open_store(tmp_path)
+    yield store
+    store.close()
+
+
 @pytest.fixture
-def simulate() -> Iterator[Callable[[Scenario], None]]:
+def simulate(store: Store) -> Iterator[Callable[[Scenario], None]]:
     """Runs a scenario on a simulated cluster."""
     loop = SimulatedLoop()
 
     async def run(scenario: Scenario) -> None:
-        cluster = Cluster(Random(0))
+        cluster = Cluster(Random(0), store=store)
         await cluster.start()
         await scenario(cluster, cluster.runtime("replica"))
         assert not cluster.lose_answers_of
@@ -212,7 +224,7 @@ def test_results_that_a_lost_host_has_stored_are_accepted(simulate: Callable[[Sc
         cluster.lose_answers_of.append(("host", "take"))
         results = [{"tool_call_id": calls[0], "result": {"rung": True}}]
         given = ToolResults.model_validate({"tool_results": results})
-        assert (await runtime.take(talk.id, given)).accepted == 1
+        assert (await runtime.sessions.take(talk.id, given)).accepted == 1
         await assert_went_on_once(talk, calls)
 
     simulate(scenario)
@@ -224,7 +236,7 @@ def test_answers_that_a_lost_host_has_stored_are_accepted(simulate: Callable[[Sc
         cluster.lose_answers_of.append(("host", "take"))
         answers = [{"id": "format", "other_text": "PDF"}]
         given = QuestionAnswers.model_validate({"answers": answers})
-        assert (await runtime.take(talk.id, given)).accepted == 1
+        assert (await runtime.sessions.take(talk.id, given)).accepted == 1
         await assert_went_on_once(talk, calls)
 
     simulate(scenario)
@@ -236,7 +248,7 @@ def test_approvals_that_a_lost_host_has_stored_are_accepted(simulate: Callable[[
         cluster.lose_answers_of.append(("host", "take"))
         decisions = [{"tool_call_id": call, "decision": "reject"} for call in calls]
         given = ToolApprovals.model_validate({"decisions": decisions})
-        assert (await runtime.take(talk.id, given)).accepted == 2
+        assert (await runtime.sessions.take(talk.id, given)).accepted == 2
         await assert_went_on_once(talk, calls)
         assert cluster.paid == {}
 
@@ -249,9 +261,9 @@ def test_a_turn_that_a_lost_host_has_cancelled_counts_as_cancelled(
     async def scenario(cluster: Cluster, runtime: Runtime) -> None:
         talk, _ = await waiting(runtime, "ring now")
         cluster.lose_answers_of.append(("host", "cancel"))
-        assert await runtime.cancel(talk.id)
+        assert await runtime.sessions.cancel(talk.id)
         assert (await talk.types()).count("session.cancelled") == 1
-        assert not await runtime.cancel(talk.id)
+        assert not await runtime.sessions.cancel(talk.id)
 
     simulate(scenario)
 
@@ -260,7 +272,7 @@ def test_a_cancel_that_is_repeated_ends_no_later_turn(simulate: Callable[[Scenar
     async def scenario(cluster: Cluster, runtime: Runtime) -> None:
         talk, _ = await waiting(runtime, "ring now")
         cluster.lose_answers_of.append(("host", "cancel"))
-        cancelling = asyncio.ensure_future(runtime.cancel(talk.id))
+        cancelling = asyncio.ensure_future(runtime.sessions.cancel(talk.id))
         while "session.cancelled" not in await talk.types():
             await asyncio.sleep(0.001)
         await cluster.runtime("another replica").send(

@@ -139,7 +139,7 @@ async def test_a_resumed_turn_takes_messages_and_can_be_cancelled():
     async with local_runtime(ScriptedDriver(says("so far", gate)), store=store) as runtime:
         talk = Conversation(runtime, session)
         await gate.reached.wait()
-        assert await runtime.cancel(session.id)
+        assert await runtime.sessions.cancel(session.id)
         assert (await talk.texts())[-1] == "agent: so far"
 
 

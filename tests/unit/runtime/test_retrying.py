@@ -30,7 +30,7 @@ async def work() -> str:
 async def retry(talk: Conversation, key: str | None = None, **controls: Any):
     wanted = Controls(**controls) if controls else None
     keyed = Idempotency.of("retry", key, str(controls).encode()) if key else None
-    return await talk.runtime.retry(talk.id, wanted, keyed)
+    return await talk.runtime.sessions.retry(talk.id, wanted, keyed)
 
 
 async def all_messages(talk: Conversation) -> list[Message]:
@@ -138,7 +138,7 @@ async def test_an_open_turn_must_be_cancelled_first():
         await gate.reached.wait()
         with pytest.raises(Conflict, match="Cancel it first"):
             await retry(talk)
-        await runtime.cancel(talk.id)
+        await runtime.sessions.cancel(talk.id)
         await retry(talk)
         await talk.ended()
         assert await talk.texts() == ["user: hi", "agent: Hello."]
@@ -227,12 +227,12 @@ async def test_a_turn_that_waited_for_its_client_is_retried_after_its_end():
             await reader.until_type("tool.call")
         with pytest.raises(Conflict, match="Cancel it first"):
             await retry(talk)
-        await runtime.cancel(talk.id)
+        await runtime.sessions.cancel(talk.id)
         started = await retry(talk)
         async with talk.reading(Cursor(started.sequence)) as reader:
             await reader.until_type("tool.call")
         given = {"tool_results": [{"tool_call_id": "call_2", "result": 1}]}
-        await runtime.take(talk.id, ToolResults.model_validate(given))
+        await runtime.sessions.take(talk.id, ToolResults.model_validate(given))
         await talk.ended()
         assert await talk.texts() == ["user: hi", "agent: ", "agent: Found."]
 
@@ -278,15 +278,15 @@ async def test_input_for_a_superseded_call_comes_too_late_whether_the_new_turn_r
         async with talk.reading(Cursor(0)) as reader:
             await reader.until_type("tool.call")
         if was_answered:
-            await runtime.take(talk.id, given)
+            await runtime.sessions.take(talk.id, given)
             await talk.ended()
         else:
-            await runtime.cancel(talk.id)
+            await runtime.sessions.cancel(talk.id)
         await retry(talk)
         await (gate.reached.wait() if is_running else talk.ended())
 
         with pytest.raises(CallClosed, match="retry"):
-            await runtime.take(talk.id, given)
+            await runtime.sessions.take(talk.id, given)
         gate.open()
         await talk.ended()
 
@@ -306,10 +306,10 @@ async def test_a_decision_on_a_superseded_call_comes_too_late_too():
         await talk.send("hi")
         async with talk.reading(Cursor(0)) as reader:
             await reader.until_type("tool.approval")
-        await runtime.take(talk.id, given)
+        await runtime.sessions.take(talk.id, given)
         await talk.ended()
         await retry(talk)
         await talk.ended()
 
         with pytest.raises(CallClosed, match="retry"):
-            await runtime.take(talk.id, given)
+            await runtime.sessions.take(talk.id, given)

@@ -57,7 +57,9 @@ async def test_streams_that_came_in_different_ways_are_shown_a_batch_once():
         await talk.say("one")
         log = await talk.log()
         starts = [EventPlace(0, 0, 0), EventPlace(log[2].ts, log[2].sequence, 0)]
-        streams = [await runtime.stream(talk.id, EVERRUNS.cursor(start)) for start in starts]
+        streams = [
+            await runtime.sessions.stream(talk.id, EVERRUNS.cursor(start)) for start in starts
+        ]
         frames = [Frames(EVERRUNS.begin(talk.id, start), EventsRequest()) for start in starts]
         for stream, sent in zip(streams, frames, strict=True):
             sent.of(await anext(stream))

@@ -124,7 +124,7 @@ async def test_a_reader_that_comes_just_as_the_last_one_leaves_is_served():
         talk = await Conversation.begin(runtime)
         await talk.say("hi")
         for ticks in range(8):
-            first = Reader(await runtime.stream(talk.id, Cursor(0)))
+            first = Reader(await runtime.sessions.stream(talk.id, Cursor(0)))
             await first.next()
             waiting = asyncio.create_task(first.next())
             for _ in range(10):
@@ -185,7 +185,7 @@ async def test_a_long_log_is_replayed_in_pages(monkeypatch):
 async def test_a_loop_that_fails_for_no_known_reason_ends_its_streams_with_the_error():
     async with local_runtime() as runtime:
         talk = await Conversation.begin(runtime)
-        reader = Reader(await runtime.stream(talk.id, Cursor(0)))
+        reader = Reader(await runtime.sessions.stream(talk.id, Cursor(0)))
 
         async def broken(*_args):
             raise LookupError("unforeseen")
@@ -212,7 +212,7 @@ class FaithfulReader:
     async def read(self, turns: int) -> None:
         ends = 0
         while ends < turns:
-            batches = await self.talk.runtime.stream(self.talk.id, self.cursor)
+            batches = await self.talk.runtime.sessions.stream(self.talk.id, self.cursor)
             ends += await self.connection(batches, self.chance.randint(1, 12))
             await batches.aclose()
             for _ in range(self.chance.choice([0, 0, 1, 5, 30])):

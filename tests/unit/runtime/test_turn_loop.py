@@ -348,11 +348,11 @@ async def test_a_session_that_does_not_exist_is_told():
         with pytest.raises(SessionNotFound):
             await talk.send("hi")
         with pytest.raises(SessionNotFound):
-            await runtime.cancel(talk.id)
+            await runtime.sessions.cancel(talk.id)
         with pytest.raises(SessionNotFound):
-            await runtime.delete_session(talk.id)
+            await runtime.sessions.delete(talk.id)
         with pytest.raises(SessionNotFound):
-            await runtime.stream(talk.id, None)
+            await runtime.sessions.stream(talk.id, None)
 
 
 async def test_an_answer_may_be_longer_than_what_users_may_send():

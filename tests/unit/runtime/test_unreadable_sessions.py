@@ -84,7 +84,7 @@ async def test_it_can_be_deleted():
     async with damaged_in_its_turn() as (runtime, talk):
         with pytest.raises(SessionUnreadable):
             await talk.send("two")
-        await runtime.delete_session(talk.id)
+        await runtime.sessions.delete(talk.id)
         with pytest.raises(SessionNotFound):
             await runtime.registry.sessions.get(talk.id)
 
@@ -93,11 +93,11 @@ async def test_a_reader_of_it_is_told_and_those_of_other_sessions_notice_nothing
     async with damaged_in_its_turn() as (runtime, talk):
         other = await Conversation.begin(runtime)
         async with other.reading(Cursor()) as reader:
-            stream = await runtime.stream(talk.id, Cursor(0))
+            stream = await runtime.sessions.stream(talk.id, Cursor(0))
             with pytest.raises(SessionUnreadable):
                 await asyncio.wait_for(anext(stream), 10)
             with pytest.raises(SessionUnreadable):
-                await runtime.stream(talk.id, Cursor(0))
+                await runtime.sessions.stream(talk.id, Cursor(0))
             assert await other.say("hi") == "fine."
             await reader.until_type("session.completed")
 

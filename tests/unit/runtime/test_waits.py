@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from everruns.api.routes.waits import with_waits
 from everruns.domain.agents import AgentInput, AgentPatch
 from everruns.domain.llm import ProviderPatch
 from everruns.domain.tools import ToolResults
@@ -35,7 +34,7 @@ async def rung(runtime: LocalRuntime, tool: dict[str, Any], **fields: Any) -> Co
 
 async def answer(talk: Conversation) -> None:
     results = [{"tool_call_id": "call_ring", "result": "rung"}]
-    await talk.runtime.take(talk.id, ToolResults.model_validate({"tool_results": results}))
+    await talk.runtime.sessions.take(talk.id, ToolResults.model_validate({"tool_results": results}))
     await talk.ended()
 
 
@@ -160,13 +159,13 @@ async def test_a_session_shows_what_it_waits_for_with_arguments():
     async with local_runtime(driver) as runtime:
         talk = await rung(runtime, bell(), capabilities=["ask_user"])
         results = [{"tool_call_id": "first", "result": 1}]
-        await runtime.take(talk.id, ToolResults.model_validate({"tool_results": results}))
+        await runtime.sessions.take(talk.id, ToolResults.model_validate({"tool_results": results}))
         async with talk.reading() as reader:
             await reader.until(
                 lambda: sum(event.type == "tool.call" for event in reader.events) == 3
             )
         sessions = runtime.registry.sessions
-        shown = await with_waits(await sessions.get(talk.id), runtime.registry.logs)
+        shown = await runtime.sessions.with_waits(await sessions.get(talk.id))
         ring, question = shown.waiting_for
         assert (ring.type, ring.tool_call_id, ring.arguments) == (
             "tool_call",
@@ -184,7 +183,7 @@ async def test_a_session_that_waits_since_an_older_version_shows_for_what():
         talk = await rung(runtime, bell())
         logs = runtime.registry.logs
         old = (await logs.get(talk.id)).model_copy(update={"waiting_for": []})
-        (wait,) = (await with_waits(old, logs)).waiting_for
+        (wait,) = (await runtime.sessions.with_waits(old)).waiting_for
         assert wait.arguments == {"times": 2}
         assert await logs.events(talk.id, EventQuery()) == await talk.log()
 
@@ -205,7 +204,7 @@ async def test_a_turn_that_only_waits_needs_no_model():
         await runtime.registry.providers.update(provider.id, active)
         (wait,) = (await runtime.registry.sessions.get(talk.id)).waiting_for
         results = [{"tool_call_id": wait.tool_call_id, "result": 1}]
-        await runtime.take(talk.id, ToolResults.model_validate({"tool_results": results}))
+        await runtime.sessions.take(talk.id, ToolResults.model_validate({"tool_results": results}))
         assert (await talk.ended()).type == "session.completed"
 
 

@@ -1,0 +1,37 @@
+"""Which tests one process runs, when several processes share a run."""
+
+from xdist.scheduler import LoadFileScheduling
+
+# What takes long to start, and the files that use it; a file that is not named here has a start
+# of its own.
+STARTED_ONCE = {
+    "cluster": ("tests/ray/", "tests/contract/test_runtime.py"),
+    "server": (
+        "tests/sdk/",
+        "tests/e2e/test_conversations.py",
+        "tests/e2e/test_front.py",
+        "tests/e2e/test_lifecycle.py",
+        "tests/e2e/test_readme.py",
+    ),
+    "world": (
+        "tests/faults/test_crash_loop.py",
+        "tests/faults/test_kills.py",
+        "tests/faults/test_long_answers.py",
+    ),
+}
+
+
+def group_of(node_id: str) -> str:
+    """Return what the tests that one process runs have in common: what they use, or their file."""
+    file = node_id.partition("::")[0]
+    for name, files in STARTED_ONCE.items():
+        if file.startswith(files):
+            return name
+    return file
+
+
+class SideBySide(LoadFileScheduling):
+    """Gives whole files to a process, and all files that use what is started once to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)

@@ -1,0 +1,65 @@
+"""How a run of several processes is divided, and what it shows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.progress import Progress
+from tests.side_by_side import STARTED_ONCE, group_of
+
+ROOT = Path(__file__).parents[2]
+
+
+class Terminal:
+    """Keeps what is printed."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def ensure_newline(self) -> None: ...
+
+    def write_line(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def reports(node_id: str, outcome: str, seconds: float) -> Iterator[pytest.TestReport]:
+    for when in ("setup", "call", "teardown"):
+        said, taken = (outcome, seconds) if when == "call" else ("passed", 0.0)
+        yield pytest.TestReport(node_id, ("", 0, ""), {}, said, None, when, duration=taken)
+
+
+@pytest.mark.parametrize("file", [file for files in STARTED_ONCE.values() for file in files])
+def test_what_shares_a_start_is_there(file: str):
+    assert (ROOT / file).exists()
+
+
+def test_tests_of_one_server_stay_together_and_others_go_by_file():
+    assert group_of("tests/sdk/test_a.py::test_b") == group_of("tests/e2e/test_readme.py::test_c")
+    assert group_of("tests/unit/test_a.py::test_b[x::y]") == "tests/unit/test_a.py"
+
+
+def test_a_file_is_shown_when_its_last_test_has_ended():
+    terminal = Terminal()
+    progress = Progress(terminal)
+    progress.pytest_xdist_node_collection_finished(None, ["a.py::one", "a.py::two", "b.py::one"])
+    for report in reports("a.py::one", "passed", 1.0):
+        progress.pytest_runtest_logreport(report)
+    before = list(terminal.lines)
+
+    for report in reports("a.py::two", "failed", 2.0):
+        progress.pytest_runtest_logreport(report)
+
+    assert before == []
+    assert terminal.lines == ["     3 s  a.py: 1 passed, 1 failed"]
+
+
+def test_what_takes_long_is_shown_at_once():
+    terminal = Terminal()
+    progress = Progress(terminal)
+    progress.pytest_xdist_node_collection_finished(None, ["a.py::one", "a.py::two"])
+
+    for report in reports("a.py::one", "passed", 60.0):
+        progress.pytest_runtest_logreport(report)
+
+    assert terminal.lines == ["    60 s  call of a.py::one"]
