@@ -275,7 +275,7 @@ def test_a_cancel_that_is_repeated_ends_no_later_turn(simulate: Callable[[Scenar
         cancelling = asyncio.ensure_future(runtime.sessions.cancel(talk.id))
         while "session.cancelled" not in await talk.types():
             await asyncio.sleep(0.001)
-        await cluster.runtime("another replica").send(
+        await cluster.runtime("another replica").sessions.send(
             talk.id, SendMessage.model_validate({"content": "talk on"})
         )
         assert await cancelling
