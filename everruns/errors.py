@@ -2,7 +2,7 @@
 
 Each class documents one cause and owns its stable ``code``, the word a client sees on the wire.
 HTTP statuses live in ``everruns.api.http.errors`` alone, found there by a class's ancestry. Errors
-travel between actors, so their constructor arguments are positional and picklable.
+travel between processes as the name of their class and these fields: message, code, retry_after_s.
 """
 
 

@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a cluster and a server, each started once."""
+"""What tests of several rooms share: the cluster, started once, and how a run is divided."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from bench.server import Server, running_server
 from everruns.errors import CapacityExhausted
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
@@ -38,13 +37,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SideBySide:
     """Keep together, in runs of several processes, what shares a file or what is started once."""
     return SideBySide(config, log)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A server as ``everruns serve`` runs it, for all tests that need no other."""
-    with running_server(EVERRUNS_DASHBOARD="false") as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

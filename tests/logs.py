@@ -13,7 +13,7 @@ from everruns.domain.state import SessionState, fold
 from everruns.domain.waits import DeciderKind, WaitRule
 from everruns.ids import format_time, new_id
 from everruns.runtime.retrying import retried
-from everruns.runtime.waiting import asked, elapsed, held
+from everruns.runtime.waiting import approval_requested, elapsed, result_requested
 
 SESSION_ID = "session_" + "5" * 32
 
@@ -72,12 +72,14 @@ class LogWriter:
 
     def ask(self, call_id: str, rule: WaitRule) -> None:
         """Ask the client for a call's result."""
-        self.write_new(asked(self.state.turn, self.state.turn.pending[call_id], "message_x", rule))
+        self.write_new(
+            result_requested(self.state.turn, self.state.turn.pending[call_id], "message_x", rule)
+        )
 
     def hold(self, call_id: str, rule: WaitRule, by: DeciderKind = "end_user") -> None:
         """Ask for approval of a call."""
         call = self.state.turn.pending[call_id]
-        self.write_new(held(self.state.turn, call, "message_x", rule, by))
+        self.write_new(approval_requested(self.state.turn, call, "message_x", rule, by))
 
     def pass_time(self, ms: int) -> list[Event]:
         """Let time pass and store what it brings."""

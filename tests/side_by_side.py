@@ -6,8 +6,8 @@ from xdist.scheduler import LoadFileScheduling
 # of its own.
 STARTED_ONCE = {
     "cluster": ("tests/ray/", "tests/contract/test_runtime.py"),
+    "sdk": ("tests/sdk/",),
     "server": (
-        "tests/sdk/",
         "tests/e2e/test_conversations.py",
         "tests/e2e/test_front.py",
         "tests/e2e/test_lifecycle.py",

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from everruns.domain.base import KIB, Model, max_bytes
 from everruns.domain.sessions import SessionStatus
+from everruns.domain.tools import ToolDefinition
 from everruns.domain.waits import DeciderKind, WaitRule
 
 Mode = Literal["off", "required", "normal", "protective"]
@@ -58,6 +59,23 @@ class ApprovalRule:
             config.get("mode", "normal"),
             WaitRule.of_config(config).or_else(deployment),
             config.get("decided_by", "end_user"),
+        )
+
+    def holds(self, tool: ToolDefinition, *, has_effects: bool, is_destructive: bool) -> bool:
+        """Tell whether calls of a tool are held until somebody allows them.
+
+        Args:
+            tool: The tool.
+            has_effects: Whether a call may change something. What a client-side tool does is up to
+                the client, which can ask by itself; it counts as having none.
+            is_destructive: Whether a call may destroy something.
+        """
+        if self.mode == "off":
+            return False
+        return (
+            tool.policy == "requires_approval"
+            or (self.mode == "protective" and has_effects)
+            or (self.mode == "normal" and is_destructive)
         )
 
 

@@ -60,14 +60,11 @@ class TurnContext:
     def needs_approval(self, call: ToolCall) -> bool:
         """Tell whether a call is held until somebody allows it."""
         definition, tool = self._definition(call), self.toolbox.find(call.name)
-        if definition is None or self.approval.mode == "off":
-            return False
-        if definition.policy == "requires_approval":
-            return True
-        # What a client-side tool does is up to the client, which can ask by itself.
-        if tool is None or self.approval.mode == "required":
-            return False
-        return not tool.repeatable if self.approval.mode == "protective" else tool.destructive
+        return definition is not None and self.approval.holds(
+            definition,
+            has_effects=tool is not None and not tool.repeatable,
+            is_destructive=tool is not None and tool.destructive,
+        )
 
     def decided_by(self, call: ToolCall) -> DeciderKind:
         """Return who decides about a call that is held."""

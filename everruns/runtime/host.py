@@ -30,12 +30,12 @@ from everruns.registry.group_commit import GroupCommit
 from everruns.registry.registry import Registry
 from everruns.remote import Repeat, remote
 from everruns.runtime.environment import Environment
+from everruns.runtime.external_input import Accepted, ExternalInput, accept
 from everruns.runtime.feed.feeds import Feeds
 from everruns.runtime.feed.poll import Poll, Reading
 from everruns.runtime.outcomes import received
 from everruns.runtime.retrying import controls_of, retried
 from everruns.runtime.session import LiveSession
-from everruns.runtime.taking import Given, Taken, taken
 from everruns.runtime.turn import Turn, end_turn
 from everruns.runtime.unreadable import UnreadableSessions
 from everruns.runtime.waiting import discarded
@@ -166,8 +166,8 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def take(
-        self, session_id: str, given: Given, by: Decider, *, is_repeated: bool = False
-    ) -> Taken:
+        self, session_id: str, given: ExternalInput, by: Decider, *, is_repeated: bool = False
+    ) -> Accepted:
         """Store input that the turn waits for; when all of it is there, the turn continues.
 
         Args:
@@ -186,11 +186,11 @@ class SessionHost:
             SessionNotFound: The session does not exist.
         """
         session = await self._session(session_id)
-        outcome: Taken | None = None
+        outcome: Accepted | None = None
 
         def build(state: SessionState, now: int) -> list[NewEvent]:
             nonlocal outcome
-            events, outcome = taken(state, given, by, now, is_repeated=is_repeated)
+            events, outcome = accept(state, given, by, now, is_repeated=is_repeated)
             return events
 
         await session.append(build)

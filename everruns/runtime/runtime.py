@@ -30,11 +30,11 @@ from everruns.errors import (
 )
 from everruns.ids import parse_time
 from everruns.registry.registry import Registry
+from everruns.runtime.external_input import Accepted, ExternalInput, not_waiting
 from everruns.runtime.feed.batch import Batch
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.streams import FindHost, Streams
 from everruns.runtime.host import SessionHost
-from everruns.runtime.taking import Given, Taken, not_waiting
 from everruns.storage.logs import EventQuery
 
 PATIENCE_S = 30.0
@@ -153,7 +153,7 @@ class RoutedSessions:
         keyed = idempotency or Idempotency.of_call()
         return await self._ask(session_id, lambda host, _: host.retry(session_id, wanted, keyed))
 
-    async def take(self, session_id: str, given: Given, by: Decider = OPERATOR) -> Taken:
+    async def take(self, session_id: str, given: ExternalInput, by: Decider = OPERATOR) -> Accepted:
         """Store input that the session's turn waits for: results, answers or approvals.
 
         Input that is already stored is accepted again and changes nothing.

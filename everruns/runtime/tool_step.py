@@ -13,10 +13,10 @@ from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn
 from everruns.runtime.context import TurnContext
 from everruns.runtime.environment import Environment
+from everruns.runtime.external_input import rejection
 from everruns.runtime.outcomes import called, returned
 from everruns.runtime.session import LiveSession
-from everruns.runtime.taking import rejection
-from everruns.runtime.waiting import asked, held
+from everruns.runtime.waiting import approval_requested, result_requested
 from everruns.tools.toolbox import Toolbox
 
 UNKNOWN_OUTCOME = (
@@ -108,10 +108,10 @@ class ToolStep:
         context = self._context
         if to_hold:
             by = context.decided_by(call)
-            return held(turn, call, self._answer_id, context.approval.wait, by)
+            return approval_requested(turn, call, self._answer_id, context.approval.wait, by)
         rule = context.wait_of(call)
         assert rule is not None  # noqa: S101 - see ``_kind``
-        return asked(turn, call, self._answer_id, rule)
+        return result_requested(turn, call, self._answer_id, rule)
 
     async def _run_here(self, calls: Sequence[ToolCall], turn: OpenTurn) -> None:
         # A call that had already started was started by a process that is now lost.

@@ -6,7 +6,7 @@ end of the time ends calls that are still open; the model is told why. A call ca
 after its time, and be reminded of before.
 
 Questions to the user are calls of this kind. A call that is held for approval waits the same way,
-and runs once it is allowed. What comes from outside is taken in ``everruns.runtime.taking``.
+and runs once it is allowed. Input from outside is judged in ``everruns.runtime.external_input``.
 
 Source: docs/contract.md, "Waiting".
 """
@@ -27,7 +27,7 @@ TIMED_OUT = "Timed out waiting for client tool results"
 NO_ANSWER = "The user did not answer in time. Do not assume an answer."
 
 
-def asked(turn: OpenTurn, call: ToolCall, message_id: str, rule: WaitRule) -> NewEvent:
+def result_requested(turn: OpenTurn, call: ToolCall, message_id: str, rule: WaitRule) -> NewEvent:
     """Return the event that requests a call's result from outside."""
     data = {
         "tool_call": call.wire(),
@@ -38,7 +38,7 @@ def asked(turn: OpenTurn, call: ToolCall, message_id: str, rule: WaitRule) -> Ne
     return NewEvent(EventType.TOOL_CALL, data, turn_context(turn))
 
 
-def held(
+def approval_requested(
     turn: OpenTurn, call: ToolCall, message_id: str, rule: WaitRule, decided_by: DeciderKind
 ) -> NewEvent:
     """Return the event that requests approval of a call."""

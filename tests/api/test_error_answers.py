@@ -118,7 +118,7 @@ async def test_a_failure_of_the_runtime_has_its_status(
     async def fail(*_: Any) -> NoReturn:
         raise failure
 
-    monkeypatch.setattr(runtime, "send", fail)
+    monkeypatch.setattr(runtime.sessions, "send", fail)
     response = await client.post(f"{session_path}/messages", json={"content": "hi"})
 
     assert response.status_code == status
@@ -186,7 +186,7 @@ async def test_a_failing_stream_ends_so_that_its_reader_reconnects(
 
         return batches()
 
-    monkeypatch.setattr(runtime, "stream", break_off)
+    monkeypatch.setattr(runtime.sessions, "stream", break_off)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.get(f"{session_path}/events")

@@ -5,8 +5,15 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from bench.server import Server
+from bench.server import Server, running_server
 from tests.aimock import AimockServer
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One server for all tests here: it takes seconds to start."""
+    with running_server(EVERRUNS_DASHBOARD="false") as server:
+        yield server
 
 
 @pytest.fixture

@@ -35,7 +35,9 @@ def test_what_shares_a_start_is_there(file: str):
 
 
 def test_tests_of_one_server_stay_together_and_others_go_by_file():
-    assert group_of("tests/sdk/test_a.py::test_b") == group_of("tests/e2e/test_readme.py::test_c")
+    assert group_of("tests/e2e/test_front.py::test_a") == group_of(
+        "tests/e2e/test_readme.py::test_b"
+    )
     assert group_of("tests/unit/test_a.py::test_b[x::y]") == "tests/unit/test_a.py"
 
 

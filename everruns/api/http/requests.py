@@ -1,6 +1,8 @@
 """Reading requests without the framework's parameter resolution, for the hot routes.
 
-Measured on the route that sends a message: 65 µs per request this way, 125 µs the framework's way.
+A route whose function takes the request and returns the response is served without the framework's
+layers (``JsonRoute``). Measured on the route that sends a message, through the whole application:
+80 µs of CPU a request, 135 µs with them.
 """
 
 from typing import TypeVar, cast

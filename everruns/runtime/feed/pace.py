@@ -4,7 +4,8 @@ A delta costs about the same whether it has one word or ten. A process that spen
 of its time on deltas asks for fewer and longer ones, before it falls behind.
 """
 
-SHORTEST_PACE_S = 0.025
+# That of a host, unless ``delta_pace_ms`` says otherwise.
+USUAL_PACE_S = 0.025
 LONGEST_PACE_S = 0.15
 SHARE = 0.25
 WINDOW_S = 0.25
@@ -17,11 +18,11 @@ class Pace:
         now: Seconds of a monotonic clock.
 
     Attributes:
-        interval_s: Seconds for which deltas should gather.
+        interval_s: Seconds for which deltas should gather; 0 while the host's own pace will do.
     """
 
     def __init__(self, now: float) -> None:
-        self.interval_s = SHORTEST_PACE_S
+        self.interval_s = 0.0
         self._since = now
         self._spent_s = 0.0
 
@@ -37,6 +38,6 @@ class Pace:
         if passed_s < WINDOW_S:
             return
         # Twice the interval halves the number of deltas, and so what they cost.
-        wanted_s = self.interval_s * self._spent_s / passed_s / SHARE
-        self.interval_s = min(max(wanted_s, SHORTEST_PACE_S), LONGEST_PACE_S)
+        wanted_s = max(self.interval_s, USUAL_PACE_S) * self._spent_s / passed_s / SHARE
+        self.interval_s = min(wanted_s, LONGEST_PACE_S) if wanted_s > USUAL_PACE_S else 0.0
         self._since, self._spent_s = now, 0.0

@@ -260,6 +260,7 @@ class Subscriber:
         """Subscribe anew for all that wait, from where they stand."""
         self._life += 1
         self._numbers = itertools.count()
+        self._new.clear()
         self._acknowledged.clear()
         self._dropped = []
         for group in list(self._groups.values()):
@@ -273,7 +274,6 @@ class Subscriber:
         for group in list(self._groups.values()):
             group.give(Answer(Reading(group.key, status="moved")))
             self._forget(group)
-        self._new.clear()
         self._begin_life()
 
     def _ended(self, following: asyncio.Task[None]) -> None:
@@ -281,5 +281,4 @@ class Subscriber:
             for group in list(self._groups.values()):
                 group.fail(error)
                 self._forget(group)
-            self._new.clear()
             self._begin_life()

@@ -8,8 +8,8 @@ from everruns.domain.agents import AgentInput, AgentPatch
 from everruns.domain.approvals import Decider, ToolApprovals
 from everruns.domain.tools import ToolResults
 from everruns.errors import CallClosed, Conflict, InvalidRequest, MayNotDecide, NotWaiting
+from everruns.runtime.external_input import Accepted, rejection
 from everruns.runtime.local import LocalRuntime
-from everruns.runtime.taking import Taken, rejection
 from everruns.runtime.waiting import NOT_APPROVED
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.base import Tool
@@ -69,7 +69,7 @@ async def held(talk: Conversation, count: int = 1) -> list[dict[str, Any]]:
     return [request for request in requests if request["status"] == "requested"]
 
 
-async def decide(talk: Conversation, **decisions: str) -> Taken:
+async def decide(talk: Conversation, **decisions: str) -> Accepted:
     given = [{"tool_call_id": key, "decision": decision} for key, decision in decisions.items()]
     return await talk.runtime.sessions.take(
         talk.id, ToolApprovals.model_validate({"decisions": given})

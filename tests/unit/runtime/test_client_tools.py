@@ -7,8 +7,8 @@ import pytest
 from everruns.domain.tools import ClientToolResult as ToolResult
 from everruns.domain.tools import ToolResults
 from everruns.errors import CallClosed, Conflict, InvalidRequest, NotWaiting
+from everruns.runtime.external_input import Accepted
 from everruns.runtime.local import LocalRuntime
-from everruns.runtime.taking import Taken
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
@@ -44,7 +44,7 @@ async def waits(talk: Conversation) -> None:
     assert session.status == "waitingfortoolresults"
 
 
-async def submit(talk: Conversation, *results: ToolResult) -> Taken:
+async def submit(talk: Conversation, *results: ToolResult) -> Accepted:
     return await talk.runtime.sessions.take(
         talk.id, ToolResults.model_validate({"tool_results": results})
     )
@@ -139,14 +139,14 @@ async def test_a_result_given_twice_is_accepted_and_changes_nothing():
         await submit(talk, result("call_ring_bell"))
         before = await talk.log()
         again = await submit(talk, result("call_ring_bell"))
-        assert again == Taken(0, 1, "waitingfortoolresults")
+        assert again == Accepted(0, 1, "waitingfortoolresults")
         assert await talk.log() == before
         both = [result("call_ring_bell"), result("call_open_door")]
-        assert await submit(talk, *both) == Taken(1, 1, "active")
+        assert await submit(talk, *both) == Accepted(1, 1, "active")
         await talk.ended()
         before = await talk.log()
         late = await submit(talk, *both)
-        assert late == Taken(0, 2, "idle")
+        assert late == Accepted(0, 2, "idle")
         assert await talk.log() == before
 
 

@@ -152,13 +152,13 @@ class ClusterMachine(RuleBasedStateMachine):
 
     @rule(session=sessions, replica=replicas)
     def cancel(self, session: int, replica: str) -> None:
-        self.begin(self._tolerant(self.runtimes[replica].cancel(self.ids[session])))
+        self.begin(self._tolerant(self.runtimes[replica].sessions.cancel(self.ids[session])))
 
     @rule(session=sessions, replica=replicas)
     def delete(self, session: int, replica: str) -> None:
         if session == 0:
             self.deleted.add(session)
-            self.begin(self._tolerant(self.runtimes[replica].delete_session(self.ids[session])))
+            self.begin(self._tolerant(self.runtimes[replica].sessions.delete(self.ids[session])))
 
     async def _tolerant(self, work: Coroutine[Any, Any, Any]) -> None:
         with suppress(Unavailable, NotFound):

@@ -30,9 +30,9 @@ from everruns.errors import (
 )
 from everruns.runtime.waiting import answer, error
 
-Given = ToolResults | QuestionAnswers | ToolApprovals
+ExternalInput = ToolResults | QuestionAnswers | ToolApprovals
 
-_NAMES: Mapping[type[Given], str] = {
+_NAMES: Mapping[type[ExternalInput], str] = {
     ToolResults: "tool results",
     QuestionAnswers: "answers to questions",
     ToolApprovals: "approvals",
@@ -45,7 +45,7 @@ _ENDS: Mapping[Unanswered, str] = {
 
 
 @dataclass(frozen=True)
-class Taken:
+class Accepted:
     """What became of input.
 
     Attributes:
@@ -64,9 +64,9 @@ class Taken:
         return self.stored + self.already_stored
 
 
-def taken(
-    state: SessionState, given: Given, by: Decider, now: int, *, is_repeated: bool = False
-) -> tuple[list[NewEvent], Taken]:
+def accept(
+    state: SessionState, given: ExternalInput, by: Decider, now: int, *, is_repeated: bool = False
+) -> tuple[list[NewEvent], Accepted]:
     """Return the events of input that a turn waits for.
 
     Input that is already stored gives no events, because its sender may not know that it arrived.
@@ -86,19 +86,19 @@ def taken(
         UnknownCall: It names a call that nobody asked for this.
         InvalidRequest: It does not match what was asked.
     """
-    taking = _Taking(state, given, now)
+    submission = _Submission(state, given, now)
     match given:
         case ToolResults():
-            events = _submitted(taking, given)
+            events = _submitted(submission, given)
         case QuestionAnswers():
-            events = _replied(taking, given, is_repeated=is_repeated)
+            events = _replied(submission, given, is_repeated=is_repeated)
         case ToolApprovals():
-            events = _decided(taking, given, by)
+            events = _decided(submission, given, by)
     touched = {event.data["tool_call_id"] for event in events}
-    return events, Taken(len(touched), len(taking.before), _status_after(state, events))
+    return events, Accepted(len(touched), len(submission.before), _status_after(state, events))
 
 
-def not_waiting(session_id: str, given: Given) -> NotWaiting:
+def not_waiting(session_id: str, given: ExternalInput) -> NotWaiting:
     """Build the error for input that comes before anything was asked."""
     return NotWaiting(
         f"Session {session_id} is not waiting for {_NAMES[type(given)]} yet. Try again when it is."
@@ -112,7 +112,7 @@ def rejection(reason: str | None = None) -> str:
 
 
 @dataclass
-class _Taking:
+class _Submission:
     """One piece of input and the log that it is judged by.
 
     Attributes:
@@ -122,7 +122,7 @@ class _Taking:
     """
 
     state: SessionState
-    given: Given
+    given: ExternalInput
     now: int
     results: dict[str, ToolResultPart] = field(init=False)
     calls: dict[str, ToolCall] = field(init=False)
@@ -182,24 +182,24 @@ class _Taking:
 # Results
 
 
-def _submitted(taking: _Taking, given: ToolResults) -> list[NewEvent]:
-    turn = taking.turn
+def _submitted(submission: _Submission, given: ToolResults) -> list[NewEvent]:
+    turn = submission.turn
     open_ids = list(turn.asked) if turn else []
     results = {result.tool_call_id: result for result in given.tool_results}
     for call_id, result in results.items():
         if call_id in open_ids:
             continue
-        stored = taking.results.get(call_id)
+        stored = submission.results.get(call_id)
         if stored is None or not _is_same_result(stored, result):
             is_here = turn is not None and call_id in turn.started_calls
-            raise taking.refusal(call_id, open_ids, was_asked=not is_here)
-        taking.before.add(call_id)
+            raise submission.refusal(call_id, open_ids, was_asked=not is_here)
+        submission.before.add(call_id)
     if len(results) < len(given.tool_results):
         raise InvalidRequest("tool_results: each tool_call_id may appear only once")
     if turn is None:
         return []
     return [
-        answer(turn, results[call_id], taking.now) for call_id in open_ids if call_id in results
+        answer(turn, results[call_id], submission.now) for call_id in open_ids if call_id in results
     ]
 
 
@@ -212,36 +212,40 @@ def _is_same_result(stored: ToolResultPart, given: ToolResult) -> bool:
 # Answers to questions
 
 
-def _replied(taking: _Taking, given: QuestionAnswers, *, is_repeated: bool) -> list[NewEvent]:
+def _replied(
+    submission: _Submission, given: QuestionAnswers, *, is_repeated: bool
+) -> list[NewEvent]:
     """Take the answers to the named questions or, without a name, to the oldest that are open."""
-    turn = taking.turn
+    turn = submission.turn
     open_ids = [key for key in turn.asked if are_questions(turn.pending[key])] if turn else []
-    last = next((key for key in reversed(taking.results) if _were_questions(taking, key)), None)
+    last = next(
+        (key for key in reversed(submission.results) if _were_questions(submission, key)), None
+    )
     wanted = given.tool_call_id
-    if wanted is None and is_repeated and last and _is_same_answer(taking, last, given):
+    if wanted is None and is_repeated and last and _is_same_answer(submission, last, given):
         wanted = last
     wanted = wanted or next(iter(open_ids), last)
     if wanted is None:
-        raise not_waiting(taking.state.session_id, given)
+        raise not_waiting(submission.state.session_id, given)
     if turn and wanted in open_ids:
         result = result_of(turn.pending[wanted].arguments, given)
-        return [answer(turn, ToolResult(tool_call_id=wanted, result=result), taking.now)]
-    were_questions = _were_questions(taking, wanted)
-    if were_questions and _is_same_answer(taking, wanted, given):
-        taking.before.add(wanted)
+        return [answer(turn, ToolResult(tool_call_id=wanted, result=result), submission.now)]
+    were_questions = _were_questions(submission, wanted)
+    if were_questions and _is_same_answer(submission, wanted, given):
+        submission.before.add(wanted)
         return []
-    raise taking.refusal(wanted, open_ids, was_asked=were_questions)
+    raise submission.refusal(wanted, open_ids, was_asked=were_questions)
 
 
-def _were_questions(taking: _Taking, call_id: str) -> bool:
-    call = taking.calls.get(call_id)
+def _were_questions(submission: _Submission, call_id: str) -> bool:
+    call = submission.calls.get(call_id)
     return call is not None and are_questions(call)
 
 
-def _is_same_answer(taking: _Taking, call_id: str, given: QuestionAnswers) -> bool:
-    stored = taking.results.get(call_id)
+def _is_same_answer(submission: _Submission, call_id: str, given: QuestionAnswers) -> bool:
+    stored = submission.results.get(call_id)
     try:
-        same = result_of(taking.calls[call_id].arguments, given)
+        same = result_of(submission.calls[call_id].arguments, given)
     except InvalidRequest:
         return False
     return stored is not None and stored.result == same
@@ -250,22 +254,22 @@ def _is_same_answer(taking: _Taking, call_id: str, given: QuestionAnswers) -> bo
 # Decisions
 
 
-def _decided(taking: _Taking, given: ToolApprovals, by: Decider) -> list[NewEvent]:
+def _decided(submission: _Submission, given: ToolApprovals, by: Decider) -> list[NewEvent]:
     """Decide about held calls.
 
     A permanent decision also applies to the tool's other held calls without their own decision.
     """
-    turn = taking.turn
+    turn = submission.turn
     open_ids = list(turn.held) if turn else []
     decisions: dict[str, ToolDecision] = {}
     for decision in given.decisions:
         call_id = decision.tool_call_id
         if call_id in open_ids:
             decisions[call_id] = decision
-        elif _is_same_decision(taking.state, decision):
-            taking.before.add(call_id)
+        elif _is_same_decision(submission.state, decision):
+            submission.before.add(call_id)
         else:
-            raise taking.refusal(call_id, open_ids, was_asked=_may_be_held(taking, call_id))
+            raise submission.refusal(call_id, open_ids, was_asked=_may_be_held(submission, call_id))
     if turn is None:
         return []
     for decision in [*decisions.values()]:
@@ -282,7 +286,7 @@ def _decided(taking: _Taking, given: ToolApprovals, by: Decider) -> list[NewEven
     return [
         event
         for call_id, decision in decisions.items()
-        for event in _decision(turn, call_id, decision, by, taking.now)
+        for event in _decision(turn, call_id, decision, by, submission.now)
     ]
 
 
@@ -293,13 +297,15 @@ def _is_same_decision(state: SessionState, given: ToolDecision) -> bool:
     )
 
 
-def _may_be_held(taking: _Taking, call_id: str) -> bool:
+def _may_be_held(submission: _Submission, call_id: str) -> bool:
     """Tell whether a call that is not held now was held before, or may be shortly."""
-    state, turn = taking.state, taking.turn
+    state, turn = submission.state, submission.turn
     if turn is not None and call_id in turn.pending:
         begun = call_id in turn.started_calls or call_id in turn.asked
         return call_id in state.decided or not begun
-    return call_id in state.decided or call_id in state.unanswered or call_id not in taking.results
+    return (
+        call_id in state.decided or call_id in state.unanswered or call_id not in submission.results
+    )
 
 
 def _decision(
