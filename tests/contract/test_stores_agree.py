@@ -258,7 +258,8 @@ class StoresAgree(RuleBasedStateMachine):
     def put_snapshot(self, number, format_, content) -> None:
         session_id = f"session_{number:032x}"
         length = self.memory.logs.lengths([session_id]).get(session_id, 1)
-        self.both("sessions.put_snapshot", Snapshot(session_id, max(length, 1), format_, content))
+        if length:  # An empty log has no state to take a snapshot of.
+            self.both("sessions.put_snapshot", Snapshot(session_id, length, format_, content))
 
     @rule(new=st.lists(files, max_size=3))
     def put_files(self, new) -> None:
