@@ -347,6 +347,7 @@ class SessionHost:
     @remote(Repeat.YES, timeout_s=30)
     async def hibernate(self, quiet_s: float) -> int:
         """Release sessions that had no turn or reader for so many seconds; return how many."""
+        self._feeds.forget_silent()
         quiet_since = asyncio.get_running_loop().time() - quiet_s
         quiet = [session for session in self.held.quiet if session.touched <= quiet_since]
         await self.held.close_all(quiet)
