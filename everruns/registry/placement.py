@@ -1,8 +1,8 @@
 """Placement: which session host holds which live session. Pure rules, no clocks, no calls.
 
-A session gets a host of its own while there are hosts to have; when all are taken, sessions share,
-the host first that is least full, by sessions or by bytes. Some empty hosts are kept warm, so that
-nobody waits for a process.
+A session gets the host that is least full, by sessions or by bytes. Some empty hosts are kept warm,
+so that nobody waits for a process, until there are as many hosts as CPUs; after that there are more
+only as these fill up.
 """
 
 import sys
@@ -21,6 +21,8 @@ class Placement:
         warm_hosts: Empty hosts to keep ready.
         max_hosts: Most hosts there may be.
         bytes_per_host: Bytes of sessions from which on a host gets no more.
+        hosts_for_cpus: Hosts that put every CPU to use. More of them make turns no faster, so
+            beyond that a host is started only when the others fill up.
         hosts: The sessions of each host that is up.
         sizes: The bytes of the sessions of each host that is up: as it reported last, and as
             estimated since.
@@ -31,6 +33,7 @@ class Placement:
     warm_hosts: int
     max_hosts: int
     bytes_per_host: int = sys.maxsize
+    hosts_for_cpus: int = sys.maxsize
     hosts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     sizes: dict[str, int] = field(default_factory=dict[str, int])
     starting: set[str] = field(default_factory=set[str])
@@ -145,9 +148,15 @@ class Placement:
 
     def hosts_to_start(self) -> int:
         """Return how many more hosts are wanted now."""
-        warm = len(self.empty_hosts) + len(self.starting)
-        room = self.max_hosts - len(self.hosts) - len(self.starting)
-        return max(0, min(self.warm_hosts - warm, room))
+        count = len(self.hosts) + len(self.starting)
+        has_all_cpus = count >= max(self.hosts_for_cpus, self.warm_hosts)
+        ready = self._half_empty_hosts if has_all_cpus else self.empty_hosts
+        warm = len(ready) + len(self.starting)
+        return max(0, min(self.warm_hosts - warm, self.max_hosts - count))
+
+    @property
+    def _half_empty_hosts(self) -> list[str]:
+        return [name for name in self.hosts if self._load(name) < 0.5]
 
     def hosts_to_stop(self) -> list[str]:
         """Return empty hosts beyond those to keep warm."""

@@ -186,3 +186,22 @@ def test_a_host_that_comes_back_is_empty():
     placement.note_size("h0", 100)
     placement.host_started("h0")
     assert placement.claim("s0", "h0")
+
+
+def test_there_are_more_hosts_than_cpus_only_when_these_fill_up():
+    placement = Placement(sessions_per_host=4, warm_hosts=1, max_hosts=4, hosts_for_cpus=2)
+    placement.host_started("h0")
+    placement.place("s0")
+    assert placement.hosts_to_start() == 1, "a CPU is free"
+    placement.host_started("h1")
+    for number in range(1, 4):
+        assert placement.hosts_to_start() == 0
+        placement.place(f"s{number}")
+    assert placement.hosts_to_start() == 1, "both are half full"
+
+
+def test_sessions_that_share_no_host_have_a_warm_one_whatever_the_cpus():
+    placement = Placement(sessions_per_host=1, warm_hosts=1, max_hosts=4, hosts_for_cpus=1)
+    placement.host_started("h0")
+    placement.place("s0")
+    assert placement.hosts_to_start() == 1
