@@ -14,7 +14,11 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
-from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
+from schemathesis.specs.openapi.checks import (
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+)
 
 from everruns.api.app import create_app
 from everruns.capabilities.registry import load_capabilities
@@ -140,6 +144,8 @@ def excluded_checks(case: schemathesis.Case, response: schemathesis.Response) ->
     checks = [positive_data_acceptance] if is_beyond_schemas(response) else []
     if case.media_type == "application/octet-stream":
         checks.append(positive_data_acceptance)  # Bytes that are no text are no document.
+    if case.path.endswith("/raw/{path}") and not response.request.body:
+        checks.append(negative_data_rejection)  # No body is the body of an empty file.
     if response.status_code == 501 and response.json()["error"]["code"] == "NOT_IMPLEMENTED":
         checks.append(not_a_server_error)
     if case.path.startswith(WITH_MORE_METHODS):
@@ -161,5 +167,6 @@ def is_beyond_schemas(response: schemathesis.Response) -> bool:
         "agent_name: give either",
         "must be less than timeout_seconds",
         "agent_id: the path names the agent",
+        "writes at most",
     )
     return error["code"] in BEYOND_SCHEMAS or any(words in error["message"] for words in says)
