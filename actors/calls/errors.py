@@ -7,6 +7,8 @@ that of a package which only one process has loaded, arrives as the base of all 
 from collections.abc import Iterator
 from typing import Any
 
+# Its errors are found by name.
+import everruns.turn_failures  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from everruns.errors import EverrunsError
 from everruns.tools.base import ToolError
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from everruns.domain.messages import ImagePart, TextPart
 from everruns.domain.transcript import leave_out_images
-from everruns.errors import ContextTooLong, ModelFailure, ProviderRejected
 from everruns.providers.base import ModelRequest
+from everruns.turn_failures import ContextTooLong, ModelFailure, ProviderRejected
 
 # Without these fields an answer is the same: what they ask for is ensured or estimated here
 # instead, or only for display. A refusal names the field, or says the words here. OpenAI gives

@@ -12,7 +12,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from everruns.errors import (
+from everruns.providers.error_bodies import json_in, reason_in, retry_after_in, status_in, words_in
+from everruns.providers.masking import masked
+from everruns.turn_failures import (
     ContextTooLong,
     ModelFailure,
     ProviderRateLimited,
@@ -20,8 +22,6 @@ from everruns.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from everruns.providers.error_bodies import json_in, reason_in, retry_after_in, status_in, words_in
-from everruns.providers.masking import masked
 
 LONGEST_RETRY_AFTER_S = 3600.0
 MAX_QUOTE_CHARACTERS = 500

@@ -9,18 +9,18 @@ import aiohttp
 import orjson
 from pydantic import SecretStr
 
-from everruns.errors import (
-    ModelFailure,
-    ProviderRejected,
-    ProviderUnauthorized,
-    ProviderUnavailable,
-)
 from everruns.providers.connections import CONNECT_TIMEOUT_S, Connections
 from everruns.providers.error_bodies import error_in, error_of_text
 from everruns.providers.event_stream import EventSplitter
 from everruns.providers.failures import failure_of, malformed, read_retry_after_s, unavailable
 from everruns.providers.pace import AnswerPace
 from everruns.providers.proxies import UnusableProxy
+from everruns.turn_failures import (
+    ModelFailure,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 
 EVENT_STREAM = "text/event-stream"
 MAX_EVENT_BYTES = 4 * 1024 * 1024

@@ -17,14 +17,6 @@ from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import ModelProfile
 from everruns.domain.messages import Message, ThinkingBlock, ToolCallPart
 from everruns.domain.usage import Usage
-from everruns.errors import (
-    ContextTooLong,
-    ModelFailure,
-    ProviderRateLimited,
-    ProviderRejected,
-    ProviderUnauthorized,
-    ProviderUnavailable,
-)
 from everruns.providers.base import (
     ModelAnswer,
     ModelChunk,
@@ -34,6 +26,14 @@ from everruns.providers.base import (
 )
 from everruns.providers.model_lists import ListedModel
 from everruns.providers.tool_calls import RawCall, read_calls
+from everruns.turn_failures import (
+    ContextTooLong,
+    ModelFailure,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 
 MODEL_ID = "simulated-1"
 # Without a pace nothing awaits, so yield to other work after this many words.

@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 import orjson
 
-from everruns.errors import ModelFailure
 from everruns.providers.base import (
     ModelAnswer,
     ModelChunk,
@@ -29,6 +28,7 @@ from everruns.providers.base import (
 from everruns.providers.concessions import Attempt, Learned, concede, first_attempt, leave_out
 from everruns.providers.http import Wire
 from everruns.providers.model_lists import ListedModel, read_model_list
+from everruns.turn_failures import ModelFailure
 
 # Token counts may follow the end of an answer. A server that sends heartbeats for ever instead
 # must not keep the turn open.

@@ -23,19 +23,13 @@ from everruns.domain.budgets import (
 )
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import resolve_model
-from everruns.errors import (
-    AgentNotFound,
-    BudgetNotFound,
-    BudgetUnpriced,
-    Conflict,
-    InvalidRequest,
-    SessionNotFound,
-)
+from everruns.errors import AgentNotFound, BudgetNotFound, Conflict, InvalidRequest, SessionNotFound
 from everruns.ids import DEFAULT_ORGANIZATION_ID, format_time, now_ms
 from everruns.providers.catalogue import has_price
 from everruns.registry.database import Database
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
+from everruns.turn_failures import BudgetUnpriced
 
 
 class Budgets:

@@ -5,7 +5,7 @@ first attempt instead of failing on the effect it already had. Each function ret
 or ``None`` if the files do not show the effect.
 """
 
-from everruns.tools.base import File
+from everruns.domain.files import File
 
 
 def as_created(

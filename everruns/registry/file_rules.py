@@ -4,8 +4,9 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from everruns.domain.base import KIB, MIB
+from everruns.domain.files import File
 from everruns.errors import Conflict, EverrunsError, InvalidFile, TooLarge
-from everruns.tools.base import File, ToolError
+from everruns.tools.base import ToolError
 
 MAX_PATH_BYTES = 4 * KIB
 MAX_DEPTH = 64

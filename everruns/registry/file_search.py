@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 
 from everruns.domain.base import MIB
+from everruns.domain.files import File
 from everruns.errors import InvalidFile, Overloaded
 from everruns.registry.database import Database
 from everruns.registry.file_rules import FileRefused
-from everruns.tools.base import File
 from everruns.tools.child_processes import (
     ChildFailed,
     ChildProcesses,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from everruns.domain.files import File
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.workspaces import Workspace, owner_id
 from everruns.errors import Conflict
@@ -13,7 +14,7 @@ from everruns.registry.file_search import FileSearch, Match
 from everruns.registry.workspace_files import WorkspaceFiles
 from everruns.registry.workspaces import workspace_of
 from everruns.remote import Repeat, remote
-from everruns.tools.base import File, ToolError
+from everruns.tools.base import ToolError
 
 Answer = TypeVar("Answer")
 

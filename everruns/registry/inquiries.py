@@ -20,15 +20,7 @@ from everruns.domain.llm import (
     find_named,
 )
 from everruns.domain.messages import Message, TextPart
-from everruns.errors import (
-    EverrunsError,
-    ModelFailure,
-    NoModel,
-    Overloaded,
-    ProviderRejected,
-    ProviderTimedOut,
-    ProviderUnavailable,
-)
+from everruns.errors import EverrunsError, Overloaded
 from everruns.ids import format_time, new_id, now_ms
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest
 from everruns.providers.connections import Connections
@@ -38,6 +30,13 @@ from everruns.providers.prices import Prices
 from everruns.providers.proxies import Proxies
 from everruns.providers.registry import address_of, open_driver
 from everruns.settings import Settings
+from everruns.turn_failures import (
+    ModelFailure,
+    NoModel,
+    ProviderRejected,
+    ProviderTimedOut,
+    ProviderUnavailable,
+)
 
 AT_ONCE = 4
 LIST_TIMEOUT_S = 5.0

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from everruns.domain.agents import InitialFile
+from everruns.domain.files import File
 from everruns.errors import FileNotFound, InvalidRequest
 from everruns.ids import ID_PATTERN, format_time, now_ms
 from everruns.registry.file_rules import (
@@ -23,7 +24,7 @@ from everruns.registry.file_rules import (
 from everruns.storage.files import FileStore, StoredFile
 from everruns.storage.memory.contents import Contents
 from everruns.storage.memory.files import MemoryFiles
-from everruns.tools.base import File, ToolError
+from everruns.tools.base import ToolError
 from everruns.tools.content import decode_content
 
 

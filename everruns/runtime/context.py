@@ -17,12 +17,13 @@ from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.transcript import build_transcript
 from everruns.domain.waits import OPEN_RULE, DeciderKind, WaitRule
-from everruns.errors import NoModel, UnknownModel
+from everruns.errors import UnknownModel
 from everruns.providers.base import ModelRequest
 from everruns.providers.controls import check_controls
 from everruns.registry.registry import Configuration
 from everruns.settings import Settings
 from everruns.tools.toolbox import Toolbox
+from everruns.turn_failures import NoModel
 
 
 @dataclass(frozen=True)

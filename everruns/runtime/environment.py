@@ -9,13 +9,7 @@ from everruns.domain.budgets import UNPRICED
 from everruns.domain.controls import Controls
 from everruns.domain.llm import OfferedModel, ProviderAccount
 from everruns.domain.state import SessionState
-from everruns.errors import (
-    BudgetExhausted,
-    BudgetPaused,
-    BudgetUnpriced,
-    InvalidRequest,
-    SessionTooLarge,
-)
+from everruns.errors import InvalidRequest, SessionTooLarge
 from everruns.providers.base import Driver
 from everruns.providers.catalogue import has_price
 from everruns.providers.connections import Connections
@@ -29,6 +23,7 @@ from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
 from everruns.storage.logs import Append, Verdict
 from everruns.tools.base import CallingAgent, ToolContext
+from everruns.turn_failures import BudgetExhausted, BudgetPaused, BudgetUnpriced
 
 REMEMBERED_AGENTS = 1000
 

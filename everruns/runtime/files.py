@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from everruns.domain.files import File
 from everruns.registry.files import Files
-from everruns.tools.base import File
 
 
 class SessionFiles:

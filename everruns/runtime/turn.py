@@ -18,16 +18,7 @@ from everruns.domain.base import MIB
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.state import SessionState
 from everruns.domain.turns import OpenTurn, turn_context
-from everruns.errors import (
-    EverrunsError,
-    InvalidRequest,
-    MaxIterations,
-    ModelFailure,
-    ProviderTimedOut,
-    SessionTooLarge,
-    TurnCrashed,
-    TurnFailure,
-)
+from everruns.errors import EverrunsError, InvalidRequest, SessionTooLarge
 from everruns.ids import new_id
 from everruns.providers.base import (
     Driver,
@@ -45,6 +36,13 @@ from everruns.runtime.session import LiveSession
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 from everruns.runtime.unfinished import unfinished_usage
 from everruns.runtime.waiting import elapsed
+from everruns.turn_failures import (
+    MaxIterations,
+    ModelFailure,
+    ProviderTimedOut,
+    TurnCrashed,
+    TurnFailure,
+)
 
 # How strongly a lost host incriminates a turn: three losses alone are enough, or ten together with
 # other open turns, any of which may have been the cause, if it was a turn at all.

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from everruns.tools.base import File
+from everruns.domain.files import File
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from everruns.domain.files import File
 from everruns.domain.tools import ToolDefinition, idempotency_key
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -23,11 +24,11 @@ class Files(Protocol):
     Paths are absolute and normalized by the implementation (``/a/../b`` is ``/b``).
     """
 
-    async def read(self, path: str) -> "File | None":
+    async def read(self, path: str) -> File | None:
         """Return a file or directory with its content, or ``None``."""
         ...
 
-    async def write(self, path: str, content: bytes, encoding: str) -> "File":
+    async def write(self, path: str, content: bytes, encoding: str) -> File:
         """Create or replace a file and the directories above it.
 
         Raises:
@@ -54,36 +55,6 @@ class Files(Protocol):
             ToolError: A pattern is not a regular expression.
         """
         ...
-
-
-@dataclass(frozen=True)
-class File:
-    """A file or directory of a virtual file system.
-
-    Attributes:
-        path: Absolute, e.g. ``/notes/today.md``.
-        is_directory: Whether it is a directory.
-        is_readonly: Whether tools may only read it.
-        encoding: ``text`` or ``base64``: how the content is shown.
-        size_bytes: The content's size.
-        created_at: RFC 3339 UTC.
-        updated_at: RFC 3339 UTC.
-        content: The content, empty in lists.
-    """
-
-    path: str
-    is_directory: bool
-    is_readonly: bool
-    encoding: str
-    size_bytes: int
-    created_at: str
-    updated_at: str
-    content: bytes = b""
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)

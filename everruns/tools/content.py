@@ -3,7 +3,8 @@
 import base64
 from typing import Literal
 
-from everruns.tools.base import File, ToolError
+from everruns.domain.files import File
+from everruns.tools.base import ToolError
 
 Encoding = Literal["text", "base64"]
 

@@ -13,9 +13,9 @@ from everruns.api.docs.openapi import render_document
 from everruns.api.docs.pages import PAGE, START
 from everruns.api.http.errors import error_classes
 from everruns.capabilities.registry import load_capabilities
-from everruns.errors import TurnFailure
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
+from everruns.turn_failures import TurnFailure
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 

@@ -11,14 +11,6 @@ from pydantic import SecretStr
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
 from everruns.domain.messages import Message, TextPart, ToolCallPart, ToolResultPart
 from everruns.domain.tools import ToolDefinition
-from everruns.errors import (
-    ContextTooLong,
-    ModelFailure,
-    ProviderRateLimited,
-    ProviderRejected,
-    ProviderUnauthorized,
-    ProviderUnavailable,
-)
 from everruns.providers.base import (
     Driver,
     ModelAnswer,
@@ -33,6 +25,14 @@ from everruns.providers.concessions import Attempt
 from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
 from everruns.providers.responses_request import response_body
+from everruns.turn_failures import (
+    ContextTooLong,
+    ModelFailure,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 from tests.aimock import AimockServer, missing_part
 
 pytestmark = pytest.mark.skipif(missing_part() is not None, reason=str(missing_part()))

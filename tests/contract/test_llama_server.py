@@ -20,10 +20,10 @@ from everruns.domain.messages import (
     ToolResultPart,
 )
 from everruns.domain.tools import ToolDefinition
-from everruns.errors import ContextTooLong
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest, TextDelta
 from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
+from everruns.turn_failures import ContextTooLong
 
 pytestmark = pytest.mark.skipif(
     not local_model_installed(), reason="the extra `local` is not installed"

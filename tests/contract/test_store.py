@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from everruns.domain.agents import Agent, CapabilityConfig
 from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.files import File
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
 from everruns.domain.rights import Grant
@@ -30,7 +31,6 @@ from everruns.storage.pages import ListQuery
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.store import Store
-from everruns.tools.base import File
 
 
 @pytest.fixture(params=["memory", "duckdb"])

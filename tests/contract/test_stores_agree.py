@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from everruns.domain.agents import Agent
 from everruns.domain.events import EventType, NewEvent
+from everruns.domain.files import File
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.rights import Grant
@@ -28,7 +29,6 @@ from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.store import SqlStore
 from everruns.storage.sql.tables import metadata
-from everruns.tools.base import File
 
 numbers = st.integers(1, 3)
 texts = st.sampled_from(["alpha", "Beta 50%", "BETA_x", "a/b\\c", "é☃", "", "line\nline"])

@@ -20,13 +20,8 @@ from everruns.api.http.auth import QUERY_PARAMETER
 from everruns.api.http.errors import RETRY_STATUSES, error_classes, status_of
 from everruns.api.http.faces import Face
 from everruns.api.http.reads import KEY_PARAMETER
-from everruns.errors import (
-    BudgetUnpriced,
-    EverrunsError,
-    PlacedElsewhere,
-    SequenceConflict,
-    TurnFailure,
-)
+from everruns.errors import EverrunsError, PlacedElsewhere, SequenceConflict
+from everruns.turn_failures import BudgetUnpriced, TurnFailure
 
 DESCRIPTION = """A durable runtime for AI agents.
 

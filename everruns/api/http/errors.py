@@ -170,7 +170,7 @@ def error_classes(root: type[EverrunsError] = EverrunsError) -> Iterator[type[Ev
 
     Libraries create subclasses at run time, as Ray does for errors raised in actors.
     """
-    if root.__module__ == EverrunsError.__module__:
+    if root.__module__.startswith("everruns."):
         yield root
         for child in root.__subclasses__():
             yield from error_classes(child)

@@ -14,8 +14,8 @@ from everruns.api.http.reads import Reads
 from everruns.api.http.requests import id_of
 from everruns.api.http.routes import Routes
 from everruns.api.routes.workspace_files import FileInfo, PathInUrl, info_of, read_entry
+from everruns.domain.files import File
 from everruns.errors import Conflict
-from everruns.tools.base import File
 
 PATH = "/workspaces/{workspace_id}/raw/{path:file_path}"
 BYTES = "application/octet-stream"

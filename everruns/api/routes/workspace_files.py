@@ -14,9 +14,10 @@ from starlette.convertors import PathConvertor, register_url_convertor
 from everruns.api.http.parameters import TheRuntime, Truth, WorkspaceId
 from everruns.api.http.routes import Routes
 from everruns.domain.base import MIB, Flag, Model
+from everruns.domain.files import File
 from everruns.domain.workspaces import Workspace
 from everruns.errors import FileNotFound, InvalidFile
-from everruns.tools.base import File, ToolError
+from everruns.tools.base import ToolError
 from everruns.tools.content import Encoding, decode_content, encode_content
 
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]

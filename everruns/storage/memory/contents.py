@@ -9,6 +9,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.charges import charges
 from everruns.domain.events import Event
+from everruns.domain.files import File
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
@@ -19,7 +20,6 @@ from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.pages import ListQuery, cut
 from everruns.storage.receipts import Receipt
-from everruns.tools.base import File
 
 Resource = TypeVar("Resource", Agent, Session, Workspace)
 

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from everruns.domain.files import File
 from everruns.storage.files import StoredFile
 from everruns.storage.memory.contents import Contents
-from everruns.tools.base import File
 
 
 class MemoryFiles:

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy import Connection, RowMapping, case, delete, func, select
 from sqlalchemy.sql import ColumnElement
 
+from everruns.domain.files import File
 from everruns.storage.files import StoredFile
 from everruns.storage.sql.chunks import FILES, delete_chunks, file_owner, fits_row
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.tables import Row, StoredRow, files
-from everruns.tools.base import File
 
 
 class SqlFiles:

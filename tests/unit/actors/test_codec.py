@@ -13,12 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from actors.calls.codec import codec_of
 from actors.calls.objects import NotCarried
-from everruns.errors import (
-    EverrunsError,
-    InvalidRequest,
-    ProviderRateLimited,
-    SessionNotFound,
-)
+from everruns.errors import EverrunsError, InvalidRequest, SessionNotFound
+from everruns.turn_failures import ProviderRateLimited
 
 Item = TypeVar("Item")
 

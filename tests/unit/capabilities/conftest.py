@@ -7,13 +7,14 @@ import pytest
 
 from everruns.capabilities.registry import build_toolbox, resolve
 from everruns.domain.agents import CapabilityConfig
+from everruns.domain.files import File
 from everruns.domain.tools import ToolCall
 from everruns.ids import new_id
 from everruns.registry.database import Database
 from everruns.registry.file_search import FileSearch
 from everruns.registry.workspace_files import WorkspaceFiles
 from everruns.storage.memory.store import MemoryStore
-from everruns.tools.base import File, ToolContext
+from everruns.tools.base import ToolContext
 from everruns.tools.toolbox import Outcome
 
 Call = Callable[..., Awaitable[Outcome]]

@@ -13,17 +13,17 @@ from everruns.domain.messages import (
 )
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
-from everruns.errors import (
+from everruns.providers.anthropic import AnthropicDriver
+from everruns.providers.anthropic_request import message_body
+from everruns.providers.base import ReasoningDelta, TextDelta, UsageSoFar
+from everruns.providers.concessions import Attempt
+from everruns.turn_failures import (
     ContextTooLong,
     ModelFailure,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnavailable,
 )
-from everruns.providers.anthropic import AnthropicDriver
-from everruns.providers.anthropic_request import message_body
-from everruns.providers.base import ReasoningDelta, TextDelta, UsageSoFar
-from everruns.providers.concessions import Attempt
 from tests.waiting import PATIENCE_S
 
 WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})

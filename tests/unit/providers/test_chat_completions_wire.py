@@ -7,9 +7,9 @@ import pytest
 from everruns.domain.messages import ThinkingBlock, ToolCallPart, ToolResultPart
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
-from everruns.errors import ModelFailure, ProviderUnavailable
 from everruns.providers.base import ReasoningDelta, TextDelta, UsageSoFar
 from everruns.providers.chat_completions import ChatCompletionsDriver
+from everruns.turn_failures import ModelFailure, ProviderUnavailable
 from tests.waiting import PATIENCE_S
 
 WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})

@@ -17,13 +17,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
-from everruns.errors import ContextTooLong, InvalidRequest, ProviderRejected, ProviderUnavailable
+from everruns.errors import InvalidRequest
 from everruns.providers import connections as room
 from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
 from everruns.providers.proxies import Proxies
 from everruns.settings import load_settings
 from everruns.tools.addresses import resolve
+from everruns.turn_failures import ContextTooLong, ProviderRejected, ProviderUnavailable
 from tests.waiting import PATIENCE_S, eventually
 
 EVENT = b"data: x\n\n"

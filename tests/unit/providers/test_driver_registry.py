@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from everruns.domain.llm import Provider, ProviderAccount
-from everruns.errors import InvalidRequest, ProviderRejected, ProviderUnauthorized
+from everruns.errors import InvalidRequest
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.connections import Connections
@@ -13,6 +13,7 @@ from everruns.providers.provider_settings import check_settings
 from everruns.providers.registry import open_driver
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.simulated import SimulatedDriver
+from everruns.turn_failures import ProviderRejected, ProviderUnauthorized
 
 AZURE_URL = "https://r.openai.azure.com/openai/v1"
 HOUSE_URL = "http://127.0.0.1:9/v1"

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everruns.errors import (
+from everruns.providers.error_bodies import error_in, reason_in, retry_after_in, status_in, words_in
+from everruns.providers.failures import failure_of
+from everruns.turn_failures import (
     ContextTooLong,
     ModelFailure,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnauthorized,
 )
-from everruns.providers.error_bodies import error_in, reason_in, retry_after_in, status_in, words_in
-from everruns.providers.failures import failure_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -8,11 +8,11 @@ import json
 import pytest
 
 from everruns.domain.tools import ToolDefinition
-from everruns.errors import ContextTooLong, ModelFailure
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.base import ModelAnswer, ReasoningDelta, TextDelta
 from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.responses import ResponsesDriver
+from everruns.turn_failures import ContextTooLong, ModelFailure
 
 ADDED = {"a": 1, "b": 2}
 TEXT = json.dumps(ADDED)

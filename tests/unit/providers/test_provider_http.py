@@ -11,7 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from everruns.domain.base import MIB
-from everruns.errors import (
+from everruns.providers import http
+from everruns.providers.connections import Connections
+from everruns.providers.failures import read_retry_after_s
+from everruns.providers.http import Wire
+from everruns.turn_failures import (
     ContextTooLong,
     ModelFailure,
     ProviderRateLimited,
@@ -19,10 +23,6 @@ from everruns.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from everruns.providers import http
-from everruns.providers.connections import Connections
-from everruns.providers.failures import read_retry_after_s
-from everruns.providers.http import Wire
 from tests.waiting import PATIENCE_S
 
 

@@ -8,14 +8,14 @@ from everruns.domain.messages import (
     ImagePart,
     ThinkingBlock,
 )
-from everruns.errors import (
+from everruns.providers.base import TextDelta
+from everruns.providers.responses import ResponsesDriver
+from everruns.turn_failures import (
     ModelFailure,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnavailable,
 )
-from everruns.providers.base import TextDelta
-from everruns.providers.responses import ResponsesDriver
 from tests.response_events import (
     CREATED,
     MODEL,

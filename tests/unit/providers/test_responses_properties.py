@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from everruns.domain.messages import (
     ToolCallPart,
 )
-from everruns.errors import (
-    ModelFailure,
-)
 from everruns.providers.base import ModelAnswer, TextDelta
 from everruns.providers.concessions import Attempt
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.responses_request import response_body
+from everruns.turn_failures import ModelFailure
 from tests.response_events import (
     CREATED,
     MODEL,

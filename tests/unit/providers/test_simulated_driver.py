@@ -6,9 +6,9 @@ import pytest
 
 from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import ThinkingBlock, ToolCallPart, ToolResultPart
-from everruns.errors import ProviderRateLimited, ProviderUnavailable
 from everruns.providers.base import ModelAnswer, ReasoningDelta, TextDelta
 from everruns.providers.simulated import SimulatedDriver, SimulatedSettings
+from everruns.turn_failures import ProviderRateLimited, ProviderUnavailable
 
 
 def simulated(**settings) -> SimulatedDriver:

@@ -7,17 +7,17 @@ import pytest
 from everruns.domain.controls import AnswerControls
 from everruns.domain.messages import ImagePart, ThinkingBlock, ToolCallPart, ToolResultPart
 from everruns.domain.tools import ToolDefinition
-from everruns.errors import (
+from everruns.providers import streaming
+from everruns.providers.base import ReasoningDelta, TextDelta
+from everruns.providers.chat_completions import ChatCompletionsDriver
+from everruns.providers.dialects import DIALECTS
+from everruns.turn_failures import (
     ContextTooLong,
     ModelFailure,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnavailable,
 )
-from everruns.providers import streaming
-from everruns.providers.base import ReasoningDelta, TextDelta
-from everruns.providers.chat_completions import ChatCompletionsDriver
-from everruns.providers.dialects import DIALECTS
 from tests.waiting import PATIENCE_S
 
 NOW = ToolDefinition(name="now", description="Tell it.", parameters={})

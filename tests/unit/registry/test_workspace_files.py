@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from everruns.domain.agents import InitialFile
+from everruns.domain.files import File
 from everruns.errors import FileNotFound, InvalidRequest
 from everruns.ids import new_id
 from everruns.registry import file_rules
@@ -24,7 +25,7 @@ from everruns.registry.file_rules import (
 from everruns.registry.workspace_files import WorkspaceFiles, initial_files
 from everruns.storage.files import StoredFile
 from everruns.storage.memory.store import MemoryStore
-from everruns.tools.base import File, ToolError
+from everruns.tools.base import ToolError
 
 
 @pytest.fixture

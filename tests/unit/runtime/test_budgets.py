@@ -9,11 +9,12 @@ from everruns.domain.agents import AgentInput
 from everruns.domain.budgets import BudgetInput, BudgetPatch, BudgetShown, TopUp
 from everruns.domain.llm import ProviderInput
 from everruns.domain.usage import Usage
-from everruns.errors import InvalidRequest, ProviderRejected, ProviderUnavailable
+from everruns.errors import InvalidRequest
 from everruns.ids import parse_time
 from everruns.providers.base import ModelChunk, ReasoningDelta, TextDelta, UsageSoFar
 from everruns.runtime.local import LocalRuntime
 from everruns.tools.function import tool
+from everruns.turn_failures import ProviderRejected, ProviderUnavailable
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says, step
 

@@ -7,9 +7,10 @@ from random import Random
 import pytest
 
 from everruns.domain.events import Event
-from everruns.errors import CapacityExhausted, TurnCrashed
+from everruns.errors import CapacityExhausted
 from everruns.runtime.turn import ALONE, CERTAIN
 from everruns.storage.memory.store import MemoryStore
+from everruns.turn_failures import TurnCrashed
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
 from tests.simulated_processes import SimulatedLoop

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from everruns.domain.events import EventType
-from everruns.errors import (
+from everruns.providers.base import ReasoningDelta, TextDelta
+from everruns.runtime import turn
+from everruns.turn_failures import (
     ContextTooLong,
     ModelFailure,
     ProviderRateLimited,
@@ -13,8 +15,6 @@ from everruns.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from everruns.providers.base import ReasoningDelta, TextDelta
-from everruns.runtime import turn
 from tests.conversations import Conversation
 from tests.scripts import ScriptedDriver, local_runtime, says, step
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from everruns.errors import ProviderRateLimited
 from everruns.providers.base import ModelChunk, ModelRequest, TextDelta
+from everruns.turn_failures import ProviderRateLimited
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says, step
 

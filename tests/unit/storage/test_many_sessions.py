@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, insert, true
 
 from everruns.domain.events import EventType, NewEvent
+from everruns.domain.files import File
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.ids import format_time, parse_time
 from everruns.storage.data_directory.encryption import Cipher
@@ -25,7 +26,6 @@ from everruns.storage.sql.page_bound import SET_APART
 from everruns.storage.sql.session_rows import session_row
 from everruns.storage.sql.store import SqlStore
 from everruns.storage.sql.tables import metadata, sessions
-from everruns.tools.base import File
 
 
 def make_session(number: int, created_ms: int) -> Session:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from everruns.domain.agents import Agent
 from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.files import File
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.storage import pages
 from everruns.storage.data_directory.encryption import Cipher
@@ -22,7 +23,6 @@ from everruns.storage.sql import chunks
 from everruns.storage.sql.chunks import INLINE_BYTES
 from everruns.storage.sql.migrate import migrate
 from everruns.storage.sql.store import SqlStore
-from everruns.tools.base import File
 
 KIB = 1024
 LARGE_BYTES = 1200 * KIB
