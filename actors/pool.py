@@ -19,6 +19,7 @@ RETRY_S = 5.0
 STOP_AFTER_S = 60.0
 START_TIMEOUT_S = 60.0
 COUNT_NODES_EVERY_S = 2.0
+ACTORS_PER_CPU = 2
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,8 @@ class SessionActorPool:
         placement: Which actor holds which session.
         watch: Finds out when an actor is up and when it is lost.
         settings: The deployment's settings, without secrets.
-        most: Returns how many actors the cluster may have with the nodes it has now.
+        count_cpus: Returns how many CPUs the cluster's nodes have now.
+        max_actors: How many actors there may be; 0 means 2 for each CPU.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class SessionActorPool:
         placement: Placement,
         watch: HostWatch,
         settings: dict[str, Any],
-        most: Callable[[], int],
+        count_cpus: Callable[[], int],
+        max_actors: int = 0,
     ) -> None:
         self._placement = placement
-        self._most = most
+        self._count_cpus = count_cpus
+        self._max_actors = max_actors
         self._watch = watch
         self._settings = settings
         self._surplus_since: float | None = None
@@ -70,11 +74,13 @@ class SessionActorPool:
                 await asyncio.sleep(RETRY_S)
 
     async def _follow_nodes(self) -> None:
-        """Allow as many session actors as the current nodes can carry."""
+        """Have as many session actors as the current nodes can use and carry."""
         now = asyncio.get_running_loop().time()
         if now >= self._count_at:
             self._count_at = now + COUNT_NODES_EVERY_S
-            self._placement.max_hosts = await asyncio.to_thread(self._most)
+            cpus = await asyncio.to_thread(self._count_cpus)
+            self._placement.hosts_for_cpus = cpus
+            self._placement.max_hosts = self._max_actors or ACTORS_PER_CPU * cpus
 
     async def _keep(self) -> float:
         """Start or stop one actor; return how many seconds to pause."""

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +29,6 @@ from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings, load_settings
 from everruns.storage.store import Store
 
-SESSION_ACTORS_PER_CPU = 2
 START_RETRY_S = 1.0
 SWITCH_THREADS_S = 0.0005
 
@@ -77,8 +75,12 @@ class RegistryActor(RpcActor):
 
     async def _start(self, settings: Settings) -> None:
         store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
-        most = partial(_most_session_actors, settings)
-        placement = Placement(settings.sessions_per_actor, settings.warm_session_actors, most())
+        placement = Placement(
+            settings.sessions_per_actor,
+            settings.warm_session_actors,
+            max_hosts=0,  # The pool says how many the cluster can carry.
+            bytes_per_host=settings.session_actor_bytes,
+        )
         local_model = LocalModel()
         inquiries = Inquiries.of(settings, local_model.address)
         registry = Registry(store, load_capabilities(), placement, inquiries)
@@ -91,7 +93,9 @@ class RegistryActor(RpcActor):
         registry.hosting.relieve = relieve
         reconciler = Reconciler(registry.hosting, find_host)
         watch = HostWatch(registry, find_host, reconciler.wake)
-        pool = SessionActorPool(placement, watch, self._settings, most)
+        pool = SessionActorPool(
+            placement, watch, self._settings, _count_cpus, settings.max_session_actors
+        )
         await pool.adopt()
         self._tasks = [
             asyncio.ensure_future(pool.keep()),
@@ -132,10 +136,9 @@ class RegistryActor(RpcActor):
         return self._targets
 
 
-def _most_session_actors(settings: Settings) -> int:
-    """Return the maximum number of session actors on the cluster's current nodes."""
-    cpus = int(ray.cluster_resources().get("CPU", 1))
-    return settings.max_session_actors or SESSION_ACTORS_PER_CPU * max(cpus, 1)
+def _count_cpus() -> int:
+    """Return how many CPUs the cluster's current nodes have."""
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _open_store(settings: Settings) -> Store:

@@ -118,6 +118,11 @@ class Settings(BaseSettings):
     sessions_per_actor: int = Field(
         512, ge=1, description="Maximum live sessions per session actor."
     )
+    session_actor_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1024,
+        description="Bytes of sessions from which on a session actor takes no more.",
+    )
     hibernate_after_s: float = Field(
         60.0, gt=0, description="Seconds after which an idle session is unloaded from memory."
     )

@@ -103,11 +103,14 @@ class Witness:
         """See what is loaded from a store and appended to it from now on."""
         load, append = store.sessions.load, store.logs.append
 
-        def load_and_note(session_id: str) -> Any:
+        def load_and_note(session_id: str, snapshot_format: int | None = None) -> Any:
             asking = asked_by.get()
-            if asking is not None:
+            if asking is not None and asking.name in HOSTS:
                 self.owners[session_id] = asking
-            return load(session_id)
+            else:
+                # A replica hands it to the host on which it was placed, which appends first.
+                self.owners.pop(session_id, None)
+            return load(session_id, snapshot_format)
 
         def append_and_note(appends: Sequence[Append]) -> list[Verdict]:
             verdicts = append(appends)
@@ -293,7 +296,7 @@ class Cluster:
     def holders(self, session_id: str) -> list[str]:
         """Who believes that a session is there: hosts, and the registry's placement."""
         hosts = [
-            name for name in self._hosts if session_id in self._targets[name]["host"]._sessions
+            name for name in self._hosts if session_id in self._targets[name]["host"].held._sessions
         ]
         placed = self.registry.placement.find(session_id)
         return [*hosts, *([f"placed on {placed}"] if placed else [])]

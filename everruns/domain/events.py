@@ -37,6 +37,10 @@ TURN_ENDS = frozenset(
 )
 
 
+MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
+"""The events that add a message to the conversation."""
+
+
 class EventContext(Model):
     """What an event belongs to."""
 

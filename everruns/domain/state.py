@@ -43,7 +43,9 @@ class SessionState:
         sequence: The last event applied.
         last_ms: That event's time.
         size_bytes: Of the bodies of all events applied.
-        history: The messages that a model has read or written, in that order.
+        earlier: The sequences of the first messages of the history that are in the log and not in
+            memory, in order; see ``everruns.domain.snapshots``.
+        history: The other messages that a model has read or written, in that order.
         unread: User messages that no model has read yet.
         turn: The open turn, if any.
         last_turn: The newest turn, which a retry would repeat.
@@ -53,16 +55,19 @@ class SessionState:
         decided: The decisions on held calls, by call id.
         unanswered: Why calls that waited for outside input never got it, by call id.
         cancelled_turn: The last turn that was cancelled.
-        idempotency: The request's digest and the message of each send, by its key's digest.
+        idempotency: The request's digest and the message's sequence of each send, by its key's
+            digest.
         retries: The request's digest and the turn of each retry, by its key's digest.
         superseded_calls: The ids of calls that retries have taken out of the conversation.
         without_images: The models that refused a message's images, by the message's id.
+        output_preview_before_turn: The output preview when the newest turn was first started.
     """
 
     session_id: str
     sequence: int = 0
     last_ms: int = 0
     size_bytes: int = 0
+    earlier: list[int] = field(default_factory=list[int])
     history: list[Message] = field(default_factory=list[Message])
     unread: list[Message] = field(default_factory=list[Message])
     turn: OpenTurn | None = None
@@ -73,9 +78,7 @@ class SessionState:
     decided: dict[str, StoredDecision] = field(default_factory=dict[str, StoredDecision])
     unanswered: dict[str, Unanswered] = field(default_factory=dict[str, Unanswered])
     cancelled_turn: str | None = None
-    idempotency: dict[str, tuple[str, Message]] = field(
-        default_factory=dict[str, tuple[str, Message]]
-    )
+    idempotency: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
     retries: dict[str, tuple[str, RetriedTurn]] = field(
         default_factory=dict[str, tuple[str, RetriedTurn]]
     )
@@ -83,6 +86,7 @@ class SessionState:
     without_images: dict[str, str | None] = field(default_factory=dict[str, str | None])
     preview: str | None = None
     output_preview: str | None = None
+    output_preview_before_turn: str | None = None
     started_ms: int | None = None
     finished_ms: int | None = None
 
@@ -95,7 +99,7 @@ class SessionState:
 
     @property
     def messages(self) -> list[Message]:
-        """All messages in the order of the log."""
+        """All messages in memory in the order of the log."""
         return sorted([*self.history, *self.unread], key=lambda message: message.sequence)
 
     @property
@@ -113,6 +117,16 @@ class SessionState:
             waiting_for=self.turn.waiting_for if self.turn else [],
             updated_at=_time(self.last_ms),
         )
+
+    def apply_all(self, events: Sequence[Event]) -> None:
+        """Apply the next events of the log.
+
+        Raises:
+            ValueError: An event is not the next one.
+        """
+        with _without_collector():
+            for event in events:
+                self.apply(event)
 
     def apply(self, event: Event) -> None:
         """Apply the next event of the log.
@@ -146,6 +160,16 @@ class SessionState:
                 self._ended(event, data)
             case _:
                 pass
+
+    def join_earlier(self, messages: Sequence[Message]) -> None:
+        """Take the ``earlier`` messages of the history into memory.
+
+        Args:
+            messages: All of them, in any order.
+        """
+        by_sequence = {message.sequence: message for message in messages}
+        self.history = [*(by_sequence[sequence] for sequence in self.earlier), *self.history]
+        self.earlier = []
 
     def _ended(self, event: Event, data: dict[str, Any]) -> None:
         self.turn = None
@@ -181,6 +205,8 @@ class SessionState:
             if idempotency := context.get("idempotency"):
                 retried = RetriedTurn.of(data, event.sequence, event.ts)
                 self.retries[idempotency["key"]] = (idempotency["request"], retried)
+        else:
+            self.output_preview_before_turn = self.output_preview
         first = self.unread[0].sequence if self.unread else event.sequence
         self.last_turn = LastTurn(self.turn.id, first)
 
@@ -196,8 +222,7 @@ class SessionState:
         kept = [said for said in self.history if not is_superseded(said.sequence, ranges)]
         self.history = [said for said in kept if said.sequence < from_sequence]
         self.unread = [said for said in kept if said.sequence >= from_sequence]
-        answers = (said.text for said in reversed(self.history) if said.role == "agent")
-        self.output_preview = next((text[:PREVIEW_CHARACTERS] for text in answers if text), None)
+        self.output_preview = self.output_preview_before_turn
 
     def _called(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
         call_id = data["tool_call"]["id"]
@@ -231,7 +256,7 @@ class SessionState:
             self.last_input_sequence = message.sequence
             self.preview = self.preview or message.text[:PREVIEW_CHARACTERS] or None
             if idempotency := context.get("idempotency"):
-                self.idempotency[idempotency["key"]] = (idempotency["request"], message)
+                self.idempotency[idempotency["key"]] = (idempotency["request"], message.sequence)
             return
         read_up_to = data.get("input_sequence", message.sequence)
         self.history += [said for said in self.unread if said.sequence <= read_up_to]
@@ -297,9 +322,7 @@ def _time(ms: int | None) -> str | None:
 def fold(session_id: str, events: Sequence[Event]) -> SessionState:
     """Return the state after a whole log."""
     state = SessionState(session_id)
-    with _without_collector():
-        for event in events:
-            state.apply(event)
+    state.apply_all(events)
     return state
 
 

@@ -22,7 +22,8 @@ from everruns.tools.search import file_frame, find_lines, find_paths
 MAX_PATTERN_CHARACTERS = 1000
 SEARCH_TIMEOUT_S = 5.0
 SEARCHES = 2
-MAX_READ_BYTES = 16 * MIB
+# The interpreter is held while this much is fetched.
+MAX_READ_BYTES = MIB
 
 Match = tuple[str, int, str]
 """A matching line: the file's path, the line's number from 1, the line."""

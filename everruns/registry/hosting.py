@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
+from everruns.domain.base import KIB
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
+from everruns.domain.snapshots import DUE_EVENTS, Snapshot
 from everruns.errors import Conflict, EverrunsError, PlacedElsewhere, SessionUnreadable
 from everruns.ids import format_time, now_ms
 from everruns.registry.database import Database
@@ -16,6 +18,8 @@ from everruns.registry.placement import Placement
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
 from everruns.storage.logs import Append, EventQuery
+
+MAX_HANDED_BYTES = 256 * KIB
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +30,7 @@ class LoadedSession:
 
     Attributes:
         session: Its row.
-        events: Its whole log.
+        events: Its log; from the snapshot's event on, if there is a snapshot.
         revision: The revision now.
         lost_with: How many open turns, this session's included, lost their host with it; 0 if the
             session comes from no host that was lost.
@@ -38,6 +42,26 @@ class LoadedSession:
     revision: int
     lost_with: int = 0
     is_budgeted: bool = False
+    snapshot: Snapshot | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the events and the snapshot."""
+        snapshot_bytes = len(self.snapshot.content) if self.snapshot else 0
+        return snapshot_bytes + sum(len(event.body) for event in self.events)
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """What a host holds.
+
+    Attributes:
+        sequences: The last event that it knows, by session; 0 for one that is loading.
+        size_bytes: The size of its sessions; see ``LiveSession.size_bytes``.
+    """
+
+    sequences: Mapping[str, int]
+    size_bytes: int
 
 
 async def _no_relief(_host: str) -> int:
@@ -77,13 +101,40 @@ class Hosting:
             SessionNotFound: There is none with this id.
             CapacityExhausted: Every host is full.
         """
-        host = self._placement.find(session_id)
-        if host is None:
-            await self._logs.check_exists(session_id)
-            if not self._placement.has_room:
-                await self._make_room()
-            host = self._placement.place(session_id)
-        return host
+        if host := self._placement.find(session_id):
+            return host
+        await self._logs.length(session_id)
+        return await self._choose_host(session_id)
+
+    async def _choose_host(self, session_id: str) -> str:
+        if not self._placement.has_room:
+            await self._make_room()
+        return self._placement.place(session_id)
+
+    @remote(Repeat.YES, timeout_s=30)
+    async def place_loaded(self, session_id: str) -> tuple[str, LoadedSession | None]:
+        """Place a session, and return what its host needs to load it, to be passed on.
+
+        It saves the host a call if the session is new there, short, and has no open turn. Nothing
+        is appended to its log between this and the host's own append, or that append is refused:
+        only the host may append, and the log must be as long as the host believes.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+            CapacityExhausted: Every host is full.
+        """
+        if host := self._placement.find(session_id):
+            return host, None
+        length = await self._logs.length(session_id)
+        host = await self._choose_host(session_id)
+        if length >= DUE_EVENTS:
+            return host, None
+        loaded = await self._read(session_id)
+        is_open = loaded.session.status in OPEN_STATUSES
+        if is_open or loaded.size_bytes > MAX_HANDED_BYTES:
+            return host, None
+        self._placement.note_growth(host, loaded.size_bytes)
+        return host, loaded
 
     async def _make_room(self) -> None:
         """Ask a full host to release its idle sessions early."""
@@ -99,8 +150,13 @@ class Hosting:
                     log.warning("host not relieved", host=host, code=error.code)
 
     @remote(Repeat.YES, timeout_s=60)
-    async def load(self, session_id: str, host: str) -> LoadedSession:
+    async def load(self, session_id: str, host: str, *, whole: bool = False) -> LoadedSession:
         """Return a session to the host that will hold it.
+
+        Args:
+            session_id: The session.
+            host: The host.
+            whole: Whether its whole log is wanted, because its snapshot cannot be used.
 
         Raises:
             PlacedElsewhere: Another host holds it, or this one has no room.
@@ -109,14 +165,23 @@ class Hosting:
         if not self._placement.claim(session_id, host):
             raise PlacedElsewhere(f"Session {session_id} is placed on another host, not on {host}.")
         try:
-            session, events = await self._logs.load(session_id)
+            loaded = await self._read(session_id, whole=whole)
         except BaseException:
             # Whatever failed, the session must be free for its next host.
             self._placement.release(session_id, host)
             raise
-        lost_with = self._lost_with.pop(session_id, 0)
-        is_budgeted = self._logs.is_budgeted(session_id)
-        return LoadedSession(session, events, self._revision.number, lost_with, is_budgeted)
+        self._placement.note_growth(host, loaded.size_bytes)
+        return replace(loaded, lost_with=self._lost_with.pop(session_id, 0))
+
+    async def _read(self, session_id: str, *, whole: bool = False) -> LoadedSession:
+        log = await self._logs.load(session_id, whole=whole)
+        return LoadedSession(
+            log.session,
+            log.events,
+            self._revision.number,
+            is_budgeted=self._logs.is_budgeted(session_id),
+            snapshot=log.snapshot,
+        )
 
     @remote(Repeat.YES)
     async def release(self, session_id: str, host: str) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from everruns.domain.base import Page
-from everruns.domain.events import Event, EventType
+from everruns.domain.events import MESSAGE_EVENTS, Event, EventType
 from everruns.domain.messages import Message
 from everruns.domain.retries import Ranges, disjoint, is_superseded
 from everruns.domain.sessions import Session
+from everruns.domain.snapshots import FORMAT, Snapshot
 from everruns.domain.state import message_of
 from everruns.errors import PlacedElsewhere, SessionNotFound
 from everruns.registry.database import Database
@@ -16,8 +17,8 @@ from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
 from everruns.storage.logs import Append, EventQuery, Verdict
 from everruns.storage.pages import is_last
+from everruns.storage.sessions import StoredLog
 
-MESSAGE_EVENTS = (EventType.MESSAGE_CREATED, EventType.TOOL_RESULT)
 REMEMBERED_NEW = 256
 
 FindHolder = Callable[[str], str | None]
@@ -55,7 +56,7 @@ class Logs:
         self._store = database.store
         self._revision = revision
         self._find_holder = find_holder
-        # Created but not yet appended to: their logs are empty and need no read.
+        # Created but not yet loaded or appended to: their logs are empty and need no read.
         self._new: dict[str, Session] = {}
         self._commits: GroupCommit[tuple[str, Append]] = GroupCommit(self._commit)
 
@@ -151,6 +152,15 @@ class Logs:
         )
         return Appended(verdicts, self._revision.number, budgeted)
 
+    @remote(Repeat.YES, timeout_s=30)
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Store a session's newest snapshot; nothing is stored if the session was deleted.
+
+        Raises:
+            StoreOverloaded: Too many snapshots are waiting.
+        """
+        await self._database.bulk.write(self._store.sessions.put_snapshot, snapshot)
+
     async def _commit(self, batch: Sequence[tuple[str, Append]]) -> Sequence[Verdict]:
         owned = [self._find_holder(append.session_id) == host for host, append in batch]
         appends = [append for (_, append), own in zip(batch, owned, strict=True) if own]
@@ -164,16 +174,21 @@ class Logs:
 
     # Calls within the registry
 
-    async def load(self, session_id: str) -> tuple[Session, Sequence[Event]]:
+    async def load(self, session_id: str, *, whole: bool = False) -> StoredLog:
         """Return a session with its log, including all appends up to now.
+
+        Args:
+            session_id: The session.
+            whole: Whether the log is wanted from its start, rather than from its snapshot on.
 
         Raises:
             SessionNotFound: There is none with this id.
         """
         if new := self._new.pop(session_id, None):
-            return new, []
+            return StoredLog(new, [])
         await self._commits.settle()
-        loaded = await self._database.control.read(self._store.sessions.load, session_id)
+        format_ = None if whole else FORMAT
+        loaded = await self._database.control.read(self._store.sessions.load, session_id, format_)
         if loaded is None:
             raise SessionNotFound(f"Session {session_id} not found")
         return loaded
@@ -192,15 +207,18 @@ class Logs:
         """Return when all appends up to now have their verdicts."""
         await self._commits.settle()
 
-    async def check_exists(self, session_id: str) -> None:
-        """Check that a session exists.
+    async def length(self, session_id: str) -> int:
+        """Return how many events the log of a session has; mostly without a query.
 
         Raises:
             SessionNotFound: There is none with this id.
         """
-        # The store knows the lengths of most logs without a query.
-        if session_id not in self._new and not await self.lengths([session_id]):
+        if session_id in self._new:
+            return 0
+        lengths = await self.lengths([session_id])
+        if session_id not in lengths:
             raise SessionNotFound(f"Session {session_id} not found")
+        return lengths[session_id]
 
     async def lengths(self, session_ids: Sequence[str]) -> Mapping[str, int]:
         """Return how many events the log of each session has, for those that exist."""

@@ -1,9 +1,11 @@
 """Placement: which session host holds which live session. Pure rules, no clocks, no calls.
 
-A session gets a host of its own while there are hosts to have; when all are taken, sessions share,
-the least loaded host first. Some empty hosts are kept warm, so that nobody waits for a process.
+A session gets the host that is least full, by sessions or by bytes. Some empty hosts are kept warm,
+so that nobody waits for a process, until there are as many hosts as CPUs; after that there are more
+only as these fill up.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -18,14 +20,22 @@ class Placement:
         sessions_per_host: Live sessions that one host may hold.
         warm_hosts: Empty hosts to keep ready.
         max_hosts: Most hosts there may be.
+        bytes_per_host: Bytes of sessions from which on a host gets no more.
+        hosts_for_cpus: Hosts that put every CPU to use. More of them make turns no faster, so
+            beyond that a host is started only when the others fill up.
         hosts: The sessions of each host that is up.
+        sizes: The bytes of the sessions of each host that is up: as it reported last, and as
+            estimated since.
         starting: Hosts that were asked for, or are expected back, and are not up.
     """
 
     sessions_per_host: int
     warm_hosts: int
     max_hosts: int
+    bytes_per_host: int = sys.maxsize
+    hosts_for_cpus: int = sys.maxsize
     hosts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    sizes: dict[str, int] = field(default_factory=dict[str, int])
     starting: set[str] = field(default_factory=set[str])
     _host_of: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -36,7 +46,7 @@ class Placement:
     @property
     def has_room(self) -> bool:
         """Whether some host could take one more session."""
-        return any(self._room(host) > 0 for host in self.hosts)
+        return any(map(self._has_room, self.hosts))
 
     def place(self, session_id: str) -> str:
         """Return the session's host, choosing one if it has none.
@@ -46,11 +56,11 @@ class Placement:
         """
         if host := self._host_of.get(session_id):
             return host
-        host = min(self.hosts, key=lambda name: len(self.hosts[name]), default=None)
-        if host is None or self._room(host) <= 0:
+        host = min(self.hosts, key=self._load, default=None)
+        if host is None or not self._has_room(host):
             raise CapacityExhausted(
-                "Every session actor is full. Try again shortly, or raise max_session_actors or "
-                "sessions_per_actor.",
+                "Every session actor is full. Try again shortly, or raise max_session_actors, "
+                "sessions_per_actor or session_actor_bytes.",
                 None,
                 1.0,
             )
@@ -59,12 +69,27 @@ class Placement:
 
     def claim(self, session_id: str, host: str) -> bool:
         """Give an unplaced session to this host if it has room; return whether it is its."""
-        if session_id not in self._host_of and self._room(host) > 0:
+        if session_id not in self._host_of and self._has_room(host):
             self._hold(session_id, host)
         return self._host_of.get(session_id) == host
 
-    def _room(self, host: str) -> int:
-        return self.sessions_per_host - len(self.hosts[host]) if host in self.hosts else 0
+    def _has_room(self, host: str) -> bool:
+        return host in self.hosts and self._load(host) < 1
+
+    def _load(self, host: str) -> float:
+        """Return how full a host is, by the bound that it is closer to."""
+        sessions = len(self.hosts[host]) / self.sessions_per_host
+        return max(sessions, self.sizes[host] / self.bytes_per_host)
+
+    def note_size(self, host: str, size_bytes: int) -> None:
+        """A host has reported the size of its sessions."""
+        if host in self.hosts:
+            self.sizes[host] = size_bytes
+
+    def note_growth(self, host: str, size_bytes: int) -> None:
+        """A session of this size is being loaded by its host."""
+        if host in self.hosts:
+            self.sizes[host] += size_bytes
 
     def _hold(self, session_id: str, host: str) -> None:
         self._host_of[session_id] = host
@@ -75,6 +100,8 @@ class Placement:
         holder = self._host_of.get(session_id)
         if holder is not None and host in {None, holder}:
             del self._host_of[session_id]
+            # Until it reports again, its sessions count as equally large.
+            self.sizes[holder] -= self.sizes[holder] // len(self.hosts[holder])
             self.hosts[holder].discard(session_id)
 
     def host_starting(self, host: str) -> None:
@@ -90,6 +117,7 @@ class Placement:
         """
         self.host_stopped(host)
         self.hosts[host] = set()
+        self.sizes[host] = 0
         for session_id in holding:
             if session_id not in self._host_of:
                 self._hold(session_id, host)
@@ -108,6 +136,7 @@ class Placement:
         """A host has gone for good; return the sessions it held, which are placed nowhere now."""
         self.starting.discard(host)
         sessions = self.hosts.pop(host, set())
+        self.sizes.pop(host, None)
         for session_id in sessions:
             del self._host_of[session_id]
         return sessions
@@ -119,9 +148,15 @@ class Placement:
 
     def hosts_to_start(self) -> int:
         """Return how many more hosts are wanted now."""
-        warm = len(self.empty_hosts) + len(self.starting)
-        room = self.max_hosts - len(self.hosts) - len(self.starting)
-        return max(0, min(self.warm_hosts - warm, room))
+        count = len(self.hosts) + len(self.starting)
+        has_all_cpus = count >= max(self.hosts_for_cpus, self.warm_hosts)
+        ready = self._half_empty_hosts if has_all_cpus else self.empty_hosts
+        warm = len(ready) + len(self.starting)
+        return max(0, min(self.warm_hosts - warm, self.max_hosts - count))
+
+    @property
+    def _half_empty_hosts(self) -> list[str]:
+        return [name for name in self.hosts if self._load(name) < 0.5]
 
     def hosts_to_stop(self) -> list[str]:
         """Return empty hosts beyond those to keep warm."""

@@ -88,7 +88,7 @@ class Environment:
         return self._settings.model_call_timeout_s
 
     async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
-        """Store events in the registry; see ``Sessions.append``."""
+        """Store events in the registry; see ``Logs.append``."""
         appended = await self._registry.logs.append(appends, host)
         self.heed(appended.revision)
         self.heed_budgets([append.session_id for append in appends], appended.budgeted)
@@ -147,6 +147,7 @@ class Environment:
             InvalidRequest: The model does not take one of the controls.
         """
         configuration = await self._configuration(session.resource.agent_id)
+        await session.complete(self._registry.logs.events)
         return turn_context(
             session.resource, session.state, configuration, self._capabilities, self._settings
         )

@@ -4,7 +4,7 @@ On a cluster each session actor is one host; in one process there is one.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -22,25 +22,23 @@ from everruns.errors import (
     IdempotencyKeyReused,
     Overloaded,
     PlacedElsewhere,
-    SessionUnreadable,
 )
 from everruns.ids import now_ms
 from everruns.providers.local import LocalModel
-from everruns.registry.group_commit import GroupCommit
+from everruns.registry.hosting import HostReport, LoadedSession
 from everruns.registry.registry import Registry
 from everruns.remote import Repeat, remote
 from everruns.runtime.environment import Environment
 from everruns.runtime.external_input import Accepted, ExternalInput, accept
 from everruns.runtime.feed.feeds import Feeds
 from everruns.runtime.feed.poll import Poll, Reading
+from everruns.runtime.held import HeldSessions
 from everruns.runtime.outcomes import received
 from everruns.runtime.retrying import controls_of, retried
 from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import Turn, end_turn
-from everruns.runtime.unreadable import UnreadableSessions
 from everruns.runtime.waiting import discarded
 from everruns.settings import Settings
-from everruns.storage.logs import Append
 
 CANCEL_PATIENCE_S = 0.5
 # A full host releases every session that has neither turn nor reader.
@@ -64,6 +62,7 @@ class SessionHost:
     Attributes:
         name: The host's name in placement.
         environment: The environment that the turns of its sessions share.
+        held: The sessions.
     """
 
     def __init__(
@@ -78,18 +77,27 @@ class SessionHost:
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
         self._settings = settings
-        self._log = GroupCommit[Append](lambda batch: self.environment.append(batch, name))
-        self._feeds = Feeds(self._hold, registry.logs.events, settings.delta_pace_ms / 1000)
-        self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
-        self._unreadable = UnreadableSessions()
-        self._releases: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self.held = HeldSessions(name, registry, self.environment, settings, self._run)
+        self._feeds = Feeds(self.held.hold, registry.logs.events, settings.delta_pace_ms / 1000)
 
     # Requests from the edge
 
     @remote(Repeat.KEYED)
-    async def send(self, session_id: str, sent: SendMessage, idempotency: Idempotency) -> Message:
+    async def send(
+        self,
+        session_id: str,
+        sent: SendMessage,
+        idempotency: Idempotency,
+        loaded: LoadedSession | None = None,
+    ) -> Message:
         """Store a user message and make sure that a turn reads it: a new one or the running one.
+
+        Args:
+            session_id: The session.
+            sent: The message.
+            idempotency: Gives a retry the message of the first attempt.
+            loaded: The session as it was placed here, so that it need not be loaded. Should it
+                have gone on elsewhere meanwhile, the append is refused.
 
         Returns:
             The stored message; for a retry, the message that the first attempt stored.
@@ -103,7 +111,7 @@ class SessionHost:
             SessionNotFound: The session does not exist.
             SessionTooLarge: The session has reached its size limit.
         """
-        session = await self._session(session_id)
+        session = await self.held.get(session_id, loaded)
         if sent.controls is not None and idempotency.key not in session.state.idempotency:
             await self.environment.check_wanted(session, sent.controls)
 
@@ -129,7 +137,8 @@ class SessionHost:
 
         await session.append(build)
         self._run(session)
-        return session.state.idempotency[idempotency.key][1]
+        _, sequence = session.state.idempotency[idempotency.key]
+        return await session.message(sequence, self._registry.logs.events)
 
     @remote(Repeat.KEYED)
     async def retry(
@@ -149,7 +158,7 @@ class SessionHost:
             SessionNotFound: The session does not exist.
             SessionTooLarge: The session has reached its size limit.
         """
-        session = await self._session(session_id)
+        session = await self.held.get(session_id)
         if wanted is not None and idempotency.key not in session.state.retries:
             controls = controls_of(session.state, wanted)
             await self.environment.check_wanted(session, controls or wanted)
@@ -185,7 +194,9 @@ class SessionHost:
             PlacedElsewhere: The session is not on this host.
             SessionNotFound: The session does not exist.
         """
-        session = await self._session(session_id)
+        session = await self.held.get(session_id)
+        # The input may repeat what was given long ago.
+        await session.complete(self._registry.logs.events)
         outcome: Accepted | None = None
 
         def build(state: SessionState, now: int) -> list[NewEvent]:
@@ -219,7 +230,7 @@ class SessionHost:
             PlacedElsewhere: The session is not on this host.
             SessionNotFound: The session does not exist.
         """
-        session = await self._session(session_id)
+        session = await self.held.get(session_id)
         turn = session.state.turn
         if turn is None or turn.id != turn_id:
             return is_repeated and session.state.cancelled_turn == turn_id
@@ -238,7 +249,7 @@ class SessionHost:
             PlacedElsewhere: The session is not on this host.
             SessionNotFound: The session does not exist.
         """
-        session = await self._session(session_id)
+        session = await self.held.get(session_id)
         # One after another, so that what was read first does not replace what was read later.
         async with session.refreshing:
             session.resource = await self._registry.sessions.get(session_id)
@@ -246,7 +257,7 @@ class SessionHost:
     @remote(Repeat.YES)
     async def activate(self, session_id: str) -> None:
         """Load a session and resume its turn if one is open."""
-        await self._session(session_id)
+        await self.held.get(session_id)
 
     @remote(Repeat.YES)
     async def delete(self, session_id: str) -> None:
@@ -256,7 +267,7 @@ class SessionHost:
             PlacedElsewhere: The session is not on this host.
             SessionNotFound: The session does not exist.
         """
-        session = await self._session(session_id)
+        session = await self.held.get(session_id)
         session.stopped_turn = session.state.turn.id if session.state.turn else None
         await _stop(session)
         try:
@@ -264,7 +275,7 @@ class SessionHost:
             await self._registry.sessions.delete(session_id)
         finally:
             session.close()
-            await self._let_go(session)
+            await self.held.let_go(session)
 
     @remote(Repeat.NO)
     async def poll(self, poll: Poll) -> Sequence[Reading] | None:
@@ -273,79 +284,17 @@ class SessionHost:
         Raises:
             PlacedElsewhere: This host is stopping.
         """
-        if self._closed:
+        if self.held.is_closed:
             raise PlacedElsewhere("This session host is stopping.")
         return await self._feeds.poll(poll)
 
-    # Holding sessions
-
-    async def _session(self, session_id: str) -> LiveSession:
-        """Return a live session, loading it if it is not in memory.
-
-        Raises:
-            PlacedElsewhere: Another host holds it, or this one has just released it or is stopping.
-            SessionNotFound: The session does not exist.
-            SessionUnreadable: Its log cannot be read.
-        """
-        session = await asyncio.shield(self._hold(session_id))
-        if session.closed:
-            await self._let_go(session)
-            raise PlacedElsewhere(f"Session {session_id} has left this host.")
-        return session
-
-    def _hold(self, session_id: str) -> "asyncio.Future[LiveSession]":
-        """Return a session that is in memory, or the future of one that is loading.
-
-        Raises:
-            PlacedElsewhere: This host is stopping.
-        """
-        if self._closed:
-            raise PlacedElsewhere(f"Session {session_id} is on a host that is stopping.")
-        held = self._sessions.get(session_id)
-        if held is None:
-            held = self._sessions[session_id] = asyncio.ensure_future(self._load(session_id))
-            held.add_done_callback(lambda loaded: self._forget_failed(session_id, loaded))
-        elif is_loaded(held):
-            session = held.result()
-            session.touched = asyncio.get_running_loop().time()
-            if session.closed:
-                self._release(session)
-        return held
-
-    async def _load(self, session_id: str) -> LiveSession:
-        try:
-            session = await self._read_log(session_id)
-        except SessionUnreadable:
-            await self._registry.hosting.release(session_id, self.name)
-            raise
-        turn = session.state.turn
-        if turn is not None and turn.waiting_for and not session.resource.waiting_for:
-            # An older version did not store for what a turn waits, by which lists find it.
-            await session.note_suspicion(session.suspicion)
-        self._run(session)
-        return session
-
-    async def _read_log(self, session_id: str) -> LiveSession:
-        self._unreadable.check(session_id)
-        loaded = await self._registry.hosting.load(session_id, self.name)
-        try:
-            session = LiveSession(loaded.session, loaded.events, self._log, loaded.lost_with)
-        except Exception as error:  # Folding a damaged log can raise anything.
-            raise self._unreadable.note(session_id, error) from error
-        self.environment.heed(loaded.revision)
-        self.environment.heed_budgets((), [session_id] if loaded.is_budgeted else ())
-        return session
-
-    def _forget_failed(self, session_id: str, loaded: asyncio.Future[LiveSession]) -> None:
-        """Let the next caller retry a failed load, whether or not anyone still waits for it."""
-        if loaded.cancelled() or loaded.exception():
-            del self._sessions[session_id]
+    # Turns
 
     def _run(self, session: LiveSession) -> None:
         """Make sure that exactly one task runs the session's open turn, once it can proceed."""
         running = session.task is not None and not session.task.done()
         turn = session.state.turn
-        if self._closed or session.closed or running:
+        if self.held.is_closed or session.closed or running:
             return
         if turn is None or turn.id == session.stopped_turn:
             return
@@ -365,55 +314,25 @@ class SessionHost:
         if not task.cancelled() and (error := task.exception()):
             log.warning("turn interrupted", session_id=session.id, error=str(error))
             session.close()
+        self.held.write_snapshot(session)
         if session.closed:
-            self._release(session)
+            self.held.release(session)
         elif not task.cancelled():
             # A message may have started the next turn while this one's task was ending.
             self._run(session)
-
-    def _release(self, session: LiveSession) -> None:
-        release = asyncio.create_task(self._let_go(session))
-        self._releases.add(release)
-        release.add_done_callback(self._releases.discard)
-
-    async def _let_go(self, session: LiveSession) -> None:
-        """Forget a closed session, so that it can be placed and loaded again."""
-        held = self._sessions.get(session.id)
-        if held is not None and is_loaded(held) and held.result() is session:
-            del self._sessions[session.id]
-            self.environment.heed_budgets([session.id], ())
-            await self._registry.hosting.release(session.id, self.name)
-
-    @property
-    def _loaded(self) -> dict[str, LiveSession]:
-        """The sessions that are in memory, without those still loading."""
-        return {
-            session_id: held.result()
-            for session_id, held in self._sessions.items()
-            if is_loaded(held)
-        }
+            self.held.trim()
 
     @remote(Repeat.YES)
-    async def report(self, wait_s: float) -> Mapping[str, int]:
-        """Report, after a delay, which sessions this host holds; see ``HostWatch``.
-
-        Returns:
-            The last event that this host knows, by session; 0 for one that is loading.
-        """
+    async def report(self, wait_s: float) -> HostReport:
+        """Report, after a delay, what this host holds; see ``HostWatch``."""
         await asyncio.sleep(wait_s)
-        return {
-            session_id: held.result().state.sequence if is_loaded(held) else 0
-            for session_id, held in self._sessions.items()
-        }
+        return self.held.report()
 
     @remote(Repeat.YES, timeout_s=30)
     async def leave(self, session_ids: Sequence[str]) -> None:
         """Release sessions that are placed elsewhere, whatever they are doing."""
-        loaded = self._loaded
-        leaving = [loaded[held] for held in session_ids if held in loaded]
-        for session in leaving:
-            session.close()
-        await asyncio.gather(*map(self._let_go, leaving))
+        loaded = self.held.loaded
+        await self.held.close_all([loaded[held] for held in session_ids if held in loaded])
 
     async def tidy(self) -> None:
         """Release idle sessions while the host runs."""
@@ -430,14 +349,8 @@ class SessionHost:
         """Release sessions that had no turn or reader for so many seconds; return how many."""
         self._feeds.forget_silent()
         quiet_since = asyncio.get_running_loop().time() - quiet_s
-        quiet = [
-            session
-            for session in self._loaded.values()
-            if not session.is_busy and not session.watchers and session.touched <= quiet_since
-        ]
-        for session in quiet:
-            session.close()
-        await asyncio.gather(*map(self._let_go, quiet))
+        quiet = [session for session in self.held.quiet if session.touched <= quiet_since]
+        await self.held.close_all(quiet)
         return len(quiet)
 
     @remote(Repeat.YES)
@@ -446,17 +359,12 @@ class SessionHost:
 
         The turns stay open and resume on the next host.
         """
-        self._closed = True
-        sessions = list(self._loaded.values())
+        self.held.is_closed = True
+        sessions = list(self.held.loaded.values())
         await asyncio.gather(*map(_stop, sessions))
         for session in sessions:
             session.close()
         await self.environment.close()
-
-
-def is_loaded(loading: asyncio.Future[LiveSession]) -> bool:
-    """Tell whether a session was loaded, and not still is or could not be."""
-    return loading.done() and not loading.cancelled() and loading.exception() is None
 
 
 async def _stop(session: LiveSession) -> None:

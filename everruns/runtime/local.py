@@ -34,7 +34,12 @@ class LocalRuntime(Runtime):
         capabilities: Capabilities,
         local_model: LocalModel | None = None,
     ) -> None:
-        placement = Placement(settings.sessions_per_actor, warm_hosts=1, max_hosts=1)
+        placement = Placement(
+            settings.sessions_per_actor,
+            warm_hosts=1,
+            max_hosts=1,
+            bytes_per_host=settings.session_actor_bytes,
+        )
         placement.host_started(HOST)
         registry = Registry(store, capabilities, placement, Inquiries.of(settings, local_model))
         self.host = SessionHost(HOST, registry, capabilities, settings, local_model)

@@ -29,6 +29,7 @@ from everruns.errors import (
     Unavailable,
 )
 from everruns.ids import parse_time
+from everruns.registry.hosting import LoadedSession
 from everruns.registry.registry import Registry
 from everruns.runtime.external_input import Accepted, ExternalInput, not_waiting
 from everruns.runtime.feed.batch import Batch
@@ -130,7 +131,19 @@ class RoutedSessions:
         """
         # A key of our own makes a send retryable if its host is lost in the middle of it.
         keyed = idempotency or Idempotency.of_call()
-        return await self._ask(session_id, lambda host, _: host.send(session_id, sent, keyed))
+        loaded: LoadedSession | None = None
+
+        async def place() -> str:
+            nonlocal loaded
+            loaded = None
+            if name := self._places.get(session_id):
+                return name
+            name, loaded = await self.registry.hosting.place_loaded(session_id)
+            return self._remember(session_id, name)
+
+        return await self._ask(
+            session_id, lambda host, _: host.send(session_id, sent, keyed, loaded), place
+        )
 
     async def retry(
         self, session_id: str, wanted: Controls | None, idempotency: Idempotency | None = None
@@ -284,14 +297,23 @@ class RoutedSessions:
         return session.model_copy(update={"waiting_for": with_arguments(waits, events)})
 
     async def _ask(
-        self, session_id: str, ask: Callable[[SessionHost, bool], Awaitable[Result]]
+        self,
+        session_id: str,
+        ask: Callable[[SessionHost, bool], Awaitable[Result]],
+        place: Callable[[], Awaitable[str]] | None = None,
     ) -> Result:
-        """Call the session's host, and retry if it is lost; ``ask`` receives the host."""
+        """Call the session's host, and retry if it is lost.
+
+        Args:
+            session_id: The session.
+            ask: Receives the host, and whether a lost host may have carried out the call.
+            place: Returns the name of the host, if not as usual.
+        """
         is_repeated = False
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
             try:
-                host = await self._find_host(await self._place(session_id))
+                host = await self._find_host(await (place() if place else self._place(session_id)))
                 return await ask(host, is_repeated)
             except (PlacedElsewhere, HostLost, SequenceConflict) as error:
                 is_repeated = is_repeated or isinstance(error, HostLost)
@@ -305,7 +327,9 @@ class RoutedSessions:
     async def _place(self, session_id: str) -> str:
         if name := self._places.get(session_id):
             return name
-        name = await self.registry.hosting.place(session_id)
+        return self._remember(session_id, await self.registry.hosting.place(session_id))
+
+    def _remember(self, session_id: str, name: str) -> str:
         if len(self._places) >= REMEMBERED_PLACES:
             # The oldest alone: all at once would make every session be looked for anew.
             del self._places[next(iter(self._places))]

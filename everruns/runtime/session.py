@@ -1,23 +1,31 @@
 """A live session: its state, the tail of its log, its draft, and the turn that runs it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from everruns.domain.events import Event, NewEvent
+from everruns.domain.base import MIB
+from everruns.domain.events import MESSAGE_EVENTS, Event, NewEvent
+from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionSummary
-from everruns.domain.state import SessionState, fold
-from everruns.errors import EverrunsError, PlacedElsewhere, StoreUnavailable
+from everruns.domain.snapshots import Snapshot, is_due, resume, snapshot_of
+from everruns.domain.state import SessionState, fold, message_of
+from everruns.errors import EverrunsError, PlacedElsewhere, SessionUnreadable, StoreUnavailable
 from everruns.ids import now_ms
 from everruns.registry.group_commit import GroupCommit
 from everruns.runtime.feed.draft import Draft
-from everruns.storage.logs import Append
+from everruns.storage.logs import Append, EventQuery
 
 RECENT_EVENTS = 256
+# So little that the host's other sessions do not wait for the messages to be decoded.
+EARLIER_EVENTS = 1_000
+EARLIER_BYTES = MIB
 STORE_PATIENCE_S = 30.0
 STORE_RETRY_S = 0.25
 
 Build = Callable[[SessionState, int], Sequence[NewEvent]]
+ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
 
 
 class Watcher(Protocol):
@@ -35,6 +43,16 @@ class Watcher(Protocol):
 class LiveSession:
     """A session in the memory of its host.
 
+    Args:
+        resource: The session as its client created and changed it.
+        events: Its log, from the snapshot's event on if there is one.
+        log: Stores the next events.
+        lost_with: See below.
+        snapshot: Its newest snapshot.
+
+    Raises:
+        SnapshotUnusable: The snapshot cannot be used; the whole log can.
+
     Attributes:
         resource: The session as its client created and changed it.
         refreshing: Held while the resource is read anew.
@@ -49,6 +67,7 @@ class LiveSession:
         interrupted: Whether the open turn was started on another host and is not resumed here yet.
         lost_with: How many open turns, including this one, lost their host together; 0 if none did.
         suspicion: Evidence that the open turn crashes its host.
+        size_bytes: Of the events and the snapshot that its memory is taken up by.
     """
 
     def __init__(
@@ -57,10 +76,11 @@ class LiveSession:
         events: Sequence[Event],
         log: GroupCommit[Append],
         lost_with: int = 0,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self.resource = resource
         self.refreshing = asyncio.Lock()
-        self.state = fold(resource.id, events)
+        self.state = resume(snapshot, events) if snapshot else fold(resource.id, events)
         self.draft: Draft | None = None
         self.closed = False
         self.watchers: set[Watcher] = set()
@@ -71,9 +91,15 @@ class LiveSession:
         self.interrupted = self.state.turn is not None
         self.lost_with = lost_with
         self.suspicion = resource.suspicion
+        self.size_bytes = sum(len(event.body) for event in events)
+        # How many events, and bytes of them, the newest snapshot lacks; and its own size.
+        self._events_since, self._bytes_since = len(events), self.size_bytes
+        self._snapshot_bytes = len(snapshot.content) if snapshot else 0
+        self.size_bytes += self._snapshot_bytes
         self._recent = list(events[-RECENT_EVENTS:])
         self._log = log
         self._writing = asyncio.Lock()
+        self._completing = asyncio.Lock()
 
     @property
     def id(self) -> str:
@@ -87,6 +113,11 @@ class LiveSession:
         turn = self.state.turn
         working = turn is not None and turn.waits_until_ms is None
         return working or running or self._writing.locked()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the session has neither turn nor reader, so that it can be released."""
+        return not self.is_busy and not self.watchers
 
     @property
     def draft_ms(self) -> int:
@@ -133,6 +164,56 @@ class LiveSession:
             self._remember(events)
             return events
 
+    async def complete(self, read_events: ReadEvents) -> None:
+        """Read the messages of the history that are not in memory yet, if any are not.
+
+        Raises:
+            StoreUnavailable: They cannot be read now.
+        """
+        if not self.state.earlier:
+            return
+        async with self._completing:
+            wanted = set(self.state.earlier)
+            messages: list[Message] = []
+            query = EventQuery(
+                types=MESSAGE_EVENTS,
+                before=max(wanted, default=0) + 1,
+                limit=EARLIER_EVENTS,
+                size_bytes=EARLIER_BYTES,
+            )
+            while len(messages) < len(wanted):
+                events = await read_events(self.id, query)
+                if not events:
+                    raise SessionUnreadable.of(self.id)
+                found = [event for event in events if event.sequence in wanted]
+                messages += map(message_of, found)
+                self.size_bytes += sum(len(event.body) for event in found)
+                query = replace(query, after=events[-1].sequence)
+            self.state.join_earlier(messages)
+
+    async def message(self, sequence: int, read_events: ReadEvents) -> Message:
+        """Return the message of an event, from memory or from the log."""
+        for message in reversed([*self.state.history, *self.state.unread]):
+            if message.sequence == sequence:
+                return message
+        query = EventQuery(after=sequence - 1, before=sequence + 1)
+        (event,) = await read_events(self.id, query)
+        return message_of(event)
+
+    async def due_snapshot(self) -> Snapshot | None:
+        """Return a new snapshot of the session if it should get one."""
+        async with self._writing:
+            if self.closed or not self._needs_snapshot:
+                return None
+            snapshot = snapshot_of(self.state, self._recent[-1])
+            self._events_since, self._bytes_since = 0, 0
+            self._snapshot_bytes = len(snapshot.content)
+            return snapshot
+
+    @property
+    def _needs_snapshot(self) -> bool:
+        return is_due(self._events_since, self._bytes_since, self._snapshot_bytes)
+
     async def note_suspicion(self, suspicion: int) -> None:
         """Store the evidence that the open turn crashes its host.
 
@@ -166,6 +247,10 @@ class LiveSession:
 
     def _remember(self, events: list[Event]) -> None:
         self._recent += events
+        size_bytes = sum(len(event.body) for event in events)
+        self.size_bytes += size_bytes
+        self._events_since += len(events)
+        self._bytes_since += size_bytes
         if len(self._recent) > 2 * RECENT_EVENTS:
             del self._recent[:-RECENT_EVENTS]
         if self.draft and self.state.history and self.state.history[-1].id == self.draft.message_id:

@@ -6,7 +6,7 @@ the belief is corrected or the host releases the session. A host that was silent
 its sessions may have moved must release all of them before it gets new ones.
 
 The correctness of logs does not depend on this: a host without a session's placement cannot append
-to its log (see ``Sessions.append``). It is needed for turns to resume and for readers to follow.
+to its log (see ``Logs.append``). It is needed for turns to resume and for readers to follow.
 """
 
 import asyncio
@@ -62,9 +62,11 @@ class HostWatch:
         try:
             async with asyncio.timeout(ADOPT_WITHIN_S):
                 host = await self._find_host(name)
-                held = await host.report(0)
+                report = await host.report(0)
+                held = report.sequences
                 behind = await self._registry.hosting.behind(held)
                 self._placement.host_started(name, held.keys() - behind)
+                self._placement.note_size(name, report.size_bytes)
                 if strays := held.keys() - self._placement.hosts[name]:
                     await host.leave(list(strays))
         except (EverrunsError, TimeoutError) as error:
@@ -119,7 +121,9 @@ class HostWatch:
         for wait in (wait_s, 0.0):
             try:
                 async with asyncio.timeout(wait + ANSWER_WITHIN_S):
-                    return set(await host.report(wait))
+                    report = await host.report(wait)
+                self._placement.note_size(name, report.size_bytes)
+                return set(report.sequences)
             except TimeoutError:
                 log.info("session host is silent", host=name)
         raise HostLost(f"Session host {name} does not answer.")

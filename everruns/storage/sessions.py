@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from everruns.domain.events import Event
 from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionStatus
+from everruns.domain.snapshots import Snapshot
 from everruns.domain.waits import WaitType
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
@@ -55,6 +56,21 @@ class SessionQuery(ListQuery):
     ascending: bool = False
 
 
+@dataclass(frozen=True)
+class StoredLog:
+    """A session with its log.
+
+    Attributes:
+        session: The session, with its log's summary applied.
+        events: The log, from the snapshot's event on if there is a snapshot.
+        snapshot: The session's newest snapshot.
+    """
+
+    session: Session
+    events: Sequence[Event]
+    snapshot: Snapshot | None = None
+
+
 class SessionStore(Protocol):
     """Keeps sessions; ``LogStore`` keeps their logs."""
 
@@ -72,8 +88,18 @@ class SessionStore(Protocol):
         """Return a session with its log's summary applied."""
         ...
 
-    def load(self, session_id: str) -> tuple[Session, list[Event]] | None:
-        """Return a session with its whole log."""
+    def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
+        """Return a session with its log.
+
+        Args:
+            session_id: The session.
+            snapshot_format: If the session has a snapshot of this format, it is returned with the
+                log from its event on; otherwise the whole log is.
+        """
+        ...
+
+    def put_snapshot(self, snapshot: Snapshot) -> bool:
+        """Store a session's snapshot, replacing an earlier one; return whether it exists."""
         ...
 
     def update(self, session: Session) -> bool:

@@ -8,7 +8,7 @@ killed when it times out.
 import os
 import subprocess
 import sys
-from asyncio import get_running_loop
+from asyncio import CancelledError, get_running_loop
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -103,6 +103,10 @@ class _Child:
         finally:
             timer.cancel()
 
+    def kill(self) -> None:
+        """Kill the process, whatever it is doing."""
+        self._process.kill()
+
     def end(self) -> None:
         """End the process and close the pipes to it."""
         self._process.kill()
@@ -111,6 +115,39 @@ class _Child:
         with suppress(BrokenPipeError):
             self.requests.close()
         self._process.wait()
+
+
+class _Run:
+    """A function's run, which its caller may give up at any moment."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._child: _Child | None = None
+        self._is_given_up = False
+
+    @contextmanager
+    def by(self, child: _Child) -> Generator[None]:
+        """Name the process that carries it out for the length of the block.
+
+        Raises:
+            ChildFailed: It has been given up.
+        """
+        with self._lock:
+            if self._is_given_up:
+                raise ChildFailed("it was given up")
+            self._child = child
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._child = None
+
+    def give_up(self) -> None:
+        """End the process that carries it out."""
+        with self._lock:
+            self._is_given_up = True
+            if self._child is not None:
+                self._child.kill()
 
 
 class ChildProcesses:
@@ -132,6 +169,8 @@ class ChildProcesses:
     async def run(self, function: Function, frames: Iterable[bytes], timeout_s: float) -> bytes:
         """Run a function on frames of bytes and return its result.
 
+        When the caller is cancelled, the process is killed.
+
         Args:
             function: A module-level function, which the child imports by name. It need not read
                 all frames.
@@ -147,16 +186,24 @@ class ChildProcesses:
         if self._waiting >= MAX_WAITING:
             raise ChildrenBusy
         self._waiting += 1
+        run = _Run()
         try:
-            loop = get_running_loop()
-            return await loop.run_in_executor(self._threads, self._run, function, frames, timeout_s)
+            return await get_running_loop().run_in_executor(
+                self._threads, self._run, run, function, frames, timeout_s
+            )
+        except CancelledError:
+            run.give_up()
+            raise
         finally:
             self._waiting -= 1
 
-    def _run(self, function: Function, frames: Iterable[bytes], timeout_s: float) -> bytes:
+    def _run(
+        self, run: _Run, function: Function, frames: Iterable[bytes], timeout_s: float
+    ) -> bytes:
         child = self._started(function, timeout_s)
         try:
-            answer = child.run(frames, timeout_s)
+            with run.by(child):
+                answer = child.run(frames, timeout_s)
         except (OSError, EOFError):
             child.end()
             raise ChildTimedOut if child.timed_out else ChildFailed from None

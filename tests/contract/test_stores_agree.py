@@ -14,6 +14,7 @@ from everruns.domain.keys import ApiKey
 from everruns.domain.llm import Provider, ProviderAccount
 from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionSummary
+from everruns.domain.snapshots import Snapshot
 from everruns.domain.waits import Wait
 from everruns.domain.workspaces import Workspace
 from everruns.ids import parse_time
@@ -253,6 +254,13 @@ class StoresAgree(RuleBasedStateMachine):
     def read_events(self, number, query) -> None:
         self.both("logs.read", f"session_{number:032x}", query)
 
+    @rule(number=numbers, format_=st.integers(1, 2), content=st.binary(max_size=3))
+    def put_snapshot(self, number, format_, content) -> None:
+        session_id = f"session_{number:032x}"
+        length = self.memory.logs.lengths([session_id]).get(session_id, 1)
+        if length:  # An empty log has no state to take a snapshot of.
+            self.both("sessions.put_snapshot", Snapshot(session_id, length, format_, content))
+
     @rule(new=st.lists(files, max_size=3))
     def put_files(self, new) -> None:
         self.both("files.put", new)
@@ -292,6 +300,7 @@ class StoresAgree(RuleBasedStateMachine):
         for number in (1, 2, 3):
             self.both("sessions.find", f"session_{number:032x}")
             self.both("sessions.load", f"session_{number:032x}")
+            self.both("sessions.load", f"session_{number:032x}", 1)
 
 
 TestStoresAgree = StoresAgree.TestCase

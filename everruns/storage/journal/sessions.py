@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from everruns.domain.events import Event
 from everruns.domain.sessions import Session
+from everruns.domain.snapshots import Snapshot
 from everruns.storage.files import StoredFile
 from everruns.storage.journal.write_ahead import WriteAhead
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import SessionQuery
+from everruns.storage.sessions import SessionQuery, StoredLog
 
 
 class JournaledSessions:
@@ -34,9 +34,13 @@ class JournaledSessions:
         """Return a session with its log's summary applied."""
         return self._ahead.settled(session_id).sessions.find(session_id)
 
-    def load(self, session_id: str) -> tuple[Session, list[Event]] | None:
-        """Return a session with its whole log."""
-        return self._ahead.settled(session_id).sessions.load(session_id)
+    def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
+        """Return a session with its log, from its snapshot on if it has one of this format."""
+        return self._ahead.settled(session_id).sessions.load(session_id, snapshot_format)
+
+    def put_snapshot(self, snapshot: Snapshot) -> bool:
+        """Store a session's snapshot, replacing an earlier one; return whether it exists."""
+        return self._ahead.settled(snapshot.session_id).sessions.put_snapshot(snapshot)
 
     def update(self, session: Session) -> bool:
         """Store the changed fields of a session; return whether it exists."""

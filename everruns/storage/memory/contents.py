@@ -12,6 +12,7 @@ from everruns.domain.events import Event
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
+from everruns.domain.snapshots import Snapshot
 from everruns.domain.workspaces import Workspace
 from everruns.ids import now_ms, parse_time
 from everruns.storage.files import StoredFile
@@ -38,6 +39,7 @@ class StoredSession:
     updated_ms: int
     summary: SessionSummary = field(default_factory=SessionSummary)
     events: list[Event] = field(default_factory=list[Event])
+    snapshot: Snapshot | None = None
 
     @classmethod
     def of(cls, session: Session) -> "StoredSession":

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from everruns.domain.events import Event
 from everruns.domain.sessions import OPEN_STATUSES, Session
+from everruns.domain.snapshots import Snapshot
 from everruns.ids import parse_time
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.memory.contents import Contents, StoredSession, age, page_of
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import SessionQuery
+from everruns.storage.sessions import SessionQuery, StoredLog
 
 
 class MemorySessions:
@@ -40,11 +40,24 @@ class MemorySessions:
             stored = self._contents.sessions.get(session_id)
             return stored.session if stored else None
 
-    def load(self, session_id: str) -> tuple[Session, list[Event]] | None:
-        """Return a session with its whole log."""
+    def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
+        """Return a session with its log, from its snapshot on if it has one of this format."""
         with self._contents.lock:
             stored = self._contents.sessions.get(session_id)
-            return (stored.session, [*stored.events]) if stored else None
+            if stored is None:
+                return None
+            snapshot = stored.snapshot
+            if snapshot is None or snapshot.format != snapshot_format:
+                return StoredLog(stored.session, [*stored.events])
+            return StoredLog(stored.session, stored.events[snapshot.sequence - 1 :], snapshot)
+
+    def put_snapshot(self, snapshot: Snapshot) -> bool:
+        """Store a session's snapshot, replacing an earlier one; return whether it exists."""
+        with self._contents.lock:
+            stored = self._contents.sessions.get(snapshot.session_id)
+            if stored is not None:
+                stored.snapshot = snapshot
+            return stored is not None
 
     def update(self, session: Session) -> bool:
         """Store the changed fields of a session; return whether it exists."""

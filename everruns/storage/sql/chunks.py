@@ -91,6 +91,13 @@ EVENTS = WideColumn(
     tables.events, "body", lambda row: event_owner(row["session_id"], row["sequence"])
 )
 
+SNAPSHOTS = WideColumn(tables.snapshots, "content", lambda row: snapshot_owner(row["session_id"]))
+
+
+def snapshot_owner(session_id: str) -> str:
+    """Return the owner of a snapshot's chunks."""
+    return f"snapshot/{session_id}"
+
 
 def event_owner(session_id: str, sequence: int) -> str:
     """Return the owner of an event's chunks."""

@@ -8,11 +8,16 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, case, delete, func, select
+from sqlalchemy import Row as EngineRow
 from sqlalchemy.dialects.postgresql import insert
 
 from everruns.storage.logs import EventQuery
+from everruns.storage.sql.session_statements import select_lengths
 from everruns.storage.sql.statements import by_column, rendered, rows_of
 from everruns.storage.sql.tables import Row, events
+
+# DuckDB reads no more rows than this by an index (``index_scan_max_count``).
+INDEXED_EVENTS = 2048
 
 _LOGGED = [column for column in events.c if column is not events.c.session_id]
 _SELECT_LOG = rendered(select(*_LOGGED).where(events.c.session_id == bindparam("id")))
@@ -39,33 +44,46 @@ def select_log(connection: Connection, session_id: str) -> Sequence[Sequence[Any
     return sorted(rows, key=itemgetter(0))
 
 
-def select_events(session_id: str, query: EventQuery) -> Select[Any]:
-    """Return the statement that lists events of a session, all columns but its id."""
-    log = select(*_LOGGED).where(events.c.session_id == session_id)
+def select_events(
+    connection: Connection, session_id: str, query: EventQuery
+) -> Sequence[EngineRow[Any]]:
+    """Return the rows of a session's events that match a query, all columns but its id."""
+    log = select(*_LOGGED).where(_IN_LOG)
     if query == EventQuery():
-        return log.order_by(events.c.sequence)
-    statement = _matching(log, query)
-    sequence = statement.selected_columns["sequence"]
-    order = sequence.desc() if query.newest_first else sequence
-    return statement.order_by(order).offset(query.offset).limit(query.limit)
+        statement: Select[Any] = log.order_by(events.c.sequence)
+    else:
+        statement = _matching(log, query, is_long=_is_long(connection, session_id))
+        sequence = statement.selected_columns["sequence"]
+        order = sequence.desc() if query.newest_first else sequence
+        statement = statement.order_by(order).offset(query.offset).limit(query.limit)
+    return connection.execute(statement, {"id": session_id}).all()
 
 
-def count_events(session_id: str, query: EventQuery) -> Select[int]:
-    """Return the statement that counts the events of a session on all pages of a list."""
+def count_events(connection: Connection, session_id: str, query: EventQuery) -> int:
+    """Return how many of a session's events match a query, on all pages of a list."""
     narrow = [column for column in _LOGGED if column is not events.c.body]
-    log = select(*narrow).where(events.c.session_id == session_id)
-    return select(func.count()).select_from(_matching(log, query).subquery())
+    log = select(*narrow).where(_IN_LOG)
+    matching = _matching(log, query, is_long=_is_long(connection, session_id))
+    counted = select(func.count()).select_from(matching.subquery())
+    return connection.execute(counted, {"id": session_id}).scalar_one()
 
 
-def _matching(log: Select[Any], query: EventQuery) -> Select[Any]:
+def _is_long(connection: Connection, session_id: str) -> bool:
+    return select_lengths(connection, [session_id]).get(session_id, 0) > INDEXED_EVENTS
+
+
+def _matching(log: Select[Any], query: EventQuery, *, is_long: bool) -> Select[Any]:
     """Return the events of a log that match a query.
 
-    DuckDB finds a log by its index only if it compares nothing else while it scans: conditions
-    besides the session's id would make it read the events of all sessions.
+    DuckDB finds a log by its index only if it compares nothing else while it scans, and if the log
+    is short. Then conditions besides the session's id are applied to the log that was found. In a
+    long log they decide which bodies are read at all, and which parts of the table are passed over.
     """
-    found = log.cte("log").prefix_with("MATERIALIZED")
-    c = found.c
-    statement = select(found)
+    if is_long:
+        c, statement = events.c, log
+    else:
+        found = log.cte("log").prefix_with("MATERIALIZED")
+        c, statement = found.c, select(found)
     if query.after is not None:
         statement = statement.where(c.sequence > query.after)
     if query.before is not None:

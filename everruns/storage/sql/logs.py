@@ -79,7 +79,7 @@ class SqlLogs:
 
         def stored(session_id: str, first: int, last: int) -> list[bytes]:
             query = EventQuery(after=first - 1, before=last + 1)
-            rows = connection.execute(select_events(session_id, query)).all()
+            rows = select_events(connection, session_id, query)
             return [event.body for event in _events(connection, session_id, rows)]
 
         lengths = select_lengths(connection, [append.session_id for append in appends])
@@ -96,7 +96,7 @@ class SqlLogs:
     def read(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty if the session does not exist."""
         with self._database.reading() as connection:
-            rows = connection.execute(select_events(session_id, query)).all()
+            rows = select_events(connection, session_id, query)
             if query.is_page:
                 rows = cut(rows, lambda row: size_of(row.body), query.size_bytes)
             return _events(connection, session_id, rows)
@@ -104,12 +104,21 @@ class SqlLogs:
     def count(self, session_id: str, query: EventQuery) -> int:
         """Return how many events match a query, on all pages together."""
         with self._database.reading() as connection:
-            return connection.execute(count_events(session_id, query)).scalar_one()
+            return count_events(connection, session_id, query)
 
 
-def read_log(connection: Connection, session_id: str) -> list[Event]:
-    """Return the whole log of a session."""
-    return _events(connection, session_id, select_log(connection, session_id))
+def read_log(connection: Connection, session_id: str, first: int | None = None) -> list[Event]:
+    """Return the log of a session.
+
+    Args:
+        connection: In a transaction.
+        session_id: The session.
+        first: The sequence of the first event to return, if not all are wanted.
+    """
+    if first is None:
+        return _events(connection, session_id, select_log(connection, session_id))
+    rows = select_events(connection, session_id, EventQuery(after=first - 1))
+    return _events(connection, session_id, rows)
 
 
 def delete_log(connection: Connection, session_id: str) -> None:

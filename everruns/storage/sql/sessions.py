@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, delete, or_, select
 
-from everruns.domain.events import Event
 from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
+from everruns.domain.snapshots import Snapshot
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import SessionQuery
+from everruns.storage.sessions import SessionQuery, StoredLog
 from everruns.storage.sql.budgets import SqlBudgets
 from everruns.storage.sql.chunks import SESSIONS, delete_chunks, put_chunks
 from everruns.storage.sql.database import Database
@@ -24,9 +24,11 @@ from everruns.storage.sql.session_statements import (
     delete_tags,
     insert_sessions,
     insert_tags,
+    select_lengths,
     select_session,
     update_session,
 )
+from everruns.storage.sql.snapshots import delete_snapshot, find_snapshot, put_snapshot
 from everruns.storage.sql.tables import sessions
 from everruns.storage.sql.workspaces import is_shared
 
@@ -78,11 +80,26 @@ class SqlSessions:
         with self._database.reading() as connection:
             return _session(connection, session_id)
 
-    def load(self, session_id: str) -> tuple[Session, list[Event]] | None:
-        """Return a session with its whole log."""
+    def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
+        """Return a session with its log, from its snapshot on if it has one of this format."""
+        snapshot: Snapshot | None = None
         with self._database.reading() as connection:
-            session = _session(connection, session_id)
-            return (session, read_log(connection, session_id)) if session else None
+            row = select_session(connection, session_id)
+            if row is None:
+                return None
+            # An empty log has none, and most sessions are loaded with one first.
+            if snapshot_format is not None and row["sequence"]:
+                snapshot = find_snapshot(connection, session_id, snapshot_format)
+            log = read_log(connection, session_id, snapshot.sequence if snapshot else None)
+            return StoredLog(session_of(SESSIONS.whole(connection, [row])[0]), log, snapshot)
+
+    def put_snapshot(self, snapshot: Snapshot) -> bool:
+        """Store a session's snapshot, replacing an earlier one; return whether it exists."""
+        with self._database.writing() as connection:
+            exists = bool(select_lengths(connection, [snapshot.session_id]))
+            if exists:
+                put_snapshot(connection, snapshot)
+            return exists
 
     def update(self, session: Session) -> bool:
         """Store the changed fields of a session; return whether it exists."""
@@ -107,6 +124,7 @@ class SqlSessions:
             delete_log(connection, session_id)
             delete_chunks(connection, [session_id])
             delete_tags(connection, session_id)
+            delete_snapshot(connection, session_id)
             forget_receipts_of(connection, session_id)
             self._budgets.delete_of(connection, session_id)
             if not is_shared(connection, workspace_id):

@@ -97,6 +97,16 @@ events = Table(
     Index("events_session_id", "session_id"),
 )
 
+# The newest snapshot of each session that has one; see ``everruns.domain.snapshots``.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("format", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
 # Values that are too wide for a row of another table; see ``chunks.py``.
 chunks = Table(
     "chunks",

@@ -15,12 +15,12 @@ async def test_nodes_that_join_or_leave_later_count(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(room, "COUNT_NODES_EVERY_S", 0.01)
     placement = Placement(sessions_per_host=1, warm_hosts=1, max_hosts=1)
     placement.host_started("session-actor-0")
-    nodes = {"most": 1}
-    pool = SessionActorPool(placement, cast("Any", None), {}, lambda: nodes["most"])
+    cpus = 1
+    pool = SessionActorPool(placement, cast("Any", None), {}, lambda: cpus)
     keeping = asyncio.ensure_future(pool.keep())
     try:
-        for most in (6, 2):
-            nodes["most"] = most
-            await eventually(lambda most=most: placement.max_hosts == most)
+        for cpus in (3, 1):
+            await eventually(lambda cpus=cpus: placement.hosts_for_cpus == cpus)
+            assert placement.max_hosts == 2 * cpus
     finally:
         keeping.cancel()

@@ -139,3 +139,69 @@ def test_a_full_host_takes_no_session_that_comes_to_it_by_an_old_address():
     placement.place("1")
     assert not placement.claim("2", "a")
     assert placement.claim("1", "a")
+
+
+def two_hosts(**bounds: int) -> Placement:
+    placement = Placement(sessions_per_host=10, warm_hosts=1, max_hosts=2, **bounds)
+    for host in ("h0", "h1"):
+        placement.host_started(host)
+    return placement
+
+
+def test_a_session_goes_to_the_host_with_fewer_bytes_if_bytes_fill_hosts_sooner():
+    placement = two_hosts(bytes_per_host=100)
+    placement.note_size("h0", 80)
+    assert [placement.place(f"s{number}") for number in range(8)] == ["h1"] * 8
+    assert placement.place("s8") == "h0"
+
+
+def test_a_host_with_too_many_bytes_gets_no_more_sessions():
+    placement = two_hosts(bytes_per_host=100)
+    placement.note_size("h0", 100)
+    placement.note_growth("h1", 60)
+    placement.note_growth("h1", 60)
+    assert not placement.has_room
+    assert not placement.claim("s0", "h0")
+    with pytest.raises(CapacityExhausted, match="session_actor_bytes"):
+        placement.place("s0")
+    placement.note_size("h1", 20)
+    assert placement.place("s0") == "h1"
+
+
+def test_what_a_host_has_released_no_longer_counts_before_it_reports():
+    placement = two_hosts(bytes_per_host=100)
+    placement.host_lost("h1")
+    for session in ("s0", "s1", "s2"):
+        assert placement.place(session) == "h0"
+    placement.note_size("h0", 120)
+    placement.release("s1")
+    assert placement.sizes["h0"] == 80
+    assert placement.has_room
+
+
+def test_a_host_that_comes_back_is_empty():
+    placement = two_hosts(bytes_per_host=100)
+    placement.note_size("h0", 100)
+    placement.host_lost("h0")
+    placement.note_size("h0", 100)
+    placement.host_started("h0")
+    assert placement.claim("s0", "h0")
+
+
+def test_there_are_more_hosts_than_cpus_only_when_these_fill_up():
+    placement = Placement(sessions_per_host=4, warm_hosts=1, max_hosts=4, hosts_for_cpus=2)
+    placement.host_started("h0")
+    placement.place("s0")
+    assert placement.hosts_to_start() == 1, "a CPU is free"
+    placement.host_started("h1")
+    for number in range(1, 4):
+        assert placement.hosts_to_start() == 0
+        placement.place(f"s{number}")
+    assert placement.hosts_to_start() == 1, "both are half full"
+
+
+def test_sessions_that_share_no_host_have_a_warm_one_whatever_the_cpus():
+    placement = Placement(sessions_per_host=1, warm_hosts=1, max_hosts=4, hosts_for_cpus=1)
+    placement.host_started("h0")
+    placement.place("s0")
+    assert placement.hosts_to_start() == 1

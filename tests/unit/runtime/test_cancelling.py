@@ -217,7 +217,7 @@ async def test_an_answer_that_is_just_being_stored_is_stored_and_then_the_turn_e
             await reader.until_type("session.started")
             await eventually(reached.is_set)
             cancelling = asyncio.create_task(runtime.sessions.cancel(talk.id))
-            await eventually(runtime.host._loaded[talk.id].task.cancelled)
+            await eventually(runtime.host.held.loaded[talk.id].task.cancelled)
             released.set()
             assert await cancelling
             await reader.until_type("session.cancelled")

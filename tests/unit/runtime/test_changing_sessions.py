@@ -51,7 +51,7 @@ async def test_a_session_that_nobody_holds_is_loaded_with_its_change():
         await talk.say("one")
         assert await runtime.host.hibernate(0) == 1
         await runtime.sessions.update(talk.id, patch(system_prompt="Be brief."))
-        assert not runtime.host._sessions
+        assert not runtime.host.held._sessions
         await talk.say("two")
         assert driver.requests[1].system_prompt == "Be brief."
 
@@ -70,8 +70,8 @@ async def test_a_load_under_way_does_not_keep_what_was_changed_meanwhile():
     class SlowSessions(MemorySessions):
         slow = False
 
-        def load(self, session_id):
-            loaded = super().load(session_id)
+        def load(self, session_id, snapshot_format=None):
+            loaded = super().load(session_id, snapshot_format)
             if self.slow:
                 reached.set()
                 assert released.wait(10)
@@ -96,7 +96,7 @@ async def test_a_load_under_way_does_not_keep_what_was_changed_meanwhile():
         released.set()
         await asyncio.gather(changing, sending)
 
-        assert runtime.host._loaded[talk.id].resource.system_prompt == "Be brief."
+        assert runtime.host.held.loaded[talk.id].resource.system_prompt == "Be brief."
 
 
 async def test_changes_at_once_leave_the_host_with_all_of_them():
@@ -107,7 +107,7 @@ async def test_changes_at_once_leave_the_host_with_all_of_them():
         fields = ({"title": "T"}, {"system_prompt": "P"}, {"tags": ["a"]}, {"locale": "de"})
         await asyncio.gather(*(runtime.sessions.update(talk.id, patch(**one)) for one in fields))
 
-        held = runtime.host._loaded[talk.id].resource
+        held = runtime.host.held.loaded[talk.id].resource
         assert held == await runtime.registry.sessions.get(talk.id)
         assert (held.title, held.system_prompt, held.tags, held.locale) == ("T", "P", ["a"], "de")
 

@@ -187,7 +187,7 @@ async def test_a_waiting_session_leaves_memory_and_goes_on_when_it_is_answered()
     async with local_runtime(driver, here, hibernate_after_s=0.02) as runtime:
         talk = await begin(runtime)
         await waits(talk)
-        await eventually(lambda: not runtime.host._sessions)
+        await eventually(lambda: not runtime.host.held._sessions)
         assert not await runtime.registry.hosting.abandoned()
         await submit(talk, result("call_open_door"))
         await talk.ended()
@@ -200,7 +200,7 @@ async def test_a_wait_ends_in_time_though_nobody_holds_the_session():
         driver, here, hibernate_after_s=0.02, client_tool_timeout_s=0.5
     ) as runtime:
         talk = await begin(runtime)
-        await eventually(lambda: talk.id not in runtime.host._sessions)
+        await eventually(lambda: talk.id not in runtime.host.held._sessions)
         await eventually(lambda: len(driver.requests) == 2)
         assert (await talk.data_of("tool.result"))[0]["success"] is False
 

@@ -13,10 +13,12 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from everruns.domain import snapshots
 from everruns.domain.events import TURN_ENDS, Event
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, SendMessage
@@ -40,6 +42,11 @@ replicas = st.sampled_from(REPLICAS)
 hosts = st.sampled_from(HOSTS)
 processes = st.sampled_from([*HOSTS, "registry"])
 moments = st.sampled_from([0.0, 0.002, 0.02, 0.2, 0.7, 1.2, 2.0, 4.0])
+
+
+@pytest.fixture(autouse=True)
+def _short_sessions_get_snapshots(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(snapshots, "DUE_EVENTS", 4)
 
 
 class Reader:

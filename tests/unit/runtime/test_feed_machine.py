@@ -66,15 +66,15 @@ class LossyChannel:
         if self.lose_next_poll:
             self.lose_next_poll = False
             raise HostLost("The poll was lost.")
-        answer = await dispatch(self._find, request)
+        answer = await dispatch(self._targets, request)
         await asyncio.sleep(0.001)
         if self.lose_next_answer:
             self.lose_next_answer = False
             raise HostLost("The answer was lost.")
         return answer
 
-    async def _find(self, _target: str) -> SessionHost:
-        return self._host
+    async def _targets(self) -> dict[str, object]:
+        return {"host": self._host}
 
     async def find_host(self, _name: str) -> SessionHost:
         return stub(SessionHost, self, "host")
@@ -262,7 +262,7 @@ class FeedMachine(RuleBasedStateMachine):
         for *_, reading in self.readers:
             await self._end(reading)
         await asyncio.sleep(FORGET_AFTER_S + 20)
-        assert not self.host._loaded, "nobody follows what nobody reads"
+        assert not self.host.held.loaded, "nobody follows what nobody reads"
         assert not self.host._feeds._feeds
 
     @staticmethod

@@ -12,6 +12,7 @@ from everruns.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
+from everruns.registry.hosting import LoadedSession
 from everruns.runtime import runtime as places
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.poll import Poll, Subscribe
@@ -30,7 +31,7 @@ async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was():
     async with local_runtime(driver, hibernate_after_s=0.02) as runtime:
         talk = await Conversation.begin(runtime)
         await talk.say("one")
-        await eventually(lambda: not runtime.host._sessions)
+        await eventually(lambda: not runtime.host.held._sessions)
         assert await runtime.registry.hosting.holder(talk.id) is None
         assert await talk.say("two") == "Two."
         assert driver.read(1) == ["user: one", "agent: One.", "user: two"]
@@ -49,7 +50,7 @@ async def test_a_session_with_a_turn_or_a_reader_stays():
             gate.open()
             await waiting
             listening = asyncio.create_task(reader.next())
-            session = runtime.host._loaded[talk.id]
+            session = runtime.host.held.loaded[talk.id]
             await eventually(lambda: session.watchers and not session.is_busy)
             assert await runtime.host.hibernate(0) == 0
             listening.cancel()
@@ -73,7 +74,7 @@ async def test_a_turn_whose_end_is_just_being_stored_is_not_put_to_sleep(monkeyp
         talk = await Conversation.begin(runtime)
         await talk.send("one")
         await eventually(reached.is_set)
-        assert runtime.host._loaded[talk.id].state.turn is None
+        assert runtime.host.held.loaded[talk.id].state.turn is None
         assert await runtime.host.hibernate(0) == 0
         released.set()
         assert (await talk.ended()).type == "session.completed"
@@ -85,7 +86,7 @@ async def test_a_full_host_lets_quiet_sessions_go_for_new_ones():
         talks = [await Conversation.begin(runtime) for _ in range(3)]
         for number, talk in enumerate([*talks, *talks]):
             assert await talk.say("hi") == str(number)
-            assert list(runtime.host._loaded) == [talk.id]
+            assert list(runtime.host.held.loaded) == [talk.id]
 
 
 async def test_a_host_full_of_running_turns_refuses_and_says_when_to_come_back():
@@ -116,7 +117,7 @@ async def test_deleting_ends_the_turn_the_streams_and_the_session():
                 while not reader.ended:
                     await reader.next()
         assert driver.closed == 1
-        assert not runtime.host._sessions
+        assert not runtime.host.held._sessions
         assert await runtime.registry.hosting.holder(talk.id) is None
         with pytest.raises(SessionNotFound):
             await talk.send("hi")
@@ -148,14 +149,14 @@ async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
             assert reader.ended
             with pytest.raises(StopAsyncIteration):
                 await asyncio.wait_for(anext(late), 10)
-        assert not runtime.host._sessions
+        assert not runtime.host.held._sessions
 
 
 async def test_a_session_at_rest_is_deleted_without_being_loaded():
     async with local_runtime() as runtime:
         talk = await Conversation.begin(runtime)
         await runtime.sessions.delete(talk.id)
-        assert not runtime.host._sessions
+        assert not runtime.host.held._sessions
         with pytest.raises(SessionNotFound):
             await runtime.sessions.delete(talk.id)
 
@@ -178,7 +179,7 @@ async def test_a_stream_and_a_turn_survive_that_their_session_moves():
         await talk.send("hi")
         async with talk.reading() as reader:
             await reader.until(lambda: reader.text == "Hello ")
-            runtime.host._loaded[talk.id].close()
+            runtime.host.held.loaded[talk.id].close()
             await reader.until_type("session.completed")
             assert reader.text == "Hello again."
             assert reader.events == await talk.log()
@@ -275,10 +276,10 @@ async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_o
         await runtime.host.activate(good.id)
         load = store.sessions.load
 
-        def unavailable(session_id):
+        def unavailable(session_id, snapshot_format):
             if session_id == bad.id:
                 raise StoreUnavailable("away")
-            return load(session_id)
+            return load(session_id, snapshot_format)
 
         store.sessions.load = unavailable
         both = [Subscribe(0, good.id, Cursor()), Subscribe(1, bad.id, Cursor())]
@@ -286,7 +287,7 @@ async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_o
         assert (failed.key, failed.status) == (1, "failed")
         assert failed.error.code == "STORE_UNAVAILABLE"
         assert await runtime.host.poll(Poll("replica", 0, 1, drop=[0])) == []
-        assert not runtime.host._loaded[good.id].watchers
+        assert not runtime.host.held.loaded[good.id].watchers
         assert await runtime.host.hibernate(0) == 1
 
 
@@ -294,10 +295,10 @@ async def test_a_session_that_loads_slowly_holds_up_no_other():
     released = ThreadGate()
 
     class SlowSessions(MemorySessions):
-        def load(self, session_id):
+        def load(self, session_id, snapshot_format=None):
             if session_id == slow.id:
                 assert released.wait(10)
-            return super().load(session_id)
+            return super().load(session_id, snapshot_format)
 
     store = MemoryStore()
     store.sessions = SlowSessions(store.contents)
@@ -327,7 +328,7 @@ async def test_tidying_goes_on_after_the_registry_was_away():
         for _ in range(2):
             talk = await Conversation.begin(runtime)
             await runtime.host.activate(talk.id)
-            await eventually(lambda: not runtime.host._sessions)
+            await eventually(lambda: not runtime.host.held._sessions)
         assert await runtime.registry.hosting.holder(talk.id) is None
         assert HOST in runtime.registry.placement.hosts
 
@@ -359,13 +360,13 @@ async def test_of_many_places_those_remembered_longest_are_looked_up_anew(
     monkeypatch.setattr(places, "REMEMBERED_PLACES", 2)
     looked_up: list[str] = []
     async with local_runtime(ScriptedDriver(*[says("Hello.")] * 6)) as runtime:
-        place = runtime.registry.hosting.place
+        place = runtime.registry.hosting.place_loaded
 
-        async def counted(session_id: str) -> str:
+        async def counted(session_id: str) -> tuple[str, LoadedSession | None]:
             looked_up.append(session_id)
             return await place(session_id)
 
-        monkeypatch.setattr(runtime.registry.hosting, "place", counted)
+        monkeypatch.setattr(runtime.registry.hosting, "place_loaded", counted)
         first, second, third = [await Conversation.begin(runtime) for _ in range(3)]
         for talk in (first, second, third, third, second, first):
             await talk.say("hi")

@@ -25,12 +25,13 @@ class DamagedSessions(MemorySessions):
 
     damaged: str | None = None
 
-    def load(self, session_id):
-        loaded = super().load(session_id)
+    def load(self, session_id, snapshot_format=None):
+        loaded = super().load(session_id, snapshot_format)
         if loaded is None or session_id != self.damaged:
             return loaded
-        session, events = loaded
-        return session, [replace(events[0], body=b'{"data":{},"context":{}}'), *events[1:]]
+        first, *others = loaded.events
+        damaged = replace(first, body=b'{"data":{},"context":{}}')
+        return replace(loaded, events=[damaged, *others])
 
 
 @asynccontextmanager
@@ -76,7 +77,7 @@ async def test_requests_to_it_get_its_code_and_it_is_held_nowhere():
         for _ in range(2):
             with pytest.raises(SessionUnreadable):
                 await talk.send("two")
-        await eventually(lambda: not runtime.host._sessions)
+        await eventually(lambda: not runtime.host.held._sessions)
         assert await runtime.registry.hosting.holder(talk.id) is None
 
 
@@ -108,14 +109,14 @@ async def test_it_is_folded_once_in_a_while_however_often_it_is_asked_for(monkey
         store = runtime.registry.logs._store
         loads: list[str] = []
         load = store.sessions.load
-        store.sessions.load = lambda session_id: loads.append(session_id) or load(session_id)
+        store.sessions.load = lambda *asked: loads.append(asked) or load(*asked)
         for _ in range(5):
             with pytest.raises(SessionUnreadable):
                 await talk.send("two")
         assert len(loads) <= 1
         monkeypatch.setattr(unreadable, "REMEMBER_S", 0.0)
         store.sessions.damaged = None
-        runtime.host._unreadable = unreadable.UnreadableSessions()
+        runtime.host.held._unreadable = unreadable.UnreadableSessions()
         await talk.send("two")
         assert len(await runtime.registry.logs.events(talk.id, EventQuery())) >= 3
 

@@ -84,7 +84,7 @@ async def test_a_reminder_is_stored_once_and_the_turn_goes_on_waiting():
     driver = ScriptedDriver(calls(call("ring")), says("Done."))
     async with local_runtime(driver, hibernate_after_s=0.02) as runtime:
         talk = await rung(runtime, bell(wait={"remind_after_seconds": 1}))
-        await eventually(lambda: not runtime.host._sessions)
+        await eventually(lambda: not runtime.host.held._sessions)
         async with talk.reading() as reader:
             reminder = await reader.until_type("wait.reminder")
         assert reminder.data == {
@@ -95,7 +95,7 @@ async def test_a_reminder_is_stored_once_and_the_turn_goes_on_waiting():
             "expires_at": reminder.data["expires_at"],
             "overdue": False,
         }
-        await eventually(lambda: not runtime.host._sessions)
+        await eventually(lambda: not runtime.host.held._sessions)
         await runtime.host.activate(talk.id)
         assert not await runtime.registry.hosting.abandoned()
         await answer(talk)
@@ -141,10 +141,10 @@ async def test_a_wait_without_end_occupies_nothing(kind: str):
         await talk.send("go")
         async with talk.reading() as reader:
             await reader.until_type("tool.call", "tool.approval")
-            session = runtime.host._sessions[talk.id].result()
+            session = runtime.host.held._sessions[talk.id].result()
             await eventually(lambda: session.task is None or session.task.done())
             assert session.alarm is None
-        await eventually(lambda: not runtime.host._sessions)
+        await eventually(lambda: not runtime.host.held._sessions)
         assert runtime.registry.logs._store.sessions.unfinished(NEVER_MS - 1) == []
         (wait,) = (await runtime.registry.sessions.get(talk.id)).waiting_for
         assert wait.expires_at is None

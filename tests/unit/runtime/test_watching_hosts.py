@@ -1,12 +1,13 @@
 """Watching hosts that do something nobody foresaw."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, HostLost
+from everruns.registry.hosting import HostReport
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.watch import HostWatch
@@ -20,12 +21,12 @@ class Host:
     def __init__(self, failures: int) -> None:
         self._failures = failures
 
-    async def report(self, wait_s: float) -> Mapping[str, int]:
+    async def report(self, wait_s: float) -> HostReport:
         await asyncio.sleep(wait_s)
         if self._failures:
             self._failures -= 1
             raise EverrunsError("Something went wrong in a part of the server.")
-        return {}
+        return HostReport({}, 0)
 
     async def leave(self, _session_ids: Sequence[str]) -> None:
         raise AssertionError("it holds nothing")

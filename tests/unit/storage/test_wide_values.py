@@ -123,7 +123,7 @@ def test_a_value_of_any_width_is_read_as_it_was_stored(store: SqlStore, size_byt
     assert found.system_prompt == "x" * size_bytes
     loaded = store.sessions.load(SESSION)
     assert loaded is not None
-    assert loaded[1] == store.logs.read(SESSION, EventQuery(limit=1)) == [wide]
+    assert loaded.events == store.logs.read(SESSION, EventQuery(limit=1)) == [wide]
     assert store.files.find("workspace_1", "/a") == file("/a", content).file
     assert store.files.list("workspace_1", "/", contents=True) == [file("/a", content).file]
     (listed,) = store.files.list("workspace_1", "/")
@@ -207,7 +207,7 @@ def test_a_log_larger_than_the_memory_is_loaded_whole_and_read_page_by_page(
     checkpoint(engine)
     loaded = tight.sessions.load(SESSION)
     assert loaded is not None
-    assert loaded[1] == log
+    assert loaded.events == log
 
     read: list[Event] = []
     query = EventQuery(limit=1000)

@@ -177,3 +177,27 @@ async def test_closing_ends_the_processes():
 
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+def niceness(_: Iterator[bytes]) -> bytes:
+    return str(os.nice(0)).encode()
+
+
+async def test_a_function_gives_way_to_this_process(children: ChildProcesses):
+    assert int(await children.run(niceness, [], 5)) > os.nice(0)
+
+
+async def test_a_function_ends_when_nobody_waits_for_it_any_more(children: ChildProcesses):
+    reached = threading.Event()
+
+    def frames() -> Iterator[bytes]:
+        yield b""
+        reached.set()
+
+    running = asyncio.create_task(children.run(endless, frames(), 60))
+    await asyncio.to_thread(reached.wait, PATIENCE_S)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    async with asyncio.timeout(PATIENCE_S):
+        assert await children.run(joined, [b"a"], 60) == b"a", "its process is free again"
