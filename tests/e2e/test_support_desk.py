@@ -141,5 +141,7 @@ async def test_a_refund_is_made_once_and_the_chat_goes_on_whatever_dies(tmp_path
             await shows(page, DONE)
             assert call["customer"] == "ada"
             assert desk.refunds() == [("1042", 4900)]
+            # What the page has shown came from the server; the page itself comes from the backend.
+            assert await desk.asked("GET", "/operator/approvals")
             await page.evaluate("location.reload()")
             await shows(page, DONE)
