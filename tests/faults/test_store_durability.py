@@ -84,7 +84,7 @@ def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("size", "limit", "stored"),
-    [(20_000, 300_000, 20), (800_000, 18_000_000, 120)],
+    [(20_000, 300_000, 20), (30_000, 18_000_000, 3_000)],
     ids=["the journal does not fit", "the database does not fit"],
 )
 def test_a_full_disk_refuses_and_goes_on_when_there_is_space(
