@@ -7,6 +7,7 @@ passes it on can do so in one go.
 
 import asyncio
 
+import structlog
 from aiohttp import ClientResponse
 
 # At about 60 µs a read, this many take a sixteenth of a core.
@@ -14,6 +15,9 @@ READS_PER_S = 1000
 # Shorter rounds would gather nothing.
 SHORTEST_ROUND_S = 0.005
 LONGEST_ROUND_S = 0.1
+
+
+log = structlog.get_logger(__name__)
 
 
 class Pace:
@@ -52,7 +56,11 @@ class Pace:
         paused, self._paused = self._paused, []
         for transport in paused:
             if not transport.is_closing():
-                transport.resume_reading()
+                try:
+                    transport.resume_reading()
+                except Exception:  # The others of the round must go on.
+                    log.exception("connection not resumed")
+                    transport.abort()
 
 
 class AnswerPace:

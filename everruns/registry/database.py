@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import IdempotencyKeyReused, StoreOverloaded
@@ -89,8 +90,6 @@ class Database:
         control: What sessions, turns and changes of resources wait for: small calls.
         bulk: Lists, messages and pages of events, which may read a lot.
         files: The files of workspaces, and what deletes them.
-        keyed_requests: Held while a request with an ``Idempotency-Key`` is looked up and carried
-            out, so that two requests with one key cannot both find nothing.
     """
 
     def __init__(self, store: Store) -> None:
@@ -98,8 +97,15 @@ class Database:
         self.control = Lane("requests", readers=2, max_calls=2_000)
         self.bulk = Lane("lists and pages", readers=2, max_calls=256)
         self.files = Lane("file operations", readers=1, max_calls=256)
-        self.keyed_requests = asyncio.Lock()
+        self._keyed: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._appender = ThreadPoolExecutor(1, "store-appender")
+
+    def keyed(self, key: str) -> asyncio.Lock:
+        """Return what is held while a request with this ``Idempotency-Key`` is carried out.
+
+        Two requests with one key cannot both find that it is new; others do not wait for them.
+        """
+        return self._keyed.setdefault(key, asyncio.Lock())
 
     async def append(self, appends: Sequence[Append]) -> list[Verdict]:
         """Store appends; see ``LogStore.append``. They wait for no lane.

@@ -136,6 +136,11 @@ class Hosting:
         self._placement.note_growth(host, loaded.size_bytes)
         return host, loaded
 
+    @remote(Repeat.YES)
+    async def note_size(self, host: str, size_bytes: int) -> None:
+        """Take note of the size of what a host holds, between its reports."""
+        self._placement.note_size(host, size_bytes)
+
     async def _make_room(self) -> None:
         """Ask a full host to release its idle sessions early."""
         async with self._making_room:

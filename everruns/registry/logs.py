@@ -234,11 +234,9 @@ class Logs:
             del self._new[next(iter(self._new))]
         self._new[session.id] = session
 
-    def remember_changed(self, session: Session) -> None:
-        """Replace the remembered row of a session, if it is remembered."""
-        if session.id in self._new:
-            self._new[session.id] = session
+    def forget(self, session_id: str) -> bool:
+        """Forget the row of a session that is being changed or deleted; return whether it was new.
 
-    def forget(self, session_id: str) -> None:
-        """Forget a session that is being deleted."""
-        self._new.pop(session_id, None)
+        A new session has an empty log, so its row is all there is of it.
+        """
+        return self._new.pop(session_id, None) is not None

@@ -94,7 +94,7 @@ class Sessions:
                 if there is not None:
                     return there
             return await self._create(wanted, identity, None, caller, conversation)
-        async with self._database.keyed_requests:
+        async with self._database.keyed(idempotency.key):
             if answer := await self._database.earlier_answer(idempotency):
                 return Session.model_validate_json(answer)
             identity = new_id("session")
@@ -194,9 +194,11 @@ class Sessions:
                 agent = await self._agents.find(agent_id) if agent_id else None
                 await self._check_controls(changed, agent)
             check_size(changed, [])
+            is_new = self._logs.forget(session_id)
             if not await self._database.control.write(self._store.sessions.update, changed):
                 raise SessionNotFound(f"Session {session_id} not found")
-            self._logs.remember_changed(changed)
+            if is_new:
+                self._logs.remember_new(changed)
             return changed
 
     @remote(Repeat.YES)
@@ -225,10 +227,9 @@ class Sessions:
         Raises:
             SessionNotFound: There is none with this id.
         """
-        self._hosting.forget(session_id)
         self._logs.forget(session_id)
         deleted = await self._database.files.write(self._store.sessions.delete, session_id)
-        # It may have been placed again while it was still stored.
+        # Only now: while it is stored, another host would go on with its turn.
         self._hosting.forget(session_id)
         if not deleted and not (idempotency and idempotency.is_repeated):
             raise SessionNotFound(f"Session {session_id} not found")

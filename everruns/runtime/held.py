@@ -228,6 +228,8 @@ class HeldSessions:
         self.trim()
         if not self._has_room:
             await self._registry.hosting.release(session_id, self._name)
+            # Placement knew another size, or it would not have chosen this host.
+            await self._registry.hosting.note_size(self._name, self.size_bytes)
             raise CapacityExhausted(
                 f"Host {self._name} holds as many bytes as session_actor_bytes allows. "
                 "Try again shortly.",

@@ -350,8 +350,12 @@ class SessionHost:
         self._feeds.forget_silent()
         quiet_since = asyncio.get_running_loop().time() - quiet_s
         quiet = [session for session in self.held.quiet if session.touched <= quiet_since]
-        await self.held.close_all(quiet)
-        return len(quiet)
+        # What an append outside a turn has closed when it failed: nobody else lets go of it.
+        closed = [session for session in self.held.loaded.values() if session.is_left_over]
+        await self.held.close_all([*quiet, *closed])
+        if quiet or closed:
+            await self._registry.hosting.note_size(self.name, self.held.size_bytes)
+        return len(quiet) + len(closed)
 
     @remote(Repeat.YES)
     async def close(self) -> None:

@@ -21,6 +21,7 @@ from everruns.domain.sessions import Session, SessionPatch
 from everruns.domain.state import fold
 from everruns.domain.waits import ASKING, with_arguments
 from everruns.errors import (
+    CapacityExhausted,
     HostLost,
     PlacedElsewhere,
     SequenceConflict,
@@ -312,9 +313,15 @@ class RoutedSessions:
         is_repeated = False
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
+            was_remembered = session_id in self._places
             try:
                 host = await self._find_host(await (place() if place else self._place(session_id)))
                 return await ask(host, is_repeated)
+            except CapacityExhausted:
+                self._forget(session_id)
+                if not was_remembered:
+                    raise
+                # That host is full, and the registry may know one that is not.
             except (PlacedElsewhere, HostLost, SequenceConflict) as error:
                 is_repeated = is_repeated or isinstance(error, HostLost)
                 self._forget(session_id)

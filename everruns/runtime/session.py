@@ -107,6 +107,11 @@ class LiveSession:
         return self.resource.id
 
     @property
+    def is_left_over(self) -> bool:
+        """Whether it is closed and no task runs that will let go of it."""
+        return self.closed and (self.task is None or self.task.done())
+
+    @property
     def is_busy(self) -> bool:
         """Whether a turn can proceed or other work for the session is running."""
         running = self.task is not None and not self.task.done()
@@ -175,6 +180,7 @@ class LiveSession:
         async with self._completing:
             wanted = set(self.state.earlier)
             messages: list[Message] = []
+            size_bytes = 0
             query = EventQuery(
                 types=MESSAGE_EVENTS,
                 before=max(wanted, default=0) + 1,
@@ -187,9 +193,10 @@ class LiveSession:
                     raise SessionUnreadable.of(self.id)
                 found = [event for event in events if event.sequence in wanted]
                 messages += map(message_of, found)
-                self.size_bytes += sum(len(event.body) for event in found)
+                size_bytes += sum(len(event.body) for event in found)
                 query = replace(query, after=events[-1].sequence)
             self.state.join_earlier(messages)
+            self.size_bytes += size_bytes
 
     async def message(self, sequence: int, read_events: ReadEvents) -> Message:
         """Return the message of an event, from memory or from the log."""

@@ -109,3 +109,15 @@ async def test_a_connection_stays_open_when_a_body_that_nobody_read_has_come(
             assert b"connection: close" not in head
             await reader.readuntil(b"}}")
         writer.close()
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/agents"])
+async def test_a_body_where_none_is_taken_is_refused_without_waiting_for_it(
+    app: FastAPI, serve: Serve, path: str
+):
+    """Anybody can send one, also without a key, so nothing of it may be kept."""
+    async with (
+        serve(app) as url,
+        dripping(url, f"GET {path} HTTP/1.1\nHost: localhost\nContent-Length: 9000000") as reader,
+    ):
+        assert await answer_to_the_end(reader) == (400, "INVALID_REQUEST")

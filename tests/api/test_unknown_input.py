@@ -6,7 +6,6 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from everruns.ids import new_id
-from everruns.settings import Settings
 
 # Values for the parameters of paths; what exists is not needed, since input is read first, except
 # in channels.
@@ -213,16 +212,6 @@ async def test_a_body_in_chunks_is_refused_where_none_is_taken(
     answer = await client.post(f"/v1/sessions/{session}/cancel", content=chunks())
 
     refused(answer, "body: this route takes none")
-
-
-async def test_a_body_that_is_not_taken_is_bounded_like_any_other(
-    client: httpx.AsyncClient, session: str, settings: Settings
-):
-    body = b" " * (settings.max_body_bytes + 1)
-
-    answer = await client.post(f"/v1/sessions/{session}/cancel", content=body)
-
-    assert answer.json()["error"]["code"] == "PAYLOAD_TOO_LARGE"
 
 
 async def test_the_sdks_face_ignores_a_body_that_it_does_not_take(

@@ -23,6 +23,9 @@ from everruns.errors import InvalidJson, InvalidRequest, RequestTimedOut, TooLar
 from everruns.settings import Settings
 
 MAX_INTEGER = 2**63 - 1
+# What clients send to say nothing, such as the SDK's to cancel, with spaces around it.
+EMPTY_BODIES = (b"", b"{}")
+LONGEST_EMPTY_BODY = 64
 
 
 def parse_json(body: bytes) -> Any:
@@ -91,15 +94,33 @@ class JsonRequest(Request):
         """
         if not hasattr(self, "_body"):
             settings: Settings = self.app.state.settings
-            try:
-                async with asyncio.timeout(settings.body_timeout_s):
-                    self._body = await self._read(settings.max_body_bytes)
-            except TimeoutError:
-                raise RequestTimedOut(
-                    f"The body has not come within {settings.body_timeout_s:g} s. Send it faster, "
-                    "or let the server wait longer (body_timeout_s)."
-                ) from None
+            self._body = await self._read_in_time(settings.max_body_bytes)
         return self._body
+
+    async def has_body(self) -> bool:
+        """Tell whether the body says anything, reading no more of it than an empty object has.
+
+        Raises:
+            RequestTimedOut: It did not arrive in time.
+        """
+        headers = self.headers
+        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+            return False
+        try:
+            return (await self._read_in_time(LONGEST_EMPTY_BODY)).strip() not in EMPTY_BODIES
+        except TooLarge:
+            return True
+
+    async def _read_in_time(self, limit: int) -> bytes:
+        settings: Settings = self.app.state.settings
+        try:
+            async with asyncio.timeout(settings.body_timeout_s):
+                return await self._read(limit)
+        except TimeoutError:
+            raise RequestTimedOut(
+                f"The body has not come within {settings.body_timeout_s:g} s. Send it faster, "
+                "or let the server wait longer (body_timeout_s)."
+            ) from None
 
     async def _read(self, limit: int) -> bytes:
         length = self.headers.get("content-length", "0")
@@ -184,9 +205,15 @@ class JsonRoute(APIRoute):
         """Return the function that serves one request."""
         route_input = RouteInput.of(self, self.reads, is_strict=self.is_strict)
 
-        async def handle_request(request: Request) -> Response:
+        async def check(request: JsonRequest) -> None:
             _refuse_nul(request.scope)
+            if not route_input.takes_body and await request.has_body():
+                raise InvalidRequest("body: this route takes none")
             await route_input.check(request)
+
+        async def handle_request(request: Request) -> Response:
+            assert isinstance(request, JsonRequest)  # noqa: S101 - see ``_served``
+            await check(request)
             return await self.endpoint(request)
 
         if self.is_by_hand:
@@ -194,9 +221,8 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:
-            _refuse_nul(request.scope)
             json_request = JsonRequest(_as_json(request.scope), request.receive)
-            await route_input.check(json_request)
+            await check(json_request)
             return await handle(json_request)
 
         return handle_json

@@ -22,12 +22,8 @@ from everruns.api.http.promises import refuse_promises
 from everruns.api.http.reads import Reads
 from everruns.domain.names import LONGEST_SHOWN, unknown_name
 from everruns.domain.problems import models_of, problems_of
-from everruns.errors import InvalidRequest
 
 Value = TypeVar("Value", bound=BaseModel)
-
-# What clients send to say nothing, such as the SDK's to cancel.
-EMPTY = (b"", b"{}")
 
 
 def is_strict(request: Request) -> bool:
@@ -125,27 +121,17 @@ class RouteInput:
         """Refuse a request that the route does not take.
 
         Raises:
-            InvalidRequest: The message names the field or the parameter and the reason, or says
-                that the route takes no body.
+            InvalidRequest: The message names the field or the parameter and the reason.
             NotImplementedHere: It asks for something that this server does not offer.
         """
         if self.queries is not None and request.scope["query_string"]:
             check_query(request.query_params, self.queries, self.lists)
-        if not self.takes_body and await _says_anything(request):
-            raise InvalidRequest("body: this route takes none")
         if self.body is None or not await request.body():
             return
         value = await request.json()
         # Whether there may be none is the framework's to say.
         if value is not None:
             validate(self.body, value, is_strict=self.is_strict)
-
-
-async def _says_anything(request: Request) -> bool:
-    headers = request.headers
-    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
-        return False
-    return (await request.body()).strip() not in EMPTY
 
 
 def _queries(dependant: Dependant) -> Iterator[tuple[str, Any]]:

@@ -53,6 +53,8 @@ class Subscription:
         self._gather = gather
         self._session: LiveSession | None = None
         self._page: asyncio.Future[Sequence[Event]] | None = None
+        self._page_after = 0
+        self._has_ended = False
         if not loading.done():
             loading.add_done_callback(self._arrived)
 
@@ -87,10 +89,9 @@ class Subscription:
 
     def end(self) -> None:
         """Follow the session no longer."""
+        self._has_ended = True
         self._loading.remove_done_callback(self._arrived)
-        if self._page is not None:
-            self._page.remove_done_callback(self._arrived)
-            self._page.cancel()
+        self._drop_page()
         if self._session is not None:
             self._stop_watching(self._session)
 
@@ -115,6 +116,8 @@ class Subscription:
         complete = events is not None and len(events) <= READ_PAGE
         if events is None:
             events = self._stored_after(sequence)
+        else:
+            self._drop_page()
         news = News.NONE if events is None else news_after(session, start, events)
         if news is News.MORE_TEXT and not is_due:
             self._gather(self)
@@ -133,7 +136,11 @@ class Subscription:
 
     def _stored_after(self, sequence: int) -> Sequence[Event] | None:
         """Return events that are no longer in memory; ``None`` while they are being read."""
+        if self._page is not None and self._page_after != sequence:
+            # A stream without a cursor begins later now: there is a newer message.
+            self._drop_page()
         if self._page is None:
+            self._page_after = sequence
             query = EventQuery(after=sequence, limit=READ_PAGE, size_bytes=READING_SIZE)
             self._page = asyncio.ensure_future(self._read_events(self._session_id, query))
             self._page.add_done_callback(self._arrived)
@@ -142,7 +149,15 @@ class Subscription:
         page, self._page = self._page, None
         return page.result()
 
+    def _drop_page(self) -> None:
+        if self._page is not None:
+            self._page.remove_done_callback(self._arrived)
+            self._page.cancel()
+            self._page = None
+
     def _arrived(self, arrived: asyncio.Future[Any]) -> None:
         if not arrived.cancelled():
             arrived.exception()  # It may be that nobody looks at it any more.
-        self._look(self)
+        # It may have been on its way here when the subscription ended.
+        if not self._has_ended:
+            self._look(self)
