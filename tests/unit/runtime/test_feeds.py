@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from everruns.domain.events import Event
+from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.messages import TextPart
 from everruns.domain.sessions import Session
 from everruns.registry.group_commit import GroupCommit
 from everruns.runtime.feed import feeds as feeds_module
@@ -14,7 +15,8 @@ from everruns.runtime.feed.draft import Draft
 from everruns.runtime.feed.feeds import Feeds
 from everruns.runtime.feed.poll import Poll, Reading, Subscribe
 from everruns.runtime.feed.subscription import Subscription
-from everruns.runtime.session import LiveSession
+from everruns.runtime.session import RECENT_EVENTS, LiveSession
+from everruns.storage.logs import EventQuery
 from tests.logs import LogWriter
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -50,9 +52,10 @@ class Host:
         session.notify(urgent=is_first)
 
 
-def _session(session_id: str) -> LiveSession:
-    log = LogWriter()
-    log.user("hi")
+def _session(session_id: str, log: LogWriter | None = None) -> LiveSession:
+    if log is None:
+        log = LogWriter()
+        log.user("hi")
     resource = Session(
         id=session_id,
         harness_id="h",
@@ -161,3 +164,51 @@ async def test_words_gather_for_as_long_as_the_replica_asks_for_and_first_words_
     (rest,) = await gathering
     assert [item.text for item in (*first.items, *rest.items)] == ["First ", "second third."]
     assert now() - answered_at >= feeds_module.LONGEST_PACE_S / 2
+
+
+async def test_a_page_that_was_read_for_one_place_is_not_shown_at_another():
+    """A newer message moves the beginning of a stream without a cursor while its page is read."""
+    log = LogWriter()
+    log.user("first")
+    while len(log.events) < RECENT_EVENTS + 50:
+        log.agent("more")
+    session = _session("session_1", log)
+    pages: list[asyncio.Future[Sequence[Event]]] = []
+
+    async def read_events(_: str, query: EventQuery) -> Sequence[Event]:
+        page: asyncio.Future[Sequence[Event]] = asyncio.get_running_loop().create_future()
+        pages.append(page)
+        return await page
+
+    held: asyncio.Future[LiveSession] = asyncio.get_running_loop().create_future()
+    held.set_result(session)
+    wanted = Subscribe(0, session.id, Cursor())
+    subscription = Subscription(wanted, held, read_events, lambda _: None, lambda _: None)
+    assert subscription.next(is_due=True) is None
+    await asyncio.sleep(0)
+    assert len(pages) == 1
+    said = log.message("user", [TextPart(text="second")])
+    data = {"message": said.wire()}
+    await session.append(lambda state, now: [NewEvent(EventType.MESSAGE_CREATED, data, {})])
+    newest = subscription.next(is_due=True)
+    assert newest is not None
+    assert [event.sequence for event in newest.items] == [session.state.sequence]
+    if not pages[0].done():
+        pages[0].set_result(log.events[:10])
+    await asyncio.sleep(0)
+    many = [NewEvent(EventType.MESSAGE_CREATED, data, {})] * (2 * RECENT_EVENTS + 1)
+    await session.append(lambda state, now: many)
+    assert subscription.next(is_due=True) is None, "what comes next is no longer in memory"
+    await asyncio.sleep(0)
+    assert len(pages) == 2
+
+
+async def test_a_subscription_that_ended_while_its_session_was_loaded_does_not_come_back():
+    looked: list[Subscription] = []
+    held: asyncio.Future[LiveSession] = asyncio.get_running_loop().create_future()
+    wanted = Subscribe(0, "session_1", Cursor(0))
+    subscription = Subscription(wanted, held, Host()._read_events, looked.append, looked.append)
+    held.set_result(_session("session_1"))
+    subscription.end()
+    await asyncio.sleep(0)
+    assert looked == []

@@ -14,6 +14,7 @@ from everruns.errors import (
 )
 from everruns.registry.hosting import LoadedSession
 from everruns.runtime import runtime as places
+from everruns.runtime import session as session_module
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.poll import Poll, Subscribe
 from everruns.runtime.local import HOST
@@ -371,3 +372,33 @@ async def test_of_many_places_those_remembered_longest_are_looked_up_anew(
         for talk in (first, second, third, third, second, first):
             await talk.say("hi")
         assert looked_up == [first.id, second.id, third.id, first.id]
+
+
+async def test_a_session_that_a_failed_append_closed_is_let_go_and_its_turn_goes_on(monkeypatch):
+    """The store was away for long, and had stored the message all the same."""
+
+    class ForgetfulLogs(MemoryLogs):
+        is_away = False
+
+        def append(self, appends):
+            verdicts = super().append(appends)
+            if self.is_away:
+                raise StoreUnavailable("away")
+            return verdicts
+
+    monkeypatch.setattr(session_module, "STORE_PATIENCE_S", 0.0)
+    monkeypatch.setattr(session_module, "STORE_RETRY_S", 0.0)
+    store = MemoryStore()
+    store.logs = ForgetfulLogs(store.contents)
+    driver = ScriptedDriver(says("One."), says("Two."))
+    async with local_runtime(driver, store=store) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.say("one")
+        store.logs.is_away = True
+        with pytest.raises(StoreUnavailable):
+            await talk.send("two")
+        store.logs.is_away = False
+        assert runtime.host.held.loaded[talk.id].closed
+        assert await runtime.host.hibernate(3600) == 1
+        assert not runtime.host.held.loaded
+        assert (await talk.ended()).type == "session.completed"
