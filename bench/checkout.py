@@ -65,7 +65,7 @@ def read_checkout(path: str) -> Checkout:
     """
     root = Path(path).resolve()
     if not (root / "serve_app.py").exists():
-        raise ArgumentTypeError(f"{path} is no checkout of this project")
+        raise ArgumentTypeError(f"{path} is not a checkout of this project")
     return Checkout(root)
 
 

@@ -186,7 +186,7 @@ def decode_request(request: bytes) -> Request:
     """Return a request whose arguments are not decoded yet.
 
     Raises:
-        EverrunsError: The bytes are no request.
+        EverrunsError: The bytes are not a request.
     """
     try:
         target, method, args, kwargs = _unpack(request)

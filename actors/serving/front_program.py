@@ -3,9 +3,9 @@
 Serve generates HAProxy's configuration from a template of its own and has no setting for most of
 what the front needs. So it is told that HAProxy is a small script (see ``actors.serving.front``),
 which runs this file. What only Serve knows is taken out of its text: the sockets and limits, the
-port and the replicas. Everything else is in ``front.cfg`` and ``front_application.cfg`` beside this
-file. The result replaces Serve's text in the same file and HAProxy replaces this process, so Serve
-finds the process id and command line that it looks for.
+port and the replicas. Everything else is in ``front.cfg`` and ``front_application.cfg``, next to
+this file. The result replaces Serve's text in the same file and HAProxy replaces this process, so
+Serve finds the process id and command line that it looks for.
 
 A text in which these things are not found is refused. HAProxy then does not start, and neither does
 the server, rather than start open.

@@ -21,7 +21,6 @@ from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
 from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
-from everruns.storage.logs import Append, Verdict
 from everruns.tools.base import CallingAgent, ToolContext
 from everruns.turn_failures import BudgetExhausted, BudgetPaused, BudgetUnpriced
 
@@ -81,13 +80,6 @@ class Environment:
     def model_call_timeout_s(self) -> float:
         """Seconds that a model's answer may take, retries included."""
         return self._settings.model_call_timeout_s
-
-    async def append(self, appends: Sequence[Append], host: str) -> Sequence[Verdict]:
-        """Store events in the registry; see ``Logs.append``."""
-        appended = await self._registry.logs.append(appends, host)
-        self.heed(appended.revision)
-        self.heed_budgets([append.session_id for append in appends], appended.budgeted)
-        return appended.verdicts
 
     def heed(self, revision: int) -> None:
         """Record the registry's revision."""

@@ -16,7 +16,7 @@ from everruns.runtime.environment import Environment
 from everruns.runtime.session import LiveSession
 from everruns.runtime.unreadable import UnreadableSessions
 from everruns.settings import Settings
-from everruns.storage.logs import Append
+from everruns.storage.logs import Append, Verdict
 
 SNAPSHOTS_AT_ONCE = 2
 
@@ -50,12 +50,19 @@ class HeldSessions:
         self._environment = environment
         self._settings = settings
         self._on_loaded = on_loaded
-        self._log = GroupCommit[Append](lambda batch: environment.append(batch, name))
+        self._log = GroupCommit[Append](self._append)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
         self._unreadable = UnreadableSessions()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing_snapshots = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)
         self.is_closed = False
+
+    async def _append(self, appends: Sequence[Append]) -> Sequence[Verdict]:
+        """Store events in the registry, whose answer tells what has changed for turns."""
+        appended = await self._registry.logs.append(appends, self._name)
+        self._environment.heed(appended.revision)
+        self._environment.heed_budgets([one.session_id for one in appends], appended.budgeted)
+        return appended.verdicts
 
     async def get(self, session_id: str, loaded: LoadedSession | None = None) -> LiveSession:
         """Return a live session, loading it if it is not in memory.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from everruns.capabilities.registry import load_capabilities
 from everruns.domain.agents import MAX_DEFINITION_BYTES, AgentInput
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.sessions import Session, SessionInput
@@ -24,10 +25,13 @@ from everruns.errors import (
     UnknownModel,
 )
 from everruns.ids import new_id
+from everruns.registry.database import Database
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage import pages
 from everruns.storage.logs import Append, EventQuery, Verdict
+from everruns.storage.memory.sessions import MemorySessions
+from everruns.storage.memory.store import MemoryStore
 from everruns.storage.sessions import SessionQuery
 from everruns.tools.base import ToolError
 from tests.logs import LogWriter, call_part
@@ -347,3 +351,38 @@ async def test_a_session_just_created_is_gone_when_it_is_deleted(registry: Regis
         await registry.sessions.get(session.id)
     with pytest.raises(SessionNotFound):
         await registry.hosting.place(session.id)
+
+
+async def test_a_session_that_is_being_deleted_is_placed_nowhere_else():
+    """Another host would go on with the turn that the deletion has stopped."""
+
+    class SlowSessions(MemorySessions):
+        def delete(self, session_id):
+            reached.set()
+            assert released.wait(10)
+            return super().delete(session_id)
+
+    reached, released = Event(), Event()
+    store = MemoryStore()
+    store.sessions = SlowSessions(store.contents)
+    placement = Placement(sessions_per_host=2, warm_hosts=1, max_hosts=2)
+    placement.host_started("host")
+    registry = Registry(store, load_capabilities(), placement)
+    session = await registry.sessions.create(SessionInput())
+    await registry.hosting.place(session.id)
+    deleting = asyncio.create_task(registry.sessions.delete(session.id))
+    await eventually(reached.is_set)
+    assert placement.find(session.id) == "host"
+    released.set()
+    await deleting
+    assert placement.find(session.id) is None
+    await registry.close()
+
+
+async def test_requests_with_different_keys_do_not_wait_for_each_other():
+    store = MemoryStore()
+    database = Database(store)
+    async with database.keyed("one"):
+        assert database.keyed("one").locked()
+        assert not database.keyed("two").locked()
+    await database.close()
