@@ -116,7 +116,7 @@ class Settings(BaseSettings):
         0, ge=0, description="Maximum number of session actors; 0 means 2 per CPU of the cluster."
     )
     sessions_per_actor: int = Field(
-        512, ge=1, description="Maximum live sessions per session actor."
+        1024, ge=1, description="Maximum live sessions per session actor."
     )
     session_actor_bytes: int = Field(
         256 * 1024 * 1024,

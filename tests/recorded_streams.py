@@ -97,13 +97,11 @@ class RecordedWire(Wire):
 
     async def post(
         self, path: str, body: dict[str, Any], pace: AnswerPace | None = None
-    ) -> AsyncGenerator[bytes]:
+    ) -> AsyncGenerator[Sequence[bytes]]:
         splitter = EventSplitter()
         for piece in self.pieces:
-            for data in splitter.feed(piece):
-                yield data
-        for data in splitter.end():
-            yield data
+            yield splitter.feed(piece)
+        yield splitter.end()
 
 
 # It opens no connection.

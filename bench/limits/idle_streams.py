@@ -18,7 +18,7 @@ from bench.reply import parse_model_name
 from bench.server import Server, running_server
 
 STREAMS = 5_000
-# A server holds up to 512 sessions on each of its session actors, of which there are two a core.
+# As many as two session actors hold without being half full, which would start a third.
 SESSIONS = 1_000
 BUSY = "tokens-1000-rate-50"
 WARM_SESSION_ACTORS = 2

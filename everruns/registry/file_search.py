@@ -1,5 +1,6 @@
 """Searching the files of workspaces, in child processes."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,7 +22,8 @@ from everruns.tools.search import file_frame, find_lines, find_paths
 
 MAX_PATTERN_CHARACTERS = 1000
 SEARCH_TIMEOUT_S = 5.0
-SEARCHES = 2
+# A search takes all of one CPU, and as much of another to be fed: turns keep the rest.
+SEARCHES = max(1, (os.cpu_count() or 1) // 4)
 # The interpreter is held while this much is fetched.
 MAX_READ_BYTES = MIB
 

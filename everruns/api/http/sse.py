@@ -29,6 +29,8 @@ HEADERS = {
 }
 CONNECTED = f'retry: {RETRY_MS}\nevent: connected\ndata: {{"status":"connected"}}\n\n'.encode()
 HEARTBEAT = b": heartbeat\n\n"
+# Heartbeats of all streams fall together, this far apart: a process wakes up once for many.
+BEAT_S = 0.05
 CONNECTION_CYCLE = "connection_cycle"
 KEY_REVOKED = "key_revoked"
 TOKEN_EXPIRED = "token_expired"  # noqa: S105 - no secret
@@ -224,7 +226,7 @@ class EventStream(Response):
             if outlet.is_writing:
                 due_at = outlet.progressed_at + SLICE_TIMEOUT_S
             else:
-                due_at = outlet.written_at + self._heartbeat_s
+                due_at = self._heartbeat_at(outlet)
             # A slice that begins meanwhile is due no earlier.
             timer = loop.call_at(min(due_at, loop.time() + SLICE_TIMEOUT_S), woken.set)
             try:
@@ -241,8 +243,13 @@ class EventStream(Response):
                 if loop.time() >= outlet.progressed_at + SLICE_TIMEOUT_S:
                     raise TimeoutError("The reader took no slice in time.")
             # Send heartbeats even when a filter drops every event.
-            elif loop.time() >= outlet.written_at + self._heartbeat_s:
+            elif loop.time() >= self._heartbeat_at(outlet):
                 await outlet.write_in_time([HEARTBEAT])
+
+    def _heartbeat_at(self, outlet: "Outlet") -> float:
+        """Return the loop time of the next heartbeat, if nothing else is written before."""
+        due_at = outlet.written_at + self._heartbeat_s
+        return due_at - due_at % min(BEAT_S, self._heartbeat_s / 4)
 
 
 class Outlet:

@@ -21,6 +21,9 @@ _DUCKDB_CONFIG = {
     "memory_limit": MEMORY_LIMIT,
     # A page is chosen by its narrow columns before the wide ones are read, up to this many rows.
     "late_materialization_max_rows": 1000,
+    # It would compress the chunks of wide values, 2,048 of them together: whoever reads one then
+    # unpacks up to 64 MiB, which takes twenty times as long.
+    "zstd_min_string_length": 2**31,
     # No extensions are needed, and a database must not fetch code from the network.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,

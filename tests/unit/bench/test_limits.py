@@ -78,11 +78,11 @@ def test_every_target_is_shown_with_its_bound_and_the_figure_of_each_version():
     assert "| seconds | at most 4    | 6.25 (missed) | 3     |" in shown
 
 
-def test_a_folder_that_is_no_checkout_is_refused(tmp_path, capsys):
+def test_a_folder_that_is_not_a_checkout_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         read_options(["--checkout", str(tmp_path)])
 
-    assert f"{tmp_path} is no checkout" in capsys.readouterr().err
+    assert f"{tmp_path} is not a checkout of this project" in capsys.readouterr().err
 
 
 def test_this_checkout_is_measured_unless_others_are_named():

@@ -264,3 +264,18 @@ def test_a_page_has_at_least_one_item_however_large(monkeypatch: pytest.MonkeyPa
     assert cut([99, 1], int) == [99]
     assert cut([4, 4, 4, 4], int) == [4, 4, 4]
     assert cut([4, 4], int) == [4, 4]
+
+
+def test_chunks_are_not_compressed_together(engine: Engine, store: SqlStore):
+    """Else whoever reads one unpacks two thousand of them."""
+    store.files.put([file("/wide.txt", b"The quick brown fox.\n" * 100_000)])
+    with engine.connect() as connection:
+        connection.execute(text("CHECKPOINT"))
+        stored_as = connection.execute(
+            text(
+                "SELECT compression FROM pragma_storage_info('chunks') "
+                "WHERE column_name = 'content' AND segment_type = 'BLOB'"
+            )
+        )
+
+        assert set(stored_as.scalars()) == {"Uncompressed"}
