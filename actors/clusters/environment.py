@@ -10,6 +10,7 @@ from actors.clusters.folder import ray_folder
 from actors.clusters.ports import free_ports
 from actors.serving.front import front_environment
 from actors.serving.leftovers import MARK, mark
+from everruns.domain.base import KIB
 from everruns.settings import (
     Settings,
     bypass_proxies_on_loopback,
@@ -45,6 +46,9 @@ def prepare_environment(settings: Settings) -> None:
         "RAY_memory_monitor_refresh_ms": "0",
         # Ray's default of 15 would let any other program on the machine slow the server down.
         "RAY_worker_niceness": "0",
+        # glibc raises this with what is freed, and then keeps the places of large messages: a
+        # session actor that has held a thousand of them would be twice as large as it need be.
+        "MALLOC_MMAP_THRESHOLD_": str(256 * KIB),
         "AUTOSCALER_METRIC_PORT": str(autoscaler_port),
         "DASHBOARD_METRIC_PORT": str(dashboard_port),
         # Serve kills a proxy that is not up by then, and its start fails; on a busy machine its

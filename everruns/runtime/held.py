@@ -18,8 +18,6 @@ from everruns.runtime.unreadable import UnreadableSessions
 from everruns.settings import Settings
 from everruns.storage.logs import Append, Verdict
 
-SNAPSHOTS_AT_ONCE = 2
-
 log = structlog.get_logger(__name__)
 
 
@@ -54,7 +52,8 @@ class HeldSessions:
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
         self._unreadable = UnreadableSessions()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writing_snapshots = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)
+        # One at a time: a snapshot takes as much memory as what it keeps.
+        self._writing_snapshot = asyncio.Lock()
         self.is_closed = False
 
     async def _append(self, appends: Sequence[Append]) -> Sequence[Verdict]:
@@ -152,12 +151,9 @@ class HeldSessions:
         self._start(self._write_snapshot(session))
 
     async def _write_snapshot(self, session: LiveSession) -> None:
-        snapshot = await session.due_snapshot()
-        if snapshot is None:
-            return
         try:
-            async with self._writing_snapshots:
-                await self._registry.logs.put_snapshot(snapshot)
+            async with self._writing_snapshot:
+                await session.write_snapshot(self._registry.logs.put_snapshot)
         except EverrunsError as error:
             log.warning("snapshot not stored", session_id=session.id, code=error.code)
 
@@ -220,7 +216,8 @@ class HeldSessions:
         """Release the quietest sessions while all together are larger than allowed."""
         if self._has_room:
             return
-        for session in sorted(self.quiet, key=lambda session: session.touched):
+        # One that still needs a snapshot would take long to load again.
+        for session in sorted(self.quiet, key=lambda quiet: (quiet.needs_snapshot, quiet.touched)):
             session.close()
             self.release(session)
             if self._has_room:

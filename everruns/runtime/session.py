@@ -67,7 +67,6 @@ class LiveSession:
         interrupted: Whether the open turn was started on another host and is not resumed here yet.
         lost_with: How many open turns, including this one, lost their host together; 0 if none did.
         suspicion: Evidence that the open turn crashes its host.
-        size_bytes: Of the events and the snapshot that its memory is taken up by.
     """
 
     def __init__(
@@ -91,12 +90,12 @@ class LiveSession:
         self.interrupted = self.state.turn is not None
         self.lost_with = lost_with
         self.suspicion = resource.suspicion
-        self.size_bytes = sum(len(event.body) for event in events)
-        # How many events, and bytes of them, the newest snapshot lacks; and its own size.
-        self._events_since, self._bytes_since = len(events), self.size_bytes
-        self._snapshot_bytes = len(snapshot.content) if snapshot else 0
-        self.size_bytes += self._snapshot_bytes
         self._recent = list(events[-RECENT_EVENTS:])
+        self._recent_bytes = size_of(self._recent)
+        # Up to which event, and how many bytes of events, the newest snapshot goes; and its size.
+        self._covered = self.state.sequence - len(events), self.state.size_bytes - size_of(events)
+        self._snapshot_bytes = len(snapshot.content) if snapshot else 0
+        self._state_bytes = size_of(events) + self._snapshot_bytes
         self._log = log
         self._writing = asyncio.Lock()
         self._completing = asyncio.Lock()
@@ -105,6 +104,11 @@ class LiveSession:
     def id(self) -> str:
         """The session's id."""
         return self.resource.id
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes of the memory: the recent events, and what the state keeps of all."""
+        return self._recent_bytes + self._state_bytes
 
     @property
     def is_left_over(self) -> bool:
@@ -193,10 +197,10 @@ class LiveSession:
                     raise SessionUnreadable.of(self.id)
                 found = [event for event in events if event.sequence in wanted]
                 messages += map(message_of, found)
-                size_bytes += sum(len(event.body) for event in found)
+                size_bytes += size_of(found)
                 query = replace(query, after=events[-1].sequence)
             self.state.join_earlier(messages)
-            self.size_bytes += size_bytes
+            self._state_bytes += size_bytes
 
     async def message(self, sequence: int, read_events: ReadEvents) -> Message:
         """Return the message of an event, from memory or from the log."""
@@ -207,19 +211,29 @@ class LiveSession:
         (event,) = await read_events(self.id, query)
         return message_of(event)
 
-    async def due_snapshot(self) -> Snapshot | None:
-        """Return a new snapshot of the session if it should get one."""
+    async def write_snapshot(self, store: Callable[[Snapshot], Awaitable[None]]) -> None:
+        """Store a snapshot of the session, if it needs one and is still here."""
         async with self._writing:
-            if self.closed or not self._needs_snapshot:
-                return None
+            if self.closed or not self.needs_snapshot:
+                return
             snapshot = snapshot_of(self.state, self._recent[-1])
-            self._events_since, self._bytes_since = 0, 0
+            covered = self.state.sequence, self.state.size_bytes
+        try:
+            await store(snapshot)
+        finally:
+            # One that could not be stored is not made again before there is more to keep.
+            self._covered = covered
             self._snapshot_bytes = len(snapshot.content)
-            return snapshot
 
     @property
-    def _needs_snapshot(self) -> bool:
-        return is_due(self._events_since, self._bytes_since, self._snapshot_bytes)
+    def needs_snapshot(self) -> bool:
+        """Whether loading it would take long, because so much has happened since its snapshot."""
+        sequence, size_bytes = self._covered
+        return is_due(
+            self.state.sequence - sequence,
+            self.state.size_bytes - size_bytes,
+            self._snapshot_bytes,
+        )
 
     async def note_suspicion(self, suspicion: int) -> None:
         """Store the evidence that the open turn crashes its host.
@@ -254,11 +268,11 @@ class LiveSession:
 
     def _remember(self, events: list[Event]) -> None:
         self._recent += events
-        size_bytes = sum(len(event.body) for event in events)
-        self.size_bytes += size_bytes
-        self._events_since += len(events)
-        self._bytes_since += size_bytes
+        size_bytes = size_of(events)
+        self._recent_bytes += size_bytes
+        self._state_bytes += size_bytes
         if len(self._recent) > 2 * RECENT_EVENTS:
+            self._recent_bytes -= size_of(self._recent[:-RECENT_EVENTS])
             del self._recent[:-RECENT_EVENTS]
         if self.draft and self.state.history and self.state.history[-1].id == self.draft.message_id:
             self.draft = None
@@ -289,3 +303,8 @@ class LiveSession:
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
         self.notify(urgent=True)
+
+
+def size_of(events: Sequence[Event]) -> int:
+    """Return the bytes of events' bodies."""
+    return sum(len(event.body) for event in events)

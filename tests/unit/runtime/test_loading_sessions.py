@@ -166,16 +166,51 @@ async def test_what_was_handed_over_too_late_is_refused_and_the_message_is_store
 
 
 async def test_a_host_lets_its_quiet_sessions_go_when_it_holds_too_many_bytes():
-    async with local_runtime(answers(6), session_actor_bytes=20_000) as runtime:
+    async with local_runtime(answers(6), session_actor_bytes=40_000) as runtime:
         talks = [await Conversation.begin(runtime) for _ in range(6)]
         for talk in talks:
             await talk.send("x" * 8_000)
             await talk.ended()
-            await eventually(lambda: runtime.host.held.size_bytes < 20_000)
+            await eventually(lambda: runtime.host.held.size_bytes < 40_000)
         await eventually(lambda: not runtime.host.held._tasks)
         assert talks[-1].id in runtime.host.held.loaded
         assert talks[0].id not in runtime.host.held.loaded
         assert (await runtime.host.report(0)).size_bytes == runtime.host.held.size_bytes
+
+
+async def test_a_full_host_first_lets_go_of_sessions_that_need_no_snapshot(monkeypatch):
+    monkeypatch.setattr(snapshots, "DUE_EVENTS", 8)
+    gate = Gate()
+    async with local_runtime(answers(6), session_actor_bytes=40_000) as runtime:
+        store_snapshot = runtime.registry.logs.put_snapshot
+
+        async def later(snapshot: snapshots.Snapshot):
+            await gate.pass_through()
+            await store_snapshot(snapshot)
+
+        runtime.registry.logs.put_snapshot = later
+        longest_unused, *others = [await Conversation.begin(runtime) for _ in range(4)]
+        for text in ("one", "two"):
+            await longest_unused.say(text)
+        for talk in others:
+            await talk.say("x" * 8_000)
+        await eventually(lambda: runtime.host.held.size_bytes < 40_000)
+        assert others[0].id not in runtime.host.held.loaded
+        assert longest_unused.id in runtime.host.held.loaded
+        gate.open()
+
+
+async def test_what_is_read_of_a_long_conversation_counts():
+    store = MemoryStore()
+    async with local_runtime(answers(4), store=store) as runtime:
+        talk = await Conversation.begin(runtime)
+        for _ in range(3):
+            await talk.say("x" * 8_000)
+        await eventually(lambda: store.sessions.load(talk.id, FORMAT).snapshot)
+        await eventually(lambda: not runtime.host.held._tasks)
+        await runtime.host.hibernate(0)
+        await talk.say("short")
+        assert runtime.host.held.loaded[talk.id].size_bytes > 3 * 8_000
 
 
 async def test_a_host_full_of_sessions_with_turns_takes_no_more():
