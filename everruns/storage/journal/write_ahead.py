@@ -43,6 +43,8 @@ class WriteAhead:
         self._appending = Lock()
         # For each log that was written lately: its length, and the number of its last entry.
         self._logs: dict[str, tuple[int, int]] = {}
+        # Sessions that are being deleted: they get no more entries.
+        self._leaving: set[str] = set()
 
     # Reading: first the database gets what it lacks
 
@@ -103,13 +105,19 @@ class WriteAhead:
                 # Found in it after a crash, the session would come back.
                 self._journal.settle()
             self._logs.pop(session_id, None)
+            self._leaving.add(session_id)
+        try:
+            # A long log takes seconds, in which the appends of other sessions go on.
             return database.sessions.delete(session_id)
+        finally:
+            with self._appending:
+                self._leaving.discard(session_id)
 
     def _lengths(self, session_ids: set[str]) -> dict[str, int]:
         """Return the lengths of logs; what is not remembered is in the database."""
         self._forget_refused()
         known = {found: self._logs[found][0] for found in session_ids & self._logs.keys()}
-        if unknown := session_ids - known.keys():
+        if unknown := session_ids - known.keys() - self._leaving:
             known.update(self._database.logs.lengths(list(unknown)))
         return known
 

@@ -3,6 +3,7 @@
 import errno
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -15,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from everruns.domain.budgets import Budget
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
-from everruns.errors import SequenceConflict, StoreUnavailable
+from everruns.errors import SequenceConflict, SessionNotFound, StoreUnavailable
 from everruns.storage.data_directory.opening import DATABASE_FILE, JOURNAL_FOLDER, open_store
 from everruns.storage.journal import applier, write_ahead
 from everruns.storage.journal import file as journal
@@ -27,6 +28,7 @@ from everruns.storage.memory.store import MemoryStore
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.logs import SqlLogs
 from everruns.storage.sql.sessions import SqlSessions
+from tests.waiting import PATIENCE_S
 
 Answer = TypeVar("Answer")
 
@@ -397,6 +399,33 @@ def test_a_session_is_deleted_only_when_no_crash_can_bring_it_back(
     store.sessions.insert(session(SESSIONS[1]))
     assert store.sessions.delete(SESSIONS[0])
     assert journal_bytes(tmp_path) == 0
+
+
+def test_while_a_session_is_deleted_only_its_own_log_takes_no_more(
+    store: JournaledStore, monkeypatch: pytest.MonkeyPatch
+):
+    leaving, staying = SESSIONS[:2]
+    for session_id in (leaving, staying):
+        store.sessions.insert(session(session_id))
+    began, may_end = Event(), Event()
+    delete = SqlSessions.delete
+
+    def slowly(self: SqlSessions, session_id: str) -> bool:
+        began.set()
+        assert may_end.wait(PATIENCE_S)
+        return delete(self, session_id)
+
+    monkeypatch.setattr(SqlSessions, "delete", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        deleted = pool.submit(store.sessions.delete, leaving)
+        assert began.wait(PATIENCE_S)
+        verdicts = store.logs.append([append(staying, 1, 1), append(leaving, 1, 1)])
+        may_end.set()
+
+        assert deleted.result()
+    assert verdicts[0] is None
+    assert isinstance(verdicts[1], SessionNotFound)
+    assert store.logs.lengths(SESSIONS[:2]) == {staying: 1}
 
 
 def test_steps_stored_by_a_commit_that_failed_do_not_take_later_ones_with_them(
