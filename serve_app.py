@@ -13,7 +13,7 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.exceptions import RayServeException
 
-from actors.processes import keep_what_is_there
+from actors.processes import collect_rarely
 from actors.runtime import RayRuntime
 from actors.serving.connections import bound_connections
 from actors.serving.replica import listen_on_the_nodes_address_only, when_draining
@@ -50,7 +50,7 @@ def api_builder(settings: dict[str, Any]) -> Callable[[], FastAPI]:
         when_draining(partial(end_streams, application))
         bound_connections()
         listen_on_the_nodes_address_only()
-        keep_what_is_there()
+        collect_rarely()
         return application
 
     return build

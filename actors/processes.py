@@ -48,11 +48,18 @@ def send_signal(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
 
 
-def keep_what_is_there() -> None:
-    """Freeze everything allocated during start-up so that later collections skip it.
+# Python's are 700, 10 and 10. A full collection of a process with thousands of sessions or streams
+# holds it up for 0.2 s, and these set in every few seconds under load, though reference counts have
+# freed nearly everything by then.
+COLLECT_AFTER = (10_000, 20, 10)
 
-    Called when a process is up. Otherwise each full collection would traverse everything imported,
-    which blocks the process for tens of milliseconds.
+
+def collect_rarely() -> None:
+    """Have the garbage collector stop this process rarely, and shortly.
+
+    Called when a process is up: what was allocated until then, such as everything imported, is
+    never looked at again.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)

@@ -15,7 +15,7 @@ from actors.calls.rpc_actor import RpcActor
 from actors.local_model import LocalModel, local_model_installed
 from actors.names import MAX_CONCURRENCY, NAMESPACE, REGISTRY
 from actors.pool import SessionActorPool
-from actors.processes import keep_what_is_there
+from actors.processes import collect_rarely
 from actors.stubs import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError
@@ -104,7 +104,7 @@ class RegistryActor(RpcActor):
         ]
         self._targets = {**registry_targets(registry), "local_model": local_model}
         await self._publish(settings.data_dir)
-        keep_what_is_there()
+        collect_rarely()
 
     async def _publish(self, data_dir: Path) -> None:
         """Record where commands on this machine find this life of the registry."""

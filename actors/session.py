@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actors.calls.rpc_actor import RpcActor
-from actors.processes import keep_what_is_there
+from actors.processes import collect_rarely
 from actors.stubs import remote_local_model, remote_registry
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
@@ -34,7 +34,7 @@ class SessionActor(RpcActor):
             load_settings(**settings),
             remote_local_model().address,
         )
-        keep_what_is_there()
+        collect_rarely()
         self._tidying = asyncio.ensure_future(self._host.tidy())
 
     async def targets(self) -> Mapping[str, object]:

@@ -97,11 +97,13 @@ class RecordedWire(Wire):
 
     async def post(
         self, path: str, body: dict[str, Any], pace: AnswerPace | None = None
-    ) -> AsyncGenerator[Sequence[bytes]]:
+    ) -> AsyncGenerator[bytes]:
         splitter = EventSplitter()
         for piece in self.pieces:
-            yield splitter.feed(piece)
-        yield splitter.end()
+            for data in splitter.feed(piece):
+                yield data
+        for data in splitter.end():
+            yield data
 
 
 # It opens no connection.

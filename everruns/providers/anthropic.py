@@ -19,10 +19,10 @@ from everruns.providers.base import (
     UsageSoFar,
 )
 from everruns.providers.concessions import Attempt
-from everruns.providers.deltas import CharacterJoiner, Delta
+from everruns.providers.deltas import CharacterJoiner
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
-from everruns.providers.streaming import StreamingDriver
+from everruns.providers.streaming import Delta, StreamingDriver
 from everruns.providers.tool_calls import RawCall, exact_json, read_calls
 
 DEFAULT_BASE_URL = "https://api.anthropic.com/v1"

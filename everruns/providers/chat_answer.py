@@ -15,10 +15,11 @@ from everruns.domain.usage import Usage
 from everruns.providers.base import ModelAnswer, ModelRequest, ReasoningDelta, TextDelta, UsageSoFar
 from everruns.providers.chat_calls import CallCollector
 from everruns.providers.chat_opaque import OPAQUE_FIELDS, joined
-from everruns.providers.deltas import CharacterJoiner, Delta
+from everruns.providers.deltas import CharacterJoiner
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
 from everruns.providers.openai_usage import read_usage
+from everruns.providers.streaming import Delta
 from everruns.providers.tool_calls import read_calls
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")

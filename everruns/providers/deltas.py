@@ -1,42 +1,9 @@
 """The text of an answer as it arrives."""
 
 import re
-from collections.abc import Iterable, Iterator
-
-from everruns.providers.base import ReasoningDelta, TextDelta, UsageSoFar
-from everruns.turn_failures import ModelFailure
-
-Delta = TextDelta | ReasoningDelta | UsageSoFar
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FIRST_HALF = re.compile("[\ud800-\udbff]$")
-
-
-def join_texts(deltas: Iterable[Delta]) -> Iterator[Delta]:
-    """Join neighbouring deltas of one kind: a long text costs no more to pass on than a word.
-
-    Raises:
-        ModelFailure: Reading the deltas failed, after those before the failure.
-    """
-    kind: type[TextDelta | ReasoningDelta] = TextDelta
-    texts: list[str] = []
-    failure: ModelFailure | None = None
-    try:
-        for delta in deltas:
-            if texts and not isinstance(delta, kind):
-                yield kind("".join(texts))
-                texts.clear()
-            if isinstance(delta, UsageSoFar):
-                yield delta
-            else:
-                kind = type(delta)
-                texts.append(delta.text)
-    except ModelFailure as raised:
-        failure = raised
-    if texts:
-        yield kind("".join(texts))
-    if failure is not None:
-        raise failure
 
 
 class CharacterJoiner:

@@ -60,7 +60,7 @@ class Wire:
 
     async def post(
         self, path: str, body: dict[str, Any], pace: AnswerPace | None = None
-    ) -> AsyncGenerator[Sequence[bytes]]:
+    ) -> AsyncGenerator[bytes]:
         """Send a request whose response is an event stream.
 
         A JSON document in its place counts as one event. Closing the iterator (``aclose``) ends the
@@ -72,7 +72,7 @@ class Wire:
             pace: When to read on; without it, as data comes.
 
         Yields:
-            The ``data`` of the events that ended with a piece of the stream, as they came.
+            The ``data`` of each event, as it came.
 
         Raises:
             ModelFailure: The call failed; also raised while the stream is read.
@@ -87,14 +87,14 @@ class Wire:
                     size += len(piece)
                     if splitter.unfinished_bytes > MAX_EVENT_BYTES or size > MAX_STREAM_BYTES:
                         raise self._malformed("sent an answer larger than the limit")
-                    if events := splitter.feed(piece):
+                    for data in splitter.feed(piece):
                         is_stream = True
-                        yield events
+                        yield data
                     if pace is not None:
                         pace.pause(response)
-                if events := splitter.end():
+                for data in splitter.end():
                     is_stream = True
-                    yield events
+                    yield data
                 if not is_stream:
                     raise self._malformed("answered with something that is not an event stream")
 

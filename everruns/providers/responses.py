@@ -10,13 +10,12 @@ from typing import Any
 from everruns.domain.usage import Usage
 from everruns.providers.base import ModelAnswer, ModelRequest, UsageSoFar
 from everruns.providers.concessions import Attempt
-from everruns.providers.deltas import Delta
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
 from everruns.providers.openai_usage import read_usage
 from everruns.providers.response_items import OutputItems, arguments_text
 from everruns.providers.responses_request import response_body
-from everruns.providers.streaming import StreamingDriver
+from everruns.providers.streaming import Delta, StreamingDriver
 from everruns.providers.tool_calls import exact_json, read_calls
 
 FINISH_REASONS = {"max_output_tokens": "length", "max_tokens": "length", "length": "length"}

@@ -8,14 +8,7 @@ come early, late or never.
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Collection,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from types import MappingProxyType
@@ -28,10 +21,11 @@ from everruns.providers.base import (
     ModelAnswer,
     ModelChunk,
     ModelRequest,
+    ReasoningDelta,
+    TextDelta,
     UsageSoFar,
 )
 from everruns.providers.concessions import Attempt, Learned, concede, first_attempt, leave_out
-from everruns.providers.deltas import Delta, join_texts
 from everruns.providers.http import Wire
 from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.turn_failures import ModelFailure
@@ -43,6 +37,8 @@ END_PATIENCE_S = 2.0
 DRAIN_TIMEOUT_S = 0.1
 
 DONE = "[DONE]"
+
+Delta = TextDelta | ReasoningDelta | UsageSoFar
 
 
 class Answer(Protocol):
@@ -118,19 +114,18 @@ class StreamingDriver(ABC):
             is_shown = False
             pace = self._wire.connections.pace.answer()
             try:
-                async with aclosing(self._wire.post(path, body, pace)) as pieces:
-                    unread: Iterator[bytes] = iter(())
-                    async for piece in pieces:
-                        unread = iter(piece)
-                        for delta in join_texts(self._read(answer, unread)):
-                            if not is_shown and not isinstance(delta, UsageSoFar):
-                                is_shown = True
-                                pace.begin()
+                async with aclosing(self._wire.post(path, body, pace)) as payloads:
+                    async for payload in payloads:
+                        deltas = self._read(answer, payload)
+                        if not is_shown and _is_shown(deltas):
+                            is_shown = True
+                            pace.begin()
+                        for delta in deltas:
                             yield delta
                         if answer.ended or answer.closed:
                             break
                     pace.end()
-                    async for delta in self._rest(answer, unread, pieces):
+                    async for delta in self._rest(answer, payloads):
                         yield delta
                 break
             except ModelFailure as refusal:
@@ -157,14 +152,7 @@ class StreamingDriver(ABC):
     def _answer(self, request: ModelRequest) -> Answer:
         """Return a new, empty answer to a request."""
 
-    def _read(self, answer: Answer, payloads: Iterator[bytes]) -> Iterator[Delta]:
-        """Read events until they are all read, or the answer is over."""
-        for payload in payloads:
-            yield from self._read_event(answer, payload)
-            if answer.ended or answer.closed:
-                return
-
-    def _read_event(self, answer: Answer, payload: bytes) -> Sequence[Delta]:
+    def _read(self, answer: Answer, payload: bytes) -> Sequence[Delta]:
         try:
             try:
                 event: dict[str, Any] | list[Any] | str | None = orjson.loads(payload)
@@ -181,35 +169,35 @@ class StreamingDriver(ABC):
             raise self._wire.malformed() from None
 
     async def _rest(
-        self, answer: Answer, unread: Iterator[bytes], pieces: AsyncIterator[Sequence[bytes]]
+        self, answer: Answer, payloads: AsyncIterator[bytes]
     ) -> AsyncGenerator[Delta, None]:
         """Read what follows the end of an answer.
 
         That is not worth failing for, nor waiting long, unless it is more of the answer: some
         servers say with each piece that it is the last.
-
-        Args:
-            answer: The answer.
-            unread: Events that came together with its end.
-            pieces: Where more of them may come from.
         """
         clock = asyncio.get_running_loop().time
-        until = clock() + END_PATIENCE_S
-        try:
-            while True:
-                for payload in unread:
-                    if answer.closed:
-                        break
-                    for delta in self._read_event(answer, payload):
-                        if not isinstance(delta, UsageSoFar):
-                            until = clock() + END_PATIENCE_S
-                        yield delta
-                if answer.closed:
-                    until = min(until, clock() + DRAIN_TIMEOUT_S)
+        until = clock() + (DRAIN_TIMEOUT_S if answer.closed else END_PATIENCE_S)
+        while True:
+            deltas: Sequence[Delta] = ()
+            try:
                 async with asyncio.timeout_at(until):
-                    unread = iter(await anext(pieces))
-        except (TimeoutError, ModelFailure, StopAsyncIteration):
-            return
+                    payload = await anext(payloads)
+                if not answer.closed:
+                    deltas = self._read(answer, payload)
+            except (TimeoutError, ModelFailure, StopAsyncIteration):
+                return
+            for delta in deltas:
+                yield delta
+            if answer.closed:
+                until = min(until, clock() + DRAIN_TIMEOUT_S)
+            elif _is_shown(deltas):
+                until = clock() + END_PATIENCE_S
+
+
+def _is_shown(deltas: Sequence[Delta]) -> bool:
+    """Tell whether anything of the answer is among the deltas."""
+    return any(not isinstance(delta, UsageSoFar) for delta in deltas)
 
 
 def _decoded_leniently(payload: bytes) -> Any:

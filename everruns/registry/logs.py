@@ -19,7 +19,7 @@ from everruns.storage.logs import Append, EventQuery, Verdict
 from everruns.storage.pages import is_last
 from everruns.storage.sessions import StoredLog
 
-REMEMBERED_NEW = 256
+REMEMBERED_NEW = 2048
 
 FindHolder = Callable[[str], str | None]
 """Returns the host that may append to a session's log, if any."""

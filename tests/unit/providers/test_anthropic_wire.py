@@ -235,7 +235,7 @@ async def test_text_and_thinking_become_deltas(provider, ask, collect):
 
     chunks = await collect(AnthropicDriver(provider.wire()), ask("claude-haiku-4-5"))
 
-    assert chunks[:-1] == [ReasoningDelta("Hm"), TextDelta("Hi there")]
+    assert chunks[:-1] == [ReasoningDelta("Hm"), TextDelta("Hi"), TextDelta(" there")]
     answer = chunks[-1]
     assert answer.thinking_blocks == [
         ThinkingBlock(thinking="Hm", signature="sig"),

@@ -140,7 +140,12 @@ async def test_text_reasoning_and_refusals_become_deltas(provider, ask, collect)
 
     chunks = await collect(ChatCompletionsDriver(provider.wire()), ask("gpt-4.1"))
 
-    assert chunks[:-1] == [ReasoningDelta("Hm, well"), TextDelta("Hi no")]
+    assert chunks[:-1] == [
+        ReasoningDelta("Hm"),
+        ReasoningDelta(", well"),
+        TextDelta("Hi"),
+        TextDelta(" no"),
+    ]
     assert chunks[-1].thinking_blocks == [
         ThinkingBlock(thinking="Hm, well", field="reasoning_content")
     ]

@@ -104,7 +104,7 @@ def ask(connections: Connections) -> Callable[..., Awaitable[list[bytes]]]:
     async def ask(base_url: str, silence_s: float = 5, body: object = None) -> list[bytes]:
         wire = Wire("fake", base_url, silence_s, connections, SecretStr("sk-secret-0001"))
         async with asyncio.timeout(PATIENCE_S):
-            return [payload async for piece in wire.post("/x", {"body": body}) for payload in piece]
+            return [payload async for payload in wire.post("/x", {"body": body})]
 
     return ask
 
@@ -199,11 +199,11 @@ async def test_an_answer_that_breaks_off_is_unavailable(ask, answer):
 async def test_what_came_before_the_break_is_given(connections):
     async with listening(answering(HALF)) as address:
         wire = Wire("fake", f"http://{address}", 5, connections, SecretStr("sk-secret-0001"))
-        pieces = wire.post("/x", {})
+        payloads = wire.post("/x", {})
 
-        assert await anext(pieces) == [b"x"]
+        assert await anext(payloads) == b"x"
         with pytest.raises(ProviderUnavailable, match="broke off"):
-            await anext(pieces)
+            await anext(payloads)
 
 
 async def test_a_refusal_counts_although_the_request_was_not_taken_to_its_end(ask):
@@ -402,7 +402,7 @@ def ask_through():
         wire = Wire("fake", base_url, 5, connections, SecretStr("sk-secret-0001"))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return [payload async for piece in wire.post("/x", {}) for payload in piece]
+                return [payload async for payload in wire.post("/x", {})]
         finally:
             await connections.close()
 

@@ -31,7 +31,7 @@ def unconnected(**details) -> Wire:
 
 
 async def payloads_of(wire: Wire) -> list[bytes]:
-    return [payload async for piece in wire.post("/x", {}) for payload in piece]
+    return [payload async for payload in wire.post("/x", {})]
 
 
 async def test_the_last_event_needs_no_blank_line(provider):
@@ -88,8 +88,8 @@ async def test_an_endless_error_is_refused(provider, monkeypatch):
 async def test_leaving_a_stream_ends_the_request(provider):
     answer = provider.sends([b"data: x\n\n"], ends=False)
 
-    async with aclosing(provider.wire().post("/x", {})) as pieces:
-        await anext(pieces)
+    async with aclosing(provider.wire().post("/x", {})) as payloads:
+        await anext(payloads)
 
     async with asyncio.timeout(PATIENCE_S):
         await answer.abandoned.wait()

@@ -354,26 +354,3 @@ async def test_an_empty_account_is_no_matter_of_names(provider, ask, collect):
 
     with pytest.raises(ModelFailure, match="Check the account's credit"):
         await collect(ChatCompletionsDriver(provider.wire()), ask("m"))
-
-
-async def test_what_arrives_together_is_told_together(provider, answer):
-    both = b"".join(
-        b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % word for word in (b"H", b"i")
-    )
-    provider.streams(both, delta(content="!"), STOP, DONE)
-
-    chunks = await answer()
-
-    assert text_of(chunks) == "Hi!"
-    assert TextDelta("H") not in chunks
-
-
-async def test_text_that_arrives_together_with_a_failure_is_told_before_it(provider, ask):
-    broken = b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: {"error": "no"}\n\n'
-    provider.streams(broken)
-    chunks = ChatCompletionsDriver(provider.wire()).stream(ask("m"))
-    await anext(chunks)
-
-    assert await anext(chunks) == TextDelta("Hi")
-    with pytest.raises(ModelFailure):
-        await anext(chunks)

@@ -1,6 +1,5 @@
 """What every store does with the snapshots of sessions."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +16,6 @@ from tests.logs import SESSION_ID, LogWriter
 
 FORMAT = 7
 LARGE = b"x" * 200_000
-
-
-@pytest.fixture(params=["memory", "duckdb"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = MemoryStore() if request.param == "memory" else open_store(tmp_path / "data")
-    yield store
-    store.close()
 
 
 @pytest.fixture
