@@ -6,7 +6,7 @@ of its time on deltas asks for fewer and longer ones, before it falls behind.
 
 # That of a host, unless ``delta_pace_ms`` says otherwise.
 USUAL_PACE_S = 0.025
-LONGEST_PACE_S = 0.12
+LONGEST_PACE_S = 0.1
 SHARE = 0.25
 WINDOW_S = 0.25
 
