@@ -7,8 +7,11 @@ its own. Only what decides how Ray runs is shared with it: the environment and t
 import argparse
 import logging
 import threading
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 from actors.clusters.environment import prepare_environment
+from actors.serving.front import front_folder
 from everruns.settings import Settings, load_settings
 
 
@@ -19,7 +22,18 @@ def main() -> None:
     settings = load_settings(port=parser.parse_args().port)
     # Ray reads its environment when it is imported.
     prepare_environment(settings)
+    if folder := front_folder():
+        # In a process that ends: what it imports is none of the empty application's.
+        with ProcessPoolExecutor(1) as apart:
+            apart.submit(_write_pages, folder).result()
     serve_empty(settings)
+
+
+def _write_pages(folder: Path) -> None:
+    """Write the files without which HAProxy does not start."""
+    from actors.serving.front_pages import write_pages  # noqa: PLC0415
+
+    write_pages(folder)
 
 
 def serve_empty(settings: Settings) -> None:
