@@ -48,14 +48,14 @@ def send_signal(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
 
 
-# Python's are 700, 10 and 10. A full collection of a process with thousands of sessions or streams
-# holds it up for 0.2 s, and these set in every few seconds under load, though reference counts have
-# freed nearly everything by then.
+# Python's defaults are 700, 10 and 10. With them, a process with hundreds of streams ran a full
+# collection every few seconds under load and stood still for up to 0.2 s, although reference
+# counting had already freed nearly everything.
 COLLECT_AFTER = (10_000, 20, 10)
 
 
 def collect_rarely() -> None:
-    """Have the garbage collector stop this process rarely, and shortly.
+    """Make the garbage collector interrupt this process rarely and briefly.
 
     Called when a process is up: what was allocated until then, such as everything imported, is
     never looked at again.

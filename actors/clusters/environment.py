@@ -46,8 +46,9 @@ def prepare_environment(settings: Settings) -> None:
         "RAY_memory_monitor_refresh_ms": "0",
         # Ray's default of 15 would let any other program on the machine slow the server down.
         "RAY_worker_niceness": "0",
-        # glibc raises this with what is freed, and then keeps the places of large messages: a
-        # session actor that has held a thousand of them would be twice as large as it need be.
+        # glibc raises this threshold when large blocks are freed, and then takes them from a heap
+        # that does not shrink: a session actor that has held a thousand large messages would stay
+        # twice as large as it needs to be.
         "MALLOC_MMAP_THRESHOLD_": str(256 * KIB),
         "AUTOSCALER_METRIC_PORT": str(autoscaler_port),
         "DASHBOARD_METRIC_PORT": str(dashboard_port),

@@ -6,6 +6,7 @@ to every reader.
 Source: docs/contract.md, "Events".
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -156,3 +157,8 @@ class Delta:
                 },
             }
         )
+
+
+def body_bytes(events: Iterable[Event]) -> int:
+    """Return the size of the bodies of events together."""
+    return sum(len(event.body) for event in events)

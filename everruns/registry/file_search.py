@@ -23,7 +23,7 @@ from everruns.tools.search import file_frame, find_lines, find_paths
 
 MAX_PATTERN_CHARACTERS = 1000
 SEARCH_TIMEOUT_S = 5.0
-# A search takes all of one CPU, and as much of another to be fed: turns keep the rest.
+# A search takes one CPU, and up to another in the registry to feed it; turns need the rest.
 SEARCHES = 2 if (os.cpu_count() or 1) >= 8 else 1
 # The interpreter is held while this much is fetched.
 MAX_READ_BYTES = MIB

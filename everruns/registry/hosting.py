@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from everruns.domain.base import KIB
-from everruns.domain.events import Event, EventType, NewEvent
+from everruns.domain.events import Event, EventType, NewEvent, body_bytes
 from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
 from everruns.domain.snapshots import DUE_EVENTS, Snapshot
 from everruns.errors import Conflict, EverrunsError, PlacedElsewhere, SessionUnreadable
@@ -48,7 +48,7 @@ class LoadedSession:
     def size_bytes(self) -> int:
         """The size of the events and the snapshot."""
         snapshot_bytes = len(self.snapshot.content) if self.snapshot else 0
-        return snapshot_bytes + sum(len(event.body) for event in self.events)
+        return snapshot_bytes + body_bytes(self.events)
 
 
 @dataclass(frozen=True)

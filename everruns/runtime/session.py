@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from everruns.domain.base import MIB
-from everruns.domain.events import MESSAGE_EVENTS, Event, NewEvent
+from everruns.domain.events import MESSAGE_EVENTS, Event, NewEvent, body_bytes
 from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.snapshots import Snapshot, is_due, resume, snapshot_of
@@ -91,11 +91,12 @@ class LiveSession:
         self.lost_with = lost_with
         self.suspicion = resource.suspicion
         self._recent = list(events[-RECENT_EVENTS:])
-        self._recent_bytes = size_of(self._recent)
+        self._recent_bytes = body_bytes(self._recent)
+        read_bytes = body_bytes(events)
         # Up to which event, and how many bytes of events, the newest snapshot goes; and its size.
-        self._covered = self.state.sequence - len(events), self.state.size_bytes - size_of(events)
+        self._covered = self.state.sequence - len(events), self.state.size_bytes - read_bytes
         self._snapshot_bytes = len(snapshot.content) if snapshot else 0
-        self._state_bytes = size_of(events) + self._snapshot_bytes
+        self._state_bytes = read_bytes + self._snapshot_bytes
         self._log = log
         self._writing = asyncio.Lock()
         self._completing = asyncio.Lock()
@@ -197,7 +198,7 @@ class LiveSession:
                     raise SessionUnreadable.of(self.id)
                 found = [event for event in events if event.sequence in wanted]
                 messages += map(message_of, found)
-                size_bytes += size_of(found)
+                size_bytes += body_bytes(found)
                 query = replace(query, after=events[-1].sequence)
             self.state.join_earlier(messages)
             self._state_bytes += size_bytes
@@ -268,11 +269,11 @@ class LiveSession:
 
     def _remember(self, events: list[Event]) -> None:
         self._recent += events
-        size_bytes = size_of(events)
+        size_bytes = body_bytes(events)
         self._recent_bytes += size_bytes
         self._state_bytes += size_bytes
         if len(self._recent) > 2 * RECENT_EVENTS:
-            self._recent_bytes -= size_of(self._recent[:-RECENT_EVENTS])
+            self._recent_bytes -= body_bytes(self._recent[:-RECENT_EVENTS])
             del self._recent[:-RECENT_EVENTS]
         if self.draft and self.state.history and self.state.history[-1].id == self.draft.message_id:
             self.draft = None
@@ -303,8 +304,3 @@ class LiveSession:
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
         self.notify(urgent=True)
-
-
-def size_of(events: Sequence[Event]) -> int:
-    """Return the bytes of events' bodies."""
-    return sum(len(event.body) for event in events)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from everruns.domain.base import MIB
-from everruns.domain.events import Event
+from everruns.domain.events import Event, body_bytes
 from everruns.storage.logs import EventQuery
 
 MAX_PAGE_BYTES = 16 * MIB
@@ -56,4 +56,4 @@ def is_last(events: Sequence[Event], query: EventQuery) -> bool:
     """Tell whether a page of events ends at the end of the log, rather than because it is full."""
     is_full = query.limit is not None and len(events) >= query.limit
     full_bytes = query.size_bytes or MAX_PAGE_BYTES
-    return not is_full and sum(len(event.body) for event in events) < full_bytes
+    return not is_full and body_bytes(events) < full_bytes

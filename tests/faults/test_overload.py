@@ -69,7 +69,7 @@ async def test_of_more_sessions_than_there_is_room_for_each_has_its_turn(world: 
             return await ending(client, session["id"])
 
         async def let_turns_end() -> None:
-            """No turn ends before there was no room for another one."""
+            """Let no turn end before the server has refused a session."""
             while not client.repeated:
                 await asyncio.sleep(LOOK_S)
             for scenario in scenarios:

@@ -29,7 +29,7 @@ HEADERS = {
 }
 CONNECTED = f'retry: {RETRY_MS}\nevent: connected\ndata: {{"status":"connected"}}\n\n'.encode()
 HEARTBEAT = b": heartbeat\n\n"
-# Heartbeats of all streams fall together, this far apart: a process wakes up once for many.
+# Heartbeats fall on multiples of this, so that a process wakes up once for those of many streams.
 BEAT_S = 0.05
 CONNECTION_CYCLE = "connection_cycle"
 KEY_REVOKED = "key_revoked"

@@ -198,7 +198,7 @@ async def test_a_page_that_was_read_for_one_place_is_not_shown_at_another():
     await asyncio.sleep(0)
     many = [NewEvent(EventType.MESSAGE_CREATED, data, {})] * (2 * RECENT_EVENTS + 1)
     await session.append(lambda state, now: many)
-    assert subscription.next(is_due=True) is None, "what comes next is no longer in memory"
+    assert subscription.next(is_due=True) is None, "the next event is no longer in memory"
     await asyncio.sleep(0)
     assert len(pages) == 2
 

@@ -16,7 +16,7 @@ from everruns.runtime.host import SessionHost
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from everruns.storage.memory.store import MemoryStore
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, POLL_S, eventually
 
 BYTES_PER_HOST = 20_000
 LARGE = "x" * (BYTES_PER_HOST + 10_000)
@@ -51,8 +51,9 @@ class TwoHosts:
         if session_id is None:
             session_id = (await self.runtime.sessions.create(SessionInput())).id
         await self.runtime.sessions.send(session_id, SendMessage(content=text))
-        while (await self.registry.sessions.get(session_id)).status != "idle":
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await self.registry.sessions.get(session_id)).status != "idle":
+                await asyncio.sleep(POLL_S)
         return session_id
 
 
