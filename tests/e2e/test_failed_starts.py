@@ -116,7 +116,6 @@ def test_a_full_disk_is_told(
 
 # Unlike the others it starts Ray.
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_another_encryption_key_is_told_before_the_api_is_started(tmp_path: Path) -> None:
     first, other = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
     store = open_store(tmp_path / "data", SecretStr(first))

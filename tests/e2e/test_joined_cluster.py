@@ -21,8 +21,6 @@ from tests.e2e.ray_cluster import (
     statuses_until,
 )
 
-pytestmark = pytest.mark.timeout(400)
-
 # Ten on a quiet machine.
 STOP_WITHIN_S = 20
 OTHER = """

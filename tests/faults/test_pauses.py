@@ -9,7 +9,7 @@ from tests.faults.processes import Role, paused
 from tests.faults.report import REPORT
 from tests.faults.talk import World
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 PAUSE_S = 20.0
 TURN_WITHIN_S = 90.0

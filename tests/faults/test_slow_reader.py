@@ -14,7 +14,7 @@ from tests.faults.processes import Role
 from tests.faults.report import REPORT
 from tests.faults.talk import Talk, World
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.long
 
 SILENT_S = 60.0
 # An answer is at most 1 MB long, so ten megabytes are many answers with a tool call in between.
