@@ -18,7 +18,7 @@ from actors.pool import SessionActorPool
 from actors.processes import collect_rarely
 from actors.stubs import find_host
 from everruns.capabilities.registry import load_capabilities
-from everruns.errors import EverrunsError
+from everruns.errors import EverrunsError, RegistryReplaced
 from everruns.log import configure_log
 from everruns.registry.inquiries import Inquiries
 from everruns.registry.placement import Placement
@@ -42,7 +42,8 @@ class RegistryActor(RpcActor):
 
     Detached and always restarted: a new life finds the session actors of the previous one and asks
     them which sessions they hold. Opening the database is retried until it succeeds; until then
-    every call fails with the cause.
+    every call fails with the cause. A life that another registry has replaced answers nobody, so
+    that its callers look for the new one.
 
     Args:
         settings: The deployment's settings without secrets; these are read from the environment
@@ -84,6 +85,7 @@ class RegistryActor(RpcActor):
         local_model = LocalModel()
         inquiries = Inquiries.of(settings, local_model.address)
         registry = Registry(store, load_capabilities(), placement, inquiries)
+        await self._persist(registry.life.begin)
         has_local_model = local_model_installed()
         await self._persist(lambda: registry.seed(settings, has_local_model=has_local_model))
 
@@ -101,10 +103,22 @@ class RegistryActor(RpcActor):
             asyncio.ensure_future(pool.keep()),
             asyncio.ensure_future(reconciler.run()),
             asyncio.ensure_future(registry.receipts.run()),
+            asyncio.ensure_future(self._step_aside(registry, watch)),
         ]
         self._targets = {**registry_targets(registry), "local_model": local_model}
         await self._publish(settings.data_dir)
         collect_rarely()
+
+    async def _step_aside(self, registry: Registry, watch: HostWatch) -> None:
+        """Stop when another registry has begun; nobody restarts this one, which is still alive."""
+        await registry.life.ended()
+        log.error("registry replaced")
+        self._problem = RegistryReplaced("Another registry has taken over.", None, 1.0)
+        watch.close()
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        await self._server.close()
 
     async def _publish(self, data_dir: Path) -> None:
         """Record where commands on this machine find this life of the registry."""

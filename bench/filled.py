@@ -13,7 +13,7 @@ from everruns.ids import new_id
 from everruns.storage.data_directory.opening import DATABASE_FILE, open_store
 from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.journal.store import JournaledStore
-from everruns.storage.logs import Append
+from everruns.storage.logs import FIRST_HOLDER, Append
 from everruns.storage.sql.migrate import migrate
 from everruns.storage.sql.session_rows import session_row
 from everruns.storage.sql.tables import sessions
@@ -47,7 +47,9 @@ def fill(data_dir: Path, count: int, long_events: int) -> Filled:
     log = long_log(long_id, long_events)
     summary = fold(long_id, log).summary
     for start in range(0, len(log), BATCH):
-        _store(store, [Append(long_id, start + 1, log[start : start + BATCH], summary)])
+        _store(
+            store, [Append(long_id, start + 1, log[start : start + BATCH], summary, FIRST_HOLDER)]
+        )
     batches = range(0, count, BATCH)
     for start in track(batches, f"Storing events of {count:,} sessions", transient=True):
         # As in life, each session's turn is open for a while.
@@ -88,7 +90,11 @@ def _append(store: JournaledStore, parts: list[list[Event]], *logs: list[Event])
         store,
         [
             Append(
-                part[0].session_id, part[0].sequence, part, fold(part[0].session_id, log).summary
+                part[0].session_id,
+                part[0].sequence,
+                part,
+                fold(part[0].session_id, log).summary,
+                FIRST_HOLDER,
             )
             for part, log in zip(parts, logs or parts, strict=True)
         ],

@@ -25,7 +25,7 @@ from everruns.domain.state import fold
 from everruns.registry.group_commit import GroupCommit
 from everruns.registry.hosting import LoadedSession
 from everruns.runtime.session import LiveSession
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.store import Store
 
@@ -111,7 +111,7 @@ def _appends(filled: Filled) -> list[Append]:
         log = filled.store.logs.read(identity, EventQuery())
         opening = Log(identity, len(log)).opening()
         summary = fold(identity, [*log, *opening]).summary
-        appends.append(Append(identity, len(log) + 1, opening, summary))
+        appends.append(Append(identity, len(log) + 1, opening, summary, FIRST_HOLDER))
     return appends
 
 
@@ -142,14 +142,14 @@ def _activate(store: Store, session_id: str) -> list[tuple[float, float]]:
     session = store.sessions.find(session_id)
     if session is None:
         raise RuntimeError("The long session is gone.")
-    loaded = LoadedSession(session, store.logs.read(session_id, EventQuery()), 1)
+    loaded = LoadedSession(session, store.logs.read(session_id, EventQuery()), FIRST_HOLDER, 1)
     moments.append(_now())
     packed = pickle.dumps(loaded, protocol=5)
     moments.append(_now())
     # The other process would hold the second copy alone.
     loaded = pickle.loads(packed)
     moments.append(_now())
-    live = LiveSession(loaded.session, loaded.events, GroupCommit(store_nothing))
+    live = LiveSession(loaded.session, loaded.events, GroupCommit(store_nothing), FIRST_HOLDER)
     moments.append(_now())
     if live.state.sequence != len(loaded.events):
         raise RuntimeError("The long session is not what was stored.")

@@ -287,6 +287,10 @@ class HostLost(Unavailable):
     code = "HOST_LOST"
 
 
+class RegistryReplaced(HostLost):
+    """Another registry has begun its life over the same store: this one hands out nothing more."""
+
+
 class StoreUnavailable(Unavailable):
     """The database did not answer or refused the write. Nothing was stored."""
 

@@ -30,7 +30,7 @@ from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
-from everruns.storage.logs import Append, Verdict
+from everruns.storage.logs import FIRST_HOLDER, Append, Verdict
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
 from everruns.tools.function import tool
@@ -38,7 +38,6 @@ from tests.scripts import USAGE
 from tests.simulated_processes import (
     Process,
     SimulatedLoop,
-    asked_by,
     end_with_the_process,
     here,
     start_in_its_process,
@@ -75,12 +74,18 @@ class SimulatedConnection:
 
 
 class Witness:
-    """Notes who loaded and who appended, in the order in which it happened."""
+    """Notes who took which session and who appended, in the order in which it happened.
+
+    A number is handed out once, by the newest registry, and one process alone appends with it,
+    until the next number has been handed out.
+    """
 
     def __init__(self) -> None:
-        self.owners: dict[str, Process] = {}
         self.asked: dict[tuple[str, bytes], Process] = {}
         self.violations: list[str] = []
+        self._life = 0
+        self._holders: dict[str, int] = {}
+        self._owners: dict[tuple[str, int], Process] = {}
         self._lengths: dict[str, int] = {}
 
     def note_asked(self, appends: Sequence[Append], by: Process) -> None:
@@ -95,22 +100,34 @@ class Witness:
             return
         self._lengths[append.session_id] = append.events[-1].sequence
         asked = self.asked[append.session_id, append.events[0].body]
-        owner = self.owners.setdefault(append.session_id, asked)
+        assert append.holder is not None
+        owner = self._owners.setdefault((append.session_id, append.holder), asked)
         if asked is not owner:
             self.violations.append(f"{asked.name} wrote what {owner.name} owned")
+        if append.holder != self._holders.get(append.session_id, FIRST_HOLDER):
+            self.violations.append(f"{asked.name} wrote what was taken from it")
+
+    def note_taken(self, session_id: str, life: int, holder: int) -> None:
+        """Remember the number that a registry of this life hands out."""
+        if life != self._life:
+            self.violations.append(f"life {life} handed out a session in life {self._life}")
+        if holder <= self._holders.get(session_id, FIRST_HOLDER):
+            self.violations.append(f"the number {holder} was handed out again")
+        self._holders[session_id] = holder
 
     def watch(self, store: Any) -> None:
-        """See what is loaded from a store and appended to it from now on."""
-        load, append = store.sessions.load, store.logs.append
+        """See what is taken from a store and appended to it from now on."""
+        take, append, begin_life = store.sessions.take, store.logs.append, store.begin_life
 
-        def load_and_note(session_id: str, snapshot_format: int | None = None) -> Any:
-            asking = asked_by.get()
-            if asking is not None and asking.name in HOSTS:
-                self.owners[session_id] = asking
-            else:
-                # A replica hands it to the host on which it was placed, which appends first.
-                self.owners.pop(session_id, None)
-            return load(session_id, snapshot_format)
+        def begin_and_note() -> int:
+            self._life = begin_life()
+            return self._life
+
+        def take_and_note(session_id: str, life: int, snapshot_format: int | None = None) -> Any:
+            taken = take(session_id, life, snapshot_format)
+            if taken is not None:
+                self.note_taken(session_id, life, taken.holder)
+            return taken
 
         def append_and_note(appends: Sequence[Append]) -> list[Verdict]:
             verdicts = append(appends)
@@ -119,7 +136,8 @@ class Witness:
                     self.note_stored(one)
             return verdicts
 
-        store.sessions.load, store.logs.append = load_and_note, append_and_note
+        store.sessions.take, store.logs.append = take_and_note, append_and_note
+        store.begin_life = begin_and_note
 
 
 class ScenarioDriver:
@@ -192,7 +210,7 @@ class Cluster:
         self.asked: list[str] = []
         self.lose_answers_of: list[tuple[str, str]] = []
         self.processes: dict[str, Process] = {}
-        self._targets: dict[str, dict[str, Any]] = {}
+        self._targets: dict[Process, dict[str, Any]] = {}
         self._random = random
         self._hosts = HOSTS[:hosts]
         self._settings = Settings(
@@ -236,7 +254,7 @@ class Cluster:
                 return ScenarioDriver(self)
 
             host.environment.driver = scripted
-            self._targets[name] = {"host": host}
+            self._targets[process] = {"host": host}
             await host.tidy()
 
         process.start(live())
@@ -245,18 +263,33 @@ class Cluster:
         process = self.processes["registry"] = Process("registry")
         await process.start(self._begin_registry(process))
 
+    async def replace_registry(self) -> None:
+        """Start another registry, as if this one were gone, while it goes on."""
+        if self.processes["registry"] in self._targets:
+            await self._start_registry()
+
     async def _begin_registry(self, process: Process) -> None:
         placement = Placement(self._sessions_per_host, warm_hosts=0, max_hosts=len(self._hosts))
         registry = Registry(self.store, self._capabilities, placement)
+        await registry.life.begin()
         await registry.seed(self._settings, has_local_model=False)
-        # From now on the hosts that are up are asked who owns what.
-        self.witness.owners.clear()
         reconciler = Reconciler(registry.hosting, self.find_host)
         watch = HostWatch(registry, self.find_host, reconciler.wake)
         await watch.adopt(self._hosts)
         process.start(reconciler.run())
+        process.start(self._step_aside(registry, process))
         self.registry = registry
-        self._targets["registry"] = registry_targets(registry)
+        self._targets[process] = registry_targets(registry)
+
+    async def _step_aside(self, registry: Registry, process: Process) -> None:
+        """End a registry's process when another has begun; nobody starts it again."""
+        await registry.life.ended()
+        await process.pass_border()
+        asyncio.get_running_loop().call_soon(self._end, process)
+
+    def _end(self, process: Process) -> None:
+        process.die()
+        self._targets.pop(process, None)
 
     def runtime(self, name: str) -> Runtime:
         """A replica's runtime; its calls are those of a process of this name."""
@@ -271,7 +304,7 @@ class Cluster:
 
     def _channel_to(self, name: str, patience_s: float) -> ReconnectingChannel:
         async def connect() -> SimulatedConnection:
-            if name not in self._targets:
+            if self.processes[name] not in self._targets:
                 raise ConnectionResetError(f"{name} is starting.")
             return SimulatedConnection(self, name)
 
@@ -282,8 +315,7 @@ class Cluster:
         process = self.processes[name]
         if not process.alive:
             return
-        process.die()
-        self._targets.pop(name, None)
+        self._end(process)
         asyncio.get_running_loop().create_task(self._restart(name))
 
     async def _restart(self, name: str) -> None:
@@ -296,7 +328,9 @@ class Cluster:
     def holders(self, session_id: str) -> list[str]:
         """Who believes that a session is there: hosts, and the registry's placement."""
         hosts = [
-            name for name in self._hosts if session_id in self._targets[name]["host"].held._sessions
+            name
+            for name in self._hosts
+            if session_id in self._targets[self.processes[name]]["host"].held._sessions
         ]
         placed = self.registry.placement.find(session_id)
         return [*hosts, *([f"placed on {placed}"] if placed else [])]
@@ -314,10 +348,10 @@ class Cluster:
         caller = here.get(None)
         await self._travel(caller)
         await process.pass_border()
-        targets = self._targets[name]
+        targets = self._targets[process]
         called = decode_request(request)
         if called.method == "append" and caller is not None:
-            [appends, _], _ = method_of(targets[called.target], called).decode_arguments(called)
+            [appends], _ = method_of(targets[called.target], called).decode_arguments(called)
             self.witness.note_asked(appends, caller)
 
         async def find_targets() -> dict[str, object]:

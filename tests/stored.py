@@ -13,7 +13,7 @@ from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.workspaces import Workspace
 from everruns.ids import format_time
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.store import Store
 
@@ -88,11 +88,12 @@ def events(
     ]
 
 
-def append(number: int, new: list[Event], **summary: object) -> Append:
+def append(
+    number: int, new: list[Event], *, holder: int = FIRST_HOLDER, **summary: object
+) -> Append:
     fields = {"status": "active", "sequence": new[-1].sequence} | summary
-    return Append(
-        f"session_{number:032x}", new[0].sequence, new, SessionSummary.model_validate(fields)
-    )
+    told = SessionSummary.model_validate(fields)
+    return Append(f"session_{number:032x}", new[0].sequence, new, told, holder)
 
 
 def wait(kind: str, place: int = 0) -> dict[str, str]:

@@ -27,7 +27,7 @@ from everruns.domain.state import SessionState
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage.data_directory.opening import open_store
-from everruns.storage.logs import Append
+from everruns.storage.logs import FIRST_HOLDER, Append
 
 CALLS = 10
 APPENDS_IN_TURN = 2 + 3 * CALLS
@@ -121,7 +121,7 @@ async def _in_registry(folder: Path) -> tuple[float, float]:
         taken_ms: list[float] = []
         for one in appends:
             started = time.perf_counter()
-            appended = await registry.logs.append([one], HOST)
+            appended = await registry.logs.append([one])
             taken_ms.append((time.perf_counter() - started) * 1000)
             if any(appended.verdicts):
                 raise RuntimeError(f"An append was refused: {appended.verdicts}")
@@ -152,5 +152,5 @@ def turn_appends(session_id: str) -> list[Append]:
     for part in parts[:APPENDS_EACH]:
         for event in part:
             state.apply(event)
-        appends.append(Append(session_id, part[0].sequence, part, state.summary))
+        appends.append(Append(session_id, part[0].sequence, part, state.summary, FIRST_HOLDER))
     return appends

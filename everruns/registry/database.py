@@ -41,7 +41,7 @@ class Lane:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Answer:
-        """Run a call that only reads.
+        """Run a call that others need not wait for: one that reads, or that takes a session.
 
         Raises:
             StoreOverloaded: The lane is full.

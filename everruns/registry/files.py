@@ -220,7 +220,7 @@ class Files:
 
     def _check_exists(self, workspace_id: str) -> None:
         # Usually answered from memory, unlike ``workspace_of``.
-        if self._store.logs.lengths([owner_id(workspace_id)]):
+        if self._store.logs.heads([owner_id(workspace_id)]):
             return
         if self._store.workspaces.find(workspace_id) is None:
             raise ToolError("The session and its files were deleted.")

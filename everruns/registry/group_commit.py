@@ -34,7 +34,6 @@ class GroupCommit(Generic[Entry]):
     def __init__(self, commit: Callable[[Sequence[Entry]], Awaitable[Sequence[Verdict]]]) -> None:
         self._commit = commit
         self._waiting: list[tuple[Entry, asyncio.Future[Verdict]]] = []
-        self._committing: list[tuple[Entry, asyncio.Future[Verdict]]] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def append(self, append: Entry) -> None:
@@ -66,15 +65,9 @@ class GroupCommit(Generic[Entry]):
             self._writer = asyncio.create_task(self._write())
         return list(await asyncio.gather(*futures))
 
-    async def settle(self) -> None:
-        """Return when everything that has been appended up to now has its verdict."""
-        if unsettled := [future for _, future in [*self._committing, *self._waiting]]:
-            await asyncio.wait(unsettled)
-
     async def _write(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-            self._committing = batch
             verdicts = await self._verdicts([append for append, _ in batch])
             for (_, future), verdict in zip(batch, verdicts, strict=True):
                 if not future.done():

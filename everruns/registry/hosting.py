@@ -17,7 +17,7 @@ from everruns.registry.logs import Logs
 from everruns.registry.placement import Placement
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import Append, LogHead
 
 MAX_HANDED_BYTES = 256 * KIB
 
@@ -31,6 +31,7 @@ class LoadedSession:
     Attributes:
         session: Its row.
         events: Its log; from the snapshot's event on, if there is a snapshot.
+        holder: The number with which its host appends to the log.
         revision: The revision now.
         lost_with: How many open turns, this session's included, lost their host with it; 0 if the
             session comes from no host that was lost.
@@ -39,6 +40,7 @@ class LoadedSession:
 
     session: Session
     events: Sequence[Event]
+    holder: int
     revision: int
     lost_with: int = 0
     is_budgeted: bool = False
@@ -56,11 +58,11 @@ class HostReport:
     """What a host holds.
 
     Attributes:
-        sequences: The last event that it knows, by session; 0 for one that is loading.
+        heads: Where it believes the log of each session to stand; all 0 for one that is loading.
         size_bytes: The size of its sessions; see ``LiveSession.size_bytes``.
     """
 
-    sequences: Mapping[str, int]
+    heads: Mapping[str, LogHead]
     size_bytes: int
 
 
@@ -117,7 +119,7 @@ class Hosting:
 
         It saves the host a call if the session is new there, short, and has no open turn. Nothing
         is appended to its log between this and the host's own append, or that append is refused:
-        only the host may append, and the log must be as long as the host believes.
+        whoever appends has taken it since, or the log is longer than the host believes.
 
         Raises:
             SessionNotFound: There is none with this id.
@@ -179,10 +181,11 @@ class Hosting:
         return replace(loaded, lost_with=self._lost_with.pop(session_id, 0))
 
     async def _read(self, session_id: str, *, whole: bool = False) -> LoadedSession:
-        log = await self._logs.load(session_id, whole=whole)
+        log = await self._logs.take(session_id, whole=whole)
         return LoadedSession(
             log.session,
             log.events,
+            log.holder,
             self._revision.number,
             is_budgeted=self._logs.is_budgeted(session_id),
             snapshot=log.snapshot,
@@ -205,14 +208,18 @@ class Hosting:
 
     # Hosts that are lost, and sessions that cannot be loaded
 
-    async def behind(self, known: Mapping[str, int]) -> set[str]:
-        """Return the sessions whose log has events that a host does not know.
+    async def behind(self, known: Mapping[str, LogHead]) -> set[str]:
+        """Return the sessions that were taken from a host, or whose logs have more than it knows.
 
         Args:
-            known: The last event that the host knows, by session.
+            known: Where the host believes the log of each session to stand.
         """
-        lengths = await self._logs.lengths(list(known))
-        return {identity for identity, length in lengths.items() if length > known[identity]}
+        heads = await self._logs.heads(list(known))
+        return {
+            identity
+            for identity, head in heads.items()
+            if head.length > known[identity].length or head.holder > known[identity].holder
+        }
 
     async def note_lost(self, session_ids: set[str]) -> None:
         """Record which open turns lost their host together."""
@@ -238,17 +245,17 @@ class Hosting:
 
         Raises:
             SessionNotFound: There is none with this id.
-            Conflict: A host holds the session or has appended to it in the meantime.
+            Conflict: A host holds the session or has taken it in the meantime.
         """
         if self._placement.find(session_id) is not None:
             raise Conflict(f"Session {session_id} has been loaded in the meantime.")
-        await self._logs.settle()
         session = await self._logs.get(session_id)
         if session.status not in OPEN_STATUSES:
             return None
-        began = EventQuery(types=(EventType.SESSION_STARTED,), newest_first=True, limit=1)
-        (started,) = await self._logs.events(session_id, began)
-        (last,) = await self._logs.events(session_id, EventQuery(newest_first=True, limit=1))
+        taken = await self._logs.take(session_id, whole=True)
+        begun = [event for event in taken.events if event.type == EventType.SESSION_STARTED]
+        started, last = begun[-1], taken.events[-1]
+        session = taken.session
         unreadable = SessionUnreadable.of(session_id)
         error = {"message": unreadable.message, "code": unreadable.code}
         data = {"turn_id": started.turn_id, "error": error}
@@ -265,5 +272,5 @@ class Hosting:
             updated_at=format_time(now),
         )
         events = [failed.at(session_id, sequence, now)]
-        await self._logs.end(Append(session_id, sequence, events, summary))
+        await self._logs.end(Append(session_id, sequence, events, summary, taken.holder))
         return started.turn_id

@@ -1,6 +1,6 @@
 """The logs of sessions: they are appended to, loaded and read here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from everruns.domain.base import Page
@@ -10,19 +10,17 @@ from everruns.domain.retries import Ranges, disjoint, is_superseded
 from everruns.domain.sessions import Session
 from everruns.domain.snapshots import FORMAT, Snapshot
 from everruns.domain.state import message_of
-from everruns.errors import PlacedElsewhere, SessionNotFound
+from everruns.errors import SessionNotFound
 from everruns.registry.database import Database
 from everruns.registry.group_commit import GroupCommit
+from everruns.registry.life import Life
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
-from everruns.storage.logs import Append, EventQuery, Verdict
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, LogHead, Verdict
 from everruns.storage.pages import is_last
 from everruns.storage.sessions import StoredLog
 
 REMEMBERED_NEW = 2048
-
-FindHolder = Callable[[str], str | None]
-"""Returns the host that may append to a session's log, if any."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +39,23 @@ class Appended:
 
 
 class Logs:
-    """Extends and reads the logs of sessions, for the host that holds each.
+    """Takes, extends and reads the logs of sessions, for the host that holds each.
 
     Args:
-        database: Keeps the logs.
+        database: Keeps the logs, and lets only their newest holder continue them.
         revision: Passed on to hosts with each answer.
-        find_holder: Tells which host may append. A load waits for all earlier appends, and later
-            appends of a previous holder are refused; so a loaded log is complete, and only its
-            new holder continues it.
+        life: The registry's life, in which sessions are taken.
     """
 
-    def __init__(self, database: Database, revision: Revision, find_holder: FindHolder) -> None:
+    def __init__(self, database: Database, revision: Revision, life: Life) -> None:
         self._database = database
         self._store = database.store
         self._revision = revision
-        self._find_holder = find_holder
-        # Created but not yet loaded or appended to: their logs are empty and need no read.
+        self._life = life
+        # Created here and not taken since: their logs are empty and need no read, and their first
+        # holder's number is still to be handed out.
         self._new: dict[str, Session] = {}
-        self._commits: GroupCommit[tuple[str, Append]] = GroupCommit(self._commit)
+        self._commits: GroupCommit[Append] = GroupCommit(database.append)
 
     @remote(Repeat.YES)
     async def get(self, session_id: str) -> Session:
@@ -131,20 +128,17 @@ class Logs:
         )
 
     @remote(Repeat.YES, timeout_s=60)
-    async def append(self, appends: Sequence[Append], host: str) -> Appended:
+    async def append(self, appends: Sequence[Append]) -> Appended:
         """Store events of several sessions, merged with those of other hosts.
 
-        Args:
-            appends: What to store.
-            host: The calling host. Appends to sessions placed elsewhere are refused with
-                ``PlacedElsewhere``.
+        Appends to sessions that were taken since are refused with ``PlacedElsewhere``.
 
         Raises:
             StoreOverloaded: Too many appends are waiting.
         """
         for append in appends:
             self._new.pop(append.session_id, None)
-        verdicts = await self._commits.append_all([(host, append) for append in appends])
+        verdicts = await self._commits.append_all(appends)
         budgeted = frozenset(
             append.session_id
             for append in appends
@@ -161,51 +155,35 @@ class Logs:
         """
         await self._database.bulk.write(self._store.sessions.put_snapshot, snapshot)
 
-    async def _commit(self, batch: Sequence[tuple[str, Append]]) -> Sequence[Verdict]:
-        owned = [self._find_holder(append.session_id) == host for host, append in batch]
-        appends = [append for (_, append), own in zip(batch, owned, strict=True) if own]
-        stored = iter(await self._database.append(appends) if appends else ())
-        return [
-            next(stored)
-            if own
-            else PlacedElsewhere(f"Session {append.session_id} has left host {host}.")
-            for (host, append), own in zip(batch, owned, strict=True)
-        ]
-
     # Calls within the registry
 
-    async def load(self, session_id: str, *, whole: bool = False) -> StoredLog:
-        """Return a session with its log, including all appends up to now.
+    async def take(self, session_id: str, *, whole: bool = False) -> StoredLog:
+        """Take a session for a new holder and return it with its log.
 
         Args:
             session_id: The session.
             whole: Whether the log is wanted from its start, rather than from its snapshot on.
 
         Raises:
+            RegistryReplaced: Another registry has begun its life over the same store.
             SessionNotFound: There is none with this id.
         """
         if new := self._new.pop(session_id, None):
-            return StoredLog(new, [])
-        await self._commits.settle()
-        format_ = None if whole else FORMAT
-        loaded = await self._database.control.read(self._store.sessions.load, session_id, format_)
-        if loaded is None:
+            return StoredLog(new, [], FIRST_HOLDER)
+        taken = await self._life.take(session_id, None if whole else FORMAT)
+        if taken is None:
             raise SessionNotFound(f"Session {session_id} not found")
-        return loaded
+        return taken
 
     async def end(self, append: Append) -> None:
-        """Append to the log of a session that no host holds.
+        """Append to the log of a session that was taken for no host.
 
         Raises:
-            SequenceConflict: Somebody else has appended.
+            PlacedElsewhere: Somebody else has taken it since.
         """
         (refused,) = await self._database.append([append])
         if refused is not None:
             raise refused
-
-    async def settle(self) -> None:
-        """Return when all appends up to now have their verdicts."""
-        await self._commits.settle()
 
     async def length(self, session_id: str) -> int:
         """Return how many events the log of a session has; mostly without a query.
@@ -215,21 +193,21 @@ class Logs:
         """
         if session_id in self._new:
             return 0
-        lengths = await self.lengths([session_id])
-        if session_id not in lengths:
+        heads = await self.heads([session_id])
+        if session_id not in heads:
             raise SessionNotFound(f"Session {session_id} not found")
-        return lengths[session_id]
+        return heads[session_id].length
 
-    async def lengths(self, session_ids: Sequence[str]) -> Mapping[str, int]:
-        """Return how many events the log of each session has, for those that exist."""
-        return await self._database.control.read(self._store.logs.lengths, session_ids)
+    async def heads(self, session_ids: Sequence[str]) -> Mapping[str, LogHead]:
+        """Return where the log of each session stands, for those that exist."""
+        return await self._database.control.read(self._store.logs.heads, session_ids)
 
     def is_budgeted(self, session_id: str) -> bool:
         """Tell whether a session has active budgets of its own."""
         return self._store.budgets.is_budgeted(session_id)
 
     def remember_new(self, session: Session) -> None:
-        """Remember the row of a session that was created, so that it need not be read."""
+        """Remember a session that was created, to be handed out once without taking it."""
         if len(self._new) >= REMEMBERED_NEW:
             del self._new[next(iter(self._new))]
         self._new[session.id] = session

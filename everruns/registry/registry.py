@@ -19,6 +19,7 @@ from everruns.registry.files import Files
 from everruns.registry.hosting import Hosting
 from everruns.registry.inquiries import Inquiries
 from everruns.registry.keys import ApiKeys
+from everruns.registry.life import Life
 from everruns.registry.logs import Logs
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
@@ -69,6 +70,7 @@ class Registry:
         keys: The API keys.
         backups: Copies of the data directory.
         receipts: The answers to requests with an ``Idempotency-Key``.
+        life: From its start until another registry begins over the same store.
         placement: The rules and the state of ``hosting``.
 
     Args:
@@ -92,7 +94,8 @@ class Registry:
         self.placement = placement
         self.providers = Providers(self._database, self._revision, self._inquiries)
         self.agents = Agents(self._database, self.providers, capabilities, self._revision)
-        self.logs = Logs(self._database, self._revision, placement.find)
+        self.life = Life(self._database)
+        self.logs = Logs(self._database, self._revision, self.life)
         self.hosting = Hosting(self._database, self.logs, placement, self._revision)
         self.sessions = Sessions(
             self._database, self.providers, self.agents, self.logs, self.hosting

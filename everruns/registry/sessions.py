@@ -27,7 +27,7 @@ from everruns.registry.logs import Logs
 from everruns.registry.providers import Providers
 from everruns.registry.workspace_files import initial_files
 from everruns.remote import Repeat, remote
-from everruns.storage.logs import Append
+from everruns.storage.logs import FIRST_HOLDER, Append
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
 
@@ -239,4 +239,4 @@ async def _log_of(session: Session, conversation: Sequence[Message]) -> Append:
     """Return what an imported conversation appends to its session; a long one takes a while."""
     created_ms = parse_time(session.created_at)
     events, state = await asyncio.to_thread(imported_log, session.id, conversation, created_ms)
-    return Append(session.id, 1, events, state.summary)
+    return Append(session.id, 1, events, state.summary, FIRST_HOLDER)

@@ -16,7 +16,7 @@ from everruns.runtime.environment import Environment
 from everruns.runtime.session import LiveSession
 from everruns.runtime.unreadable import UnreadableSessions
 from everruns.settings import Settings
-from everruns.storage.logs import Append, Verdict
+from everruns.storage.logs import Append, LogHead, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ class HeldSessions:
 
     async def _append(self, appends: Sequence[Append]) -> Sequence[Verdict]:
         """Store events in the registry, whose answer tells what has changed for turns."""
-        appended = await self._registry.logs.append(appends, self._name)
+        appended = await self._registry.logs.append(appends)
         self._environment.heed(appended.revision)
         self._environment.heed_budgets([one.session_id for one in appends], appended.budgeted)
         return appended.verdicts
@@ -72,6 +72,9 @@ class HeldSessions:
             SessionUnreadable: Its log cannot be read.
         """
         session = await asyncio.shield(self.hold(session_id, loaded))
+        if loaded is not None:
+            # Two who asked for it at once can both have made the registry take it for this host.
+            session.holder = max(session.holder, loaded.holder)
         if session.closed:
             await self.let_go(session)
             raise PlacedElsewhere(f"Session {session_id} has left this host.")
@@ -133,7 +136,12 @@ class HeldSessions:
         session_id = loaded.session.id
         try:
             return LiveSession(
-                loaded.session, loaded.events, self._log, loaded.lost_with, loaded.snapshot
+                loaded.session,
+                loaded.events,
+                self._log,
+                loaded.holder,
+                loaded.lost_with,
+                loaded.snapshot,
             )
         except SnapshotUnusable as error:
             log.warning("snapshot not used", session_id=session_id, reason=str(error))
@@ -197,11 +205,11 @@ class HeldSessions:
 
     def report(self) -> HostReport:
         """Return what the host holds."""
-        known = {
-            session_id: held.result().state.sequence if is_loaded(held) else 0
+        heads = {
+            session_id: held.result().head if is_loaded(held) else LogHead(0, 0)
             for session_id, held in self._sessions.items()
         }
-        return HostReport(known, self.size_bytes)
+        return HostReport(heads, self.size_bytes)
 
     @property
     def size_bytes(self) -> int:

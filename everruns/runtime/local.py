@@ -54,6 +54,7 @@ class LocalRuntime(Runtime):
 
     async def start(self) -> None:
         """Add the providers of a fresh installation and resume open turns."""
+        await self.registry.life.begin()
         await self.registry.seed(self._settings, has_local_model=self._has_local_model)
         self._reconciler = Reconciler(self.registry.hosting, self._find_host)
         self._tasks = [

@@ -15,7 +15,7 @@ from everruns.errors import EverrunsError, PlacedElsewhere, SessionUnreadable, S
 from everruns.ids import now_ms
 from everruns.registry.group_commit import GroupCommit
 from everruns.runtime.feed.draft import Draft
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import Append, EventQuery, LogHead
 
 RECENT_EVENTS = 256
 # So little that the host's other sessions do not wait for the messages to be decoded.
@@ -47,6 +47,7 @@ class LiveSession:
         resource: The session as its client created and changed it.
         events: Its log, from the snapshot's event on if there is one.
         log: Stores the next events.
+        holder: See below.
         lost_with: See below.
         snapshot: Its newest snapshot.
 
@@ -58,6 +59,7 @@ class LiveSession:
         refreshing: Held while the resource is read anew.
         state: The fold of its log.
         draft: The message being written, if any.
+        holder: The number with which this host has taken it; see ``SessionStore.take``.
         closed: Set when the session has left this host; nothing is appended afterwards.
         watchers: Those who are told of what is new.
         touched: Loop time of the last request for the session.
@@ -74,6 +76,7 @@ class LiveSession:
         resource: Session,
         events: Sequence[Event],
         log: GroupCommit[Append],
+        holder: int,
         lost_with: int = 0,
         snapshot: Snapshot | None = None,
     ) -> None:
@@ -81,6 +84,7 @@ class LiveSession:
         self.refreshing = asyncio.Lock()
         self.state = resume(snapshot, events) if snapshot else fold(resource.id, events)
         self.draft: Draft | None = None
+        self.holder = holder
         self.closed = False
         self.watchers: set[Watcher] = set()
         self.touched = asyncio.get_running_loop().time()
@@ -123,6 +127,11 @@ class LiveSession:
         turn = self.state.turn
         working = turn is not None and turn.waits_until_ms is None
         return working or running or self._writing.locked()
+
+    @property
+    def head(self) -> LogHead:
+        """Where this host believes the log to stand."""
+        return LogHead(self.state.sequence, self.holder)
 
     @property
     def is_quiet(self) -> bool:
@@ -253,7 +262,8 @@ class LiveSession:
             raise PlacedElsewhere(f"Session {self.id} has left this host.")
 
     async def _commit(self, events: Sequence[Event], summary: SessionSummary) -> None:
-        append = Append(self.id, summary.sequence + 1 - len(events), events, summary)
+        expected = summary.sequence + 1 - len(events)
+        append = Append(self.id, expected, events, summary, self.holder)
         deadline = asyncio.get_running_loop().time() + STORE_PATIENCE_S
         while True:
             try:

@@ -5,8 +5,9 @@ holds, so that the death of a host is noticed at once. If belief and answer diff
 the belief is corrected or the host releases the session. A host that was silent for so long that
 its sessions may have moved must release all of them before it gets new ones.
 
-The correctness of logs does not depend on this: a host without a session's placement cannot append
-to its log (see ``Logs.append``). It is needed for turns to resume and for readers to follow.
+The correctness of logs does not depend on this: the store refuses what a host appends to a session
+that was taken since (see ``SessionStore.take``). It is needed for turns to resume and for readers
+to follow.
 """
 
 import asyncio
@@ -52,9 +53,9 @@ class HostWatch:
         """Adopt the hosts of an earlier life of the registry, with the sessions they hold.
 
         Nothing may be placed before this returns. A host that does not answer at once is taken for
-        lost: its sessions may be placed elsewhere, and it starts empty when it answers. A session
-            of
-        which the log says more than its host was lost to another one before, and has to leave.
+        lost: its sessions may be placed elsewhere, and it starts empty when it answers. The hosts
+        keep their numbers and go on appending. A session that was taken from its host, or of which
+        the log says more than the host, was lost to another one before, and has to leave.
         """
         await asyncio.gather(*map(self._adopt, names))
 
@@ -63,7 +64,7 @@ class HostWatch:
             async with asyncio.timeout(ADOPT_WITHIN_S):
                 host = await self._find_host(name)
                 report = await host.report(0)
-                held = report.sequences
+                held = report.heads
                 behind = await self._registry.hosting.behind(held)
                 self._placement.host_started(name, held.keys() - behind)
                 self._placement.note_size(name, report.size_bytes)
@@ -123,7 +124,7 @@ class HostWatch:
                 async with asyncio.timeout(wait + ANSWER_WITHIN_S):
                     report = await host.report(wait)
                 self._placement.note_size(name, report.size_bytes)
-                return set(report.sequences)
+                return set(report.heads)
             except TimeoutError:
                 log.info("session host is silent", host=name)
         raise HostLost(f"Session host {name} does not answer.")

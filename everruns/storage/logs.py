@@ -10,6 +10,22 @@ from everruns.errors import EverrunsError
 
 Verdict = EverrunsError | None
 
+FIRST_HOLDER = 1
+"""The number with which a session is created, for whoever created it to hand out."""
+
+
+@dataclass(frozen=True)
+class LogHead:
+    """Where a log stands: what an append is compared with.
+
+    Attributes:
+        length: The sequence of its last event; 0 if it is empty.
+        holder: The number of its holder: how often the session was taken, its creation included.
+    """
+
+    length: int
+    holder: int
+
 
 @dataclass(frozen=True)
 class Append:
@@ -20,12 +36,15 @@ class Append:
         expected: Sequence the first event must get; the log's length plus one.
         events: Events numbered from ``expected``; none if only the summary changes.
         summary: The summary of the session's row after the events.
+        holder: The number with which the caller has taken the session (``SessionStore.take``).
+            ``None`` only for what a journal has judged already.
     """
 
     session_id: str
     expected: int
     events: Sequence[Event]
     summary: SessionSummary
+    holder: int | None
 
 
 @dataclass(frozen=True)
@@ -73,13 +92,14 @@ class LogStore(Protocol):
         Appends whose events are already stored (retries) succeed.
 
         Returns:
-            For each append ``None``, or ``SequenceConflict`` (another host appended first), or
-            ``SessionNotFound``. A failed append does not affect the others.
+            For each append ``None``, or ``PlacedElsewhere`` (the session was taken since), or
+            ``SequenceConflict`` (the log has another length), or ``SessionNotFound``. A failed
+            append does not affect the others.
         """
         ...
 
-    def lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
-        """Return how many events the log of each session has, for those that exist."""
+    def heads(self, session_ids: Sequence[str]) -> dict[str, LogHead]:
+        """Return where the log of each session stands, for those that exist."""
         ...
 
     def read(self, session_id: str, query: EventQuery) -> list[Event]:

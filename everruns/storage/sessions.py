@@ -63,11 +63,13 @@ class StoredLog:
     Attributes:
         session: The session, with its log's summary applied.
         events: The log, from the snapshot's event on if there is a snapshot.
+        holder: The number of the session's holder.
         snapshot: The session's newest snapshot.
     """
 
     session: Session
     events: Sequence[Event]
+    holder: int
     snapshot: Snapshot | None = None
 
 
@@ -81,20 +83,32 @@ class SessionStore(Protocol):
         receipt: Receipt | None = None,
         log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files and events. Its id was never used before."""
+        """Store a new session with its first files and events. Its id was never used before.
+
+        Its holder's number is ``FIRST_HOLDER``, for the caller to hand out once.
+        """
         ...
 
     def find(self, session_id: str) -> Session | None:
         """Return a session with its log's summary applied."""
         ...
 
-    def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
-        """Return a session with its log.
+    def take(
+        self, session_id: str, life: int, snapshot_format: int | None = None
+    ) -> StoredLog | None:
+        """Take a session for a new holder; return it with its log, or ``None`` if it is gone.
+
+        The number of its holder is raised, durably: it is never handed out again. The log has every
+        append that was stored before, and later ones of earlier holders are refused.
 
         Args:
             session_id: The session.
+            life: The life of the registry that hands the session out; see ``Store.begin_life``.
             snapshot_format: If the session has a snapshot of this format, it is returned with the
                 log from its event on; otherwise the whole log is.
+
+        Raises:
+            RegistryReplaced: Another registry has begun its life since.
         """
         ...
 

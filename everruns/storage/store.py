@@ -56,6 +56,17 @@ class Store(Protocol):
     @property
     def api_keys(self) -> ApiKeyStore: ...
 
+    def begin_life(self) -> int:
+        """Return the number of the life that a registry begins.
+
+        From now on, registries of earlier lives can take no session.
+        """
+        ...
+
+    def newest_life(self) -> int:
+        """Return the life of the registry that began last; 0 before the first one."""
+        ...
+
     def ping(self) -> None:
         """Check that the store answers."""
         ...

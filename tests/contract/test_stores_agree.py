@@ -23,7 +23,7 @@ from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.duckdb.database import DuckDB
 from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.files import StoredFile
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
@@ -31,6 +31,7 @@ from everruns.storage.sql.store import SqlStore
 from everruns.storage.sql.tables import metadata
 
 numbers = st.integers(1, 3)
+holders = st.sampled_from([FIRST_HOLDER, FIRST_HOLDER, FIRST_HOLDER + 1])
 texts = st.sampled_from(["alpha", "Beta 50%", "BETA_x", "a/b\\c", "é☃", "", "line\nline"])
 maybe_texts = st.none() | texts
 end_users = st.sampled_from([None, "", "alice", "bob"])
@@ -115,7 +116,7 @@ def appends(draw: st.DrawFn) -> Append:
     new = [NewEvent(draw(kinds), {"text": draw(texts)}, {"turn_id": draw(turns)}) for _ in "12"]
     count = draw(st.integers(1, 2))
     events = [event.at(session_id, place, place) for place, event in enumerate(new[:count], first)]
-    return Append(session_id, first, events, draw(summaries))
+    return Append(session_id, first, events, draw(summaries), draw(holders))
 
 
 class StoresAgree(RuleBasedStateMachine):
@@ -243,12 +244,19 @@ class StoresAgree(RuleBasedStateMachine):
         session_id = f"session_{number:032x}"
         place = len(self.memory.logs.read(session_id, EventQuery())) + 1
         new = NewEvent(data.draw(kinds), {"n": place}, {"turn_id": data.draw(turns)})
-        append = Append(session_id, place, [new.at(session_id, place, place)], data.draw(summaries))
+        head = self.memory.logs.heads([session_id]).get(session_id)
+        holder = head.holder if head else FIRST_HOLDER
+        event = new.at(session_id, place, place)
+        append = Append(session_id, place, [event], data.draw(summaries), holder)
         self.append_batch([append])
 
     def append_batch(self, batch: list[Append]) -> None:
         expected = [type(verdict) for verdict in self.memory.logs.append(batch)]
         assert [type(verdict) for verdict in self.sql.logs.append(batch)] == expected
+
+    @rule(number=numbers, format_=st.none() | st.integers(1, 2))
+    def take(self, number, format_) -> None:
+        self.both("sessions.take", f"session_{number:032x}", 0, format_)
 
     @rule(number=numbers, query=event_queries)
     def read_events(self, number, query) -> None:
@@ -257,7 +265,8 @@ class StoresAgree(RuleBasedStateMachine):
     @rule(number=numbers, format_=st.integers(1, 2), content=st.binary(max_size=3))
     def put_snapshot(self, number, format_, content) -> None:
         session_id = f"session_{number:032x}"
-        length = self.memory.logs.lengths([session_id]).get(session_id, 1)
+        head = self.memory.logs.heads([session_id]).get(session_id)
+        length = head.length if head else 1
         if length:  # An empty log has no state to take a snapshot of.
             self.both("sessions.put_snapshot", Snapshot(session_id, length, format_, content))
 
@@ -299,8 +308,7 @@ class StoresAgree(RuleBasedStateMachine):
         self.both("receipts.find", "k")
         for number in (1, 2, 3):
             self.both("sessions.find", f"session_{number:032x}")
-            self.both("sessions.load", f"session_{number:032x}")
-            self.both("sessions.load", f"session_{number:032x}", 1)
+            self.both("logs.heads", [f"session_{number:032x}"])
 
 
 TestStoresAgree = StoresAgree.TestCase

@@ -20,7 +20,7 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
 from everruns.log import configure_log
-from everruns.storage.logs import Append
+from everruns.storage.logs import FIRST_HOLDER, Append
 from everruns.storage.data_directory.opening import open_store
 
 def say(*words): print(*words, flush=True)
@@ -39,7 +39,8 @@ while True:
     data = {{"text": os.urandom(size // 2).hex()}}
     event = NewEvent(EventType.TOOL_RESULT, data, {{}}).at(session_id, place, place)
     try:
-        assert store.logs.append([Append(session_id, place, [event], SessionSummary())]) == [None]
+        append = Append(session_id, place, [event], SessionSummary(), FIRST_HOLDER)
+        assert store.logs.append([append]) == [None]
     except StoreUnavailable as error:
         say("refused", error)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)

@@ -17,7 +17,7 @@ from everruns.domain.sessions import Session, SessionSummary
 from everruns.errors import StoreUnavailable
 from everruns.storage.data_directory.opening import DATABASE_FILE, LOG_FILE, open_store
 from everruns.storage.journal.store import JournaledStore
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 
 SESSION = f"session_{1:032x}"
 APPENDS = 8
@@ -60,7 +60,7 @@ def append(store: JournaledStore, sequence: int) -> None:
     data = {"result": f"Größe 🙂 {sequence}"}
     event = NewEvent(EventType.TOOL_RESULT, data, {}).at(SESSION, sequence, sequence)
     summary = SessionSummary(sequence=sequence)
-    assert store.logs.append([Append(SESSION, sequence, [event], summary)]) == [None]
+    assert store.logs.append([Append(SESSION, sequence, [event], summary, FIRST_HOLDER)]) == [None]
 
 
 def sequences(store: JournaledStore) -> list[int]:

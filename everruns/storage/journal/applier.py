@@ -12,7 +12,16 @@ import structlog
 
 from everruns.domain.sessions import Session
 from everruns.errors import EverrunsError, StoreUnavailable
-from everruns.storage.journal.codec import Entry, after, decode, encode, end, joined
+from everruns.storage.journal.codec import (
+    Change,
+    Entry,
+    Taken,
+    after,
+    decode,
+    encode,
+    end,
+    joined,
+)
 from everruns.storage.journal.file import Journal
 from everruns.storage.logs import Append
 from everruns.storage.sql.store import SqlStore
@@ -177,24 +186,28 @@ class Applier:
             entries.append((entry, size))
         return entries
 
-    def _apply(self, changes: Sequence[Session | Append], doubtful: bool) -> None:
+    def _apply(self, changes: Sequence[Change], doubtful: bool) -> None:
         """Bring changes into the database, which has some of them already where it is doubtful."""
         if new := [change for change in changes if isinstance(change, Session)]:
             self._database.sessions.insert_many(new)
         appends = [change for change in changes if isinstance(change, Append)]
         together = joined(self._lacking(appends) if doubtful else appends)
-        if not together:
+        # The last take of each session has its newest number.
+        takes = [change for change in changes if isinstance(change, Taken)]
+        taken = {take.session_id: take.holder for take in takes}
+        if not together and not taken:
             return
-        verdicts = self._database.logs.append(together)
+        verdicts = self._database.logs.apply(taken, together)
         for append, verdict in zip(together, verdicts, strict=True):
             if verdict is not None:
                 self._refuse(append, verdict)
 
     def _lacking(self, appends: Sequence[Append]) -> list[Append]:
         """Return what the database may lack of appends that it may have in part or whole."""
-        lengths = self._database.logs.lengths([append.session_id for append in appends])
-        if gone := {append.session_id for append in appends} - lengths.keys():
+        heads = self._database.logs.heads([append.session_id for append in appends])
+        if gone := {append.session_id for append in appends} - heads.keys():
             _log.info("journal_of_deleted_sessions", sessions=len(gone))
+        lengths = {session_id: head.length for session_id, head in heads.items()}
         return [
             after(append, lengths[append.session_id])
             for append in appends

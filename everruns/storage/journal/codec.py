@@ -1,7 +1,7 @@
-"""Entries of the journal: new sessions and appends, on their way to the database."""
+"""Entries of the journal, on their way to the database: new sessions, takes and appends."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -11,7 +11,22 @@ from everruns.domain.sessions import Session, SessionSummary
 from everruns.storage.journal.file import JournalFromOtherVersion
 from everruns.storage.logs import Append
 
-Entry = Sequence[Session | Append]
+
+@dataclass(frozen=True)
+class Taken:
+    """A session that was taken.
+
+    Attributes:
+        session_id: The session.
+        holder: The number of its holder since then.
+    """
+
+    session_id: str
+    holder: int
+
+
+Change = Session | Taken | Append
+Entry = Sequence[Change]
 
 
 def end(append: Append) -> int:
@@ -48,23 +63,27 @@ def joined(appends: Sequence[Append]) -> list[Append]:
 
 
 def encode(entry: Entry) -> bytes:
-    """Return an entry as the journal keeps it: a session as an object, an append as an array."""
-    return orjson.dumps(
-        [
-            change.model_dump(mode="json")
-            if isinstance(change, Session)
-            else (
-                change.session_id,
-                change.expected,
-                change.summary.model_dump(mode="json"),
-                [
-                    (event.id, event.type, event.turn_id, event.ts, event.body.decode())
-                    for event in change.events
-                ],
-            )
-            for change in entry
-        ]
-    )
+    """Return an entry as the journal keeps it.
+
+    A session is an object, a take an array of two, an append an array of four. An append's holder
+    is left out: what is in the journal was judged.
+    """
+    return orjson.dumps([_plain(change) for change in entry])
+
+
+def _plain(change: Change) -> object:
+    match change:
+        case Session():
+            return change.model_dump(mode="json")
+        case Taken():
+            return change.session_id, change.holder
+        case Append():
+            events = [
+                (event.id, event.type, event.turn_id, event.ts, event.body.decode())
+                for event in change.events
+            ]
+            summary = change.summary.model_dump(mode="json")
+            return change.session_id, change.expected, summary, events
 
 
 def decode(entry: bytes) -> Entry:
@@ -74,15 +93,18 @@ def decode(entry: bytes) -> Entry:
         JournalFromOtherVersion: Another version of the program wrote it in another form.
     """
     try:
-        return [
-            Session.model_validate(change) if isinstance(change, dict) else _append(*change)
-            for change in orjson.loads(entry)
-        ]
+        return [_change(plain) for plain in orjson.loads(entry)]
     except (ValueError, TypeError) as error:
         # Pydantic's message would quote the conversation.
         raise JournalFromOtherVersion(
             f"An entry is not understood: {type(error).__name__}"
         ) from None
+
+
+def _change(plain: Any) -> Change:
+    if isinstance(plain, dict):
+        return Session.model_validate(plain)
+    return Taken(*plain) if len(plain) == 2 else _append(*plain)
 
 
 def _append(
@@ -96,4 +118,5 @@ def _append(
             for sequence, (identity, kind, turn_id, ts, body) in enumerate(events, expected)
         ],
         SessionSummary.model_validate(summary),
+        holder=None,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from everruns.domain.events import Event
 from everruns.storage.journal.write_ahead import WriteAhead
-from everruns.storage.logs import Append, EventQuery, Verdict
+from everruns.storage.logs import Append, EventQuery, LogHead, Verdict
 
 
 class JournaledLogs:
@@ -17,9 +17,9 @@ class JournaledLogs:
         """Store many appends, each all or nothing."""
         return self._ahead.append(appends)
 
-    def lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
-        """Return how many events the log of each session has, for those that exist."""
-        return self._ahead.lengths(session_ids)
+    def heads(self, session_ids: Sequence[str]) -> dict[str, LogHead]:
+        """Return where the log of each session stands, for those that exist."""
+        return self._ahead.heads(session_ids)
 
     def read(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty if the session does not exist."""

@@ -1,6 +1,7 @@
 """Sessions that the journal has before the database."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from everruns.domain.sessions import Session
 from everruns.domain.snapshots import Snapshot
@@ -34,9 +35,15 @@ class JournaledSessions:
         """Return a session with its log's summary applied."""
         return self._ahead.settled(session_id).sessions.find(session_id)
 
-    def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
-        """Return a session with its log, from its snapshot on if it has one of this format."""
-        return self._ahead.settled(session_id).sessions.load(session_id, snapshot_format)
+    def take(
+        self, session_id: str, life: int, snapshot_format: int | None = None
+    ) -> StoredLog | None:
+        """Take a session for a new holder; return it with its log, or ``None`` if it is gone."""
+        holder = self._ahead.take(session_id, life)
+        if holder is None:
+            return None
+        log = self._ahead.settled(session_id).sessions.load(session_id, snapshot_format)
+        return log and replace(log, holder=holder)
 
     def put_snapshot(self, snapshot: Snapshot) -> bool:
         """Store a session's snapshot, replacing an earlier one; return whether it exists."""

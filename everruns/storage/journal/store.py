@@ -34,6 +34,14 @@ class JournaledStore:
         self.ledger = JournaledLedger(self._ahead)
         self.api_keys = database.api_keys
 
+    def begin_life(self) -> int:
+        """Return the number of the life that a registry begins."""
+        return self._ahead.begin_life()
+
+    def newest_life(self) -> int:
+        """Return the life of the registry that began last; 0 before the first one."""
+        return self._database.newest_life()
+
     def ping(self) -> None:
         """Check that the store answers and takes appends."""
         self._ahead.check()

@@ -8,22 +8,37 @@ session that brings no files. After a crash the journal says what the database l
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from threading import Lock
+from typing import NamedTuple
 
 import structlog
 
 from everruns.domain.sessions import Session
 from everruns.errors import SequenceConflict
-from everruns.storage.append_rule import judge
+from everruns.storage.append_rule import check_life, judge
 from everruns.storage.failures import is_disk_full, not_stored
 from everruns.storage.journal.applier import Applier
-from everruns.storage.journal.codec import Entry, encode, end
+from everruns.storage.journal.codec import Entry, Taken, encode, end
 from everruns.storage.journal.file import Journal
-from everruns.storage.logs import Append, EventQuery, Verdict
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, LogHead, Verdict
 from everruns.storage.sql.store import SqlStore
 
 REMEMBERED_LOGS = 20_000
 
 _log = structlog.stdlib.get_logger(__name__)
+
+
+class _Log(NamedTuple):
+    """What is known of a log that was written lately.
+
+    Attributes:
+        head: Where it stands.
+        changed: The number of the last entry that readers have to see.
+        noted: The number of its last entry, which may be a take: no reader waits for one.
+    """
+
+    head: LogHead
+    changed: int
+    noted: int
 
 
 class WriteAhead:
@@ -41,10 +56,10 @@ class WriteAhead:
         self._applier = Applier(database, journal)
         # Held while entries are judged and written.
         self._appending = Lock()
-        # For each log that was written lately: its length, and the number of its last entry.
-        self._logs: dict[str, tuple[int, int]] = {}
+        self._logs: dict[str, _Log] = {}
         # Sessions that are being deleted: they get no more entries.
         self._leaving: set[str] = set()
+        self._life = database.newest_life()
 
     # Reading: first the database gets what it lacks
 
@@ -60,8 +75,8 @@ class WriteAhead:
         if session_id is None:
             self._applier.wait_for()
         else:
-            _, number = self._logs.get(session_id, (0, 0))
-            self._applier.wait_for(number)
+            log = self._logs.get(session_id)
+            self._applier.wait_for(log.changed if log else 0)
         return self._database
 
     @contextmanager
@@ -70,27 +85,53 @@ class WriteAhead:
         with self._appending:
             yield self.settled()
 
-    def lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
-        """Return how many events the log of each session has, for those that exist."""
+    def heads(self, session_ids: Sequence[str]) -> dict[str, LogHead]:
+        """Return where the log of each session stands, for those that exist."""
         with self._appending:
-            return self._lengths(set(session_ids))
+            return self._heads(set(session_ids))
 
     # Writing
 
     def insert(self, session: Session) -> None:
         """Store a new session."""
         with self._appending:
-            self._logs[session.id] = 0, self._write([session])
+            number = self._write([session])
+            self._logs[session.id] = _Log(LogHead(0, FIRST_HOLDER), number, number)
+
+    def begin_life(self) -> int:
+        """Return the number of the life that a registry begins."""
+        with self._appending:
+            self._life = self._database.begin_life()
+            return self._life
+
+    def take(self, session_id: str, life: int) -> int | None:
+        """Take a session for a new holder; return its number, or ``None`` if the session is gone.
+
+        Raises:
+            RegistryReplaced: Another registry has begun its life since.
+        """
+        with self._appending:
+            check_life(life, self._life)
+            head = self._heads({session_id}).get(session_id)
+            if head is None:
+                return None
+            taken = Taken(session_id, head.holder + 1)
+            number = self._write([taken])
+            log = self._logs.get(session_id)
+            changed = log.changed if log else 0
+            self._logs[session_id] = _Log(LogHead(head.length, taken.holder), changed, number)
+            return taken.holder
 
     def append(self, appends: Sequence[Append]) -> list[Verdict]:
         """Store many appends, each all or nothing."""
         with self._appending:
-            lengths = self._lengths({append.session_id for append in appends})
-            verdicts, accepted = judge(appends, lengths, self._bodies)
+            heads = self._heads({append.session_id for append in appends})
+            verdicts, accepted = judge(appends, heads, self._bodies)
             if accepted:
                 number = self._write(accepted)
                 for append in accepted:
-                    self._logs[append.session_id] = end(append), number
+                    head = LogHead(end(append), heads[append.session_id].holder)
+                    self._logs[append.session_id] = _Log(head, number, number)
             if refused := self._forget_refused():
                 return [
                     verdict or (_conflict(append) if append.session_id in refused else None)
@@ -113,12 +154,12 @@ class WriteAhead:
             with self._appending:
                 self._leaving.discard(session_id)
 
-    def _lengths(self, session_ids: set[str]) -> dict[str, int]:
-        """Return the lengths of logs; what is not remembered is in the database."""
+    def _heads(self, session_ids: set[str]) -> dict[str, LogHead]:
+        """Return where logs stand; what is not remembered is in the database."""
         self._forget_refused()
-        known = {found: self._logs[found][0] for found in session_ids & self._logs.keys()}
+        known = {found: self._logs[found].head for found in session_ids & self._logs.keys()}
         if unknown := session_ids - known.keys() - self._leaving:
-            known.update(self._database.logs.lengths(list(unknown)))
+            known.update(self._database.logs.heads(list(unknown)))
         return known
 
     def _bodies(self, session_id: str, first: int, last: int) -> list[bytes]:
@@ -140,11 +181,7 @@ class WriteAhead:
             self._journal.write(content)
         if len(self._logs) > REMEMBERED_LOGS:
             applied = self._applier.applied
-            self._logs = {
-                found: (length, number)
-                for found, (length, number) in self._logs.items()
-                if number > applied
-            }
+            self._logs = {found: log for found, log in self._logs.items() if log.noted > applied}
         return self._applier.add(entry, len(content))
 
     # The journal itself

@@ -17,7 +17,7 @@ from everruns.domain.snapshots import Snapshot
 from everruns.domain.workspaces import Workspace
 from everruns.ids import now_ms, parse_time
 from everruns.storage.files import StoredFile
-from everruns.storage.logs import Append
+from everruns.storage.logs import FIRST_HOLDER, Append
 from everruns.storage.pages import ListQuery, cut
 from everruns.storage.receipts import Receipt
 
@@ -40,6 +40,7 @@ class StoredSession:
     summary: SessionSummary = field(default_factory=SessionSummary)
     events: list[Event] = field(default_factory=list[Event])
     snapshot: Snapshot | None = None
+    holder: int = FIRST_HOLDER
 
     @classmethod
     def of(cls, session: Session) -> "StoredSession":
@@ -74,6 +75,7 @@ class Contents:
     """Everything that a store in memory holds. Whoever reads or changes it holds the lock."""
 
     lock: Lock = field(default_factory=Lock)
+    life: int = 0
     agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     providers: dict[str, ProviderAccount] = field(default_factory=dict[str, ProviderAccount])
     sessions: dict[str, StoredSession] = field(default_factory=dict[str, StoredSession])

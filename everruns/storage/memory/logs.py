@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from everruns.domain.events import Event
 from everruns.storage.append_rule import judge
-from everruns.storage.logs import Append, EventQuery, Verdict
+from everruns.storage.logs import Append, EventQuery, LogHead, Verdict
 from everruns.storage.memory.contents import Contents
 from everruns.storage.pages import cut
 
@@ -18,12 +18,12 @@ class MemoryLogs:
     def append(self, appends: Sequence[Append]) -> list[Verdict]:
         """Store many appends in one transaction, each all or nothing."""
         with self._contents.lock:
-            lengths = self._lengths([append.session_id for append in appends])
-            verdicts, accepted = judge(appends, lengths, self._bodies)
+            heads = self._heads([append.session_id for append in appends])
+            verdicts, accepted = judge(appends, heads, self._bodies)
             sessions = self._contents.sessions
             for append in accepted:
                 sessions[append.session_id].take(append)
-            agents = {found: sessions[found].session.agent_id for found in lengths}
+            agents = {found: sessions[found].session.agent_id for found in heads}
             self._contents.charge(accepted, agents)
             return verdicts
 
@@ -31,14 +31,18 @@ class MemoryLogs:
         events = self._contents.sessions[session_id].events
         return [event.body for event in events if first <= event.sequence <= last]
 
-    def lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
-        """Return how many events the log of each session has, for those that exist."""
+    def heads(self, session_ids: Sequence[str]) -> dict[str, LogHead]:
+        """Return where the log of each session stands, for those that exist."""
         with self._contents.lock:
-            return self._lengths(session_ids)
+            return self._heads(session_ids)
 
-    def _lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
+    def _heads(self, session_ids: Sequence[str]) -> dict[str, LogHead]:
         sessions = self._contents.sessions
-        return {found: len(sessions[found].events) for found in session_ids if found in sessions}
+        return {
+            found: LogHead(len(sessions[found].events), sessions[found].holder)
+            for found in session_ids
+            if found in sessions
+        }
 
     def read(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty if the session does not exist."""

@@ -6,6 +6,7 @@ from typing import Any
 from everruns.domain.sessions import OPEN_STATUSES, Session
 from everruns.domain.snapshots import Snapshot
 from everruns.ids import parse_time
+from everruns.storage.append_rule import check_life
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.memory.contents import Contents, StoredSession, age, page_of
@@ -40,16 +41,21 @@ class MemorySessions:
             stored = self._contents.sessions.get(session_id)
             return stored.session if stored else None
 
-    def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
-        """Return a session with its log, from its snapshot on if it has one of this format."""
+    def take(
+        self, session_id: str, life: int, snapshot_format: int | None = None
+    ) -> StoredLog | None:
+        """Take a session for a new holder; return it with its log, or ``None`` if it is gone."""
         with self._contents.lock:
+            check_life(life, self._contents.life)
             stored = self._contents.sessions.get(session_id)
             if stored is None:
                 return None
+            stored.holder += 1
             snapshot = stored.snapshot
             if snapshot is None or snapshot.format != snapshot_format:
-                return StoredLog(stored.session, [*stored.events])
-            return StoredLog(stored.session, stored.events[snapshot.sequence - 1 :], snapshot)
+                return StoredLog(stored.session, [*stored.events], stored.holder)
+            events = stored.events[snapshot.sequence - 1 :]
+            return StoredLog(stored.session, events, stored.holder, snapshot)
 
     def put_snapshot(self, snapshot: Snapshot) -> bool:
         """Store a session's snapshot, replacing an earlier one; return whether it exists."""

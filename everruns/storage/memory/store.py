@@ -35,6 +35,17 @@ class MemoryStore:
         self.ledger = MemoryLedger(self.contents)
         self.api_keys = MemoryApiKeys(self.contents)
 
+    def begin_life(self) -> int:
+        """Return the number of the life that a registry begins."""
+        with self.contents.lock:
+            self.contents.life += 1
+            return self.contents.life
+
+    def newest_life(self) -> int:
+        """Return the life of the registry that began last; 0 before the first one."""
+        with self.contents.lock:
+            return self.contents.life
+
     def ping(self) -> None:
         """Check that the store answers."""
 

@@ -1,6 +1,6 @@
 """Event logs in a database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from everruns.domain.events import Event
 from everruns.storage.append_rule import first_of_each_session, judge
-from everruns.storage.logs import Append, EventQuery, Verdict
+from everruns.storage.logs import Append, EventQuery, LogHead, Verdict
 from everruns.storage.pages import cut
 from everruns.storage.sql.budgets import SqlBudgets
 from everruns.storage.sql.chunks import (
@@ -30,7 +30,11 @@ from everruns.storage.sql.log_statements import (
     select_log,
     select_wide_events,
 )
-from everruns.storage.sql.session_statements import advance_sessions, select_lengths
+from everruns.storage.sql.session_statements import (
+    advance_sessions,
+    raise_holders,
+    select_heads,
+)
 from everruns.storage.sql.tables import Row
 
 
@@ -48,17 +52,32 @@ class SqlLogs:
 
     def append(self, appends: Sequence[Append]) -> list[Verdict]:
         """Store many appends in one transaction, each all or nothing."""
+        with self._database.writing() as connection:
+            return self._append(connection, appends)
+
+    def apply(self, taken: Mapping[str, int], appends: Sequence[Append]) -> list[Verdict]:
+        """Store what a journal has judged, in one transaction.
+
+        Args:
+            taken: The newest number of each session that was taken.
+            appends: Appends of which only the lengths are compared again. Their holders had the
+                sessions when they were judged, whoever has taken them since.
+        """
+        with self._database.writing() as connection:
+            raise_holders(connection, taken)
+            return self._append(connection, [replace(append, holder=None) for append in appends])
+
+    def _append(self, connection: Connection, appends: Sequence[Append]) -> list[Verdict]:
         # The first append of each session is compared and stored at once; usually that is all of
         # them. The others are compared with the log after that.
         first = first_of_each_session(appends)
-        with self._database.writing() as connection:
-            stored = {id(append) for append in self.advance(connection, first)}
-            rest = [append for append in appends if id(append) not in stored]
-            verdicts = iter(self._judge(connection, rest))
+        stored = {id(append) for append in self.advance(connection, first)}
+        rest = [append for append in appends if id(append) not in stored]
+        verdicts = iter(self._judge(connection, rest))
         return [None if id(append) in stored else next(verdicts) for append in appends]
 
     def advance(self, connection: Connection, appends: Sequence[Append]) -> list[Append]:
-        """Store the appends whose log has the length that they expect; return them.
+        """Store the appends that their holder may add to the log as it is; return them.
 
         Args:
             connection: In a transaction.
@@ -82,16 +101,16 @@ class SqlLogs:
             rows = select_events(connection, session_id, query)
             return [event.body for event in _events(connection, session_id, rows)]
 
-        lengths = select_lengths(connection, [append.session_id for append in appends])
-        verdicts, accepted = judge(appends, lengths, stored)
+        heads = select_heads(connection, [append.session_id for append in appends])
+        verdicts, accepted = judge(appends, heads, stored)
         for append in accepted:
             self.advance(connection, [append])
         return verdicts
 
-    def lengths(self, session_ids: Sequence[str]) -> dict[str, int]:
-        """Return how many events the log of each session has, for those that exist."""
+    def heads(self, session_ids: Sequence[str]) -> dict[str, LogHead]:
+        """Return where the log of each session stands, for those that exist."""
         with self._database.reading() as connection:
-            return select_lengths(connection, session_ids)
+            return select_heads(connection, session_ids)
 
     def read(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty if the session does not exist."""

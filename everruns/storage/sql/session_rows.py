@@ -2,6 +2,7 @@
 
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.ids import parse_time
+from everruns.storage.logs import FIRST_HOLDER
 from everruns.storage.sql.tables import Row, StoredRow
 
 
@@ -16,6 +17,7 @@ def session_row(session: Session) -> Row:
         "document": session.model_dump_json(),
         **summary_row(SessionSummary(preview=session.preview, updated_at=session.updated_at)),
         "end_user": session.end_user,
+        "holder": FIRST_HOLDER,
     }
 
 

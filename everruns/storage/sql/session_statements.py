@@ -3,13 +3,14 @@
 All of them are SQL that DuckDB and PostgreSQL both take.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
     RowMapping,
+    and_,
     bindparam,
     case,
     delete,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from everruns.storage.logs import Append
+from everruns.storage.logs import Append, LogHead
 from everruns.storage.sql.session_rows import summary_row
 from everruns.storage.sql.statements import by_column, rendered, rows_of
 from everruns.storage.sql.tables import Row, session_tags, sessions
@@ -28,11 +29,14 @@ from everruns.storage.sql.tables import Row, session_tags, sessions
 _ADVANCED = ("sequence", "state", "preview", "summary")
 _LENGTH = Column[int]("length", BigInteger)
 _LOG = rows_of(
-    [sessions.c.id, *(sessions.c[name] for name in (*_ADVANCED, "updated_ms")), _LENGTH]
+    [sessions.c.id, *(sessions.c[name] for name in (*_ADVANCED, "updated_ms", "holder")), _LENGTH]
 ).subquery("log")
+_TAKEN = rows_of([sessions.c.id, sessions.c.holder]).subquery("taken")
 
-_SELECT_LENGTHS = rendered(
-    select(sessions.c.id, sessions.c.sequence).where(sessions.c.id.in_(rows_of([sessions.c.id])))
+_SELECT_HEADS = rendered(
+    select(sessions.c.id, sessions.c.sequence, sessions.c.holder).where(
+        sessions.c.id.in_(rows_of([sessions.c.id]))
+    )
 )
 _SELECT_SESSION = rendered(select(sessions).where(sessions.c.id == bindparam("id")))
 _INSERT_SESSIONS = rendered(
@@ -45,10 +49,15 @@ _INSERT_TAGS = rendered(
     insert(session_tags).from_select(session_tags.c.keys(), rows_of(session_tags.c))
 )
 # DuckDB finds a row by its index only if it compares no other column while it scans: as plain
-# comparisons these conditions on the sequence would make it read every session.
+# comparisons these conditions on the sequence and the holder would make it read every session.
+# Without a holder, what is given was judged before: only the length is compared.
 _ADVANCE_SESSIONS = rendered(
     update(sessions)
-    .where(sessions.c.id == _LOG.c.id, sessions.c.sequence - _LOG.c.length == text("0"))
+    .where(
+        sessions.c.id == _LOG.c.id,
+        sessions.c.sequence - _LOG.c.length == text("0"),
+        func.coalesce(sessions.c.holder - _LOG.c.holder, text("0")) == text("0"),
+    )
     .values(
         {
             **{name: _LOG.c[name] for name in _ADVANCED},
@@ -63,7 +72,15 @@ _ADVANCE_SESSION = rendered(
     update(sessions)
     .where(
         sessions.c.id == bindparam("id"),
-        case((sessions.c.id == bindparam("id"), sessions.c.sequence == bindparam("length"))),
+        case(
+            (
+                sessions.c.id == bindparam("id"),
+                and_(
+                    sessions.c.sequence == bindparam("length"),
+                    func.coalesce(sessions.c.holder - bindparam("holder"), text("0")) == text("0"),
+                ),
+            )
+        ),
     )
     .values(
         {
@@ -72,6 +89,17 @@ _ADVANCE_SESSION = rendered(
         }
     )
     .returning(sessions.c.id)
+)
+_TAKE_SESSION = rendered(
+    update(sessions)
+    .where(sessions.c.id == bindparam("id"))
+    .values(holder=sessions.c.holder + text("1"))
+    .returning(sessions.c.holder)
+)
+_RAISE_HOLDERS = rendered(
+    update(sessions)
+    .where(sessions.c.id == _TAKEN.c.id)
+    .values(holder=func.greatest(sessions.c.holder, _TAKEN.c.holder))
 )
 _UPDATE_SESSION = rendered(
     update(sessions)
@@ -97,12 +125,29 @@ def select_session(connection: Connection, session_id: str) -> RowMapping | None
 
 def select_lengths(connection: Connection, session_ids: Iterable[str]) -> dict[str, int]:
     """Return the length of each session's log, for those sessions that exist."""
-    rows = connection.execute(_SELECT_LENGTHS, {"id": list(set(session_ids))})
-    return {row.id: row.sequence for row in rows}
+    heads = select_heads(connection, session_ids)
+    return {session_id: head.length for session_id, head in heads.items()}
+
+
+def select_heads(connection: Connection, session_ids: Iterable[str]) -> dict[str, LogHead]:
+    """Return where each session's log stands, for those sessions that exist."""
+    rows = connection.execute(_SELECT_HEADS, {"id": list(set(session_ids))})
+    return {row.id: LogHead(row.sequence, row.holder) for row in rows}
+
+
+def take_session(connection: Connection, session_id: str) -> int | None:
+    """Raise the number of a session's holder and return it; ``None`` if there is no session."""
+    return connection.execute(_TAKE_SESSION, {"id": session_id}).scalar_one_or_none()
+
+
+def raise_holders(connection: Connection, taken: Mapping[str, int]) -> None:
+    """Raise the numbers of holders to those given by session, where they are lower."""
+    if taken:
+        connection.execute(_RAISE_HOLDERS, {"id": [*taken], "holder": [*taken.values()]})
 
 
 def advance_sessions(connection: Connection, appends: Sequence[Append]) -> set[str]:
-    """Compare and advance each session whose log has the length that its append expects.
+    """Compare and advance each session that has its append's holder and the expected length.
 
     Args:
         connection: In a transaction.
@@ -119,12 +164,13 @@ def advance_sessions(connection: Connection, appends: Sequence[Append]) -> set[s
             "id": append.session_id,
             "sequence": append.expected - 1 + len(append.events),
             "length": append.expected - 1,
+            "holder": append.holder,
         }
         for append in appends
     ]
     if len(rows) == 1:
         new = {f"new_{name}": rows[0][name] for name in (*_ADVANCED, "updated_ms")}
-        one = {"id": rows[0]["id"], "length": rows[0]["length"], **new}
+        one = {name: rows[0][name] for name in ("id", "length", "holder")} | new
         return set(connection.execute(_ADVANCE_SESSION, one).scalars())
     return set(connection.execute(_ADVANCE_SESSIONS, by_column(rows)).scalars())
 

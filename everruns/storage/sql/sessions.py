@@ -6,6 +6,7 @@ from sqlalchemy import Connection, and_, delete, or_, select
 
 from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
 from everruns.domain.snapshots import Snapshot
+from everruns.storage.append_rule import check_life
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
@@ -15,6 +16,7 @@ from everruns.storage.sql.chunks import SESSIONS, delete_chunks, put_chunks
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.files import delete_all_files, put_files
 from everruns.storage.sql.lists import contains, full, select_page
+from everruns.storage.sql.lives import newest_life
 from everruns.storage.sql.logs import SqlLogs, delete_log, read_log
 from everruns.storage.sql.page_bound import NewestSessions
 from everruns.storage.sql.receipts import forget_receipts_of, remember
@@ -26,6 +28,7 @@ from everruns.storage.sql.session_statements import (
     insert_tags,
     select_lengths,
     select_session,
+    take_session,
     update_session,
 )
 from everruns.storage.sql.snapshots import delete_snapshot, find_snapshot, put_snapshot
@@ -80,18 +83,20 @@ class SqlSessions:
         with self._database.reading() as connection:
             return _session(connection, session_id)
 
-    def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
-        """Return a session with its log, from its snapshot on if it has one of this format."""
-        snapshot: Snapshot | None = None
-        with self._database.reading() as connection:
-            row = select_session(connection, session_id)
-            if row is None:
+    def take(
+        self, session_id: str, life: int, snapshot_format: int | None = None
+    ) -> StoredLog | None:
+        """Take a session for a new holder; return it with its log, or ``None`` if it is gone."""
+        with self._database.writing() as connection:
+            check_life(life, newest_life(connection))
+            if take_session(connection, session_id) is None:
                 return None
-            # An empty log has none, and most sessions are loaded with one first.
-            if snapshot_format is not None and row["sequence"]:
-                snapshot = find_snapshot(connection, session_id, snapshot_format)
-            log = read_log(connection, session_id, snapshot.sequence if snapshot else None)
-            return StoredLog(session_of(SESSIONS.whole(connection, [row])[0]), log, snapshot)
+            return _load(connection, session_id, snapshot_format)
+
+    def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:
+        """Return a session with its log and take it not: for a journal, which does that itself."""
+        with self._database.reading() as connection:
+            return _load(connection, session_id, snapshot_format)
 
     def put_snapshot(self, snapshot: Snapshot) -> bool:
         """Store a session's snapshot, replacing an earlier one; return whether it exists."""
@@ -159,6 +164,19 @@ class SqlSessions:
             )
             rows = SESSIONS.whole(connection, full(found))
         return [session_of(row) for row in rows], total
+
+
+def _load(connection: Connection, session_id: str, snapshot_format: int | None) -> StoredLog | None:
+    snapshot: Snapshot | None = None
+    row = select_session(connection, session_id)
+    if row is None:
+        return None
+    # An empty log has none, and most sessions are loaded with one first.
+    if snapshot_format is not None and row["sequence"]:
+        snapshot = find_snapshot(connection, session_id, snapshot_format)
+    log = read_log(connection, session_id, snapshot.sequence if snapshot else None)
+    session = session_of(SESSIONS.whole(connection, [row])[0])
+    return StoredLog(session, log, row["holder"], snapshot)
 
 
 def _session(connection: Connection, session_id: str) -> Session | None:

@@ -71,6 +71,7 @@ sessions = Table(
     # Added last, because an older database can have them nowhere else.
     Column("end_user", Text),
     Column("updated_ms", BigInteger),
+    Column("holder", BigInteger, server_default="0"),
 )
 
 session_tags = Table(
@@ -178,6 +179,14 @@ ledger = Table(
     Column("created_at", Text, nullable=False),
     Column("document", Text, nullable=False),
     Index("ledger_budget_id", "budget_id"),
+)
+
+# One row: the life of the registry that began last.
+registry = Table(
+    "registry",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("life", BigInteger, nullable=False),
 )
 
 api_keys = Table(

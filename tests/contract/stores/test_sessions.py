@@ -5,7 +5,7 @@ from dataclasses import replace
 from everruns.domain.usage import Usage
 from everruns.ids import parse_time
 from everruns.storage.files import StoredFile
-from everruns.storage.logs import EventQuery
+from everruns.storage.logs import FIRST_HOLDER, EventQuery, LogHead
 from everruns.storage.receipts import Receipt
 from everruns.storage.store import Store
 from tests.stored import append, events, file, listed, log, session, time
@@ -34,7 +34,7 @@ def test_a_session_can_begin_with_a_log_that_goes_on(store: Store) -> None:
     assert log(store, 1) == [1, 2, 3]
     found = store.sessions.find(session(1).id)
     assert (found.status, found.preview) == ("idle", "in")
-    assert store.logs.lengths([found.id]) == {found.id: 3}
+    assert store.logs.heads([found.id]) == {found.id: LogHead(3, FIRST_HOLDER)}
     assert store.receipts.find("key") is not None
     assert store.logs.append([append(1, events(1, 4))]) == [None]
     assert listed(store, status="active") == [1]

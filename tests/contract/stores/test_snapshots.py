@@ -8,7 +8,7 @@ import pytest
 from everruns.domain.sessions import Session
 from everruns.domain.snapshots import Snapshot
 from everruns.storage.data_directory.opening import open_store
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.sessions import StoredLog
 from everruns.storage.store import Store
@@ -37,7 +37,9 @@ def log(store: Store) -> LogWriter:
         log.user(f"hi {turn}")
         log.agent("hello")
         log.end()
-    assert store.logs.append([Append(session.id, 1, list(log.events), log.state.summary)]) == [None]
+    assert store.logs.append(
+        [Append(session.id, 1, list(log.events), log.state.summary, FIRST_HOLDER)]
+    ) == [None]
     return log
 
 
@@ -46,7 +48,7 @@ def snapshot(sequence: int, content: bytes = b"state") -> Snapshot:
 
 
 def load(store: Store, snapshot_format: int | None = FORMAT) -> StoredLog:
-    loaded = store.sessions.load(SESSION_ID, snapshot_format)
+    loaded = store.sessions.take(SESSION_ID, 0, snapshot_format)
     assert loaded is not None
     return replace(loaded, events=list(loaded.events))
 
@@ -70,7 +72,8 @@ def test_the_newest_snapshot_replaces_the_earlier_one(store: Store, log: LogWrit
 def test_without_a_snapshot_of_the_format_the_whole_log_is_loaded(
     store: Store, log: LogWriter, wanted: int | None
 ):
-    assert load(store) == StoredLog(load(store).session, log.events)
+    loaded = load(store)
+    assert loaded == StoredLog(loaded.session, log.events, loaded.holder)
     store.sessions.put_snapshot(snapshot(8))
     loaded = load(store, wanted)
     assert (loaded.snapshot, loaded.events) == (None, log.events)
@@ -80,18 +83,20 @@ def test_a_session_is_deleted_with_its_snapshot(store: Store, log: LogWriter):
     session = load(store).session
     store.sessions.put_snapshot(snapshot(8, LARGE))
     store.sessions.delete(SESSION_ID)
-    assert store.sessions.load(SESSION_ID, FORMAT) is None
+    assert store.sessions.take(SESSION_ID, 0, FORMAT) is None
     assert not store.sessions.put_snapshot(snapshot(8))
     # Nothing of it is left for a session that is restored under the same id.
     store.sessions.insert(session)
-    store.logs.append([Append(SESSION_ID, 1, log.events, log.state.summary)])
+    store.logs.append([Append(SESSION_ID, 1, log.events, log.state.summary, FIRST_HOLDER)])
     assert load(store).snapshot is None
 
 
 def test_a_snapshot_can_be_stored_as_soon_as_its_events_are(store: Store, log: LogWriter):
     log.user("more")
     new = log.events[-2:]
-    assert store.logs.append([Append(SESSION_ID, 13, new, log.state.summary)]) == [None]
+    assert store.logs.append([Append(SESSION_ID, 13, new, log.state.summary, FIRST_HOLDER)]) == [
+        None
+    ]
     assert store.sessions.put_snapshot(snapshot(14))
     assert load(store).events == new[1:]
 
@@ -127,11 +132,11 @@ def test_pages_of_a_long_log_are_those_of_a_short_one(store: Store, log: LogWrit
         log.agent("hello")
         log.end()
     memory = MemoryStore()
-    memory.sessions.insert(load(store).session)
-    memory.logs.append([Append(SESSION_ID, 1, log.events[:12], log.state.summary)])
+    memory.sessions.insert(store.sessions.find(SESSION_ID))
+    memory.logs.append([Append(SESSION_ID, 1, log.events[:12], log.state.summary, FIRST_HOLDER)])
     for start in range(12, len(log.events), 200):
         part = log.events[start : start + 200]
-        append = Append(SESSION_ID, start + 1, part, log.state.summary)
+        append = Append(SESSION_ID, start + 1, part, log.state.summary, FIRST_HOLDER)
         assert store.logs.append([append]) == memory.logs.append([append]) == [None]
     assert store.logs.read(SESSION_ID, query) == memory.logs.read(SESSION_ID, query)
     counted = replace(query, limit=None, offset=0)

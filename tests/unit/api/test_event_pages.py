@@ -13,7 +13,7 @@ from everruns.api.http.vocabulary import ShownEvent
 from everruns.api.sdk.events import EVERRUNS
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session, SessionSummary
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.memory.store import MemoryStore
 from tests.logs import SESSION_ID, LogWriter, logs
 
@@ -37,7 +37,9 @@ class Log:
             )
         )
         summary = SessionSummary(sequence=len(written.events))
-        assert self._store.logs.append([Append(SESSION_ID, 1, written.events, summary)]) == [None]
+        assert self._store.logs.append(
+            [Append(SESSION_ID, 1, written.events, summary, FIRST_HOLDER)]
+        ) == [None]
 
     async def _read(self, session_id: str, query: EventQuery) -> Sequence[Event]:
         return self._store.logs.read(session_id, query)

@@ -14,7 +14,7 @@ from tests.waiting import eventually
 
 
 def append(name: str) -> Append:
-    return Append(name, 1, [], SessionSummary())
+    return Append(name, 1, [], SessionSummary(), 1)
 
 
 class Commits:

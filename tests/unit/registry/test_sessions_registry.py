@@ -29,7 +29,7 @@ from everruns.registry.database import Database
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage import pages
-from everruns.storage.logs import Append, EventQuery, Verdict
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, LogHead, Verdict
 from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.sessions import SessionQuery
@@ -44,9 +44,9 @@ def wanted(**fields: Any) -> SessionInput:
     return SessionInput.model_validate(fields)
 
 
-def appended(log: LogWriter) -> Append:
+def appended(log: LogWriter, holder: int = FIRST_HOLDER) -> Append:
     """All of a log as one append."""
-    return Append(log.session_id, 1, list(log.events), log.state.summary)
+    return Append(log.session_id, 1, list(log.events), log.state.summary, holder)
 
 
 async def talked(registry: Registry, *, ends: bool = True) -> tuple[Session, LogWriter]:
@@ -66,9 +66,10 @@ async def talked(registry: Registry, *, ends: bool = True) -> tuple[Session, Log
 
 async def stored(registry: Registry, log: LogWriter, host: str) -> Verdict:
     """The verdict on a log that a host loads a session for, stores and lets go."""
+    holder = FIRST_HOLDER
     with suppress(SessionNotFound):
-        await registry.hosting.load(log.session_id, host)
-    (verdict,) = (await registry.logs.append([appended(log)], host)).verdicts
+        holder = (await registry.hosting.load(log.session_id, host)).holder
+    (verdict,) = (await registry.logs.append([appended(log, holder)])).verdicts
     await registry.hosting.release(log.session_id, host)
     return verdict
 
@@ -141,7 +142,7 @@ async def test_a_session_that_does_not_exist_is_told_everywhere(registry: Regist
     identity = new_id("session")
     log = LogWriter(identity)
     log.user("hi")
-    assert isinstance(await stored(registry, log, "h0"), PlacedElsewhere)
+    assert isinstance(await stored(registry, log, "h0"), SessionNotFound)
     for asked in (
         registry.sessions.get(identity),
         registry.sessions.delete(identity),
@@ -207,25 +208,47 @@ async def test_only_the_host_that_holds_a_session_can_load_it(registry: Registry
     assert (await registry.hosting.load(session.id, other)).events == log.events
 
 
-async def test_only_the_host_that_holds_a_session_can_append_to_it(registry: Registry, placement):
+async def test_a_host_can_append_until_another_has_taken_the_session(registry: Registry, placement):
     placement.host_started("h1")
     session = await registry.sessions.create(wanted())
     log = LogWriter(session.id)
     log.user("hi")
-    await registry.hosting.load(session.id, "h0")
-    for stranger in ("h1", "nobody"):
-        (refused,) = (await registry.logs.append([appended(log)], stranger)).verdicts
-        assert isinstance(refused, PlacedElsewhere)
+    earlier = await registry.hosting.load(session.id, "h0")
     placement.host_lost("h0")
-    (fenced,) = (await registry.logs.append([appended(log)], "h0")).verdicts
-    assert isinstance(fenced, PlacedElsewhere), "it was lost: another may hold the session now"
+    later = await registry.hosting.load(session.id, "h1")
+    assert later.holder > earlier.holder
+
+    (fenced,) = (await registry.logs.append([appended(log, earlier.holder)])).verdicts
+    assert isinstance(fenced, PlacedElsewhere)
     assert not await registry.logs.events(session.id, EventQuery())
+    assert (await registry.logs.append([appended(log, later.holder)])).verdicts == [None]
 
 
-async def test_what_an_owner_had_under_way_is_seen_by_the_next_one(
+async def test_the_first_number_of_a_session_is_handed_out_once(registry: Registry):
+    session = await registry.sessions.create(wanted())
+    numbers: list[int] = []
+    for _ in range(3):
+        numbers.append((await registry.hosting.load(session.id, "h0")).holder)
+        await registry.hosting.release(session.id, "h0")
+    assert numbers == [1, 2, 3]
+
+
+async def test_a_session_that_was_taken_or_goes_on_elsewhere_is_behind(registry: Registry):
+    session, log = await talked(registry)
+    loaded = await registry.hosting.load(session.id, "h0")
+    length = len(log.events)
+    for head, is_behind in (
+        (LogHead(length, loaded.holder), False),
+        (LogHead(length + 1, loaded.holder), False),
+        (LogHead(length - 1, loaded.holder), True),
+        (LogHead(length, loaded.holder - 1), True),
+    ):
+        assert bool(await registry.hosting.behind({session.id: head})) is is_behind
+
+
+async def test_what_an_owner_had_under_way_when_the_session_was_taken_is_refused(
     registry: Registry, placement, monkeypatch
 ):
-    """An append that is being stored when the session moves is in the log that the next loads."""
     placement.host_started("h1")
     session = await registry.sessions.create(wanted())
     log = LogWriter(session.id)
@@ -238,15 +261,15 @@ async def test_what_an_owner_had_under_way_is_seen_by_the_next_one(
         assert released.wait(10)
         return append(appends)
 
-    monkeypatch.setattr(registry.logs._store.logs, "append", slowly)
-    appending = asyncio.ensure_future(registry.logs.append([appended(log)], "h0"))
+    monkeypatch.setattr(registry.logs._database.store.logs, "append", slowly)
+    appending = asyncio.ensure_future(registry.logs.append([appended(log)]))
     await eventually(begun.is_set)
     placement.host_lost("h0")
-    loading = asyncio.ensure_future(registry.hosting.load(session.id, "h1"))
-    await asyncio.sleep(0)
+    loaded = await registry.hosting.load(session.id, "h1")
     released.set()
-    assert (await loading).events == log.events
-    assert (await appending).verdicts == [None]
+    (verdict,) = (await appending).verdicts
+    assert isinstance(verdict, PlacedElsewhere)
+    assert loaded.events == []
 
 
 async def test_a_session_that_could_not_be_loaded_is_not_held(registry: Registry, monkeypatch):
@@ -255,7 +278,7 @@ async def test_a_session_that_could_not_be_loaded_is_not_held(registry: Registry
     def unavailable(*_: Any) -> None:
         raise StoreUnavailable("down")
 
-    monkeypatch.setattr(registry.logs._store.sessions, "load", unavailable)
+    monkeypatch.setattr(registry.logs._store.sessions, "take", unavailable)
     with pytest.raises(StoreUnavailable):
         await registry.hosting.load(session.id, "h0")
     assert await registry.hosting.holder(session.id) is None
@@ -335,7 +358,7 @@ async def test_a_session_just_created_is_loaded_without_reading_it_back(
         raise StoreUnavailable("down")
 
     with monkeypatch.context() as down:
-        for read in ("find", "load"):
+        for read in ("find", "take"):
             down.setattr(registry.logs._store.sessions, read, unavailable)
         host = await registry.hosting.place(session.id)
         loaded = await registry.hosting.load(session.id, host)

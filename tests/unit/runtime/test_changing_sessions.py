@@ -70,8 +70,8 @@ async def test_a_load_under_way_does_not_keep_what_was_changed_meanwhile():
     class SlowSessions(MemorySessions):
         slow = False
 
-        def load(self, session_id, snapshot_format=None):
-            loaded = super().load(session_id, snapshot_format)
+        def take(self, session_id, life, snapshot_format=None):
+            loaded = super().take(session_id, life, snapshot_format)
             if self.slow:
                 reached.set()
                 assert released.wait(10)

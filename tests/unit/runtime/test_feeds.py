@@ -16,7 +16,7 @@ from everruns.runtime.feed.feeds import Feeds
 from everruns.runtime.feed.poll import Poll, Reading, Subscribe
 from everruns.runtime.feed.subscription import Subscription
 from everruns.runtime.session import RECENT_EVENTS, LiveSession
-from everruns.storage.logs import EventQuery
+from everruns.storage.logs import FIRST_HOLDER, EventQuery
 from tests.logs import LogWriter
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -68,7 +68,7 @@ def _session(session_id: str, log: LogWriter | None = None) -> LiveSession:
     async def commit(appends: Sequence[object]) -> list[None]:
         return [None for _ in appends]
 
-    return LiveSession(resource, log.events, GroupCommit(commit))
+    return LiveSession(resource, log.events, GroupCommit(commit), FIRST_HOLDER)
 
 
 def subscribed(count: int) -> list[Subscribe]:

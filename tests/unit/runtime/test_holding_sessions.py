@@ -253,14 +253,14 @@ async def test_a_session_that_could_not_be_loaded_is_loaded_by_the_next_request(
         talk = await Conversation.begin(runtime)
         await runtime.host.activate(talk.id)
         assert await runtime.host.hibernate(0) == 1
-        load, failures = store.sessions.load, [StoreUnavailable("away"), LookupError("unforeseen")]
+        take, failures = store.sessions.take, [StoreUnavailable("away"), LookupError("unforeseen")]
 
         def sometimes(*args):
             if failures:
                 raise failures.pop()
-            return load(*args)
+            return take(*args)
 
-        store.sessions.load = sometimes
+        store.sessions.take = sometimes
         with pytest.raises(LookupError):
             await talk.send("one")
         with pytest.raises(StoreUnavailable):
@@ -275,14 +275,14 @@ async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_o
         await runtime.host.activate(bad.id)
         assert await runtime.host.hibernate(0) == 1
         await runtime.host.activate(good.id)
-        load = store.sessions.load
+        take = store.sessions.take
 
-        def unavailable(session_id, snapshot_format):
+        def unavailable(session_id, life, snapshot_format):
             if session_id == bad.id:
                 raise StoreUnavailable("away")
-            return load(session_id, snapshot_format)
+            return take(session_id, life, snapshot_format)
 
-        store.sessions.load = unavailable
+        store.sessions.take = unavailable
         both = [Subscribe(0, good.id, Cursor()), Subscribe(1, bad.id, Cursor())]
         (failed,) = await runtime.host.poll(Poll("replica", 0, 0, both, wait_s=5))
         assert (failed.key, failed.status) == (1, "failed")
@@ -296,10 +296,10 @@ async def test_a_session_that_loads_slowly_holds_up_no_other():
     released = ThreadGate()
 
     class SlowSessions(MemorySessions):
-        def load(self, session_id, snapshot_format=None):
+        def take(self, session_id, life, snapshot_format=None):
             if session_id == slow.id:
                 assert released.wait(10)
-            return super().load(session_id, snapshot_format)
+            return super().take(session_id, life, snapshot_format)
 
     store = MemoryStore()
     store.sessions = SlowSessions(store.contents)

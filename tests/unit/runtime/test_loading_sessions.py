@@ -30,7 +30,7 @@ async def talked(runtime: LocalRuntime, store: MemoryStore, turns: int = 3) -> C
     talk = await Conversation.begin(runtime)
     for turn in range(turns):
         await talk.say(f"message {turn}")
-    await eventually(lambda: store.sessions.load(talk.id, FORMAT).snapshot)
+    await eventually(lambda: store.contents.sessions[talk.id].snapshot)
     await eventually(lambda: not runtime.host.held._tasks)
     await runtime.host.hibernate(0)
     return talk
@@ -79,7 +79,7 @@ async def test_a_message_that_is_sent_again_after_long_is_found_in_the_log():
         await talk.ended()
         for turn in (1, 2):
             await talk.say(f"message {turn}")
-        await eventually(lambda: store.sessions.load(talk.id, FORMAT).snapshot)
+        await eventually(lambda: store.contents.sessions[talk.id].snapshot)
         await eventually(lambda: not runtime.host.held._tasks)
         await runtime.host.hibernate(0)
         assert await talk.send("message 0", key="key") == first
@@ -206,7 +206,7 @@ async def test_what_is_read_of_a_long_conversation_counts():
         talk = await Conversation.begin(runtime)
         for _ in range(3):
             await talk.say("x" * 8_000)
-        await eventually(lambda: store.sessions.load(talk.id, FORMAT).snapshot)
+        await eventually(lambda: store.contents.sessions[talk.id].snapshot)
         await eventually(lambda: not runtime.host.held._tasks)
         await runtime.host.hibernate(0)
         await talk.say("short")

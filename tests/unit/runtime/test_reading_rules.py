@@ -10,6 +10,7 @@ from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.draft import Draft
 from everruns.runtime.feed.reading import READING_SIZE, read_session, size_of, start_cursor
 from everruns.runtime.session import RECENT_EVENTS, LiveSession
+from everruns.storage.logs import FIRST_HOLDER
 from tests.logs import SESSION_ID, LogWriter
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -28,7 +29,7 @@ def live(log: LogWriter) -> LiveSession:
         created_at=NOW,
         updated_at=NOW,
     )
-    return LiveSession(resource, log.events, GroupCommit(commit))
+    return LiveSession(resource, log.events, GroupCommit(commit), FIRST_HOLDER)
 
 
 def drafting(log: LogWriter, text: str, reasoning: str = "") -> LiveSession:

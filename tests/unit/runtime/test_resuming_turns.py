@@ -6,9 +6,8 @@ from everruns.domain.events import Event, EventType
 from everruns.domain.sessions import Session
 from everruns.domain.state import fold
 from everruns.providers.base import ModelAnswer
-from everruns.runtime.local import HOST
 from everruns.runtime.tool_step import UNKNOWN_OUTCOME
-from everruns.storage.logs import Append
+from everruns.storage.logs import FIRST_HOLDER, Append
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation, simulated
@@ -68,7 +67,7 @@ def store_after_a_crash(session: Session, events: list[Event]) -> MemoryStore:
     store = MemoryStore()
     store.sessions.insert(session)
     summary = fold(session.id, events).summary
-    assert store.logs.append([Append(session.id, 1, events, summary)]) == [None]
+    assert store.logs.append([Append(session.id, 1, events, summary, FIRST_HOLDER)]) == [None]
     return store
 
 
@@ -162,9 +161,8 @@ async def test_a_turn_that_moves_to_a_host_finds_what_was_configured_meanwhile()
         talk = await Conversation.begin(runtime, model_id=model)
         log = LogWriter(talk.id)
         log.user("begun on another host")
-        append = Append(talk.id, 1, log.events, log.state.summary)
-        assert runtime.registry.placement.claim(talk.id, HOST)
-        assert (await runtime.registry.logs.append([append], HOST)).verdicts == [None]
+        append = Append(talk.id, 1, log.events, log.state.summary, FIRST_HOLDER)
+        assert (await runtime.registry.logs.append([append])).verdicts == [None]
         await runtime.host.activate(talk.id)
         assert (await talk.ended()).type == EventType.SESSION_COMPLETED
         assert (await talk.messages())[-1].text == "From the new provider."

@@ -25,8 +25,8 @@ class DamagedSessions(MemorySessions):
 
     damaged: str | None = None
 
-    def load(self, session_id, snapshot_format=None):
-        loaded = super().load(session_id, snapshot_format)
+    def take(self, session_id, life, snapshot_format=None):
+        loaded = super().take(session_id, life, snapshot_format)
         if loaded is None or session_id != self.damaged:
             return loaded
         first, *others = loaded.events
@@ -108,8 +108,8 @@ async def test_it_is_folded_once_in_a_while_however_often_it_is_asked_for(monkey
     async with damaged_in_its_turn() as (runtime, talk):
         store = runtime.registry.logs._store
         loads: list[str] = []
-        load = store.sessions.load
-        store.sessions.load = lambda *asked: loads.append(asked) or load(*asked)
+        take = store.sessions.take
+        store.sessions.take = lambda *asked: loads.append(asked) or take(*asked)
         for _ in range(5):
             with pytest.raises(SessionUnreadable):
                 await talk.send("two")

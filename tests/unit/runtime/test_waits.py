@@ -217,7 +217,8 @@ async def test_what_waits_since_an_older_version_is_listed_by_what_it_waits_for(
         told = store.contents.sessions[talk.id].summary
     # That version stored when a wait ends, not for what it is.
     untold = told.model_copy(update={"waiting_for": []})
-    store.logs.append([Append(talk.id, untold.sequence + 1, [], untold)])
+    holder = store.contents.sessions[talk.id].holder
+    store.logs.append([Append(talk.id, untold.sequence + 1, [], untold, holder)])
     by_type = SessionQuery(waiting="tool_call")
     assert store.sessions.list(by_type)[1] == 0
 

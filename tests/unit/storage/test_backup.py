@@ -17,7 +17,7 @@ from everruns.errors import Conflict, StoreUnavailable
 from everruns.storage.data_directory.backup import make_backup_directory
 from everruns.storage.data_directory.opening import open_store
 from everruns.storage.journal.store import JournaledStore
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 
 TIME = "2026-01-01T00:00:00.000Z"
 SESSION = f"session_{1:032x}"
@@ -52,7 +52,7 @@ def store(tmp_path: Path) -> Iterator[JournaledStore]:
 def append(store: JournaledStore, sequence: int, text: str = "") -> None:
     event = NewEvent(EventType.MESSAGE_CREATED, {"text": text}, {}).at(SESSION, sequence, sequence)
     summary = SessionSummary(sequence=sequence)
-    assert store.logs.append([Append(SESSION, sequence, [event], summary)]) == [None]
+    assert store.logs.append([Append(SESSION, sequence, [event], summary, FIRST_HOLDER)]) == [None]
 
 
 def texts(store: JournaledStore) -> list[str]:

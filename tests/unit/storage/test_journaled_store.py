@@ -23,7 +23,7 @@ from everruns.storage.journal import file as journal
 from everruns.storage.journal.codec import joined
 from everruns.storage.journal.file import Journal
 from everruns.storage.journal.store import JournaledStore
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, LogHead
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.logs import SqlLogs
@@ -79,7 +79,7 @@ def append(session_id: str, expected: int, count: int, text: str = "") -> Append
         for place in range(expected, expected + count)
     ]
     summary = SessionSummary(sequence=expected - 1 + count, preview=text, suspicion=len(text))
-    return Append(session_id, expected, events, summary)
+    return Append(session_id, expected, events, summary, FIRST_HOLDER)
 
 
 class Lives(RuleBasedStateMachine):
@@ -119,11 +119,11 @@ class Lives(RuleBasedStateMachine):
         )
     )
     def append(self, batch: list[tuple[int, int, int, str]]) -> None:
-        lengths = self.memory.logs.lengths(self.sessions)
+        heads = self.memory.logs.heads(self.sessions)
         appends: list[Append] = []
         for number, off, count, text in batch:
             session_id = self.sessions[number % len(self.sessions)]
-            place = max(1, lengths.get(session_id, 0) + 1 + off)
+            place = max(1, (heads[session_id].length if session_id in heads else 0) + 1 + off)
             # Summaries alone are appended to logs that have something to sum up.
             appends.append(append(session_id, place, max(count, place == 1), text))
         told = [type(verdict) for verdict in self.store.logs.append(appends)]
@@ -163,7 +163,7 @@ class Lives(RuleBasedStateMachine):
     @rule(number=st.integers(0, 5), text=st.sampled_from(["x", "lost?"]))
     def die_with_an_append_in_the_journal_alone(self, number: int, text: str) -> None:
         session_id = self.sessions[number % len(self.sessions)]
-        expected = self.memory.logs.lengths([session_id]).get(session_id, 0) + 1
+        expected = length_of(self.memory, session_id) + 1
         one = [append(session_id, expected, 2, text)]
         with pytest.MonkeyPatch.context() as unavailable:
             refuse_appends(unavailable)
@@ -177,7 +177,7 @@ class Lives(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as unavailable:
             unavailable.setattr(Journal, "done", lambda *_: None)
             for count, is_read in steps:
-                length = self.memory.logs.lengths([session_id]).get(session_id, 0)
+                length = length_of(self.memory, session_id)
                 one = [append(session_id, length + 1, max(count, length == 0), f"{count}")]
                 assert bool(self.store.logs.append(one)[0]) == bool(self.memory.logs.append(one)[0])
                 if is_read:
@@ -191,7 +191,7 @@ class Lives(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as failing:
             failed = fail_after_the_next_append(failing)
             for count in counts:
-                length = self.memory.logs.lengths([session_id]).get(session_id, 0)
+                length = length_of(self.memory, session_id)
                 one = [append(session_id, length + 1, max(count, length == 0), f"{count}")]
                 verdict = self.memory.logs.append(one)[0]
                 assert bool(self.store.logs.append(one)[0]) == bool(verdict)
@@ -213,35 +213,40 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def knows_how_long_logs_are(self) -> None:
-        known = self.store.logs.lengths(self.sessions)
-        assert known == self.memory.logs.lengths(self.sessions)
+        known = self.store.logs.heads(self.sessions)
+        assert known == self.memory.logs.heads(self.sessions)
 
     def teardown(self) -> None:
         self.read()
         self.store.close()
 
 
+def length_of(store: MemoryStore, session_id: str) -> int:
+    head = store.logs.heads([session_id]).get(session_id)
+    return head.length if head else 0
+
+
 def refuse_appends(patch: pytest.MonkeyPatch) -> None:
     """Let the database refuse what comes out of the journal, as if its disk were full."""
 
-    def refuse(_logs: SqlLogs, _appends: object) -> None:
+    def refuse(_logs: SqlLogs, _taken: object, _appends: object) -> None:
         raise StoreUnavailable("The server's disk is full: nothing was stored")
 
-    patch.setattr(SqlLogs, "append", refuse)
+    patch.setattr(SqlLogs, "apply", refuse)
 
 
 def fail_after_the_next_append(patch: pytest.MonkeyPatch) -> Event:
     """Let the database store what comes next, and say that it did not."""
-    put, failed = SqlLogs.append, Event()
+    put, failed = SqlLogs.apply, Event()
 
-    def commit_and_fail(logs: SqlLogs, appends: list[Append]) -> object:
-        verdicts = put(logs, appends)
+    def commit_and_fail(logs: SqlLogs, taken: dict[str, int], appends: list[Append]) -> object:
+        verdicts = put(logs, taken, appends)
         if not failed.is_set():
             failed.set()
             raise StoreUnavailable("The database did not answer")
         return verdicts
 
-    patch.setattr(SqlLogs, "append", commit_and_fail)
+    patch.setattr(SqlLogs, "apply", commit_and_fail)
     return failed
 
 
@@ -311,11 +316,11 @@ def test_the_database_is_tried_again_whatever_went_wrong(
 ):
     monkeypatch.setattr(applier, "RETRY_S", 0.01)
 
-    def fail(_logs: SqlLogs, _appends: object) -> None:
+    def fail(_logs: SqlLogs, _taken: object, _appends: object) -> None:
         raise LookupError("unforeseen")
 
     with monkeypatch.context() as failing:
-        failing.setattr(SqlLogs, "append", fail)
+        failing.setattr(SqlLogs, "apply", fail)
         assert store.logs.append([append(SESSIONS[0], 1, 1)]) == [None]
         with pytest.raises(StoreUnavailable, match="does not take"):
             store.logs.read(SESSIONS[0], EventQuery())
@@ -342,7 +347,7 @@ def test_a_log_that_is_forgotten_is_looked_up(
     for place in range(1, 6):
         assert store.logs.append([append(SESSIONS[0], place, 1)]) == [None]
         store.logs.read(SESSIONS[0], EventQuery())
-    assert store.logs.lengths(SESSIONS) == {SESSIONS[0]: 5}
+    assert store.logs.heads(SESSIONS) == {SESSIONS[0]: LogHead(5, FIRST_HOLDER)}
 
 
 def test_a_summary_that_only_the_journal_has_survives(
@@ -372,14 +377,14 @@ def test_a_new_session_that_only_the_journal_has_survives(
     with monkeypatch.context() as full:
         full.setattr(SqlSessions, "insert_many", refuse)
         store.sessions.insert(session(SESSIONS[0], end_user="alice"))
-        assert store.logs.lengths(SESSIONS) == {SESSIONS[0]: 0}
+        assert store.logs.heads(SESSIONS) == {SESSIONS[0]: LogHead(0, FIRST_HOLDER)}
         assert store.logs.append([append(SESSIONS[0], 1, 2)]) == [None]
         store.close()
     again = open_store(tmp_path)
     found = again.sessions.find(SESSIONS[0])
     assert found is not None
     assert found.end_user == "alice"
-    assert again.logs.lengths(SESSIONS) == {SESSIONS[0]: 2}
+    assert again.logs.heads(SESSIONS) == {SESSIONS[0]: LogHead(2, FIRST_HOLDER)}
     again.close()
 
 
@@ -425,7 +430,7 @@ def test_while_a_session_is_deleted_only_its_own_log_takes_no_more(
         assert deleted.result()
     assert verdicts[0] is None
     assert isinstance(verdicts[1], SessionNotFound)
-    assert store.logs.lengths(SESSIONS[:2]) == {staying: 1}
+    assert store.logs.heads(SESSIONS[:2]) == {staying: LogHead(1, FIRST_HOLDER)}
 
 
 def test_steps_stored_by_a_commit_that_failed_do_not_take_later_ones_with_them(
@@ -480,7 +485,7 @@ def test_steps_that_an_older_database_cannot_have_are_kept_aside(
 
     shutil.copy(backup, data_dir / DATABASE_FILE)
     again = open_store(data_dir)
-    assert again.logs.lengths(SESSIONS) == {SESSIONS[0]: 2}
+    assert again.logs.heads(SESSIONS) == {SESSIONS[0]: LogHead(2, FIRST_HOLDER)}
     assert again.logs.append([append(SESSIONS[0], 3, 1)]) == [None]
     again.close()
     kept = data_dir / f"{JOURNAL_FOLDER}.refused"

@@ -17,7 +17,7 @@ from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.duckdb.database import DuckDB
 from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.files import StoredFile
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.pages import ListQuery
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.chunks import INLINE_BYTES
@@ -112,7 +112,7 @@ def test_sessions_stored_together_leave_those_that_exist_as_they_are() -> None:
 def append(number: int, first: int) -> Append:
     session_id = f"session_{number:032x}"
     new = NewEvent(EventType.TOOL_CALL, {}, {"turn_id": "turn_1"})
-    return Append(session_id, first, [new.at(session_id, first, 1)], SessionSummary())
+    return Append(session_id, first, [new.at(session_id, first, 1)], SessionSummary(), FIRST_HOLDER)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.duckdb.database import DuckDB
 from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.files import StoredFile
-from everruns.storage.logs import Append, EventQuery
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.pages import ListQuery, cut, is_last
 from everruns.storage.receipts import Receipt
 from everruns.storage.sql import chunks
@@ -89,7 +89,8 @@ def event(sequence: int, size_bytes: int) -> Event:
 
 
 def append(*events: Event) -> Append:
-    return Append(SESSION, events[0].sequence, events, SessionSummary(sequence=events[-1].sequence))
+    summary = SessionSummary(sequence=events[-1].sequence)
+    return Append(SESSION, events[0].sequence, events, summary, FIRST_HOLDER)
 
 
 def file(path: str, content: bytes) -> StoredFile:
@@ -121,7 +122,7 @@ def test_a_value_of_any_width_is_read_as_it_was_stored(store: SqlStore, size_byt
     found = store.sessions.find(SESSION)
     assert found is not None
     assert found.system_prompt == "x" * size_bytes
-    loaded = store.sessions.load(SESSION)
+    loaded = store.sessions.take(SESSION, 0)
     assert loaded is not None
     assert loaded.events == store.logs.read(SESSION, EventQuery(limit=1)) == [wide]
     assert store.files.find("workspace_1", "/a") == file("/a", content).file
@@ -205,7 +206,7 @@ def test_a_log_larger_than_the_memory_is_loaded_whole_and_read_page_by_page(
     for each in log:
         tight.logs.append([append(each)])
     checkpoint(engine)
-    loaded = tight.sessions.load(SESSION)
+    loaded = tight.sessions.take(SESSION, 0)
     assert loaded is not None
     assert loaded.events == log
 
