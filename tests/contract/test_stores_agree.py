@@ -1,5 +1,7 @@
-"""Whatever is done to both stores, both answer the same."""
+"""Whatever is done to two stores, both answer the same."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from operator import attrgetter
 from typing import Any
 from uuid import uuid4
@@ -29,10 +31,12 @@ from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.store import SqlStore
 from everruns.storage.sql.tables import metadata
+from everruns.storage.store import Store
+from tests.postgres import postgres_store
 
 numbers = st.integers(1, 3)
 holders = st.sampled_from([FIRST_HOLDER, FIRST_HOLDER, FIRST_HOLDER + 1])
-texts = st.sampled_from(["alpha", "Beta 50%", "BETA_x", "a/b\\c", "é☃", "", "line\nline"])
+texts = st.sampled_from(["alpha", "Beta 50%", "BETA_x", "a/b\\c", "é☃", "ÉCLAIR", "", "line\nline"])
 maybe_texts = st.none() | texts
 end_users = st.sampled_from([None, "", "alice", "bob"])
 times = st.sampled_from([f"2026-01-0{day}T00:00:00.000Z" for day in (1, 2, 3)])
@@ -54,7 +58,7 @@ tags = st.sampled_from(["a", "b", "c"])
 milliseconds = st.none() | times.map(parse_time)
 list_queries = st.builds(
     SessionQuery,
-    search=maybe_texts | st.sampled_from(["ETA", "%", "_", "/", "\\", "0001"]),
+    search=maybe_texts | st.sampled_from(["ETA", "É", "%", "_", "/", "\\", "0001"]),
     agent_id=st.none() | st.just("agent_1"),
     within=st.none()
     | st.builds(
@@ -120,16 +124,17 @@ def appends(draw: st.DrawFn) -> Append:
 
 
 class StoresAgree(RuleBasedStateMachine):
+    store: Callable[[], AbstractContextManager[Store]]
+
     def __init__(self) -> None:
         super().__init__()
-        engine = duckdb_engine(f":memory:{uuid4().hex}")
-        metadata.create_all(engine)
-        self.sql = SqlStore(DuckDB(engine), Cipher(bytes(32)))
+        self.opened = ExitStack()
+        self.sql = self.opened.enter_context(self.store())
         self.memory = MemoryStore()
         self.unused = [1, 2, 3]
 
     def teardown(self) -> None:
-        self.sql.close()
+        self.opened.close()
 
     def both(self, method: str, *args: Any, **named: Any) -> None:
         called = attrgetter(method)
@@ -311,5 +316,25 @@ class StoresAgree(RuleBasedStateMachine):
             self.both("logs.heads", [f"session_{number:032x}"])
 
 
-TestStoresAgree = StoresAgree.TestCase
-TestStoresAgree.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+@contextmanager
+def duckdb_store() -> Iterator[SqlStore]:
+    engine = duckdb_engine(f":memory:{uuid4().hex}")
+    metadata.create_all(engine)
+    store = SqlStore(DuckDB(engine), Cipher(bytes(32)))
+    yield store
+    store.close()
+
+
+class DuckDBAgrees(StoresAgree):
+    store = staticmethod(duckdb_store)
+
+
+class PostgresAgrees(StoresAgree):
+    store = staticmethod(postgres_store)
+
+
+TestDuckDBAgrees = DuckDBAgrees.TestCase
+TestPostgresAgrees = PostgresAgrees.TestCase
+TestDuckDBAgrees.settings = TestPostgresAgrees.settings = settings(
+    max_examples=15, stateful_step_count=20, deadline=None
+)

@@ -17,10 +17,17 @@ _IN_FORCE = budgets.c.status != "disabled"
 
 
 class SqlBudgets:
-    """Implements ``BudgetStore``."""
+    """Implements ``BudgetStore``.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Has the tables.
+        is_shared: Whether other processes put budgets too. Then an answer is charged by what the
+            database knows; ``is_budgeted`` knows only the budgets of the start and of this process.
+    """
+
+    def __init__(self, database: Database, *, is_shared: bool = False) -> None:
         self._database = database
+        self._is_shared = is_shared
         self._changing = Lock()
         with database.reading() as connection:
             found = connection.execute(select(budgets.c.subject_id).where(_IN_FORCE))
@@ -54,17 +61,20 @@ class SqlBudgets:
 
     def charge(self, connection: Connection, stored: Sequence[Append]) -> None:
         """Charge the answers among the events that a transaction has stored."""
-        if not self._budgeted:
-            return
         events = [
             event for append in stored for event in append.events if event.type in CHARGED_EVENTS
         ]
-        if not events:
+        if not events or not (self._budgeted or self._is_shared):
             return
         c = sessions.c
         of_events = c.id.in_({event.session_id for event in events})
         rows = connection.execute(select(c.id, c.agent_id).where(of_events)).all()
-        subjects = {subject for row in rows for subject in row if subject in self._budgeted}
+        subjects = {
+            subject
+            for row in rows
+            for subject in row
+            if self._is_shared or subject in self._budgeted
+        }
         if not subjects:
             return
         concerned = and_(budgets.c.subject_id.in_(subjects), _IN_FORCE)

@@ -1,18 +1,15 @@
-"""Files of workspaces in a database.
-
-DuckDB finds them by their index only if it compares no other column while it scans: so the
-workspace is compared plainly, and a ``case`` keeps the comparison of the path out of the scan.
-"""
+"""Files of workspaces in a database."""
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Connection, RowMapping, case, delete, func, select
+from sqlalchemy import Connection, RowMapping, delete, func, select
 from sqlalchemy.sql import ColumnElement
 
 from everruns.domain.files import File
 from everruns.storage.files import StoredFile
 from everruns.storage.sql.chunks import FILES, delete_chunks, file_owner, fits_row
 from everruns.storage.sql.database import Database
+from everruns.storage.sql.dialects import only_of
 from everruns.storage.sql.tables import Row, StoredRow, files
 
 
@@ -84,7 +81,7 @@ def _delete(connection: Connection, workspace_id: str, paths: Collection[str]) -
 
 def _at(workspace_id: str, is_meant: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
     is_there = files.c.workspace_id == workspace_id
-    return is_there, case((is_there, is_meant))
+    return is_there, only_of(is_there, is_meant)
 
 
 def _sorted(found: Iterable[File]) -> list[File]:

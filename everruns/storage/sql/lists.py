@@ -10,13 +10,15 @@ from sqlalchemy import Column, ColumnElement, Connection, RowMapping, func, or_,
 
 from everruns.storage.pages import ListQuery, cut
 from everruns.storage.sql.chunks import size_of
+from everruns.storage.sql.dialects import lowered
 
 
 def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition that any of the columns contains a text, ignoring case."""
     if not search:
         return true()
-    return or_(*(column.icontains(search, autoescape=True) for column in columns))
+    needle = search.lower()
+    return or_(*(lowered(column).contains(needle, autoescape=True) for column in columns))
 
 
 def select_page(

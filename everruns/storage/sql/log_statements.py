@@ -12,6 +12,7 @@ from sqlalchemy import Row as EngineRow
 from sqlalchemy.dialects.postgresql import insert
 
 from everruns.storage.logs import EventQuery
+from everruns.storage.sql.dialects import is_duckdb
 from everruns.storage.sql.session_statements import select_lengths
 from everruns.storage.sql.statements import by_column, rendered, rows_of
 from everruns.storage.sql.tables import Row, events
@@ -69,6 +70,9 @@ def count_events(connection: Connection, session_id: str, query: EventQuery) -> 
 
 
 def _is_long(connection: Connection, session_id: str) -> bool:
+    """Tell whether a log is too long for DuckDB to find it by its index."""
+    if not is_duckdb(connection):
+        return False
     return select_lengths(connection, [session_id]).get(session_id, 0) > INDEXED_EVENTS
 
 
@@ -78,11 +82,12 @@ def _matching(log: Select[Any], query: EventQuery, *, is_long: bool) -> Select[A
     DuckDB finds a log by its index only if it compares nothing else while it scans, and if the log
     is short. Then conditions besides the session's id are applied to the log that was found. In a
     long log they decide which bodies are read at all, and which parts of the table are passed over.
+    PostgreSQL uses its primary key for all conditions together, as the log is not materialized.
     """
     if is_long:
         c, statement = events.c, log
     else:
-        found = log.cte("log").prefix_with("MATERIALIZED")
+        found = log.cte("log").prefix_with("MATERIALIZED", dialect="duckdb")
         c, statement = found.c, select(found)
     if query.after is not None:
         statement = statement.where(c.sequence > query.after)

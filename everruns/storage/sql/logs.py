@@ -85,7 +85,7 @@ class SqlLogs:
         """
         advanced = advance_sessions(connection, appends)
         stored = [append for append in appends if append.session_id in advanced]
-        new = [_row(event) for append in stored for event in append.events]
+        new = [event_row(event) for append in stored for event in append.events]
         rows, apart = EVENTS.narrow(new)
         insert_events(connection, rows)
         put_chunks(connection, apart)
@@ -147,7 +147,8 @@ def delete_log(connection: Connection, session_id: str) -> None:
     delete_chunks(connection, [event_owner(session_id, sequence) for sequence in wide])
 
 
-def _row(event: Event) -> Row:
+def event_row(event: Event) -> Row:
+    """Return the row of an event, its body as wide as it is."""
     return {
         "session_id": event.session_id,
         "sequence": event.sequence,

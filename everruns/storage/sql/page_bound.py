@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, select
 
+from everruns.storage.sql.dialects import is_duckdb
 from everruns.storage.sql.tables import sessions
 
 SET_APART = 1000
@@ -24,7 +25,12 @@ class NewestSessions:
         self._made += count
 
     def since(self, connection: Connection) -> int | None:
-        """Return the time in milliseconds, or ``None`` while there are few sessions in all."""
+        """Return the time in milliseconds, or ``None`` while there are few sessions in all.
+
+        There is no bound in PostgreSQL, which reads a page from an index.
+        """
+        if not is_duckdb(connection):
+            return None
         if self._made >= SET_APART:
             self._made = 0
             created = sessions.c.created_ms

@@ -20,11 +20,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.dialects.postgresql.base import PGDialect
 
+from everruns.storage.sql.dialects import BOTH
 from everruns.storage.sql.tables import Row
-
-_DIALECT = PGDialect(paramstyle="named")
 
 
 def rows_of(columns: Iterable[Column[Any]]) -> Select[Any]:
@@ -43,7 +41,7 @@ def rows_of(columns: Iterable[Column[Any]]) -> Select[Any]:
 
 def rendered(statement: ClauseElement) -> TextClause:
     """Compile frequent statements once, since DuckDB's dialect caches nothing."""
-    return text(str(statement.compile(dialect=_DIALECT)))
+    return text(str(statement.compile(dialect=BOTH)))
 
 
 def by_column(rows: Sequence[Row]) -> dict[str, list[Any]]:

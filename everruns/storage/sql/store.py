@@ -25,16 +25,19 @@ class SqlStore:
     Args:
         database: Has the tables.
         cipher: Encrypts the secrets of providers.
+        budgets_are_shared: Whether other processes put budgets too; see ``SqlBudgets``.
     """
 
-    def __init__(self, database: Database, cipher: Cipher) -> None:
+    def __init__(
+        self, database: Database, cipher: Cipher, *, budgets_are_shared: bool = False
+    ) -> None:
         self._database = database
         self.agents = SqlAgents(database)
         self.providers = SqlProviders(database, cipher)
         self.receipts = SqlReceipts(database)
         self.workspaces = SqlWorkspaces(database)
         self.files = SqlFiles(database)
-        self.budgets = SqlBudgets(database)
+        self.budgets = SqlBudgets(database, is_shared=budgets_are_shared)
         self.ledger = SqlLedger(database)
         self.logs = SqlLogs(database, self.budgets)
         self.sessions = SqlSessions(database, self.logs, self.budgets)

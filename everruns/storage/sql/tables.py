@@ -4,7 +4,8 @@ Fields to search or sort by have their own columns; the rest of a resource is on
 Times are kept as the resources hold them (RFC 3339 text sorts by time) or, where there are many
 rows to sort, as milliseconds: DuckDB passes over old rows by the least and greatest number of each
 block, but knows only the first eight bytes of texts.
-``migrations`` creates these tables; a test keeps the two equal.
+``migrations`` creates these tables; a test keeps the two equal. A new database in PostgreSQL gets
+them from here; see ``everruns.storage.postgres.tables``.
 """
 
 from typing import Any
@@ -20,8 +21,9 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     RowMapping,
     Table,
-    Text,
 )
+
+from everruns.storage.sql.dialects import Text
 
 Row = dict[str, Any]
 StoredRow = Row | RowMapping
@@ -95,7 +97,7 @@ events = Table(
     Column("body", Text, nullable=False),
     PrimaryKeyConstraint("session_id", "sequence"),
     # DuckDB cannot use the primary key for its first column alone.
-    Index("events_session_id", "session_id"),
+    Index("events_session_id", "session_id").ddl_if(dialect="duckdb"),
 )
 
 # The newest snapshot of each session that has one; see ``everruns.domain.snapshots``.
@@ -154,7 +156,7 @@ files = Table(
     Column("content", LargeBinary, nullable=False),
     PrimaryKeyConstraint("workspace_id", "path"),
     # As with events.
-    Index("files_workspace_id", "workspace_id"),
+    Index("files_workspace_id", "workspace_id").ddl_if(dialect="duckdb"),
 )
 
 # No index on what is updated, as with sessions: there are few budgets.

@@ -8,10 +8,19 @@ import pytest
 from everruns.storage.data_directory.opening import open_store
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
+from tests.postgres import postgres_store
 
 
-@pytest.fixture(params=["memory", "duckdb"])
+@pytest.fixture(params=["memory", "duckdb", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = MemoryStore() if request.param == "memory" else open_store(tmp_path / "data")
+    match request.param:
+        case "postgresql":
+            with postgres_store() as store:
+                yield store
+            return
+        case "duckdb":
+            store = open_store(tmp_path / "data")
+        case _:
+            store = MemoryStore()
     yield store
     store.close()

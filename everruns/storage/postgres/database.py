@@ -1,0 +1,84 @@
+"""A PostgreSQL database: many readers, many writers, also in other processes."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from everruns.errors import StoreUnavailable
+from everruns.storage.postgres.errors import answering
+
+
+class Postgres:
+    """Implements ``Database``.
+
+    Args:
+        engine: Of a database that has the tables.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reading = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """Open a read-only transaction, whose statements all see the same moment."""
+        with (
+            self._connected(self._reading) as connection,
+            answering(self._engine, is_repeatable=True),
+        ):
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """Open a transaction that is committed at the end, unless an exception is raised."""
+        with self._connected(self._engine) as connection:
+            with answering(self._engine, is_repeatable=True):
+                transaction = connection.begin()
+                yield connection
+            # Whether a commit that was not answered took place is not known.
+            with answering(self._engine, is_repeatable=False):
+                transaction.commit()
+
+    @contextmanager
+    def at_once(self) -> Generator[Connection]:
+        """Connect for single statements that are committed as they are executed.
+
+        A process that stands still then keeps no row locked. What is executed must be recognised
+        when it is repeated.
+        """
+        with (
+            self._connected(self._at_once) as connection,
+            answering(self._engine, is_repeatable=True),
+        ):
+            yield connection
+
+    @contextmanager
+    def _connected(self, engine: Engine) -> Generator[Connection]:
+        with answering(self._engine, is_repeatable=False):
+            connection = engine.connect()
+        try:
+            yield connection
+        finally:
+            # Closing undoes what was not committed.
+            with answering(self._engine, is_repeatable=False):
+                connection.close()
+
+    def copy_to(self, target: Path) -> None:  # noqa: ARG002
+        """Refuse: a copy of the database is made by PostgreSQL's own programs.
+
+        Raises:
+            StoreUnavailable: Always.
+        """
+        raise StoreUnavailable(
+            "This server keeps its data in PostgreSQL. Back it up with PostgreSQL's own programs,"
+            " such as pg_dump or pg_basebackup"
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()

@@ -1,0 +1,108 @@
+"""PostgreSQL's errors, and which calls may be made again at once."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+import psycopg
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from everruns.errors import StoreUnavailable
+from everruns.storage.failures import not_stored
+
+POSTGRES_ERRORS = (SQLAlchemyError, psycopg.Error, OSError)
+
+MAX_ATTEMPTS = 3
+PAUSE_S = 0.01
+
+# Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
+_COLLIDED = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+_READ_ONLY = "25006"
+_DISK_FULL = "53100"
+# Classes of errors whose texts are about the server and never about rows.
+_OPERATIONAL = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+Part = TypeVar("Part")
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Undone(StoreUnavailable):
+    """Nothing of a call was stored, for a reason that is probably gone when it is made again."""
+
+
+@contextmanager
+def answering(engine: Engine, *, is_repeatable: bool) -> Generator[None]:
+    """Translate the errors of a call.
+
+    Args:
+        engine: Whose connections are opened anew after a failover.
+        is_repeatable: Whether the call may be made again after its connection was lost.
+
+    Raises:
+        Undone: The call may be made again at once.
+        StoreUnavailable: The database did not answer or refused the call.
+    """
+    try:
+        yield
+    except POSTGRES_ERRORS as error:
+        state = state_of(error)
+        _log.error("database_failed", detail=detail_of(error))
+        if state == _READ_ONLY:
+            # This server was the primary once. A new connection may find the one that is now.
+            engine.dispose(close=False)
+        is_lost = is_repeatable and getattr(error, "connection_invalidated", False)
+        failure = not_stored(disk_full=state == _DISK_FULL)
+        if is_lost or state in _COLLIDED or state == _READ_ONLY:
+            raise Undone(failure.message) from None
+        raise failure from None
+
+
+def detail_of(error: Exception) -> str:
+    """Return the class and code of an error, and its text if that cannot quote a row."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = state_of(error)
+    name = f"{type(cause).__name__} {state or ''}".strip()
+    if state is not None and not state.startswith(_OPERATIONAL):
+        return name
+    # libpq's texts name hosts, users and databases, but no passwords.
+    return f"{name}: {' '.join(str(cause).split())}"
+
+
+def state_of(error: Exception) -> str | None:
+    """Return PostgreSQL's code of an error, if it gave one."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+
+
+def repeating(part: Part) -> Part:
+    """Return a part of a store whose calls are made again, a few times, if they were undone."""
+    return cast("Part", _Repeating(part))
+
+
+class _Repeating:
+    def __init__(self, part: Any) -> None:
+        for name in dir(part):
+            if not name.startswith("_"):
+                setattr(self, name, _repeated(getattr(part, name)))
+
+
+def _repeated(call: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    @wraps(call)
+    def repeat(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return call(*args, **kwargs)
+            except Undone as undone:
+                if attempt == MAX_ATTEMPTS:
+                    raise StoreUnavailable(undone.message) from None
+                time.sleep(attempt * PAUSE_S)
+        raise AssertionError
+
+    return repeat

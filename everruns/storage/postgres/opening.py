@@ -1,0 +1,61 @@
+"""Opening the store in a PostgreSQL database."""
+
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+
+import structlog
+from pydantic import SecretStr
+
+from everruns.errors import StoreUnavailable
+from everruns.storage.data_directory.encryption import Cipher
+from everruns.storage.postgres.database import Postgres
+from everruns.storage.postgres.engine import postgres_engine
+from everruns.storage.postgres.errors import POSTGRES_ERRORS, detail_of, state_of
+from everruns.storage.postgres.store import PostgresStore
+from everruns.storage.postgres.tables import prepare_tables
+
+# Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
+_REASONS = {
+    "28P01": "it refuses the user or the password",
+    "28000": "it refuses the user",
+    "3D000": "there is no database of this name",
+    "42501": "the user may not create tables in it",
+    "25006": "it is a standby, which can only be read; add target_session_attrs=read-write",
+    "53300": "it has too many connections",
+}
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+def open_postgres(address: SecretStr, cipher: Cipher) -> PostgresStore:
+    """Open the store of a PostgreSQL database, creating or migrating its tables.
+
+    Args:
+        address: Address of the database; see ``postgres_engine``.
+        cipher: Encrypts the secrets of providers.
+
+    Raises:
+        InvalidRequest: The address cannot be read.
+        StoreUnavailable: The database cannot be used. The message says what to do.
+    """
+    with _opening(), ExitStack() as undo:
+        engine = postgres_engine(address)
+        undo.callback(engine.dispose)
+        prepare_tables(engine)
+        store = PostgresStore(Postgres(engine), cipher)
+        store.providers.list()  # raises if they were encrypted with another key
+        undo.pop_all()
+    return store
+
+
+@contextmanager
+def _opening() -> Generator[None]:
+    try:
+        yield
+    except POSTGRES_ERRORS as error:
+        _log.error("database_unusable", detail=detail_of(error))
+        reason = _REASONS.get(state_of(error) or "", "it does not answer as it should")
+        raise StoreUnavailable(
+            f"The database of EVERRUNS_DATABASE_URL cannot be used: {reason}. The log has the"
+            " details"
+        ) from None

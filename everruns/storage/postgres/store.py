@@ -1,0 +1,58 @@
+"""The store in a PostgreSQL database."""
+
+from pathlib import Path
+
+from everruns.storage.agents import AgentStore
+from everruns.storage.api_keys import ApiKeyStore
+from everruns.storage.budgets import BudgetStore, LedgerStore
+from everruns.storage.data_directory.encryption import Cipher
+from everruns.storage.files import FileStore
+from everruns.storage.logs import LogStore
+from everruns.storage.postgres.database import Postgres
+from everruns.storage.postgres.errors import repeating
+from everruns.storage.postgres.logs import PostgresLogs
+from everruns.storage.providers import ProviderStore
+from everruns.storage.receipts import ReceiptStore
+from everruns.storage.sessions import SessionStore
+from everruns.storage.sql.store import SqlStore
+from everruns.storage.workspaces import WorkspaceStore
+
+
+class PostgresStore:
+    """Keeps everything in a PostgreSQL database; implements ``Store``.
+
+    A call that nothing came of is made again, if what prevented it is probably gone.
+
+    Args:
+        database: Has the tables.
+        cipher: Encrypts the secrets of providers.
+    """
+
+    def __init__(self, database: Postgres, cipher: Cipher) -> None:
+        self._store = store = SqlStore(database, cipher, budgets_are_shared=True)
+        self.agents: AgentStore = repeating(store.agents)
+        self.providers: ProviderStore = repeating(store.providers)
+        self.sessions: SessionStore = repeating(store.sessions)
+        self.logs: LogStore = repeating(PostgresLogs(database, store.logs))
+        self.receipts: ReceiptStore = repeating(store.receipts)
+        self.workspaces: WorkspaceStore = repeating(store.workspaces)
+        self.files: FileStore = repeating(store.files)
+        self.budgets: BudgetStore = repeating(store.budgets)
+        self.ledger: LedgerStore = repeating(store.ledger)
+        self.api_keys: ApiKeyStore = repeating(store.api_keys)
+
+    def begin_life(self) -> int:
+        """Return the number of the life that a registry begins."""
+        return self._store.begin_life()
+
+    def ping(self) -> None:
+        """Check that the store answers."""
+        self._store.ping()
+
+    def copy_to(self, target: Path) -> None:
+        """Refuse; see ``Postgres.copy_to``."""
+        self._store.copy_to(target)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._store.close()

@@ -1,0 +1,68 @@
+"""The tables in PostgreSQL, and what they have there beyond ``everruns.storage.sql.tables``."""
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from everruns.domain.sessions import OPEN_STATUSES
+from everruns.errors import StoreUnavailable
+from everruns.storage.sql.dialects import SEARCH_COLLATION
+from everruns.storage.sql.migrate import migrate_on, note_migrated
+from everruns.storage.sql.tables import metadata
+
+# Held by whoever creates or migrates the tables. The number is arbitrary, but always the same.
+_LOCK = 0x65766572756E73
+_PATIENCE = "60s"
+
+_IS_OPEN = " OR ".join(f"state LIKE '{status}%'" for status in sorted(OPEN_STATUSES))
+
+# No index has what every append changes: then PostgreSQL writes the new version of a session's row
+# beside the old one, and none of the indexes (HOT). The state changes as a turn begins and ends.
+_BEYOND = (
+    "CREATE INDEX sessions_created_ms ON sessions (created_ms DESC, id DESC)",
+    "CREATE INDEX sessions_agent_id ON sessions (agent_id, created_ms DESC, id DESC)",
+    f"CREATE INDEX sessions_open ON sessions (created_ms, id) WHERE {_IS_OPEN}",
+    "CREATE INDEX budgets_subject_id ON budgets (subject_id)",
+    "CREATE INDEX receipts_resource_id ON receipts (resource_id)",
+    "CREATE INDEX receipts_stored_ms ON receipts (stored_ms)",
+    # Room beside the rows, and nobody waits for long until old versions are removed.
+    "ALTER TABLE sessions SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01)",
+)
+
+
+def prepare_tables(engine: Engine) -> None:
+    """Create the tables in an empty database, or migrate those that are there.
+
+    Processes that start at once take turns. All of it is one transaction.
+
+    Raises:
+        StoreUnavailable: A newer version of the program wrote the database, or it cannot hold
+            every text.
+    """
+    with engine.begin() as connection:
+        for limit, value in {
+            "statement_timeout": "0",
+            "idle_in_transaction_session_timeout": "0",
+            "lock_timeout": _PATIENCE,
+        }.items():
+            connection.execute(text(f"SET LOCAL {limit} = '{value}'"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        if inspect(connection).has_table("alembic_version"):
+            migrate_on(connection)
+        else:
+            _create(connection)
+
+
+def _create(connection: Connection) -> None:
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise StoreUnavailable(
+            f"The encoding of the PostgreSQL database is {encoding}. Create one with"
+            " ENCODING 'UTF8' TEMPLATE template0"
+        )
+    # What has both since PostgreSQL 17 needs no library; before, servers came with ICU.
+    version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+    source = "builtin, locale = 'C.UTF-8'" if version >= 170000 else "icu, locale = 'und'"
+    connection.execute(text(f"CREATE COLLATION {SEARCH_COLLATION} (provider = {source})"))
+    metadata.create_all(connection)
+    for statement in _BEYOND:
+        connection.execute(text(statement))
+    note_migrated(connection)
