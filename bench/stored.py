@@ -23,7 +23,7 @@ from bench.filled import Filled, fill
 from bench.history import Log, make_session
 from everruns.domain.state import fold
 from everruns.registry.group_commit import GroupCommit
-from everruns.registry.hosting import LoadedSession
+from everruns.registry.logs import LoadedSession
 from everruns.runtime.session import LiveSession
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.sessions import SessionQuery

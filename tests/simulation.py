@@ -117,7 +117,7 @@ class Witness:
 
     def watch(self, store: Any) -> None:
         """See what is taken from a store and appended to it from now on."""
-        take, append, begin_life = store.sessions.take, store.logs.append, store.begin_life
+        take, append, begin_life = store.sessions.take, store.logs.append, store.registry.begin_life
 
         def begin_and_note() -> int:
             self._life = begin_life()
@@ -137,7 +137,7 @@ class Witness:
             return verdicts
 
         store.sessions.take, store.logs.append = take_and_note, append_and_note
-        store.begin_life = begin_and_note
+        store.registry.begin_life = begin_and_note
 
 
 class ScenarioDriver:

@@ -30,18 +30,21 @@ PATIENCE_S = 30.0
 ADDRESS_FILE = "registry.address"
 
 
-def registry_stub(channel: Channel, patience_s: float = PATIENCE_S) -> Registry:
+def registry_stub(
+    channel: Channel, patience_s: float = PATIENCE_S, logs: Logs | None = None
+) -> Registry:
     """Return the registry's stub, whose parts are stubs too.
 
     Args:
         channel: The way to the registry's process.
         patience_s: Seconds for which it may be unavailable; see ``stub``.
+        logs: This process's own, if it has the store open.
     """
     registry = stub(Registry, channel, "registry", patience_s)
     registry.agents = stub(Agents, channel, "agents", patience_s)
     registry.providers = stub(Providers, channel, "providers", patience_s)
     registry.sessions = stub(Sessions, channel, "sessions", patience_s)
-    registry.logs = stub(Logs, channel, "logs", patience_s)
+    registry.logs = logs or stub(Logs, channel, "logs", patience_s)
     registry.hosting = stub(Hosting, channel, "hosting", patience_s)
     registry.workspaces = stub(Workspaces, channel, "workspaces", patience_s)
     registry.files = stub(Files, channel, "files", patience_s)

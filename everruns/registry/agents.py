@@ -239,7 +239,7 @@ class Agents:
             # Also after a failed write, because its outcome may be unknown.
             self._known.pop(agent.id, None)
             self._named.clear()
-            self._revision.advance()
+            await self._revision.advance()
         self._remember(agent)
 
     def _remember(self, agent: Agent) -> None:

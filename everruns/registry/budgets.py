@@ -76,7 +76,7 @@ class Budgets:
                 "updated_at": now,
             }
         )
-        return self._changed(await self._database.control.write(self._create, budget))
+        return await self._changed(await self._database.control.write(self._create, budget))
 
     def _create(self, budget: Budget) -> Standing:
         subject_id = budget.subject_id
@@ -134,7 +134,9 @@ class Budgets:
             Conflict: It would become active again, and its subject already has the maximum number.
         """
         changes = patch.changes()
-        return self._changed(await self._database.control.write(self._update, budget_id, changes))
+        return await self._changed(
+            await self._database.control.write(self._update, budget_id, changes)
+        )
 
     def _update(self, budget_id: str, changes: dict[str, Any]) -> Standing:
         budget = self._find(budget_id)
@@ -304,8 +306,8 @@ class Budgets:
         totals = self._store.ledger.totals([budget.id for budget in budgets], since)
         return [Standing(budget, totals.get(budget.id, Decimal(0)), now) for budget in budgets]
 
-    def _changed(self, standing: Standing) -> BudgetShown:
+    async def _changed(self, standing: Standing) -> BudgetShown:
         # Hosts must learn whether an agent has budgets.
         if standing.budget.subject_type == "agent":
-            self._revision.advance()
+            await self._revision.advance()
         return standing.shown

@@ -7,15 +7,21 @@ from dataclasses import dataclass, replace
 import structlog
 
 from everruns.domain.base import KIB
-from everruns.domain.events import Event, EventType, NewEvent, body_bytes
-from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
-from everruns.domain.snapshots import DUE_EVENTS, Snapshot
-from everruns.errors import Conflict, EverrunsError, PlacedElsewhere, SessionUnreadable
+from everruns.domain.events import EventType, NewEvent
+from everruns.domain.sessions import OPEN_STATUSES, SessionSummary
+from everruns.domain.snapshots import DUE_EVENTS
+from everruns.errors import (
+    Conflict,
+    EverrunsError,
+    PlacedElsewhere,
+    RegistryReplaced,
+    SessionUnreadable,
+)
 from everruns.ids import format_time, now_ms
 from everruns.registry.database import Database
-from everruns.registry.logs import Logs
+from everruns.registry.life import Life
+from everruns.registry.logs import LoadedSession, Logs
 from everruns.registry.placement import Placement
-from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
 from everruns.storage.logs import Append, LogHead
 
@@ -25,32 +31,18 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class LoadedSession:
-    """What a host needs to load a session.
+class Claim:
+    """What a host needs to take a session that is placed on it.
 
     Attributes:
-        session: Its row.
-        events: Its log; from the snapshot's event on, if there is a snapshot.
-        holder: The number with which its host appends to the log.
+        life: The life of the registry that placed it.
         revision: The revision now.
-        lost_with: How many open turns, this session's included, lost their host with it; 0 if the
-            session comes from no host that was lost.
-        is_budgeted: Whether the session itself has active budgets.
+        lost_with: See ``LoadedSession``.
     """
 
-    session: Session
-    events: Sequence[Event]
-    holder: int
+    life: int
     revision: int
-    lost_with: int = 0
-    is_budgeted: bool = False
-    snapshot: Snapshot | None = None
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the events and the snapshot."""
-        snapshot_bytes = len(self.snapshot.content) if self.snapshot else 0
-        return snapshot_bytes + body_bytes(self.events)
+    lost_with: int
 
 
 @dataclass(frozen=True)
@@ -81,16 +73,14 @@ class Hosting:
         database: Knows which turns are open.
         logs: The logs of sessions.
         placement: Which host holds which session.
-        revision: Passed on to hosts.
+        life: The registry's, in which sessions are taken.
     """
 
-    def __init__(
-        self, database: Database, logs: Logs, placement: Placement, revision: Revision
-    ) -> None:
+    def __init__(self, database: Database, logs: Logs, placement: Placement, life: Life) -> None:
         self._database = database
         self._logs = logs
         self._placement = placement
-        self._revision = revision
+        self._life = life
         self._making_room = asyncio.Lock()
         self._lost_with: dict[str, int] = {}
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
@@ -131,7 +121,7 @@ class Hosting:
         host = await self._choose_host(session_id)
         if length >= DUE_EVENTS:
             return host, None
-        loaded = await self._read(session_id)
+        loaded = await self._take(session_id)
         is_open = loaded.session.status in OPEN_STATUSES
         if is_open or loaded.size_bytes > MAX_HANDED_BYTES:
             return host, None
@@ -169,27 +159,40 @@ class Hosting:
             PlacedElsewhere: Another host holds it, or this one has no room.
             SessionNotFound: There is none with this id.
         """
-        if not self._placement.claim(session_id, host):
-            raise PlacedElsewhere(f"Session {session_id} is placed on another host, not on {host}.")
+        claim = self._claim(session_id, host)
         try:
-            loaded = await self._read(session_id, whole=whole)
+            loaded = await self._take(session_id, whole=whole)
         except BaseException:
             # Whatever failed, the session must be free for its next host.
             self._placement.release(session_id, host)
             raise
         self._placement.note_growth(host, loaded.size_bytes)
-        return replace(loaded, lost_with=self._lost_with.pop(session_id, 0))
+        return replace(loaded, lost_with=claim.lost_with)
 
-    async def _read(self, session_id: str, *, whole: bool = False) -> LoadedSession:
-        log = await self._logs.take(session_id, whole=whole)
-        return LoadedSession(
-            log.session,
-            log.events,
-            log.holder,
-            self._revision.number,
-            is_budgeted=self._logs.is_budgeted(session_id),
-            snapshot=log.snapshot,
-        )
+    @remote(Repeat.YES)
+    async def claim(self, session_id: str, host: str) -> Claim:
+        """Place a session on the host that asks; it takes the session from the store by itself.
+
+        Raises:
+            PlacedElsewhere: Another host holds it, or this one has no room.
+        """
+        claim = self._claim(session_id, host)
+        # Whoever was given its row from memory from now on could no longer append.
+        self._logs.forget(session_id)
+        return claim
+
+    def _claim(self, session_id: str, host: str) -> Claim:
+        if not self._placement.claim(session_id, host):
+            raise PlacedElsewhere(f"Session {session_id} is placed on another host, not on {host}.")
+        lost_with = self._lost_with.pop(session_id, 0)
+        return Claim(self._life.number, self._logs.revision, lost_with)
+
+    async def _take(self, session_id: str, *, whole: bool = False) -> LoadedSession:
+        try:
+            return await self._logs.take(session_id, self._life.number, whole=whole)
+        except RegistryReplaced:
+            self._life.end()
+            raise
 
     @remote(Repeat.YES)
     async def release(self, session_id: str, host: str) -> None:
@@ -252,7 +255,7 @@ class Hosting:
         session = await self._logs.get(session_id)
         if session.status not in OPEN_STATUSES:
             return None
-        taken = await self._logs.take(session_id, whole=True)
+        taken = await self._take(session_id, whole=True)
         begun = [event for event in taken.events if event.type == EventType.SESSION_STARTED]
         started, last = begun[-1], taken.events[-1]
         session = taken.session

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from everruns.domain.keys import MAX_KEYS, ApiKey
 from everruns.errors import AgentNotFound, Conflict, NotFound
+from everruns.ids import now_ms
 from everruns.registry.database import Database
-from everruns.registry.revision import Revision
 from everruns.remote import CALL_TIMEOUT_S, Repeat, remote
 
 LONGEST_WAIT_S = 30.0
@@ -33,7 +33,8 @@ class ApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._store = database.store
-        self._revision = Revision()
+        # Across restarts too.
+        self._revision = now_ms()
         self._changes = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -93,19 +94,19 @@ class ApiKeys:
             known: The caller's revision, if any.
             wait_s: Seconds to wait for a change before returning ``None``.
         """
-        if known == self._revision.number:
+        if known == self._revision:
             try:
                 async with asyncio.timeout(min(wait_s, LONGEST_WAIT_S)):
                     await self._changed.wait()
             except TimeoutError:
                 return None
         # Taken first, so that a concurrent change is reported again rather than lost.
-        revision = self._revision.number
+        revision = self._revision
         secret = self._store.api_keys.signing_secret()
         return KnownKeys(revision, await self.list(), secret)
 
     def _advance(self) -> None:
         # Also after a failed write, because its outcome may be unknown.
-        self._revision.advance()
+        self._revision += 1
         self._changed.set()
         self._changed = asyncio.Event()

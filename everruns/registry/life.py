@@ -9,9 +9,8 @@ import asyncio
 
 import structlog
 
-from everruns.errors import EverrunsError, RegistryReplaced
+from everruns.errors import EverrunsError
 from everruns.registry.database import Database
-from everruns.storage.sessions import StoredLog
 
 CHECK_EVERY_S = 3.0
 
@@ -37,21 +36,16 @@ class Life:
         Raises:
             StoreUnavailable: The store did not answer. Try again.
         """
-        self._number = await self._database.control.write(self._store.begin_life)
+        self._number = await self._database.control.write(self._store.registry.begin_life)
 
-    async def take(self, session_id: str, snapshot_format: int | None) -> StoredLog | None:
-        """Take a session for a new holder; see ``SessionStore.take``.
+    @property
+    def number(self) -> int:
+        """Its place in that order, with which sessions are taken; 0 before it begins."""
+        return self._number
 
-        Raises:
-            RegistryReplaced: This life is over.
-        """
-        try:
-            return await self._database.control.read(
-                self._store.sessions.take, session_id, self._number, snapshot_format
-            )
-        except RegistryReplaced:
-            self._is_over.set()
-            raise
+    def end(self) -> None:
+        """Take note that another registry has begun."""
+        self._is_over.set()
 
     async def ended(self) -> None:
         """Return when another registry has begun."""
@@ -64,9 +58,9 @@ class Life:
 
     async def _check(self) -> None:
         try:
-            newest = await self._database.control.read(self._store.newest_life)
+            newest = await self._database.control.read(self._store.registry.newest_life)
         except EverrunsError as error:
             log.warning("newest registry not known", code=error.code)
             return
         if newest > self._number:
-            self._is_over.set()
+            self.end()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from everruns.domain.base import Page
-from everruns.domain.events import MESSAGE_EVENTS, Event, EventType
+from everruns.domain.events import MESSAGE_EVENTS, Event, EventType, body_bytes
 from everruns.domain.messages import Message
 from everruns.domain.retries import Ranges, disjoint, is_superseded
 from everruns.domain.sessions import Session
@@ -13,8 +13,6 @@ from everruns.domain.state import message_of
 from everruns.errors import SessionNotFound
 from everruns.registry.database import Database
 from everruns.registry.group_commit import GroupCommit
-from everruns.registry.life import Life
-from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, LogHead, Verdict
 from everruns.storage.pages import is_last
@@ -38,20 +36,47 @@ class Appended:
     budgeted: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class LoadedSession:
+    """What a host needs to load a session.
+
+    Attributes:
+        session: Its row.
+        events: Its log; from the snapshot's event on, if there is a snapshot.
+        holder: The number with which its host appends to the log.
+        revision: The revision now.
+        lost_with: How many open turns, this session's included, lost their host with it; 0 if the
+            session comes from no host that was lost.
+        is_budgeted: Whether the session itself has active budgets.
+    """
+
+    session: Session
+    events: Sequence[Event]
+    holder: int
+    revision: int
+    lost_with: int = 0
+    is_budgeted: bool = False
+    snapshot: Snapshot | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the events and the snapshot."""
+        snapshot_bytes = len(self.snapshot.content) if self.snapshot else 0
+        return snapshot_bytes + body_bytes(self.events)
+
+
 class Logs:
     """Takes, extends and reads the logs of sessions, for the host that holds each.
 
+    Any process that has the store open can have its own.
+
     Args:
         database: Keeps the logs, and lets only their newest holder continue them.
-        revision: Passed on to hosts with each answer.
-        life: The registry's life, in which sessions are taken.
     """
 
-    def __init__(self, database: Database, revision: Revision, life: Life) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._store = database.store
-        self._revision = revision
-        self._life = life
         # Created here and not taken since: their logs are empty and need no read, and their first
         # holder's number is still to be handed out.
         self._new: dict[str, Session] = {}
@@ -144,7 +169,7 @@ class Logs:
             for append in appends
             if self._store.budgets.is_budgeted(append.session_id)
         )
-        return Appended(verdicts, self._revision.number, budgeted)
+        return Appended(verdicts, self.revision, budgeted)
 
     @remote(Repeat.YES, timeout_s=30)
     async def put_snapshot(self, snapshot: Snapshot) -> None:
@@ -155,13 +180,14 @@ class Logs:
         """
         await self._database.bulk.write(self._store.sessions.put_snapshot, snapshot)
 
-    # Calls within the registry
+    # Calls within the process that has the store open
 
-    async def take(self, session_id: str, *, whole: bool = False) -> StoredLog:
+    async def take(self, session_id: str, life: int, *, whole: bool = False) -> LoadedSession:
         """Take a session for a new holder and return it with its log.
 
         Args:
             session_id: The session.
+            life: The life of the registry that hands the session out.
             whole: Whether the log is wanted from its start, rather than from its snapshot on.
 
         Raises:
@@ -169,11 +195,28 @@ class Logs:
             SessionNotFound: There is none with this id.
         """
         if new := self._new.pop(session_id, None):
-            return StoredLog(new, [], FIRST_HOLDER)
-        taken = await self._life.take(session_id, None if whole else FORMAT)
+            return self._loaded(StoredLog(new, [], FIRST_HOLDER))
+        take, format_ = self._store.sessions.take, None if whole else FORMAT
+        taken = await self._database.control.read(take, session_id, life, format_)
         if taken is None:
             raise SessionNotFound(f"Session {session_id} not found")
-        return taken
+        return self._loaded(taken)
+
+    def _loaded(self, taken: StoredLog) -> LoadedSession:
+        session = taken.session
+        return LoadedSession(
+            session,
+            taken.events,
+            taken.holder,
+            self.revision,
+            is_budgeted=self._store.budgets.is_budgeted(session.id),
+            snapshot=taken.snapshot,
+        )
+
+    @property
+    def revision(self) -> int:
+        """The newest revision that this process has seen; see ``Revision``."""
+        return self._store.registry.revision
 
     async def end(self, append: Append) -> None:
         """Append to the log of a session that was taken for no host.
@@ -201,10 +244,6 @@ class Logs:
     async def heads(self, session_ids: Sequence[str]) -> Mapping[str, LogHead]:
         """Return where the log of each session stands, for those that exist."""
         return await self._database.control.read(self._store.logs.heads, session_ids)
-
-    def is_budgeted(self, session_id: str) -> bool:
-        """Tell whether a session has active budgets of its own."""
-        return self._store.budgets.is_budgeted(session_id)
 
     def remember_new(self, session: Session) -> None:
         """Remember a session that was created, to be handed out once without taking it."""

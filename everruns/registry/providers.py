@@ -255,7 +255,7 @@ class Providers:
             deleted = await self._database.control.write(self._store.providers.delete, provider_id)
             if not deleted and not (idempotency and idempotency.is_repeated):
                 raise ProviderNotFound(f"Provider {provider_id} not found")
-            self._revision.advance()
+            await self._revision.advance()
 
     async def _account(self, provider_id: str) -> ProviderAccount:
         if account := _with_id(await self.accounts(), provider_id):
@@ -271,7 +271,7 @@ class Providers:
             if account.provider.is_default and other.provider.is_default
         ]
         await self._database.control.write(self._store.providers.put, account, *demoted)
-        self._revision.advance()
+        await self._revision.advance()
         return with_default_marked(account.provider)
 
 

@@ -89,14 +89,14 @@ class Registry:
     ) -> None:
         self._inquiries = inquiries or Inquiries()
         self._database = Database(store)
-        self._revision = Revision()
+        self._revision = Revision(self._database)
         self._search = FileSearch(self._database)
         self.placement = placement
         self.providers = Providers(self._database, self._revision, self._inquiries)
         self.agents = Agents(self._database, self.providers, capabilities, self._revision)
         self.life = Life(self._database)
-        self.logs = Logs(self._database, self._revision, self.life)
-        self.hosting = Hosting(self._database, self.logs, placement, self._revision)
+        self.logs = Logs(self._database)
+        self.hosting = Hosting(self._database, self.logs, placement, self.life)
         self.sessions = Sessions(
             self._database, self.providers, self.agents, self.logs, self.hosting
         )

@@ -1,6 +1,6 @@
 """One number that tells session hosts when agents or providers have changed."""
 
-from everruns.ids import now_ms
+from everruns.registry.database import Database
 
 
 class Revision:
@@ -9,11 +9,23 @@ class Revision:
     Each answer to an append or a load carries the revision; a host with an older one reloads
     agents and providers before its next step. So changes reach running sessions without separate
     messages.
+
+    Args:
+        database: Keeps the number.
     """
 
-    def __init__(self) -> None:
-        self.number = now_ms()
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def advance(self) -> None:
-        """Something changed."""
-        self.number += 1
+    @property
+    def number(self) -> int:
+        """The newest that this process has seen."""
+        return self._database.store.registry.revision
+
+    async def advance(self) -> None:
+        """Something changed.
+
+        Raises:
+            StoreUnavailable: The hosts do not learn of it before the next change.
+        """
+        await self._database.control.write(self._database.store.registry.advance_revision)

@@ -10,9 +10,11 @@ import structlog
 from everruns.domain.snapshots import SnapshotUnusable
 from everruns.errors import CapacityExhausted, EverrunsError, PlacedElsewhere, SessionUnreadable
 from everruns.registry.group_commit import GroupCommit
-from everruns.registry.hosting import HostReport, LoadedSession
+from everruns.registry.hosting import HostReport
+from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
 from everruns.runtime.environment import Environment
+from everruns.runtime.loading import Loading
 from everruns.runtime.session import LiveSession
 from everruns.runtime.unreadable import UnreadableSessions
 from everruns.settings import Settings
@@ -27,6 +29,7 @@ class HeldSessions:
     Args:
         name: The host's name in placement.
         registry: The registry, or its stub in another process.
+        loading: Where it gets sessions from.
         environment: Learns what each load and append tells of the configuration.
         settings: The deployment's settings.
         on_loaded: Receives each session that has been loaded.
@@ -39,12 +42,14 @@ class HeldSessions:
         self,
         name: str,
         registry: Registry,
+        loading: Loading,
         environment: Environment,
         settings: Settings,
         on_loaded: Callable[[LiveSession], None],
     ) -> None:
         self._name = name
         self._registry = registry
+        self._loading = loading
         self._environment = environment
         self._settings = settings
         self._on_loaded = on_loaded
@@ -57,7 +62,7 @@ class HeldSessions:
         self.is_closed = False
 
     async def _append(self, appends: Sequence[Append]) -> Sequence[Verdict]:
-        """Store events in the registry, whose answer tells what has changed for turns."""
+        """Store events; the answer tells what has changed for turns."""
         appended = await self._registry.logs.append(appends)
         self._environment.heed(appended.revision)
         self._environment.heed_budgets([one.session_id for one in appends], appended.budgeted)
@@ -119,7 +124,7 @@ class HeldSessions:
 
     async def _made_live(self, session_id: str, loaded: LoadedSession | None) -> LiveSession:
         self._unreadable.check(session_id)
-        load = self._registry.hosting.load
+        load = self._loading.load
         loaded = loaded or await load(session_id, self._name)
         session = self._folded(loaded)
         if session is None:

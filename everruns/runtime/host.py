@@ -25,7 +25,8 @@ from everruns.errors import (
 )
 from everruns.ids import now_ms
 from everruns.providers.local import LocalModel
-from everruns.registry.hosting import HostReport, LoadedSession
+from everruns.registry.hosting import HostReport
+from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
 from everruns.remote import Repeat, remote
 from everruns.runtime.environment import Environment
@@ -33,6 +34,7 @@ from everruns.runtime.external_input import Accepted, ExternalInput, accept
 from everruns.runtime.feed.feeds import Feeds
 from everruns.runtime.feed.poll import Poll, Reading
 from everruns.runtime.held import HeldSessions
+from everruns.runtime.loading import Loading
 from everruns.runtime.outcomes import received
 from everruns.runtime.retrying import controls_of, retried
 from everruns.runtime.session import LiveSession
@@ -58,6 +60,7 @@ class SessionHost:
         settings: The deployment's settings.
         local_model: Starts the local model if necessary and returns its base URL; ``None`` if there
             is no local model.
+        loading: Where it gets sessions from, if not from the registry.
 
     Attributes:
         name: The host's name in placement.
@@ -72,12 +75,15 @@ class SessionHost:
         capabilities: Capabilities,
         settings: Settings,
         local_model: LocalModel | None = None,
+        loading: Loading | None = None,
     ) -> None:
         self.name = name
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
         self._settings = settings
-        self.held = HeldSessions(name, registry, self.environment, settings, self._run)
+        self.held = HeldSessions(
+            name, registry, loading or registry.hosting, self.environment, settings, self._run
+        )
         self._feeds = Feeds(self.held.hold, registry.logs.events, settings.delta_pace_ms / 1000)
 
     # Requests from the edge
@@ -252,7 +258,7 @@ class SessionHost:
         session = await self.held.get(session_id)
         # One after another, so that what was read first does not replace what was read later.
         async with session.refreshing:
-            session.resource = await self._registry.sessions.get(session_id)
+            session.resource = await self._registry.logs.get(session_id)
 
     @remote(Repeat.YES)
     async def activate(self, session_id: str) -> None:

@@ -30,7 +30,7 @@ from everruns.errors import (
     Unavailable,
 )
 from everruns.ids import parse_time
-from everruns.registry.hosting import LoadedSession
+from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
 from everruns.runtime.external_input import Accepted, ExternalInput, not_waiting
 from everruns.runtime.feed.batch import Batch
@@ -94,19 +94,18 @@ class RoutedSessions:
         find_host: Returns a session host by its name.
 
     Attributes:
-        create: Creates a session; see ``registry.sessions.Sessions``, as for the next two.
-        get: Returns a session as it is stored.
+        create: Creates a session; see ``registry.sessions.Sessions``, as for the next one.
         list: Returns a page of sessions.
-        messages: Returns a page of a session's messages; see ``registry.logs.Logs``, as for the
-            next two.
+        get: Returns a session as it is stored; see ``registry.logs.Logs``, as for the next three.
+        messages: Returns a page of a session's messages.
         events: Returns events of a session's log.
         superseded: Returns what retries took out of a session's conversation.
     """
 
     def __init__(self, registry: Registry, find_host: FindHost) -> None:
         self.create = registry.sessions.create
-        self.get = registry.sessions.get
         self.list = registry.sessions.list
+        self.get = registry.logs.get
         self.messages = registry.logs.messages
         self.events = registry.logs.events
         self.superseded = registry.logs.superseded

@@ -103,7 +103,7 @@ class SessionStore(Protocol):
 
         Args:
             session_id: The session.
-            life: The life of the registry that hands the session out; see ``Store.begin_life``.
+            life: The life of the registry that hands the session out; see ``RegistryStore``.
             snapshot_format: If the session has a snapshot of this format, it is returned with the
                 log from its event on; otherwise the whole log is.
 

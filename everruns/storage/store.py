@@ -10,6 +10,7 @@ from everruns.storage.files import FileStore
 from everruns.storage.logs import LogStore
 from everruns.storage.providers import ProviderStore
 from everruns.storage.receipts import ReceiptStore
+from everruns.storage.registry import RegistryStore
 from everruns.storage.sessions import SessionStore
 from everruns.storage.workspaces import WorkspaceStore
 
@@ -56,16 +57,8 @@ class Store(Protocol):
     @property
     def api_keys(self) -> ApiKeyStore: ...
 
-    def begin_life(self) -> int:
-        """Return the number of the life that a registry begins.
-
-        From now on, registries of earlier lives can take no session.
-        """
-        ...
-
-    def newest_life(self) -> int:
-        """Return the life of the registry that began last; 0 before the first one."""
-        ...
+    @property
+    def registry(self) -> RegistryStore: ...
 
     def ping(self) -> None:
         """Check that the store answers."""

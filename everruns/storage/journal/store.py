@@ -5,6 +5,7 @@ from pathlib import Path
 from everruns.storage.journal.budgets import JournaledBudgets, JournaledLedger
 from everruns.storage.journal.file import Journal
 from everruns.storage.journal.logs import JournaledLogs
+from everruns.storage.journal.registry import JournaledRegistry
 from everruns.storage.journal.sessions import JournaledSessions
 from everruns.storage.journal.write_ahead import WriteAhead
 from everruns.storage.sql.store import SqlStore
@@ -33,14 +34,7 @@ class JournaledStore:
         self.budgets = JournaledBudgets(self._ahead, database.budgets)
         self.ledger = JournaledLedger(self._ahead)
         self.api_keys = database.api_keys
-
-    def begin_life(self) -> int:
-        """Return the number of the life that a registry begins."""
-        return self._ahead.begin_life()
-
-    def newest_life(self) -> int:
-        """Return the life of the registry that began last; 0 before the first one."""
-        return self._database.newest_life()
+        self.registry = JournaledRegistry(self._ahead, database.registry)
 
     def ping(self) -> None:
         """Check that the store answers and takes appends."""

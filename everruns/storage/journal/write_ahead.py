@@ -59,7 +59,7 @@ class WriteAhead:
         self._logs: dict[str, _Log] = {}
         # Sessions that are being deleted: they get no more entries.
         self._leaving: set[str] = set()
-        self._life = database.newest_life()
+        self._life = database.registry.newest_life()
 
     # Reading: first the database gets what it lacks
 
@@ -101,7 +101,7 @@ class WriteAhead:
     def begin_life(self) -> int:
         """Return the number of the life that a registry begins."""
         with self._appending:
-            self._life = self._database.begin_life()
+            self._life = self._database.registry.begin_life()
             return self._life
 
     def take(self, session_id: str, life: int) -> int | None:

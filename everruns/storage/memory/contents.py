@@ -76,6 +76,7 @@ class Contents:
 
     lock: Lock = field(default_factory=Lock)
     life: int = 0
+    revision: int = 0
     agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     providers: dict[str, ProviderAccount] = field(default_factory=dict[str, ProviderAccount])
     sessions: dict[str, StoredSession] = field(default_factory=dict[str, StoredSession])

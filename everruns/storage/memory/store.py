@@ -11,6 +11,7 @@ from everruns.storage.memory.files import MemoryFiles
 from everruns.storage.memory.logs import MemoryLogs
 from everruns.storage.memory.providers import MemoryProviders
 from everruns.storage.memory.receipts import MemoryReceipts
+from everruns.storage.memory.registry import MemoryRegistry
 from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.workspaces import MemoryWorkspaces
 
@@ -34,17 +35,7 @@ class MemoryStore:
         self.budgets = MemoryBudgets(self.contents)
         self.ledger = MemoryLedger(self.contents)
         self.api_keys = MemoryApiKeys(self.contents)
-
-    def begin_life(self) -> int:
-        """Return the number of the life that a registry begins."""
-        with self.contents.lock:
-            self.contents.life += 1
-            return self.contents.life
-
-    def newest_life(self) -> int:
-        """Return the life of the registry that began last; 0 before the first one."""
-        with self.contents.lock:
-            return self.contents.life
+        self.registry = MemoryRegistry(self.contents)
 
     def ping(self) -> None:
         """Check that the store answers."""

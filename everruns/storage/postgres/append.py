@@ -1,6 +1,7 @@
 """Appending in one statement, which PostgreSQL commits by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -50,10 +51,16 @@ _KEEP_APART = """, apart AS (
     ) AS chunk (session_id, owner, number, content)
     WHERE chunk.session_id IN (SELECT id FROM advanced)
 )"""
-_ADVANCED = " SELECT id FROM advanced"
+# Also what the process that appends has to know of what others have changed.
+_ADVANCED = """
+SELECT advanced.id, EXISTS (
+    SELECT FROM budgets WHERE subject_id = advanced.id AND status <> 'disabled'
+) AS is_budgeted, (SELECT revision FROM registry) AS revision
+FROM advanced"""
 
 _APPEND = text(_ADVANCE_AND_KEEP + _ADVANCED)
 _APPEND_WIDE = text(_ADVANCE_AND_KEEP + _KEEP_APART + _ADVANCED)
+_LOOK = text("WITH advanced AS (SELECT unnest(CAST(:id AS text[])) AS id)" + _ADVANCED)
 
 _SESSION_COLUMNS = (
     "id", "length", "new_length", "state", "preview", "summary", "updated_ms", "holder",
@@ -63,7 +70,20 @@ _EVENT_COLUMNS = ("session_id", "sequence", "id", "type", "turn_id", "ts", "body
 _CHUNK_COLUMNS = ("session_id", "owner", "number", "content")
 
 
-def append_at_once(connection: Connection, appends: Sequence[Append]) -> set[str]:
+@dataclass(frozen=True)
+class Seen:
+    """What others had changed by the time of a statement.
+
+    Attributes:
+        budgeted: Whether each session has active budgets of its own.
+        revision: The revision; see ``RegistryStore``.
+    """
+
+    budgeted: Mapping[str, bool]
+    revision: int
+
+
+def append_at_once(connection: Connection, appends: Sequence[Append]) -> Seen:
     """Compare and advance sessions, and store the events of those that were advanced.
 
     A session stays as it is if it has another holder than its append says, if its log has another
@@ -74,7 +94,7 @@ def append_at_once(connection: Connection, appends: Sequence[Append]) -> set[str
         appends: At most one per session, each numbered correctly.
 
     Returns:
-        The advanced sessions.
+        What was seen with each advanced session.
     """
     new: list[Row] = []
     apart: list[Row] = []
@@ -87,9 +107,23 @@ def append_at_once(connection: Connection, appends: Sequence[Append]) -> set[str
         **_by_column(_EVENT_COLUMNS, "event_", new),
     }
     if not apart:
-        return set(connection.execute(_APPEND, values).scalars())
+        return _seen(connection.execute(_APPEND, values))
     values |= _by_column(_CHUNK_COLUMNS, "chunk_", apart)
-    return set(connection.execute(_APPEND_WIDE, values).scalars())
+    return _seen(connection.execute(_APPEND_WIDE, values))
+
+
+def look(connection: Connection, session_ids: Iterable[str]) -> Seen:
+    """Return what others have changed about sessions."""
+    return _seen(connection.execute(_LOOK, {"id": list(session_ids)}))
+
+
+def _seen(rows: Iterable[Any]) -> Seen:
+    budgeted: dict[str, bool] = {}
+    newest = 0
+    for session_id, is_budgeted, revision in rows:
+        budgeted[session_id] = is_budgeted
+        newest = revision or 0
+    return Seen(budgeted, newest)
 
 
 def _advance(append: Append) -> Row:

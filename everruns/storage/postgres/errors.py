@@ -88,9 +88,14 @@ def repeating(part: Part) -> Part:
 
 class _Repeating:
     def __init__(self, part: Any) -> None:
-        for name in dir(part):
-            if not name.startswith("_"):
+        self._part = part
+        kind = part.__class__
+        for name in dir(kind):
+            if not name.startswith("_") and callable(getattr(kind, name)):
                 setattr(self, name, _repeated(getattr(part, name)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
 
 
 def _repeated(call: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:

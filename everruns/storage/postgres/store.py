@@ -13,6 +13,7 @@ from everruns.storage.postgres.errors import repeating
 from everruns.storage.postgres.logs import PostgresLogs
 from everruns.storage.providers import ProviderStore
 from everruns.storage.receipts import ReceiptStore
+from everruns.storage.registry import RegistryStore
 from everruns.storage.sessions import SessionStore
 from everruns.storage.sql.store import SqlStore
 from everruns.storage.workspaces import WorkspaceStore
@@ -33,17 +34,16 @@ class PostgresStore:
         self.agents: AgentStore = repeating(store.agents)
         self.providers: ProviderStore = repeating(store.providers)
         self.sessions: SessionStore = repeating(store.sessions)
-        self.logs: LogStore = repeating(PostgresLogs(database, store.logs))
+        self.logs: LogStore = repeating(
+            PostgresLogs(database, store.logs, store.budgets, store.registry)
+        )
         self.receipts: ReceiptStore = repeating(store.receipts)
         self.workspaces: WorkspaceStore = repeating(store.workspaces)
         self.files: FileStore = repeating(store.files)
         self.budgets: BudgetStore = repeating(store.budgets)
         self.ledger: LedgerStore = repeating(store.ledger)
         self.api_keys: ApiKeyStore = repeating(store.api_keys)
-
-    def begin_life(self) -> int:
-        """Return the number of the life that a registry begins."""
-        return self._store.begin_life()
+        self.registry: RegistryStore = repeating(store.registry)
 
     def ping(self) -> None:
         """Check that the store answers."""

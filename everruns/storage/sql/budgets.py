@@ -1,6 +1,6 @@
 """Budgets in a database, and the charges that come with the answers stored there."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from threading import Lock
 
 from sqlalchemy import Connection, and_, delete, select, true
@@ -22,7 +22,7 @@ class SqlBudgets:
     Args:
         database: Has the tables.
         is_shared: Whether other processes put budgets too. Then an answer is charged by what the
-            database knows; ``is_budgeted`` knows only the budgets of the start and of this process.
+            database knows, and ``is_budgeted`` of a session is as true as its last append or take.
     """
 
     def __init__(self, database: Database, *, is_shared: bool = False) -> None:
@@ -82,6 +82,19 @@ class SqlBudgets:
         in_force = [Budget.model_validate_json(document) for document in documents]
         agents = {row.id: row.agent_id for row in rows}
         enter(connection, charges(events, in_force, agents))
+
+    def heed(self, budgeted: Mapping[str, bool]) -> None:
+        """Take note of which sessions have active budgets, as others may have put them."""
+        with self._changing:
+            for session_id, is_budgeted in budgeted.items():
+                (self._budgeted.add if is_budgeted else self._budgeted.discard)(session_id)
+
+    def look(self, connection: Connection, session_id: str) -> None:
+        """Look whether a session has active budgets, if others may have put them."""
+        if self._is_shared:
+            of_session = and_(budgets.c.subject_id == session_id, _IN_FORCE)
+            found = connection.execute(select(budgets.c.id).where(of_session)).first()
+            self.heed({session_id: found is not None})
 
     def delete_of(self, connection: Connection, session_id: str) -> None:
         """Delete a session's own budgets with their ledgers."""

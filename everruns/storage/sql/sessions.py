@@ -16,10 +16,10 @@ from everruns.storage.sql.chunks import SESSIONS, delete_chunks, put_chunks
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.files import delete_all_files, put_files
 from everruns.storage.sql.lists import contains, full, select_page
-from everruns.storage.sql.lives import newest_life
 from everruns.storage.sql.logs import SqlLogs, delete_log, read_log
 from everruns.storage.sql.page_bound import NewestSessions
 from everruns.storage.sql.receipts import forget_receipts_of, remember
+from everruns.storage.sql.registry import newest_life
 from everruns.storage.sql.session_conditions import listed_sessions
 from everruns.storage.sql.session_rows import session_of, session_row, tag_rows
 from everruns.storage.sql.session_statements import (
@@ -91,6 +91,7 @@ class SqlSessions:
             check_life(life, newest_life(connection))
             if take_session(connection, session_id) is None:
                 return None
+            self._budgets.look(connection, session_id)
             return _load(connection, session_id, snapshot_format)
 
     def load(self, session_id: str, snapshot_format: int | None = None) -> StoredLog | None:

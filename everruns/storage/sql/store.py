@@ -11,10 +11,10 @@ from everruns.storage.sql.budgets import SqlBudgets
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.files import SqlFiles
 from everruns.storage.sql.ledger import SqlLedger
-from everruns.storage.sql.lives import begin_life, newest_life
 from everruns.storage.sql.logs import SqlLogs
 from everruns.storage.sql.providers import SqlProviders
 from everruns.storage.sql.receipts import SqlReceipts
+from everruns.storage.sql.registry import SqlRegistry
 from everruns.storage.sql.sessions import SqlSessions
 from everruns.storage.sql.workspaces import SqlWorkspaces
 
@@ -42,16 +42,7 @@ class SqlStore:
         self.logs = SqlLogs(database, self.budgets)
         self.sessions = SqlSessions(database, self.logs, self.budgets)
         self.api_keys = SqlApiKeys(database, cipher)
-
-    def begin_life(self) -> int:
-        """Return the number of the life that a registry begins."""
-        with self._database.writing() as connection:
-            return begin_life(connection)
-
-    def newest_life(self) -> int:
-        """Return the life of the registry that began last; 0 before the first one."""
-        with self._database.reading() as connection:
-            return newest_life(connection)
+        self.registry = SqlRegistry(database)
 
     def ping(self) -> None:
         """Check that the store answers."""

@@ -183,12 +183,13 @@ ledger = Table(
     Index("ledger_budget_id", "budget_id"),
 )
 
-# One row: the life of the registry that began last.
+# One row: the life of the registry that began last, and the revision of what hosts remember.
 registry = Table(
     "registry",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("life", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
 )
 
 api_keys = Table(

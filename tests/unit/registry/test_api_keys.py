@@ -101,6 +101,6 @@ async def test_a_reader_that_knows_all_is_told_nothing(keys: ApiKeys):
 async def test_a_reader_of_an_earlier_life_is_told_at_once(keys: ApiKeys, store: MemoryStore):
     known = await keys.read(None, 0)
     later = ApiKeys(Database(store))
-    later._revision.number = known.revision + 1
+    later._revision = known.revision + 1
 
     assert await later.read(known.revision, 10) is not None

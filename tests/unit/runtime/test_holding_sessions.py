@@ -12,7 +12,7 @@ from everruns.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
-from everruns.registry.hosting import LoadedSession
+from everruns.registry.logs import LoadedSession
 from everruns.runtime import runtime as places
 from everruns.runtime import session as session_module
 from everruns.runtime.feed.cursor import Cursor

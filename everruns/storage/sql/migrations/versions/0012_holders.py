@@ -1,4 +1,4 @@
-"""The fence: who holds a session, and which registry is the newest."""
+"""The fence: who holds a session, which registry is the newest, and what it has changed."""
 
 from alembic import op
 from sqlalchemy import BigInteger, Column
@@ -14,4 +14,5 @@ def upgrade() -> None:
         "registry",
         Column("id", BigInteger, primary_key=True, autoincrement=False),
         Column("life", BigInteger, nullable=False),
+        Column("revision", BigInteger, nullable=False),
     )
