@@ -14,7 +14,7 @@ _BEGIN = rendered(
     )
     .returning(registry.c.life)
 )
-_SELECT = rendered(select(registry.c.life))
+_SELECT = rendered(select(registry.c.life).where(registry.c.id == text("1")))
 
 
 def begin_life(connection: Connection) -> int:
