@@ -259,14 +259,14 @@ class Cluster:
 
         process.start(live())
 
-    async def _start_registry(self) -> None:
+    def _start_registry(self) -> asyncio.Task[None]:
         process = self.processes["registry"] = Process("registry")
-        await process.start(self._begin_registry(process))
+        return process.start(self._begin_registry(process))
 
-    async def replace_registry(self) -> None:
+    def replace_registry(self) -> None:
         """Start another registry, as if this one were gone, while it goes on."""
         if self.processes["registry"] in self._targets:
-            await self._start_registry()
+            self._start_registry()
 
     async def _begin_registry(self, process: Process) -> None:
         placement = Placement(self._sessions_per_host, warm_hosts=0, max_hosts=len(self._hosts))

@@ -25,7 +25,9 @@ _RAISE = rendered(
     )
     .returning(registry.c.life, registry.c.revision)
 )
-_SELECT = rendered(select(registry.c.life, registry.c.revision))
+_SELECT = rendered(
+    select(registry.c.life, registry.c.revision).where(registry.c.id == literal_column(str(_ROW)))
+)
 
 
 class SqlRegistry:

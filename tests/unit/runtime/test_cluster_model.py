@@ -180,15 +180,14 @@ class ClusterMachine(RuleBasedStateMachine):
     @rule(seconds=moments, long=st.sampled_from([0.0, 1.0, 8.0, 20.0]))
     def replace_registry(self, seconds: float, long: float) -> None:
         """Another registry starts while the old one stands still for a while, and goes on."""
-        self.begin(self._replace_registry(seconds, long))
+        self.begin(self._later(seconds, lambda: self._replace_registry(long)))
 
-    async def _replace_registry(self, seconds: float, long: float) -> None:
-        await asyncio.sleep(seconds)
+    def _replace_registry(self, long: float) -> None:
         old = self.cluster.processes["registry"]
         if long:
             old.running.clear()
+        self.cluster.replace_registry()
         self.begin(self._later(long, old.running.set))
-        await self.cluster.replace_registry()
 
     @rule(process=processes, seconds=moments, long=st.sampled_from([1.0, 8.0, 20.0]))
     def stand_still(self, process: str, seconds: float, long: float) -> None:

@@ -4,10 +4,12 @@ import errno
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -16,11 +18,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from everruns.domain.budgets import Budget
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import Session, SessionSummary
-from everruns.errors import SequenceConflict, SessionNotFound, StoreUnavailable
+from everruns.errors import (
+    PlacedElsewhere,
+    SequenceConflict,
+    SessionNotFound,
+    StoreUnavailable,
+)
 from everruns.storage.data_directory.opening import DATABASE_FILE, JOURNAL_FOLDER, open_store
 from everruns.storage.journal import applier, write_ahead
 from everruns.storage.journal import file as journal
-from everruns.storage.journal.codec import joined
+from everruns.storage.journal.codec import Taken, decode, encode, joined
 from everruns.storage.journal.file import Journal
 from everruns.storage.journal.store import JournaledStore
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, LogHead
@@ -102,6 +109,10 @@ class Lives(RuleBasedStateMachine):
     def make_folder(self) -> Path:
         raise NotImplementedError
 
+    def by_its_holder(self, append: Append) -> Append:
+        head = self.memory.logs.heads([append.session_id]).get(append.session_id)
+        return replace(append, holder=head.holder if head else FIRST_HOLDER)
+
     def insert(self, session_id: str) -> None:
         for store in (self.store, self.memory):
             store.sessions.insert(session(session_id))
@@ -113,21 +124,29 @@ class Lives(RuleBasedStateMachine):
                 st.sampled_from([0, 0, 0, 0, -1, -2, 1]),
                 st.integers(0, 3),
                 st.sampled_from(["", "a", "long"]),
+                st.sampled_from([0, 0, 0, -1]),
             ),
             min_size=1,
             max_size=4,
         )
     )
-    def append(self, batch: list[tuple[int, int, int, str]]) -> None:
+    def append(self, batch: list[tuple[int, int, int, str, int]]) -> None:
         heads = self.memory.logs.heads(self.sessions)
         appends: list[Append] = []
-        for number, off, count, text in batch:
+        for number, off, count, text, earlier in batch:
             session_id = self.sessions[number % len(self.sessions)]
             place = max(1, (heads[session_id].length if session_id in heads else 0) + 1 + off)
             # Summaries alone are appended to logs that have something to sum up.
-            appends.append(append(session_id, place, max(count, place == 1), text))
+            one = self.by_its_holder(append(session_id, place, max(count, place == 1), text))
+            appends.append(replace(one, holder=(one.holder or 0) + earlier))
         told = [type(verdict) for verdict in self.store.logs.append(appends)]
         assert told == [type(verdict) for verdict in self.memory.logs.append(appends)]
+
+    @rule(number=st.integers(0, 5))
+    def take(self, number: int) -> None:
+        session_id = self.sessions[number % len(self.sessions)]
+        taken, expected = (each.sessions.take(session_id, 0) for each in (self.store, self.memory))
+        assert taken == expected
 
     @rule(session_id=st.sampled_from(SESSIONS), title=st.sampled_from(["old", "new"]))
     def change(self, session_id: str, title: str) -> None:
@@ -164,7 +183,7 @@ class Lives(RuleBasedStateMachine):
     def die_with_an_append_in_the_journal_alone(self, number: int, text: str) -> None:
         session_id = self.sessions[number % len(self.sessions)]
         expected = length_of(self.memory, session_id) + 1
-        one = [append(session_id, expected, 2, text)]
+        one = [self.by_its_holder(append(session_id, expected, 2, text))]
         with pytest.MonkeyPatch.context() as unavailable:
             refuse_appends(unavailable)
             assert bool(self.store.logs.append(one)[0]) == bool(self.memory.logs.append(one)[0])
@@ -178,7 +197,8 @@ class Lives(RuleBasedStateMachine):
             unavailable.setattr(Journal, "done", lambda *_: None)
             for count, is_read in steps:
                 length = length_of(self.memory, session_id)
-                one = [append(session_id, length + 1, max(count, length == 0), f"{count}")]
+                next_ = append(session_id, length + 1, max(count, length == 0), f"{count}")
+                one = [self.by_its_holder(next_)]
                 assert bool(self.store.logs.append(one)[0]) == bool(self.memory.logs.append(one)[0])
                 if is_read:
                     self.store.logs.read(session_id, EventQuery())
@@ -192,7 +212,8 @@ class Lives(RuleBasedStateMachine):
             failed = fail_after_the_next_append(failing)
             for count in counts:
                 length = length_of(self.memory, session_id)
-                one = [append(session_id, length + 1, max(count, length == 0), f"{count}")]
+                next_ = append(session_id, length + 1, max(count, length == 0), f"{count}")
+                one = [self.by_its_holder(next_)]
                 verdict = self.memory.logs.append(one)[0]
                 assert bool(self.store.logs.append(one)[0]) == bool(verdict)
                 assert verdict or failed.wait(10)
@@ -386,6 +407,45 @@ def test_a_new_session_that_only_the_journal_has_survives(
     assert found.end_user == "alice"
     assert again.logs.heads(SESSIONS) == {SESSIONS[0]: LogHead(2, FIRST_HOLDER)}
     again.close()
+
+
+def test_a_number_that_only_the_journal_has_is_not_handed_out_again(
+    store: JournaledStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as full:
+        refuse_appends(full)
+        first = store._ahead.take(SESSIONS[0], 0)
+        earlier = append(SESSIONS[0], 1, 1)
+        assert store.logs.append([replace(earlier, holder=first)]) == [None]
+        assert store._ahead.take(SESSIONS[0], 0) == first + 1
+        store.close()
+    again = open_store(tmp_path)
+    taken = again.sessions.take(SESSIONS[0], 0)
+    (refused,) = again.logs.append([replace(append(SESSIONS[0], 2, 1), holder=first)])
+    again.close()
+    assert (taken.holder, len(taken.events)) == (first + 2, 1)
+    assert isinstance(refused, PlacedElsewhere)
+
+
+def test_a_take_waits_for_no_transaction(store: JournaledStore, monkeypatch: pytest.MonkeyPatch):
+    store.logs.append([append(SESSIONS[0], 1, 1)])
+    store.logs.read(SESSIONS[0], EventQuery())
+    with monkeypatch.context() as full:
+        refuse_appends(full)
+        holders = [store.sessions.take(SESSIONS[0], 0).holder for _ in range(3)]
+    assert holders == [FIRST_HOLDER + 1, FIRST_HOLDER + 2, FIRST_HOLDER + 3]
+
+
+def test_a_journal_from_before_sessions_were_taken_is_applied():
+    summary = SessionSummary().model_dump(mode="json")
+    event = ("event_1", "tool.call", None, 1, "{}")
+    created = session(SESSIONS[0]).model_dump(mode="json")
+    left = orjson.dumps([created, (SESSIONS[0], 1, summary, [event])])
+    inserted, appended = decode(left)
+    assert inserted == session(SESSIONS[0])
+    assert (appended.expected, len(appended.events), appended.holder) == (1, 1, None)
+    taken = Taken(SESSIONS[0], 7)
+    assert decode(encode([taken, appended])) == [taken, appended]
 
 
 def test_a_session_is_deleted_only_when_no_crash_can_bring_it_back(

@@ -120,6 +120,8 @@ def append(number: int, first: int) -> Append:
     [
         lambda store: store.logs.append([append(1, 3)]),
         lambda store: store.logs.append([append(1, 3), append(2, 3)]),
+        lambda store: store.logs.apply({append(1, 1).session_id: 1}, [append(1, 3), append(2, 3)]),
+        lambda store: store.sessions.take(append(1, 1).session_id, store.registry.begin_life()),
         lambda store: store.sessions.find(append(1, 1).session_id),
         lambda store: store.logs.read(append(1, 1).session_id, EventQuery()),
         lambda store: store.logs.read(append(1, 1).session_id, EventQuery(after=1)),
@@ -134,6 +136,8 @@ def append(number: int, first: int) -> Append:
     ids=[
         "append",
         "appends",
+        "what a journal had",
+        "take",
         "session",
         "log",
         "later events",
