@@ -158,9 +158,9 @@ def _count_cpus() -> int:
 def _open_store(settings: Settings) -> Store:
     # The database takes a second to import, and Ray imports this module in every process that
     # finds the registry.
-    from everruns.storage.data_directory.opening import open_store  # noqa: PLC0415
+    from everruns.storage.opening import open_configured_store  # noqa: PLC0415
 
-    return open_store(settings.data_dir, settings.encryption_key)
+    return open_configured_store(settings.data_dir, settings.encryption_key, settings.database_url)
 
 
 def ensure_registry(settings: dict[str, Any]) -> Any:

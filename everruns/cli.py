@@ -178,6 +178,11 @@ def backup(
     from everruns.storage.data_directory.backup import make_backup_directory  # noqa: PLC0415
 
     settings = load_settings(data_dir=data_dir)
+    if settings.database_url is not None:
+        raise InvalidRequest(
+            "This server keeps its data in PostgreSQL. Back it up with PostgreSQL's own programs,"
+            " such as pg_dump, and keep a copy of the encryption key apart from it."
+        )
     target = make_backup_directory(settings.data_dir, directory.absolute())
 
     async def copy(rooms: Rooms) -> None:

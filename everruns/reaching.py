@@ -75,8 +75,9 @@ async def _reach(settings: Settings, stack: AsyncExitStack) -> Rooms:
                 if time.monotonic() >= deadline:
                     raise Conflict(f"{lost.message} {held.message}") from None
         await asyncio.sleep(SERVER_POLL_S)
-    from everruns.storage.data_directory.opening import open_store  # noqa: PLC0415
+    from everruns.storage.opening import open_configured_store  # noqa: PLC0415
 
-    database = Database(open_store(settings.data_dir, settings.encryption_key))
+    store = open_configured_store(settings.data_dir, settings.encryption_key, settings.database_url)
+    database = Database(store)
     stack.push_async_callback(database.close)
     return Rooms(ApiKeys(database), Backups(database))

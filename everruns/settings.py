@@ -34,6 +34,7 @@ from everruns.domain.waits import MAX_WAIT_S
 from everruns.errors import InvalidRequest
 from everruns.origins import ANYTHING, host_pattern, origin_pattern
 
+_DATABASE_SCHEMES = ("postgresql://", "postgresql+psycopg://")
 _PROXY = re.compile(r"environment|https?://[^\s/?#]+/?")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 PREFIX = "EVERRUNS_"
@@ -75,6 +76,10 @@ class Settings(BaseSettings):
     port: int = Field(9300, ge=0, le=65535, description="Port of the HTTP API; 0 takes a free one.")
     data_dir: Path = Field(
         Path.home() / ".everruns", description="Directory of the database and keys."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="`postgresql://user:password@host/database`. Default: DuckDB in data_dir.",
     )
     encryption_key: SecretStr | None = Field(
         None,
@@ -196,6 +201,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _of_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(_DATABASE_SCHEMES):
+            raise ValueError("must be like postgresql://user:password@host:5432/database")
+        return url
 
     @field_validator("model_proxy")
     @classmethod

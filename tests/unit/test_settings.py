@@ -78,3 +78,18 @@ def test_what_is_no_setting_is_named_with_the_nearest_that_is(name: str, says: s
         load_settings(**{name: 1})
 
     assert says in refused.value.message
+
+
+@pytest.mark.parametrize("url", ["mysql://u:passw0rd@host/db", "host=db password=passw0rd", ""])
+def test_another_database_than_postgresql_is_refused_without_showing_its_password(url: str):
+    with pytest.raises(InvalidRequest, match=r"database_url: .*postgresql://user") as refused:
+        load_settings(database_url=url)
+
+    assert "passw0rd" not in refused.value.message
+
+
+def test_the_address_of_the_database_is_a_secret():
+    settings = load_settings(database_url="postgresql+psycopg://u:passw0rd@host/db")
+
+    assert "database_url" not in settings.public()
+    assert "passw0rd" not in repr(settings)

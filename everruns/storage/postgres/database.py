@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from everruns.errors import StoreUnavailable
-from everruns.storage.postgres.errors import answering
+from everruns.storage.postgres.errors import Demoted, answering
 
 
 class Postgres:
@@ -29,7 +29,7 @@ class Postgres:
         """Open a read-only transaction, whose statements all see the same moment."""
         with (
             self._connected(self._reading) as connection,
-            answering(self._engine, is_repeatable=True),
+            answering(is_repeatable=True),
         ):
             yield connection
 
@@ -37,11 +37,11 @@ class Postgres:
     def writing(self) -> Generator[Connection]:
         """Open a transaction that is committed at the end, unless an exception is raised."""
         with self._connected(self._engine) as connection:
-            with answering(self._engine, is_repeatable=True):
+            with answering(is_repeatable=True):
                 transaction = connection.begin()
                 yield connection
             # Whether a commit that was not answered took place is not known.
-            with answering(self._engine, is_repeatable=False):
+            with answering(is_repeatable=False):
                 transaction.commit()
 
     @contextmanager
@@ -53,19 +53,23 @@ class Postgres:
         """
         with (
             self._connected(self._at_once) as connection,
-            answering(self._engine, is_repeatable=True),
+            answering(is_repeatable=True),
         ):
             yield connection
 
     @contextmanager
     def _connected(self, engine: Engine) -> Generator[Connection]:
-        with answering(self._engine, is_repeatable=False):
+        with answering(is_repeatable=False):
             connection = engine.connect()
         try:
             yield connection
+        except Demoted:
+            connection.invalidate()
+            self._engine.dispose()
+            raise
         finally:
             # Closing undoes what was not committed.
-            with answering(self._engine, is_repeatable=False):
+            with answering(is_repeatable=False):
                 connection.close()
 
     def copy_to(self, target: Path) -> None:  # noqa: ARG002

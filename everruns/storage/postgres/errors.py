@@ -8,7 +8,6 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import psycopg
 import structlog
-from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from everruns.errors import StoreUnavailable
@@ -37,12 +36,15 @@ class Undone(StoreUnavailable):
     """Nothing of a call was stored, for a reason that is probably gone when it is made again."""
 
 
+class Demoted(Undone):
+    """The server can only be read, though it was the primary; a new connection may find that."""
+
+
 @contextmanager
-def answering(engine: Engine, *, is_repeatable: bool) -> Generator[None]:
+def answering(*, is_repeatable: bool) -> Generator[None]:
     """Translate the errors of a call.
 
     Args:
-        engine: Whose connections are opened anew after a failover.
         is_repeatable: Whether the call may be made again after its connection was lost.
 
     Raises:
@@ -54,12 +56,11 @@ def answering(engine: Engine, *, is_repeatable: bool) -> Generator[None]:
     except POSTGRES_ERRORS as error:
         state = state_of(error)
         _log.error("database_failed", detail=detail_of(error))
-        if state == _READ_ONLY:
-            # This server was the primary once. A new connection may find the one that is now.
-            engine.dispose(close=False)
-        is_lost = is_repeatable and getattr(error, "connection_invalidated", False)
         failure = not_stored(disk_full=state == _DISK_FULL)
-        if is_lost or state in _COLLIDED or state == _READ_ONLY:
+        if state == _READ_ONLY:
+            raise Demoted(failure.message) from None
+        is_lost = is_repeatable and getattr(error, "connection_invalidated", False)
+        if is_lost or state in _COLLIDED:
             raise Undone(failure.message) from None
         raise failure from None
 

@@ -10,18 +10,18 @@ from everruns.errors import StoreUnavailable
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.postgres.database import Postgres
 from everruns.storage.postgres.engine import postgres_engine
-from everruns.storage.postgres.errors import POSTGRES_ERRORS, detail_of, state_of
+from everruns.storage.postgres.errors import POSTGRES_ERRORS, detail_of
 from everruns.storage.postgres.store import PostgresStore
 from everruns.storage.postgres.tables import prepare_tables
 
-# Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
+# What an error's class, code or text has, and what it means. A refused connection has no code.
 _REASONS = {
-    "28P01": "it refuses the user or the password",
-    "28000": "it refuses the user",
-    "3D000": "there is no database of this name",
-    "42501": "the user may not create tables in it",
-    "25006": "it is a standby, which can only be read; add target_session_attrs=read-write",
-    "53300": "it has too many connections",
+    "password authentication failed": "it refuses the user or the password",
+    "does not exist": "there is no database or user of this name",
+    "too many": "it has too many connections",
+    "InsufficientPrivilege": "the user may not create tables in it",
+    "ReadOnlySqlTransaction": "it is a standby, which can only be read; add"
+    " target_session_attrs=read-write",
 }
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -53,8 +53,10 @@ def _opening() -> Generator[None]:
     try:
         yield
     except POSTGRES_ERRORS as error:
-        _log.error("database_unusable", detail=detail_of(error))
-        reason = _REASONS.get(state_of(error) or "", "it does not answer as it should")
+        detail = detail_of(error)
+        _log.error("database_unusable", detail=detail)
+        meant = (reason for sign, reason in _REASONS.items() if sign in detail)
+        reason = next(meant, "it does not answer as it should")
         raise StoreUnavailable(
             f"The database of EVERRUNS_DATABASE_URL cannot be used: {reason}. The log has the"
             " details"
