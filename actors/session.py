@@ -6,10 +6,11 @@ from typing import Any
 
 from actors.calls.rpc_actor import RpcActor
 from actors.processes import collect_rarely
-from actors.stubs import remote_local_model, remote_registry
+from actors.stubs import own_logs, remote_local_model, remote_registry
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
 from everruns.runtime.host import SessionHost
+from everruns.runtime.loading import OwnLoading
 from everruns.settings import load_settings
 
 
@@ -27,12 +28,16 @@ class SessionActor(RpcActor):
     def __init__(self, name: str, settings: dict[str, Any]) -> None:
         super().__init__()
         configure_log()
+        own = load_settings(**settings)
+        logs = own_logs(own)
+        registry = remote_registry(logs)
         self._host = SessionHost(
             name,
-            remote_registry(),
+            registry,
             load_capabilities(),
-            load_settings(**settings),
+            own,
             remote_local_model().address,
+            OwnLoading(registry.hosting, logs) if logs else None,
         )
         collect_rarely()
         self._tidying = asyncio.ensure_future(self._host.tidy())

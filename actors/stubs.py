@@ -8,16 +8,36 @@ from actors.calls.rpc_actor import channel_to
 from actors.calls.stub import stub
 from actors.local_model import LocalModel
 from actors.names import REGISTRY, find_actor
+from everruns.registry.database import Database
+from everruns.registry.logs import Logs
 from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
+from everruns.settings import Settings
 
 # Connections to hosts belong to the event loop they were made on.
 _hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SessionHost]] = WeakKeyDictionary()
 
 
-def remote_registry() -> Registry:
-    """Return the registry's stub."""
-    return registry_stub(channel_to(lambda: find_actor(REGISTRY), PATIENCE_S))
+def remote_registry(logs: Logs | None = None) -> Registry:
+    """Return the registry's stub.
+
+    Args:
+        logs: This process's own; see ``own_logs``.
+    """
+    return registry_stub(channel_to(lambda: find_actor(REGISTRY), PATIENCE_S), logs=logs)
+
+
+def own_logs(settings: Settings) -> Logs | None:
+    """Return logs for this process alone, unless only the registry can have the store open.
+
+    Raises:
+        InvalidRequest: The address of the database is malformed.
+    """
+    if settings.database_url is None:
+        return None
+    from everruns.storage.postgres.opening import join_postgres  # noqa: PLC0415
+
+    return Logs(Database(join_postgres(settings.database_url)))
 
 
 def remote_local_model() -> LocalModel:

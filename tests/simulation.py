@@ -6,9 +6,9 @@ to be done, so minutes of a cluster's life take milliseconds.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from actors.calls.channels import ReconnectingChannel
 from actors.calls.contract import decode_request, method_of
@@ -17,20 +17,25 @@ from actors.calls.registry_stub import registry_stub, registry_targets
 from actors.calls.stub import stub
 from everruns.capabilities.base import Capability
 from everruns.capabilities.registry import load_capabilities
+from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
+from everruns.domain.sessions import Session
 from everruns.domain.tools import ToolCall
 from everruns.errors import HostLost
 from everruns.ids import new_id
 from everruns.providers.base import Driver, ModelAnswer, ModelChunk, ModelRequest, TextDelta
 from everruns.providers.model_lists import ListedModel
+from everruns.registry.database import Database
+from everruns.registry.logs import Appended, LoadedSession, Logs
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
+from everruns.runtime.loading import OwnLoading
 from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
-from everruns.storage.logs import FIRST_HOLDER, Append, Verdict
+from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, Verdict
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
 from everruns.tools.function import tool
@@ -42,6 +47,8 @@ from tests.simulated_processes import (
     here,
     start_in_its_process,
 )
+
+Answer = TypeVar("Answer")
 
 HOSTS = ("host-0", "host-1", "host-2")
 RING_BELL = {
@@ -184,8 +191,39 @@ def _calls(kind: str) -> Iterator[ToolCall]:
             pass
 
 
+class SimulatedLogs(Logs):
+    """The logs of one process, to which the store is as far away as another process."""
+
+    def __init__(self, cluster: "Cluster", process: Process) -> None:
+        super().__init__(Database(cluster.store))
+        self._cluster = cluster
+        self._process = process
+
+    async def append(self, appends: Sequence[Append], host: str) -> Appended:
+        self._cluster.witness.note_asked(appends, self._process)
+        return await self._there_and_back(super().append(appends, host))
+
+    async def take(self, session_id: str, life: int, *, whole: bool = False) -> LoadedSession:
+        return await self._there_and_back(super().take(session_id, life, whole=whole))
+
+    async def events(self, session_id: str, query: EventQuery) -> Sequence[Event]:
+        return await self._there_and_back(super().events(session_id, query))
+
+    async def get(self, session_id: str) -> Session:
+        return await self._there_and_back(super().get(session_id))
+
+    async def _there_and_back(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        await self._cluster.travel(self._process)
+        answer = await work
+        await self._cluster.travel(self._process)
+        return answer
+
+
 class Cluster:
     """Three hosts, one registry, replicas as wanted; all restart by themselves when they die.
+
+    Args:
+        shares_store: Whether all of them have the store open, rather than the registry alone.
 
     Attributes:
         store: What is on disk; in memory unless another store is given.
@@ -202,8 +240,11 @@ class Cluster:
         sessions_per_host: int = 4,
         hosts: int = len(HOSTS),
         store: Store | None = None,
+        *,
+        shares_store: bool = False,
     ) -> None:
         self.store = store or MemoryStore()
+        self._shares_store = shares_store
         self.witness = Witness()
         self.witness.watch(self.store)
         self.paid: dict[str, int] = {}
@@ -248,7 +289,15 @@ class Cluster:
         process = self.processes[name] = Process(name)
 
         async def live() -> None:
-            host = SessionHost(name, self._remote_registry(), self._capabilities, self._settings)
+            logs = self._own_logs(process)
+            registry = self._remote_registry(logs)
+            host = SessionHost(
+                name,
+                registry,
+                self._capabilities,
+                self._settings,
+                loading=OwnLoading(registry.hosting, logs) if logs else None,
+            )
 
             async def scripted(_account: ProviderAccount) -> Driver:
                 return ScenarioDriver(self)
@@ -293,11 +342,14 @@ class Cluster:
 
     def runtime(self, name: str) -> Runtime:
         """A replica's runtime; its calls are those of a process of this name."""
-        self.processes.setdefault(name, Process(name))
-        return Runtime(self._remote_registry(), self.find_host)
+        process = self.processes.setdefault(name, Process(name))
+        return Runtime(self._remote_registry(self._own_logs(process)), self.find_host)
 
-    def _remote_registry(self) -> Registry:
-        return registry_stub(self._channel_to("registry", PATIENCE_S), PATIENCE_S)
+    def _own_logs(self, process: Process) -> SimulatedLogs | None:
+        return SimulatedLogs(self, process) if self._shares_store else None
+
+    def _remote_registry(self, logs: SimulatedLogs | None) -> Registry:
+        return registry_stub(self._channel_to("registry", PATIENCE_S), PATIENCE_S, logs)
 
     async def find_host(self, name: str) -> SessionHost:
         return stub(SessionHost, self._channel_to(name, 0), "host")
@@ -346,7 +398,7 @@ class Cluster:
     async def call(self, name: str, process: Process, request: bytes) -> bytes:
         """Carry out a call in another process, as a network and Ray would."""
         caller = here.get(None)
-        await self._travel(caller)
+        await self.travel(caller)
         await process.pass_border()
         targets = self._targets[process]
         called = decode_request(request)
@@ -371,10 +423,10 @@ class Cluster:
             self.lose_answers_of.remove((called.target, called.method))
             self.crash(name)
             await process.pass_border()
-        await self._travel(caller)
+        await self.travel(caller)
         return answered
 
-    async def _travel(self, caller: Process | None) -> None:
+    async def travel(self, caller: Process | None) -> None:
         """Take a moment, now and then a long one."""
         await asyncio.sleep(self._random.choice((0.001, 0.001, 0.002, 0.01, 0.3)))
         if caller is not None:

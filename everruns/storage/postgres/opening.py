@@ -1,5 +1,6 @@
 """Opening the store in a PostgreSQL database."""
 
+import secrets
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
@@ -7,7 +8,7 @@ import structlog
 from pydantic import SecretStr
 
 from everruns.errors import StoreUnavailable
-from everruns.storage.data_directory.encryption import Cipher
+from everruns.storage.data_directory.encryption import KEY_BYTES, Cipher
 from everruns.storage.postgres.database import Postgres
 from everruns.storage.postgres.engine import postgres_engine
 from everruns.storage.postgres.errors import POSTGRES_ERRORS, detail_of
@@ -23,6 +24,9 @@ _REASONS = {
     "ReadOnlySqlTransaction": "it is a standby, which can only be read; add"
     " target_session_attrs=read-write",
 }
+
+# Of a process with logs of its own: two readers of each lane, and a writer of each.
+LOG_CONNECTIONS = 6
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -44,8 +48,24 @@ def open_postgres(address: SecretStr, cipher: Cipher) -> PostgresStore:
         prepare_tables(engine)
         store = PostgresStore(Postgres(engine), cipher)
         store.providers.list()  # raises if they were encrypted with another key
+        store.load_budgets()
         undo.pop_all()
     return store
+
+
+def join_postgres(address: SecretStr) -> PostgresStore:
+    """Return the store of a PostgreSQL database that the registry has opened, for its other users.
+
+    It connects on first use, and has no key: secrets that are encrypted there stay so.
+
+    Args:
+        address: Address of the database; see ``postgres_engine``.
+
+    Raises:
+        InvalidRequest: The address cannot be read.
+    """
+    engine = postgres_engine(address, max_connections=LOG_CONNECTIONS)
+    return PostgresStore(Postgres(engine), Cipher(secrets.token_bytes(KEY_BYTES)))
 
 
 @contextmanager

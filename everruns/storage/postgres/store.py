@@ -45,6 +45,10 @@ class PostgresStore:
         self.api_keys: ApiKeyStore = repeating(store.api_keys)
         self.registry: RegistryStore = repeating(store.registry)
 
+    def load_budgets(self) -> None:
+        """Read which agents and sessions have budgets, as the process needs to that puts them."""
+        self._store.budgets.load()
+
     def ping(self) -> None:
         """Check that the store answers."""
         self._store.ping()

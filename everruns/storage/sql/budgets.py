@@ -22,17 +22,22 @@ class SqlBudgets:
     Args:
         database: Has the tables.
         is_shared: Whether other processes put budgets too. Then an answer is charged by what the
-            database knows, and ``is_budgeted`` of a session is as true as its last append or take.
+            database knows; here is known what was loaded, what this process has put, and of a
+            session what its last append or take has shown.
     """
 
     def __init__(self, database: Database, *, is_shared: bool = False) -> None:
         self._database = database
         self._is_shared = is_shared
         self._changing = Lock()
-        with database.reading() as connection:
+        # Subjects with an active budget, and perhaps some whose change was not stored: an entry too
+        # many costs only a query.
+        self._budgeted = set[str]()
+
+    def load(self) -> None:
+        """Read which subjects have active budgets."""
+        with self._database.reading() as connection:
             found = connection.execute(select(budgets.c.subject_id).where(_IN_FORCE))
-            # Subjects with an active budget, and perhaps some whose change was not stored: an
-            # entry too many costs only a query.
             self._budgeted = set(found.scalars())
 
     def put(self, budget: Budget) -> None:

@@ -39,8 +39,7 @@ class SqlRegistry:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        with database.reading() as connection:
-            self._revision = _select(connection)[1]
+        self._revision = 0
 
     @property
     def revision(self) -> int:

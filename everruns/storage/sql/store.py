@@ -38,6 +38,8 @@ class SqlStore:
         self.workspaces = SqlWorkspaces(database)
         self.files = SqlFiles(database)
         self.budgets = SqlBudgets(database, is_shared=budgets_are_shared)
+        if not budgets_are_shared:
+            self.budgets.load()
         self.ledger = SqlLedger(database)
         self.logs = SqlLogs(database, self.budgets)
         self.sessions = SqlSessions(database, self.logs, self.budgets)

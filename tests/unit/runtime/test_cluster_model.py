@@ -84,6 +84,8 @@ class Reader:
 class ClusterMachine(RuleBasedStateMachine):
     """Users talk while processes die, stand still and come back."""
 
+    shares_store = False
+
     def __init__(self) -> None:
         super().__init__()
         self.loop = SimulatedLoop()
@@ -106,7 +108,7 @@ class ClusterMachine(RuleBasedStateMachine):
         self.run(self._start(Random(random), cap))
 
     async def _start(self, random: Random, cap: int) -> None:
-        self.cluster = Cluster(random, cap, store=self.open_store())
+        self.cluster = Cluster(random, cap, store=self.open_store(), shares_store=self.shares_store)
         await self.cluster.start()
         self.runtimes = {name: self.cluster.runtime(name) for name in REPLICAS}
         self.acknowledged: dict[str, tuple[int, Message]] = {}
@@ -315,6 +317,12 @@ class ClusterMachine(RuleBasedStateMachine):
         assert sorted(said) == sorted(kept), "every acknowledged message is there, once"
 
 
+class SharedStoreMachine(ClusterMachine):
+    """The same where every process has the store open, as with PostgreSQL."""
+
+    shares_store = True
+
+
 class JournaledClusterMachine(ClusterMachine):
     """The same over the store that a server has: a journal before DuckDB."""
 
@@ -331,8 +339,9 @@ MANY = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-ClusterMachine.TestCase.settings = MANY
+ClusterMachine.TestCase.settings = SharedStoreMachine.TestCase.settings = MANY
 # Opening a database takes as long as several examples in memory.
 JournaledClusterMachine.TestCase.settings = settings(MANY, max_examples=5)
 TestCluster = ClusterMachine.TestCase
+TestSharedStore = SharedStoreMachine.TestCase
 TestJournaledCluster = JournaledClusterMachine.TestCase
