@@ -288,7 +288,9 @@ class HostLost(Unavailable):
 
 
 class RegistryReplaced(HostLost):
-    """Another registry has begun its life over the same store: this one hands out nothing more."""
+    """Another registry has taken over, and this one hands out no session any more."""
+
+    code = "REGISTRY_REPLACED"
 
 
 class StoreUnavailable(Unavailable):

@@ -25,6 +25,7 @@ from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.draft import Draft
 from everruns.runtime.feed.reading import read_session
 from everruns.runtime.session import LiveSession
+from everruns.storage.logs import FIRST_HOLDER
 from tests.logs import SESSION_ID, LogWriter, call_part, logs
 
 LATER = 2_000_000_000_000  # After every id that a test makes.
@@ -480,7 +481,7 @@ class CutReader(RuleBasedStateMachine):
             created_at=NOW,
             updated_at=NOW,
         )
-        session = SessionAt(resource, self.log.events, GroupCommit(commit))
+        session = SessionAt(resource, self.log.events, GroupCommit(commit), FIRST_HOLDER)
         session.draft, session.now = self.draft, self.log.now
         events = session.events_after(self.cursor.sequence)
         complete = len(events) <= page

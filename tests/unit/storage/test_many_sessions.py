@@ -162,7 +162,8 @@ def test_what_a_session_has_is_found_by_its_index(call: Callable[[SqlStore], obj
     run: list[tuple[str, Any]] = []
 
     def note(_connection, _cursor, statement, parameters, *_) -> None:
-        if not statement.startswith("INSERT"):
+        # The table of the registry has one row.
+        if not statement.startswith("INSERT") and "FROM registry" not in statement:
             run.append((statement, parameters))
 
     event.listen(engine, "before_cursor_execute", note)
