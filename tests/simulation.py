@@ -199,9 +199,9 @@ class SimulatedLogs(Logs):
         self._cluster = cluster
         self._process = process
 
-    async def append(self, appends: Sequence[Append], host: str) -> Appended:
+    async def append(self, appends: Sequence[Append]) -> Appended:
         self._cluster.witness.note_asked(appends, self._process)
-        return await self._there_and_back(super().append(appends, host))
+        return await self._there_and_back(super().append(appends))
 
     async def take(self, session_id: str, life: int, *, whole: bool = False) -> LoadedSession:
         return await self._there_and_back(super().take(session_id, life, whole=whole))
