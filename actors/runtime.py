@@ -3,7 +3,7 @@
 from typing import Any
 
 from actors.registry import ensure_registry
-from actors.stubs import find_host, remote_registry
+from actors.stubs import find_host, meet_host, remote_registry
 from everruns.runtime.runtime import Runtime
 
 
@@ -17,4 +17,4 @@ class RayRuntime(Runtime):
 
     def __init__(self, settings: dict[str, Any]) -> None:
         ensure_registry(settings)
-        super().__init__(remote_registry(), find_host)
+        super().__init__(remote_registry(), find_host, meet_host)

@@ -25,14 +25,16 @@ class SessionActor(RpcActor):
     """
 
     def __init__(self, name: str, settings: dict[str, Any]) -> None:
-        super().__init__()
+        own = load_settings(**settings)
+        super().__init__(own.node_port_range)
         configure_log()
         self._host = SessionHost(
             name,
             remote_registry(),
             load_capabilities(),
-            load_settings(**settings),
+            own,
             remote_local_model().address,
+            self.own_address,
         )
         collect_rarely()
         self._tidying = asyncio.ensure_future(self._host.tidy())

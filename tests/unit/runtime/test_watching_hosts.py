@@ -21,7 +21,7 @@ class Host:
     def __init__(self, failures: int) -> None:
         self._failures = failures
 
-    async def report(self, wait_s: float) -> HostReport:
+    async def report(self, wait_s: float, *, on_network: bool) -> HostReport:
         await asyncio.sleep(wait_s)
         if self._failures:
             self._failures -= 1
