@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from actors.calls.rpc_actor import RpcActor
 from actors.processes import collect_rarely
 from actors.stubs import remote_local_model, remote_registry
 from everruns.capabilities.registry import load_capabilities
+from everruns.errors import EverrunsError
 from everruns.log import configure_log
+from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
 from everruns.settings import load_settings
 
@@ -28,17 +31,25 @@ class SessionActor(RpcActor):
         own = load_settings(**settings)
         super().__init__(own.node_port_range)
         configure_log()
+        registry = remote_registry()
         self._host = SessionHost(
             name,
-            remote_registry(),
+            registry,
             load_capabilities(),
             own,
             remote_local_model().address,
             self.own_address,
         )
         collect_rarely()
+        self._meeting = asyncio.ensure_future(_meet(registry))
         self._tidying = asyncio.ensure_future(self._host.tidy())
 
     async def targets(self) -> Mapping[str, object]:
         """Return the host."""
         return {"host": self._host}
+
+
+async def _meet(registry: Registry) -> None:
+    """Connect to the registry at once: when it is needed, Ray may not be there to find it."""
+    with suppress(EverrunsError):
+        await registry.ready()
