@@ -14,6 +14,7 @@ from pathlib import Path
 
 from actors.calls.direct import DirectConnection, DirectServer
 from everruns.address import Address, Endpoint
+from everruns.log import configure_log
 
 CALLER, SERVER = "192.0.2.1", "192.0.2.2"
 NOWHERE = "02:00:00:00:00:01"
@@ -41,6 +42,7 @@ async def serve() -> None:
             await asyncio.Event().wait()
         return request
 
+    configure_log()
     print(flush=True)  # It has a network of its own now.
     await asyncio.to_thread(sys.stdin.readline)
     set_up("far", SERVER)

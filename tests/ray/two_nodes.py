@@ -34,8 +34,8 @@ MB = 1024 * 1024
 
 
 @contextmanager
-def two_nodes() -> Iterator[str]:
-    """Two nodes; returns the second one's name. All of their processes end with it."""
+def two_nodes() -> Iterator[tuple[str, Cluster]]:
+    """A cluster, and the name of its second node. All of their processes end with it."""
     cluster = Cluster(
         initialize_head=True,
         head_node_args={
