@@ -61,6 +61,7 @@ class DirectServer:
         self._ports = ports
         self._address: Address | None = None
         self._listeners: list[Listener] = []
+        self._refused = ""
         self._opening = asyncio.Lock()
         self._connections: WeakSet[ServerConnection] = WeakSet()
 
@@ -88,8 +89,14 @@ class DirectServer:
                 try:
                     self._address = replace(self._address, endpoint=await self._open_network())
                 except OSError as error:
-                    log.warning("not on the network", host=self._host, error=str(error))
+                    self._warn_once(str(error))
         return self._address
+
+    def _warn_once(self, refused: str) -> None:
+        """Say why it is not on the network; it is asked again and again."""
+        if refused != self._refused:
+            log.warning("not on the network", host=self._host, error=refused)
+            self._refused = refused
 
     async def _open_network(self) -> Endpoint:
         certificate = await asyncio.to_thread(new_certificate)
