@@ -85,7 +85,8 @@ class ActorChannel(ReconnectingChannel):
         self.address: Address | None = None
 
     async def _find_connection(self) -> Connection:
-        node = _this_node()
+        with _losses():
+            node = _this_node()
         if self.address is not None:
             try:
                 return await DirectConnection.connect(self.address, node)
