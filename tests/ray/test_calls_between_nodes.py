@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("ray")
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_S = 300
+TIMEOUT_S = 380
 
 
 @pytest.fixture(scope="module")
