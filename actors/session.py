@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
+
+import structlog
 
 from actors.calls.rpc_actor import RpcActor
 from actors.processes import collect_rarely
 from actors.stubs import remote_local_model, remote_registry
 from everruns.capabilities.registry import load_capabilities
-from everruns.errors import EverrunsError
+from everruns.errors import EverrunsError, HostLost
 from everruns.log import configure_log
 from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
 from everruns.settings import load_settings
+
+
+log = structlog.get_logger(__name__)
 
 
 class SessionActor(RpcActor):
@@ -51,5 +55,11 @@ class SessionActor(RpcActor):
 
 async def _meet(registry: Registry) -> None:
     """Connect to the registry at once: when it is needed, Ray may not be there to find it."""
-    with suppress(EverrunsError):
-        await registry.ready()
+    while True:
+        try:
+            await registry.ready()
+        except HostLost:
+            continue  # It has been looked for as long as every call looks for it.
+        except EverrunsError as error:
+            log.info("registry is not ready", code=error.code)
+        return

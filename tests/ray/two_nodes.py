@@ -82,6 +82,17 @@ async def placed(runtime: Runtime, talk: Conversation) -> Any:
             await asyncio.sleep(POLL_S)
 
 
+async def calls_of_the_registry() -> list[str]:
+    """Return how the registry is called, once the far host calls it."""
+    registry: Any = find_actor(REGISTRY)
+    async with asyncio.timeout(START_S):
+        while True:
+            asked: Any = registry.__ray_call__.remote(_kinds_of_connections)
+            if "tls" in (kinds := await asked):
+                return kinds
+            await asyncio.sleep(POLL_S)
+
+
 def _kinds_of_connections(actor: Any) -> list[str]:
     """How an actor is called at the moment."""
     connections = list(actor._server._connections)
@@ -99,12 +110,11 @@ async def find_out(node: str, cluster: Cluster, settings: Settings) -> dict[str,
     model_id = await simulated(runtime, reply="Hello from afar.")
     talk = await Conversation.begin(runtime, model_id=model_id)
     location = await placed(runtime, talk)
-    registry: Any = find_actor(REGISTRY)
-    asked: Any = registry.__ray_call__.remote(_kinds_of_connections)
+    calls = await calls_of_the_registry()
     found = {
         "host": location.host,
         "host_is_far": location.address.node != ray.get_runtime_context().get_node_id(),
-        "calls_of_the_registry": await asked,
+        "calls_of_the_registry": calls,
         "known_before": HOST in stubs._hosts.get(asyncio.get_running_loop(), {}),
     }
     cluster.head_node.kill_gcs_server()
@@ -124,13 +134,13 @@ def main(data_dir: Path) -> None:
         anthropic_api_key=None,
     )
     with two_nodes() as (node, cluster):
-        try:
-            print(json.dumps(asyncio.run(find_out(node, cluster, settings))), flush=True)
-        except Exception:
-            traceback.print_exc()
+        print(json.dumps(asyncio.run(find_out(node, cluster, settings))), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
-    # Not by Ray's own end, which would look for the GCS.
+    try:
+        main(Path(sys.argv[1]))
+    except Exception:  # noqa: BLE001 - the caller is told, and it must end
+        traceback.print_exc()
+    # Ray's own end would wait for the GCS.
     os._exit(0)
