@@ -16,7 +16,6 @@ from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
 from everruns.settings import load_settings
 
-
 log = structlog.get_logger(__name__)
 
 
