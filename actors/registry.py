@@ -51,7 +51,8 @@ class RegistryActor(RpcActor):
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        super().__init__()
+        self._own = load_settings(**settings)
+        super().__init__(self._own.node_port_range)
         configure_log()
         self._settings = settings
         # The longest that the event loop waits while a thread uses the database.
@@ -60,7 +61,6 @@ class RegistryActor(RpcActor):
         self._targets: dict[str, object] = {}
         self._tasks: list[asyncio.Future[None]] = []
         self._answerable = asyncio.Event()
-        self._own = load_settings(**settings)
         self._started = asyncio.ensure_future(self._begin(self._own))
 
     async def _begin(self, settings: Settings) -> None:
@@ -94,7 +94,13 @@ class RegistryActor(RpcActor):
 
         registry.hosting.relieve = relieve
         reconciler = Reconciler(registry.hosting, find_host)
-        watch = HostWatch(registry, find_host, reconciler.wake)
+        watch = HostWatch(
+            registry,
+            find_host,
+            reconciler.wake,
+            # Whoever calls the registry from another node will call hosts from there too.
+            on_network=lambda: self._server.is_on_network,
+        )
         pool = SessionActorPool(
             placement, watch, self._settings, _count_cpus, settings.max_session_actors
         )

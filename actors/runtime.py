@@ -3,7 +3,7 @@
 from typing import Any
 
 from actors.registry import ensure_registry
-from actors.stubs import find_host, own_logs, remote_registry
+from actors.stubs import find_host, meet_host, own_logs, remote_registry
 from everruns.runtime.runtime import Runtime
 from everruns.settings import load_settings
 
@@ -18,4 +18,5 @@ class RayRuntime(Runtime):
 
     def __init__(self, settings: dict[str, Any]) -> None:
         ensure_registry(settings)
-        super().__init__(remote_registry(own_logs(load_settings(**settings))), find_host)
+        registry = remote_registry(own_logs(load_settings(**settings)))
+        super().__init__(registry, find_host, meet_host)

@@ -4,14 +4,20 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
+
 from actors.calls.rpc_actor import RpcActor
 from actors.processes import collect_rarely
 from actors.stubs import own_logs, remote_local_model, remote_registry
 from everruns.capabilities.registry import load_capabilities
+from everruns.errors import EverrunsError, HostLost
 from everruns.log import configure_log
+from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
 from everruns.runtime.loading import OwnLoading
 from everruns.settings import load_settings
+
+log = structlog.get_logger(__name__)
 
 
 class SessionActor(RpcActor):
@@ -26,9 +32,9 @@ class SessionActor(RpcActor):
     """
 
     def __init__(self, name: str, settings: dict[str, Any]) -> None:
-        super().__init__()
-        configure_log()
         own = load_settings(**settings)
+        super().__init__(own.node_port_range)
+        configure_log()
         logs = own_logs(own)
         registry = remote_registry(logs)
         self._host = SessionHost(
@@ -37,11 +43,25 @@ class SessionActor(RpcActor):
             load_capabilities(),
             own,
             remote_local_model().address,
+            self.own_address,
             OwnLoading(registry.hosting, logs) if logs else None,
         )
         collect_rarely()
+        self._meeting = asyncio.ensure_future(_meet(registry))
         self._tidying = asyncio.ensure_future(self._host.tidy())
 
     async def targets(self) -> Mapping[str, object]:
         """Return the host."""
         return {"host": self._host}
+
+
+async def _meet(registry: Registry) -> None:
+    """Connect to the registry at once: when it is needed, Ray may not be there to find it."""
+    while True:
+        try:
+            await registry.ready()
+        except HostLost:
+            continue  # It has been looked for as long as every call looks for it.
+        except EverrunsError as error:
+            log.info("registry is not ready", code=error.code)
+        return

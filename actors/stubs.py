@@ -4,10 +4,11 @@ import asyncio
 from weakref import WeakKeyDictionary
 
 from actors.calls.registry_stub import PATIENCE_S, registry_stub
-from actors.calls.rpc_actor import channel_to
+from actors.calls.rpc_actor import ActorChannel
 from actors.calls.stub import stub
 from actors.local_model import LocalModel
 from actors.names import REGISTRY, find_actor
+from everruns.address import Address
 from everruns.registry.database import Database
 from everruns.registry.logs import Logs
 from everruns.registry.registry import Registry
@@ -15,7 +16,7 @@ from everruns.runtime.host import SessionHost
 from everruns.settings import Settings
 
 # Connections to hosts belong to the event loop they were made on.
-_hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SessionHost]] = WeakKeyDictionary()
+_hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ActorChannel]] = WeakKeyDictionary()
 
 
 def remote_registry(logs: Logs | None = None) -> Registry:
@@ -24,7 +25,7 @@ def remote_registry(logs: Logs | None = None) -> Registry:
     Args:
         logs: This process's own; see ``own_logs``.
     """
-    return registry_stub(channel_to(lambda: find_actor(REGISTRY), PATIENCE_S), logs=logs)
+    return registry_stub(ActorChannel(lambda: find_actor(REGISTRY), PATIENCE_S), logs=logs)
 
 
 def own_logs(settings: Settings) -> Logs | None:
@@ -42,13 +43,22 @@ def own_logs(settings: Settings) -> Logs | None:
 
 def remote_local_model() -> LocalModel:
     """Return the stub of the model on the registry's node."""
-    channel = channel_to(lambda: find_actor(REGISTRY), PATIENCE_S)
+    channel = ActorChannel(lambda: find_actor(REGISTRY), PATIENCE_S)
     return stub(LocalModel, channel, "local_model", PATIENCE_S)
 
 
 async def find_host(name: str) -> SessionHost:
     """Return a session host's stub; its calls raise ``HostLost`` if there is no such host."""
+    return stub(SessionHost, _channel_to_host(name), "host")
+
+
+def meet_host(name: str, address: Address) -> None:
+    """Take note of a session host's address, where it is looked for before Ray is asked."""
+    _channel_to_host(name).address = address
+
+
+def _channel_to_host(name: str) -> ActorChannel:
     hosts = _hosts.setdefault(asyncio.get_running_loop(), {})
     if name not in hosts:
-        hosts[name] = stub(SessionHost, channel_to(lambda: find_actor(name)), "host")
+        hosts[name] = ActorChannel(lambda: find_actor(name))
     return hosts[name]

@@ -36,6 +36,8 @@ from everruns.origins import ANYTHING, host_pattern, origin_pattern
 
 _DATABASE_SCHEMES = ("postgresql://", "postgresql+psycopg://")
 _PROXY = re.compile(r"environment|https?://[^\s/?#]+/?")
+_PORTS = re.compile(r"\d{1,5}-\d{1,5}")
+MAX_PORT = 65_535
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 PREFIX = "EVERRUNS_"
 CONFIG_VARIABLE = "EVERRUNS_CONFIG"
@@ -114,6 +116,10 @@ class Settings(BaseSettings):
     dashboard: bool = Field(True, description="Start the Ray dashboard (on loopback).")
     dashboard_port: int = Field(
         8265, ge=0, le=65535, description="Port of the Ray dashboard; if taken, a free one is used."
+    )
+    node_ports: str = Field(
+        "",
+        description="Ports for calls between nodes, such as 20000-20099. Default: any free ones.",
     )
     replicas: int = Field(1, ge=1, le=64, description="API replicas.")
     warm_session_actors: int = Field(2, ge=1, description="Empty session actors kept ready.")
@@ -215,6 +221,22 @@ class Settings(BaseSettings):
         if proxy is not None and not _PROXY.fullmatch(proxy.get_secret_value()):
             raise ValueError("must be an address such as http://proxy:3128, or `environment`")
         return proxy
+
+    @field_validator("node_ports")
+    @classmethod
+    def _range_of_ports(cls, ports: str) -> str:
+        first, last = map(int, ports.split("-")) if _PORTS.fullmatch(ports) else (1, 0)
+        if ports and not 1 <= first <= last <= MAX_PORT:
+            raise ValueError("must be a range of ports such as 20000-20099")
+        return ports
+
+    @property
+    def node_port_range(self) -> range:
+        """The ports for calls between nodes; empty if any free ones are taken."""
+        if not self.node_ports:
+            return range(0)
+        first, last = map(int, self.node_ports.split("-"))
+        return range(first, last + 1)
 
     @property
     def is_loopback(self) -> bool:

@@ -1,12 +1,12 @@
-"""Direct calls: requests to an actor on the same machine, over its own socket.
+"""Direct calls: requests to an actor over a connection of its own, past Ray.
 
 A call through Ray costs both processes together more than a millisecond of CPU and the same
-latency; over a socket it costs a tenth. Ray locates and restarts the actor; the requests of every
-turn bypass Ray.
+latency; over a connection it costs a tenth. Ray locates and restarts the actor; the requests of
+every turn bypass Ray.
 
-Access is checked three times: by the socket's folder (``actors.calls.socket_files``), by the user
-of the process at the other end, and by a secret (``actors.calls.handshake``). Only then is anything
-decoded.
+Callers on the same node come over a socket that is a file (``actors.calls.socket_files``), callers
+on other nodes over TLS (``actors.calls.network``). Both prove that they know a secret
+(``actors.calls.handshake``), and only then is anything decoded.
 This module does not use Ray, so that a command without a cluster can call an actor too.
 """
 
@@ -14,126 +14,131 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from ssl import SSLContext
 from weakref import WeakSet
 
 import structlog
 
-from actors.calls import socket_files
+from actors.calls import network, socket_files
+from actors.calls.certificate import new_certificate
 from actors.calls.frames import Frames
+from actors.calls.greeting import Greeting
 from actors.calls.handshake import authenticate_client, authenticate_server, new_secret
+from actors.calls.listener import BACKLOG, HANDSHAKE_TIMEOUT_S, Listener
+from everruns.address import Address, Endpoint
 
 MAX_WAITING = 10_000
-BACKLOG = 1000
-MAX_UNAUTHENTICATED = 64
-HANDSHAKE_TIMEOUT_S = 5.0
-ACCEPT_RETRY_S = 0.5
 
 Respond = Callable[[bytes], Awaitable[bytes]]
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Address:
-    """The address of a ``DirectServer`` and the secret that admits callers.
-
-    Attributes:
-        path: The file of its socket.
-        secret: The secret that both ends of a connection prove to know; new for each server.
-    """
-
-    path: Path
-    secret: bytes = field(repr=False)
-
-
 class DirectServer:
-    """Takes requests from processes of this machine and this user that know the secret.
+    """Takes requests from processes that know its secret.
+
+    It listens on the network only when somebody needs it.
 
     Args:
         respond: Returns the answer to a request; may not raise.
+        node: The name of its node.
+        host: The IP address of its node.
+        ports: The ports of which it may take one on the network.
     """
 
-    def __init__(self, respond: Respond) -> None:
+    def __init__(
+        self,
+        respond: Respond,
+        node: str = "",
+        host: str = "127.0.0.1",
+        ports: range = network.ANY_PORT,
+    ) -> None:
         self._respond = respond
+        self._node = node
+        self._host = host
+        self._ports = ports
         self._address: Address | None = None
-        self._listening: socket.socket | None = None
+        self._listeners: list[Listener] = []
+        self._refused = ""
         self._opening = asyncio.Lock()
-        self._handshakes: set[asyncio.Task[None]] = set()
         self._connections: WeakSet[ServerConnection] = WeakSet()
 
-    async def address(self) -> Address:
+    @property
+    def is_on_network(self) -> bool:
+        """Whether it listens on the network."""
+        return self._address is not None and self._address.endpoint is not None
+
+    async def address(self, *, on_network: bool = False) -> Address:
         """Start to listen and return the address.
 
+        Args:
+            on_network: Whether callers on other nodes need it. If it cannot listen on the network,
+                the address has no endpoint.
+
         Raises:
-            OSError: The socket cannot be created.
+            OSError: The socket on this node cannot be created.
         """
         async with self._opening:
             if self._address is None:
-                self._listening, path = await asyncio.to_thread(socket_files.listen, BACKLOG)
-                self._address = Address(path, new_secret())
-                self._wait_for_clients()
+                listening, path = await asyncio.to_thread(socket_files.listen, BACKLOG)
+                self._address = Address(path, new_secret(), self._node)
+                self._listeners.append(Listener(listening, self._admit_near))
+            if on_network and self._address.endpoint is None:
+                try:
+                    self._address = replace(self._address, endpoint=await self._open_network())
+                except OSError as error:
+                    self._warn_once(str(error))
         return self._address
+
+    def _warn_once(self, refused: str) -> None:
+        """Say why it is not on the network; it is asked again and again."""
+        if refused != self._refused:
+            log.warning("not on the network", host=self._host, error=refused)
+            self._refused = refused
+
+    async def _open_network(self) -> Endpoint:
+        certificate = await asyncio.to_thread(new_certificate)
+        tls = network.server_tls(certificate)
+        listening = network.listen(self._host, self._ports, BACKLOG)
+        port: int = listening.getsockname()[1]
+        self._listeners.append(Listener(listening, partial(self._admit_far, tls)))
+        return Endpoint(self._host, port, certificate.fingerprint)
 
     async def close(self) -> None:
         """Accept no more connections, and close the existing ones."""
-        if self._address is None or self._listening is None:
+        if self._address is None:
             return
-        asyncio.get_running_loop().remove_reader(self._listening)
-        self._listening.close()
-        self._listening = None
-        for handshake in self._handshakes:
-            handshake.cancel()
-        await asyncio.gather(*self._handshakes, return_exceptions=True)
+        for listener in self._listeners:
+            await listener.close()
+        self._listeners.clear()
         for connection in self._connections:
             connection.transport.abort()
         await asyncio.sleep(0)  # The event loop closes their sockets in its next round.
         socket_files.remove(self._address.path)
 
-    def _wait_for_clients(self) -> None:
-        if self._listening is not None:
-            asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
+    async def _admit_near(self, client: socket.socket) -> None:
+        socket_files.refuse_other_user(client)
+        await self._admit(client, None)
 
-    def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            client, _ = listening.accept()
-        except BlockingIOError:
-            return  # The client has disconnected again.
-        except OSError as error:  # For example, too many files are open.
-            log.warning("connection not accepted", error=str(error))
-            loop.remove_reader(listening)
-            loop.call_later(ACCEPT_RETRY_S, self._wait_for_clients)
-            return
-        client.setblocking(False)
-        handshake = asyncio.create_task(self._admit(client))
-        self._handshakes.add(handshake)
-        handshake.add_done_callback(partial(self._handshake_done, client))
-        # Unauthenticated connections share a few places, each for seconds.
-        if len(self._handshakes) >= MAX_UNAUTHENTICATED:
-            loop.remove_reader(listening)
+    async def _admit_far(self, tls: SSLContext, client: socket.socket) -> None:
+        network.bound_silence(client)
+        await self._admit(client, tls)
 
-    async def _admit(self, client: socket.socket) -> None:
+    async def _admit(self, client: socket.socket, tls: SSLContext | None) -> None:
         assert self._address is not None  # noqa: S101
+        greeting = Greeting()
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: greeting, client, ssl=tls)
         try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                await authenticate_client(client, self._address.secret)
-            loop = asyncio.get_running_loop()
-            _, connection = await loop.connect_accepted_socket(
-                lambda: ServerConnection(self._respond), client
-            )
-            self._connections.add(connection)
-        except OSError as error:
-            log.info("connection refused", error=str(error))
-            client.close()
-
-    def _handshake_done(self, client: socket.socket, handshake: asyncio.Task[None]) -> None:
-        if handshake.cancelled():
-            client.close()
-        self._handshakes.discard(handshake)
-        self._wait_for_clients()
+            await authenticate_client(greeting, self._address.secret)
+            connection = ServerConnection(self._respond)
+            greeting.hand_over(connection)
+        except BaseException:
+            greeting.transport.abort()
+            raise
+        self._connections.add(connection)
 
 
 class ServerConnection(Frames):
@@ -182,22 +187,26 @@ class DirectConnection(Frames):
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
 
     @classmethod
-    async def connect(cls, address: Address) -> "DirectConnection":
+    async def connect(cls, address: Address, node: str = "") -> "DirectConnection":
         """Connect to the server at this address.
 
+        Args:
+            address: The address.
+            node: The caller's node.
+
         Raises:
-            OSError: The server does not exist, belongs to another user, does not know the secret
-                or is too busy to answer.
+            OSError: The server does not exist, belongs to another user, does not know the secret,
+                is too busy to answer, or is on another node and not on the network.
         """
-        server = socket_files.connect(address.path)
-        try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                await authenticate_server(server, address.secret)
-            loop = asyncio.get_running_loop()
-            _, connection = await loop.create_unix_connection(cls, sock=server)
-        except BaseException:
-            server.close()
-            raise
+        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+            greeting = await _reach(address, node)
+            try:
+                await authenticate_server(greeting, address.secret)
+                connection = cls()
+                greeting.hand_over(connection)
+            except BaseException:
+                greeting.transport.abort()
+                raise
         _open.add(connection)
         return connection
 
@@ -232,6 +241,23 @@ class DirectConnection(Frames):
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(ConnectionResetError("The process at the other end is gone."))
+
+
+async def _reach(address: Address, node: str) -> Greeting:
+    if address.node == node:
+        greeting = Greeting()
+        server = socket_files.connect(address.path)
+        try:
+            socket_files.refuse_other_user(server)
+            loop = asyncio.get_running_loop()
+            await loop.create_unix_connection(lambda: greeting, sock=server)
+        except BaseException:
+            server.close()
+            raise
+        return greeting
+    if address.endpoint is None:
+        raise ConnectionRefusedError("The process is on another node, and not on the network.")
+    return await network.connect(address.endpoint)
 
 
 _open: WeakSet[DirectConnection] = WeakSet()

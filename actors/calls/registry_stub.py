@@ -11,8 +11,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from actors.calls.direct import Address, DirectConnection
+from actors.calls.direct import DirectConnection
 from actors.calls.stub import Channel, stub
+from everruns.address import Address
 from everruns.errors import HostLost
 from everruns.registry.agents import Agents
 from everruns.registry.backups import Backups

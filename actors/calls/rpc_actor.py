@@ -12,34 +12,50 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.calls.channels import Connection, ReconnectingChannel
-from actors.calls.direct import Address, DirectConnection, DirectServer
+from actors.calls.direct import DirectConnection, DirectServer
 from actors.calls.dispatch import dispatch
+from actors.calls.network import ANY_PORT
+from everruns.address import Address
 
 log = structlog.get_logger(__name__)
 
 
 class RpcActor(ABC):
-    """An actor with objects whose methods other processes call through stubs: its targets."""
+    """An actor with objects whose methods other processes call through stubs: its targets.
 
-    def __init__(self) -> None:
-        self._server = DirectServer(self._respond)
+    Args:
+        ports: The ports of which it may take one for calls from other nodes.
+    """
+
+    def __init__(self, ports: range = ANY_PORT) -> None:
+        self._node = _this_node()
+        self._server = DirectServer(
+            self._respond, self._node, ray.util.get_node_ip_address(), ports
+        )
 
     @abstractmethod
     async def targets(self) -> Mapping[str, object]:
         """Return the objects by name. An exception becomes the answer to the call."""
 
     @ray.method
-    async def address(self) -> tuple[str, Address | None]:
-        """Return this actor's node and the address of its direct calls.
+    async def address(self, node: str) -> Address | None:
+        """Return the address of this actor's direct calls, or ``None`` if it cannot take any.
 
         Ray authenticates the caller, so nobody else learns the secret.
+
+        Args:
+            node: The caller's node. For the first caller on another node than its own, the actor
+                begins to listen on the network.
         """
-        node = ray.get_runtime_context().get_node_id()
+        return await self.own_address(node != self._node)
+
+    async def own_address(self, on_network: bool) -> Address | None:
+        """Return the same to a caller in this process; see ``OwnAddress``."""
         try:
-            return node, await self._server.address()
+            return await self._server.address(on_network=on_network)
         except OSError as error:
             log.warning("no direct calls", error=str(error))
-            return node, None
+            return None
 
     @ray.method
     async def call(self, request: bytes) -> bytes:
@@ -50,40 +66,62 @@ class RpcActor(ABC):
         return await dispatch(self.targets, request)
 
 
-def channel_to(
-    find: "Callable[[], ActorHandle[Any]]", patience_s: float = 0
-) -> ReconnectingChannel:
-    """Return a channel to an actor: direct if it is on this machine, otherwise through Ray.
+class ActorChannel(ReconnectingChannel):
+    """The channel to an actor, direct if possible.
 
     Args:
-        find: Returns the actor, or raises ``ValueError``. Called for each connection, because
-            another actor may have the name by then.
+        find: Returns the actor, or raises ``ValueError``. Called whenever the actor is not where it
+            was, because another actor may have the name by then.
         patience_s: See ``ReconnectingChannel``.
+
+    Attributes:
+        address: Where the actor was last, as Ray or somebody else has said. It is tried first, so
+            that an actor can be reached while Ray cannot be asked.
     """
-    return ReconnectingChannel(lambda: _connect(find), patience_s)
+
+    def __init__(self, find: "Callable[[], ActorHandle[Any]]", patience_s: float = 0) -> None:
+        super().__init__(self._find_connection, patience_s)
+        self._find = find
+        self.address: Address | None = None
+
+    async def _find_connection(self) -> Connection:
+        with _losses():
+            node = _this_node()
+        if self.address is not None:
+            try:
+                return await DirectConnection.connect(self.address, node)
+            except OSError as error:
+                log.info("actor is not where it was", error=str(error))
+        with _losses():
+            # Ray's look-up asks another process and waits for it.
+            handle = await asyncio.to_thread(self._find)
+            address: Any = handle.address.remote(node)
+            self.address = await address
+        return await _connect(handle, self.address, node)
 
 
-async def _connect(find: "Callable[[], ActorHandle[Any]]") -> Connection:
-    with _losses():
-        # Ray's look-up asks another process and waits for it.
-        handle = await asyncio.to_thread(find)
-        where: Any = handle.address.remote()
-        node, address = await where
-        is_near = node == ray.get_runtime_context().get_node_id()
-    if address is not None and is_near:
-        try:
-            return await DirectConnection.connect(address)
-        except (ConnectionError, TimeoutError, BlockingIOError) as error:
+async def _connect(handle: "ActorHandle[Any]", address: Address | None, node: str) -> Connection:
+    if address is None:
+        return RayConnection(handle)
+    try:
+        return await DirectConnection.connect(address, node)
+    except OSError as error:
+        is_passing = isinstance(error, ConnectionError | TimeoutError | BlockingIOError)
+        if address.node == node and is_passing:
             # It is ending or overloaded: retry.
             raise ConnectionResetError(str(error)) from error
-        except OSError as error:
-            # Its socket is unreachable, as on a cluster that another user has started.
-            log.warning("no direct connection", error=str(error))
-    return RayConnection(handle)
+        # Its socket is unreachable, as on a cluster that another user has started or behind a
+        # firewall between the nodes.
+        log.warning("no direct connection", error=str(error))
+        return RayConnection(handle)
+
+
+def _this_node() -> str:
+    return ray.get_runtime_context().get_node_id()
 
 
 class RayConnection:
-    """The connection to one life of an actor on another machine."""
+    """The connection, through Ray, to one life of an actor that cannot be reached directly."""
 
     def __init__(self, handle: "ActorHandle[Any]") -> None:
         self._handle = handle

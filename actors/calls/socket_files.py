@@ -4,11 +4,14 @@ A socket without a file (in Linux's abstract namespace) belongs to the machine's
 that share it, such as a container with the host's network, could connect. A file is unreachable for
 processes that do not see this folder.
 
+If the kernel reports the user of the process at the other end, it must be our own user.
+
 A killed process leaves its folder behind; the next process that listens removes it.
 """
 
 import socket
 import stat
+import struct
 import time
 from os import getuid
 from pathlib import Path
@@ -21,6 +24,7 @@ PREFIX = "everruns_calls_"
 NAME = "socket"
 UNBORN = "starting"
 START_TIMEOUT_S = 60.0
+CREDENTIALS = struct.Struct("3i")
 
 
 def listen(backlog: int) -> tuple[socket.socket, Path]:
@@ -63,6 +67,20 @@ def connect(path: Path) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def refuse_other_user(connection: socket.socket) -> None:
+    """Refuse a process of another user, if the kernel reports whose process it is.
+
+    Raises:
+        ConnectionRefusedError: The process at the other end belongs to another user.
+    """
+    if not hasattr(socket, "SO_PEERCRED"):
+        return  # macOS, where the private folder and the secret must suffice.
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    _, user, _ = CREDENTIALS.unpack(credentials)
+    if user != getuid():
+        raise ConnectionRefusedError("The process at the other end belongs to another user.")
 
 
 def remove(path: Path) -> None:

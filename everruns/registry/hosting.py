@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import structlog
 
+from everruns.address import Address
 from everruns.domain.base import KIB
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import OPEN_STATUSES, SessionSummary
@@ -52,10 +54,24 @@ class HostReport:
     Attributes:
         heads: Where it believes the log of each session to stand; all 0 for one that is loading.
         size_bytes: The size of its sessions; see ``LiveSession.size_bytes``.
+        address: Where it takes calls, if it takes them directly.
     """
 
     heads: Mapping[str, LogHead]
     size_bytes: int
+    address: Address | None = None
+
+
+class Location(NamedTuple):
+    """Where a session is.
+
+    Attributes:
+        host: The name of the host that holds it.
+        address: Where the host takes calls, if that is known.
+    """
+
+    host: str
+    address: Address | None = None
 
 
 async def _no_relief(_host: str) -> int:
@@ -86,17 +102,20 @@ class Hosting:
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
 
     @remote(Repeat.YES, timeout_s=30)
-    async def place(self, session_id: str) -> str:
-        """Return the name of the host that holds the session, choosing one if none does.
+    async def place(self, session_id: str) -> Location:
+        """Return which host holds the session, choosing one if none does.
 
         Raises:
             SessionNotFound: There is none with this id.
             CapacityExhausted: Every host is full.
         """
         if host := self._placement.find(session_id):
-            return host
+            return self._location(host)
         await self._logs.length(session_id)
-        return await self._choose_host(session_id)
+        return self._location(await self._choose_host(session_id))
+
+    def _location(self, host: str) -> Location:
+        return Location(host, self._placement.addresses.get(host))
 
     async def _choose_host(self, session_id: str) -> str:
         if not self._placement.has_room:
@@ -104,7 +123,7 @@ class Hosting:
         return self._placement.place(session_id)
 
     @remote(Repeat.YES, timeout_s=30)
-    async def place_loaded(self, session_id: str) -> tuple[str, LoadedSession | None]:
+    async def place_loaded(self, session_id: str) -> tuple[Location, LoadedSession | None]:
         """Place a session, and return what its host needs to load it, to be passed on.
 
         It saves the host a call if the session is new there, short, and has no open turn. Nothing
@@ -116,17 +135,17 @@ class Hosting:
             CapacityExhausted: Every host is full.
         """
         if host := self._placement.find(session_id):
-            return host, None
+            return self._location(host), None
         length = await self._logs.length(session_id)
         host = await self._choose_host(session_id)
         if length >= DUE_EVENTS:
-            return host, None
+            return self._location(host), None
         loaded = await self._take(session_id)
         is_open = loaded.session.status in OPEN_STATUSES
         if is_open or loaded.size_bytes > MAX_HANDED_BYTES:
-            return host, None
+            return self._location(host), None
         self._placement.note_growth(host, loaded.size_bytes)
-        return host, loaded
+        return self._location(host), loaded
 
     @remote(Repeat.YES)
     async def note_size(self, host: str, size_bytes: int) -> None:

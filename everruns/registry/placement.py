@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from everruns.address import Address
 from everruns.errors import CapacityExhausted
 
 
@@ -26,6 +27,7 @@ class Placement:
         hosts: The sessions of each host that is up.
         sizes: The bytes of the sessions of each host that is up: as it reported last, and as
             estimated since.
+        addresses: Where each host that is up takes calls, as far as known.
         starting: Hosts that were asked for, or are expected back, and are not up.
     """
 
@@ -36,6 +38,7 @@ class Placement:
     hosts_for_cpus: int = sys.maxsize
     hosts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     sizes: dict[str, int] = field(default_factory=dict[str, int])
+    addresses: dict[str, Address] = field(default_factory=dict[str, Address])
     starting: set[str] = field(default_factory=set[str])
     _host_of: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -85,6 +88,11 @@ class Placement:
         """A host has reported the size of its sessions."""
         if host in self.hosts:
             self.sizes[host] = size_bytes
+
+    def note_address(self, host: str, address: Address | None) -> None:
+        """A host has reported where it takes calls."""
+        if host in self.hosts and address is not None:
+            self.addresses[host] = address
 
     def note_growth(self, host: str, size_bytes: int) -> None:
         """A session of this size is being loaded by its host."""
@@ -137,6 +145,7 @@ class Placement:
         self.starting.discard(host)
         sessions = self.hosts.pop(host, set())
         self.sizes.pop(host, None)
+        self.addresses.pop(host, None)
         for session_id in sessions:
             del self._host_of[session_id]
         return sessions

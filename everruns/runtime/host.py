@@ -5,9 +5,11 @@ On a cluster each session actor is one host; in one process there is one.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
+from everruns.address import OwnAddress
 from everruns.capabilities.base import Capabilities
 from everruns.domain.approvals import Decider
 from everruns.domain.controls import Controls
@@ -60,6 +62,7 @@ class SessionHost:
         settings: The deployment's settings.
         local_model: Starts the local model if necessary and returns its base URL; ``None`` if there
             is no local model.
+        address: Returns where this host takes calls; ``None`` if that is nowhere but here.
         loading: Where it gets sessions from, if not from the registry.
 
     Attributes:
@@ -75,9 +78,11 @@ class SessionHost:
         capabilities: Capabilities,
         settings: Settings,
         local_model: LocalModel | None = None,
+        address: OwnAddress | None = None,
         loading: Loading | None = None,
     ) -> None:
         self.name = name
+        self._address = address
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
         self._settings = settings
@@ -329,10 +334,16 @@ class SessionHost:
             self.held.trim()
 
     @remote(Repeat.YES)
-    async def report(self, wait_s: float) -> HostReport:
-        """Report, after a delay, what this host holds; see ``HostWatch``."""
+    async def report(self, wait_s: float, *, on_network: bool = False) -> HostReport:
+        """Report, after a delay, what this host holds; see ``HostWatch``.
+
+        Args:
+            wait_s: The delay.
+            on_network: Whether it is to take calls from other nodes from now on.
+        """
         await asyncio.sleep(wait_s)
-        return self.held.report()
+        address = await self._address(on_network) if self._address else None
+        return replace(self.held.report(), address=address)
 
     @remote(Repeat.YES, timeout_s=30)
     async def leave(self, session_ids: Sequence[str]) -> None:

@@ -79,7 +79,7 @@ class Reconciler:
             if session_id in self._activating or (failed and failed.again_at > now):
                 continue
             try:
-                host = await self._hosting.place(session_id)
+                host, _ = await self._hosting.place(session_id)
             except CapacityExhausted:
                 log.info("turns wait for a host")
                 return

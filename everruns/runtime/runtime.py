@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import structlog
 
+from everruns.address import MeetHost
 from everruns.domain.approvals import OPERATOR, Decider
 from everruns.domain.controls import Controls
 from everruns.domain.events import EventType
@@ -30,6 +31,7 @@ from everruns.errors import (
     Unavailable,
 )
 from everruns.ids import parse_time
+from everruns.registry.hosting import Location
 from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
 from everruns.runtime.external_input import Accepted, ExternalInput, not_waiting
@@ -55,6 +57,7 @@ class Runtime:
     Args:
         registry: The registry or its stub.
         find_host: Returns a session host by its name.
+        meet_host: Called with the address of a session host, before that is found by its name.
 
     Attributes:
         registry: What the attributes below are made of, for the product's own processes.
@@ -67,9 +70,11 @@ class Runtime:
         keys: API keys.
     """
 
-    def __init__(self, registry: Registry, find_host: FindHost) -> None:
+    def __init__(
+        self, registry: Registry, find_host: FindHost, meet_host: MeetHost | None = None
+    ) -> None:
         self.registry = registry
-        self.sessions = RoutedSessions(registry, find_host)
+        self.sessions = RoutedSessions(registry, find_host, meet_host)
         self.agents = registry.agents
         self.providers = registry.providers
         self.workspaces = registry.workspaces
@@ -92,6 +97,7 @@ class RoutedSessions:
     Args:
         registry: The registry or its stub.
         find_host: Returns a session host by its name.
+        meet_host: Called with the address of a session host, before that is found by its name.
 
     Attributes:
         create: Creates a session; see ``registry.sessions.Sessions``, as for the next one.
@@ -102,7 +108,9 @@ class RoutedSessions:
         superseded: Returns what retries took out of a session's conversation.
     """
 
-    def __init__(self, registry: Registry, find_host: FindHost) -> None:
+    def __init__(
+        self, registry: Registry, find_host: FindHost, meet_host: MeetHost | None = None
+    ) -> None:
         self.create = registry.sessions.create
         self.list = registry.sessions.list
         self.get = registry.logs.get
@@ -111,6 +119,7 @@ class RoutedSessions:
         self.superseded = registry.logs.superseded
         self.registry = registry
         self._find_host = find_host
+        self._meet_host = meet_host
         self._places: dict[str, str] = {}
         self._streams = Streams(self._place, self._forget, find_host)
 
@@ -138,8 +147,8 @@ class RoutedSessions:
             loaded = None
             if name := self._places.get(session_id):
                 return name
-            name, loaded = await self.registry.hosting.place_loaded(session_id)
-            return self._remember(session_id, name)
+            location, loaded = await self.registry.hosting.place_loaded(session_id)
+            return self._remember(session_id, location)
 
         return await self._ask(
             session_id, lambda host, _: host.send(session_id, sent, keyed, loaded), place
@@ -335,12 +344,14 @@ class RoutedSessions:
             return name
         return self._remember(session_id, await self.registry.hosting.place(session_id))
 
-    def _remember(self, session_id: str, name: str) -> str:
+    def _remember(self, session_id: str, location: Location) -> str:
         if len(self._places) >= REMEMBERED_PLACES:
             # The oldest alone: all at once would make every session be looked for anew.
             del self._places[next(iter(self._places))]
-        self._places[session_id] = name
-        return name
+        self._places[session_id] = location.host
+        if location.address is not None and self._meet_host is not None:
+            self._meet_host(location.host, location.address)
+        return location.host
 
     def _forget(self, session_id: str) -> None:
         self._places.pop(session_id, None)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from everruns.errors import EverrunsError, HostLost
+from everruns.registry.hosting import HostReport
 from everruns.registry.registry import Registry
 from everruns.runtime.feed.streams import FindHost
 
@@ -34,18 +35,25 @@ class HostWatch:
         registry: The registry whose placement to correct.
         find_host: Returns a host by its name.
         on_lost: Called when sessions have lost their host.
+        on_network: Tells whether there are callers on other nodes, for which hosts take calls from
+            the network.
 
     Attributes:
         changed: Set when a host has come up or been lost.
     """
 
     def __init__(
-        self, registry: Registry, find_host: FindHost, on_lost: Callable[[], None]
+        self,
+        registry: Registry,
+        find_host: FindHost,
+        on_lost: Callable[[], None],
+        on_network: Callable[[], bool] = lambda: False,
     ) -> None:
         self._registry = registry
         self._placement = registry.placement
         self._find_host = find_host
         self._on_lost = on_lost
+        self._on_network = on_network
         self._watching: dict[str, asyncio.Task[None]] = {}
         self.changed = asyncio.Event()
 
@@ -63,11 +71,11 @@ class HostWatch:
         try:
             async with asyncio.timeout(ADOPT_WITHIN_S):
                 host = await self._find_host(name)
-                report = await host.report(0)
+                report = await host.report(0, on_network=self._on_network())
                 held = report.heads
                 behind = await self._registry.hosting.behind(held)
                 self._placement.host_started(name, held.keys() - behind)
-                self._placement.note_size(name, report.size_bytes)
+                self._note(name, report)
                 if strays := held.keys() - self._placement.hosts[name]:
                     await host.leave(list(strays))
         except (EverrunsError, TimeoutError) as error:
@@ -96,8 +104,9 @@ class HostWatch:
         while True:
             try:
                 if name in self._placement.hosts:
-                    held = await self._report(name, REPORT_EVERY_S)
-                    doubtful = await self._compare(name, held, doubtful)
+                    report = await self._report(name, REPORT_EVERY_S)
+                    self._note(name, report)
+                    doubtful = await self._compare(name, set(report.heads), doubtful)
                 else:
                     await self._begin(name)
                     doubtful = set()
@@ -111,7 +120,7 @@ class HostWatch:
                 log.exception("session host not watched", host=name)
                 await asyncio.sleep(ANSWER_WITHIN_S)
 
-    async def _report(self, name: str, wait_s: float) -> set[str]:
+    async def _report(self, name: str, wait_s: float) -> HostReport:
         """Ask a host which sessions it holds.
 
         Raises:
@@ -122,20 +131,24 @@ class HostWatch:
         for wait in (wait_s, 0.0):
             try:
                 async with asyncio.timeout(wait + ANSWER_WITHIN_S):
-                    report = await host.report(wait)
-                self._placement.note_size(name, report.size_bytes)
-                return set(report.heads)
+                    return await host.report(wait, on_network=self._on_network())
             except TimeoutError:
                 log.info("session host is silent", host=name)
         raise HostLost(f"Session host {name} does not answer.")
 
+    def _note(self, name: str, report: HostReport) -> None:
+        self._placement.note_size(name, report.size_bytes)
+        self._placement.note_address(name, report.address)
+
     async def _begin(self, name: str) -> None:
         """Admit a host that is up, for the first time or again; it starts empty."""
-        held = await self._report(name, 0)
+        report = await self._report(name, 0)
+        held = report.heads
         if held:
             host = await self._find_host(name)
             await host.leave(list(held))
         self._placement.host_started(name)
+        self._placement.note_address(name, report.address)
         log.info("session host is up", host=name, left=len(held))
         self.changed.set()
 

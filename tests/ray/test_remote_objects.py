@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from actors.calls import stub as stubs
 from actors.calls.contract import contract_of
-from actors.calls.direct import Address, hang_up
-from actors.calls.rpc_actor import RpcActor, channel_to
+from actors.calls.direct import hang_up
+from actors.calls.rpc_actor import ActorChannel, RayConnection, RpcActor
+from everruns.address import Address
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import EverrunsError, HostLost, SessionNotFound
 from everruns.remote import Repeat, remote
@@ -60,10 +62,22 @@ class NearActor(RpcActor):
 
 
 class FarActor(NearActor):
-    """One that is, as far as callers know, on another machine."""
+    """One that is, as far as callers know, on another node."""
 
-    async def address(self) -> tuple[str, Address | None]:
-        return "another node", Address(Path("no socket of this machine"), b"")
+    async def address(self, node: str) -> Address | None:
+        address = await self.own_address(True)
+        assert address is not None
+        return replace(address, node="another node")
+
+
+class UnreachableActor(NearActor):
+    """One on another node, with a firewall in between."""
+
+    async def address(self, node: str) -> Address | None:
+        return Address(Path("no socket of this machine"), b"", "another node")
+
+
+KINDS = {"near": NearActor, "far": FarActor, "unreachable": UnreachableActor}
 
 
 def start(name: str, kind: type[NearActor] = NearActor) -> Any:
@@ -76,7 +90,7 @@ async def closed_connections() -> AsyncIterator[None]:
     await hang_up()
 
 
-@pytest.fixture(scope="module", params=[NearActor, FarActor], ids=["near", "far"])
+@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS)
 def kind(ray_settings, request: pytest.FixtureRequest) -> type[NearActor]:
     return request.param
 
@@ -92,12 +106,23 @@ def actor(name: str, kind: type[NearActor]) -> Any:
 
 
 def stub(name: str, patience_s: float = 0) -> Target:
-    channel = channel_to(lambda: ray.get_actor(name), patience_s)
+    channel = ActorChannel(lambda: ray.get_actor(name), patience_s)
     return stubs.stub(Target, channel, "target", patience_s)
 
 
 async def test_a_call_is_one_of_the_object_itself(actor, name: str):
     assert await stub(name).say("hi", loud=True) == "HI"
+
+
+async def test_the_call_goes_past_ray_if_it_can(actor, name: str, kind: type[NearActor]):
+    called = stub(name)
+    await called.say("hi")
+    connection = called.stub_caller.channel._connection
+    if kind is UnreachableActor:
+        assert isinstance(connection, RayConnection)
+    else:
+        is_encrypted = connection.transport.get_extra_info("cipher") is not None
+        assert is_encrypted is (kind is FarActor)
 
 
 async def test_errors_come_back_as_they_were_raised(actor, name: str):

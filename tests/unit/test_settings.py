@@ -93,3 +93,14 @@ def test_the_address_of_the_database_is_a_secret():
 
     assert "database_url" not in settings.public()
     assert "passw0rd" not in repr(settings)
+
+
+def test_ports_for_calls_between_nodes_are_a_range():
+    assert list(load_settings(node_ports="20000-20002").node_port_range) == [20000, 20001, 20002]
+    assert not load_settings().node_port_range
+
+
+@pytest.mark.parametrize("ports", ["20000", "20001-20000", "0-10", "1-65536", "a-b", "1-2,4-5"])
+def test_what_is_no_range_of_ports_is_refused(ports: str):
+    with pytest.raises(InvalidRequest, match="node_ports: must be a range of ports such as"):
+        load_settings(node_ports=ports)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.calls import direct, frames, socket_files
-from actors.calls.direct import Address, DirectConnection, DirectServer
+from actors.calls import direct, frames, listener, socket_files
+from actors.calls.direct import DirectConnection, DirectServer
+from everruns.address import Address
 from tests.waiting import eventually
 
 SERVE = """
@@ -198,28 +200,48 @@ async def test_a_request_before_the_handshake_is_not_read(address: Address, answ
 async def test_whoever_says_nothing_is_hung_up_on(
     answers: Answers, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(direct, "HANDSHAKE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(listener, "HANDSHAKE_TIMEOUT_S", 0.05)
     server = DirectServer(answers.answer)
     assert await hung_up(await server.address(), b"")
     await server.close()
 
 
-async def test_those_who_say_nothing_do_not_keep_others_out_for_long(
+async def test_those_who_say_nothing_keep_nobody_out(
     answers: Answers, monkeypatch: pytest.MonkeyPatch, connect: Connect
 ):
-    monkeypatch.setattr(direct, "MAX_UNAUTHENTICATED", 2)
+    monkeypatch.setattr(listener, "MAX_UNAUTHENTICATED", 2)
     server = DirectServer(answers.answer)
     address = await server.address()
-    silent = [socket_files.connect(address.path) for _ in range(10)]
-    monkeypatch.setattr(direct, "HANDSHAKE_TIMEOUT_S", 0.05)
     loop = asyncio.get_running_loop()
-    for connection in silent:
-        assert len(await loop.sock_recv(connection, 100)) == 32
-    monkeypatch.setattr(direct, "HANDSHAKE_TIMEOUT_S", 20.0)
+    silent: list[socket.socket] = []
+    for _ in range(10):
+        silent.append(socket_files.connect(address.path))
+        assert len(await loop.sock_recv(silent[-1], 100)) == 32
     assert await (await connect(address)).call(b"hello") == b"hellohello"
+    for oldest in silent[:9]:
+        assert await loop.sock_recv(oldest, 100) == b""
+    with pytest.raises(BlockingIOError):
+        silent[9].recv(100)
     for connection in silent:
         connection.close()
     await server.close()
+
+
+@pytest.mark.skipif(
+    not hasattr(socket, "SO_PEERCRED"), reason="this system does not tell whose process it is"
+)
+async def test_neither_end_talks_to_another_user(
+    address: Address, monkeypatch: pytest.MonkeyPatch, connect: Connect
+):
+    asked: list[socket.socket] = []
+    monkeypatch.setattr(socket_files, "refuse_other_user", asked.append)
+    await connect(address)
+    assert len(asked) == 2
+    monkeypatch.undo()
+    monkeypatch.setattr(socket_files, "getuid", lambda: os.geteuid() + 1)
+    own, other = socket.socketpair(socket.AF_UNIX)
+    with own, other, pytest.raises(ConnectionRefusedError, match="another user"):
+        socket_files.refuse_other_user(own)
 
 
 async def test_a_message_that_is_too_long_ends_the_connection_before_it_is_held(

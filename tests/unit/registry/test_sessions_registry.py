@@ -196,7 +196,7 @@ async def test_a_session_that_is_too_large_as_a_whole_is_refused(registry: Regis
 async def test_only_the_host_that_holds_a_session_can_load_it(registry: Registry, placement):
     placement.host_started("h1")
     session, log = await talked(registry)
-    holder = await registry.hosting.place(session.id)
+    holder, _ = await registry.hosting.place(session.id)
     other = {"h0": "h1", "h1": "h0"}[holder]
     loaded = await registry.hosting.load(session.id, holder)
     assert loaded.events == log.events
@@ -309,7 +309,7 @@ async def test_a_full_host_is_asked_to_make_room_before_anyone_is_refused(
     with pytest.raises(CapacityExhausted):
         await registry.hosting.place(sessions[2].id)
     registry.hosting.relieve = relieve
-    assert await registry.hosting.place(sessions[2].id) == "h0"
+    assert (await registry.hosting.place(sessions[2].id)).host == "h0"
     assert asked == ["h0"]
 
 
@@ -328,7 +328,7 @@ async def test_room_that_another_session_takes_is_made_once_more(
         return 1
 
     registry.hosting.relieve = relieve
-    assert await registry.hosting.place(sessions[5].id) == "h1"
+    assert (await registry.hosting.place(sessions[5].id)).host == "h1"
 
 
 async def test_a_host_that_is_lost_does_not_keep_the_others_from_making_room(
@@ -346,7 +346,7 @@ async def test_a_host_that_is_lost_does_not_keep_the_others_from_making_room(
         return 1
 
     registry.hosting.relieve = relieve
-    assert await registry.hosting.place(sessions[4].id) == "h1"
+    assert (await registry.hosting.place(sessions[4].id)).host == "h1"
 
 
 async def test_a_session_just_created_is_loaded_without_reading_it_back(
@@ -360,7 +360,7 @@ async def test_a_session_just_created_is_loaded_without_reading_it_back(
     with monkeypatch.context() as down:
         for read in ("find", "take"):
             down.setattr(registry.logs._store.sessions, read, unavailable)
-        host = await registry.hosting.place(session.id)
+        host, _ = await registry.hosting.place(session.id)
         loaded = await registry.hosting.load(session.id, host)
         assert (loaded.session, loaded.events) == (session, [])
     await registry.hosting.release(session.id, host)

@@ -12,6 +12,7 @@ from everruns.errors import (
     SessionNotFound,
     StoreUnavailable,
 )
+from everruns.registry.hosting import Location
 from everruns.registry.logs import LoadedSession
 from everruns.runtime import runtime as places
 from everruns.runtime import session as session_module
@@ -363,7 +364,7 @@ async def test_of_many_places_those_remembered_longest_are_looked_up_anew(
     async with local_runtime(ScriptedDriver(*[says("Hello.")] * 6)) as runtime:
         place = runtime.registry.hosting.place_loaded
 
-        async def counted(session_id: str) -> tuple[str, LoadedSession | None]:
+        async def counted(session_id: str) -> tuple[Location, LoadedSession | None]:
             looked_up.append(session_id)
             return await place(session_id)
 

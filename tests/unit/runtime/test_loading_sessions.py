@@ -7,6 +7,7 @@ import pytest
 from everruns.domain import snapshots
 from everruns.domain.snapshots import FORMAT
 from everruns.errors import CapacityExhausted
+from everruns.registry.hosting import Location
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.local import HOST, LocalRuntime
 from everruns.storage.logs import EventQuery
@@ -153,7 +154,7 @@ async def test_what_was_handed_over_too_late_is_refused_and_the_message_is_store
 
         async def late(session_id: str):
             asked.append(session_id)
-            return (HOST, stale) if len(asked) == 1 else await place(session_id)
+            return (Location(HOST), stale) if len(asked) == 1 else await place(session_id)
 
         runtime.registry.hosting.place_loaded = late
         runtime.sessions._forget(talk.id)

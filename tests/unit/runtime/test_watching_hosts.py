@@ -2,17 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from everruns.address import Address, Endpoint
 from everruns.capabilities.registry import load_capabilities
+from everruns.domain.sessions import SessionInput
 from everruns.errors import EverrunsError, HostLost
-from everruns.registry.hosting import HostReport
+from everruns.registry.hosting import HostReport, Location
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
+from everruns.runtime import watch as room
 from everruns.runtime.watch import HostWatch
 from everruns.storage.memory.store import MemoryStore
 from tests.waiting import eventually
+
+HERE = Address(Path("socket"), b"secret", "node")
+ON_NETWORK = replace(HERE, endpoint=Endpoint("192.0.2.1", 20_000, b"fingerprint"))
 
 
 class Host:
@@ -21,26 +29,32 @@ class Host:
     def __init__(self, failures: int) -> None:
         self._failures = failures
 
-    async def report(self, wait_s: float) -> HostReport:
+    async def report(self, wait_s: float, *, on_network: bool) -> HostReport:
         await asyncio.sleep(wait_s)
         if self._failures:
             self._failures -= 1
             raise EverrunsError("Something went wrong in a part of the server.")
-        return HostReport({}, 0)
+        return HostReport({}, 0, ON_NETWORK if on_network else HERE)
 
     async def leave(self, _session_ids: Sequence[str]) -> None:
         raise AssertionError("it holds nothing")
 
 
 @pytest.fixture
-async def watch():
+def far_callers() -> list[str]:
+    """Who calls from other nodes."""
+    return []
+
+
+@pytest.fixture
+async def watch(far_callers: list[str]):
     host = Host(failures=2)
 
     async def find_host(_name: str) -> Host:
         return host
 
     registry = Registry(MemoryStore(), load_capabilities(), Placement(10, 1, 4))
-    watch = HostWatch(registry, find_host, lambda: None)
+    watch = HostWatch(registry, find_host, lambda: None, lambda: bool(far_callers))
     yield watch
     watch.close()
     await registry.close()
@@ -72,3 +86,27 @@ async def test_who_loads_a_session_of_a_lost_host_knows_what_was_lost_with_it(wa
     await watch._lost("host", HostLost("It has gone."))
     assert noted == [({"session_1"}, "host")]
     assert placement.find("session_1") is None
+
+
+async def test_placement_tells_where_a_host_takes_calls_as_it_is_now(
+    watch: HostWatch, far_callers: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(room, "REPORT_EVERY_S", 0.01)
+    placement = watch._placement
+    watch.watch("host")
+    await eventually(lambda: placement.addresses == {"host": HERE})
+    session = await watch._registry.sessions.create(SessionInput())
+    assert await watch._registry.hosting.place(session.id) == Location("host", HERE)
+    location, loaded = await watch._registry.hosting.place_loaded(session.id)
+    assert (location, loaded) == (Location("host", HERE), None)
+    far_callers.append("a replica")
+    await eventually(lambda: placement.addresses == {"host": ON_NETWORK})
+    await watch._lost("host", HostLost("It has gone."))
+    assert placement.addresses == {}
+
+
+async def test_an_adopted_host_is_asked_for_its_address(watch: HostWatch, far_callers: list[str]):
+    far_callers.append("a replica")
+    for _ in range(3):  # It fails twice.
+        await watch._adopt("host")
+    assert watch._placement.addresses == {"host": ON_NETWORK}
