@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import ray
+
 from actors.calls.rpc_actor import RpcActor
+from actors.local_model import local_model
 from actors.processes import collect_rarely
-from actors.stubs import remote_local_model, remote_registry
+from actors.stubs import remote_registry
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
 from everruns.runtime.host import SessionHost
@@ -32,7 +35,8 @@ class SessionActor(RpcActor):
             remote_registry(),
             load_capabilities(),
             load_settings(**settings),
-            remote_local_model().address,
+            local_model,
+            ray.get_runtime_context().get_node_id(),
         )
         collect_rarely()
         self._tidying = asyncio.ensure_future(self._host.tidy())

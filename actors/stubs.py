@@ -6,7 +6,6 @@ from weakref import WeakKeyDictionary
 from actors.calls.registry_stub import PATIENCE_S, registry_stub
 from actors.calls.rpc_actor import channel_to
 from actors.calls.stub import stub
-from actors.local_model import LocalModel
 from actors.names import REGISTRY, find_actor
 from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
@@ -18,12 +17,6 @@ _hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SessionHost]] = W
 def remote_registry() -> Registry:
     """Return the registry's stub."""
     return registry_stub(channel_to(lambda: find_actor(REGISTRY), PATIENCE_S))
-
-
-def remote_local_model() -> LocalModel:
-    """Return the stub of the model on the registry's node."""
-    channel = channel_to(lambda: find_actor(REGISTRY), PATIENCE_S)
-    return stub(LocalModel, channel, "local_model", PATIENCE_S)
 
 
 async def find_host(name: str) -> SessionHost:

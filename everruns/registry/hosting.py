@@ -58,10 +58,12 @@ class HostReport:
     Attributes:
         sequences: The last event that it knows, by session; 0 for one that is loading.
         size_bytes: The size of its sessions; see ``LiveSession.size_bytes``.
+        node: The node that it is on; empty where there are no nodes.
     """
 
     sequences: Mapping[str, int]
     size_bytes: int
+    node: str = ""
 
 
 async def _no_relief(_host: str) -> int:

@@ -5,6 +5,7 @@ On a cluster each session actor is one host; in one process there is one.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -58,6 +59,7 @@ class SessionHost:
         settings: The deployment's settings.
         local_model: Starts the local model if necessary and returns its base URL; ``None`` if there
             is no local model.
+        node: The node that it is on; empty where there are no nodes.
 
     Attributes:
         name: The host's name in placement.
@@ -72,8 +74,10 @@ class SessionHost:
         capabilities: Capabilities,
         settings: Settings,
         local_model: LocalModel | None = None,
+        node: str = "",
     ) -> None:
         self.name = name
+        self._node = node
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
         self._settings = settings
@@ -326,13 +330,23 @@ class SessionHost:
     async def report(self, wait_s: float) -> HostReport:
         """Report, after a delay, what this host holds; see ``HostWatch``."""
         await asyncio.sleep(wait_s)
-        return self.held.report()
+        return replace(self.held.report(), node=self._node)
 
     @remote(Repeat.YES, timeout_s=30)
     async def leave(self, session_ids: Sequence[str]) -> None:
         """Release sessions that are placed elsewhere, whatever they are doing."""
         loaded = self.held.loaded
         await self.held.close_all([loaded[held] for held in session_ids if held in loaded])
+
+    @remote(Repeat.YES, timeout_s=30)
+    async def hand_on(self) -> int:
+        """Release every session that is not at work, readers or not; return how many are left.
+
+        Readers go on reading on the session's next host, which also takes what a turn waits for.
+        """
+        resting = [session for session in self.held.loaded.values() if not session.is_busy]
+        await self.held.close_all(resting)
+        return len(self.held.report().sequences)
 
     async def tidy(self) -> None:
         """Release idle sessions while the host runs."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from everruns.errors import EverrunsError, HostLost
+from everruns.registry.hosting import HostReport
 from everruns.registry.registry import Registry
 from everruns.runtime.feed.streams import FindHost
 
@@ -65,7 +66,7 @@ class HostWatch:
                 report = await host.report(0)
                 held = report.sequences
                 behind = await self._registry.hosting.behind(held)
-                self._placement.host_started(name, held.keys() - behind)
+                self._placement.host_started(name, held.keys() - behind, report.node)
                 self._placement.note_size(name, report.size_bytes)
                 if strays := held.keys() - self._placement.hosts[name]:
                     await host.leave(list(strays))
@@ -85,6 +86,37 @@ class HostWatch:
             watching.cancel()
         self._placement.host_stopped(name)
 
+    async def node_lost(self, node: str) -> None:
+        """Take the hosts of a node that has gone for lost, without asking them.
+
+        Each is watched anew, because a question to a node that has gone may wait for long.
+        """
+        for name in self._placement.hosts_on([node]):
+            self._watching.pop(name).cancel()
+            await self._lost(name, HostLost("Its node has gone."))
+            self.watch(name)
+
+    async def empty(self, name: str, patience_s: float) -> None:
+        """Have a host hand on all its sessions, and stop it: its node is about to go.
+
+        What rests leaves at once. A turn that runs may end there, because what its tools had
+        started would be unknown elsewhere; after ``patience_s`` it is stopped where it stands, and
+        resumes on its next host.
+        """
+        deadline = asyncio.get_running_loop().time() + patience_s
+        try:
+            host = await self._find_host(name)
+            while left := await host.hand_on():
+                if asyncio.get_running_loop().time() > deadline:
+                    break
+                await asyncio.sleep(RETRY_S)
+            log.info("session host is left", host=name, moved=left)
+            await host.close()
+        except EverrunsError as error:
+            log.warning("session host not emptied", host=name, code=error.code)
+        self.forget(name)
+        self._on_lost()
+
     def close(self) -> None:
         """Stop watching all hosts."""
         for watching in self._watching.values():
@@ -95,8 +127,8 @@ class HostWatch:
         while True:
             try:
                 if name in self._placement.hosts:
-                    held = await self._report(name, REPORT_EVERY_S)
-                    doubtful = await self._compare(name, held, doubtful)
+                    report = await self._report(name, REPORT_EVERY_S)
+                    doubtful = await self._compare(name, set(report.sequences), doubtful)
                 else:
                     await self._begin(name)
                     doubtful = set()
@@ -110,8 +142,8 @@ class HostWatch:
                 log.exception("session host not watched", host=name)
                 await asyncio.sleep(ANSWER_WITHIN_S)
 
-    async def _report(self, name: str, wait_s: float) -> set[str]:
-        """Ask a host which sessions it holds.
+    async def _report(self, name: str, wait_s: float) -> HostReport:
+        """Ask a host what it holds.
 
         Raises:
             HostLost: It is gone, or has not answered two questions in time. One is not enough:
@@ -122,20 +154,22 @@ class HostWatch:
             try:
                 async with asyncio.timeout(wait + ANSWER_WITHIN_S):
                     report = await host.report(wait)
-                self._placement.note_size(name, report.size_bytes)
-                return set(report.sequences)
             except TimeoutError:
                 log.info("session host is silent", host=name)
+            else:
+                self._placement.note_size(name, report.size_bytes)
+                return report
         raise HostLost(f"Session host {name} does not answer.")
 
     async def _begin(self, name: str) -> None:
         """Admit a host that is up, for the first time or again; it starts empty."""
-        held = await self._report(name, 0)
+        report = await self._report(name, 0)
+        held = report.sequences
         if held:
             host = await self._find_host(name)
             await host.leave(list(held))
-        self._placement.host_started(name)
-        log.info("session host is up", host=name, left=len(held))
+        self._placement.host_started(name, node=report.node)
+        log.info("session host is up", host=name, node=report.node, left=len(held))
         self.changed.set()
 
     async def _compare(self, name: str, held: set[str], before: set[str]) -> set[str]:
