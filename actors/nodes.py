@@ -13,6 +13,8 @@ from everruns.errors import Unavailable
 
 ASK_TIMEOUT_S = 5.0
 ACTORS_PER_CPU = 2
+# Ray counts CPUs in ten thousandths.
+ROUNDING = 1e-4
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +45,27 @@ class Nodes:
         """
         if not reserved_cpus:
             return ACTORS_PER_CPU * self.total_cpus
-        # A node without CPUs carries none; Ray counts them in ten thousandths.
-        fitting = (int((cpus + 1e-4) / reserved_cpus) for cpus in self.cpus.values())
+        # A node without CPUs carries none.
+        fitting = (int((cpus + ROUNDING) / reserved_cpus) for cpus in self.cpus.values())
         return max(1, sum(fitting))
+
+    def emptiest(self, reserved_cpus: float, actors: Mapping[str, int]) -> str | None:
+        """Return the node whose CPUs are reserved least, if one has room for another actor.
+
+        Args:
+            reserved_cpus: What each actor reserves.
+            actors: How many there are on each node.
+        """
+
+        def reserved(node: str) -> float:
+            return actors.get(node, 0) * reserved_cpus / self.cpus[node]
+
+        roomy = (
+            node
+            for node, cpus in self.cpus.items()
+            if (actors.get(node, 0) + 1) * reserved_cpus <= cpus + ROUNDING
+        )
+        return min(roomy, key=reserved, default=None)
 
 
 def read_nodes() -> Nodes:

@@ -1,6 +1,7 @@
 """The pool of session actors: started in advance, stopped when long unused, moved off old nodes."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import ray
 import structlog
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.local_model import end_local_model
 from actors.names import MAX_CONCURRENCY, NAMESPACE, SESSION_ACTOR
@@ -65,9 +67,9 @@ class SessionActorPool:
         self._look_at = 0.0
         self._rest_until = 0.0
         self._surplus_since: float | None = None
-        # Since when each is awaited, and which of them were asked for here.
+        # Since when each is awaited, and which of them were asked for here, for which nodes.
         self._awaited: dict[str, float] = {}
-        self._asked: set[str] = set()
+        self._asked: dict[str, str | None] = {}
         self._emptying: dict[str, asyncio.Task[None]] = {}
 
     async def adopt(self) -> None:
@@ -138,13 +140,13 @@ class SessionActorPool:
         """Note which actors are up, and start or stop one."""
         placement, now = self._placement, _now()
         awaited = placement.starting | placement.overdue
-        for name in self._asked - awaited:
-            self._asked.discard(name)
+        for name in self._asked.keys() - awaited:
+            del self._asked[name]
             if len(self._nodes.cpus) == 1:
                 # A start takes seconds of CPU: as long again is left to everything else.
                 self._rest_until = now + min(now - self._awaited[name], LONGEST_REST_S)
         self._awaited = {name: self._awaited.get(name, now) for name in awaited}
-        for name in placement.starting - self._asked:
+        for name in placement.starting - self._asked.keys():
             # Ray restarts an actor at once, but on another node only when its own is known to be
             # gone, which takes a quarter of a minute.
             if len(self._nodes.cpus) > 1 and now - self._awaited[name] > BACK_WITHIN_S:
@@ -161,8 +163,10 @@ class SessionActorPool:
         taken = self._placement.hosts.keys() | self._awaited.keys()
         number = next(n for n in range(len(taken) + 1) if f"{SESSION_ACTOR}{n}" not in taken)
         name = f"{SESSION_ACTOR}{number}"
+        actors = Counter([*self._placement.nodes.values(), *filter(None, self._asked.values())])
+        node = self._nodes.emptiest(self._reserved_cpus, actors) if self._reserved_cpus else None
         self._placement.host_starting(name)
-        self._asked.add(name)
+        self._asked[name] = node
         self._awaited[name] = _now()
         try:
             ray.remote(SessionActor).options(
@@ -171,7 +175,8 @@ class SessionActorPool:
                 lifetime="detached",
                 max_restarts=-1,
                 num_cpus=self._reserved_cpus,
-                scheduling_strategy="SPREAD",
+                # Ray's own way to spread takes node after node, however full.
+                scheduling_strategy=_at_best_on(node) if node else "SPREAD",
                 max_concurrency=MAX_CONCURRENCY,
                 get_if_exists=True,
             ).remote(name, self._settings.public())
@@ -213,6 +218,11 @@ class SessionActorPool:
         if node and not self._placement.hosts_on([node]):
             # What is left there would keep the node from going.
             end_local_model(node)
+
+
+def _at_best_on(node: str) -> NodeAffinitySchedulingStrategy:
+    """Return the wish for a node; another application may have taken its room."""
+    return NodeAffinitySchedulingStrategy(node, soft=True, _spill_on_unavailable=True)
 
 
 def _now() -> float:

@@ -111,6 +111,13 @@ class Settings(BaseSettings):
         8265, ge=0, le=65535, description="Port of the Ray dashboard; if taken, a free one is used."
     )
     replicas: int = Field(1, ge=1, le=64, description="API replicas.")
+    max_replicas: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Most API replicas in a joined cluster, one for every 2,000 requests and "
+        "streams under way; 0 means no more than `replicas`.",
+    )
     warm_session_actors: int = Field(2, ge=1, description="Empty session actors kept ready.")
     max_session_actors: int = Field(
         0,

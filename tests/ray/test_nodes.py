@@ -9,7 +9,7 @@ import pytest
 from everruns.domain.events import TURN_ENDS
 from everruns.errors import CapacityExhausted
 from tests.conversations import Conversation, Reader, simulated
-from tests.ray.node_cluster import CPUS, NodeCluster, on_nodes, started_stage
+from tests.ray.node_cluster import NodeCluster, on_nodes, started_stage
 from tests.waiting import POLL_S
 
 # A turn of three seconds, and one that no drained node waits for.
@@ -41,16 +41,16 @@ async def test_session_actors_reserve_cpus_and_spread_over_nodes_that_join(clust
 
     await cluster.until(lambda: len(cluster.hosts()) == 2)
     node = cluster.add_node()
-    talks = [await Conversation.begin(cluster.runtime) for _ in range(2 * CPUS)]
+    model = await simulated(cluster.runtime, reply="Hello.")
+    talks = [await Conversation.begin(cluster.runtime, model_id=model) for _ in range(2)]
     for talk in talks:
-        await cluster.place(talk)
-    await cluster.until(lambda: len(cluster.hosts()) == 2 * CPUS)
+        await talk.say("hi")
+    await cluster.until(lambda: len(cluster.hosts()) == 4)
 
-    assert cluster.hosts(node)
+    assert len(cluster.hosts(node)) == 2, "the node that has joined gets the next ones"
     reserved = ray.cluster_resources()["CPU"] - ray.available_resources().get("CPU", 0.0)
     assert reserved == 0.5 * len(cluster.hosts())
 
-    await cluster.runtime.ready()
     for talk in talks:
         await cluster.runtime.sessions.delete(talk.id)
 

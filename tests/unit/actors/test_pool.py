@@ -45,3 +45,11 @@ def test_a_node_carries_whole_actors_and_one_without_cpus_carries_none() -> None
     assert nodes.capacity(0.1) == 30
     assert nodes.capacity(0) == 2 * 3
     assert Nodes({"head": 0.0}, {}).capacity(0.5) == 1
+
+
+def test_the_next_actor_goes_to_the_node_whose_cpus_are_reserved_least() -> None:
+    nodes = Nodes({"small": 1.0, "large": 4.0, "none": 0.0}, {"leaving": 60.0})
+    assert nodes.emptiest(0.5, {"large": 1, "leaving": 0}) == "small"
+    assert nodes.emptiest(0.5, {"large": 1, "small": 1}) == "large"
+    assert nodes.emptiest(0.5, {"large": 8, "small": 1}) == "small"
+    assert nodes.emptiest(0.5, {"large": 8, "small": 2}) is None
