@@ -84,7 +84,8 @@ class HostWatch:
         """Stop watching a host that is permanently gone."""
         if watching := self._watching.pop(name, None):
             watching.cancel()
-        self._placement.host_stopped(name)
+        if self._placement.host_stopped(name):
+            self._on_lost()
 
     async def node_lost(self, node: str) -> None:
         """Take the hosts of a node that has gone for lost, without asking them.
@@ -97,7 +98,7 @@ class HostWatch:
             self.watch(name)
 
     async def empty(self, name: str, patience_s: float) -> None:
-        """Have a host hand on all its sessions, and stop it: its node is about to go.
+        """Have a host hand on its sessions, and close it: its node is about to go.
 
         What rests leaves at once. A turn that runs may end there, because what its tools had
         started would be unknown elsewhere; after ``patience_s`` it is stopped where it stands, and
@@ -114,8 +115,6 @@ class HostWatch:
             await host.close()
         except EverrunsError as error:
             log.warning("session host not emptied", host=name, code=error.code)
-        self.forget(name)
-        self._on_lost()
 
     def close(self) -> None:
         """Stop watching all hosts."""

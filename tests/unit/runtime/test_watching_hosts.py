@@ -88,6 +88,7 @@ async def test_a_host_is_emptied_before_it_is_left_but_not_waited_for_without_en
     await watch.empty("host", patience_s)
     assert host.is_closed
     assert at_work - host.at_work == min(asked, at_work)
+    watch.forget("host")
     assert watch._placement.hosts == {}
     assert watch._placement.starting == set()
     assert watch._placement.find("session_1") is None
