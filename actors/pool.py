@@ -149,7 +149,8 @@ class SessionActorPool:
         for name in placement.starting - self._asked.keys():
             # Ray restarts an actor at once, but on another node only when its own is known to be
             # gone, which takes a quarter of a minute.
-            if len(self._nodes.cpus) > 1 and now - self._awaited[name] > BACK_WITHIN_S:
+            is_late = not placement.hosts or now - self._awaited[name] > BACK_WITHIN_S
+            if is_late and len(self._nodes.cpus) > 1:
                 placement.host_overdue(name)
         if (
             placement.hosts_to_start()

@@ -25,6 +25,8 @@ from tests.waiting import POLL_S
 
 PLAY_TIMEOUT_S = 180.0
 CPUS = 2
+# A node that is killed is declared dead after a minute, instead of a quarter of one.
+SLOW_TO_BURY = {"health_check_failure_threshold": 20}
 NODE = {"num_cpus": CPUS, "object_store_memory": 80 * 1024 * 1024}
 
 Scenario = Callable[["NodeCluster"], Awaitable[None]]
@@ -138,7 +140,8 @@ def _set_up(folder: str, settings: dict[str, Any]) -> None:
     import ray
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    head = {**NODE, "include_dashboard": False, "_system_config": SLOW_TO_BURY}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     ray.init(cluster.address, namespace="everruns", log_to_driver=False, logging_level="ERROR")
     own = Settings(
         data_dir=Path(folder) / "data", openai_api_key=None, anthropic_api_key=None, **settings

@@ -16,7 +16,7 @@ from tests.waiting import POLL_S
 SHORT = {"tokens": 60, "tokens_per_s": 20}
 LONG = {"tokens": 400, "tokens_per_s": 20}
 MOVED_AFTER_S = 7.0
-TAKEN_WITHIN_S = 15.0
+PATIENCE_S = 50.0
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ async def test_a_turn_that_outlasts_a_drained_node_goes_on_elsewhere(cluster: No
 
 
 @on_nodes
-async def test_new_sessions_are_taken_soon_after_the_node_of_every_actor_was_killed(
+async def test_new_sessions_are_taken_before_ray_declares_the_killed_node_of_every_actor_dead(
     cluster: NodeCluster,
 ):
     import ray
@@ -105,7 +105,7 @@ async def test_new_sessions_are_taken_soon_after_the_node_of_every_actor_was_kil
     cluster.kill_node(node)
 
     model = await simulated(cluster.runtime, reply="Hello.")
-    async with asyncio.timeout(TAKEN_WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             new = await Conversation.begin(cluster.runtime, model_id=model)
             try:
@@ -113,5 +113,6 @@ async def test_new_sessions_are_taken_soon_after_the_node_of_every_actor_was_kil
                 break
             except CapacityExhausted:  # Told to try again shortly: nothing else is answered.
                 await asyncio.sleep(POLL_S)
+    assert cluster.is_alive(node), "as far as Ray knows"
     await new.ended()
     assert await talk.say("and you?") == "Hello."
