@@ -189,12 +189,14 @@ class SessionActorPool:
 
     async def _give_up_starts(self) -> None:
         """Stop what is long awaited, unless it waits for a node and is still wanted."""
-        late = [name for name, since in self._awaited.items() if _now() - since > START_TIMEOUT_S]
+        placement, oldest = self._placement, _now() - START_TIMEOUT_S
+        late = {name for name, since in self._awaited.items() if since < oldest}
         if not late:
             return
         is_stuck = await asyncio.to_thread(has_room, self._reserved_cpus)
-        for name in late:
-            is_wanted = name in self._placement.starting and not self._placement.starts_too_many
+        # Some may have come meanwhile.
+        for name in late & (placement.starting | placement.overdue):
+            is_wanted = name in placement.starting and not placement.starts_too_many
             if is_stuck or not is_wanted:
                 log.warning("session actor did not start", actor=name, wanted=is_wanted)
                 self._stop(name)
