@@ -1,7 +1,8 @@
-"""The pool follows the cluster: nodes that join or leave change how many actors there may be."""
+"""The pool follows the cluster: nodes that join or leave, and actors that wait for one."""
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -37,6 +38,61 @@ async def test_nodes_that_join_or_leave_later_count(
         assert placement.leaving == {"b"}
     finally:
         keeping.cancel()
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Placement, SessionActorPool]:
+    """A pool with one actor that is up, and one that has been awaited for too long."""
+    monkeypatch.setattr(room, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(room, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(room, "START_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(room, "has_room", lambda _cpus: False)
+    placement = Placement(sessions_per_host=1, warm_hosts=2, max_hosts=4)
+    placement.host_started("session-actor-0", node="a")
+    placement.host_starting("session-actor-1")
+    watch = SimpleNamespace(forget=placement.host_stopped)
+    pool = SessionActorPool(
+        placement,
+        cast("Any", watch),
+        Settings(data_dir=tmp_path),
+        0.5,
+        lambda: Nodes({"a": 1.0}, {}),
+    )
+    monkeypatch.setattr(room, "ray", SimpleNamespace(get_actor=_no_actor, kill=None))
+    monkeypatch.setattr(pool, "_start_one", lambda: None)
+    return placement, pool
+
+
+def _no_actor(name: str, namespace: str) -> None:
+    raise ValueError(f"{namespace} has no {name}")
+
+
+async def looks(pool: SessionActorPool) -> None:
+    for _ in range(3):
+        await pool._follow_nodes()
+        pool._keep()
+
+
+async def test_an_actor_that_waits_for_a_node_is_not_given_up(waiting) -> None:
+    placement, pool = waiting
+    await looks(pool)
+    assert placement.starting == {"session-actor-1"}
+
+
+async def test_one_that_a_node_has_room_for_is_stuck_and_given_up(
+    waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placement, pool = waiting
+    monkeypatch.setattr(room, "has_room", lambda _cpus: True)
+    await looks(pool)
+    assert placement.starting == set()
+
+
+async def test_one_that_is_no_longer_wanted_is_given_up(waiting) -> None:
+    placement, pool = waiting
+    placement.host_started("session-actor-2", node="a")
+    await looks(pool)
+    assert placement.starting == set()
 
 
 def test_a_node_carries_whole_actors_and_one_without_cpus_carries_none() -> None:
