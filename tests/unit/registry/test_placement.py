@@ -240,3 +240,42 @@ def test_sessions_that_share_no_host_have_a_warm_one_whatever_the_cpus():
     placement.host_started("h0")
     placement.place("s0")
     assert placement.hosts_to_start() == 1
+
+
+def on_two_nodes(**bounds: int) -> Placement:
+    placement = Placement(**{"sessions_per_host": 10, "warm_hosts": 1, "max_hosts": 4, **bounds})
+    for host, node in (("a0", "a"), ("a1", "a"), ("b0", "b")):
+        placement.host_started(host, node=node)
+    return placement
+
+
+def test_among_equally_full_hosts_that_on_the_node_with_the_fewest_sessions_comes_first():
+    placement = on_two_nodes()
+    assert {placement.place(f"s{number}") for number in range(3)} == {"a0", "a1", "b0"}
+    assert placement.place("s3") == "b0"
+
+
+def test_what_is_too_much_leaves_the_node_first_that_is_free_soonest():
+    placement = on_two_nodes()
+    placement.claim("s0", "a1")
+    assert placement.hosts_to_stop() == ["b0"]
+
+
+def test_sessions_that_share_no_host_are_refused_when_every_node_that_stays_is_full():
+    placement = on_two_nodes(sessions_per_host=1)
+    placement.leaving = frozenset("a")
+    assert placement.place("s0") == "b0"
+    with pytest.raises(CapacityExhausted) as full:
+        placement.place("s1")
+    assert full.value.retry_after_s
+    assert not placement.claim("s1", "a0")
+    assert placement.hosts_to_start() == 1, "what leaves is no longer counted"
+
+
+def test_what_a_leaving_host_holds_is_still_found_there():
+    placement = on_two_nodes()
+    placement.claim("s0", "a0")
+    placement.leaving = frozenset("a")
+    assert placement.place("s0") == "a0"
+    placement.release("s0", "a0")
+    assert placement.place("s0") == "b0"
