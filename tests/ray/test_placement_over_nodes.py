@@ -14,7 +14,7 @@ from tests.waiting import POLL_S
 
 # A turn of three seconds, and one that no drained node waits for.
 SHORT = {"tokens": 60, "tokens_per_s": 20}
-LONG = {"tokens": 400, "tokens_per_s": 20}
+LONG = {"tokens": 200, "tokens_per_s": 20}
 MOVED_AFTER_S = 7.0
 PATIENCE_S = 50.0
 
