@@ -79,6 +79,15 @@ class NodeCluster:
             and (node is None or actor["Address"]["NodeID"] == node.node_id)
         }
 
+    async def local_model(self, node: Any) -> tuple[str, str]:
+        """Return the address and the key that a session host on a node gets."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        there = NodeAffinitySchedulingStrategy(node.node_id, soft=False)
+        asked: Any = ray.remote(_ask_local_model).options(num_cpus=0, scheduling_strategy=there)
+        return await asked.remote()
+
     async def begin_on(self, node: Any, **settings: Any) -> Conversation:
         """Begin a conversation that is held on a node."""
         model = await simulated(self.runtime, **settings)
@@ -162,6 +171,13 @@ async def _with_runtime(scenario: Scenario) -> None:
         await scenario(NodeCluster(_started["cluster"], RayRuntime(_started["settings"])))
     finally:
         await hang_up()
+
+
+def _ask_local_model() -> tuple[str, str]:
+    from actors.local_model import local_model
+
+    address = asyncio.run(local_model())
+    return address.base_url, address.api_key.get_secret_value()
 
 
 def _take_down() -> None:

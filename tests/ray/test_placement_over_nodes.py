@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from actors.local_model import local_model_installed
 from everruns.domain.events import TURN_ENDS
 from everruns.errors import CapacityExhausted
 from tests.conversations import Conversation, Reader, simulated
@@ -87,6 +88,23 @@ async def test_a_turn_that_outlasts_a_drained_node_goes_on_elsewhere(cluster: No
         await talk.until_type(*TURN_ENDS)
         assert_read_whole(talk, await talking.log())
         assert talk.events[-1].type == "session.completed"
+    await cluster.until(lambda: not cluster.is_alive(node))
+
+
+@pytest.mark.skipif(not local_model_installed(), reason="the extra `local` is not installed")
+@on_nodes
+async def test_each_node_has_one_local_model_which_ends_with_the_last_session_actor_there(
+    cluster: NodeCluster,
+):
+    node = cluster.add_node()
+    await cluster.begin_on(node)
+
+    here, again = await asyncio.gather(cluster.local_model(node), cluster.local_model(node))
+    elsewhere = await cluster.local_model(cluster.ray.head_node)
+
+    assert here == again
+    assert here != elsewhere
+    cluster.drain_node(node)  # Ray ends it when no actor is left.
     await cluster.until(lambda: not cluster.is_alive(node))
 
 
