@@ -17,6 +17,7 @@ from actors.processes import collect_rarely
 from actors.runtime import RayRuntime
 from actors.serving.connections import bound_connections
 from actors.serving.replica import listen_on_the_nodes_address_only, when_draining
+from actors.serving.replicas import replica_options
 from everruns.api.app import create_app, end_streams
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import InvalidRequest
@@ -76,7 +77,6 @@ def app(arguments: dict[str, Any]) -> Application:
     replica = serve.ingress(api_builder(settings.public()))(ApiReplica)
     deployment = serve.deployment(
         name="api",
-        num_replicas=settings.replicas,
         max_ongoing_requests=MAX_ONGOING_REQUESTS,
         graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S,
         health_check_period_s=HEALTH_CHECK_EVERY_S,
@@ -84,5 +84,6 @@ def app(arguments: dict[str, Any]) -> Application:
         max_surge_percent=100,
         ray_actor_options={"num_cpus": 0},
         logging_config={"enable_access_log": False},
+        **replica_options(settings),
     )(replica)
     return deployment.bind()

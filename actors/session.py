@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import ray
 import structlog
 
 from actors.calls.rpc_actor import RpcActor
+from actors.local_model import local_model
 from actors.processes import collect_rarely
-from actors.stubs import own_logs, remote_local_model, remote_registry
+from actors.stubs import own_logs, remote_registry
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, HostLost
 from everruns.log import configure_log
@@ -42,7 +44,8 @@ class SessionActor(RpcActor):
             registry,
             load_capabilities(),
             own,
-            remote_local_model().address,
+            local_model,
+            ray.get_runtime_context().get_node_id(),
             self.own_address,
             OwnLoading(registry.hosting, logs) if logs else None,
         )

@@ -6,7 +6,6 @@ from weakref import WeakKeyDictionary
 from actors.calls.registry_stub import PATIENCE_S, registry_stub
 from actors.calls.rpc_actor import ActorChannel
 from actors.calls.stub import stub
-from actors.local_model import LocalModel
 from actors.names import REGISTRY, find_actor
 from everruns.address import Address
 from everruns.registry.database import Database
@@ -39,12 +38,6 @@ def own_logs(settings: Settings) -> Logs | None:
     from everruns.storage.postgres.opening import join_postgres  # noqa: PLC0415
 
     return Logs(Database(join_postgres(settings.database_url)))
-
-
-def remote_local_model() -> LocalModel:
-    """Return the stub of the model on the registry's node."""
-    channel = ActorChannel(lambda: find_actor(REGISTRY), PATIENCE_S)
-    return stub(LocalModel, channel, "local_model", PATIENCE_S)
 
 
 async def find_host(name: str) -> SessionHost:

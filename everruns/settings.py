@@ -122,9 +122,26 @@ class Settings(BaseSettings):
         description="Ports for calls between nodes, such as 20000-20099. Default: any free ones.",
     )
     replicas: int = Field(1, ge=1, le=64, description="API replicas.")
+    max_replicas: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Most API replicas in a joined cluster, one for every 2,000 requests and "
+        "streams under way; 0 means no more than `replicas`.",
+    )
     warm_session_actors: int = Field(2, ge=1, description="Empty session actors kept ready.")
     max_session_actors: int = Field(
-        0, ge=0, description="Maximum number of session actors; 0 means 2 per CPU of the cluster."
+        0,
+        ge=0,
+        description="Maximum number of session actors; 0 means as many as the nodes carry, 2 per "
+        "CPU by default.",
+    )
+    session_actor_cpus: float | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="CPUs that a session actor reserves. Default: 0 in a cluster of the server's "
+        "own, 0.5 in a joined one.",
     )
     sessions_per_actor: int = Field(
         1024, ge=1, description="Maximum live sessions per session actor."

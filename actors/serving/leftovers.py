@@ -16,6 +16,7 @@ import psutil
 from actors.processes import is_alive, send_signal, wait
 from actors.serving.front import list_folders
 from everruns.errors import Unavailable
+from everruns.settings import get_environment
 
 MARK = "SERVED_DATA_DIRECTORY"
 END_TIMEOUT_S = 10.0
@@ -25,6 +26,11 @@ def mark(data_dir: Path) -> dict[str, str]:
     """Return the variables by which the processes of this server are found again."""
     # Ray's agents would write their title over the environment that they were started with.
     return {MARK: str(data_dir.resolve()), "SPT_NOENV": "1"}
+
+
+def is_own_cluster() -> bool:
+    """Tell whether this process is in a cluster that a server started for itself."""
+    return get_environment(MARK) is not None
 
 
 def end_leftovers(data_dir: Path) -> int:

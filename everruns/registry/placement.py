@@ -1,11 +1,13 @@
 """Placement: which session host holds which live session. Pure rules, no clocks, no calls.
 
-A session gets the host that is least full, by sessions or by bytes. Some empty hosts are kept warm,
-so that nobody waits for a process, until there are as many hosts as CPUs; after that there are more
-only as these fill up.
+A session gets the host that is least full, by sessions or by bytes, and among equals the one on the
+node with the fewest sessions. Some empty hosts are kept warm, so that nobody waits for a process,
+until there are as many hosts as CPUs; after that there are more only as these fill up. Hosts on
+nodes that are about to go get nothing new, and do not count.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -28,7 +30,10 @@ class Placement:
         sizes: The bytes of the sessions of each host that is up: as it reported last, and as
             estimated since.
         addresses: Where each host that is up takes calls, as far as known.
+        nodes: The node of each host that is up; empty if it is not known.
+        leaving: Nodes that are about to go.
         starting: Hosts that were asked for, or are expected back, and are not up.
+        overdue: Hosts that were expected back and still are not up: others take their place.
     """
 
     sessions_per_host: int
@@ -39,8 +44,12 @@ class Placement:
     hosts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     sizes: dict[str, int] = field(default_factory=dict[str, int])
     addresses: dict[str, Address] = field(default_factory=dict[str, Address])
+    nodes: dict[str, str] = field(default_factory=dict[str, str])
+    leaving: frozenset[str] = frozenset()
     starting: set[str] = field(default_factory=set[str])
+    overdue: set[str] = field(default_factory=set[str])
     _host_of: dict[str, str] = field(default_factory=dict[str, str])
+    _sessions_on: Counter[str] = field(default_factory=Counter[str])
 
     def find(self, session_id: str) -> str | None:
         """Return the host that holds a session, if one does."""
@@ -59,7 +68,7 @@ class Placement:
         """
         if host := self._host_of.get(session_id):
             return host
-        host = min(self.hosts, key=self._load, default=None)
+        host = min(self._staying, key=self._fullness, default=None)
         if host is None or not self._has_room(host):
             raise CapacityExhausted(
                 "Every session actor is full. Try again shortly, or raise max_session_actors, "
@@ -77,7 +86,17 @@ class Placement:
         return self._host_of.get(session_id) == host
 
     def _has_room(self, host: str) -> bool:
-        return host in self.hosts and self._load(host) < 1
+        return host in self.hosts and self._is_staying(host) and self._load(host) < 1
+
+    def _is_staying(self, host: str) -> bool:
+        return self.nodes[host] not in self.leaving
+
+    @property
+    def _staying(self) -> list[str]:
+        return list(filter(self._is_staying, self.hosts)) if self.leaving else list(self.hosts)
+
+    def _fullness(self, host: str) -> tuple[float, int]:
+        return self._load(host), self._sessions_on[self.nodes[host]]
 
     def _load(self, host: str) -> float:
         """Return how full a host is, by the bound that it is closer to."""
@@ -102,6 +121,7 @@ class Placement:
     def _hold(self, session_id: str, host: str) -> None:
         self._host_of[session_id] = host
         self.hosts[host].add(session_id)
+        self._sessions_on[self.nodes[host]] += 1
 
     def release(self, session_id: str, host: str | None = None) -> None:
         """Forget where a session is; with a ``host``, only if it is there."""
@@ -111,21 +131,24 @@ class Placement:
             # Until it reports again, its sessions count as equally large.
             self.sizes[holder] -= self.sizes[holder] // len(self.hosts[holder])
             self.hosts[holder].discard(session_id)
+            self._sessions_on[self.nodes[holder]] -= 1
 
     def host_starting(self, host: str) -> None:
         """A host was asked for."""
         self.starting.add(host)
 
-    def host_started(self, host: str, holding: Iterable[str] = ()) -> None:
+    def host_started(self, host: str, holding: Iterable[str] = (), node: str = "") -> None:
         """A host is up; what an earlier life of it held is placed nowhere now.
 
         Args:
             host: Its name.
             holding: Sessions that it holds already. Those placed elsewhere stay there.
+            node: Where it is.
         """
         self.host_stopped(host)
         self.hosts[host] = set()
         self.sizes[host] = 0
+        self.nodes[host] = node
         for session_id in holding:
             if session_id not in self._host_of:
                 self._hold(session_id, host)
@@ -140,33 +163,67 @@ class Placement:
         self.starting.add(host)
         return sessions
 
+    def host_overdue(self, host: str) -> None:
+        """A host that was expected back has not come."""
+        self.starting.discard(host)
+        self.overdue.add(host)
+
     def host_stopped(self, host: str) -> set[str]:
         """A host has gone for good; return the sessions it held, which are placed nowhere now."""
         self.starting.discard(host)
+        self.overdue.discard(host)
         sessions = self.hosts.pop(host, set())
         self.sizes.pop(host, None)
         self.addresses.pop(host, None)
+        node = self.nodes.pop(host, "")
+        self._sessions_on[node] -= len(sessions)
+        if node not in self.nodes.values():
+            del self._sessions_on[node]
         for session_id in sessions:
             del self._host_of[session_id]
         return sessions
 
+    def hosts_on(self, nodes: Iterable[str]) -> list[str]:
+        """Return the hosts that are up on these nodes."""
+        chosen = frozenset(nodes)
+        return [host for host, node in self.nodes.items() if node in chosen]
+
     @property
     def empty_hosts(self) -> list[str]:
-        """Hosts that hold nothing."""
-        return [name for name, sessions in self.hosts.items() if not sessions]
+        """Hosts that hold nothing, and stay."""
+        return [host for host in self._staying if not self.hosts[host]]
 
     def hosts_to_start(self) -> int:
         """Return how many more hosts are wanted now."""
-        count = len(self.hosts) + len(self.starting)
-        has_all_cpus = count >= max(self.hosts_for_cpus, self.warm_hosts)
+        return max(0, min(self._wanted, self.max_hosts - self._count))
+
+    @property
+    def starts_too_many(self) -> bool:
+        """Whether more hosts are starting than are wanted."""
+        return bool(self.starting) and (self._wanted < 0 or self._count > self.max_hosts)
+
+    @property
+    def _count(self) -> int:
+        return len(self._staying) + len(self.starting)
+
+    @property
+    def _wanted(self) -> int:
+        """How many hosts are missing among those that are ready, or starting; may be negative."""
+        has_all_cpus = self._count >= max(self.hosts_for_cpus, self.warm_hosts)
         ready = self._half_empty_hosts if has_all_cpus else self.empty_hosts
-        warm = len(ready) + len(self.starting)
-        return max(0, min(self.warm_hosts - warm, self.max_hosts - count))
+        return self.warm_hosts - len(ready) - len(self.starting)
 
     @property
     def _half_empty_hosts(self) -> list[str]:
-        return [name for name in self.hosts if self._load(name) < 0.5]
+        return [host for host in self._staying if self._load(host) < 0.5]
 
     def hosts_to_stop(self) -> list[str]:
-        """Return empty hosts beyond those to keep warm."""
-        return self.empty_hosts[self.warm_hosts :]
+        """Return empty hosts beyond those to keep warm; first those that leave a node soonest."""
+        hosts_on = Counter(self.nodes.values())
+
+        def use_of_node(host: str) -> tuple[int, int]:
+            node = self.nodes[host]
+            return self._sessions_on[node], hosts_on[node]
+
+        empty = sorted(self.empty_hosts, key=use_of_node)
+        return empty[: max(0, len(empty) - self.warm_hosts)]

@@ -62,6 +62,7 @@ class SessionHost:
         settings: The deployment's settings.
         local_model: Starts the local model if necessary and returns its base URL; ``None`` if there
             is no local model.
+        node: The node that it is on; empty where there are no nodes.
         address: Returns where this host takes calls; ``None`` if that is nowhere but here.
         loading: Where it gets sessions from, if not from the registry.
 
@@ -78,10 +79,12 @@ class SessionHost:
         capabilities: Capabilities,
         settings: Settings,
         local_model: LocalModel | None = None,
+        node: str = "",
         address: OwnAddress | None = None,
         loading: Loading | None = None,
     ) -> None:
         self.name = name
+        self._node = node
         self._address = address
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
@@ -343,13 +346,23 @@ class SessionHost:
         """
         await asyncio.sleep(wait_s)
         address = await self._address(on_network) if self._address else None
-        return replace(self.held.report(), address=address)
+        return replace(self.held.report(), node=self._node, address=address)
 
     @remote(Repeat.YES, timeout_s=30)
     async def leave(self, session_ids: Sequence[str]) -> None:
         """Release sessions that are placed elsewhere, whatever they are doing."""
         loaded = self.held.loaded
         await self.held.close_all([loaded[held] for held in session_ids if held in loaded])
+
+    @remote(Repeat.YES, timeout_s=30)
+    async def hand_on(self) -> int:
+        """Release every session that is not at work, readers or not; return how many are left.
+
+        Readers go on reading on the session's next host, which also takes what a turn waits for.
+        """
+        resting = [session for session in self.held.loaded.values() if not session.is_busy]
+        await self.held.close_all(resting)
+        return len(self.held.report().heads)
 
     async def tidy(self) -> None:
         """Release idle sessions while the host runs."""

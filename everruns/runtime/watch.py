@@ -74,7 +74,7 @@ class HostWatch:
                 report = await host.report(0, on_network=self._on_network())
                 held = report.heads
                 behind = await self._registry.hosting.behind(held)
-                self._placement.host_started(name, held.keys() - behind)
+                self._placement.host_started(name, held.keys() - behind, report.node)
                 self._note(name, report)
                 if strays := held.keys() - self._placement.hosts[name]:
                     await host.leave(list(strays))
@@ -92,7 +92,37 @@ class HostWatch:
         """Stop watching a host that is permanently gone."""
         if watching := self._watching.pop(name, None):
             watching.cancel()
-        self._placement.host_stopped(name)
+        if self._placement.host_stopped(name):
+            self._on_lost()
+
+    async def node_lost(self, node: str) -> None:
+        """Take the hosts of a node that has gone for lost, without asking them.
+
+        Each is watched anew, because a question to a node that has gone may wait for long.
+        """
+        for name in self._placement.hosts_on([node]):
+            self._watching.pop(name).cancel()
+            await self._lost(name, HostLost("Its node has gone."))
+            self.watch(name)
+
+    async def empty(self, name: str, patience_s: float) -> None:
+        """Have a host hand on its sessions, and close it: its node is about to go.
+
+        What rests leaves at once. A turn that runs may end there, because what its tools had
+        started would be unknown elsewhere; after ``patience_s`` it is stopped where it stands, and
+        resumes on its next host.
+        """
+        deadline = asyncio.get_running_loop().time() + patience_s
+        try:
+            host = await self._find_host(name)
+            while left := await host.hand_on():
+                if asyncio.get_running_loop().time() > deadline:
+                    break
+                await asyncio.sleep(RETRY_S)
+            log.info("session host is left", host=name, moved=left)
+            await host.close()
+        except EverrunsError as error:
+            log.warning("session host not emptied", host=name, code=error.code)
 
     def close(self) -> None:
         """Stop watching all hosts."""
@@ -105,7 +135,6 @@ class HostWatch:
             try:
                 if name in self._placement.hosts:
                     report = await self._report(name, REPORT_EVERY_S)
-                    self._note(name, report)
                     doubtful = await self._compare(name, set(report.heads), doubtful)
                 else:
                     await self._begin(name)
@@ -121,7 +150,7 @@ class HostWatch:
                 await asyncio.sleep(ANSWER_WITHIN_S)
 
     async def _report(self, name: str, wait_s: float) -> HostReport:
-        """Ask a host which sessions it holds.
+        """Ask a host what it holds.
 
         Raises:
             HostLost: It is gone, or has not answered two questions in time. One is not enough:
@@ -131,9 +160,12 @@ class HostWatch:
         for wait in (wait_s, 0.0):
             try:
                 async with asyncio.timeout(wait + ANSWER_WITHIN_S):
-                    return await host.report(wait, on_network=self._on_network())
+                    report = await host.report(wait, on_network=self._on_network())
             except TimeoutError:
                 log.info("session host is silent", host=name)
+            else:
+                self._note(name, report)
+                return report
         raise HostLost(f"Session host {name} does not answer.")
 
     def _note(self, name: str, report: HostReport) -> None:
@@ -147,9 +179,9 @@ class HostWatch:
         if held:
             host = await self._find_host(name)
             await host.leave(list(held))
-        self._placement.host_started(name)
+        self._placement.host_started(name, node=report.node)
         self._placement.note_address(name, report.address)
-        log.info("session host is up", host=name, left=len(held))
+        log.info("session host is up", host=name, node=report.node, left=len(held))
         self.changed.set()
 
     async def _compare(self, name: str, held: set[str], before: set[str]) -> set[str]:

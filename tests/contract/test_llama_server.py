@@ -30,12 +30,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 NOW = "2026-11-01T00:00:00.000Z"
-KEY = "sk-local-test-0001"
-SERVER = f"""
+SERVER = """
 import sys
 from actors.local_model import LocalModelActor
-running = LocalModelActor({KEY!r})
-print(running.base_url(), flush=True)
+running = LocalModelActor()
+print(*running.address(), flush=True)
 sys.stdin.read()
 """
 MULTIPLY = ToolDefinition(
@@ -47,29 +46,31 @@ BRIEF = AnswerControls(max_output_tokens=16, temperature=0, seed=7)
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """The address of a server in a process of its own, which has no other way to end it."""
+def address() -> Iterator[tuple[str, str]]:
+    """The address and key of a server in a process of its own, which has no other way to end it."""
     command = [sys.executable, "-c", SERVER]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, text=True, **pipes) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
-        yield next(line.strip() for line in lines if line.startswith("http"))
+        base_url, api_key = next(line.split() for line in lines if line.startswith("http"))
+        yield base_url, api_key
         process.kill()
 
 
 @pytest.fixture
-async def driver(address: str) -> AsyncIterator[Driver]:
+async def driver(address: tuple[str, str]) -> AsyncIterator[Driver]:
     connections = Connections()
+    base_url, api_key = address
     provider = Provider(
         id="provider_1",
         name="real",
         provider_type="local",
-        base_url=address,
+        base_url=base_url,
         created_at=NOW,
         updated_at=NOW,
     )
-    account = ProviderAccount(provider=provider, api_key=SecretStr(KEY))
+    account = ProviderAccount(provider=provider, api_key=SecretStr(api_key))
     yield open_driver(account, connections, silence_s=60)
     await connections.close()
 

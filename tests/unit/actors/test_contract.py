@@ -17,7 +17,6 @@ from pydantic import BaseModel, SecretStr
 from actors.calls import contract
 from actors.calls.contract import RemoteMethod, contract_of, decode_request, encode_failure
 from actors.calls.registry_stub import registry_targets
-from actors.local_model import LocalModel
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, TooLarge
 from everruns.registry.placement import Placement
@@ -27,7 +26,7 @@ from everruns.runtime.host import SessionHost
 from everruns.storage.memory.store import MemoryStore
 
 registry = Registry(MemoryStore(), load_capabilities(), Placement(1, 1, 1))
-KINDS = (*map(type, registry_targets(registry).values()), SessionHost, LocalModel)
+KINDS = (*map(type, registry_targets(registry).values()), SessionHost)
 METHODS = [
     pytest.param(method, id=method.function.__qualname__)
     for kind in KINDS

@@ -10,7 +10,9 @@ from everruns.registry.placement import Placement
 
 HOSTS = [f"h{number}" for number in range(5)]
 SESSIONS = [f"s{number}" for number in range(12)]
+NODES = ["n0", "n1", "n2"]
 hosts = st.sampled_from(HOSTS)
+nodes = st.sampled_from(NODES)
 sessions = st.sampled_from(SESSIONS)
 
 
@@ -21,31 +23,44 @@ class PlacementMachine(RuleBasedStateMachine):
     def begin(self, cap: int, warm: int, most: int) -> None:
         self.placement = Placement(cap, warm, most)
         self.holder: dict[str, str] = {}
-        self.up: set[str] = set()
+        self.up: dict[str, str] = {}
+        self.leaving: set[str] = set()
         self.cap, self.warm, self.most = cap, warm, most
 
     def load(self, host: str) -> int:
         return list(self.holder.values()).count(host)
 
+    def load_of(self, node: str) -> int:
+        return sum(self.load(host) for host, its_node in self.up.items() if its_node == node)
+
+    @property
+    def staying(self) -> list[str]:
+        return [host for host, node in self.up.items() if node not in self.leaving]
+
     def lose(self, host: str) -> None:
-        self.up.discard(host)
+        self.up.pop(host, None)
         self.holder = {key: value for key, value in self.holder.items() if value != host}
 
     @rule(session=sessions)
     def place(self, session: str) -> None:
-        loads = [self.load(host) for host in self.up]
+        loads = [self.load(host) for host in self.staying]
         if session not in self.holder and (not loads or min(loads) >= self.cap):
             with pytest.raises(CapacityExhausted):
                 self.placement.place(session)
             return
         host = self.placement.place(session)
         if session not in self.holder:
+            assert host in self.staying
             assert self.load(host) == min(loads), "the least loaded host comes first"
+            equal = [other for other in self.staying if self.load(other) == min(loads)]
+            assert self.load_of(self.up[host]) == min(
+                self.load_of(self.up[other]) for other in equal
+            ), "and among equals the one on the least loaded node"
         assert self.holder.setdefault(session, host) == host
 
     @rule(session=sessions, host=hosts)
     def claim(self, session: str, host: str) -> None:
-        free = session not in self.holder and host in self.up and self.load(host) < self.cap
+        free = session not in self.holder and host in self.staying and self.load(host) < self.cap
         if free:
             self.holder[session] = host
         assert self.placement.claim(session, host) == (self.holder.get(session) == host)
@@ -58,13 +73,14 @@ class PlacementMachine(RuleBasedStateMachine):
 
     @rule()
     def start_wanted_hosts(self) -> None:
-        free = [host for host in HOSTS if host not in self.up | self.placement.starting]
+        taken = self.up.keys() | self.placement.starting | self.placement.overdue
+        free = [host for host in HOSTS if host not in taken]
         wanted = self.placement.hosts_to_start()
         for host in free[:wanted]:
             self.placement.host_starting(host)
         assert self.placement.hosts_to_start() == max(0, wanted - len(free))
         if wanted:
-            assert len(self.up | self.placement.starting) <= self.most
+            assert len({*self.staying} | self.placement.starting) <= self.most
 
     @rule(host=hosts)
     def host_lost(self, host: str) -> None:
@@ -74,18 +90,31 @@ class PlacementMachine(RuleBasedStateMachine):
         self.lose(host)
 
     @rule(host=hosts)
+    def host_overdue(self, host: str) -> None:
+        if host not in self.placement.starting:
+            return
+        before = self.placement.hosts_to_start()
+        self.placement.host_overdue(host)
+        assert self.placement.hosts_to_start() >= before, "another one takes its place"
+
+    @rule(leaving=st.sets(nodes, max_size=2))
+    def nodes_leave(self, leaving: set[str]) -> None:
+        self.leaving = leaving
+        self.placement.leaving = frozenset(leaving)
+
+    @rule(host=hosts)
     def host_stopped(self, host: str) -> None:
         held = {key for key, value in self.holder.items() if value == host}
         assert self.placement.host_stopped(host) == held
         assert host not in self.placement.starting
         self.lose(host)
 
-    @rule(host=hosts, held=st.sets(sessions, max_size=4))
-    def host_started(self, host: str, held: set[str]) -> None:
+    @rule(host=hosts, node=nodes, held=st.sets(sessions, max_size=4))
+    def host_started(self, host: str, node: str, held: set[str]) -> None:
         held = set(sorted(held)[: self.cap])
-        self.placement.host_started(host, held)
+        self.placement.host_started(host, held, node)
         self.lose(host)
-        self.up.add(host)
+        self.up[host] = node
         for session in held:
             self.holder.setdefault(session, host)
 
@@ -93,7 +122,10 @@ class PlacementMachine(RuleBasedStateMachine):
     def everyone_agrees_who_holds_what(self) -> None:
         if not hasattr(self, "placement"):
             return
-        assert set(self.placement.hosts) == self.up
+        assert set(self.placement.hosts) == self.up.keys()
+        for node in NODES:
+            on_it = {host for host in self.up if self.up[host] == node}
+            assert set(self.placement.hosts_on([node])) == on_it
         for session in SESSIONS:
             assert self.placement.find(session) == self.holder.get(session)
         for host, held in self.placement.hosts.items():
@@ -108,10 +140,13 @@ class PlacementMachine(RuleBasedStateMachine):
     def room_and_warm_hosts_are_counted(self) -> None:
         if not hasattr(self, "placement"):
             return
-        loads = [self.load(host) for host in self.up]
+        loads = [self.load(host) for host in self.staying]
         empty = loads.count(0)
         assert self.placement.has_room == any(load < self.cap for load in loads)
-        assert len(self.placement.hosts_to_stop()) == max(0, empty - self.warm)
+        to_stop = self.placement.hosts_to_stop()
+        assert len(to_stop) == max(0, empty - self.warm)
+        uses = [self.load_of(self.up[host]) for host in to_stop]
+        assert uses == sorted(uses), "what leaves a node soonest comes first"
         if self.placement.hosts_to_start():
             assert empty + len(self.placement.starting) < self.warm
 
@@ -205,3 +240,42 @@ def test_sessions_that_share_no_host_have_a_warm_one_whatever_the_cpus():
     placement.host_started("h0")
     placement.place("s0")
     assert placement.hosts_to_start() == 1
+
+
+def on_two_nodes(**bounds: int) -> Placement:
+    placement = Placement(**{"sessions_per_host": 10, "warm_hosts": 1, "max_hosts": 4, **bounds})
+    for host, node in (("a0", "a"), ("a1", "a"), ("b0", "b")):
+        placement.host_started(host, node=node)
+    return placement
+
+
+def test_among_equally_full_hosts_that_on_the_node_with_the_fewest_sessions_comes_first():
+    placement = on_two_nodes()
+    assert {placement.place(f"s{number}") for number in range(3)} == {"a0", "a1", "b0"}
+    assert placement.place("s3") == "b0"
+
+
+def test_what_is_too_much_leaves_the_node_first_that_is_free_soonest():
+    placement = on_two_nodes()
+    placement.claim("s0", "a1")
+    assert placement.hosts_to_stop() == ["b0"]
+
+
+def test_sessions_that_share_no_host_are_refused_when_every_node_that_stays_is_full():
+    placement = on_two_nodes(sessions_per_host=1)
+    placement.leaving = frozenset("a")
+    assert placement.place("s0") == "b0"
+    with pytest.raises(CapacityExhausted) as full:
+        placement.place("s1")
+    assert full.value.retry_after_s
+    assert not placement.claim("s1", "a0")
+    assert placement.hosts_to_start() == 1, "what leaves is no longer counted"
+
+
+def test_what_a_leaving_host_holds_is_still_found_there():
+    placement = on_two_nodes()
+    placement.claim("s0", "a0")
+    placement.leaving = frozenset("a")
+    assert placement.place("s0") == "a0"
+    placement.release("s0", "a0")
+    assert placement.place("s0") == "b0"

@@ -61,6 +61,25 @@ async def test_a_session_with_a_turn_or_a_reader_stays():
         assert await runtime.host.hibernate(0) == 1
 
 
+async def test_what_rests_is_handed_on_with_its_readers_and_what_is_at_work_is_not():
+    gate = Gate()
+    async with local_runtime(ScriptedDriver(says("One."), says(gate, "Two."))) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.say("one")
+        async with talk.reading() as reader:
+            await reader.until_type("session.completed")
+            assert await runtime.host.hand_on() == 0
+            assert await runtime.registry.hosting.holder(talk.id) is None
+            await talk.send("two")
+            await gate.reached.wait()
+            assert await runtime.host.hand_on() == 1
+            gate.open()
+            await reader.until(
+                lambda: [event.type for event in reader.events].count("session.completed") == 2
+            )
+            assert reader.events == await talk.log()
+
+
 async def test_a_turn_whose_end_is_just_being_stored_is_not_put_to_sleep(monkeypatch):
     class SlowLogs(MemoryLogs):
         def append(self, appends):

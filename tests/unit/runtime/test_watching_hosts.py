@@ -28,13 +28,23 @@ class Host:
 
     def __init__(self, failures: int) -> None:
         self._failures = failures
+        self.at_work = 0
+        self.is_closed = False
 
     async def report(self, wait_s: float, *, on_network: bool) -> HostReport:
         await asyncio.sleep(wait_s)
         if self._failures:
             self._failures -= 1
             raise EverrunsError("Something went wrong in a part of the server.")
-        return HostReport({}, 0, ON_NETWORK if on_network else HERE)
+        return HostReport({}, 0, address=ON_NETWORK if on_network else HERE)
+
+    async def hand_on(self) -> int:
+        left = self.at_work
+        self.at_work = max(0, left - 1)
+        return left
+
+    async def close(self) -> None:
+        self.is_closed = True
 
     async def leave(self, _session_ids: Sequence[str]) -> None:
         raise AssertionError("it holds nothing")
@@ -47,9 +57,12 @@ def far_callers() -> list[str]:
 
 
 @pytest.fixture
-async def watch(far_callers: list[str]):
-    host = Host(failures=2)
+def host() -> Host:
+    return Host(failures=2)
 
+
+@pytest.fixture
+async def watch(host: Host, far_callers: list[str]):
     async def find_host(_name: str) -> Host:
         return host
 
@@ -64,6 +77,35 @@ async def test_a_host_that_fails_when_it_is_taken_over_is_trusted_once_it_answer
     await watch.adopt(["host"])
     assert watch._placement.hosts == {}
     await eventually(lambda: "host" in watch._placement.hosts)
+
+
+async def test_the_hosts_of_a_node_that_has_gone_are_lost_without_being_asked(watch: HostWatch):
+    placement = watch._placement
+    for name, node in (("near", "n0"), ("far", "n1")):
+        placement.host_started(name, node=node)
+        watch.watch(name)
+    assert placement.claim("session_1", "far")
+    await watch.node_lost("n1")
+    assert placement.hosts.keys() == {"near"}
+    assert placement.find("session_1") is None
+    await eventually(lambda: "far" in placement.hosts)
+
+
+@pytest.mark.parametrize(("at_work", "patience_s", "asked"), [(2, 60, 3), (1000, 0, 1)])
+async def test_a_host_is_emptied_before_it_is_left_but_not_waited_for_without_end(
+    watch: HostWatch, host: Host, at_work: int, patience_s: float, asked: int
+):
+    host.at_work = at_work
+    watch._placement.host_started("host", node="n0")
+    watch.watch("host")
+    assert watch._placement.claim("session_1", "host")
+    await watch.empty("host", patience_s)
+    assert host.is_closed
+    assert at_work - host.at_work == min(asked, at_work)
+    watch.forget("host")
+    assert watch._placement.hosts == {}
+    assert watch._placement.starting == set()
+    assert watch._placement.find("session_1") is None
 
 
 async def test_a_host_that_was_never_watched_can_be_forgotten(watch: HostWatch):

@@ -1,0 +1,187 @@
+"""A Ray cluster of several nodes on this machine, and scenarios that are played on it.
+
+A process of its own plays them, because the tests' process may have joined another cluster.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Any
+
+from everruns.errors import CapacityExhausted
+from everruns.runtime.runtime import Runtime
+from everruns.settings import Settings
+from tests.conversations import Conversation, simulated
+from tests.waiting import POLL_S
+
+PLAY_TIMEOUT_S = 180.0
+CPUS = 2
+# A node that is killed is declared dead after a minute, instead of a quarter of one.
+SLOW_TO_BURY = {"health_check_failure_threshold": 20}
+NODE = {"num_cpus": CPUS, "object_store_memory": 80 * 1024 * 1024}
+
+Scenario = Callable[["NodeCluster"], Awaitable[None]]
+
+
+@dataclass
+class NodeCluster:
+    """A head node and others.
+
+    Attributes:
+        ray: The cluster, as Ray's own tests start it.
+        runtime: The runtime on it.
+    """
+
+    ray: Any
+    runtime: Runtime
+
+    def add_node(self) -> Any:
+        """Start one more node."""
+        return self.ray.add_node(**NODE)
+
+    def kill_node(self, node: Any) -> None:
+        """Kill all processes of a node."""
+        self.ray.remove_node(node, allow_graceful=False)
+
+    def drain_node(self, node: Any, left_s: float = 0) -> None:
+        """Have Ray drain a node, as its autoscaler and ``ray drain-node`` do."""
+        worker: Any = import_module("ray._private.worker").global_worker
+        deadline_ms = int((time.time() + left_s) * 1000) if left_s else 0
+        preemption = 2
+        accepted, reason = worker.gcs_client.drain_node(
+            node.node_id, preemption, "for a test", deadline_ms
+        )
+        assert accepted, reason
+
+    def is_alive(self, node: Any) -> bool:
+        """Tell whether Ray knows the node as alive."""
+        import ray
+
+        return any(known["Alive"] and known["NodeID"] == node.node_id for known in ray.nodes())
+
+    def hosts(self, node: Any | None = None) -> set[str]:
+        """Return the session actors that are up, on one node or on all."""
+        table = import_module("ray._private.state").actors().values()
+        return {
+            actor["Name"]
+            for actor in table
+            if actor["State"] == "ALIVE"
+            and actor["Name"].startswith("session-actor-")
+            and (node is None or actor["Address"]["NodeID"] == node.node_id)
+        }
+
+    async def local_model(self, node: Any) -> tuple[str, str]:
+        """Return the address and the key that a session host on a node gets."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        there = NodeAffinitySchedulingStrategy(node.node_id, soft=False)
+        asked: Any = ray.remote(_ask_local_model).options(num_cpus=0, scheduling_strategy=there)
+        return await asked.remote()
+
+    async def begin_on(self, node: Any, **settings: Any) -> Conversation:
+        """Begin a conversation that is held on a node."""
+        model = await simulated(self.runtime, **settings)
+        while True:
+            talk = await Conversation.begin(self.runtime, model_id=model)
+            if await self.place(talk) in self.hosts(node):
+                return talk
+
+    async def place(self, talk: Conversation) -> str:
+        """Place a session as soon as there is room; return its host."""
+        while True:
+            try:
+                return await self.runtime.registry.hosting.place(talk.id)
+            except CapacityExhausted:
+                await asyncio.sleep(POLL_S)
+
+    async def until(self, condition: Callable[[], object], patience_s: float = 60.0) -> None:
+        """Return when the condition holds."""
+        async with asyncio.timeout(patience_s):
+            while not condition():
+                await asyncio.sleep(0.05)
+
+
+def on_nodes(scenario: Scenario) -> Callable[[Any], None]:
+    """Make a test of a scenario: it is played in the process that has the cluster."""
+
+    # Not with the scenario's signature, which has no fixtures.
+    def test(stage: ProcessPoolExecutor) -> None:
+        played = stage.submit(_play, scenario.__module__, scenario.__name__)
+        played.result(PLAY_TIMEOUT_S)
+
+    test.__doc__ = scenario.__doc__
+    test.scenario = scenario  # type: ignore[attr-defined]
+    return test
+
+
+@contextmanager
+def started_stage(**settings: Any) -> Iterator[ProcessPoolExecutor]:
+    """Start a process with a cluster of one node."""
+    folder = mkdtemp(prefix="er-", dir="/tmp")  # Sockets below it have long names.
+    context = multiprocessing.get_context("spawn")
+    stage = ProcessPoolExecutor(1, context, _set_up, (folder, settings))
+    try:
+        yield stage
+    finally:
+        stage.submit(_take_down).result(PLAY_TIMEOUT_S)
+        stage.shutdown()
+        rmtree(folder, ignore_errors=True)
+
+
+# In the process that plays
+
+_started: dict[str, Any] = {}
+
+
+def _set_up(folder: str, settings: dict[str, Any]) -> None:
+    os.environ["RAY_TMPDIR"] = folder
+    (Path(folder) / "ray").mkdir()
+    import ray
+    from ray.cluster_utils import Cluster
+
+    head = {**NODE, "include_dashboard": False, "_system_config": SLOW_TO_BURY}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    ray.init(cluster.address, namespace="everruns", log_to_driver=False, logging_level="ERROR")
+    own = Settings(
+        data_dir=Path(folder) / "data", openai_api_key=None, anthropic_api_key=None, **settings
+    )
+    _started.update(cluster=cluster, settings=own.public())
+
+
+def _play(module: str, name: str) -> None:
+    scenario: Scenario = getattr(import_module(module), name).scenario
+    asyncio.run(_with_runtime(scenario))
+
+
+async def _with_runtime(scenario: Scenario) -> None:
+    from actors.calls.direct import hang_up
+    from actors.runtime import RayRuntime
+
+    try:
+        await scenario(NodeCluster(_started["cluster"], RayRuntime(_started["settings"])))
+    finally:
+        await hang_up()
+
+
+def _ask_local_model() -> tuple[str, str]:
+    from actors.local_model import local_model
+
+    address = asyncio.run(local_model())
+    return address.base_url, address.api_key.get_secret_value()
+
+
+def _take_down() -> None:
+    import ray
+
+    ray.shutdown()
+    _started["cluster"].shutdown()
