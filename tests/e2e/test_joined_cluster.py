@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import ray
+import yaml
 
 from actors.clusters.ports import free_port, is_port_free
 from tests.e2e.ray_cluster import (
@@ -116,6 +117,20 @@ def test_a_misspelt_setting_is_told_in_one_line_and_what_runs_goes_on(cluster: R
     assert "replicsa is not a setting. Did you mean replicas?" in " ".join(said.split())
     assert "Traceback" not in said
     assert status_of(cluster.url) == 200
+
+
+@pytest.mark.long
+def test_what_kubernetes_is_told_to_serve_is_served_to_those_with_a_key() -> None:
+    manifest, *_ = yaml.safe_load_all((ROOT / "config/kuberay.yaml").read_text())
+    with started_with(START_RAY) as cluster:
+        told = manifest["spec"]["serveConfigV2"].replace(": 9300", f": {cluster.port}")
+        (cluster.folder / "kubernetes.yaml").write_text(told)
+
+        sent = cluster.run("serve deploy kubernetes.yaml")
+
+        assert sent.returncode == 0, sent.stderr
+        statuses_until(lambda status: status == 200, cluster.url)
+        assert httpx.get(f"{cluster.url}/v1/agents").status_code == 401
 
 
 def stop_by_ctrl_c(server: Foreground) -> None:

@@ -13,6 +13,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import start as ray_start
 from ray.serve.schema import ServeDeploySchema
 
+import serve_app
 from actors.serving.front_program import TEMPLATES
 from everruns.settings import OTHER_VARIABLES, Settings, load_settings
 
@@ -103,10 +104,14 @@ def test_the_version_of_ray_is_the_locked_one() -> None:
     assert kubernetes("RayService")["rayClusterConfig"]["rayVersion"] == locked[1]
 
 
-def test_kubernetes_serves_what_serve_yaml_says_but_on_the_pods_network() -> None:
+def test_kubernetes_serves_what_serve_yaml_says_but_to_others_and_on_each_worker() -> None:
     expected = read("serve.yaml")
     expected["http_options"]["host"] = "0.0.0.0"
-    expected["applications"][0]["args"] |= {"host": "0.0.0.0", "auth": "api_keys", "replicas": 3}
+    (application,) = expected["applications"]
+    application["args"] |= {"host": "0.0.0.0", "auth": "api_keys", "replicas": 3}
+    application["deployments"] = [
+        {"name": "api", "max_replicas_per_node": 2, "ray_actor_options": {"num_cpus": 0.1}}
+    ]
 
     assert yaml.safe_load(kubernetes("RayService")["serveConfigV2"]) == expected
 
@@ -174,6 +179,15 @@ def test_the_service_and_clients_reach_the_port_that_serve_listens_on() -> None:
         assert {"name": "serve", "containerPort": port} in pod["containers"][0]["ports"]
     (open_to_all,) = [rule for rule in kubernetes("NetworkPolicy")["ingress"] if "from" not in rule]
     assert [entry["port"] for entry in open_to_all["ports"]] == [port]
+
+
+def test_the_configured_deployment_is_the_one_that_the_application_has() -> None:
+    config = yaml.safe_load(kubernetes("RayService")["serveConfigV2"])
+    (application,) = config["applications"]
+
+    deployment = serve_app.app({"data_dir": "/tmp"})._bound_deployment
+
+    assert [entry["name"] for entry in application["deployments"]] == [deployment.name]
 
 
 def test_a_drain_may_move_a_worker() -> None:
