@@ -10,7 +10,7 @@ import ray
 import yaml
 from pydantic import SecretStr
 from ray.autoscaler._private.util import prepare_config, validate_config
-from ray.scripts.scripts import start as ray_start
+from ray.scripts.scripts import cli
 from ray.serve.schema import ServeDeploySchema
 
 import serve_app
@@ -85,11 +85,13 @@ def test_every_variable_of_rays_is_read_by_it(file: Path, words_of_ray: bytes) -
 
 
 @each_deployment()
-def test_every_option_of_ray_start_exists(file: Path) -> None:
-    known = {option for parameter in ray_start.params for option in parameter.opts}
-    commands = re.findall(r"\bray start\b([^;`\n]*)", file.read_text())
+@pytest.mark.parametrize("command", ["start", "drain-node"])
+def test_every_option_of_rays_commands_exists(file: Path, command: str) -> None:
+    known = {option for parameter in cli.commands[command].params for option in parameter.opts}
+    text = re.sub(r"\n +(?=--)", " ", file.read_text())
+    written = re.findall(rf"\bray {command}\b([^;`&\n]*)", text)
 
-    assert {option for line in commands for option in re.findall(r"--[a-z-]+", line)} <= known
+    assert {option for line in written for option in re.findall(r"--[a-z-]+", line)} <= known
 
 
 @each_deployment()
@@ -188,6 +190,16 @@ def test_the_configured_deployment_is_the_one_that_the_application_has() -> None
     deployment = serve_app.app({"data_dir": "/tmp"})._bound_deployment
 
     assert [entry["name"] for entry in application["deployments"]] == [deployment.name]
+
+
+def test_a_worker_has_the_time_that_its_drain_takes() -> None:
+    (command,) = pods()["worker"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][2:]
+    seconds = re.fullmatch(r"timeout (\d+) .* --deadline-\S+ (\d+) && sleep (\d+)", command)
+    assert seconds is not None
+    asking, left, waiting = map(int, seconds.groups())
+
+    assert left == waiting
+    assert asking + waiting < pods()["worker"]["terminationGracePeriodSeconds"]
 
 
 def test_a_drain_may_move_a_worker() -> None:
