@@ -34,6 +34,7 @@ FOLDER_PREFIX = "everruns-"
 OWNER_FILE = "data-directory"
 
 BINARY = "RAY_SERVE_HAPROXY_BINARY_PATH"
+COMMAND = "everruns-haproxy"
 CONFIGURATION = "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"
 
 
@@ -42,7 +43,10 @@ def front_environment(settings: Settings) -> dict[str, str]:
 
     A new folder contains HAProxy's files; it is deleted when this process ends.
     """
-    binary = take_environment(BINARY) or _bundled_binary()
+    binary = take_environment(BINARY)
+    # Our command is set for nodes of joined clusters; it would take our configuration for Serve's.
+    if not binary or Path(binary).name == COMMAND:
+        binary = _bundled_binary()
     if binary is None:
         return {}
     # Not in the data directory: the path of a socket there could exceed the 97 characters that

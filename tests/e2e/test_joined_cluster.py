@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import ray
+import yaml
 
 from actors.clusters.ports import free_port, is_port_free
 from tests.e2e.ray_cluster import (
@@ -118,6 +119,20 @@ def test_a_misspelt_setting_is_told_in_one_line_and_what_runs_goes_on(cluster: R
     assert status_of(cluster.url) == 200
 
 
+@pytest.mark.long
+def test_what_kubernetes_is_told_to_serve_is_served_to_those_with_a_key() -> None:
+    manifest, *_ = yaml.safe_load_all((ROOT / "config/kuberay.yaml").read_text())
+    with started_with(START_RAY) as cluster:
+        told = manifest["spec"]["serveConfigV2"].replace(": 9300", f": {cluster.port}")
+        (cluster.folder / "kubernetes.yaml").write_text(told)
+
+        sent = cluster.run("serve deploy kubernetes.yaml")
+
+        assert sent.returncode == 0, sent.stderr
+        statuses_until(lambda status: status == 200, cluster.url)
+        assert httpx.get(f"{cluster.url}/v1/agents").status_code == 401
+
+
 def stop_by_ctrl_c(server: Foreground) -> None:
     """Stop a server, which must not take longer than it promises."""
     stopping = time.monotonic()
@@ -219,7 +234,8 @@ def test_a_cluster_is_protected_with_the_certificates_as_documented() -> None:
     (openssl,) = documented_commands("What protects a cluster")
     (variables,) = documented_commands("What protects a cluster", "bash")
     (start,) = {
-        command.partition("; ")[2].partition("; ")[2]
+        # Without what `ray up` has put there for the workers.
+        command.partition("; ")[2].partition("; ")[2].partition(" --autoscaling-config")[0]
         for command in (ROOT / "config/cluster.yaml").read_text().splitlines()
         if "--head" in command
     }

