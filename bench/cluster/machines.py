@@ -18,6 +18,7 @@ class Machine(Protocol):
         name: Its name.
         ip: Its address.
         port: Where its proxy takes requests to the API.
+        gcs_port: Where Ray's GCS listens, if it is the head.
         folder: The folder that is its ``/tmp``, as this computer sees it.
         tmp: The same folder, as its own processes see it.
     """
@@ -25,6 +26,7 @@ class Machine(Protocol):
     name: str
     ip: str
     port: int
+    gcs_port: int
     folder: Path
     tmp: Path
 

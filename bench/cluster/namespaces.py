@@ -20,6 +20,7 @@ from bench.cluster.quota import Quota
 COMMAND_TIMEOUT_S = 20.0
 NETWORKS = range(1, 250)
 API_PORT = 9300
+GCS_PORT = 6379
 SHARED_MEMORY = "512m"
 PROGRAMS = ("unshare", "nsenter", "ip", "bash")
 
@@ -31,16 +32,16 @@ echo ready
 read -r _ || true
 """
 SWITCH = "ip link add name bridge type bridge; ip link set bridge up"
-MACHINE = """
+MACHINE = f"""
 hostname "$1"
 mount --bind "$2" /tmp
-mount -t tmpfs -o size={shared_memory} tmpfs /dev/shm
+mount -t tmpfs -o size={SHARED_MEMORY} tmpfs /dev/shm
 # Nobody answers questions for names here; without this, each would wait for seconds.
 printf '127.0.0.1 localhost\n%s %s\n' "$3" "$1" > /tmp/hosts
 : > /tmp/resolv.conf
 mount --bind /tmp/hosts /etc/hosts
 mount --bind /tmp/resolv.conf /etc/resolv.conf
-""".format(shared_memory=SHARED_MEMORY)
+"""
 
 
 def missing() -> str | None:
@@ -82,15 +83,12 @@ class Life:
 
     def processes(self) -> list[psutil.Process]:
         """Return all processes in here, but for the first."""
-        own = os.readlink(f"/proc/{self.pid}/ns/pid")
-        found: list[psutil.Process] = []
-        for process in psutil.process_iter():
-            try:
-                if os.readlink(f"/proc/{process.pid}/ns/pid") == own and process.pid != self.pid:
-                    found.append(process)
-            except OSError:
-                continue  # It has ended.
-        return found
+        own = _namespace(self.pid)
+        return [
+            process
+            for process in psutil.process_iter()
+            if process.pid != self.pid and _namespace(process.pid) == own
+        ]
 
     def end(self) -> None:
         """Kill every process in here at once."""
@@ -190,6 +188,7 @@ class NamespaceMachine:
         self.name = name
         self.ip = network.address(host)
         self.port = API_PORT
+        self.gcs_port = GCS_PORT
         self.folder = folder
         self.tmp = Path("/tmp")
         self._host = host
@@ -281,7 +280,13 @@ class NamespaceMachine:
         _run([*self._alive.enter("--pid", "--mount"), "bash", "-c", f"kill -{name} -1"])
 
 
+def _namespace(pid: int) -> Path | None:
+    """Return the name of a process's namespace of processes; nothing once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/ns/pid").readlink()
+    except OSError:
+        return None
+
+
 def _run(command: list[str]) -> None:
-    subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S
-    )
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S)

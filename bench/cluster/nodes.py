@@ -11,7 +11,6 @@ from bench.cluster.machines import Machine
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = Path(sys.executable).parent
-GCS_PORT = 6379
 START_TIMEOUT_S = 120.0
 OBJECT_STORE_BYTES = 100_000_000
 # How long a node waits for a head that has gone; Ray's default of a minute would end it.
@@ -69,7 +68,7 @@ class Node:
         self.machine.on()
         where = [f"--address={self.gcs}"]
         if self.is_head:
-            where = ["--head", f"--port={self.gcs.rpartition(':')[2]}"]
+            where = ["--head", f"--port={self.machine.gcs_port}"]
             where += ["--include-dashboard=false"]
         self.run(
             "ray", "start", *where,
@@ -110,7 +109,7 @@ class Node:
     @property
     def gcs(self) -> str:
         """``HOST:PORT`` of the cluster's GCS."""
-        return f"{self._head.ip}:{GCS_PORT}"
+        return f"{self._head.ip}:{self._head.gcs_port}"
 
 
 def ray_environment(machine: Machine) -> dict[str, str]:

@@ -10,21 +10,23 @@ PREFIX = "everruns-"
 
 
 class Quota:
-    """A control group with a limit.
+    """A control group, without a limit at first.
 
     Args:
         name: Told apart from others of this process.
-        cpus: How many CPUs' time it may use; 0.2 is a fifth of one.
 
     Raises:
         OSError: Control groups cannot be made here.
     """
 
-    def __init__(self, name: str, cpus: float) -> None:
+    def __init__(self, name: str) -> None:
         parent = _parent()
         _remove_left_behind(parent)
         self.folder = parent / f"{PREFIX}{os.getpid()}-{name}"
         self.folder.mkdir()
+
+    def limit(self, cpus: float) -> None:
+        """Limit how many CPUs' time it may use from now on; 0.2 is a fifth of one."""
         quota_us = str(int(cpus * PERIOD_US))
         if (self.folder / "cpu.max").exists():
             (self.folder / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
