@@ -1,5 +1,9 @@
 """A cluster under test: where its nodes answer, and which node a process is on."""
 
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import count
 
 import psutil
@@ -68,3 +72,22 @@ class ClusterService:
 def processes_on(node: Node, role: Role) -> list[psutil.Process]:
     """Return the processes on a node that have a role now."""
     return in_role(role, node.machine.processes())
+
+
+async def bring_back(service: ClusterService, node: Node) -> float:
+    """Start a node again; return when it answered, on the monotonic clock."""
+    await asyncio.to_thread(node.start)
+    await asyncio.to_thread(service.cluster.wait_until_ready, node)
+    service.away.discard(node)
+    return time.monotonic()
+
+
+@asynccontextmanager
+async def without(service: ClusterService, node: Node) -> AsyncIterator[None]:
+    """Kill a node for the length of a block."""
+    service.away.add(node)
+    await asyncio.to_thread(node.kill)
+    try:
+        yield
+    finally:
+        await bring_back(service, node)

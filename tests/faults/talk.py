@@ -125,3 +125,9 @@ class World:
             }
             return (await client.post("/v1/llm-providers", provider))["models"][0]["id"]
         return offered["data"][0]["id"]
+
+
+def cluster_of(world: World) -> ClusterService:
+    """Return the service of a world that is a cluster."""
+    assert isinstance(world.service, ClusterService)
+    return world.service

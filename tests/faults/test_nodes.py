@@ -2,21 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from bench.cluster.namespaces import missing
 from bench.cluster.nodes import Node
-from bench.cluster.running import running_cluster
-from tests.faults.cluster import ClusterService
-from tests.faults.model import Answer, Call, ModelServer, Say, Stop
-from tests.faults.plugin import write_package
+from tests.faults.cluster import bring_back, without
+from tests.faults.model import Answer, Call, Say, Stop
 from tests.faults.processes import Role
 from tests.faults.report import REPORT
-from tests.faults.talk import Talk, World
+from tests.faults.talk import Talk, World, cluster_of
 
 pytestmark = [
     pytest.mark.long,
@@ -28,24 +25,8 @@ pytestmark = [
 TURN_WITHIN_S = 150.0
 # Long enough for a node that comes back to do what it was about to do.
 HARM_WITHIN_S = 3.0
-# Ray spreads them by chance, and a session has to be found on the node that a test needs.
-SESSION_ACTORS = 6
+# A session has to be found on the node that a test needs.
 TRIES = 12
-
-
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[World]:
-    """Three nodes, a model and tools that they reach."""
-    with ExitStack() as stack:
-        models: list[ModelServer] = []
-
-        def surroundings(folder: Path, gateway: str) -> Mapping[str, str]:
-            models.append(stack.enter_context(ModelServer(gateway).running()))
-            return write_package(folder / "package", models[0].tools_url)
-
-        settings = {"warm_session_actors": SESSION_ACTORS, "allow_private_addresses": True}
-        with running_cluster(3, settings=settings, environment=surroundings) as cluster:
-            yield World(ClusterService(cluster), models[0])
 
 
 def script(number: int, text: str) -> list[Answer]:
@@ -58,7 +39,7 @@ def script(number: int, text: str) -> list[Answer]:
 @asynccontextmanager
 async def in_the_middle(world: World, *, on_head: bool) -> AsyncIterator[tuple[Talk, Node]]:
     """Begin a turn whose session is on the head, or on a worker, up to the middle of its text."""
-    service = service_of(world)
+    service = cluster_of(world)
     async with AsyncExitStack() as stack:
         for _ in range(TRIES):
             talk = await stack.enter_async_context(world.talk(script))
@@ -77,30 +58,6 @@ async def in_the_middle(world: World, *, on_head: bool) -> AsyncIterator[tuple[T
     raise AssertionError("No session was where it was wanted.")
 
 
-def service_of(world: World) -> ClusterService:
-    assert isinstance(world.service, ClusterService)
-    return world.service
-
-
-async def bring_back(service: ClusterService, node: Node) -> float:
-    """Start a node again; return when it answered, on the monotonic clock."""
-    await asyncio.to_thread(node.start)
-    await asyncio.to_thread(service.cluster.wait_until_ready, node)
-    service.away.discard(node)
-    return time.monotonic()
-
-
-@asynccontextmanager
-async def without(service: ClusterService, node: Node) -> AsyncIterator[None]:
-    """Kill a node for the length of a block."""
-    service.away.add(node)
-    await asyncio.to_thread(node.kill)
-    try:
-        yield
-    finally:
-        await bring_back(service, node)
-
-
 async def check_that_it_went_on(talk: Talk, faults: list[float]) -> None:
     """The turn completed, the next one does, and nothing was done twice."""
     await talk.send("And now?")
@@ -109,7 +66,7 @@ async def check_that_it_went_on(talk: Talk, faults: list[float]) -> None:
 
 
 async def test_turns_of_a_killed_worker_go_on_elsewhere(nodes: World) -> None:
-    service = service_of(nodes)
+    service = cluster_of(nodes)
     outcome = REPORT["kill a worker node"]
     async with in_the_middle(nodes, on_head=False) as (talk, node):
         with outcome.fault() as faults:
@@ -124,7 +81,7 @@ async def test_turns_of_a_killed_worker_go_on_elsewhere(nodes: World) -> None:
 async def test_turns_of_a_node_that_is_cut_off_go_on_and_it_does_no_harm_later(
     nodes: World,
 ) -> None:
-    service = service_of(nodes)
+    service = cluster_of(nodes)
     outcome = REPORT["cut a worker node off"]
     async with in_the_middle(nodes, on_head=False) as (talk, node):
         with outcome.fault() as faults:
@@ -149,7 +106,7 @@ async def test_turns_of_a_node_that_is_cut_off_go_on_and_it_does_no_harm_later(
 async def test_turns_survive_a_head_that_is_killed_and_started_again(
     nodes: World, on_head: bool
 ) -> None:
-    service = service_of(nodes)
+    service = cluster_of(nodes)
     outcome = REPORT["kill the head node"]
     async with in_the_middle(nodes, on_head=on_head) as (talk, _):
         with outcome.fault() as faults:
