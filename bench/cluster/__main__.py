@@ -20,8 +20,10 @@ def main() -> None:
     parser.add_argument("--quota", type=float, help="how much of a CPU each node may use (all)")
     parser.add_argument("--postgres", action="store_true", help="store in a PostgreSQL beside them")
     options = parser.parse_args()
-    # Whatever ends it, it ends what it has started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Whatever ends it, it ends what it has started. A shell ignores the one in what it has started
+    # in the background.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     out.print(f"Starting {options.nodes} nodes. The first start takes a minute.", style="dim")
     try:
         with running_cluster(
@@ -40,7 +42,8 @@ def tell(cluster: Cluster) -> None:
     out.print(f"Everruns is ready at [bold]{cluster.address}[/]")
     for node in cluster.nodes:
         role = "head" if node is cluster.head else "worker"
-        out.print(f"  {node.machine.name}  {role:6}  {node.address}  {node.machine.folder}")
+        where = f"{node.address}  {node.machine.folder}"
+        out.print(f"  {node.machine.name}  {role:6}  {where}", soft_wrap=True)
     if cluster.postgres is not None:
         out.print(f"PostgreSQL has its files in {cluster.postgres.server.folder}")
     out.print("Stop with Ctrl-C.")
