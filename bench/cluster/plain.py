@@ -18,11 +18,13 @@ MARK = "CLUSTER_NODE"
 LOOPBACK = "127.0.0.1"
 REPLICA_PORTS = 20
 OPTIONS = (
+    "dashboard-port",
     "ray-client-server-port",
     "dashboard-agent-listen-port",
     "runtime-env-agent-port",
     "metrics-export-port",
 )
+ANY_WORKER_PORT = ("--min-worker-port=0", "--max-worker-port=0")
 VARIABLES = (
     "AUTOSCALER_METRIC_PORT",
     "DASHBOARD_METRIC_PORT",
@@ -89,7 +91,7 @@ class PlainMachine:
     def ray_options(self) -> list[str]:
         """Return its folder and its ports."""
         ports = [f"--{name}={port}" for name, port in self._options.items()]
-        return [*ports, f"--temp-dir={self.folder}/ray", "--min-worker-port=0"]
+        return [*ports, f"--temp-dir={self.folder}/ray", *ANY_WORKER_PORT]
 
     def processes(self) -> list[psutil.Process]:
         """Return the processes with its mark."""

@@ -5,11 +5,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import psutil
 import pytest
 
 from bench.cluster.namespaces import missing
 from bench.cluster.nodes import Node
-from tests.faults.cluster import bring_back, without
+from tests.faults.cluster import ClusterService, bring_back, processes_on, without
 from tests.faults.model import Answer, Call, Say, Stop
 from tests.faults.processes import Role
 from tests.faults.report import REPORT
@@ -27,6 +28,7 @@ TURN_WITHIN_S = 150.0
 HARM_WITHIN_S = 3.0
 # A session has to be found on the node that a test needs.
 TRIES = 12
+WATCH_EVERY_S = 0.5
 
 
 def script(number: int, text: str) -> list[Answer]:
@@ -63,6 +65,7 @@ async def check_that_it_went_on(talk: Talk, faults: list[float]) -> None:
     await talk.send("And now?")
     await talk.follower.turn_ended(2, TURN_WITHIN_S)
     await talk.check(faults)
+    assert not talk.client.strange
 
 
 async def test_turns_of_a_killed_worker_go_on_elsewhere(nodes: World) -> None:
@@ -102,18 +105,47 @@ async def test_turns_of_a_node_that_is_cut_off_go_on_and_it_does_no_harm_later(
     await bring_back(service, node)
 
 
+@asynccontextmanager
+async def never_two_registries(service: ClusterService) -> AsyncIterator[None]:
+    """Watch the registry's processes for the length of a block."""
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            most = max(most, len(await asyncio.to_thread(service.processes, Role.REGISTRY)))
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+    assert most == 1
+
+
 @pytest.mark.parametrize("on_head", [False, True], ids=["session on a worker", "session on it"])
 async def test_turns_survive_a_head_that_is_killed_and_started_again(
     nodes: World, on_head: bool
 ) -> None:
     service = cluster_of(nodes)
+    head = service.cluster.head
     outcome = REPORT["kill the head node"]
-    async with in_the_middle(nodes, on_head=on_head) as (talk, _):
+    before = on_workers(service)
+    async with in_the_middle(nodes, on_head=on_head) as (talk, _), never_two_registries(service):
         with outcome.fault() as faults:
-            async with without(service, service.cluster.head):
+            async with without(service, head):
                 talk.scenario.gates.open_all()
             back = time.monotonic()
             await talk.follower.turn_ended(1, TURN_WITHIN_S)
         outcome.resumed(faults[0], back, talk.follower.first_after(back))
         await check_that_it_went_on(talk, faults)
-    assert len(service.processes(Role.REGISTRY)) == 1
+    # What runs on the others is not touched.
+    assert before <= on_workers(service)
+
+
+def on_workers(service: ClusterService) -> set[psutil.Process]:
+    """Return the session actors and API replicas that are not on the head."""
+    workers = service.cluster.nodes[1:]
+    roles = (Role.SESSION_ACTOR, Role.REPLICA)
+    return {process for node in workers for role in roles for process in processes_on(node, role)}
