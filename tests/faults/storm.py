@@ -19,6 +19,8 @@ PROGRESS_EVERY_S = 10.0
 # Between two messages of a session, so that this process can keep up with reading.
 REST_S = (1.0, 5.0)
 STEERS = 0.2
+# Events and model calls that are shown of a session of which something does not hold.
+LAST = 20
 ANSWER = Say(20, seconds=0.3)
 
 Storm = Callable[[float], Awaitable[list[float]]]
@@ -114,5 +116,7 @@ async def count(talk: Talk, outcome: Outcome, faults: list[float]) -> str | None
     try:
         await talk.check(faults)
     except AssertionError as error:
-        return f"{talk.scenario.name}: {str(error)[:2000]}"
+        told = [(event["sequence"], event["type"]) for event in talk.follower.events[-LAST:]]
+        calls = [(call.number, call.answers, call.messages) for call in talk.scenario.calls[-LAST:]]
+        return f"{talk.scenario.name}: {str(error)[:2000]}\nlog: {told}\nmodel calls: {calls}"
     return None
