@@ -13,7 +13,6 @@ STARTED_ONCE = {
         "tests/e2e/test_lifecycle.py",
         "tests/e2e/test_readme.py",
     ),
-    "nodes": ("tests/faults/test_node_storm.py", "tests/faults/test_nodes.py"),
     "world": (
         "tests/faults/test_crash_loop.py",
         "tests/faults/test_kills.py",
