@@ -15,7 +15,8 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help run desk test faults bench bench-limits bench-peers lint types format lock openapi clean
+.PHONY: help run desk cluster test faults bench bench-cluster bench-limits bench-peers lint types \
+	format lock openapi clean
 help: ## Say what each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
@@ -36,6 +37,12 @@ faults: $(VENV)/.test ## Kill, pause and cut everything, for long
 
 bench: $(VENV)/.run ## Measure the running server with the simulated model
 	$(BIN)/python -m bench
+
+cluster: $(VENV)/.test ## Start a cluster of three nodes on this machine, until Ctrl-C
+	$(BIN)/python -m bench.cluster
+
+bench-cluster: $(VENV)/.test ## Measure what each further node of a cluster adds
+	$(BIN)/python -m bench.cluster.growth
 
 bench-peers: $(VENV)/.run $(PEERS:%=$(VENV)/peers/%/.installed) ## Measure it beside other servers of agents
 	$(BIN)/python -m bench.peers

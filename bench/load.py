@@ -18,12 +18,14 @@ class Measured:
     Attributes:
         clients: How many clients ran at once.
         seconds: How long it took.
+        send_ms: For each turn, from sending the message to its acknowledgement.
         first_event_ms: For each turn, from sending the message to the first event of its stream.
         turn_ms: For each turn, from sending the message to its end.
     """
 
     clients: int
     seconds: float = 0.0
+    send_ms: list[float] = field(default_factory=list)
     first_event_ms: list[float] = field(default_factory=list)
     turn_ms: list[float] = field(default_factory=list)
 
@@ -82,6 +84,7 @@ async def _converse(
 async def _turn(client: aiohttp.ClientSession, session_id: str, measured: Measured) -> None:
     sent = time.perf_counter()
     await _post(client, f"/v1/sessions/{session_id}/messages", {"content": "How are you?"})
+    measured.send_ms.append((time.perf_counter() - sent) * 1000)
     first = 0.0
     async with client.get(f"/v1/sessions/{session_id}/events") as stream:
         stream.raise_for_status()

@@ -1,17 +1,26 @@
 """One server for all tests here; those that end everything start it again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 # Before they are imported, so that a check that fails tells what differs.
 pytest.register_assert_rewrite("tests.faults.checks", "tests.faults.broken_wire")
 
+from actors.processes import wait  # noqa: E402
+from bench.cluster.running import running_cluster  # noqa: E402
+from tests.faults.cluster import ClusterService  # noqa: E402
 from tests.faults.model import ModelServer  # noqa: E402
 from tests.faults.plugin import write_package  # noqa: E402
-from tests.faults.processes import Service  # noqa: E402
+from tests.faults.processes import Role, Service  # noqa: E402
 from tests.faults.report import REPORT  # noqa: E402
 from tests.faults.talk import World  # noqa: E402
+
+# Ray spreads them by chance, and every node should have some.
+SESSION_ACTORS = 6
+SESSION_ACTORS_WITHIN_S = 120.0
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +42,26 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             yield World(service, model)
         finally:
             service.stop()
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[World]:
+    """Three nodes, a model and tools that they reach."""
+    with ExitStack() as stack:
+        models: list[ModelServer] = []
+
+        def surroundings(folder: Path, gateway: str) -> Mapping[str, str]:
+            models.append(stack.enter_context(ModelServer(gateway).running()))
+            return write_package(folder / "package", models[0].tools_url)
+
+        settings = {"warm_session_actors": SESSION_ACTORS, "allow_private_addresses": True}
+        with running_cluster(3, settings=settings, environment=surroundings) as cluster:
+            service = ClusterService(cluster)
+            wait(
+                lambda: len(service.processes(Role.SESSION_ACTOR)) >= SESSION_ACTORS,
+                SESSION_ACTORS_WITHIN_S,
+            )
+            yield World(service, models[0])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -74,7 +74,8 @@ class ModelCall:
         messages: How many messages it holds in all.
         digest: A digest of them.
         at: When it came, on the monotonic clock.
-        port: The caller's port.
+        host: The caller's address.
+        port: Its port.
         finished_at: When its last byte was sent; ``None`` while it is under way or broken off.
     """
 
@@ -84,6 +85,7 @@ class ModelCall:
     messages: int
     digest: str
     at: float
+    host: str
     port: int
     finished_at: float | None = None
 
@@ -125,12 +127,16 @@ class Scenario:
 class ModelServer:
     """The server; its scenarios are looked up by name.
 
+    Args:
+        host: The address of this computer that the server under test reaches.
+
     Attributes:
         url: The base URL of the model's API.
         tools_url: Where tools report.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._host = host
         self.url = ""
         self.tools_url = ""
         self._scenarios: dict[str, Scenario] = {}
@@ -160,7 +166,7 @@ class ModelServer:
         application.router.add_post("/tools/{tool}", self._execute)
         runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
+        await web.TCPSite(runner, self._host, 0, backlog=1024).start()
         host, port = runner.addresses[0][:2]
         self.url, self.tools_url = f"http://{host}:{port}/v1", f"http://{host}:{port}/tools"
         ready.set()
@@ -184,7 +190,7 @@ class ModelServer:
             len(messages),
             hashlib.sha256(json.dumps(messages).encode()).hexdigest()[:12],
             time.monotonic(),
-            peer[1] if peer else 0,
+            *(peer[:2] if peer else ("", 0)),
         )
         scenario.calls.append(call)
         answers = scenario.script(number, newest)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import StrEnum
 
@@ -69,20 +69,16 @@ class Service:
             everything = [first, *first.children(recursive=True)]
             if role is Role.EVERYTHING:
                 return everything
-            return [process for process in everything if _title(process).startswith(TITLES[role])]
+            return in_role(role, everything)
         return []
 
-    def session_actor_at(self, port: int) -> psutil.Process:
+    def session_actor_at(self, host: str, port: int) -> psutil.Process:
         """Return the session actor that holds the local end of a connection.
 
         Raises:
             LookupError: None does.
         """
-        for process in self.processes(Role.SESSION_ACTOR):
-            with suppress(psutil.NoSuchProcess):
-                if any(found.laddr.port == port for found in process.net_connections("tcp")):
-                    return process
-        raise LookupError(f"No session actor has a connection from port {port}.")
+        return end_of(host, port, self.processes(Role.SESSION_ACTOR))
 
     async def kill_everything(self) -> None:
         """End every process of the server at once, as a power cut does."""
@@ -90,6 +86,24 @@ class Service:
         kill(*everything)
         await asyncio.to_thread(psutil.wait_procs, everything, END_WITHIN_S)
         self.stop()
+
+
+def in_role(role: Role, processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Return the processes that have a role."""
+    return [process for process in processes if _title(process).startswith(TITLES[role])]
+
+
+def end_of(host: str, port: int, processes: Iterable[psutil.Process]) -> psutil.Process:
+    """Return the process that holds the local end of a connection.
+
+    Raises:
+        LookupError: None does.
+    """
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if any(found.laddr[:2] == (host, port) for found in process.net_connections("tcp")):
+                return process
+    raise LookupError(f"No process has a connection from {host}:{port}.")
 
 
 def kill(*processes: psutil.Process) -> None:

@@ -17,6 +17,7 @@ from tests.faults.checks import (
     check_view,
 )
 from tests.faults.client import Client, Event, Follower, connected
+from tests.faults.cluster import ClusterService
 from tests.faults.model import ModelServer, Scenario, Script
 from tests.faults.plugin import CAPABILITY
 from tests.faults.processes import Service
@@ -36,7 +37,7 @@ class Talk:
         sent: The ids of the messages that were acknowledged, in order.
     """
 
-    service: Service
+    service: Service | ClusterService
     client: Client
     follower: Follower
     scenario: Scenario
@@ -53,8 +54,8 @@ class Talk:
 
     async def holder(self) -> psutil.Process:
         """Return the session actor that runs the turn; a model call must be under way."""
-        port = self.scenario.calls[-1].port
-        return await asyncio.to_thread(self.service.session_actor_at, port)
+        call = self.scenario.calls[-1]
+        return await asyncio.to_thread(self.service.session_actor_at, call.host, call.port)
 
     async def check(self, faults: Sequence[float], *, completed: bool = True) -> list[Event]:
         """Check all that must hold; return the log.
@@ -78,7 +79,7 @@ class Talk:
 class World:
     """The server under test and what stands around it."""
 
-    service: Service
+    service: Service | ClusterService
     model: ModelServer
 
     @asynccontextmanager
@@ -124,3 +125,9 @@ class World:
             }
             return (await client.post("/v1/llm-providers", provider))["models"][0]["id"]
         return offered["data"][0]["id"]
+
+
+def cluster_of(world: World) -> ClusterService:
+    """Return the service of a world that is a cluster."""
+    assert isinstance(world.service, ClusterService)
+    return world.service

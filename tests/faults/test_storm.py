@@ -2,31 +2,20 @@
 
 import asyncio
 import random
-import re
 import time
-from collections import Counter
-from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.faults.checks import messages
-from tests.faults.client import connected
-from tests.faults.model import Answer, Call, Say
 from tests.faults.processes import Role, Service, kill
-from tests.faults.report import REPORT, Outcome
-from tests.faults.talk import Talk, World
+from tests.faults.report import REPORT
+from tests.faults.storm import ride_out
+from tests.faults.talk import World
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 SESSIONS = 200
 STORM_S = 120.0
 KILL_EVERY_S = 3.0
-QUIET_WITHIN_S = 180.0
-PROGRESS_EVERY_S = 10.0
-# Between two messages of a session, so that this process can keep up with reading.
-REST_S = (1.0, 5.0)
-STEERS = 0.2
-ANSWER = Say(20, seconds=0.3)
 ALL_SESSION_ACTORS = "all session actors"
 VICTIMS = [
     *[Role.SESSION_ACTOR] * 4,
@@ -34,33 +23,6 @@ VICTIMS = [
     *[Role.REPLICA] * 2,
     ALL_SESSION_ACTORS,
 ]
-
-
-def script(number: int, text: str) -> list[Answer]:
-    if number % 4 == 1:
-        return [[Say(3), Call("look"), Call("pay")], [ANSWER]]
-    return [[ANSWER]]
-
-
-async def converse(talk: Talk, until: float, chance: random.Random) -> None:
-    """Send message after message; some while the turn of the one before runs."""
-    while time.monotonic() < until:
-        await talk.send()
-        if chance.random() >= STEERS:
-            await quiet(talk)
-        await asyncio.sleep(chance.uniform(*REST_S))
-
-
-async def quiet(talk: Talk) -> None:
-    """Return when every message that was sent has been read and every turn has ended."""
-    follower = talk.follower
-
-    def done() -> bool:
-        stored = {message["id"] for message in messages(follower.events, "user")}
-        begun = len(follower.of_type("session.started"))
-        return stored >= set(talk.sent) and begun == follower.ended
-
-    await follower.until(done, QUIET_WITHIN_S)
 
 
 async def storm(service: Service, until: float, chance: random.Random) -> list[float]:
@@ -78,59 +40,8 @@ async def storm(service: Service, until: float, chance: random.Random) -> list[f
     return faults
 
 
-async def tell_progress(talks: list[Talk]) -> None:
-    while True:
-        await asyncio.sleep(PROGRESS_EVERY_S)
-        sent = sum(len(talk.sent) for talk in talks)
-        ended = sum(talk.follower.ended for talk in talks)
-        print(f"storm: {sent} messages acknowledged, {ended} turns ended", flush=True)
-
-
-async def count(talk: Talk, outcome: Outcome, faults: list[float]) -> str | None:
-    """Add a session's figures to the outcome; return what does not hold of it."""
-    stored = Counter(message["id"] for message in messages(talk.follower.events, "user"))
-    outcome.turns += talk.follower.ended
-    outcome.lost += len(set(talk.sent) - stored.keys())
-    outcome.doubled += sum(times - 1 for times in stored.values())
-    outcome.stuck += len(talk.follower.of_type("session.started")) - talk.follower.ended
-    try:
-        await talk.check(faults)
-    except AssertionError as error:
-        return f"{talk.scenario.name}: {str(error)[:2000]}"
-    return None
-
-
 async def test_every_acknowledged_message_is_answered_once(world: World) -> None:
-    outcome = REPORT["storm"]
     chance = random.Random(1)
-    patience_s = STORM_S + QUIET_WITHIN_S
-    async with (
-        connected(lambda: world.service.address, patience_s) as client,
-        AsyncExitStack() as stack,
-    ):
-        model_id = await world.model_id(client)
-        talks = [
-            await stack.enter_async_context(world.talk_over(client, model_id, script))
-            for _ in range(SESSIONS)
-        ]
-        until = time.monotonic() + STORM_S
-        telling = asyncio.create_task(tell_progress(talks))
-        faults, *ended = await asyncio.gather(
-            storm(world.service, until, chance),
-            *(converse(talk, until, random.Random(place)) for place, talk in enumerate(talks)),
-            return_exceptions=True,
-        )
-        assert isinstance(faults, list), faults
-        left = await asyncio.gather(*map(quiet, talks), return_exceptions=True)
-        telling.cancel()
-        outcome.faults += len(faults)
-        wrong = [await count(talk, outcome, faults) for talk in talks]
-        wrong += [repr(error) for error in (*ended, *left) if error is not None]
-        found = [text for text in wrong if text is not None]
-        print(f"storm: {client.repeated} requests were sent again", flush=True)
-        strange = Counter(re.sub(r"session_\w+", "...", text) for text in client.strange)
-        for text, times in strange.items():
-            print(f"storm: {times} times {text}", flush=True)
-        assert not found, "\n".join([f"{len(found)} things do not hold:", *found[:10]])
-        # What Serve's own proxy says when the only replica dies under it; see docs/contract.md.
-        assert all(text.endswith("500 Internal Server Error") for text in strange), strange
+    await ride_out(
+        world, REPORT["storm"], SESSIONS, STORM_S, lambda until: storm(world.service, until, chance)
+    )
