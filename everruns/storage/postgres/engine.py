@@ -1,11 +1,13 @@
 """The connections to a PostgreSQL database: its address, their pools and their limits."""
 
 import select
+from typing import cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 from sqlalchemy import Engine, QueuePool, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 
 from everruns.errors import InvalidRequest
@@ -56,7 +58,7 @@ def autocommit_pool(conninfo: str) -> QueuePool:
 
 def _pool(conninfo: str, max_connections: int, *, autocommit: bool) -> QueuePool:
     pool = QueuePool(
-        lambda: psycopg.connect(conninfo, autocommit=autocommit),
+        lambda: cast("DBAPIConnection", psycopg.connect(conninfo, autocommit=autocommit)),
         pool_size=max_connections,
         max_overflow=0,
         timeout=CONNECTION_TIMEOUT_S,
