@@ -13,7 +13,7 @@ from everruns.errors import SequenceConflict
 from everruns.storage.postgres.opening import open_postgres
 from everruns.storage.postgres.store import PostgresStore
 from tests.postgres import CIPHER, database_with_tables, postgres_server
-from tests.stored import answer, append, budget, events, log, session
+from tests.stored import agent, answer, append, budget, events, log, session
 
 STORES = 4
 
@@ -88,6 +88,14 @@ def test_an_answer_is_charged_to_a_budget_that_another_process_put(stores: list[
     one.logs.append([answer(1, 2, tokens=7)])
 
     assert one.ledger.totals(["budget_1"]) == {"budget_1": 7}
+
+
+def test_a_wide_value_that_two_write_at_once_is_that_of_one(stores: list[PostgresStore]):
+    one, other = (agent(1, system_prompt=letter * 200_000) for letter in "ab")
+    for _ in range(10):
+        at_the_same_time(lambda: stores[0].agents.put(one), lambda: stores[1].agents.put(other))
+
+        assert stores[0].agents.find(one.id) in (one, other)
 
 
 def test_processes_that_start_at_once_create_the_tables_once():

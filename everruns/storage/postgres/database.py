@@ -3,11 +3,14 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
-from sqlalchemy import Connection, Engine
+import psycopg
+from psycopg.rows import TupleRow
+from sqlalchemy import Connection, Engine, QueuePool
 
 from everruns.errors import StoreUnavailable
-from everruns.storage.postgres.errors import Demoted, answering
+from everruns.storage.postgres.errors import Demoted, Undone, answering
 
 
 class Postgres:
@@ -15,14 +18,15 @@ class Postgres:
 
     Args:
         engine: Of a database that has the tables.
+        autocommitting: Connections to the same database that commit each statement.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, autocommitting: QueuePool) -> None:
         self._engine = engine
+        self._autocommitting = autocommitting
         self._reading = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        self._at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -45,17 +49,23 @@ class Postgres:
                 transaction.commit()
 
     @contextmanager
-    def at_once(self) -> Generator[Connection]:
+    def at_once(self) -> Generator[psycopg.Connection[TupleRow]]:
         """Connect for single statements that are committed as they are executed.
 
         A process that stands still then keeps no row locked. What is executed must be recognised
         when it is repeated.
         """
-        with (
-            self._connected(self._at_once) as connection,
-            answering(is_repeatable=True),
-        ):
-            yield connection
+        with answering(is_repeatable=False):
+            pooled = self._autocommitting.connect()
+        try:
+            connection = cast("psycopg.Connection[TupleRow]", pooled.driver_connection)
+            with answering(is_repeatable=True):
+                yield connection
+        except Undone:
+            pooled.invalidate()
+            raise
+        finally:
+            pooled.close()
 
     @contextmanager
     def _connected(self, engine: Engine) -> Generator[Connection]:
@@ -85,4 +95,5 @@ class Postgres:
 
     def close(self) -> None:
         """Close all connections."""
+        self._autocommitting.dispose()
         self._engine.dispose()

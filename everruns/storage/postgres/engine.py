@@ -1,16 +1,19 @@
-"""The engine of a PostgreSQL database: its address, its connections and their limits."""
+"""The connections to a PostgreSQL database: its address, their pools and their limits."""
 
 import select
+from typing import cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 from sqlalchemy import Engine, QueuePool, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 
 from everruns.errors import InvalidRequest
 
 MAX_CONNECTIONS = 16
+MAX_AUTOCOMMIT_CONNECTIONS = 4
 CONNECTION_TIMEOUT_S = 30.0
 
 # What a server must be told about each connection. What the address says itself comes first.
@@ -31,40 +34,56 @@ _LIMITS = {
 }
 
 
-def postgres_engine(address: SecretStr, max_connections: int = MAX_CONNECTIONS) -> Engine:
+def postgres_engine(conninfo: str) -> Engine:
     """Return the engine of a PostgreSQL database, which connects on first use.
 
     Args:
-        address: Address of the database in the form of libpq, which may name several hosts, or
-            with ``postgresql+psycopg`` as its scheme.
-        max_connections: How many connections this process opens at most, as threads need them.
-
-    Raises:
-        InvalidRequest: It is no such address.
+        conninfo: What ``complete`` made of the database's address.
     """
     # SQLAlchemy reads neither several hosts nor all parameters, so the address passes it by.
-    conninfo = _complete(address.get_secret_value())
-    engine = create_engine(
+    return create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(conninfo),
-        poolclass=QueuePool,
-        pool_size=max_connections,
-        max_overflow=0,
-        pool_timeout=CONNECTION_TIMEOUT_S,
-        # The connection used last is warm; more are opened only when threads need them.
-        pool_use_lifo=True,
+        pool=_pool(conninfo, MAX_CONNECTIONS, autocommit=False),
         # Rows contain conversations, which must not appear in error messages.
         hide_parameters=True,
         # Otherwise each connection begins by asking for a type that no table has.
         use_native_hstore=False,
     )
-    event.listen(engine, "checkout", _check_alive)
-    return engine
 
 
-def _complete(address: str) -> str:
+def autocommit_pool(conninfo: str) -> QueuePool:
+    """Return a pool of connections that commit each statement, for ``Postgres.at_once``."""
+    return _pool(conninfo, MAX_AUTOCOMMIT_CONNECTIONS, autocommit=True)
+
+
+def _pool(conninfo: str, max_connections: int, *, autocommit: bool) -> QueuePool:
+    pool = QueuePool(
+        lambda: cast("DBAPIConnection", psycopg.connect(conninfo, autocommit=autocommit)),
+        pool_size=max_connections,
+        max_overflow=0,
+        timeout=CONNECTION_TIMEOUT_S,
+        # The connection used last is warm; more are opened only when threads need them.
+        use_lifo=True,
+        reset_on_return=None if autocommit else "rollback",
+    )
+    event.listen(pool, "checkout", _check_alive)
+    return pool
+
+
+def complete(address: SecretStr) -> str:
+    """Return the address of a database with the limits of its connections.
+
+    Args:
+        address: In the form of libpq, which may name several hosts, or with ``postgresql+psycopg``
+            as its scheme.
+
+    Raises:
+        InvalidRequest: It is no such address.
+    """
     try:
-        given = conninfo_to_dict(address.replace("postgresql+psycopg:", "postgresql:", 1))
+        given = conninfo_to_dict(
+            address.get_secret_value().replace("postgresql+psycopg:", "postgresql:", 1)
+        )
     except psycopg.ProgrammingError:
         # The error quotes the address, and with it the password.
         raise InvalidRequest(

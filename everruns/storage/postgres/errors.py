@@ -21,6 +21,8 @@ PAUSE_S = 0.01
 # Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
 _COLLIDED = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 _READ_ONLY = "25006"
+# No code of the server: the connection broke. The others: an administrator or a crash ended it.
+_ENDED = frozenset({None, "57P01", "57P02", "08006"})
 _DISK_FULL = "53100"
 # Classes of errors whose texts are about the server and never about rows.
 _OPERATIONAL = ("08", "25", "28", "3D", "40", "53", "55", "57", "58")
@@ -59,8 +61,7 @@ def answering(*, is_repeatable: bool) -> Generator[None]:
         failure = not_stored(disk_full=state == _DISK_FULL)
         if state == _READ_ONLY:
             raise Demoted(failure.message) from None
-        is_lost = is_repeatable and getattr(error, "connection_invalidated", False)
-        if is_lost or state in _COLLIDED:
+        if state in _COLLIDED or (is_repeatable and _is_lost(error)):
             raise Undone(failure.message) from None
         raise failure from None
 
@@ -74,6 +75,13 @@ def detail_of(error: Exception) -> str:
         return name
     # libpq's texts name hosts, users and databases, but no passwords.
     return f"{name}: {' '.join(str(cause).split())}"
+
+
+def _is_lost(error: Exception) -> bool:
+    """Tell whether an error is that a connection ended, and not what was asked over it."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate in _ENDED
 
 
 def state_of(error: Exception) -> str | None:

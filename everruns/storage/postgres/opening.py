@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from everruns.errors import StoreUnavailable
 from everruns.storage.data_directory.encryption import KEY_BYTES, Cipher
 from everruns.storage.postgres.database import Postgres
-from everruns.storage.postgres.engine import postgres_engine
+from everruns.storage.postgres.engine import autocommit_pool, complete, postgres_engine
 from everruns.storage.postgres.errors import POSTGRES_ERRORS, detail_of
 from everruns.storage.postgres.store import PostgresStore
 from everruns.storage.postgres.tables import prepare_tables
@@ -35,7 +35,7 @@ def open_postgres(address: SecretStr, cipher: Cipher) -> PostgresStore:
     """Open the store of a PostgreSQL database, creating or migrating its tables.
 
     Args:
-        address: Address of the database; see ``postgres_engine``.
+        address: Address of the database; see ``engine.complete``.
         cipher: Encrypts the secrets of providers.
 
     Raises:
@@ -43,10 +43,12 @@ def open_postgres(address: SecretStr, cipher: Cipher) -> PostgresStore:
         StoreUnavailable: The database cannot be used. The message says what to do.
     """
     with _opening(), ExitStack() as undo:
-        engine = postgres_engine(address)
-        undo.callback(engine.dispose)
+        conninfo = complete(address)
+        engine = postgres_engine(conninfo)
+        database = Postgres(engine, autocommit_pool(conninfo))
+        undo.callback(database.close)
         prepare_tables(engine)
-        store = PostgresStore(Postgres(engine), cipher)
+        store = PostgresStore(database, cipher)
         store.providers.list()  # raises if they were encrypted with another key
         store.load_budgets()
         undo.pop_all()

@@ -64,8 +64,9 @@ class WideColumn:
     def put(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert rows, or update those whose primary key exists."""
         narrow, apart = self.narrow(rows)
-        delete_chunks(connection, [self.owner(row) for row in rows])
+        # The rows first: another writer of the same ones then waits before it looks for chunks.
         upsert(connection, self.table, narrow)
+        delete_chunks(connection, [self.owner(row) for row in rows])
         put_chunks(connection, apart)
 
     def whole(self, connection: Connection, rows: Iterable[StoredRow]) -> list[Row]:

@@ -74,9 +74,10 @@ def delete_all_files(connection: Connection, workspace_id: str) -> None:
 
 
 def _delete(connection: Connection, workspace_id: str, paths: Collection[str]) -> int:
-    delete_chunks(connection, [file_owner(workspace_id, path) for path in paths])
     statement = delete(files).where(*_at(workspace_id, files.c.path.in_(paths)))
-    return len(connection.execute(statement.returning(files.c.path)).all())
+    gone = connection.execute(statement.returning(files.c.path)).scalars().all()
+    delete_chunks(connection, [file_owner(workspace_id, path) for path in gone])
+    return len(gone)
 
 
 def _at(workspace_id: str, is_meant: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:

@@ -28,6 +28,7 @@ from everruns.storage.pages import ListQuery
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.store import Store
 from tests.conversations import Conversation
+from tests.postgres import postgres_store
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
 
@@ -35,9 +36,13 @@ Scenario = Callable[[Cluster, Runtime], Awaitable[None]]
 WANTED_AGENT = AgentInput(name="a")
 
 
-@pytest.fixture(params=["memory", "journal"])
+@pytest.fixture(params=["memory", "journal", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """The store of a simulated cluster: in memory, or the one that a server has."""
+    """The store of a simulated cluster: in memory, or one of those that a server has."""
+    if request.param == "postgresql":
+        with postgres_store() as store:
+            yield store
+        return
     store = MemoryStore() if request.param == "memory" else open_store(tmp_path)
     yield store
     store.close()
