@@ -24,6 +24,7 @@ from actors.calls.direct import hang_up
 from actors.names import NAMESPACE, REGISTRY, find_actor
 from actors.runtime import RayRuntime
 from actors.session import SessionActor
+from everruns.errors import HostLost
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conversations import Conversation, simulated
@@ -72,6 +73,17 @@ def start_host(node: str, settings: dict[str, Any]) -> None:
     ray.get(started.__ray_ready__.remote(), timeout=START_S)
 
 
+async def answers(runtime: Runtime) -> None:
+    """Return when the registry is up: on a busy machine it takes longer than a call waits for."""
+    async with asyncio.timeout(START_S):
+        while True:
+            try:
+                await runtime.registry.providers.list()
+            except HostLost:
+                continue
+            return
+
+
 async def placed(runtime: Runtime, talk: Conversation) -> Any:
     """Return where the session is, once its host is known to take calls from other nodes."""
     async with asyncio.timeout(START_S):
@@ -107,6 +119,7 @@ async def find_out(node: str, cluster: Cluster, settings: Settings) -> dict[str,
     """Talk on the far node while the GCS is away."""
     await asyncio.wrap_future(start_host.remote(node, settings.public()).future())
     runtime = RayRuntime(settings.public())
+    await answers(runtime)
     model_id = await simulated(runtime, reply="Hello from afar.")
     talk = await Conversation.begin(runtime, model_id=model_id)
     location = await placed(runtime, talk)
