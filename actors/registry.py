@@ -181,8 +181,8 @@ def ensure_registry(settings: dict[str, Any]) -> Any:
             lifetime="detached",
             max_restarts=-1,
             num_cpus=0,
-            # With the data directory. A registry whose database is a server needs no such pin.
-            resources=HEAD_NODE,
+            # With the data directory, unless the database is a server.
+            resources=HEAD_NODE if load_settings(**settings).database_url is None else None,
             max_concurrency=MAX_CONCURRENCY,
             get_if_exists=True,
         )

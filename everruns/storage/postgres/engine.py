@@ -34,16 +34,17 @@ _LIMITS = {
 }
 
 
-def postgres_engine(conninfo: str) -> Engine:
+def postgres_engine(conninfo: str, max_connections: int = MAX_CONNECTIONS) -> Engine:
     """Return the engine of a PostgreSQL database, which connects on first use.
 
     Args:
         conninfo: What ``complete`` made of the database's address.
+        max_connections: How many this process opens at most, as threads need them.
     """
     # SQLAlchemy reads neither several hosts nor all parameters, so the address passes it by.
     return create_engine(
         "postgresql+psycopg://",
-        pool=_pool(conninfo, MAX_CONNECTIONS, autocommit=False),
+        pool=_pool(conninfo, max_connections, autocommit=False),
         # Rows contain conversations, which must not appear in error messages.
         hide_parameters=True,
         # Otherwise each connection begins by asking for a type that no table has.
@@ -51,9 +52,9 @@ def postgres_engine(conninfo: str) -> Engine:
     )
 
 
-def autocommit_pool(conninfo: str) -> QueuePool:
+def autocommit_pool(conninfo: str, max_connections: int = MAX_AUTOCOMMIT_CONNECTIONS) -> QueuePool:
     """Return a pool of connections that commit each statement, for ``Postgres.at_once``."""
-    return _pool(conninfo, MAX_AUTOCOMMIT_CONNECTIONS, autocommit=True)
+    return _pool(conninfo, max_connections, autocommit=True)
 
 
 def _pool(conninfo: str, max_connections: int, *, autocommit: bool) -> QueuePool:

@@ -25,8 +25,9 @@ _REASONS = {
     " target_session_attrs=read-write",
 }
 
-# Of a process with logs of its own: two readers of each lane, and a writer of each.
-LOG_CONNECTIONS = 6
+# Of a process with logs of its own: readers of two lanes and who writes snapshots, and who appends.
+LOG_CONNECTIONS = 5
+APPENDING_CONNECTIONS = 1
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -61,13 +62,16 @@ def join_postgres(address: SecretStr) -> PostgresStore:
     It connects on first use, and has no key: secrets that are encrypted there stay so.
 
     Args:
-        address: Address of the database; see ``postgres_engine``.
+        address: Address of the database; see ``engine.complete``.
 
     Raises:
         InvalidRequest: The address cannot be read.
     """
-    engine = postgres_engine(address, max_connections=LOG_CONNECTIONS)
-    return PostgresStore(Postgres(engine), Cipher(secrets.token_bytes(KEY_BYTES)))
+    conninfo = complete(address)
+    database = Postgres(
+        postgres_engine(conninfo, LOG_CONNECTIONS), autocommit_pool(conninfo, APPENDING_CONNECTIONS)
+    )
+    return PostgresStore(database, Cipher(secrets.token_bytes(KEY_BYTES)))
 
 
 @contextmanager
