@@ -1,7 +1,8 @@
 """The thread that brings what the journal holds into the database.
 
 What gathers within a quarter of a second goes there in one transaction, or at once when somebody
-reads what it is about.
+reads what it is about. That a session was taken waits for something else to go there: its number is
+read from memory and from the journal, and after that from the database.
 """
 
 import sys
@@ -30,6 +31,8 @@ APPLY_AFTER_S = 0.25
 RETRY_S = 1.0
 APPLY_TIMEOUT_S = 60.0
 MAX_CHANGES = 512
+# A transaction for a few takes would cost more than the loads that they are for.
+MAX_TAKES = 256
 MAX_GATHERED_BYTES = 64 * 1024 * 1024
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -143,7 +146,7 @@ class Applier:
         doubtful = False
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._gathered or self._closing)
+                self._changed.wait_for(lambda: self._is_due or self._closing)
                 if not self._gathered:
                     break
                 self._changed.wait_for(
@@ -175,6 +178,13 @@ class Applier:
             # Nobody is to wait for what does not come.
             self._problem = self._problem or StoreUnavailable("The server is stopping")
             self._changed.notify_all()
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether what has gathered must not wait for more: all but a few takes."""
+        if self._wanted > self._applied or len(self._gathered) >= MAX_TAKES:
+            return bool(self._gathered)
+        return any(not isinstance(change, Taken) for entry, _ in self._gathered for change in entry)
 
     def _next_entries(self) -> list[tuple[Entry, int]]:
         entries: list[tuple[Entry, int]] = []
