@@ -20,6 +20,7 @@ from bench.cluster.quota import Quota
 COMMAND_TIMEOUT_S = 20.0
 NETWORKS = range(1, 250)
 API_PORT = 9300
+PROJECT = Path(__file__).parents[2]
 GCS_PORT = 6379
 SHARED_MEMORY = "512m"
 PROGRAMS = ("unshare", "nsenter", "ip", "bash")
@@ -34,7 +35,9 @@ read -r _ || true
 SWITCH = "ip link add name bridge type bridge; ip link set bridge up"
 MACHINE = f"""
 hostname "$1"
-mount --bind "$2" /tmp
+# A project that is in /tmp is wanted there too.
+case "$4" in /tmp/*) mkdir -p "$2${{4#/tmp}}"; mount --bind "$4" "$2${{4#/tmp}}" ;; esac
+mount --rbind "$2" /tmp
 mount -t tmpfs -o size={SHARED_MEMORY} tmpfs /dev/shm
 # Nobody answers questions for names here; without this, each would wait for seconds.
 printf '127.0.0.1 localhost\n%s %s\n' "$3" "$1" > /tmp/hosts
@@ -202,7 +205,7 @@ class NamespaceMachine:
         """Switch it on; see ``Machine.on``."""
         self._lives += 1
         kinds = ("--net", "--mount", "--uts", "--ipc")
-        self._life = Life(kinds, MACHINE, self.name, str(self.folder), self.ip)
+        self._life = Life(kinds, MACHINE, self.name, str(self.folder), self.ip, str(PROJECT))
         if self._quota is not None:
             self._quota.add(self._life.pid)
         self._network.plug(self._life, self._host, self._port)
