@@ -38,11 +38,11 @@ faults: $(VENV)/.test ## Kill, pause and cut everything, for long
 bench: $(VENV)/.run ## Measure the running server with the simulated model
 	$(BIN)/python -m bench
 
-cluster: $(VENV)/.test ## Start a cluster of three nodes on this machine, until Ctrl-C
-	$(BIN)/python -m bench.cluster
+cluster: $(VENV)/.test ## Start three nodes and PostgreSQL on this machine, until Ctrl-C
+	$(BIN)/python -m bench.cluster --postgres
 
 bench-cluster: $(VENV)/.test ## Measure what each further node of a cluster adds
-	$(BIN)/python -m bench.cluster.growth
+	$(BIN)/python -m bench.cluster.growth --postgres
 
 bench-peers: $(VENV)/.run $(PEERS:%=$(VENV)/peers/%/.installed) ## Measure it beside other servers of agents
 	$(BIN)/python -m bench.peers

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from base64 import b64encode
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -145,6 +146,8 @@ def running_cluster(
         if postgres:
             database = stack.enter_context(cluster_database(gateway, free_port(), folder))
             variables["EVERRUNS_DATABASE_URL"] = database.url
+            # The registry may begin on any node, and reads what an earlier one has encrypted.
+            variables["EVERRUNS_ENCRYPTION_KEY"] = b64encode(secrets.token_bytes(32)).decode()
         members = [Node(machine, machines[0], variables, cpus) for machine in machines]
         cluster = Cluster(members, folder, gateway, quotas, database)
         for node in members:
