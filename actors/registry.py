@@ -111,6 +111,8 @@ class RegistryActor(RpcActor):
             asyncio.ensure_future(registry.receipts.run()),
             asyncio.ensure_future(self._step_aside(registry, watch)),
         ]
+        if settings.database_url is not None:
+            self._tasks.append(asyncio.ensure_future(registry.keys.follow()))
         self._targets = registry_targets(registry)
         await self._publish(settings.data_dir)
         collect_rarely()

@@ -6,7 +6,8 @@ to be done, so minutes of a cluster's life take milliseconds.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -88,7 +89,7 @@ class Witness:
     """
 
     def __init__(self) -> None:
-        self.asked: dict[tuple[str, bytes], Process] = {}
+        self.asked: dict[tuple[str, int | None, bytes], Process] = {}
         self.violations: list[str] = []
         self._life = 0
         self._holders: dict[str, int] = {}
@@ -99,14 +100,14 @@ class Witness:
         """Remember who wants to append what."""
         for append in appends:
             if append.events:
-                self.asked[append.session_id, append.events[0].body] = by
+                self.asked[_identity(append)] = by
 
     def note_stored(self, append: Append) -> None:
         """Remember who appended to whose session, unless it was stored before."""
         if append.expected <= self._lengths.get(append.session_id, 0):
             return
         self._lengths[append.session_id] = append.events[-1].sequence
-        asked = self.asked[append.session_id, append.events[0].body]
+        asked = self.asked[_identity(append)]
         assert append.holder is not None
         owner = self._owners.setdefault((append.session_id, append.holder), asked)
         if asked is not owner:
@@ -145,6 +146,11 @@ class Witness:
 
         store.sessions.take, store.logs.append = take_and_note, append_and_note
         store.registry.begin_life = begin_and_note
+
+
+def _identity(append: Append) -> tuple[str, int | None, bytes]:
+    """Tell appends apart; two owners can make the same event, but not with the same number."""
+    return append.session_id, append.holder, append.events[0].body
 
 
 class ScenarioDriver:
@@ -201,20 +207,20 @@ class SimulatedLogs(Logs):
 
     async def append(self, appends: Sequence[Append]) -> Appended:
         self._cluster.witness.note_asked(appends, self._process)
-        return await self._there_and_back(super().append(appends))
+        return await self._there_and_back(partial(super().append, appends))
 
     async def take(self, session_id: str, life: int, *, whole: bool = False) -> LoadedSession:
-        return await self._there_and_back(super().take(session_id, life, whole=whole))
+        return await self._there_and_back(partial(super().take, session_id, life, whole=whole))
 
     async def events(self, session_id: str, query: EventQuery) -> Sequence[Event]:
-        return await self._there_and_back(super().events(session_id, query))
+        return await self._there_and_back(partial(super().events, session_id, query))
 
     async def get(self, session_id: str) -> Session:
-        return await self._there_and_back(super().get(session_id))
+        return await self._there_and_back(partial(super().get, session_id))
 
-    async def _there_and_back(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+    async def _there_and_back(self, work: Callable[[], Awaitable[Answer]]) -> Answer:
         await self._cluster.travel(self._process)
-        answer = await work
+        answer = await work()
         await self._cluster.travel(self._process)
         return answer
 

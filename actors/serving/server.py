@@ -125,7 +125,7 @@ def _wait_for_registry(registry: Any) -> tuple[str, ...]:
         EverrunsError: The registry does not start, or cannot open the database.
     """
     try:
-        ray.get(registry.address.remote(), timeout=READY_TIMEOUT_S)
+        ray.get(registry.data_dir.remote(), timeout=READY_TIMEOUT_S)
     except (RayError, GetTimeoutError) as error:
         raise Unavailable(f"The registry did not start: {last_line(error)}") from error
 

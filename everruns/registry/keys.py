@@ -3,13 +3,18 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import structlog
+
 from everruns.domain.keys import MAX_KEYS, ApiKey
-from everruns.errors import AgentNotFound, Conflict, NotFound
+from everruns.errors import AgentNotFound, Conflict, EverrunsError, NotFound
 from everruns.ids import now_ms
 from everruns.registry.database import Database
 from everruns.remote import CALL_TIMEOUT_S, Repeat, remote
 
 LONGEST_WAIT_S = 30.0
+FOLLOW_EVERY_S = 2.0
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,20 @@ class ApiKeys:
         revision = self._revision
         secret = self._store.api_keys.signing_secret()
         return KnownKeys(revision, await self.list(), secret)
+
+    async def follow(self) -> None:
+        """Notice what other processes change in the store, such as a command on another machine."""
+        seen: list[ApiKey] | None = None
+        while True:
+            try:
+                keys = await self.list()
+            except EverrunsError as error:
+                log.warning("API keys not followed", code=error.code)
+            else:
+                if seen is not None and keys != seen:
+                    self._advance()
+                seen = keys
+            await asyncio.sleep(FOLLOW_EVERY_S)
 
     def _advance(self) -> None:
         # Also after a failed write, because its outcome may be unknown.

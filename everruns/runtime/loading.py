@@ -25,7 +25,7 @@ class OwnLoading:
 
     def __init__(self, hosting: Hosting, logs: Logs) -> None:
         self._hosting = hosting
-        self._logs = logs
+        self._own = logs
 
     async def load(self, session_id: str, host: str, *, whole: bool = False) -> LoadedSession:
         """Return a session with its log.
@@ -37,7 +37,7 @@ class OwnLoading:
         """
         claim = await self._hosting.claim(session_id, host)
         try:
-            taken = await self._logs.take(session_id, claim.life, whole=whole)
+            taken = await self._own.take(session_id, claim.life, whole=whole)
         except BaseException:
             # Whatever failed, the session must be free for its next host.
             await self._hosting.release(session_id, host)

@@ -34,8 +34,11 @@ Part = TypeVar("Part")
 _log = structlog.stdlib.get_logger(__name__)
 
 
-class Undone(StoreUnavailable):
-    """Nothing of a call was stored, for a reason that is probably gone when it is made again."""
+class Undone(Exception):
+    """Nothing of a call was stored, for a reason that is probably gone when it is made again.
+
+    It leaves this package as ``StoreUnavailable``; see ``repeating``.
+    """
 
 
 class Demoted(Undone):
@@ -90,6 +93,23 @@ def state_of(error: Exception) -> str | None:
     return cause.sqlstate if isinstance(cause, psycopg.Error) else None
 
 
+def repeated(call: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """Return a call that is made again, a few times, if it was undone."""
+
+    @wraps(call)
+    def repeat(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return call(*args, **kwargs)
+            except Undone as undone:
+                if attempt == MAX_ATTEMPTS:
+                    raise StoreUnavailable(str(undone)) from None
+                time.sleep(attempt * PAUSE_S)
+        raise AssertionError
+
+    return repeat
+
+
 def repeating(part: Part) -> Part:
     """Return a part of a store whose calls are made again, a few times, if they were undone."""
     return cast("Part", _Repeating(part))
@@ -101,22 +121,7 @@ class _Repeating:
         kind = part.__class__
         for name in dir(kind):
             if not name.startswith("_") and callable(getattr(kind, name)):
-                setattr(self, name, _repeated(getattr(part, name)))
+                setattr(self, name, repeated(getattr(part, name)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._part, name)
-
-
-def _repeated(call: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    @wraps(call)
-    def repeat(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            try:
-                return call(*args, **kwargs)
-            except Undone as undone:
-                if attempt == MAX_ATTEMPTS:
-                    raise StoreUnavailable(undone.message) from None
-                time.sleep(attempt * PAUSE_S)
-        raise AssertionError
-
-    return repeat

@@ -9,7 +9,7 @@ from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.files import FileStore
 from everruns.storage.logs import LogStore
 from everruns.storage.postgres.database import Postgres
-from everruns.storage.postgres.errors import repeating
+from everruns.storage.postgres.errors import repeated, repeating
 from everruns.storage.postgres.logs import PostgresLogs
 from everruns.storage.providers import ProviderStore
 from everruns.storage.receipts import ReceiptStore
@@ -47,11 +47,11 @@ class PostgresStore:
 
     def load_budgets(self) -> None:
         """Read which agents and sessions have budgets, as the process needs to that puts them."""
-        self._store.budgets.load()
+        repeated(self._store.budgets.load)()
 
     def ping(self) -> None:
         """Check that the store answers."""
-        self._store.ping()
+        repeated(self._store.ping)()
 
     def copy_to(self, target: Path) -> None:
         """Refuse; see ``Postgres.copy_to``."""

@@ -1,15 +1,18 @@
 """API keys in the registry."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from threading import Event
 
 import pytest
 
-from everruns.domain.keys import LONGEST_NAME, MAX_KEYS, new_api_key
+from everruns.domain.keys import LONGEST_NAME, MAX_KEYS, ApiKey, new_api_key
 from everruns.errors import Conflict, InvalidRequest, NotFound
+from everruns.registry import keys as api_keys
 from everruns.registry.database import Database
 from everruns.registry.keys import ApiKeys
 from everruns.storage.memory.store import MemoryStore
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -104,3 +107,33 @@ async def test_a_reader_of_an_earlier_life_is_told_at_once(keys: ApiKeys, store:
     later._revision = known.revision + 1
 
     assert await later.read(known.revision, 10) is not None
+
+
+async def test_a_reader_is_told_what_another_process_has_changed(
+    keys: ApiKeys, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(api_keys, "FOLLOW_EVERY_S", 0.001)
+    key, _ = new_api_key("laptop")
+    await keys.add(key)
+    known = await keys.read(None, 0)
+    following = asyncio.create_task(keys.follow())
+    reading = asyncio.create_task(keys.read(known.revision, 10))
+    looked = Event()
+    monkeypatch.setattr(store.api_keys, "list", noting(store.api_keys.list, looked))
+    await eventually(looked.is_set)
+
+    store.api_keys.delete(key.id)
+
+    assert (await reading).keys == []
+    following.cancel()
+
+
+def noting(call: Callable[[], list[ApiKey]], called: Event) -> Callable[[], list[ApiKey]]:
+    """Return the same call, which notes that it was made."""
+
+    def noted() -> list[ApiKey]:
+        answer = call()
+        called.set()
+        return answer
+
+    return noted

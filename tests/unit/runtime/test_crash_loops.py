@@ -37,7 +37,7 @@ def on_a_cluster(story: Callable[[Cluster, Conversation], Awaitable[None]], host
 
 
 async def send(talk: Conversation, text: str) -> None:
-    """Send a message as soon as there is room: the only host may just be restarting."""
+    """Send a message as soon as there is room: every host may just be restarting."""
     while True:
         try:
             await talk.send(text)
@@ -48,7 +48,7 @@ async def send(talk: Conversation, text: str) -> None:
 
 
 async def outcome(talk: Conversation, text: str) -> Event:
-    await talk.send(text)
+    await send(talk, text)
     return await talk.ended()
 
 
