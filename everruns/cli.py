@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from everruns.errors import EverrunsError, InvalidRequest
 from everruns.key_commands import keys
@@ -195,6 +195,62 @@ def backup(
     with_rooms(data_dir, copy)
     size_mb = target.stat().st_size / 1e6
     err.print(f"Copied {size_mb:,.1f} MB to {directory}", markup=False, highlight=False)
+
+
+@cli.command()
+def migrate(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--from", help="Data directory of a server that is stopped. [~/.everruns]"),
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="postgresql://USER:PASSWORD@HOST/DATABASE",
+            help="Empty PostgreSQL database. Without it EVERRUNS_DATABASE_URL says which, so that"
+            " no list of processes shows the password.",
+        ),
+    ] = None,
+) -> None:
+    """Copy a data directory into a PostgreSQL database, and compare the two.
+
+    The data directory stays as it is. If the copy is interrupted, the same command goes on with
+    it; until it is complete, no server starts on the database.
+    """
+    from everruns.storage.transfer.copying import copy_data_directory  # noqa: PLC0415
+
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    if settings.database_url is None:
+        raise InvalidRequest("Set EVERRUNS_DATABASE_URL to the PostgreSQL database, or name --to.")
+    with err.status("Opening") as status:
+
+        def report(line: str) -> None:
+            status.update(line)
+            if not err.is_terminal:
+                err.print(line, markup=False, highlight=False)
+
+        copied = copy_data_directory(
+            settings.data_dir, settings.encryption_key, settings.database_url, report
+        )
+    table = Table("Table", Column("Rows, the same in both", justify="right"))
+    for name, rows in copied.items():
+        table.add_row(name, f"{rows:,}")
+    out.print(table)
+    err.print(
+        "Everything is copied. Start servers with EVERRUNS_DATABASE_URL, and with the encryption"
+        f" key of before: {_encryption_key(settings)}.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _encryption_key(settings: Settings) -> str:
+    if settings.encryption_key is not None:
+        return "EVERRUNS_ENCRYPTION_KEY, as now"
+    file = settings.data_dir / "encryption.key"
+    return f"the content of {file} as EVERRUNS_ENCRYPTION_KEY, or this data directory"
 
 
 @cli.command("version")

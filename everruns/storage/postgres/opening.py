@@ -43,7 +43,7 @@ def open_postgres(address: SecretStr, cipher: Cipher) -> PostgresStore:
         InvalidRequest: The address cannot be read.
         StoreUnavailable: The database cannot be used. The message says what to do.
     """
-    with _opening(), ExitStack() as undo:
+    with opening_postgres(), ExitStack() as undo:
         conninfo = complete(address)
         engine = postgres_engine(conninfo)
         database = Postgres(engine, autocommit_pool(conninfo))
@@ -75,7 +75,12 @@ def join_postgres(address: SecretStr) -> PostgresStore:
 
 
 @contextmanager
-def _opening() -> Generator[None]:
+def opening_postgres() -> Generator[None]:
+    """Translate errors while a database is opened into messages that say what to do.
+
+    Raises:
+        StoreUnavailable: The database cannot be used.
+    """
     try:
         yield
     except POSTGRES_ERRORS as error:

@@ -1,5 +1,8 @@
 """The tables in PostgreSQL, and what they have there beyond ``everruns.storage.sql.tables``."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 from sqlalchemy import Connection, Engine, inspect, text
 
 from everruns.domain.sessions import OPEN_STATUSES
@@ -11,6 +14,9 @@ from everruns.storage.sql.tables import metadata
 # Held by whoever creates or migrates the tables. The number is arbitrary, but always the same.
 _LOCK = 0x65766572756E73
 _PATIENCE = "60s"
+
+# Of a copy of a data directory, until it is complete; see ``everruns.storage.transfer``.
+UNFINISHED = "unfinished_transfer"
 
 _IS_OPEN = " OR ".join(f"state LIKE '{status}%'" for status in sorted(OPEN_STATUSES))
 
@@ -34,24 +40,47 @@ def prepare_tables(engine: Engine) -> None:
     Processes that start at once take turns. All of it is one transaction.
 
     Raises:
-        StoreUnavailable: A newer version of the program wrote the database, or it cannot hold
-            every text.
+        StoreUnavailable: A newer version of the program wrote the database, it cannot hold every
+            text, or a data directory was only partly copied into it.
     """
-    with engine.begin() as connection:
-        for limit, value in {
-            "statement_timeout": "0",
-            "idle_in_transaction_session_timeout": "0",
-            "lock_timeout": _PATIENCE,
-        }.items():
-            connection.execute(text(f"SET LOCAL {limit} = '{value}'"))
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        if inspect(connection).has_table("alembic_version"):
+    with preparing(engine) as connection:
+        inspected = inspect(connection)
+        if inspected.has_table(UNFINISHED):
+            raise StoreUnavailable(
+                "The PostgreSQL database has only a part of the data directory that is being"
+                " copied into it. Let `everruns migrate` end, or run it again to go on"
+            )
+        if inspected.has_table("alembic_version"):
             migrate_on(connection)
         else:
-            _create(connection)
+            create_tables(connection)
 
 
-def _create(connection: Connection) -> None:
+@contextmanager
+def preparing(engine: Engine) -> Generator[Connection]:
+    """Open a transaction in which no other process creates or migrates the tables."""
+    with engine.begin() as connection:
+        lift_limits(connection)
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        yield connection
+
+
+def lift_limits(connection: Connection) -> None:
+    """Let the statements of this transaction take as long as they need."""
+    for limit, value in {
+        "statement_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        "lock_timeout": _PATIENCE,
+    }.items():
+        connection.execute(text(f"SET LOCAL {limit} = '{value}'"))
+
+
+def create_tables(connection: Connection) -> None:
+    """Create the tables in an empty database.
+
+    Raises:
+        StoreUnavailable: It cannot hold every text.
+    """
     encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
     if encoding != "UTF8":
         raise StoreUnavailable(

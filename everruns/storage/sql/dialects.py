@@ -53,6 +53,17 @@ class lowered(FunctionElement[str]):  # noqa: N801
         super().__init__(column)
 
 
+class hexadecimal(FunctionElement[int]):  # noqa: N801
+    """The number that up to fifteen hexadecimal digits are."""
+
+    name = "hexadecimal"
+    type = types.BigInteger()
+    inherit_cache = True
+
+    def __init__(self, digits: ColumnElement[Any]) -> None:
+        super().__init__(digits)
+
+
 @compiles(only_of)
 def _only_of(element: only_of, compiler: SQLCompiler, **options: Any) -> str:
     is_there, is_meant = element.clauses
@@ -74,3 +85,14 @@ def _lowered(element: lowered, compiler: SQLCompiler, **options: Any) -> str:
 def _lowered_in_postgresql(element: lowered, compiler: SQLCompiler, **options: Any) -> str:
     text = compiler.process(element.clauses, **options)
     return f'lower({text} COLLATE "{SEARCH_COLLATION}")'
+
+
+@compiles(hexadecimal)
+def _hexadecimal(element: hexadecimal, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST('0x' || {compiler.process(element.clauses, **options)} AS bigint)"
+
+
+@compiles(hexadecimal, "postgresql")
+def _hexadecimal_in_postgresql(element: hexadecimal, compiler: SQLCompiler, **options: Any) -> str:
+    digits = compiler.process(element.clauses, **options)
+    return f"CAST(CAST('x' || {digits} AS bit(60)) AS bigint)"

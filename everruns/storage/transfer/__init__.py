@@ -1,0 +1,1 @@
+"""Taking what a data directory holds along to PostgreSQL."""
