@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from bench.postgres import PostgresServer
 from everruns.errors import StoreUnavailable
 from everruns.storage.postgres import logs
+from everruns.storage.postgres.append import Seen
 from everruns.storage.postgres.opening import open_postgres
 from everruns.storage.postgres.store import PostgresStore
 from tests.postgres import CIPHER
@@ -86,20 +87,20 @@ def test_an_append_whose_answer_is_lost_is_stored_once(
     server: PostgresServer, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ):
     append_at_once = logs.append_at_once
-    lost: list[set[str]] = []
+    lost: list[Seen] = []
 
     def lose_the_first_answer(connection, appends):
-        advanced = append_at_once(connection, appends)
+        seen = append_at_once(connection, appends)
         if not lost:
-            lost.append(advanced)
+            lost.append(seen)
             server.execute(TERMINATE)
             connection.execute("SELECT 1")
-        return advanced
+        return seen
 
     monkeypatch.setattr(logs, "append_at_once", lose_the_first_answer)
 
     assert store.logs.append([append(1, events(1, 1, 2))]) == [None]
-    assert lost == [{session(1).id}]
+    assert [set(seen.budgeted) for seen in lost] == [{session(1).id}]
     assert log(store, 1) == [1, 2]
 
 
