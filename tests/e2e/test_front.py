@@ -115,14 +115,12 @@ def test_a_killed_server_comes_back_on_its_port_and_serves_readers_again(tmp_pat
         with httpx.Client(base_url=first.address, timeout=PATIENCE_S) as client:
             session_id = start_session(client, default_model_id="simulated/simulated-1")
         everything = [first.process, *first.process.children(recursive=True)]
-        haproxies = [process for process in everything if process.name() == "haproxy"]
         with event_source(first.address, session_id, tmp_path / "notes") as notes:
             wait(lambda: connections(notes) == 1, PATIENCE_S)
             assert connections(notes) == 1
 
             first.process.send_signal(signal.SIGKILL)
             first.process.wait()
-            assert any(map(psutil.Process.is_running, haproxies))  # It holds the port.
             with (
                 asking(first.address) as answers,
                 running_server(port, **environment) as second,

@@ -188,16 +188,20 @@ async def test_a_request_whose_replica_dies_is_answered_with_an_error_of_ours(
     victim.suspend()
     limits = httpx.Limits(max_connections=MORE_THAN_WERE_CONNECTED)
     async with httpx.AsyncClient(base_url=server.address, timeout=30, limits=limits) as caller:
+        asking: list[asyncio.Task[httpx.Response]] = []
         waiting: set[asyncio.Task[httpx.Response]] = set()
         while not waiting:  # HAProxy learns of a replica a moment after it is up.
             asking = [
                 asyncio.create_task(caller.get("/health")) for _ in range(MORE_THAN_WERE_CONNECTED)
             ]
-            answered, waiting = await asyncio.wait(asking, timeout=3)
+            late, waiting = await asyncio.wait(asking, timeout=3)
+            # On a busy machine others are answered late, too; the victim answers nobody.
+            while late and waiting:
+                late, waiting = await asyncio.wait(waiting, timeout=3)
         victim.kill()
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
 
-    assert all(task.result().is_success for task in answered)
+    assert all(task.result().is_success for task in set(asking) - waiting)
     # HAProxy closes a connection silently, for its client to try again, if it had sent the
     # request over a connection that it had used before. The others are new.
     # On a busy machine the other replica may still be answering some of them.
