@@ -100,7 +100,7 @@ class NodeCluster:
         """Place a session as soon as there is room; return its host."""
         while True:
             try:
-                return await self.runtime.registry.hosting.place(talk.id)
+                return (await self.runtime.registry.hosting.place(talk.id)).host
             except CapacityExhausted:
                 await asyncio.sleep(POLL_S)
 
