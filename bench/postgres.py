@@ -64,6 +64,7 @@ class PostgresServer:
 
     def __init__(self, *, durable: bool = False, settings: dict[str, str] | None = None) -> None:
         self._settings = _SETTINGS | ({} if durable else _NOT_DURABLE) | (settings or {})
+        self._port = self._settings.get("port", "5432")
         self._user = _UNPRIVILEGED if os.geteuid() == 0 else None
         self._made = count(1)
         self._server: subprocess.Popen[bytes] | None = None
@@ -175,11 +176,15 @@ class PostgresServer:
 
     def conninfo(self, database: str = _ADMINISTRATOR) -> str:
         """Return how ``psycopg.connect`` reaches a database."""
-        return f"host={self.folder} user={_ADMINISTRATOR} dbname={database}"
+        # The socket's file has the port in its name.
+        return f"host={self.folder} port={self._port} user={_ADMINISTRATOR} dbname={database}"
 
     def url(self, database: str = _ADMINISTRATOR) -> str:
         """Return the address of a database, as SQLAlchemy and the product take it."""
-        return f"postgresql+psycopg://{_ADMINISTRATOR}@/{database}?host={self.folder}"
+        return (
+            f"postgresql+psycopg://{_ADMINISTRATOR}@/{database}"
+            f"?host={self.folder}&port={self._port}"
+        )
 
     def execute(self, statement: str, database: str = _ADMINISTRATOR) -> list[tuple[object, ...]]:
         """Run a statement as the administrator, outside of a transaction; return its rows."""
