@@ -2,13 +2,8 @@
 
 import ssl
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-# Callers compare the fingerprint alone, so it expires with its process.
-VALID_FROM = datetime(2000, 1, 1, tzinfo=UTC)
-VALID_UNTIL = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -37,27 +32,14 @@ class Certificate:
 
 def new_certificate() -> Certificate:
     """Return a certificate that nothing else has signed."""
-    # Most processes never need it, and it takes 6 MB.
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    # Most processes never need what this imports.
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "everruns")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(VALID_FROM)
-        .not_valid_after(VALID_UNTIL)
-        .sign(key, hashes.SHA256())
-    )
-    key_pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    pem = key_pem + certificate.public_bytes(serialization.Encoding.PEM)
-    return Certificate(certificate.fingerprint(hashes.SHA256()), pem)
+    from actors.self_signed import new_key, pem_of, self_signed  # noqa: PLC0415
+
+    key = new_key()
+    # Callers compare the fingerprint alone, so it ends with its process.
+    certificate = self_signed(key)
+    pem = pem_of(key) + certificate.public_bytes(Encoding.PEM)
+    return Certificate(certificate.fingerprint(SHA256()), pem)

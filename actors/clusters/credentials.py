@@ -7,25 +7,14 @@ than the handshake.
 
 import ipaddress
 import secrets
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
-    EllipticCurvePrivateKey,
-    generate_private_key,
-)
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
+from actors.self_signed import new_key, pem_of, self_signed
 from everruns.storage.data_directory.secret_file import make_secret_file
 
 TOKEN_FILE = "ray_token"  # noqa: S105
@@ -37,9 +26,6 @@ LOOPBACK = (
     x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     x509.IPAddress(ipaddress.ip_address("::1")),
 )
-# As long as the token, which never expires: the two files are equally protected.
-VALID_FROM = datetime(2000, 1, 1, tzinfo=UTC)
-VALID_UNTIL = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def cluster_credentials(data_dir: Path) -> dict[str, str]:
@@ -55,7 +41,7 @@ def cluster_credentials(data_dir: Path) -> dict[str, str]:
         token.unlink(missing_ok=True)
         make_secret_file(token, secrets.token_hex(TOKEN_BYTES).encode())
     if not key.exists():
-        make_secret_file(key, _new_key())
+        make_secret_file(key, pem_of(new_key()))
     if not certificate.exists():
         make_secret_file(certificate, _certificate_of(key.read_bytes()))
     return {
@@ -77,25 +63,7 @@ def read_token(data_dir: Path) -> str | None:
         return None
 
 
-def _new_key() -> bytes:
-    return generate_private_key(SECP256R1()).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
-
-
 def _certificate_of(key_file: bytes) -> bytes:
     key = cast("EllipticCurvePrivateKey", load_pem_private_key(key_file, None))
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "everruns")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(VALID_FROM)
-        .not_valid_after(VALID_UNTIL)
-        .add_extension(x509.SubjectAlternativeName(LOOPBACK), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return certificate.public_bytes(Encoding.PEM)
+    names = x509.SubjectAlternativeName(LOOPBACK)
+    return self_signed(key, names=names).public_bytes(Encoding.PEM)

@@ -9,9 +9,14 @@ class JournaledRegistry:
 
     def __init__(self, ahead: WriteAhead, registry: SqlRegistry) -> None:
         self.begin_life = ahead.begin_life
-        self.newest_life = registry.newest_life
         self.advance_revision = registry.advance_revision
+        self._ahead = ahead
         self._registry = registry
+
+    def newest_life(self) -> int:
+        """Return the life of the registry that began last; 0 before the first one."""
+        # Nobody else has the database open, so it need not be asked.
+        return self._ahead.life
 
     @property
     def revision(self) -> int:

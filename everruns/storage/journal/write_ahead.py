@@ -98,6 +98,11 @@ class WriteAhead:
             number = self._write([session])
             self._logs[session.id] = _Log(LogHead(0, FIRST_HOLDER), number, number)
 
+    @property
+    def life(self) -> int:
+        """The life of the registry that began last; 0 before the first one."""
+        return self._life
+
     def begin_life(self) -> int:
         """Return the number of the life that a registry begins."""
         with self._appending:
