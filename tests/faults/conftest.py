@@ -44,9 +44,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             service.stop()
 
 
-@pytest.fixture(scope="session")
-def nodes() -> Iterator[World]:
-    """Three nodes, a model and tools that they reach."""
+@pytest.fixture(scope="session", params=["DuckDB", "PostgreSQL"])
+def nodes(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Three nodes, what they store in, a model and tools that they reach."""
     with ExitStack() as stack:
         models: list[ModelServer] = []
 
@@ -55,7 +55,12 @@ def nodes() -> Iterator[World]:
             return write_package(folder / "package", models[0].tools_url)
 
         settings = {"warm_session_actors": SESSION_ACTORS, "allow_private_addresses": True}
-        with running_cluster(3, settings=settings, environment=surroundings) as cluster:
+        with running_cluster(
+            3,
+            postgres=request.param == "PostgreSQL",
+            settings=settings,
+            environment=surroundings,
+        ) as cluster:
             service = ClusterService(cluster)
             wait(
                 lambda: len(service.processes(Role.SESSION_ACTOR)) >= SESSION_ACTORS,
