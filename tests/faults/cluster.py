@@ -8,9 +8,11 @@ from itertools import count
 
 import psutil
 
-from bench.cluster.nodes import Node
+from bench.cluster.nodes import FailedCommandError, Node
 from bench.cluster.running import Cluster
 from tests.faults.processes import Role, end_of, in_role
+
+STARTS = 3
 
 
 class ClusterService:
@@ -74,9 +76,20 @@ def processes_on(node: Node, role: Role) -> list[psutil.Process]:
     return in_role(role, node.machine.processes())
 
 
+def _start(node: Node) -> None:
+    """Start a node until it is up, as a supervisor does: on a busy machine Ray gives up early."""
+    for _ in range(STARTS - 1):
+        try:
+            return node.start()
+        except FailedCommandError as error:
+            print(f"start again: {error}")
+            node.kill()
+    return node.start()
+
+
 async def bring_back(service: ClusterService, node: Node) -> float:
     """Start a node again; return when it answered, on the monotonic clock."""
-    await asyncio.to_thread(node.start)
+    await asyncio.to_thread(_start, node)
     await asyncio.to_thread(service.cluster.wait_until_ready, node)
     service.away.discard(node)
     return time.monotonic()
