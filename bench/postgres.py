@@ -174,9 +174,13 @@ class PostgresServer:
             self._server.wait(STOP_TIMEOUT_S)
             self._server = None
 
+    @property
+    def socket(self) -> Path:
+        """The Unix socket on which it listens; the file has the port in its name."""
+        return self.folder / f".s.PGSQL.{self._port}"
+
     def conninfo(self, database: str = _ADMINISTRATOR) -> str:
         """Return how ``psycopg.connect`` reaches a database."""
-        # The socket's file has the port in its name.
         return f"host={self.folder} port={self._port} user={_ADMINISTRATOR} dbname={database}"
 
     def url(self, database: str = _ADMINISTRATOR) -> str:

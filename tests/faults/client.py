@@ -40,6 +40,7 @@ class Client:
 
     Attributes:
         repeated: How many requests had to be sent again.
+        refusals: The status and the ``Retry-After`` of each answer that asked for it.
         strange: Refusals without the body that the contract promises. They are told of, and the
             request is sent again, so that everything else can be judged.
     """
@@ -51,6 +52,7 @@ class Client:
         self._patience_s = patience_s
         self._connections = connections
         self.repeated = 0
+        self.refusals: list[tuple[int, str | None]] = []
         self.strange: list[str] = []
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +91,7 @@ class Client:
                             self.strange.append(f"{method} {path}: {answer.status} {text}")
                         elif answer.status not in TRY_AGAIN:
                             raise Refused(f"{method} {path}: {answer.status} {text}")
+                        self.refusals.append((answer.status, answer.headers.get("Retry-After")))
                         wait_s = float(answer.headers.get("Retry-After", RETRY_S))
                 except (aiohttp.ClientError, TimeoutError):
                     pass

@@ -14,9 +14,9 @@ from bench.cluster.running import running_cluster  # noqa: E402
 from tests.faults.cluster import ClusterService  # noqa: E402
 from tests.faults.model import ModelServer  # noqa: E402
 from tests.faults.plugin import write_package  # noqa: E402
-from tests.faults.processes import Role, Service  # noqa: E402
+from tests.faults.processes import Role  # noqa: E402
 from tests.faults.report import REPORT  # noqa: E402
-from tests.faults.talk import World  # noqa: E402
+from tests.faults.talk import World, running_world  # noqa: E402
 
 # Ray spreads them by chance, and every node should have some.
 SESSION_ACTORS = 6
@@ -26,22 +26,9 @@ SESSION_ACTORS_WITHIN_S = 120.0
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The server under test, the model it asks, and the tools it runs."""
-    folder = tmp_path_factory.mktemp("faults")
-    with ModelServer().running() as model:
-        environment = {
-            **write_package(folder / "package", model.tools_url),
-            "EVERRUNS_DATA_DIR": str(folder / "data"),
-            "EVERRUNS_DASHBOARD": "false",
-            # Small enough to be filled.
-            "EVERRUNS_SESSIONS_PER_ACTOR": "128",
-            "EVERRUNS_ALLOW_PRIVATE_ADDRESSES": "true",
-        }
-        service = Service(environment)
-        service.start()
-        try:
-            yield World(service, model)
-        finally:
-            service.stop()
+    # Small enough to be filled.
+    with running_world(tmp_path_factory.mktemp("faults"), SESSIONS_PER_ACTOR="128") as world:
+        yield world
 
 
 @pytest.fixture(scope="session", params=["DuckDB", "PostgreSQL"])

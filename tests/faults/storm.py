@@ -35,7 +35,7 @@ def script(number: int, text: str) -> list[Answer]:
 
 async def ride_out(
     world: World, outcome: Outcome, sessions: int, storm_s: float, storm: Storm
-) -> None:
+) -> list[Talk]:
     """Converse in many sessions through a storm, and check each of them afterwards.
 
     Args:
@@ -44,6 +44,9 @@ async def ride_out(
         sessions: How many conversations.
         storm_s: Seconds that the storm lasts.
         storm: What dies.
+
+    Returns:
+        The conversations.
     """
     async with (
         connected(lambda: world.service.address, storm_s + QUIET_WITHIN_S) as client,
@@ -75,6 +78,7 @@ async def ride_out(
         assert not found, "\n".join([f"{len(found)} things do not hold:", *found[:10]])
         # What Serve's own proxy says when the only replica dies under it; see docs/contract.md.
         assert all(text.endswith("500 Internal Server Error") for text in strange), strange
+        return talks
 
 
 async def converse(talk: Talk, until: float, chance: random.Random) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,7 +20,7 @@ from tests.faults.checks import (
 from tests.faults.client import Client, Event, Follower, connected
 from tests.faults.cluster import ClusterService
 from tests.faults.model import ModelServer, Scenario, Script
-from tests.faults.plugin import CAPABILITY
+from tests.faults.plugin import CAPABILITY, write_package
 from tests.faults.processes import Service
 
 CANCEL_WITHIN_S = 10.0
@@ -125,6 +126,29 @@ class World:
             }
             return (await client.post("/v1/llm-providers", provider))["models"][0]["id"]
         return offered["data"][0]["id"]
+
+
+@contextmanager
+def running_world(folder: Path, **settings: str) -> Iterator[World]:
+    """Start a server, a model and tools that it reaches; stop them afterwards.
+
+    Args:
+        folder: Where to keep what they keep.
+        settings: More settings of the server, by their names in capitals.
+    """
+    with ModelServer().running() as model:
+        given = {"DASHBOARD": "false", "ALLOW_PRIVATE_ADDRESSES": "true", **settings}
+        environment = {
+            **write_package(folder / "package", model.tools_url),
+            "EVERRUNS_DATA_DIR": str(folder / "data"),
+            **{f"EVERRUNS_{name}": value for name, value in given.items()},
+        }
+        service = Service(environment)
+        service.start()
+        try:
+            yield World(service, model)
+        finally:
+            service.stop()
 
 
 def cluster_of(world: World) -> ClusterService:

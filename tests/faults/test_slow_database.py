@@ -1,0 +1,117 @@
+"""PostgreSQL that answers late: conversations go on, slower, and what takes too long is refused."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from statistics import median
+
+import psycopg
+import pytest
+
+from bench.postgres import PostgresServer
+from tests.faults.client import connected
+from tests.faults.report import REPORT
+from tests.faults.slow_wire import SlowWire
+from tests.faults.storm import script
+from tests.faults.talk import Talk, World, running_world
+from tests.waiting import eventually
+
+CONVERSATIONS = 20
+ROUND_TRIP_S = 0.05
+FIRST_EVENT_ROUND_TRIPS = 10
+# Longer than a server waits for what it stores.
+REFUSED_WITHIN_S = 75.0
+STATEMENT_TIMEOUT = "-c%20statement_timeout%3D2s"
+# How often the statement that appends was executed, and how many appends it stored.
+APPENDED = """
+    SELECT sum(calls), sum(rows) FROM pg_stat_statements
+    WHERE query LIKE '%advanced AS%INSERT INTO events%'
+"""
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[PostgresServer]:
+    settings = {"shared_preload_libraries": "pg_stat_statements"}
+    with PostgresServer(durable=True, settings=settings) as server:
+        server.execute("CREATE EXTENSION pg_stat_statements")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def name(database: PostgresServer) -> str:
+    return database.create_database()
+
+
+@pytest.fixture(scope="module")
+def wire(database: PostgresServer) -> Iterator[SlowWire]:
+    with SlowWire(database.socket).carrying() as wire:
+        yield wire
+
+
+@pytest.fixture(scope="module")
+def world(wire: SlowWire, name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    url = f"postgresql://postgres@127.0.0.1:{wire.port}/{name}?options={STATEMENT_TIMEOUT}"
+    with running_world(tmp_path_factory.mktemp("slow"), DATABASE_URL=url) as world:
+        yield world
+
+
+async def first_event_s(talk: Talk) -> float:
+    """Send a message; return the seconds to its first event, when its turn is over."""
+    sent = time.monotonic()
+    await talk.send()
+    await talk.follower.turn_ended(len(talk.sent))
+    first = talk.follower.first_after(sent)
+    assert first is not None
+    return first - sent
+
+
+async def test_many_conversations_at_once_share_the_round_trips(
+    world: World, wire: SlowWire, database: PostgresServer
+) -> None:
+    async with connected(lambda: world.service.address) as client, AsyncExitStack() as stack:
+        model_id = await world.model_id(client)
+        talks = [
+            await stack.enter_async_context(world.talk_over(client, model_id, script))
+            for _ in range(CONVERSATIONS)
+        ]
+        # Sessions are loaded now, and connections are open.
+        await asyncio.gather(*map(first_event_s, talks))
+        database.execute("SELECT pg_stat_statements_reset()")
+        wire.delay_s = ROUND_TRIP_S / 2
+        try:
+            first_s = await asyncio.gather(*map(first_event_s, talks))
+            [(statements, appends)] = database.execute(APPENDED)
+        finally:
+            wire.delay_s = 0.0
+
+        print(f"first event after {median(first_s):.2f} s, {max(first_s):.2f} s at most")
+        print(f"{appends} appends in {statements} statements")
+        assert not client.repeated
+        assert median(first_s) < FIRST_EVENT_ROUND_TRIPS * ROUND_TRIP_S
+        assert appends >= 2 * statements
+        for talk in talks:
+            await talk.check([])
+
+
+@pytest.mark.long
+async def test_statements_that_take_too_long_are_refused_until_they_do_not(
+    world: World, database: PostgresServer, name: str
+) -> None:
+    outcome = REPORT["PostgreSQL too slow"]
+    async with world.talk(script) as talk:
+        await talk.send()
+        await talk.follower.turn_ended(1)
+
+        with outcome.fault() as faults:
+            with psycopg.connect(database.conninfo(name)) as other:
+                other.execute("LOCK TABLE events IN EXCLUSIVE MODE")
+                sending = asyncio.create_task(talk.send())
+                await eventually(lambda: talk.client.refusals, REFUSED_WITHIN_S)
+            back = time.monotonic()
+            await sending
+            await talk.follower.turn_ended(2)
+
+        outcome.resumed(faults[0], back, talk.follower.first_after(back))
+        assert all(status == 503 and wait for status, wait in talk.client.refusals)
+        await talk.check(faults)
