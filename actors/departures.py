@@ -91,8 +91,9 @@ class Departures:
         """Stay on a node that was not needed; return whether there is one."""
         if not self._unneeded:
             return False
-        log.info("node is needed again", node=(node := self._unneeded.pop()))
-        del self._leave_by[node]
+        node = self._unneeded.pop()
+        self._leave_by.pop(node, None)
+        log.info("node is needed again", node=node)
         return True
 
 

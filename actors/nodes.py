@@ -133,11 +133,13 @@ def removable_nodes(reserved: Mapping[str, float]) -> frozenset[str]:
     Args:
         reserved: The CPUs that the session actors on each node reserve.
     """
-    sdk: Any = import_module("ray.autoscaler.v2.sdk")
+    messages: Any = import_module("ray.core.generated.autoscaler_pb2")
     worker: Any = import_module("ray._private.worker").global_worker
-    state: Any = sdk.get_cluster_resource_state(worker.gcs_client)
+    answer = messages.GetClusterResourceStateReply.FromString(
+        worker.gcs_client.get_cluster_resource_state(timeout_s=ASK_TIMEOUT_S)
+    )
     own = ray.get_runtime_context().get_node_id()
-    nodes = {node.node_id.hex(): node for node in state.node_states}
+    nodes = {node.node_id.hex(): node for node in answer.cluster_resource_state.node_states}
     return frozenset(
         name
         for name, node in nodes.items()

@@ -11,7 +11,7 @@ from bench.cluster.machines import Machine
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = Path(sys.executable).parent
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 240.0
 OBJECT_STORE_BYTES = 100_000_000
 # How long a node waits for a head that has gone; Ray's default of a minute would end it.
 HEAD_AWAY_S = 600

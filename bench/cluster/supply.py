@@ -172,8 +172,8 @@ def growing_nodes(
         return Node(added, machine, {**environment, **_joined_as(added, WORKER)}, cpus)
 
     nodes = [head]
-    with _offered(Supply(nodes, new_node), gateway) as url:
-        _write_configuration(file, scaling, cpus, url)
+    with offered(Supply(nodes, new_node), gateway) as url:
+        write_configuration(file, scaling, cpus, url)
         yield nodes
 
 
@@ -187,7 +187,7 @@ def _joined_as(machine: Machine, kind: str) -> dict[str, str]:
 
 
 @contextmanager
-def _offered(supply: Supply, host: str) -> Generator[str]:
+def offered(supply: Supply, host: str) -> Generator[str]:
     """Let the autoscaler ask for nodes during the block; return the URL where it does."""
     with _Server((host, 0), logRequests=False, allow_none=True) as server:
         server.register_instance(supply)
@@ -201,7 +201,7 @@ def _offered(supply: Supply, host: str) -> Generator[str]:
             supply.close()
 
 
-def _write_configuration(file: Path, scaling: Scaling, cpus: int, url: str) -> None:
+def write_configuration(file: Path, scaling: Scaling, cpus: int, url: str) -> None:
     """Write what ``ray start --autoscaling-config`` reads."""
     workers = scaling.most - 1
     resources = {"resources": {"CPU": cpus}, "node_config": {}}

@@ -251,8 +251,8 @@ class Placement:
 
         def is_surplus(node: str) -> bool:
             others = [left for other, on in quarters.items() if other != node for left in on]
-            startable = sum(carried.values()) - carried[node] - len(others)
-            rooms = [*others, *[quarter] * startable]
+            most = min(self.max_hosts, sum(carried.values()) - carried[node])
+            rooms = [*others, *[quarter] * (most - len(others))]
             warm = nlargest(self.warm_hosts, rooms)
             can_keep_warm = len(others) > 0 and len(warm) == self.warm_hosts and all(warm)
             # Large sessions count as many.

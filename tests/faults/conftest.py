@@ -1,9 +1,6 @@
 """One server for all tests here; those that end everything start it again."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,20 +8,15 @@ import pytest
 pytest.register_assert_rewrite("tests.faults.checks", "tests.faults.broken_wire")
 
 from actors.processes import wait  # noqa: E402
-from bench.cluster.running import running_cluster  # noqa: E402
-from bench.cluster.supply import Scaling  # noqa: E402
-from tests.faults.cluster import ClusterService  # noqa: E402
 from tests.faults.model import ModelServer  # noqa: E402
 from tests.faults.plugin import write_package  # noqa: E402
 from tests.faults.processes import Role, Service  # noqa: E402
 from tests.faults.report import REPORT  # noqa: E402
-from tests.faults.talk import World, cluster_of  # noqa: E402
+from tests.faults.talk import World, cluster_of, cluster_world  # noqa: E402
 
 # Ray spreads them by chance, and every node should have some.
 SESSION_ACTORS = 6
 SESSION_ACTORS_WITHIN_S = 120.0
-# So few that a test can fill a node.
-SESSIONS_PER_ACTOR = 40
 
 
 @pytest.fixture(scope="session")
@@ -48,20 +40,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             service.stop()
 
 
-@contextmanager
-def cluster_world(nodes: int, **options: Any) -> Iterator[World]:
-    """Start a cluster, and a model and tools that its nodes reach."""
-    with ExitStack() as stack:
-        models: list[ModelServer] = []
-
-        def surroundings(folder: Path, gateway: str) -> Mapping[str, str]:
-            models.append(stack.enter_context(ModelServer(gateway).running()))
-            return write_package(folder / "package", models[0].tools_url)
-
-        with running_cluster(nodes, environment=surroundings, **options) as cluster:
-            yield World(ClusterService(cluster), models[0])
-
-
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[World]:
     """Three nodes, a model and tools that they reach."""
@@ -72,19 +50,6 @@ def nodes() -> Iterator[World]:
             lambda: len(service.processes(Role.SESSION_ACTOR)) >= SESSION_ACTORS,
             SESSION_ACTORS_WITHIN_S,
         )
-        yield world
-
-
-@pytest.fixture
-def growing() -> Iterator[World]:
-    """One node, to which Ray's autoscaler adds others, a model and tools that they reach."""
-    settings = {
-        "warm_session_actors": 1,
-        "sessions_per_actor": SESSIONS_PER_ACTOR,
-        "hibernate_after_s": 5,
-        "allow_private_addresses": True,
-    }
-    with cluster_world(1, cpus=1, scaling=Scaling(most=2), settings=settings) as world:
         yield world
 
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
 
+from bench.cluster.running import running_cluster
 from tests.faults.checks import (
     check_answered,
     check_log,
@@ -19,7 +21,7 @@ from tests.faults.checks import (
 from tests.faults.client import Client, Event, Follower, connected
 from tests.faults.cluster import ClusterService
 from tests.faults.model import ModelServer, Scenario, Script
-from tests.faults.plugin import CAPABILITY
+from tests.faults.plugin import CAPABILITY, write_package
 from tests.faults.processes import Service
 
 CANCEL_WITHIN_S = 10.0
@@ -131,3 +133,17 @@ def cluster_of(world: World) -> ClusterService:
     """Return the service of a world that is a cluster."""
     assert isinstance(world.service, ClusterService)
     return world.service
+
+
+@contextmanager
+def cluster_world(nodes: int, **options: Any) -> Iterator[World]:
+    """Start a cluster, and a model and tools that its nodes reach."""
+    with ExitStack() as stack:
+        models: list[ModelServer] = []
+
+        def surroundings(folder: Path, gateway: str) -> Mapping[str, str]:
+            models.append(stack.enter_context(ModelServer(gateway).running()))
+            return write_package(folder / "package", models[0].tools_url)
+
+        with running_cluster(nodes, environment=surroundings, **options) as cluster:
+            yield World(ClusterService(cluster), models[0])

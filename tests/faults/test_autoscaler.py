@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -10,11 +10,12 @@ import pytest
 
 from bench.cluster.namespaces import missing
 from bench.cluster.nodes import Node
+from bench.cluster.supply import Scaling
 from tests.faults.client import Client, connected
 from tests.faults.cluster import ClusterService, processes_on
 from tests.faults.model import Answer, Say
 from tests.faults.processes import Role
-from tests.faults.talk import Talk, World, cluster_of
+from tests.faults.talk import Talk, World, cluster_of, cluster_world
 from tests.waiting import eventually
 
 pytestmark = [
@@ -23,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=f"no machines of namespaces: {missing()}"),
 ]
 
-# Two session actors fit on the head; see the fixture.
+# Two session actors fit on a node.
 PER_ACTOR = 40
 ROOM = 2 * PER_ACTOR
 # A talk begins each second, with its stream.
@@ -35,6 +36,19 @@ GONE_WITHIN_S = 300.0
 # would let it.
 SLOW = "Take your time."
 SLOW_S = 120.0
+
+
+@pytest.fixture
+def growing() -> Iterator[World]:
+    """One node, to which Ray's autoscaler adds another one, a model and tools that both reach."""
+    settings = {
+        "warm_session_actors": 1,
+        "sessions_per_actor": PER_ACTOR,
+        "hibernate_after_s": 5,
+        "allow_private_addresses": True,
+    }
+    with cluster_world(1, cpus=1, scaling=Scaling(most=2), settings=settings) as world:
+        yield world
 
 
 def script(_number: int, text: str) -> list[Answer]:

@@ -80,6 +80,17 @@ async def test_a_node_that_is_needed_again_is_taken_back(placement: Placement) -
     assert not departures.take_back(), "there is no other"
 
 
+async def test_a_node_is_taken_back_before_anyone_has_looked_at_the_nodes_again(
+    placement: Placement,
+) -> None:
+    departures = departures_of(placement, "new")
+    for _ in range(3):
+        await departures.leave_surplus(TWO)
+        await asyncio.sleep(0.001)
+    assert departures.take_back()
+    assert departures.note(TWO) == TWO
+
+
 async def test_a_node_that_is_drained_after_it_was_left_no_longer_has_all_the_time(
     placement: Placement,
 ) -> None:
