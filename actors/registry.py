@@ -4,18 +4,20 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
 import structlog
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.calls.registry_stub import publish, registry_targets
 from actors.calls.rpc_actor import RpcActor
 from actors.local_model import local_model, local_model_installed
-from actors.names import MAX_CONCURRENCY, NAMESPACE, REGISTRY
+from actors.names import MAX_CONCURRENCY, NAMESPACE, REGISTRY, find_actor
 from actors.pool import SessionActorPool
-from actors.processes import collect_rarely
+from actors.processes import collect_rarely, wait
 from actors.serving.leftovers import is_own_cluster
 from actors.stubs import find_host
 from everruns.capabilities.registry import load_capabilities
@@ -32,6 +34,8 @@ from everruns.storage.store import Store
 
 START_RETRY_S = 1.0
 JOINED_CLUSTER_CPUS = 0.5
+# What Ray takes to give up an actor's name.
+NAME_TIMEOUT_S = 5.0
 SWITCH_THREADS_S = 0.0005
 HEAD_NODE = {"node:__internal_head__": 0.001}
 
@@ -173,8 +177,13 @@ def _open_store(settings: Settings) -> Store:
     return open_configured_store(settings.data_dir, settings.encryption_key, settings.database_url)
 
 
-def ensure_registry(settings: dict[str, Any]) -> Any:
-    """Return the cluster's registry, started if there is none."""
+def ensure_registry(settings: dict[str, Any], node: str | None = None) -> Any:
+    """Return the cluster's registry, started if there is none.
+
+    Args:
+        settings: The deployment's settings without secrets.
+        node: Where to start it, if it can be; Ray chooses unless this is given.
+    """
     return (
         ray.remote(RegistryActor)
         .options(
@@ -185,8 +194,41 @@ def ensure_registry(settings: dict[str, Any]) -> Any:
             num_cpus=0,
             # With the data directory, unless the database is a server.
             resources=HEAD_NODE if load_settings(**settings).database_url is None else None,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True) if node else None,
             max_concurrency=MAX_CONCURRENCY,
             get_if_exists=True,
         )
         .remote(settings)
     )
+
+
+def replace_registry(settings: dict[str, Any], silent: Any, node: str) -> None:
+    """Start a registry in place of one whose machine is silent.
+
+    By itself, Ray would do so once it has declared the node dead. The old registry may still run
+    there: once a new one has begun, the store lets it take no sessions.
+
+    Args:
+        settings: The deployment's settings without secrets.
+        silent: The old one's handle.
+        node: Its node.
+
+    Raises:
+        RayError: Ray cannot be asked.
+    """
+    alive = {known["NodeID"] for known in ray.nodes() if known["Alive"]}
+    if node not in alive:
+        return  # Ray knows, and starts it elsewhere.
+    # Another process may have replaced it already, or be about to.
+    if _has_the_name(silent):
+        log.warning("registry replaced: its machine is silent", node=node)
+        ray.kill(silent, no_restart=True)
+        wait(lambda: not _has_the_name(silent), NAME_TIMEOUT_S)
+    # Ray could choose the silent node again.
+    ensure_registry(settings, ray.get_runtime_context().get_node_id())
+
+
+def _has_the_name(registry: Any) -> bool:
+    with suppress(ValueError):
+        return find_actor(REGISTRY) == registry
+    return False

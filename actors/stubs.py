@@ -4,7 +4,7 @@ import asyncio
 from weakref import WeakKeyDictionary
 
 from actors.calls.registry_stub import PATIENCE_S, registry_stub
-from actors.calls.rpc_actor import ActorChannel
+from actors.calls.rpc_actor import ActorChannel, Replace
 from actors.calls.stub import stub
 from actors.names import REGISTRY, find_actor
 from everruns.address import Address
@@ -18,13 +18,15 @@ from everruns.settings import Settings
 _hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ActorChannel]] = WeakKeyDictionary()
 
 
-def remote_registry(logs: Logs | None = None) -> Registry:
+def remote_registry(logs: Logs | None = None, replace: Replace | None = None) -> Registry:
     """Return the registry's stub.
 
     Args:
         logs: This process's own; see ``own_logs``.
+        replace: See ``ActorChannel``.
     """
-    return registry_stub(ActorChannel(lambda: find_actor(REGISTRY), PATIENCE_S), logs=logs)
+    channel = ActorChannel(lambda: find_actor(REGISTRY), PATIENCE_S, replace)
+    return registry_stub(channel, logs=logs)
 
 
 def own_logs(settings: Settings) -> Logs | None:

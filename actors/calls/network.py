@@ -7,6 +7,7 @@ one; then comes the handshake with the secret (``actors.calls.handshake``).
 """
 
 import asyncio
+import errno
 import hmac
 import random
 import socket
@@ -23,6 +24,13 @@ ANY_PORT = range(0)
 # A machine that is cut off or loses its power sends no farewell.
 KEEPALIVE_S = 5
 SILENCE_TIMEOUT_S = 10
+# A machine answers by its system, however busy its processes are. One packet may get lost.
+CONNECT_TIMEOUT_S = 2.0
+UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
+
+
+class MachineSilentError(ConnectionError):
+    """Nothing on the other machine answers, not even its system."""
 
 
 def listen(host: str, ports: range, backlog: int) -> socket.socket:
@@ -60,13 +68,14 @@ async def connect(endpoint: Endpoint) -> Greeting:
     """Return a connection to the server of this endpoint, and to no other.
 
     Raises:
+        MachineSilentError: The machine does not answer.
         OSError: Nobody listens there, or somebody else.
     """
     loop = asyncio.get_running_loop()
     server, greeting = _new_socket(endpoint.host), Greeting()
     try:
         bound_silence(server)
-        await loop.sock_connect(server, (endpoint.host, endpoint.port))
+        await _reach(server, endpoint)
         await loop.create_connection(
             lambda: greeting, sock=server, ssl=_client_tls(), server_hostname=""
         )
@@ -78,6 +87,18 @@ async def connect(endpoint: Endpoint) -> Greeting:
         greeting.transport.abort()
         raise ConnectionRefusedError("The process at the other end has another certificate.")
     return greeting
+
+
+async def _reach(server: socket.socket, endpoint: Endpoint) -> None:
+    connecting = asyncio.timeout(CONNECT_TIMEOUT_S)
+    try:
+        async with connecting:
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(server, (endpoint.host, endpoint.port))
+    except OSError as error:
+        if connecting.expired() or error.errno in UNREACHABLE:
+            raise MachineSilentError(f"{endpoint.host} does not answer.") from error
+        raise
 
 
 def bound_silence(connection: socket.socket) -> None:

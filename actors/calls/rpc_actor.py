@@ -14,8 +14,11 @@ from ray.exceptions import RayError
 from actors.calls.channels import Connection, ReconnectingChannel
 from actors.calls.direct import DirectConnection, DirectServer
 from actors.calls.dispatch import dispatch
-from actors.calls.network import ANY_PORT
+from actors.calls.network import ANY_PORT, MachineSilentError
 from everruns.address import Address
+
+Replace = Callable[["ActorHandle[Any]", str], None]
+"""Puts another actor in the place of one, given its node, whose machine is silent."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,15 +76,26 @@ class ActorChannel(ReconnectingChannel):
         find: Returns the actor, or raises ``ValueError``. Called whenever the actor is not where it
             was, because another actor may have the name by then.
         patience_s: See ``ReconnectingChannel``.
+        replace: Called when the machine of an actor that was connected to falls silent, as Ray
+            takes longer to notice. Without it, Ray is waited for.
 
     Attributes:
         address: Where the actor was last, as Ray or somebody else has said. It is tried first, so
             that an actor can be reached while Ray cannot be asked.
     """
 
-    def __init__(self, find: "Callable[[], ActorHandle[Any]]", patience_s: float = 0) -> None:
+    def __init__(
+        self,
+        find: "Callable[[], ActorHandle[Any]]",
+        patience_s: float = 0,
+        replace: Replace | None = None,
+    ) -> None:
         super().__init__(self._find_connection, patience_s)
         self._find = find
+        self._replace = replace
+        # The actor that was connected to last, and where. One that never was may be behind a
+        # firewall.
+        self._met: tuple[ActorHandle[Any], Address] | None = None
         self.address: Address | None = None
 
     async def _find_connection(self) -> Connection:
@@ -92,12 +106,22 @@ class ActorChannel(ReconnectingChannel):
                 return await DirectConnection.connect(self.address, node)
             except OSError as error:
                 log.info("actor is not where it was", error=str(error))
+                if isinstance(error, MachineSilentError):
+                    await self._replace_silent(self.address)
         with _losses():
             # Ray's look-up asks another process and waits for it.
             handle = await asyncio.to_thread(self._find)
             address: Any = handle.address.remote(node)
             self.address = await address
-        return await _connect(handle, self.address, node)
+        connection = await _connect(handle, self.address, node)
+        if self.address is not None and isinstance(connection, DirectConnection):
+            self._met = handle, self.address
+        return connection
+
+    async def _replace_silent(self, address: Address) -> None:
+        if self._replace is not None and self._met is not None and self._met[1] == address:
+            with _losses():
+                await asyncio.to_thread(self._replace, self._met[0], address.node)
 
 
 async def _connect(handle: "ActorHandle[Any]", address: Address | None, node: str) -> Connection:

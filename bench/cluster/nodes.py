@@ -137,6 +137,10 @@ def ray_environment(machine: Machine) -> dict[str, str]:
         "RAY_gcs_storage": "rocksdb",
         "RAY_gcs_storage_path": str(tmp / "gcs"),
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(HEAD_AWAY_S),
+        # Ray starts what was on a dead node elsewhere only once it knows.
+        "RAY_health_check_period_ms": "1000",
+        "RAY_health_check_timeout_ms": "4000",
+        "RAY_health_check_failure_threshold": "3",
         # The memory and the time of this computer are other programs' too.
         "RAY_raylet_start_wait_time_s": str(int(START_TIMEOUT_S)),
         "RAY_memory_monitor_refresh_ms": "0",

@@ -40,11 +40,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             service.stop()
 
 
-@pytest.fixture(scope="session")
-def nodes() -> Iterator[World]:
-    """Three nodes, a model and tools that they reach."""
+@pytest.fixture(scope="session", params=["DuckDB", "PostgreSQL"])
+def nodes(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Three nodes, what they store in, a model and tools that they reach."""
     settings = {"warm_session_actors": SESSION_ACTORS, "allow_private_addresses": True}
-    with cluster_world(3, settings=settings) as world:
+    is_shared = request.param == "PostgreSQL"
+    with cluster_world(3, postgres=is_shared, settings=settings) as world:
         service = cluster_of(world)
         wait(
             lambda: len(service.processes(Role.SESSION_ACTOR)) >= SESSION_ACTORS,

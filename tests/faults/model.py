@@ -6,7 +6,7 @@ The same server takes the reports of the tools of ``plugin.py``.
 
 Each user message begins with a marker, ``[name:3]``: the scenario's name and the message's number.
 The scenario's script says what the model answers; which of its answers is due is read off the
-transcript, as a real model would.
+transcript, as a real model would. User messages in a row arrive as one, so its last marker counts.
 """
 
 import asyncio
@@ -178,10 +178,10 @@ class ModelServer:
         body = await request.json()
         messages = [said for said in body["messages"] if said["role"] != "system"]
         newest = [said["content"] for said in messages if said["role"] == "user"][-1]
-        marker = MARKER.match(newest)
-        if marker is None or marker["scenario"] not in self._scenarios:
+        markers = [*MARKER.finditer(newest)]
+        if not markers or markers[-1]["scenario"] not in self._scenarios:
             return web.json_response({"error": {"message": f"No script: {newest}"}}, status=400)
-        scenario, number = self._scenarios[marker["scenario"]], int(marker["number"])
+        scenario, number = self._scenarios[markers[-1]["scenario"]], int(markers[-1]["number"])
         peer = request.transport.get_extra_info("peername") if request.transport else None
         call = ModelCall(
             scenario.name,

@@ -2,18 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import psutil
 import pytest
 
+from actors.processes import wait
 from bench.cluster.namespaces import missing
 from bench.cluster.nodes import Node
 from tests.faults.cluster import ClusterService, bring_back, processes_on, without
 from tests.faults.model import Answer, Call, Say, Stop
-from tests.faults.processes import Role
-from tests.faults.report import REPORT
+from tests.faults.processes import Role, kill
+from tests.faults.report import REPORT, Outcome
 from tests.faults.talk import Talk, World, cluster_of
 
 pytestmark = [
@@ -29,6 +30,8 @@ HARM_WITHIN_S = 3.0
 # A session has to be found on the node that a test needs.
 TRIES = 12
 WATCH_EVERY_S = 0.5
+ASK_EVERY_S = 0.1
+REGISTRY_WITHIN_S = 30.0
 
 
 def script(number: int, text: str) -> list[Answer]:
@@ -39,8 +42,10 @@ def script(number: int, text: str) -> list[Answer]:
 
 
 @asynccontextmanager
-async def in_the_middle(world: World, *, on_head: bool) -> AsyncIterator[tuple[Talk, Node]]:
-    """Begin a turn whose session is on the head, or on a worker, up to the middle of its text."""
+async def in_the_middle(
+    world: World, where: Callable[[Node], bool]
+) -> AsyncIterator[tuple[Talk, Node]]:
+    """Begin a turn whose session is on a node that is wanted, up to the middle of its text."""
     service = cluster_of(world)
     async with AsyncExitStack() as stack:
         for _ in range(TRIES):
@@ -52,12 +57,20 @@ async def in_the_middle(world: World, *, on_head: bool) -> AsyncIterator[tuple[T
             await gates["begin"].reached()
             node = service.node_at(talk.scenario.calls[-1].host)
             gates["begin"].open()
-            if node.is_head is on_head:
+            if where(node):
                 await gates["middle"].reached()
                 yield talk, node
                 return
             gates.open_all()
     raise AssertionError("No session was where it was wanted.")
+
+
+def is_head(node: Node) -> bool:
+    return node.is_head
+
+
+def is_worker(node: Node) -> bool:
+    return not node.is_head
 
 
 async def check_that_it_went_on(talk: Talk, faults: list[float]) -> None:
@@ -71,7 +84,7 @@ async def check_that_it_went_on(talk: Talk, faults: list[float]) -> None:
 async def test_turns_of_a_killed_worker_go_on_elsewhere(nodes: World) -> None:
     service = cluster_of(nodes)
     outcome = REPORT["kill a worker node"]
-    async with in_the_middle(nodes, on_head=False) as (talk, node):
+    async with in_the_middle(nodes, is_worker) as (talk, node):
         with outcome.fault() as faults:
             async with without(service, node):
                 back = time.monotonic()
@@ -86,14 +99,14 @@ async def test_turns_of_a_node_that_is_cut_off_go_on_and_it_does_no_harm_later(
 ) -> None:
     service = cluster_of(nodes)
     outcome = REPORT["cut a worker node off"]
-    async with in_the_middle(nodes, on_head=False) as (talk, node):
+    async with in_the_middle(nodes, is_worker) as (talk, node):
         with outcome.fault() as faults:
             service.away.add(node)
             node.machine.cut()
             try:
                 back = time.monotonic()
                 talk.scenario.gates.open_all()
-                await talk.follower.turn_ended(1, TURN_WITHIN_S)
+                await ask_until_ended(talk, REPORT["requests while a node is cut off"])
             finally:
                 node.machine.mend()
             await asyncio.sleep(HARM_WITHIN_S)
@@ -103,6 +116,61 @@ async def test_turns_of_a_node_that_is_cut_off_go_on_and_it_does_no_harm_later(
     # Ray ends a node that it took for dead.
     await asyncio.to_thread(node.kill)
     await bring_back(service, node)
+
+
+# With DuckDB it is where its database is: on the head.
+@pytest.mark.parametrize("nodes", ["PostgreSQL"], indirect=True)
+async def test_known_sessions_do_not_notice_that_the_node_of_the_registry_is_killed(
+    nodes: World,
+) -> None:
+    service = cluster_of(nodes)
+    registry = await registry_on_a_worker(service)
+    async with in_the_middle(nodes, lambda node: node is not registry) as (talk, _):
+        outcome = REPORT["kill the registry's node"]
+        with outcome.fault() as faults:
+            async with without(service, registry):
+                back = time.monotonic()
+                talk.scenario.gates.open_all()
+                await talk.follower.turn_ended(1, TURN_WITHIN_S)
+                outcome.resumed(faults[0], back, talk.follower.first_after(back))
+                began = REPORT["new session without the registry's node"]
+                async with nodes.talk(script) as new:
+                    await new.send()
+                    await new.follower.turn_ended(1, TURN_WITHIN_S)
+                    began.resumed(faults[0], back, new.follower.first_after(back))
+                    await new.check(faults)
+                await check_that_it_went_on(talk, faults)
+
+
+async def registry_on_a_worker(service: ClusterService) -> Node:
+    """Return the registry's node, having killed the registry until it is on a worker."""
+    for _ in range(TRIES):
+        node = service.node_of(Role.REGISTRY)
+        if not node.is_head:
+            return node
+        before = service.processes(Role.REGISTRY)
+        kill(*before)
+        await asyncio.to_thread(wait_for_another, service, before)
+    raise AssertionError("Ray starts the registry on the head alone.")
+
+
+def wait_for_another(service: ClusterService, before: list[psutil.Process]) -> None:
+    """Return when there is a registry that was not there before."""
+    wait(lambda: bool({*service.processes(Role.REGISTRY)} - {*before}), REGISTRY_WITHIN_S)
+
+
+async def ask_until_ended(talk: Talk, outcome: Outcome) -> None:
+    """Read the log through the other nodes until the first turn has ended.
+
+    Each of their proxies still has the silent node's replica on its list.
+    """
+    ended = asyncio.create_task(talk.follower.turn_ended(1, TURN_WITHIN_S))
+    while not ended.done():
+        began = time.monotonic()
+        await talk.client.log(talk.session_id)
+        outcome.resumed(began, began, time.monotonic())
+        await asyncio.sleep(ASK_EVERY_S)
+    await ended
 
 
 @asynccontextmanager
@@ -133,7 +201,8 @@ async def test_turns_survive_a_head_that_is_killed_and_started_again(
     head = service.cluster.head
     outcome = REPORT["kill the head node"]
     before = on_workers(service)
-    async with in_the_middle(nodes, on_head=on_head) as (talk, _), never_two_registries(service):
+    where = is_head if on_head else is_worker
+    async with in_the_middle(nodes, where) as (talk, _), never_two_registries(service):
         with outcome.fault() as faults:
             async with without(service, head):
                 talk.scenario.gates.open_all()

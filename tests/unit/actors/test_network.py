@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
@@ -318,6 +318,31 @@ async def test_strangers_keep_nobody_out(
 
 
 # Those who were let in
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port from which nothing comes back, as from a machine that has vanished."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind((HOST, 0))
+        listening.listen(0)
+        port = listening.getsockname()[1]
+        # The system drops what comes once so many wait to be accepted.
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((HOST, port))
+        yield port
+
+
+async def test_a_machine_that_is_silent_is_told_from_a_process_that_is_gone(deaf: int):
+    (nobody,) = free_ports(1)
+
+    with pytest.raises(network.MachineSilentError):
+        await network.connect(Endpoint(HOST, deaf, bytes(32)))
+    with pytest.raises(ConnectionRefusedError):
+        await network.connect(Endpoint(HOST, nobody, bytes(32)))
 
 
 async def test_a_message_that_is_too_long_ends_the_connection_before_it_is_held(
