@@ -1,7 +1,7 @@
 """The cluster's nodes: what they carry, and which of them are about to go."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -13,6 +13,8 @@ from everruns.errors import Unavailable
 
 ASK_TIMEOUT_S = 5.0
 ACTORS_PER_CPU = 2
+# Not reserved, but measured.
+MEMORY = ("memory", "object_store_memory")
 # Ray counts CPUs in ten thousandths.
 ROUNDING = 1e-4
 
@@ -45,9 +47,20 @@ class Nodes:
         """
         if not reserved_cpus:
             return ACTORS_PER_CPU * self.total_cpus
-        # A node without CPUs carries none.
-        fitting = (int((cpus + ROUNDING) / reserved_cpus) for cpus in self.cpus.values())
-        return max(1, sum(fitting))
+        return max(1, sum(self.carried(reserved_cpus).values()))
+
+    def carried(self, reserved_cpus: float) -> dict[str, int]:
+        """Return how many actors each node carries; one without CPUs carries none.
+
+        Args:
+            reserved_cpus: What each reserves; not 0.
+        """
+        return {node: int((cpus + ROUNDING) / reserved_cpus) for node, cpus in self.cpus.items()}
+
+    def without(self, left: Collection[str]) -> "Nodes":
+        """Return the same nodes, of which some are to go that Ray does not drain."""
+        staying = {node: cpus for node, cpus in self.cpus.items() if node not in left}
+        return Nodes(staying, {**dict.fromkeys(left, float("inf")), **self.leaving})
 
     def emptiest(self, reserved_cpus: float, actors: Mapping[str, int]) -> str | None:
         """Return the node whose CPUs are reserved least, if one has room for another actor.
@@ -109,3 +122,47 @@ def has_room(reserved_cpus: float) -> bool:
     left: Mapping[str, Mapping[str, float]] = state.available_resources_per_node()
     staying = read_nodes().cpus
     return any(left.get(node, {}).get("CPU", 0.0) >= reserved_cpus for node in staying)
+
+
+def removable_nodes(reserved: Mapping[str, float]) -> frozenset[str]:
+    """Return the nodes that an autoscaler can take away once their session actors have ended.
+
+    These are nodes that it has added, where nothing else reserves anything; an API replica reserves
+    a little. It takes some milliseconds.
+
+    Args:
+        reserved: The CPUs that the session actors on each node reserve.
+    """
+    messages: Any = import_module("ray.core.generated.autoscaler_pb2")
+    worker: Any = import_module("ray._private.worker").global_worker
+    answer = messages.GetClusterResourceStateReply.FromString(
+        worker.gcs_client.get_cluster_resource_state(timeout_s=ASK_TIMEOUT_S)
+    )
+    own = ray.get_runtime_context().get_node_id()
+    nodes = {node.node_id.hex(): node for node in answer.cluster_resource_state.node_states}
+    return frozenset(
+        name
+        for name, node in nodes.items()
+        # Who starts a node for an autoscaler tells Ray its type.
+        if name != own
+        and node.ray_node_type_name
+        and is_free(node.total_resources, node.available_resources, reserved.get(name, 0.0))
+    )
+
+
+def is_free(
+    total: Mapping[str, float], available: Mapping[str, float], reserved_cpus: float
+) -> bool:
+    """Tell whether nothing but so many CPUs of a node is reserved.
+
+    Args:
+        total: What it has.
+        available: What is left. A resource that it has not been given and of which every node has
+            one, as for a bound on replicas, is here alone.
+        reserved_cpus: What may be reserved.
+    """
+    return all(
+        left + (reserved_cpus if name == "CPU" else 0.0) >= total.get(name, 1.0) - ROUNDING
+        for name, left in available.items()
+        if name not in MEMORY
+    )

@@ -11,6 +11,7 @@ import structlog
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.departures import Departures
 from actors.local_model import end_local_model
 from actors.names import MAX_CONCURRENCY, NAMESPACE, SESSION_ACTOR
 from actors.nodes import Nodes, has_room, read_nodes
@@ -27,10 +28,6 @@ LOOK_EVERY_S = 1.0
 # How soon an actor that was lost is back where its node is still there.
 BACK_WITHIN_S = 5.0
 LONGEST_REST_S = 10.0
-# How long the turns on a node that is drained may go on there.
-MOVE_AFTER_S = 30.0
-# Of the time that such a node has left, what stopping turns and their resuming take.
-MOVING_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +60,7 @@ class SessionActorPool:
         self._settings = settings
         self._reserved_cpus = reserved_cpus
         self._look = look
+        self._departures = Departures(placement, reserved_cpus)
         self._nodes = Nodes({}, {})
         self._look_at = 0.0
         self._rest_until = 0.0
@@ -99,18 +97,18 @@ class SessionActorPool:
         if _now() < self._look_at:
             return
         self._look_at = _now() + LOOK_EVERY_S
-        self._nodes = nodes = await asyncio.to_thread(self._look)
         placement = self._placement
-        placement.hosts_for_cpus = nodes.total_cpus
+        self._nodes = nodes = self._departures.note(await asyncio.to_thread(self._look))
+        placement.hosts_for_cpus = min(nodes.total_cpus, nodes.capacity(self._reserved_cpus))
         placement.max_hosts = self._settings.max_session_actors or self._capacity
         placement.leaving = frozenset(nodes.leaving)
         here = {"", *nodes.cpus, *nodes.leaving}
         for node in set(placement.nodes.values()) - here:
             log.warning("node is gone", node=node)
             await self._watch.node_lost(node)
-        for node, left_s in nodes.leaving.items():
-            for host in placement.hosts_on([node]):
-                self._empty(host, min(MOVE_AFTER_S, left_s - MOVING_S))
+        for host in placement.hosts_on(nodes.leaving):
+            self._empty(host)
+        await self._departures.leave_surplus(nodes)
         await self._give_up_starts()
 
     @property
@@ -123,16 +121,16 @@ class SessionActorPool:
         carried = self._nodes.capacity(self._reserved_cpus)
         return carried + self._placement.warm_hosts if self._reserved_cpus else carried
 
-    def _empty(self, name: str, patience_s: float) -> None:
+    def _empty(self, name: str) -> None:
         """Empty and stop an actor on a node that is about to go, unless that is under way."""
         if name not in self._emptying:
-            emptying = asyncio.create_task(self._empty_and_stop(name, patience_s))
+            emptying = asyncio.create_task(self._empty_and_stop(name))
             self._emptying[name] = emptying
             emptying.add_done_callback(lambda _: self._emptying.pop(name))
 
-    async def _empty_and_stop(self, name: str, patience_s: float) -> None:
-        await self._watch.empty(name, patience_s)
-        self._stop(name)
+    async def _empty_and_stop(self, name: str) -> None:
+        if await self._watch.empty(name, lambda: self._departures.leave_by(name)):
+            self._stop(name)
 
     # Starting
 
@@ -142,7 +140,7 @@ class SessionActorPool:
         awaited = placement.starting | placement.overdue
         for name in self._asked.keys() - awaited:
             del self._asked[name]
-            if len(self._nodes.cpus) == 1:
+            if len(self._nodes.cpus) == 1 and (self._emptiest or not self._reserved_cpus):
                 # A start takes seconds of CPU: as long again is left to everything else.
                 self._rest_until = now + min(now - self._awaited[name], LONGEST_REST_S)
         self._awaited = {name: self._awaited.get(name, now) for name in awaited}
@@ -164,8 +162,10 @@ class SessionActorPool:
         taken = self._placement.hosts.keys() | self._awaited.keys()
         number = next(n for n in range(len(taken) + 1) if f"{SESSION_ACTOR}{n}" not in taken)
         name = f"{SESSION_ACTOR}{number}"
-        actors = Counter([*self._placement.nodes.values(), *filter(None, self._asked.values())])
-        node = self._nodes.emptiest(self._reserved_cpus, actors) if self._reserved_cpus else None
+        node = self._emptiest
+        if node is None and self._departures.take_back():
+            self._look_at = 0.0
+            return
         self._placement.host_starting(name)
         self._asked[name] = node
         self._awaited[name] = _now()
@@ -186,6 +186,14 @@ class SessionActorPool:
             self._stop(name)
         else:
             self._watch.watch(name)
+
+    @property
+    def _emptiest(self) -> str | None:
+        """The node for the next actor; ``None`` if none has room, or actors reserve nothing."""
+        if not self._reserved_cpus:
+            return None
+        actors = Counter([*self._placement.nodes.values(), *filter(None, self._asked.values())])
+        return self._nodes.emptiest(self._reserved_cpus, actors)
 
     async def _give_up_starts(self) -> None:
         """Stop what is long awaited, unless it waits for a node and is still wanted."""

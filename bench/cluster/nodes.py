@@ -4,14 +4,14 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.cluster.machines import Machine
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = Path(sys.executable).parent
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 240.0
 OBJECT_STORE_BYTES = 100_000_000
 # How long a node waits for a head that has gone; Ray's default of a minute would end it.
 HEAD_AWAY_S = 600
@@ -29,14 +29,21 @@ class Node:
         head: The machine of the head node.
         environment: Variables of all its processes.
         cpus: How many CPUs Ray takes the machine to have.
+        options: Further ones of ``ray start``.
     """
 
     def __init__(
-        self, machine: Machine, head: Machine, environment: Mapping[str, str], cpus: int
+        self,
+        machine: Machine,
+        head: Machine,
+        environment: Mapping[str, str],
+        cpus: int,
+        options: Sequence[str] = (),
     ) -> None:
         self.machine = machine
         self._head = head
         self._cpus = cpus
+        self._options = options
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -76,6 +83,7 @@ class Node:
             f"--num-cpus={self._cpus}",
             f"--object-store-memory={OBJECT_STORE_BYTES}",
             *self.machine.ray_options(),
+            *self._options,
         )  # fmt: skip
 
     def kill(self) -> None:
@@ -134,6 +142,7 @@ def ray_environment(machine: Machine) -> dict[str, str]:
         "RAY_health_check_timeout_ms": "4000",
         "RAY_health_check_failure_threshold": "3",
         # The memory and the time of this computer are other programs' too.
+        "RAY_raylet_start_wait_time_s": str(int(START_TIMEOUT_S)),
         "RAY_memory_monitor_refresh_ms": "0",
         "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",

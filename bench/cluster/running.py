@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -21,6 +22,7 @@ from bench.cluster.namespaces import NamespaceMachine, missing, own_network
 from bench.cluster.nodes import ROOT, Node
 from bench.cluster.plain import LOOPBACK, PlainMachine
 from bench.cluster.quota import Quota
+from bench.cluster.supply import Scaling, growing_nodes
 
 FIRST_HOST = 11
 READY_WITHIN_S = 120.0
@@ -38,7 +40,7 @@ class Cluster:
     """A cluster with Everruns on it.
 
     Attributes:
-        nodes: Its nodes; the first is the head.
+        nodes: Its nodes as they are now; the first is the head.
         folder: Its own, at the same path on all of them.
         gateway: The address by which its nodes reach this computer.
         quotas: Of the nodes, if they have one.
@@ -108,6 +110,7 @@ def running_cluster(
     cpus: int = 2,
     quota: float | None = None,
     postgres: bool = False,
+    scaling: Scaling | None = None,
     settings: Mapping[str, Any] | None = None,
     environment: Callable[[Path, str], Mapping[str, str]] | None = None,
 ) -> Generator[Cluster]:
@@ -119,6 +122,8 @@ def running_cluster(
         cpus: How many CPUs Ray takes each node to have.
         quota: How much of a CPU each node may use once it is up; all there is unless given.
         postgres: Whether they keep everything in a PostgreSQL beside them, and not on the head.
+        scaling: How Ray's autoscaler adds nodes and takes them away; then the head is the only one
+            at first, and no node has a quota.
         settings: ``args`` of the application.
         environment: Returns variables of all processes on the nodes, given a folder that is the
             same on all of them, and the address by which they reach this computer.
@@ -132,13 +137,8 @@ def running_cluster(
         folder = Path(mkdtemp(prefix="everruns-cluster-", dir=FOLDERS))
         stack.callback(rmtree, folder, ignore_errors=True)
         folder.chmod(0o755)
-        quotas = [_new_quota(stack, name) for name in _names(nodes) if quota is not None]
-        if missing() is None:
-            machines, gateway = _in_namespaces(stack, folder, nodes, quotas)
-        elif quota is None:
-            machines, gateway = _plain(stack, nodes), LOOPBACK
-        else:
-            raise NotPossibleHereError(f"Nodes cannot have a quota here: {missing()}.")
+        quotas: list[Quota] = []
+        new_machine, gateway = _machines(stack, folder, quotas if quota is not None else None)
         variables = {"RAY_AUTH_TOKEN_PATH": str(_new_token(folder))}
         if environment is not None:
             variables |= environment(folder, gateway)
@@ -148,7 +148,13 @@ def running_cluster(
             variables["EVERRUNS_DATABASE_URL"] = database.url
             # The registry may begin on any node, and reads what an earlier one has encrypted.
             variables["EVERRUNS_ENCRYPTION_KEY"] = b64encode(secrets.token_bytes(32)).decode()
-        members = [Node(machine, machines[0], variables, cpus) for machine in machines]
+        if scaling is None:
+            machines = [new_machine() for _ in range(nodes)]
+            members = [Node(machine, machines[0], variables, cpus) for machine in machines]
+        else:
+            members = stack.enter_context(
+                growing_nodes(scaling, folder, gateway, new_machine, variables, cpus)
+            )
         cluster = Cluster(members, folder, gateway, quotas, database)
         for node in members:
             node.start()
@@ -160,33 +166,46 @@ def running_cluster(
         yield cluster
 
 
-def _in_namespaces(
-    stack: ExitStack, folder: Path, nodes: int, quotas: list[Quota]
-) -> tuple[list[Machine], str]:
-    """Return machines with a network of their own, and this computer's address there."""
+def _machines(
+    stack: ExitStack, folder: Path, quotas: list[Quota] | None
+) -> tuple[Callable[[], Machine], str]:
+    """Return what makes one more machine, and the address by which machines reach this computer.
+
+    Args:
+        stack: Ends what is made.
+        folder: The cluster's.
+        quotas: Takes the quota of each machine; without it, they have none.
+
+    Raises:
+        NotPossibleHereError: Machines cannot have a quota here.
+    """
+    numbers = count()
+    if missing() is not None:
+        if quotas is not None:
+            raise NotPossibleHereError(f"Nodes cannot have a quota here: {missing()}.")
+
+        def new_plain_machine() -> Machine:
+            machine = PlainMachine(f"node-{next(numbers)}")
+            stack.callback(rmtree, machine.folder, ignore_errors=True)
+            stack.callback(machine.off)
+            return machine
+
+        return new_plain_machine, LOOPBACK
+
     network = stack.enter_context(own_network())
-    machines: list[Machine] = []
-    for number, name in enumerate(_names(nodes)):
-        quota = quotas[number] if quotas else None
+
+    def new_machine() -> Machine:
+        number = next(numbers)
+        name, quota = f"node-{number}", None
+        if quotas is not None:
+            quota = Quota(name)
+            stack.callback(quota.remove)
+            quotas.append(quota)
         machine = NamespaceMachine(name, FIRST_HOST + number, network, folder / name, quota)
         stack.callback(machine.off)
-        machines.append(machine)
-    return machines, network.gateway
+        return machine
 
-
-def _plain(stack: ExitStack, nodes: int) -> list[Machine]:
-    """Return what is called machines where there are none."""
-    machines: list[Machine] = []
-    for name in _names(nodes):
-        machine = PlainMachine(name)
-        stack.callback(rmtree, machine.folder, ignore_errors=True)
-        stack.callback(machine.off)
-        machines.append(machine)
-    return machines
-
-
-def _names(nodes: int) -> list[str]:
-    return [f"node-{number}" for number in range(nodes)]
+    return new_machine, network.gateway
 
 
 def _new_token(folder: Path) -> Path:
@@ -195,9 +214,3 @@ def _new_token(folder: Path) -> Path:
     file.touch(mode=0o600)
     file.write_text(secrets.token_hex(32))
     return file
-
-
-def _new_quota(stack: ExitStack, name: str) -> Quota:
-    quota = Quota(name)
-    stack.callback(quota.remove)
-    return quota

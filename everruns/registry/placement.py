@@ -8,8 +8,10 @@ nodes that are about to go get nothing new, and do not count.
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from heapq import nlargest
+from math import ceil
 
 from everruns.address import Address
 from everruns.errors import CapacityExhausted
@@ -227,3 +229,43 @@ class Placement:
 
         empty = sorted(self.empty_hosts, key=use_of_node)
         return empty[: max(0, len(empty) - self.warm_hosts)]
+
+    def surplus_nodes(self, carried: Mapping[str, int]) -> list[str]:
+        """Return nodes whose sessions have room on the others; first those with the fewest.
+
+        Without such a node the others are a quarter full at most, besides the hosts to keep warm.
+        Others are wanted when they are half full, so the node is not wanted again at once.
+
+        Args:
+            carried: How many hosts each node that stays can have.
+        """
+        if self.starting:
+            return []
+        hosts_on: dict[str, list[str]] = {}
+        for host in self._staying:
+            hosts_on.setdefault(self.nodes[host], []).append(host)
+        # For each node, of its hosts: their rooms up to a quarter, and together up to the brim.
+        quarters = {node: [self._room(host, 0.25) for host in on] for node, on in hosts_on.items()}
+        room = {node: sum(self._room(host, 1) for host in on) for node, on in hosts_on.items()}
+        quarter = ceil(self.sessions_per_host / 4)
+
+        def is_surplus(node: str) -> bool:
+            others = [left for other, on in quarters.items() if other != node for left in on]
+            most = min(self.max_hosts, sum(carried.values()) - carried[node])
+            rooms = [*others, *[quarter] * (most - len(others))]
+            warm = nlargest(self.warm_hosts, rooms)
+            can_keep_warm = len(others) > 0 and len(warm) == self.warm_hosts and all(warm)
+            # Large sessions count as many.
+            moved = max(
+                self._sessions_on[node], len(hosts_on[node]) * self.sessions_per_host - room[node]
+            )
+            # Their hosts are those that are up.
+            taken = min(sum(rooms) - sum(warm), sum(room.values()) - room[node])
+            return can_keep_warm and moved <= taken
+
+        surplus = filter(is_surplus, hosts_on.keys() & carried.keys())
+        return sorted(surplus, key=lambda node: (self._sessions_on[node], node))
+
+    def _room(self, host: str, until: float) -> int:
+        """Return how many more sessions a host takes until it is full to some share."""
+        return max(0, ceil((until - self._load(host)) * self.sessions_per_host))

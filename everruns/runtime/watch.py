@@ -105,24 +105,35 @@ class HostWatch:
             await self._lost(name, HostLost("Its node has gone."))
             self.watch(name)
 
-    async def empty(self, name: str, patience_s: float) -> None:
+    async def empty(self, name: str, leave_by: Callable[[], float | None]) -> bool:
         """Have a host hand on its sessions, and close it: its node is about to go.
 
         What rests leaves at once. A turn that runs may end there, because what its tools had
-        started would be unknown elsewhere; after ``patience_s`` it is stopped where it stands, and
+        started would be unknown elsewhere; when time is up it is stopped where it stands, and
         resumes on its next host.
+
+        Args:
+            name: The host.
+            leave_by: Returns when its time is up, on the loop's clock; ``None`` if it is to stay
+                after all.
+
+        Returns:
+            Whether it has gone; a host that stays takes sessions again.
         """
-        deadline = asyncio.get_running_loop().time() + patience_s
         try:
             host = await self._find_host(name)
             while left := await host.hand_on():
-                if asyncio.get_running_loop().time() > deadline:
+                until = leave_by()
+                if until is None:
+                    return False
+                if asyncio.get_running_loop().time() > until:
                     break
                 await asyncio.sleep(RETRY_S)
             log.info("session host is left", host=name, moved=left)
             await host.close()
         except EverrunsError as error:
             log.warning("session host not emptied", host=name, code=error.code)
+        return True
 
     def close(self) -> None:
         """Stop watching all hosts."""

@@ -28,12 +28,14 @@ class ClusterService:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.away: set[Node] = set()
+        self._with_replica = list(cluster.nodes)
         self._asked = count()
 
     @property
     def address(self) -> str:
         """Where it answers: at each node in turn."""
-        up = [node for node in self.cluster.nodes if node not in self.away]
+        # What the autoscaler adds has no API replica, and then no proxy.
+        up = [node for node in self._with_replica if node not in self.away]
         return up[next(self._asked) % len(up)].address
 
     def processes(self, role: Role) -> list[psutil.Process]:

@@ -1,8 +1,6 @@
 """One server for all tests here; those that end everything start it again."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,13 +8,9 @@ import pytest
 pytest.register_assert_rewrite("tests.faults.checks", "tests.faults.broken_wire")
 
 from actors.processes import wait  # noqa: E402
-from bench.cluster.running import running_cluster  # noqa: E402
-from tests.faults.cluster import ClusterService  # noqa: E402
-from tests.faults.model import ModelServer  # noqa: E402
-from tests.faults.plugin import write_package  # noqa: E402
 from tests.faults.processes import Role  # noqa: E402
 from tests.faults.report import REPORT  # noqa: E402
-from tests.faults.talk import World, running_world  # noqa: E402
+from tests.faults.talk import World, cluster_of, cluster_world, running_world  # noqa: E402
 
 # Ray spreads them by chance, and every node should have some.
 SESSION_ACTORS = 6
@@ -34,26 +28,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="session", params=["DuckDB", "PostgreSQL"])
 def nodes(request: pytest.FixtureRequest) -> Iterator[World]:
     """Three nodes, what they store in, a model and tools that they reach."""
-    with ExitStack() as stack:
-        models: list[ModelServer] = []
-
-        def surroundings(folder: Path, gateway: str) -> Mapping[str, str]:
-            models.append(stack.enter_context(ModelServer(gateway).running()))
-            return write_package(folder / "package", models[0].tools_url)
-
-        settings = {"warm_session_actors": SESSION_ACTORS, "allow_private_addresses": True}
-        with running_cluster(
-            3,
-            postgres=request.param == "PostgreSQL",
-            settings=settings,
-            environment=surroundings,
-        ) as cluster:
-            service = ClusterService(cluster)
-            wait(
-                lambda: len(service.processes(Role.SESSION_ACTOR)) >= SESSION_ACTORS,
-                SESSION_ACTORS_WITHIN_S,
-            )
-            yield World(service, models[0])
+    settings = {"warm_session_actors": SESSION_ACTORS, "allow_private_addresses": True}
+    is_shared = request.param == "PostgreSQL"
+    with cluster_world(3, postgres=is_shared, settings=settings) as world:
+        service = cluster_of(world)
+        wait(
+            lambda: len(service.processes(Role.SESSION_ACTOR)) >= SESSION_ACTORS,
+            SESSION_ACTORS_WITHIN_S,
+        )
+        yield world
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

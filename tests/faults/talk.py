@@ -2,14 +2,15 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from bench.cluster.running import running_cluster
 from tests.faults.checks import (
     check_answered,
     check_log,
@@ -155,3 +156,17 @@ def cluster_of(world: World) -> ClusterService:
     """Return the service of a world that is a cluster."""
     assert isinstance(world.service, ClusterService)
     return world.service
+
+
+@contextmanager
+def cluster_world(nodes: int, **options: Any) -> Iterator[World]:
+    """Start a cluster, and a model and tools that its nodes reach."""
+    with ExitStack() as stack:
+        models: list[ModelServer] = []
+
+        def surroundings(folder: Path, gateway: str) -> Mapping[str, str]:
+            models.append(stack.enter_context(ModelServer(gateway).running()))
+            return write_package(folder / "package", models[0].tools_url)
+
+        with running_cluster(nodes, environment=surroundings, **options) as cluster:
+            yield World(ClusterService(cluster), models[0])

@@ -9,13 +9,16 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
+
+import psutil
 
 from everruns.errors import CapacityExhausted
 from everruns.runtime.runtime import Runtime
@@ -125,15 +128,21 @@ def on_nodes(scenario: Scenario) -> Callable[[Any], None]:
 
 
 @contextmanager
-def started_stage(**settings: Any) -> Iterator[ProcessPoolExecutor]:
-    """Start a process with a cluster of one node."""
+def started_stage(head_cpus: int = CPUS, **settings: Any) -> Iterator[ProcessPoolExecutor]:
+    """Start a process with a cluster of one node.
+
+    Args:
+        head_cpus: How many CPUs Ray takes the node to have.
+        settings: The deployment's.
+    """
     folder = mkdtemp(prefix="er-", dir="/tmp")  # Sockets below it have long names.
     context = multiprocessing.get_context("spawn")
-    stage = ProcessPoolExecutor(1, context, _set_up, (folder, settings))
+    stage = ProcessPoolExecutor(1, context, _set_up, (folder, head_cpus, settings))
     try:
         yield stage
     finally:
-        stage.submit(_take_down).result(PLAY_TIMEOUT_S)
+        with suppress(BrokenProcessPool):  # It ends at once.
+            stage.submit(_take_down).result(PLAY_TIMEOUT_S)
         stage.shutdown()
         rmtree(folder, ignore_errors=True)
 
@@ -143,13 +152,14 @@ def started_stage(**settings: Any) -> Iterator[ProcessPoolExecutor]:
 _started: dict[str, Any] = {}
 
 
-def _set_up(folder: str, settings: dict[str, Any]) -> None:
+def _set_up(folder: str, head_cpus: int, settings: dict[str, Any]) -> None:
     os.environ["RAY_TMPDIR"] = folder
     (Path(folder) / "ray").mkdir()
     import ray
     from ray.cluster_utils import Cluster
 
-    head = {**NODE, "include_dashboard": False, "_system_config": SLOW_TO_BURY}
+    head = {**NODE, "num_cpus": head_cpus, "include_dashboard": False}
+    head |= {"_system_config": SLOW_TO_BURY}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     ray.init(cluster.address, namespace="everruns", log_to_driver=False, logging_level="ERROR")
     own = Settings(
@@ -181,7 +191,8 @@ def _ask_local_model() -> tuple[str, str]:
 
 
 def _take_down() -> None:
-    import ray
-
-    ray.shutdown()
-    _started["cluster"].shutdown()
+    # Ray's own end would wait for a GCS that a scenario has killed.
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    os._exit(0)

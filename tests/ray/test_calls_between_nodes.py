@@ -1,62 +1,84 @@
-"""A session on another node than the replica, which has never met its host, while the GCS is away.
+"""A session on another node than the replica, which has never met its host, also without a GCS."""
 
-``tests.ray.two_nodes`` has the cluster: this process may have joined another one.
-"""
-
-import json
-import os
-import subprocess
-import sys
+import asyncio
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-import psutil
 import pytest
 
-pytest.importorskip("ray")
+from actors import stubs
+from actors.names import REGISTRY, find_actor
+from everruns.registry.hosting import Location
+from tests.conversations import Conversation, simulated
+from tests.ray.node_cluster import NodeCluster, on_nodes, started_stage
+from tests.waiting import POLL_S
 
-ROOT = Path(__file__).parents[2]
-TIMEOUT_S = 380
+HOST = "session-actor-0"
+START_S = 120.0
+# Ray ends its processes a minute after it has lost its GCS.
+WITHOUT_GCS_S = 50.0
 
 
 @pytest.fixture(scope="module")
-def found() -> Iterator[dict[str, Any]]:
-    """What was found out."""
-    # Ray notes in its folder which cluster was started last, and others would join that.
-    with TemporaryDirectory(prefix="nodes_", dir="/tmp") as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.ray.two_nodes", folder],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            printed, errors = process.communicate(timeout=TIMEOUT_S)
-        finally:
-            if process.poll() is None:
-                for started in psutil.Process(process.pid).children(recursive=True):
-                    started.kill()
-                process.kill()
-        assert printed, errors
-        yield json.loads(printed.splitlines()[-1])
+def stage() -> Iterator[ProcessPoolExecutor]:
+    """A process that plays on a cluster whose head carries no session actor."""
+    with started_stage(head_cpus=0, warm_session_actors=1, max_session_actors=1) as stage:
+        yield stage
 
 
-def test_the_session_is_on_another_node_and_placement_says_where(found: dict[str, Any]):
-    assert found["host"] == "session-actor-0"
-    assert found["host_is_far"]
+async def placed(cluster: NodeCluster, talk: Conversation) -> Location:
+    """Return where a session is, once its host is known to take calls from other nodes."""
+    async with asyncio.timeout(START_S):
+        while True:
+            await cluster.place(talk)
+            location = await cluster.runtime.registry.hosting.place(talk.id)
+            if location.address is not None and location.address.endpoint is not None:
+                return location
+            await asyncio.sleep(POLL_S)
 
 
-def test_its_host_calls_the_registry_over_tls_and_the_replica_does_over_the_file(
-    found: dict[str, Any],
+def kinds_of_connections(actor: Any) -> list[str]:
+    """Return how an actor is called at the moment."""
+    connections = list(actor._server._connections)
+    return sorted({kind(connection.transport) for connection in connections})
+
+
+def kind(transport: Any) -> str:
+    return "tls" if transport.get_extra_info("cipher") else "file"
+
+
+@on_nodes
+async def test_a_host_on_another_node_calls_the_registry_over_tls_and_the_replica_over_the_file(
+    cluster: NodeCluster,
 ):
-    assert found["calls_of_the_registry"] == ["file", "tls"]
+    node = cluster.add_node()
+    model_id = await simulated(cluster.runtime)
+    talk = await Conversation.begin(cluster.runtime, model_id=model_id)
+
+    location = await placed(cluster, talk)
+
+    assert location.host == HOST
+    assert location.address is not None
+    assert location.address.node == node.node_id
+    registry: Any = find_actor(REGISTRY)
+    async with asyncio.timeout(START_S):
+        while "tls" not in (kinds := await registry.__ray_call__.remote(kinds_of_connections)):
+            await asyncio.sleep(POLL_S)
+    assert kinds == ["file", "tls"]
 
 
-def test_a_host_that_was_never_met_is_reached_while_the_gcs_is_away(found: dict[str, Any]):
-    assert not found["known_before"]
-    assert found["said"] == "Hello from afar."
-    assert found["call"] == "tls"
+# The last one: no cluster is left.
+@on_nodes
+async def test_a_host_that_was_never_met_is_reached_while_the_gcs_is_away(cluster: NodeCluster):
+    model_id = await simulated(cluster.runtime, reply="Hello from afar.")
+    talk = await Conversation.begin(cluster.runtime, model_id=model_id)
+    await placed(cluster, talk)
+    assert HOST not in stubs._hosts.get(asyncio.get_running_loop(), {})
+
+    cluster.ray.head_node.kill_gcs_server()
+
+    async with asyncio.timeout(WITHOUT_GCS_S):
+        assert await talk.say("hi") == "Hello from afar."
+    channel: Any = stubs._channel_to_host(HOST)
+    assert kind(channel._connection.transport) == "tls"

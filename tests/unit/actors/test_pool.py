@@ -95,6 +95,32 @@ async def test_one_that_is_no_longer_wanted_is_given_up(waiting) -> None:
     assert placement.starting == set()
 
 
+async def test_sessions_share_actors_that_reserve_more_than_a_cpu_before_a_node_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(room, "LOOK_EVERY_S", 0.0)
+    placement = Placement(sessions_per_host=10, warm_hosts=1, max_hosts=1)
+    placement.host_started("session-actor-0", node="a")
+    placement.place("s0")
+    nodes = Nodes({"a": 2.0}, {})
+    settings = Settings(data_dir=tmp_path)
+    pool = SessionActorPool(placement, cast("Any", None), settings, 2.0, lambda: nodes)
+    await pool._follow_nodes()
+    assert placement.hosts_to_start() == 0
+
+
+async def test_a_node_that_is_not_needed_is_taken_back_before_another_is_asked_for(
+    waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placement, pool = waiting
+    placement.host_stopped("session-actor-1")
+    taken: list[bool] = []
+    monkeypatch.setattr(pool._departures, "take_back", lambda: not taken.append(True))
+    SessionActorPool._start_one(pool)
+    assert taken
+    assert placement.starting == set(), "nothing waits for a node"
+
+
 def test_a_node_carries_whole_actors_and_one_without_cpus_carries_none() -> None:
     nodes = Nodes({"head": 0.0, "a": 1.5, "b": 1.5}, {})
     assert nodes.capacity(1.0) == 2

@@ -279,3 +279,79 @@ def test_what_a_leaving_host_holds_is_still_found_there():
     assert placement.place("s0") == "a0"
     placement.release("s0", "a0")
     assert placement.place("s0") == "b0"
+
+
+CARRIED = {"a": 4, "b": 4}
+
+
+def test_a_node_is_surplus_if_the_others_take_its_sessions_and_are_not_half_full_soon():
+    placement = on_two_nodes()
+    for number in range(7):
+        placement.claim(f"s{number}", "b0")
+    for host in ("a0", "a1"):
+        placement.claim(f"of {host}", host)
+    # Up to a quarter, hosts of "a" take 2, 2 and 3 more; a fourth one is kept warm.
+    assert "b" in placement.surplus_nodes(CARRIED)
+    placement.claim("s7", "b0")
+    assert "b" not in placement.surplus_nodes(CARRIED)
+
+
+def test_sessions_that_share_no_host_leave_a_node_for_empty_hosts_of_others():
+    placement = on_two_nodes(sessions_per_host=1)
+    placement.claim("s0", "b0")
+    assert placement.surplus_nodes({"a": 2, "b": 2}) == ["a", "b"]
+    placement.claim("s1", "a0")
+    assert placement.surplus_nodes({"a": 2, "b": 2}) == [], "the one that is empty is kept warm"
+
+
+def test_large_sessions_count_as_many():
+    placement = on_two_nodes(bytes_per_host=100)
+    placement.claim("s0", "b0")
+    assert "b" in placement.surplus_nodes(CARRIED)
+    placement.note_size("b0", 100)
+    assert "b" not in placement.surplus_nodes(CARRIED)
+
+
+def test_a_node_is_not_surplus_while_the_others_have_too_few_hosts_for_its_sessions():
+    placement = on_two_nodes()
+    placement.host_stopped("a1")
+    for number in range(5):
+        placement.claim(f"s{number}", "a0")
+        placement.claim(f"t{number}", "b0")
+    placement.claim("t6", "b0")
+    assert placement.surplus_nodes({"a": 40, "b": 4}) == []
+
+
+def test_of_surplus_nodes_that_with_the_fewest_sessions_comes_first():
+    placement = on_two_nodes()
+    placement.host_started("b1", node="b")
+    placement.claim("s0", "a0")
+    assert placement.surplus_nodes(CARRIED) == ["b", "a"]
+    placement.claim("s1", "b0")
+    placement.claim("s2", "b1")
+    assert placement.surplus_nodes(CARRIED) == ["a", "b"]
+
+
+def test_the_hosts_to_keep_warm_have_no_room_for_the_sessions_of_a_surplus_node():
+    placement = on_two_nodes(warm_hosts=2)
+    placement.claim("s0", "b0")
+    assert "b" in placement.surplus_nodes({"a": 3, "b": 2})
+    assert "b" not in placement.surplus_nodes({"a": 2, "b": 2})
+
+
+def test_the_only_node_with_hosts_is_never_surplus():
+    placement = on_two_nodes(warm_hosts=0)
+    placement.host_stopped("b0")
+    assert placement.surplus_nodes(CARRIED) == []
+
+
+def test_no_node_is_surplus_while_a_host_is_awaited():
+    placement = on_two_nodes()
+    placement.host_starting("b1")
+    assert placement.surplus_nodes(CARRIED) == []
+
+
+def test_a_node_that_leaves_is_neither_surplus_nor_room_for_others():
+    placement = on_two_nodes()
+    placement.leaving = frozenset("b")
+    assert placement.surplus_nodes({"a": 4}) == []

@@ -99,13 +99,20 @@ async def test_a_host_is_emptied_before_it_is_left_but_not_waited_for_without_en
     watch._placement.host_started("host", node="n0")
     watch.watch("host")
     assert watch._placement.claim("session_1", "host")
-    await watch.empty("host", patience_s)
+    until = asyncio.get_running_loop().time() + patience_s
+    assert await watch.empty("host", lambda: until)
     assert host.is_closed
     assert at_work - host.at_work == min(asked, at_work)
     watch.forget("host")
     assert watch._placement.hosts == {}
     assert watch._placement.starting == set()
     assert watch._placement.find("session_1") is None
+
+
+async def test_a_host_that_is_to_stay_after_all_is_not_closed(watch: HostWatch, host: Host):
+    host.at_work = 2
+    assert not await watch.empty("host", lambda: None)
+    assert not host.is_closed
 
 
 async def test_a_host_that_was_never_watched_can_be_forgotten(watch: HostWatch):
