@@ -103,7 +103,7 @@ class SessionActorPool:
         placement = self._placement
         placement.hosts_for_cpus = nodes.total_cpus
         placement.max_hosts = self._settings.max_session_actors or self._capacity
-        placement.leaving = frozenset(nodes.leaving)
+        placement.note_leaving(nodes.leaving)
         here = {"", *nodes.cpus, *nodes.leaving}
         for node in set(placement.nodes.values()) - here:
             log.warning("node is gone", node=node)
