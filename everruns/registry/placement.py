@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from everruns.address import Address
 from everruns.errors import CapacityExhausted
 from everruns.registry.ranking import Ranking
+from everruns.registry.reports import Digest
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Placement:
         hosts_for_cpus: Hosts that put every CPU to use. More of them make turns no faster, so
             beyond that a host is started only when the others fill up.
         hosts: The sessions of each host that is up.
+        digests: Their digests.
         sizes: The bytes of the sessions of each host that is up: as it reported last, and as
             estimated since.
         addresses: Where each host that is up takes calls, as far as known.
@@ -43,6 +45,7 @@ class Placement:
     bytes_per_host: int = sys.maxsize
     hosts_for_cpus: int = sys.maxsize
     hosts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    digests: dict[str, Digest] = field(default_factory=dict[str, Digest])
     sizes: dict[str, int] = field(default_factory=dict[str, int])
     addresses: dict[str, Address] = field(default_factory=dict[str, Address])
     nodes: dict[str, str] = field(default_factory=dict[str, str])
@@ -159,6 +162,7 @@ class Placement:
     def _hold(self, session_id: str, host: str) -> None:
         self._host_of[session_id] = host
         self.hosts[host].add(session_id)
+        self.digests[host] = self.digests[host].plus(session_id)
         self._sessions_on[self.nodes[host]] += 1
 
     def release(self, session_id: str, host: str | None = None) -> None:
@@ -169,6 +173,7 @@ class Placement:
             # Until it reports again, its sessions count as equally large.
             self.sizes[holder] -= self.sizes[holder] // len(self.hosts[holder])
             self.hosts[holder].discard(session_id)
+            self.digests[holder] = self.digests[holder].minus(session_id)
             self._sessions_on[self.nodes[holder]] -= 1
             self._rank(holder)
 
@@ -186,6 +191,7 @@ class Placement:
         """
         self.host_stopped(host)
         self.hosts[host] = set()
+        self.digests[host] = Digest()
         self.sizes[host] = 0
         self.nodes[host] = node
         for session_id in holding:
@@ -214,7 +220,7 @@ class Placement:
         self.overdue.discard(host)
         if host not in self.hosts:
             return set()
-        del self.sizes[host]
+        del self.sizes[host], self.digests[host]
         self.addresses.pop(host, None)
         sessions, node = self.hosts.pop(host), self.nodes.pop(host)
         for session_id in sessions:

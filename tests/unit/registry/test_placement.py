@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from everruns.errors import CapacityExhausted
 from everruns.registry.placement import Placement
+from everruns.registry.reports import Digest
 
 HOSTS = [f"h{number}" for number in range(5)]
 SESSIONS = [f"s{number}" for number in range(12)]
@@ -151,6 +152,7 @@ class PlacementMachine(RuleBasedStateMachine):
             assert self.placement.find(session) == self.holder.get(session)
         for host, held in self.placement.hosts.items():
             assert held == {key for key, value in self.holder.items() if value == host}
+            assert self.placement.digests[host] == Digest.of(held)
 
     @invariant()
     def no_host_is_over_the_cap(self) -> None:
