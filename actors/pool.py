@@ -101,7 +101,7 @@ class SessionActorPool:
         self._nodes = nodes = self._departures.note(await asyncio.to_thread(self._look))
         placement.hosts_for_cpus = min(nodes.total_cpus, nodes.capacity(self._reserved_cpus))
         placement.max_hosts = self._settings.max_session_actors or self._capacity
-        placement.leaving = frozenset(nodes.leaving)
+        placement.note_leaving(nodes.leaving)
         here = {"", *nodes.cpus, *nodes.leaving}
         for node in set(placement.nodes.values()) - here:
             log.warning("node is gone", node=node)

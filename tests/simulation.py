@@ -30,6 +30,8 @@ from everruns.registry.database import Database
 from everruns.registry.logs import Appended, LoadedSession, Logs
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
+from everruns.registry.reports import Digest
+from everruns.runtime.held import HeldSessions
 from everruns.runtime.host import SessionHost
 from everruns.runtime.loading import OwnLoading
 from everruns.runtime.reconciler import Reconciler
@@ -392,6 +394,14 @@ class Cluster:
         ]
         placed = self.registry.placement.find(session_id)
         return [*hosts, *([f"placed on {placed}"] if placed else [])]
+
+    def check_digests(self) -> None:
+        """Check that hosts and placement tell of themselves what they hold, and hold the same."""
+        placement = self.registry.placement
+        assert placement.hosts.keys() == set(self._hosts)
+        for name in self._hosts:
+            held: HeldSessions = self._targets[self.processes[name]]["host"].held
+            assert held.digest == Digest.of(held._sessions) == placement.digests[name]
 
     def pause(self, name: str) -> None:
         self.processes[name].running.clear()

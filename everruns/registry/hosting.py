@@ -47,23 +47,6 @@ class Claim:
     lost_with: int
 
 
-@dataclass(frozen=True)
-class HostReport:
-    """What a host holds.
-
-    Attributes:
-        heads: Where it believes the log of each session to stand; all 0 for one that is loading.
-        size_bytes: The size of its sessions; see ``LiveSession.size_bytes``.
-        node: The node that it is on; empty where there are no nodes.
-        address: Where it takes calls, if it takes them directly.
-    """
-
-    heads: Mapping[str, LogHead]
-    size_bytes: int
-    node: str = ""
-    address: Address | None = None
-
-
 class Location(NamedTuple):
     """Where a session is.
 

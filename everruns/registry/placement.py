@@ -7,7 +7,7 @@ nodes that are about to go get nothing new, and do not count.
 """
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import nlargest
@@ -15,6 +15,8 @@ from math import ceil
 
 from everruns.address import Address
 from everruns.errors import CapacityExhausted
+from everruns.registry.ranking import Ranking
+from everruns.registry.reports import Digest
 
 
 @dataclass
@@ -29,11 +31,12 @@ class Placement:
         hosts_for_cpus: Hosts that put every CPU to use. More of them make turns no faster, so
             beyond that a host is started only when the others fill up.
         hosts: The sessions of each host that is up.
+        digests: Their digests.
         sizes: The bytes of the sessions of each host that is up: as it reported last, and as
             estimated since.
         addresses: Where each host that is up takes calls, as far as known.
         nodes: The node of each host that is up; empty if it is not known.
-        leaving: Nodes that are about to go.
+        leaving: Nodes that are about to go; see ``note_leaving``.
         starting: Hosts that were asked for, or are expected back, and are not up.
         overdue: Hosts that were expected back and still are not up: others take their place.
     """
@@ -44,6 +47,7 @@ class Placement:
     bytes_per_host: int = sys.maxsize
     hosts_for_cpus: int = sys.maxsize
     hosts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    digests: dict[str, Digest] = field(default_factory=dict[str, Digest])
     sizes: dict[str, int] = field(default_factory=dict[str, int])
     addresses: dict[str, Address] = field(default_factory=dict[str, Address])
     nodes: dict[str, str] = field(default_factory=dict[str, str])
@@ -52,6 +56,13 @@ class Placement:
     overdue: set[str] = field(default_factory=set[str])
     _host_of: dict[str, str] = field(default_factory=dict[str, str])
     _sessions_on: Counter[str] = field(default_factory=Counter[str])
+    # The hosts of each node by how full they are, and the nodes that stay by how full the least
+    # full host there is, and then by their sessions: placing looks at neither all hosts nor all
+    # nodes.
+    _hosts_on: dict[str, Ranking[float]] = field(
+        default_factory=lambda: defaultdict[str, Ranking[float]](Ranking)
+    )
+    _staying_nodes: Ranking[tuple[float, int]] = field(default_factory=Ranking[tuple[float, int]])
 
     def find(self, session_id: str) -> str | None:
         """Return the host that holds a session, if one does."""
@@ -60,7 +71,8 @@ class Placement:
     @property
     def has_room(self) -> bool:
         """Whether some host could take one more session."""
-        return any(map(self._has_room, self.hosts))
+        emptiest = self._staying_nodes.lowest
+        return emptiest is not None and emptiest.rank[0] < 1
 
     def place(self, session_id: str) -> str:
         """Return the session's host, choosing one if it has none.
@@ -70,21 +82,32 @@ class Placement:
         """
         if host := self._host_of.get(session_id):
             return host
-        host = min(self._staying, key=self._fullness, default=None)
-        if host is None or not self._has_room(host):
+        if not self.has_room:
             raise CapacityExhausted(
                 "Every session actor is full. Try again shortly, or raise max_session_actors, "
                 "sessions_per_actor or session_actor_bytes.",
                 None,
                 1.0,
             )
+        host = self._emptiest
         self._hold(session_id, host)
+        self._rank(host)
         return host
+
+    @property
+    def _emptiest(self) -> str:
+        """The host that is least full, on a node that stays."""
+        node = self._staying_nodes.lowest
+        assert node is not None  # noqa: S101
+        host = self._hosts_on[node.name].lowest
+        assert host is not None  # noqa: S101
+        return host.name
 
     def claim(self, session_id: str, host: str) -> bool:
         """Give an unplaced session to this host if it has room; return whether it is its."""
         if session_id not in self._host_of and self._has_room(host):
             self._hold(session_id, host)
+            self._rank(host)
         return self._host_of.get(session_id) == host
 
     def _has_room(self, host: str) -> bool:
@@ -97,18 +120,35 @@ class Placement:
     def _staying(self) -> list[str]:
         return list(filter(self._is_staying, self.hosts)) if self.leaving else list(self.hosts)
 
-    def _fullness(self, host: str) -> tuple[float, int]:
-        return self._load(host), self._sessions_on[self.nodes[host]]
-
     def _load(self, host: str) -> float:
         """Return how full a host is, by the bound that it is closer to."""
         sessions = len(self.hosts[host]) / self.sessions_per_host
         return max(sessions, self.sizes[host] / self.bytes_per_host)
 
+    def _rank(self, host: str) -> None:
+        """Rank a host that is up, and its node, after something has changed how full it is."""
+        node = self.nodes[host]
+        self._hosts_on[node].put(host, self._load(host))
+        self._rank_node(node)
+
+    def _rank_node(self, node: str) -> None:
+        emptiest = self._hosts_on[node].lowest if node in self._hosts_on else None
+        if emptiest is None or node in self.leaving:
+            self._staying_nodes.remove(node)
+        else:
+            self._staying_nodes.put(node, (emptiest.rank, self._sessions_on[node]))
+
+    def note_leaving(self, nodes: Iterable[str]) -> None:
+        """Take note which nodes are about to go, and that no others are."""
+        before, self.leaving = self.leaving, frozenset(nodes)
+        for node in before ^ self.leaving:
+            self._rank_node(node)
+
     def note_size(self, host: str, size_bytes: int) -> None:
         """A host has reported the size of its sessions."""
         if host in self.hosts:
             self.sizes[host] = size_bytes
+            self._rank(host)
 
     def note_address(self, host: str, address: Address | None) -> None:
         """A host has reported where it takes calls."""
@@ -119,10 +159,12 @@ class Placement:
         """A session of this size is being loaded by its host."""
         if host in self.hosts:
             self.sizes[host] += size_bytes
+            self._rank(host)
 
     def _hold(self, session_id: str, host: str) -> None:
         self._host_of[session_id] = host
         self.hosts[host].add(session_id)
+        self.digests[host] = self.digests[host].plus(session_id)
         self._sessions_on[self.nodes[host]] += 1
 
     def release(self, session_id: str, host: str | None = None) -> None:
@@ -133,7 +175,9 @@ class Placement:
             # Until it reports again, its sessions count as equally large.
             self.sizes[holder] -= self.sizes[holder] // len(self.hosts[holder])
             self.hosts[holder].discard(session_id)
+            self.digests[holder] = self.digests[holder].minus(session_id)
             self._sessions_on[self.nodes[holder]] -= 1
+            self._rank(holder)
 
     def host_starting(self, host: str) -> None:
         """A host was asked for."""
@@ -149,11 +193,13 @@ class Placement:
         """
         self.host_stopped(host)
         self.hosts[host] = set()
+        self.digests[host] = Digest()
         self.sizes[host] = 0
         self.nodes[host] = node
         for session_id in holding:
             if session_id not in self._host_of:
                 self._hold(session_id, host)
+        self._rank(host)
 
     def host_lost(self, host: str) -> set[str]:
         """A host does not answer, and is expected back.
@@ -174,21 +220,23 @@ class Placement:
         """A host has gone for good; return the sessions it held, which are placed nowhere now."""
         self.starting.discard(host)
         self.overdue.discard(host)
-        sessions = self.hosts.pop(host, set())
-        self.sizes.pop(host, None)
+        if host not in self.hosts:
+            return set()
+        del self.sizes[host], self.digests[host]
         self.addresses.pop(host, None)
-        node = self.nodes.pop(host, "")
-        self._sessions_on[node] -= len(sessions)
-        if node not in self.nodes.values():
-            del self._sessions_on[node]
+        sessions, node = self.hosts.pop(host), self.nodes.pop(host)
         for session_id in sessions:
             del self._host_of[session_id]
+        self._sessions_on[node] -= len(sessions)
+        self._hosts_on[node].remove(host)
+        if not self._hosts_on[node]:
+            del self._hosts_on[node], self._sessions_on[node]
+        self._rank_node(node)
         return sessions
 
     def hosts_on(self, nodes: Iterable[str]) -> list[str]:
         """Return the hosts that are up on these nodes."""
-        chosen = frozenset(nodes)
-        return [host for host, node in self.nodes.items() if node in chosen]
+        return [host for node in set(nodes) for host in self._hosts_on.get(node, ())]
 
     @property
     def empty_hosts(self) -> list[str]:

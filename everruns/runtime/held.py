@@ -10,9 +10,9 @@ import structlog
 from everruns.domain.snapshots import SnapshotUnusable
 from everruns.errors import CapacityExhausted, EverrunsError, PlacedElsewhere, SessionUnreadable
 from everruns.registry.group_commit import GroupCommit
-from everruns.registry.hosting import HostReport
 from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
+from everruns.registry.reports import Digest
 from everruns.runtime.environment import Environment
 from everruns.runtime.loading import Loading
 from everruns.runtime.session import LiveSession
@@ -35,6 +35,7 @@ class HeldSessions:
         on_loaded: Receives each session that has been loaded.
 
     Attributes:
+        digest: The digest of all that are here or loading.
         is_closed: Set when the host stops; nothing is loaded afterwards.
     """
 
@@ -55,6 +56,7 @@ class HeldSessions:
         self._on_loaded = on_loaded
         self._log = GroupCommit[Append](self._append)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
+        self.digest = Digest()
         self._unreadable = UnreadableSessions()
         self._tasks: set[asyncio.Task[None]] = set()
         # One at a time: a snapshot takes as much memory as what it keeps.
@@ -99,6 +101,7 @@ class HeldSessions:
         if held is None:
             loading = asyncio.ensure_future(self._load(session_id, loaded))
             held = self._sessions[session_id] = loading
+            self.digest = self.digest.plus(session_id)
             held.add_done_callback(lambda loaded: self._forget_failed(session_id, loaded))
         elif is_loaded(held):
             session = held.result()
@@ -157,7 +160,11 @@ class HeldSessions:
     def _forget_failed(self, session_id: str, loaded: asyncio.Future[LiveSession]) -> None:
         """Let the next caller retry a failed load, whether or not anyone still waits for it."""
         if loaded.cancelled() or loaded.exception():
-            del self._sessions[session_id]
+            self._forget(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        del self._sessions[session_id]
+        self.digest = self.digest.minus(session_id)
 
     def write_snapshot(self, session: LiveSession) -> None:
         """Store a snapshot of a session if one is due; without it, loading only takes longer."""
@@ -184,7 +191,7 @@ class HeldSessions:
         """Forget a closed session, so that it can be placed and loaded again."""
         held = self._sessions.get(session.id)
         if held is not None and is_loaded(held) and held.result() is session:
-            del self._sessions[session.id]
+            self._forget(session.id)
             self._environment.heed_budgets([session.id], ())
             await self._registry.hosting.release(session.id, self._name)
 
@@ -208,13 +215,13 @@ class HeldSessions:
             session.close()
         await asyncio.gather(*map(self.let_go, sessions))
 
-    def report(self) -> HostReport:
-        """Return what the host holds."""
-        heads = {
+    @property
+    def heads(self) -> dict[str, LogHead]:
+        """Where the log of each session stands; all 0 for one that is loading."""
+        return {
             session_id: held.result().head if is_loaded(held) else LogHead(0, 0)
             for session_id, held in self._sessions.items()
         }
-        return HostReport(heads, self.size_bytes)
 
     @property
     def size_bytes(self) -> int:

@@ -4,8 +4,7 @@ On a cluster each session actor is one host; in one process there is one.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -27,9 +26,9 @@ from everruns.errors import (
 )
 from everruns.ids import now_ms
 from everruns.providers.local import LocalModel
-from everruns.registry.hosting import HostReport
 from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
+from everruns.registry.reports import HostReport
 from everruns.remote import Repeat, remote
 from everruns.runtime.environment import Environment
 from everruns.runtime.external_input import Accepted, ExternalInput, accept
@@ -43,6 +42,7 @@ from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import Turn, end_turn
 from everruns.runtime.waiting import discarded
 from everruns.settings import Settings
+from everruns.storage.logs import LogHead
 
 CANCEL_PATIENCE_S = 0.5
 # A full host releases every session that has neither turn nor reader.
@@ -338,7 +338,7 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def report(self, wait_s: float, *, on_network: bool = False) -> HostReport:
-        """Report, after a delay, what this host holds; see ``HostWatch``.
+        """Report, after a delay, how this host is; see ``HostWatch``.
 
         Args:
             wait_s: The delay.
@@ -346,7 +346,15 @@ class SessionHost:
         """
         await asyncio.sleep(wait_s)
         address = await self._address(on_network) if self._address else None
-        return replace(self.held.report(), node=self._node, address=address)
+        return HostReport(self.held.digest, self.held.size_bytes, self._node, address)
+
+    @remote(Repeat.YES)
+    async def heads(self) -> Mapping[str, LogHead]:
+        """Return where this host believes the log of each session that it holds to stand.
+
+        All is 0 for a session that is loading.
+        """
+        return self.held.heads
 
     @remote(Repeat.YES, timeout_s=30)
     async def leave(self, session_ids: Sequence[str]) -> None:
@@ -362,7 +370,7 @@ class SessionHost:
         """
         resting = [session for session in self.held.loaded.values() if not session.is_busy]
         await self.held.close_all(resting)
-        return len(self.held.report().heads)
+        return self.held.digest.count
 
     async def tidy(self) -> None:
         """Release idle sessions while the host runs."""

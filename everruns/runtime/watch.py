@@ -1,9 +1,10 @@
 """Watching the hosts: which are up, and which sessions each really holds.
 
-Placement is the registry's belief. A long poll asks each host again and again for the sessions it
-holds, so that the death of a host is noticed at once. If belief and answer differ twice in a row,
-the belief is corrected or the host releases the session. A host that was silent for so long that
-its sessions may have moved must release all of them before it gets new ones.
+Placement is the registry's belief. A long poll asks each host again and again for the digest of
+the sessions it holds, so that the death of a host is noticed at once. If its digest is not that of
+the belief, the host is asked for the sessions. If belief and answer differ about a session twice in
+a row, the belief is corrected or the host releases the session. A host that was silent for so long
+that its sessions may have moved must release all of them before it gets new ones.
 
 The correctness of logs does not depend on this: the store refuses what a host appends to a session
 that was taken since (see ``SessionStore.take``). It is needed for turns to resume and for readers
@@ -16,8 +17,8 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from everruns.errors import EverrunsError, HostLost
-from everruns.registry.hosting import HostReport
 from everruns.registry.registry import Registry
+from everruns.registry.reports import Digest, HostReport
 from everruns.runtime.feed.streams import FindHost
 
 REPORT_EVERY_S = 5.0
@@ -72,7 +73,7 @@ class HostWatch:
             async with asyncio.timeout(ADOPT_WITHIN_S):
                 host = await self._find_host(name)
                 report = await host.report(0, on_network=self._on_network())
-                held = report.heads
+                held = await host.heads()
                 behind = await self._registry.hosting.behind(held)
                 self._placement.host_started(name, held.keys() - behind, report.node)
                 self._note(name, report)
@@ -146,7 +147,7 @@ class HostWatch:
             try:
                 if name in self._placement.hosts:
                     report = await self._report(name, REPORT_EVERY_S)
-                    doubtful = await self._compare(name, set(report.heads), doubtful)
+                    doubtful = await self._compare(name, report.held, doubtful)
                 else:
                     await self._begin(name)
                     doubtful = set()
@@ -161,7 +162,7 @@ class HostWatch:
                 await asyncio.sleep(ANSWER_WITHIN_S)
 
     async def _report(self, name: str, wait_s: float) -> HostReport:
-        """Ask a host what it holds.
+        """Ask a host how it is.
 
         Raises:
             HostLost: It is gone, or has not answered two questions in time. One is not enough:
@@ -186,26 +187,28 @@ class HostWatch:
     async def _begin(self, name: str) -> None:
         """Admit a host that is up, for the first time or again; it starts empty."""
         report = await self._report(name, 0)
-        held = report.heads
-        if held:
+        if report.held.count:
             host = await self._find_host(name)
-            await host.leave(list(held))
+            await host.leave(list(await host.heads()))
         self._placement.host_started(name, node=report.node)
         self._placement.note_address(name, report.address)
-        log.info("session host is up", host=name, node=report.node, left=len(held))
+        log.info("session host is up", host=name, node=report.node, left=report.held.count)
         self.changed.set()
 
-    async def _compare(self, name: str, held: set[str], before: set[str]) -> set[str]:
+    async def _compare(self, name: str, digest: Digest, before: set[str]) -> set[str]:
         """Resolve doubts that persist since the last answer; return the current doubts.
 
         Once is not enough: a session that is just being placed, loaded or released is for a moment
         in one place and not in the other.
         """
+        if digest == self._placement.digests.get(name):
+            return set()
+        host = await self._find_host(name)
+        held = set(await host.heads())
         doubtful = held ^ self._placement.hosts.get(name, set())
         settled = doubtful & before
         if strays := settled & held:
             log.info("sessions are to leave", host=name, count=len(strays))
-            host = await self._find_host(name)
             await host.leave(list(strays))
         for session_id in settled - held:
             log.info("session is not held", host=name, session_id=session_id)

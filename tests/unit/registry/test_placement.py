@@ -7,21 +7,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from everruns.errors import CapacityExhausted
 from everruns.registry.placement import Placement
+from everruns.registry.reports import Digest
 
 HOSTS = [f"h{number}" for number in range(5)]
 SESSIONS = [f"s{number}" for number in range(12)]
 NODES = ["n0", "n1", "n2"]
+FULL_BYTES = 12
 hosts = st.sampled_from(HOSTS)
 nodes = st.sampled_from(NODES)
 sessions = st.sampled_from(SESSIONS)
 
 
 class PlacementMachine(RuleBasedStateMachine):
-    """Compares placement with a plain dictionary of who holds what."""
+    """Compares placement with plain dictionaries, and with the rule that looks at every host."""
 
     @initialize(cap=st.integers(1, 4), warm=st.integers(1, 3), most=st.integers(1, 5))
     def begin(self, cap: int, warm: int, most: int) -> None:
-        self.placement = Placement(cap, warm, most)
+        self.placement = Placement(cap, warm, most, FULL_BYTES)
+        self.sizes: dict[str, int] = {}
         self.holder: dict[str, str] = {}
         self.up: dict[str, str] = {}
         self.leaving: set[str] = set()
@@ -29,6 +32,9 @@ class PlacementMachine(RuleBasedStateMachine):
 
     def load(self, host: str) -> int:
         return list(self.holder.values()).count(host)
+
+    def fullness(self, host: str) -> float:
+        return max(self.load(host) / self.cap, self.sizes[host] / FULL_BYTES)
 
     def load_of(self, node: str) -> int:
         return sum(self.load(host) for host, its_node in self.up.items() if its_node == node)
@@ -39,20 +45,21 @@ class PlacementMachine(RuleBasedStateMachine):
 
     def lose(self, host: str) -> None:
         self.up.pop(host, None)
+        self.sizes.pop(host, None)
         self.holder = {key: value for key, value in self.holder.items() if value != host}
 
     @rule(session=sessions)
     def place(self, session: str) -> None:
-        loads = [self.load(host) for host in self.staying]
-        if session not in self.holder and (not loads or min(loads) >= self.cap):
+        fullness = [self.fullness(host) for host in self.staying]
+        if session not in self.holder and (not fullness or min(fullness) >= 1):
             with pytest.raises(CapacityExhausted):
                 self.placement.place(session)
             return
         host = self.placement.place(session)
         if session not in self.holder:
             assert host in self.staying
-            assert self.load(host) == min(loads), "the least loaded host comes first"
-            equal = [other for other in self.staying if self.load(other) == min(loads)]
+            assert self.fullness(host) == min(fullness), "the least full host comes first"
+            equal = [other for other in self.staying if self.fullness(other) == min(fullness)]
             assert self.load_of(self.up[host]) == min(
                 self.load_of(self.up[other]) for other in equal
             ), "and among equals the one on the least loaded node"
@@ -60,16 +67,30 @@ class PlacementMachine(RuleBasedStateMachine):
 
     @rule(session=sessions, host=hosts)
     def claim(self, session: str, host: str) -> None:
-        free = session not in self.holder and host in self.staying and self.load(host) < self.cap
-        if free:
+        has_room = host in self.staying and self.fullness(host) < 1
+        if session not in self.holder and has_room:
             self.holder[session] = host
         assert self.placement.claim(session, host) == (self.holder.get(session) == host)
 
     @rule(session=sessions, host=st.none() | hosts)
     def release(self, session: str, host: str | None) -> None:
         self.placement.release(session, host)
-        if host in {None, self.holder.get(session)}:
-            self.holder.pop(session, None)
+        holder = self.holder.get(session)
+        if holder is not None and host in {None, holder}:
+            self.sizes[holder] -= self.sizes[holder] // self.load(holder)
+            del self.holder[session]
+
+    @rule(host=hosts, size=st.integers(0, FULL_BYTES + 1))
+    def a_host_reports_its_size(self, host: str, size: int) -> None:
+        self.placement.note_size(host, size)
+        if host in self.up:
+            self.sizes[host] = size
+
+    @rule(host=hosts, size=st.integers(0, FULL_BYTES // 2))
+    def a_host_loads_a_session(self, host: str, size: int) -> None:
+        self.placement.note_growth(host, size)
+        if host in self.up:
+            self.sizes[host] += size
 
     @rule()
     def start_wanted_hosts(self) -> None:
@@ -100,7 +121,7 @@ class PlacementMachine(RuleBasedStateMachine):
     @rule(leaving=st.sets(nodes, max_size=2))
     def nodes_leave(self, leaving: set[str]) -> None:
         self.leaving = leaving
-        self.placement.leaving = frozenset(leaving)
+        self.placement.note_leaving(leaving)
 
     @rule(host=hosts)
     def host_stopped(self, host: str) -> None:
@@ -115,6 +136,7 @@ class PlacementMachine(RuleBasedStateMachine):
         self.placement.host_started(host, held, node)
         self.lose(host)
         self.up[host] = node
+        self.sizes[host] = 0
         for session in held:
             self.holder.setdefault(session, host)
 
@@ -130,6 +152,7 @@ class PlacementMachine(RuleBasedStateMachine):
             assert self.placement.find(session) == self.holder.get(session)
         for host, held in self.placement.hosts.items():
             assert held == {key for key, value in self.holder.items() if value == host}
+            assert self.placement.digests[host] == Digest.of(held)
 
     @invariant()
     def no_host_is_over_the_cap(self) -> None:
@@ -140,9 +163,8 @@ class PlacementMachine(RuleBasedStateMachine):
     def room_and_warm_hosts_are_counted(self) -> None:
         if not hasattr(self, "placement"):
             return
-        loads = [self.load(host) for host in self.staying]
-        empty = loads.count(0)
-        assert self.placement.has_room == any(load < self.cap for load in loads)
+        empty = [self.load(host) for host in self.staying].count(0)
+        assert self.placement.has_room == any(self.fullness(host) < 1 for host in self.staying)
         to_stop = self.placement.hosts_to_stop()
         assert len(to_stop) == max(0, empty - self.warm)
         uses = [self.load_of(self.up[host]) for host in to_stop]
@@ -152,7 +174,7 @@ class PlacementMachine(RuleBasedStateMachine):
 
 
 PlacementMachine.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=25, deadline=None
+    max_examples=200, stateful_step_count=50, deadline=None
 )
 TestPlacement = PlacementMachine.TestCase
 
@@ -263,7 +285,7 @@ def test_what_is_too_much_leaves_the_node_first_that_is_free_soonest():
 
 def test_sessions_that_share_no_host_are_refused_when_every_node_that_stays_is_full():
     placement = on_two_nodes(sessions_per_host=1)
-    placement.leaving = frozenset("a")
+    placement.note_leaving("a")
     assert placement.place("s0") == "b0"
     with pytest.raises(CapacityExhausted) as full:
         placement.place("s1")
@@ -275,7 +297,7 @@ def test_sessions_that_share_no_host_are_refused_when_every_node_that_stays_is_f
 def test_what_a_leaving_host_holds_is_still_found_there():
     placement = on_two_nodes()
     placement.claim("s0", "a0")
-    placement.leaving = frozenset("a")
+    placement.note_leaving("a")
     assert placement.place("s0") == "a0"
     placement.release("s0", "a0")
     assert placement.place("s0") == "b0"
@@ -353,5 +375,5 @@ def test_no_node_is_surplus_while_a_host_is_awaited():
 
 def test_a_node_that_leaves_is_neither_surplus_nor_room_for_others():
     placement = on_two_nodes()
-    placement.leaving = frozenset("b")
+    placement.note_leaving("b")
     assert placement.surplus_nodes({"a": 4}) == []

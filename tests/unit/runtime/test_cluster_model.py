@@ -258,6 +258,7 @@ class ClusterMachine(RuleBasedStateMachine):
 
     def _check(self) -> None:
         assert self.cluster.witness.violations == []
+        self.cluster.check_digests()
         assert all(count == 1 for count in self.cluster.paid.values()), "paid once each"
         for session in range(SESSIONS):
             log = self._log(session)

@@ -11,11 +11,13 @@ from everruns.address import Address, Endpoint
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.sessions import SessionInput
 from everruns.errors import EverrunsError, HostLost
-from everruns.registry.hosting import HostReport, Location
+from everruns.registry.hosting import Location
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
+from everruns.registry.reports import Digest, HostReport
 from everruns.runtime import watch as room
 from everruns.runtime.watch import HostWatch
+from everruns.storage.logs import FIRST_HOLDER, LogHead
 from everruns.storage.memory.store import MemoryStore
 from tests.waiting import eventually
 
@@ -24,10 +26,13 @@ ON_NETWORK = replace(HERE, endpoint=Endpoint("192.0.2.1", 20_000, b"fingerprint"
 
 
 class Host:
-    """A host that fails a few times and then reports that it holds nothing."""
+    """A host that fails a few times and then tells what it holds: nothing at first."""
 
     def __init__(self, failures: int) -> None:
         self._failures = failures
+        self.holds: set[str] = set()
+        self.reports = 0
+        self.lists = 0
         self.at_work = 0
         self.is_closed = False
 
@@ -36,7 +41,12 @@ class Host:
         if self._failures:
             self._failures -= 1
             raise EverrunsError("Something went wrong in a part of the server.")
-        return HostReport({}, 0, address=ON_NETWORK if on_network else HERE)
+        self.reports += 1
+        return HostReport(Digest.of(self.holds), 0, address=ON_NETWORK if on_network else HERE)
+
+    async def heads(self) -> dict[str, LogHead]:
+        self.lists += 1
+        return dict.fromkeys(self.holds, LogHead(0, FIRST_HOLDER))
 
     async def hand_on(self) -> int:
         left = self.at_work
@@ -46,8 +56,8 @@ class Host:
     async def close(self) -> None:
         self.is_closed = True
 
-    async def leave(self, _session_ids: Sequence[str]) -> None:
-        raise AssertionError("it holds nothing")
+    async def leave(self, session_ids: Sequence[str]) -> None:
+        self.holds.difference_update(session_ids)
 
 
 @pytest.fixture
@@ -159,3 +169,75 @@ async def test_an_adopted_host_is_asked_for_its_address(watch: HostWatch, far_ca
     for _ in range(3):  # It fails twice.
         await watch._adopt("host")
     assert watch._placement.addresses == {"host": ON_NETWORK}
+
+
+async def agreed(watch: HostWatch, host: Host, *session_ids: str) -> None:
+    """Have the host up, with these sessions on it, as it and the registry both know."""
+    watch.watch("host")
+    await eventually(lambda: "host" in watch._placement.hosts)
+    for session_id in session_ids:
+        assert watch._placement.claim(session_id, "host")
+    host.holds.update(session_ids)
+    # What was asked before may be answered with what was held before.
+    reports = host.reports
+    await eventually(lambda: host.reports > reports + 2)
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch):
+    """Hosts report without a pause worth mentioning."""
+    monkeypatch.setattr(room, "REPORT_EVERY_S", 0.001)
+
+
+@pytest.mark.usefixtures("often")
+async def test_a_host_that_holds_what_was_placed_on_it_is_not_asked_for_a_list(
+    watch: HostWatch, host: Host
+):
+    await agreed(watch, host, "session_1", "session_2")
+    lists, reports = host.lists, host.reports
+    await eventually(lambda: host.reports > reports + 5)
+    assert host.lists == lists
+
+
+@pytest.mark.usefixtures("often")
+async def test_what_its_host_does_not_hold_is_placed_nowhere_any_more(watch: HostWatch, host: Host):
+    await agreed(watch, host, "session_1", "session_2")
+    host.holds.remove("session_1")
+    await eventually(lambda: watch._placement.find("session_1") is None)
+    assert watch._placement.find("session_2") == "host"
+
+
+@pytest.mark.usefixtures("often")
+async def test_what_a_host_holds_and_was_not_placed_there_leaves_it(watch: HostWatch, host: Host):
+    await agreed(watch, host, "session_1", "session_2")
+    host.holds.add("session_3")
+    await eventually(lambda: host.holds == {"session_1", "session_2"})
+
+
+@pytest.mark.usefixtures("often")
+async def test_as_many_sessions_are_not_the_same_sessions(watch: HostWatch, host: Host):
+    await agreed(watch, host, "session_1")
+    host.holds = {"session_2"}
+    await eventually(lambda: watch._placement.find("session_1") is None and not host.holds)
+
+
+async def test_a_registry_that_starts_anew_asks_each_host_what_it_holds(
+    watch: HostWatch, host: Host
+):
+    for number in range(3):
+        session = await watch._registry.sessions.create(SessionInput(title=f"{number}"))
+        host.holds.add(session.id)
+    for _ in range(3):  # It fails twice.
+        await watch._adopt("host")
+    assert watch._placement.hosts == {"host": host.holds}
+    assert watch._placement.digests == {"host": Digest.of(host.holds)}
+
+
+async def test_a_host_that_comes_back_with_sessions_has_to_leave_them_all(
+    watch: HostWatch, host: Host
+):
+    host.holds = {"session_1"}
+    watch.watch("host")
+    await eventually(lambda: "host" in watch._placement.hosts)
+    assert host.holds == set()
+    assert watch._placement.hosts == {"host": set()}
