@@ -42,10 +42,12 @@ class NodeCluster:
     Attributes:
         ray: The cluster, as Ray's own tests start it.
         runtime: The runtime on it.
+        settings: The deployment's settings, without secrets.
     """
 
     ray: Any
     runtime: Runtime
+    settings: dict[str, Any]
 
     def add_node(self) -> Any:
         """Start one more node."""
@@ -178,7 +180,8 @@ async def _with_runtime(scenario: Scenario) -> None:
     from actors.runtime import RayRuntime
 
     try:
-        await scenario(NodeCluster(_started["cluster"], RayRuntime(_started["settings"])))
+        settings = _started["settings"]
+        await scenario(NodeCluster(_started["cluster"], RayRuntime(settings), settings))
     finally:
         await hang_up()
 
