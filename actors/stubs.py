@@ -37,7 +37,7 @@ def own_logs(settings: Settings) -> Logs | None:
     """
     if settings.database_url is None:
         return None
-    from everruns.storage.postgres.opening import join_postgres  # noqa: PLC0415
+    from everruns.storage.postgres.joining import join_postgres  # noqa: PLC0415
 
     return Logs(Database(join_postgres(settings.database_url)))
 

@@ -1,6 +1,5 @@
 """Opening the store in a PostgreSQL database."""
 
-import secrets
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
@@ -8,7 +7,7 @@ import structlog
 from pydantic import SecretStr
 
 from everruns.errors import StoreUnavailable
-from everruns.storage.data_directory.encryption import KEY_BYTES, Cipher
+from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.postgres.database import Postgres
 from everruns.storage.postgres.engine import autocommit_pool, complete, postgres_engine
 from everruns.storage.postgres.errors import POSTGRES_ERRORS, detail_of
@@ -24,10 +23,6 @@ _REASONS = {
     "ReadOnlySqlTransaction": "it is a standby, which can only be read; add"
     " target_session_attrs=read-write",
 }
-
-# Of a process with logs of its own: readers of two lanes and who writes snapshots, and who appends.
-LOG_CONNECTIONS = 5
-APPENDING_CONNECTIONS = 1
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -54,24 +49,6 @@ def open_postgres(address: SecretStr, cipher: Cipher) -> PostgresStore:
         store.load_budgets()
         undo.pop_all()
     return store
-
-
-def join_postgres(address: SecretStr) -> PostgresStore:
-    """Return the store of a PostgreSQL database that the registry has opened, for its other users.
-
-    It connects on first use, and has no key: secrets that are encrypted there stay so.
-
-    Args:
-        address: Address of the database; see ``engine.complete``.
-
-    Raises:
-        InvalidRequest: The address cannot be read.
-    """
-    conninfo = complete(address)
-    database = Postgres(
-        postgres_engine(conninfo, LOG_CONNECTIONS), autocommit_pool(conninfo, APPENDING_CONNECTIONS)
-    )
-    return PostgresStore(database, Cipher(secrets.token_bytes(KEY_BYTES)))
 
 
 @contextmanager

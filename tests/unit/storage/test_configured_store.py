@@ -15,14 +15,20 @@ from tests.stored import account
 
 OTHER_KEY = SecretStr("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
 
-OPENS_AND_TELLS_MODULES = """
+SETTINGS = """
 import sys
-from pathlib import Path
 from everruns.settings import load_settings
-from everruns.storage.opening import open_configured_store
-
 settings = load_settings()
+"""
+OPENS = """
+from everruns.storage.opening import open_configured_store
 store = open_configured_store(settings.data_dir, settings.encryption_key, settings.database_url)
+"""
+JOINS = """
+from everruns.storage.postgres.joining import join_postgres
+store = join_postgres(settings.database_url)
+"""
+TELLS_MODULES = """
 store.ping()
 store.close()
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
@@ -35,19 +41,33 @@ def address() -> Iterator[SecretStr]:
         yield url
 
 
-def test_with_postgresql_the_process_never_loads_duckdb(address: SecretStr, tmp_path: Path):
-    url = address.get_secret_value()
+def modules_of(program: str, url: SecretStr, folder: Path) -> set[str]:
+    """Return the names of the packages that a program has imported."""
     done = subprocess.run(
-        [sys.executable, "-c", OPENS_AND_TELLS_MODULES],
-        env={"EVERRUNS_DATABASE_URL": url, "EVERRUNS_DATA_DIR": str(tmp_path), "PYTHONPATH": "."},
+        [sys.executable, "-c", SETTINGS + program + TELLS_MODULES],
+        env={
+            "EVERRUNS_DATABASE_URL": url.get_secret_value(),
+            "EVERRUNS_DATA_DIR": str(folder),
+            "PYTHONPATH": ".",
+        },
         check=True,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    modules = done.stdout.splitlines()[-1].split()
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_with_postgresql_the_process_never_loads_duckdb(address: SecretStr, tmp_path: Path):
+    modules = modules_of(OPENS, address, tmp_path)
     assert "psycopg" in modules
-    assert not {"duckdb", "duckdb_engine"} & set(modules)
+    assert not {"duckdb", "duckdb_engine"} & modules
+
+
+def test_what_joins_the_database_never_loads_what_migrates_it(address: SecretStr, tmp_path: Path):
+    modules = modules_of(JOINS, address, tmp_path)
+    assert "psycopg" in modules
+    assert not {"alembic", "duckdb", "duckdb_engine"} & modules
 
 
 def test_both_schemes_open_the_same_database(address: SecretStr, tmp_path: Path):
