@@ -6,7 +6,7 @@ what this process costs is no measure of anything.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
 import uvloop
@@ -62,6 +62,13 @@ class NamedHost(SessionHost):
     @remote(Repeat.YES)
     async def heads(self) -> Mapping[str, LogHead]:
         return self._heads
+
+    @remote(Repeat.YES)
+    async def leave(self, session_ids: Sequence[str]) -> None:
+        for session_id in session_ids:
+            del self._heads[session_id]
+        held = Digest.of(self._heads)
+        self._report = replace(self._report, held=held)
 
     @remote(Repeat.YES)
     async def activate(self, session_id: str) -> None:

@@ -100,7 +100,7 @@ def _seldom(costs: Mapping[str, Cost]) -> Report:
     names = {
         "adopt": "a new registry takes over all hosts",
         "node lost": "a node is gone: its sessions become free",
-        "resume": "and their open turns are placed and resumed",
+        "resume": "and the open turns that it had are placed",
         "handed over": "for comparison: the registry reads a session of 40 events itself",
         "listed report": "for comparison: a host lists its sessions",
     }

@@ -38,7 +38,7 @@ from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.logs import FIRST_HOLDER, Append
 from everruns.storage.postgres.engine import complete, postgres_engine
 from everruns.storage.postgres.opening import open_postgres
-from everruns.storage.sql.session_rows import session_row
+from everruns.storage.sql.session_rows import session_row, summary_row
 from everruns.storage.sql.tables import sessions
 from everruns.storage.store import Store
 
@@ -76,7 +76,9 @@ class Stored:
     Attributes:
         store: The store.
         resting: Sessions whose log has ``TURNS`` turns.
-        live: All others; one in ten has an open turn.
+        live: All others; one in ten has an open turn: the first, the eleventh and so on. With ten
+            hosts or a multiple of that, the first host has nothing else. Its node is the one that
+            is lost.
     """
 
     store: Store
@@ -95,12 +97,16 @@ def fill(url: str, count: int) -> Stored:
     live = made[4 * CALLS :]
     rows = [session_row(one) for one in made[: 4 * CALLS]]
     rows += [
-        session_row(one.summed_up(summaries[number % 10 == 0])) for number, one in enumerate(live)
+        session_row(one) | summary_row(summaries[number % 10 == 0])
+        for number, one in enumerate(live)
     ]
     engine = postgres_engine(complete(SecretStr(url)))
     for start in range(0, len(rows), BATCH):
         with engine.begin() as connection:
             connection.execute(insert(sessions), rows[start : start + BATCH])
+    with engine.begin() as connection:
+        # As a server does by itself that has had the rows for longer than a minute.
+        connection.exec_driver_sql("ANALYZE")
     engine.dispose()
     resting = [one.id for one in made[: 4 * CALLS]]
     for identity in resting:
