@@ -99,6 +99,7 @@ class RegistryActor(RpcActor):
             return await (await find_host(host)).hibernate(RELIEF_QUIET_S)
 
         registry.hosting.relieve = relieve
+        registry.hosting.hands_over_new_only = settings.database_url is not None
         reconciler = Reconciler(registry.hosting, find_host)
         watch = HostWatch(
             registry,

@@ -328,6 +328,7 @@ class Cluster:
     async def _begin_registry(self, process: Process) -> None:
         placement = Placement(self._sessions_per_host, warm_hosts=0, max_hosts=len(self._hosts))
         registry = Registry(self.store, self._capabilities, placement)
+        registry.hosting.hands_over_new_only = self._shares_store
         await registry.life.begin()
         await registry.seed(self._settings, has_local_model=False)
         reconciler = Reconciler(registry.hosting, self.find_host)

@@ -69,6 +69,8 @@ class Hosting:
     Attributes:
         relieve: Asks a host, by name, to release its idle sessions; returns how many it released.
             Set by the code that can reach hosts.
+        hands_over_new_only: Whether hosts have the store open themselves. Reading a log is most of
+            the work of placing a session, so then it is theirs. Set by the code that starts hosts.
 
     Args:
         database: Knows which turns are open.
@@ -84,6 +86,7 @@ class Hosting:
         self._life = life
         self._making_room = asyncio.Lock()
         self._lost_with: dict[str, int] = {}
+        self.hands_over_new_only = False
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
 
     @remote(Repeat.YES, timeout_s=30)
@@ -123,7 +126,7 @@ class Hosting:
             return self._location(host), None
         length = await self._logs.length(session_id)
         host = await self._choose_host(session_id)
-        if length >= DUE_EVENTS:
+        if length >= (1 if self.hands_over_new_only else DUE_EVENTS):
             return self._location(host), None
         loaded = await self._take(session_id)
         is_open = loaded.session.status in OPEN_STATUSES

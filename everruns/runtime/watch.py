@@ -24,6 +24,8 @@ from everruns.runtime.feed.streams import FindHost
 REPORT_EVERY_S = 5.0
 ANSWER_WITHIN_S = 5.0
 ADOPT_WITHIN_S = 2.0
+# So that the time of each is its own: connecting to a thousand hosts takes seconds.
+ADOPT_AT_ONCE = 64
 RETRY_S = 0.25
 
 log = structlog.get_logger(__name__)
@@ -66,18 +68,26 @@ class HostWatch:
         keep their numbers and go on appending. A session that was taken from its host, or of which
         the log says more than the host, was lost to another one before, and has to leave.
         """
-        await asyncio.gather(*map(self._adopt, names))
+        at_once = asyncio.Semaphore(ADOPT_AT_ONCE)
+
+        async def adopt(name: str) -> None:
+            async with at_once:
+                await self._adopt(name)
+
+        await asyncio.gather(*map(adopt, names))
 
     async def _adopt(self, name: str) -> None:
         try:
+            host = await self._find_host(name)
             async with asyncio.timeout(ADOPT_WITHIN_S):
-                host = await self._find_host(name)
                 report = await host.report(0, on_network=self._on_network())
                 held = await host.heads()
-                behind = await self._registry.hosting.behind(held)
-                self._placement.host_started(name, held.keys() - behind, report.node)
-                self._note(name, report)
-                if strays := held.keys() - self._placement.hosts[name]:
+            # The host is not to blame if the store is slow.
+            behind = await self._registry.hosting.behind(held)
+            self._placement.host_started(name, held.keys() - behind, report.node)
+            self._note(name, report)
+            if strays := held.keys() - self._placement.hosts[name]:
+                async with asyncio.timeout(ADOPT_WITHIN_S):
                     await host.leave(list(strays))
         except (EverrunsError, TimeoutError) as error:
             log.warning("session host not taken over", host=name, error=repr(error))

@@ -26,6 +26,7 @@ from everruns.errors import (
 )
 from everruns.ids import new_id
 from everruns.registry.database import Database
+from everruns.registry.hosting import Location
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage import pages
@@ -244,6 +245,25 @@ async def test_a_session_that_was_taken_or_goes_on_elsewhere_is_behind(registry:
         (LogHead(length, loaded.holder - 1), True),
     ):
         assert bool(await registry.hosting.behind({session.id: head})) is is_behind
+
+
+async def test_what_hosts_can_read_themselves_is_not_handed_over(registry: Registry):
+    registry.hosting.hands_over_new_only = True
+    new = await registry.sessions.create(wanted())
+    location, loaded = await registry.hosting.place_loaded(new.id)
+    assert location.host == "h0"
+    assert loaded is not None
+    session, _ = await talked(registry)
+    await registry.hosting.release(session.id, "h0")
+    assert await registry.hosting.place_loaded(session.id) == (Location("h0"), None)
+
+
+async def test_what_only_the_registry_can_read_is_handed_over(registry: Registry):
+    session, log = await talked(registry)
+    await registry.hosting.release(session.id, "h0")
+    _, loaded = await registry.hosting.place_loaded(session.id)
+    assert loaded is not None
+    assert len(loaded.events) == len(log.events)
 
 
 async def test_what_an_owner_had_under_way_when_the_session_was_taken_is_refused(

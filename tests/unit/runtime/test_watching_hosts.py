@@ -1,7 +1,7 @@
 """Watching hosts that do something nobody foresaw."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,3 +241,39 @@ async def test_a_host_that_comes_back_with_sessions_has_to_leave_them_all(
     await eventually(lambda: "host" in watch._placement.hosts)
     assert host.holds == set()
     assert watch._placement.hosts == {"host": set()}
+
+
+async def test_a_host_is_taken_over_with_its_sessions_however_slow_the_store_is(
+    watch: HostWatch, host: Host, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(room, "ADOPT_WITHIN_S", 0.05)
+    hosting, host._failures = watch._registry.hosting, 0
+    session = await watch._registry.sessions.create(SessionInput())
+    host.holds.add(session.id)
+    behind = hosting.behind
+
+    async def slowly(known: Mapping[str, LogHead]) -> set[str]:
+        await asyncio.sleep(2 * room.ADOPT_WITHIN_S)
+        return await behind(known)
+
+    hosting.behind = slowly
+    await watch.adopt(["host"])
+    assert watch._placement.find(session.id) == "host"
+
+
+async def test_of_many_hosts_a_few_at_a_time_are_taken_over_so_that_each_has_its_time(
+    watch: HostWatch, host: Host, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(room, "ADOPT_AT_ONCE", 2)
+    host._failures, adopt, asked = 0, watch._adopt, set[str]()
+
+    async def counted(name: str) -> None:
+        asked.add(name)
+        assert len(asked) <= room.ADOPT_AT_ONCE
+        await adopt(name)
+        asked.remove(name)
+
+    watch._adopt = counted
+    names = {f"host-{number}" for number in range(6)}
+    await watch.adopt(names)
+    assert watch._placement.hosts.keys() == names
