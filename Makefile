@@ -41,8 +41,10 @@ bench: $(VENV)/.run ## Measure the running server with the simulated model
 cluster: $(VENV)/.test ## Start three nodes and PostgreSQL on this machine, until Ctrl-C
 	$(BIN)/python -m bench.cluster --postgres
 
-bench-cluster: $(VENV)/.test ## Measure what each further node of a cluster adds
+bench-cluster: $(VENV)/.test ## Measure PostgreSQL, what each further node adds, and a hundred
+	$(BIN)/python -m bench.cluster.stores
 	$(BIN)/python -m bench.cluster.growth --postgres
+	$(BIN)/python -m bench.cluster.scale
 
 bench-peers: $(VENV)/.run $(PEERS:%=$(VENV)/peers/%/.installed) ## Measure it beside other servers of agents
 	$(BIN)/python -m bench.peers
