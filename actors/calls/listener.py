@@ -12,6 +12,8 @@ MAX_UNAUTHENTICATED = 128
 HANDSHAKE_TIMEOUT_S = 5.0
 ACCEPT_RETRY_S = 0.5
 BACKLOG = 1000
+# So that strangers cannot fill the log.
+LOG_EVERY_S = 10.0
 
 Admit = Callable[[socket.socket], Awaitable[None]]
 
@@ -36,6 +38,8 @@ class Listener:
         # The oldest first.
         self._handshakes: dict[asyncio.Task[None], None] = {}
         self._is_open = True
+        self._quiet_until = 0.0
+        self._unlogged = 0
         self._wait_for_clients()
 
     async def close(self) -> None:
@@ -77,8 +81,16 @@ class Listener:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 await self._admit(client)
         except OSError as error:
-            log.info("connection refused", error=str(error))
+            self._log_refused(error)
             client.close()
+
+    def _log_refused(self, error: OSError) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._quiet_until:
+            self._unlogged += 1
+            return
+        log.info("connection refused", error=str(error), unlogged_before=self._unlogged)
+        self._quiet_until, self._unlogged = now + LOG_EVERY_S, 0
 
     def _done(self, client: socket.socket, handshake: asyncio.Task[None]) -> None:
         if handshake.cancelled():

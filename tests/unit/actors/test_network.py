@@ -234,6 +234,14 @@ async def test_what_is_no_tls_is_hung_up_on(server: Server, connect: Connect, sa
     assert await still_serves(server, connect)
 
 
+async def test_strangers_do_not_fill_the_log(server: Server, capfd: pytest.CaptureFixture[str]):
+    for _ in range(20):
+        with stranger_to(await server.endpoint()) as stranger:
+            assert await is_hung_up_on(stranger, FRAME)
+
+    assert "".join(capfd.readouterr()).count("connection refused") == 1
+
+
 @pytest.mark.parametrize("said", [b"", CLIENT_HELLO], ids=["silence", "half a greeting"])
 async def test_whoever_does_not_finish_the_handshake_is_hung_up_on(
     server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch, said: bytes
