@@ -12,6 +12,8 @@ from bench.cluster.machines import Machine
 ROOT = Path(__file__).parents[2]
 COMMANDS = Path(sys.executable).parent
 START_TIMEOUT_S = 240.0
+# Ray waits half a minute, which is little on a busy machine.
+RAYLET_TIMEOUT_S = 100
 OBJECT_STORE_BYTES = 100_000_000
 # How long a node waits for a head that has gone; Ray's default of a minute would end it.
 HEAD_AWAY_S = 600
@@ -94,24 +96,29 @@ class Node:
         """Run a command on this node to its end; return what it printed.
 
         Raises:
-            FailedCommandError: It failed.
+            FailedCommandError: It failed, or did not end in time.
         """
         # To a file: what it leaves running would keep a pipe open.
         printed = self.machine.folder / "printed"
-        with printed.open("w") as output:
-            status = subprocess.run(
-                self.machine.words(*command),
-                cwd="/",
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_s,
-                check=False,
-            ).returncode
+        try:
+            with printed.open("w") as output:
+                status = subprocess.run(
+                    self.machine.words(*command),
+                    cwd="/",
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=timeout_s,
+                    check=False,
+                ).returncode
+        except subprocess.TimeoutExpired:
+            status = f"not ended after {timeout_s:.0f} s"
         if status != 0:
             told = printed.read_text()
-            raise FailedCommandError(f"{self.machine.name}: {shlex.join(command)}: {told}")
+            raise FailedCommandError(
+                f"{self.machine.name}: {shlex.join(command)}: {status}: {told}"
+            )
         return printed.read_text()
 
     @property
@@ -142,7 +149,7 @@ def ray_environment(machine: Machine) -> dict[str, str]:
         "RAY_health_check_timeout_ms": "4000",
         "RAY_health_check_failure_threshold": "3",
         # The memory and the time of this computer are other programs' too.
-        "RAY_raylet_start_wait_time_s": str(int(START_TIMEOUT_S)),
+        "RAY_raylet_start_wait_time_s": str(RAYLET_TIMEOUT_S),
         "RAY_memory_monitor_refresh_ms": "0",
         "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
