@@ -36,6 +36,10 @@ KEPT_GLOBALS = (
 )
 
 
+# After so much silence, what was sent to a server is given up. HAProxy takes no default for it.
+SILENCE = "tcp-ut 5s"
+
+
 class UnknownConfigurationError(Exception):
     """Serve's configuration has an unknown form; another version of Ray may have written it."""
 
@@ -143,7 +147,7 @@ def render(generated: Generated, front: Front) -> str:
         methods=" ".join(METHODS),
         backend=generated.backend,
         default_server=generated.default_server,
-        servers=_lines(generated.servers),
+        servers=_lines([f"{line} {SILENCE}" for line in generated.servers]),
         tracking_servers=_lines([_tracking(line, generated.backend) for line in replicas]),
     )
 
@@ -177,7 +181,7 @@ def _only(lines: Sequence[str], beginning: str) -> str:
 def _tracking(server: str, backend: str) -> str:
     """Return the line of a server whose health is that of the same one in another backend."""
     _, name, address, *_ = server.split()
-    return f"server {name} {address} track {backend}/{name}"
+    return f"server {name} {address} track {backend}/{name} {SILENCE}"
 
 
 def _address(host: str, port: int) -> str:
