@@ -9,7 +9,7 @@ Source: docs/contract.md, "Turns".
 
 from collections.abc import Collection, Iterator, Sequence
 
-from everruns.domain.messages import ImagePart, Message, TextPart, ToolResultPart
+from everruns.domain.messages import ImagePart, Message, TextPart, ToolCallPart, ToolResultPart
 
 ORPHAN_ERROR = "No result was recorded for this call."
 BLANK = "(The message is blank.)"
@@ -30,15 +30,9 @@ def build_transcript(
         unread: User messages that come after it.
         without_images: Ids of the messages whose images the model refused.
     """
-    results = {
-        part.tool_call_id: message
-        for message in history
-        for part in message.content
-        if isinstance(part, ToolResultPart)
-    }
     transcript = [
         leave_out_images(message) if message.id in without_images else message
-        for message in _well_formed([*history, *unread], results)
+        for message in _well_formed([*history, *unread])
     ]
     while transcript and transcript[0].role not in {"user", "system"}:
         transcript.pop(0)
@@ -54,16 +48,75 @@ def leave_out_images(message: Message) -> Message:
     return message.model_copy(update={"content": content})
 
 
-def _well_formed(messages: Sequence[Message], results: dict[str, Message]) -> Iterator[Message]:
+def _well_formed(messages: Sequence[Message]) -> Iterator[Message]:
+    results = _Results(messages)
     for message in messages:
         if message.role == "tool_result" or not message.content:
             continue
-        if not _is_blank(message):
-            yield message
-        elif message.role == "user":
-            yield message.model_copy(update={"content": [TextPart(text=BLANK)]})
-        for call in message.tool_calls:
-            yield results.get(call.id) or _orphan(message, call.id)
+        answer, returned = results.of_answer(message)
+        if not _is_blank(answer):
+            yield answer
+        elif answer.role == "user":
+            yield answer.model_copy(update={"content": [TextPart(text=BLANK)]})
+        yield from returned
+
+
+class _Results:
+    """The results of a conversation, each of which is handed to one call.
+
+    Of several calls with one id, each gets an id of its own and, in their order, one of the
+    results; a call without one gets an error. The first result of a call counts: it is the one
+    that a model has read.
+    """
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._left: dict[str, list[Message]] = {}
+        self._taken = {call.id for message in messages for call in message.tool_calls}
+        self._called: set[str] = set()
+        for message in messages:
+            for part in message.content:
+                if isinstance(part, ToolResultPart):
+                    self._left.setdefault(part.tool_call_id, []).append(message)
+
+    def of_answer(self, message: Message) -> tuple[Message, list[Message]]:
+        """Return an answer whose calls have ids of their own, and their results."""
+        calls = message.tool_calls
+        ids = [self._own_id(call.id) for call in calls]
+        returned = [
+            self._result(message, call.id, own) for call, own in zip(calls, ids, strict=True)
+        ]
+        if ids == [call.id for call in calls]:
+            return message, returned
+        following = iter(ids)
+        content = [
+            part.model_copy(update={"id": next(following)})
+            if isinstance(part, ToolCallPart)
+            else part
+            for part in message.content
+        ]
+        return message.model_copy(update={"content": content}), returned
+
+    def _own_id(self, call_id: str) -> str:
+        own, number = call_id, 1
+        while own in self._called or (number > 1 and own in self._taken):
+            number += 1
+            own = f"{call_id}_{number}"
+        self._called.add(own)
+        return own
+
+    def _result(self, message: Message, call_id: str, own_id: str) -> Message:
+        left = self._left.get(call_id)
+        if not left:
+            return _orphan(message, own_id)
+        result = left.pop(0)
+        if own_id == call_id:
+            return result
+        content = [
+            part.model_copy(update={"tool_call_id": own_id})
+            for part in result.content
+            if isinstance(part, ToolResultPart)
+        ]
+        return result.model_copy(update={"content": content})
 
 
 def _is_blank(message: Message) -> bool:

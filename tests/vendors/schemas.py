@@ -17,6 +17,12 @@ Body = dict[str, Any]
 
 # What servers of Chat Completions add to OpenAI's fields is checked by their own rules.
 OF_OPENAI = ("openai", "azure")
+# An answer goes back without the ids of its items if nothing is stored.
+# Source: https://github.com/openai/codex, codex-rs/protocol/src/models.rs, ``ResponseItem``.
+NOT_REQUIRED = {
+    "ResponseOutputMessageParam": ("id", "status"),
+    "ResponseOutputTextParam": ("annotations",),
+}
 
 
 def schema_problems(wire: WireName, vendor: str, body: Body) -> Iterator[str]:
@@ -58,16 +64,22 @@ def _as_sent(schema: Any, *, is_strict: bool) -> Any:
         return [_as_sent(item, is_strict=is_strict) for item in items]
     if not isinstance(schema, dict):
         return schema
+    # Elsewhere these may be the names of a request's own fields.
+    is_schema = isinstance(cast("dict[str, Any]", schema).get("type"), str)
     fields = {
         name: _as_sent(part, is_strict=is_strict)
         for name, part in cast("dict[str, Any]", schema).items()
-        if name not in {"serialization", "metadata"}
+        if not (is_schema and name in {"serialization", "metadata"})
     }
     if fields.get("type") == "generator":
         fields["type"] = "list"
     if fields.get("type") == "typed-dict" and is_strict:
         fields["extra_behavior"] = "forbid"
         fields.pop("config", None)
+    if fields.get("type") == "typed-dict":
+        name = getattr(fields.get("cls"), "__name__", "")
+        for field in NOT_REQUIRED.get(name, ()):
+            fields["fields"][field]["required"] = False
     if fields.get("type") == "model":
         # Besides objects, SDKs take parts of their own answers as they are.
         fields["strict"] = True
