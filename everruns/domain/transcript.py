@@ -9,15 +9,26 @@ Source: docs/contract.md, "Turns".
 
 from collections.abc import Collection, Iterator, Sequence
 
-from everruns.domain.messages import ImagePart, Message, TextPart, ToolCallPart, ToolResultPart
+from everruns.domain.messages import (
+    ContentPart,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 ORPHAN_ERROR = "No result was recorded for this call."
 BLANK = "(The message is blank.)"
+MESSAGE_LEFT_OUT = "(What was here cannot be shown to you.)"
 IMAGE_LEFT_OUT = "(An image was here that you cannot see.)"
 
 
 def build_transcript(
-    history: Sequence[Message], unread: Sequence[Message], without_images: Collection[str] = ()
+    history: Sequence[Message],
+    unread: Sequence[Message],
+    without_images: Collection[str] = (),
+    without_messages: Collection[str] = (),
 ) -> list[Message]:
     """Return the messages to send to a model, oldest first.
 
@@ -29,14 +40,48 @@ def build_transcript(
         history: The messages that a model has read or written.
         unread: User messages that come after it.
         without_images: Ids of the messages whose images the model refused.
+        without_messages: Ids of the messages that the model refused.
     """
-    transcript = [
-        leave_out_images(message) if message.id in without_images else message
-        for message in _well_formed([*history, *unread])
-    ]
+    transcript = list(_well_formed([*history, *unread]))
+    if without_images or without_messages:
+        transcript = leave_out(transcript, without_images, without_messages)
     while transcript and transcript[0].role not in {"user", "system"}:
         transcript.pop(0)
     return transcript
+
+
+def leave_out(
+    messages: Sequence[Message], without_images: Collection[str], without_messages: Collection[str]
+) -> list[Message]:
+    """Replace messages, or their images, by notes to the model.
+
+    Args:
+        messages: A transcript.
+        without_images: Ids of messages.
+        without_messages: Ids of messages.
+    """
+    left: list[Message] = []
+    for message in messages:
+        if message.id in without_messages:
+            left.append(_noted(message))
+        elif message.id in without_images:
+            left.append(leave_out_images(message))
+        else:
+            left.append(message)
+    return left
+
+
+def _noted(message: Message) -> Message:
+    """Return a note in place of a message; its calls, or the call it answers, remain."""
+    noted: list[ContentPart] = []
+    if message.role != "tool_result":
+        noted.append(TextPart(text=MESSAGE_LEFT_OUT))
+    for part in message.content:
+        if isinstance(part, ToolCallPart):
+            noted.append(part.model_copy(update={"arguments": {}}))
+        elif isinstance(part, ToolResultPart):
+            noted.append(ToolResultPart(tool_call_id=part.tool_call_id, error=MESSAGE_LEFT_OUT))
+    return message.model_copy(update={"content": noted, "thinking_blocks": None})
 
 
 def leave_out_images(message: Message) -> Message:
@@ -100,7 +145,8 @@ class _Results:
         own, number = call_id, 1
         while own in self._called or (number > 1 and own in self._taken):
             number += 1
-            own = f"{call_id}_{number}"
+            # Ids have at most 256 bytes, and a character up to four.
+            own = f"{call_id[:60]}_{number}"
         self._called.add(own)
         return own
 

@@ -133,3 +133,10 @@ def test_of_two_results_of_one_call_the_first_counts():
     ]
     (*_, returned) = build_transcript(history, [])
     assert returned.content == [result("a", "first")]
+
+
+def test_calls_that_share_the_longest_id_get_ids_that_are_no_longer():
+    longest = "é" * 128
+    history = [message("user", TextPart(text="go")), message("agent", call(longest), call(longest))]
+    sent = build_transcript(history, [])
+    assert [asked.id for asked in sent[1].tool_calls] == [longest, "é" * 60 + "_2"]
