@@ -60,6 +60,7 @@ class SessionState:
         retries: The request's digest and the turn of each retry, by its key's digest.
         superseded_calls: The ids of calls that retries have taken out of the conversation.
         without_images: The models that refused a message's images, by the message's id.
+        without_messages: The models that refused a message, by its id.
         output_preview_before_turn: The output preview when the newest turn was first started.
     """
 
@@ -84,6 +85,7 @@ class SessionState:
     )
     superseded_calls: set[str] = field(default_factory=set[str])
     without_images: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    without_messages: dict[str, str | None] = field(default_factory=dict[str, str | None])
     preview: str | None = None
     output_preview: str | None = None
     output_preview_before_turn: str | None = None
@@ -264,6 +266,8 @@ class SessionState:
         self.history.append(message)
         for message_id in data.get("without_images", ()):
             self.without_images[message_id] = message.model
+        for message_id in data.get("without_messages", ()):
+            self.without_messages[message_id] = message.model
         self.output_preview = message.text[:PREVIEW_CHARACTERS] or self.output_preview
         usage = Usage.model_validate(data.get("usage") or {})
         self.usage += usage

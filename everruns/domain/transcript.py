@@ -9,15 +9,26 @@ Source: docs/contract.md, "Turns".
 
 from collections.abc import Collection, Iterator, Sequence
 
-from everruns.domain.messages import ImagePart, Message, TextPart, ToolResultPart
+from everruns.domain.messages import (
+    ContentPart,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 ORPHAN_ERROR = "No result was recorded for this call."
 BLANK = "(The message is blank.)"
+MESSAGE_LEFT_OUT = "(What was here cannot be shown to you.)"
 IMAGE_LEFT_OUT = "(An image was here that you cannot see.)"
 
 
 def build_transcript(
-    history: Sequence[Message], unread: Sequence[Message], without_images: Collection[str] = ()
+    history: Sequence[Message],
+    unread: Sequence[Message],
+    without_images: Collection[str] = (),
+    without_messages: Collection[str] = (),
 ) -> list[Message]:
     """Return the messages to send to a model, oldest first.
 
@@ -29,20 +40,48 @@ def build_transcript(
         history: The messages that a model has read or written.
         unread: User messages that come after it.
         without_images: Ids of the messages whose images the model refused.
+        without_messages: Ids of the messages that the model refused.
     """
-    results = {
-        part.tool_call_id: message
-        for message in history
-        for part in message.content
-        if isinstance(part, ToolResultPart)
-    }
-    transcript = [
-        leave_out_images(message) if message.id in without_images else message
-        for message in _well_formed([*history, *unread], results)
-    ]
+    transcript = list(_well_formed([*history, *unread]))
+    if without_images or without_messages:
+        transcript = leave_out(transcript, without_images, without_messages)
     while transcript and transcript[0].role not in {"user", "system"}:
         transcript.pop(0)
     return transcript
+
+
+def leave_out(
+    messages: Sequence[Message], without_images: Collection[str], without_messages: Collection[str]
+) -> list[Message]:
+    """Replace messages, or their images, by notes to the model.
+
+    Args:
+        messages: A transcript.
+        without_images: Ids of messages.
+        without_messages: Ids of messages.
+    """
+    left: list[Message] = []
+    for message in messages:
+        if message.id in without_messages:
+            left.append(_noted(message))
+        elif message.id in without_images:
+            left.append(leave_out_images(message))
+        else:
+            left.append(message)
+    return left
+
+
+def _noted(message: Message) -> Message:
+    """Return a note in place of a message; its calls, or the call it answers, remain."""
+    noted: list[ContentPart] = []
+    if message.role != "tool_result":
+        noted.append(TextPart(text=MESSAGE_LEFT_OUT))
+    for part in message.content:
+        if isinstance(part, ToolCallPart):
+            noted.append(part.model_copy(update={"arguments": {}}))
+        elif isinstance(part, ToolResultPart):
+            noted.append(ToolResultPart(tool_call_id=part.tool_call_id, error=MESSAGE_LEFT_OUT))
+    return message.model_copy(update={"content": noted, "thinking_blocks": None})
 
 
 def leave_out_images(message: Message) -> Message:
@@ -54,16 +93,76 @@ def leave_out_images(message: Message) -> Message:
     return message.model_copy(update={"content": content})
 
 
-def _well_formed(messages: Sequence[Message], results: dict[str, Message]) -> Iterator[Message]:
+def _well_formed(messages: Sequence[Message]) -> Iterator[Message]:
+    results = _Results(messages)
     for message in messages:
         if message.role == "tool_result" or not message.content:
             continue
-        if not _is_blank(message):
-            yield message
-        elif message.role == "user":
-            yield message.model_copy(update={"content": [TextPart(text=BLANK)]})
-        for call in message.tool_calls:
-            yield results.get(call.id) or _orphan(message, call.id)
+        answer, returned = results.of_answer(message)
+        if not _is_blank(answer):
+            yield answer
+        elif answer.role == "user":
+            yield answer.model_copy(update={"content": [TextPart(text=BLANK)]})
+        yield from returned
+
+
+class _Results:
+    """The results of a conversation, each of which is handed to one call.
+
+    Of several calls with one id, each gets an id of its own and, in their order, one of the
+    results; a call without one gets an error. The first result of a call counts: it is the one
+    that a model has read.
+    """
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._left: dict[str, list[Message]] = {}
+        self._taken = {call.id for message in messages for call in message.tool_calls}
+        self._called: set[str] = set()
+        for message in messages:
+            for part in message.content:
+                if isinstance(part, ToolResultPart):
+                    self._left.setdefault(part.tool_call_id, []).append(message)
+
+    def of_answer(self, message: Message) -> tuple[Message, list[Message]]:
+        """Return an answer whose calls have ids of their own, and their results."""
+        calls = message.tool_calls
+        ids = [self._own_id(call.id) for call in calls]
+        returned = [
+            self._result(message, call.id, own) for call, own in zip(calls, ids, strict=True)
+        ]
+        if ids == [call.id for call in calls]:
+            return message, returned
+        following = iter(ids)
+        content = [
+            part.model_copy(update={"id": next(following)})
+            if isinstance(part, ToolCallPart)
+            else part
+            for part in message.content
+        ]
+        return message.model_copy(update={"content": content}), returned
+
+    def _own_id(self, call_id: str) -> str:
+        own, number = call_id, 1
+        while own in self._called or (number > 1 and own in self._taken):
+            number += 1
+            # Ids have at most 256 bytes, and a character up to four.
+            own = f"{call_id[:60]}_{number}"
+        self._called.add(own)
+        return own
+
+    def _result(self, message: Message, call_id: str, own_id: str) -> Message:
+        left = self._left.get(call_id)
+        if not left:
+            return _orphan(message, own_id)
+        result = left.pop(0)
+        if own_id == call_id:
+            return result
+        content = [
+            part.model_copy(update={"tool_call_id": own_id})
+            for part in result.content
+            if isinstance(part, ToolResultPart)
+        ]
+        return result.model_copy(update={"content": content})
 
 
 def _is_blank(message: Message) -> bool:

@@ -9,9 +9,13 @@ from typing import Any
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
 from everruns.providers.base import ModelRequest
 from everruns.providers.concessions import Attempt
-from everruns.providers.tool_calls import accepted_name, input_schema, result_text, sent_ids
+from everruns.providers.image_limits import ANTHROPIC, with_fitting_images
+from everruns.providers.tool_calls import result_text, sent_ids
+from everruns.providers.tool_rules import ANTHROPIC_TOOLS, sent_name
+from everruns.providers.tool_schemas import sent_tools
 
 DEFAULT_MAX_TOKENS = 8192
+CALL_ID = r"[a-zA-Z0-9_-]{1,64}"
 CACHED = {"type": "ephemeral"}
 
 # Models before adaptive thinking take a budget of tokens; all later ones take an effort.
@@ -67,9 +71,9 @@ def message_body(attempt: Attempt) -> dict[str, Any]:
             {
                 "name": tool.name,
                 "description": tool.description,
-                "input_schema": input_schema(tool),
+                "input_schema": tool.parameters,
             }
-            for tool in request.tools
+            for tool in sent_tools(request, ANTHROPIC_TOOLS)
         ]
         if request.parallel_tool_calls is False:
             body["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
@@ -101,9 +105,9 @@ def _thinking(request: ModelRequest, max_tokens: int, *, with_budget: bool) -> d
 
 def _messages(request: ModelRequest, *, with_thinking: bool) -> list[dict[str, Any]]:
     """Render the transcript as turns of user and assistant, which must alternate."""
-    ids = sent_ids(request)
+    ids = sent_ids(request, CALL_ID)
     turns: list[dict[str, Any]] = []
-    for message in request.messages:
+    for message in with_fitting_images(request.messages, ANTHROPIC):
         role = "assistant" if message.role == "agent" else "user"
         if role == "assistant":
             is_own = with_thinking and request.provider_wrote(message)
@@ -159,7 +163,7 @@ def _agent_blocks(
         {
             "type": "tool_use",
             "id": ids[call.id],
-            "name": accepted_name(call.name),
+            "name": sent_name(call.name),
             "input": call.arguments,
         }
         for call in message.tool_calls
@@ -168,10 +172,13 @@ def _agent_blocks(
     shown = called = 0
     for thought in thoughts:
         if sealed := _sealed(thought):
-            blocks += _text_blocks(text[shown : thought.text_before])
-            blocks += calls[called : thought.calls_before]
+            # An import may hold any numbers; nothing is said twice.
+            text_before = max(shown, thought.text_before)
+            calls_before = max(called, thought.calls_before)
+            blocks += _text_blocks(text[shown:text_before])
+            blocks += calls[called:calls_before]
             blocks.append(sealed)
-            shown, called = thought.text_before, thought.calls_before
+            shown, called = text_before, calls_before
     return [*blocks, *_text_blocks(text[shown:]), *calls[called:]]
 
 

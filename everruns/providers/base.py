@@ -96,6 +96,7 @@ class ModelAnswer:
         model: The model name that the provider reports.
         without_images: Ids of the messages whose images the provider refused and was asked again
             without.
+        without_messages: Ids of the messages that the provider refused, in the same way.
     """
 
     tool_calls: Sequence[ToolCall] = ()
@@ -105,6 +106,7 @@ class ModelAnswer:
     refused_calls: dict[str, str] = field(default_factory=dict[str, str])
     model: str | None = None
     without_images: Sequence[str] = ()
+    without_messages: Sequence[str] = ()
 
 
 ModelChunk = TextDelta | ReasoningDelta | UsageSoFar | ModelAnswer

@@ -21,6 +21,7 @@ from everruns.providers.http import Wire
 from everruns.providers.openai_usage import read_usage
 from everruns.providers.streaming import Delta
 from everruns.providers.tool_calls import read_calls
+from everruns.providers.tool_rules import ANY_TOOLS, ToolRules, own_names, sent_name
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 
@@ -53,7 +54,7 @@ class ChatAnswer:
         request: What was asked.
     """
 
-    def __init__(self, wire: Wire, request: ModelRequest) -> None:
+    def __init__(self, wire: Wire, request: ModelRequest, rules: ToolRules = ANY_TOOLS) -> None:
         self.ended = self.closed = self._has_begun = self._is_streamed = False
         self._wire = wire
         self._request = request
@@ -62,7 +63,8 @@ class ChatAnswer:
         self._thoughts: list[str] = []
         self._reasoning_field: str | None = None
         self._opaque: dict[str, Any] = {}
-        self._calls = CallCollector({tool.name for tool in request.tools})
+        self._calls = CallCollector({sent_name(tool.name, rules) for tool in request.tools})
+        self._own_names = own_names(request.tools, rules)
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
         self._model: str | None = None
@@ -178,7 +180,7 @@ class ChatAnswer:
             raise self._wire.empty()
         if not self.ended and not self.closed:
             raise self._wire.broken_off()
-        calls, refused = read_calls(self._calls.calls, self._request.messages)
+        calls, refused = read_calls(self._calls.calls, self._request.messages, self._own_names)
         return ModelAnswer(
             tool_calls=calls,
             usage=self._usage or Usage(),

@@ -42,4 +42,4 @@ class ChatCompletionsDriver(StreamingDriver):
         return completion_body(attempt, self._dialect)
 
     def _answer(self, request: ModelRequest) -> ChatAnswer:
-        return ChatAnswer(self._wire, request)
+        return ChatAnswer(self._wire, request, self._dialect.tools)

@@ -16,16 +16,15 @@ from everruns.domain.messages import (
 from everruns.domain.transcript import IMAGE_LEFT_OUT
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import api_of
+from everruns.providers.chat_answer import REASONING_FIELDS
+from everruns.providers.chat_calls import EXTRA_FIELDS
 from everruns.providers.chat_opaque import OPAQUE_FIELDS
 from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import Dialect
-from everruns.providers.tool_calls import (
-    accepted_name,
-    input_schema,
-    json_text,
-    result_text,
-    sent_ids,
-)
+from everruns.providers.image_limits import with_fitting_images
+from everruns.providers.tool_calls import json_text, result_text, sent_ids
+from everruns.providers.tool_rules import sent_name
+from everruns.providers.tool_schemas import sent_tools
 
 Fields = dict[str, Any]
 
@@ -44,7 +43,7 @@ def completion_body(attempt: Attempt, dialect: Dialect) -> Fields:
         "stream": True,
         "stream_options": {"include_usage": True},
         **_controls(request, dialect, attempt.learned.output_limit or dialect.output_limit),
-        **_tools(request),
+        **_tools(request, dialect),
     }
     return {name: value for name, value in body.items() if name not in dialect.omitted}
 
@@ -72,20 +71,20 @@ def _effort(request: ModelRequest) -> str | None:
     return None if profile and profile.reasoning is False else request.effort
 
 
-def _tools(request: ModelRequest) -> Fields:
-    if not request.tools:
-        return {}
+def _tools(request: ModelRequest, dialect: Dialect) -> Fields:
     tools = [
         {
             "type": "function",
             "function": {
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": input_schema(tool),
+                "parameters": tool.parameters,
             },
         }
-        for tool in request.tools
+        for tool in sent_tools(request, dialect.tools)
     ]
+    if not tools:
+        return {}
     parallel = request.parallel_tool_calls
     return {"tools": tools} | ({} if parallel is None else {"parallel_tool_calls": parallel})
 
@@ -98,13 +97,16 @@ def _messages(attempt: Attempt, dialect: Dialect) -> list[Fields]:
     sent: list[Fields] = []
     if request.system_prompt:
         sent.append({"role": "system", "content": request.system_prompt})
-    for position, message in enumerate(request.messages):
+    for position, message in enumerate(with_fitting_images(request.messages, dialect.image_limits)):
         last_role = sent[-1]["role"] if sent else None
         match message.role:
             case "tool_result":
                 sent.append(_result(message, ids))
             case "agent":
-                sent.append(_answer(message, ids))
+                answer = _answer(message, ids, dialect)
+                if last_role == "assistant":
+                    answer = _continued(sent.pop(), answer)
+                sent.append(answer)
                 reasoned.complete(sent[-1], position, message)
             case role:
                 if last_role == "tool" and dialect.reply_to_tools:
@@ -122,13 +124,13 @@ def _result(message: Message, ids: Mapping[str, str]) -> Fields:
     return {"role": "tool", "tool_call_id": ids[part.tool_call_id], "content": result_text(part)}
 
 
-def _answer(message: Message, ids: Mapping[str, str]) -> Fields:
+def _answer(message: Message, ids: Mapping[str, str], dialect: Dialect) -> Fields:
     calls = [
         {
             "id": ids[call.id],
             "type": "function",
             "function": {
-                "name": accepted_name(call.name),
+                "name": sent_name(call.name, dialect.tools),
                 "arguments": json_text(call.arguments),
             },
         }
@@ -136,7 +138,14 @@ def _answer(message: Message, ids: Mapping[str, str]) -> Fields:
     ]
     if not calls:
         return {"role": "assistant", "content": message.text}
-    return {"role": "assistant", "content": message.text or None, "tool_calls": calls}
+    text = message.text if message.text.strip() else None
+    return {"role": "assistant", "content": text, "tool_calls": calls}
+
+
+def _continued(begun: Fields, answer: Fields) -> Fields:
+    """Return an answer that was broken off, or imported in parts, as one with what follows."""
+    texts = [text for text in (begun["content"], answer["content"]) if text]
+    return {**answer, "content": "\n\n".join(texts)}
 
 
 def _content(message: Message, dialect: Dialect) -> str | list[Fields]:
@@ -145,7 +154,7 @@ def _content(message: Message, dialect: Dialect) -> str | list[Fields]:
     parts = [
         _image(part, dialect) if isinstance(part, ImagePart) else _text(part.text)
         for part in message.content
-        if isinstance(part, ImagePart | TextPart)
+        if isinstance(part, ImagePart) or (isinstance(part, TextPart) and part.text.strip())
     ]
     # Servers for text alone take no list of parts.
     if all(part["type"] == "text" for part in parts):
@@ -174,6 +183,11 @@ def _parts(content: str | list[Fields]) -> list[Fields]:
     return [_text(content)] if isinstance(content, str) else content
 
 
+def _known(item: Fields, names: Sequence[str]) -> Fields:
+    """Return the fields that a server may have sent; an import may hold any others."""
+    return {name: item[name] for name in names if isinstance(item.get(name), dict | list)}
+
+
 class _ReasoningRule:
     """Decides which reasoning goes back with an answer."""
 
@@ -188,13 +202,13 @@ class _ReasoningRule:
         calls: Sequence[Fields] = answer.get("tool_calls") or ()
         for block in self._blocks(position, message):
             if block.item is None:
-                if block.thinking and block.field and block.field != "content":
+                is_readable = block.thinking and block.field in REASONING_FIELDS
+                if block.field and is_readable and self._dialect.readable_reasoning:
                     answer[block.field] = block.thinking
             elif block.on_call is None:
-                item = block.item
-                answer.update({name: item[name] for name in OPAQUE_FIELDS if name in item})
-            elif block.on_call < len(calls):
-                calls[block.on_call].update(block.item)
+                answer.update(_known(block.item, OPAQUE_FIELDS))
+            elif 0 <= block.on_call < len(calls):
+                calls[block.on_call].update(_known(block.item, EXTRA_FIELDS))
         missing = self._dialect.unknown_reasoning
         if missing is not None and self._attempt.with_reasoning:
             answer.setdefault("reasoning_content", missing)

@@ -1,18 +1,25 @@
 """What is left out of a request that a provider has refused, before it is sent again.
 
 Servers refuse fields they do not know, reasoning that they did not write themselves, images over
-their limits, and system messages that their template has no place for. The conversation must go on
-without these; nothing that a user asked for is left out.
+their limits, messages that break a rule of theirs, and system messages that their template has no
+place for. The conversation must go on without these; nothing that a user asks for now is left out.
+What is left out of the conversation itself is in ``everruns.providers.refused_parts``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from everruns.domain.messages import ImagePart, TextPart
-from everruns.domain.transcript import leave_out_images
+from everruns.domain.messages import Message, TextPart
+from everruns.domain.transcript import leave_out
 from everruns.providers.base import ModelRequest
+from everruns.providers.refused_parts import (
+    Cut,
+    earlier_images,
+    named_parts,
+    unanswered_messages,
+)
 from everruns.turn_failures import ContextTooLong, ModelFailure, ProviderRejected
 
 # Without these fields an answer is the same: what they ask for is ensured or estimated here
@@ -72,12 +79,19 @@ class Attempt:
         learned: What the model does not take.
         with_reasoning: Whether reasoning of earlier answers is sent back.
         without_images: Ids of the messages whose images are left out.
+        without_messages: Ids of the messages in whose place is a note.
+        cuts: How many ways to leave out parts of the conversation were tried.
     """
 
     request: ModelRequest
     learned: Learned = field(default_factory=Learned)
     with_reasoning: bool = True
     without_images: tuple[str, ...] = ()
+    without_messages: tuple[str, ...] = ()
+    cuts: int = 0
+
+
+Render = Callable[[Attempt], Mapping[str, Any]]
 
 
 def first_attempt(request: ModelRequest, learned: Learned) -> Attempt:
@@ -87,13 +101,16 @@ def first_attempt(request: ModelRequest, learned: Learned) -> Attempt:
     return Attempt(request, learned)
 
 
-def concede(attempt: Attempt, body: Mapping[str, Any], refusal: ModelFailure) -> Attempt | None:
+def concede(
+    attempt: Attempt, body: Mapping[str, Any], refusal: ModelFailure, render: Render
+) -> Attempt | None:
     """Return what to ask instead, or ``None`` if nothing can be left out.
 
     Args:
         attempt: What was asked.
         body: The body that was sent.
         refusal: The provider's answer, with its reason.
+        render: Returns the body of an attempt.
     """
     if isinstance(refusal, ProviderRejected):
         if less := _with_other_fields(attempt, body, refusal.reason):
@@ -108,14 +125,45 @@ def concede(attempt: Attempt, body: Mapping[str, Any], refusal: ModelFailure) ->
             )
     elif not isinstance(refusal, ContextTooLong):
         return None
-    return None if attempt.without_images else _without_earlier_images(attempt)
+    return _without_parts(attempt, refusal, render)
 
 
-def leave_out(body: dict[str, Any], path: str) -> None:
+def _without_parts(attempt: Attempt, refusal: ModelFailure, render: Render) -> Attempt | None:
+    """Leave out the part that was refused; if it is not known, what it most likely is."""
+
+    def entries(messages: Sequence[Message]) -> int:
+        body = render(replace(attempt, request=replace(attempt.request, messages=messages)))
+        return len(body.get("messages") or body.get("input") or ())
+
+    is_about_parts = isinstance(refusal, ProviderRejected)
+    for tried in range(attempt.cuts, 3):
+        cut = Cut()
+        match tried:
+            case 0 if is_about_parts:
+                cut = named_parts(attempt.request.messages, refusal.reason, entries)
+            case 1:
+                cut = earlier_images(attempt.request.messages)
+            case 2 if is_about_parts:
+                cut = unanswered_messages(attempt.request.messages)
+            case _:
+                pass
+        if cut.images or cut.messages:
+            messages = leave_out(attempt.request.messages, cut.images, cut.messages)
+            return replace(
+                attempt,
+                request=replace(attempt.request, messages=messages),
+                without_images=(*attempt.without_images, *cut.images),
+                without_messages=(*attempt.without_messages, *cut.messages),
+                cuts=tried + 1,
+            )
+    return None
+
+
+def leave_out_field(body: dict[str, Any], path: str) -> None:
     """Remove a field from a body, and the object that held it if nothing else is in it."""
     name, _, inner = path.partition(".")
     if inner and isinstance(body.get(name), dict):
-        leave_out(body[name], inner)
+        leave_out_field(body[name], inner)
     if not inner or not body.get(name):
         body.pop(name, None)
 
@@ -140,18 +188,6 @@ def _with_other_fields(attempt: Attempt, body: Mapping[str, Any], reason: str) -
     return None
 
 
-def _without_earlier_images(attempt: Attempt) -> Attempt | None:
-    message_ids = _earlier_images(attempt.request)
-    if not message_ids:
-        return None
-    messages = [
-        leave_out_images(message) if message.id in message_ids else message
-        for message in attempt.request.messages
-    ]
-    request = replace(attempt.request, messages=messages)
-    return replace(attempt, request=request, without_images=message_ids)
-
-
 def _other_limit(body: Mapping[str, Any], reason: str) -> str | None:
     """Return the other name of the output limit if a refusal is about the name that was sent."""
     sent = next((name for name in OUTPUT_LIMITS if name in body), None)
@@ -168,19 +204,3 @@ def _with_prompt_in_first_message(request: ModelRequest) -> ModelRequest:
 
 def _has_reasoning(attempt: Attempt) -> bool:
     return any(message.thinking_blocks for message in attempt.request.messages)
-
-
-def _earlier_images(request: ModelRequest) -> tuple[str, ...]:
-    """Return the messages with images before the newest message of the user.
-
-    An image of the newest one is what the model is asked about.
-    """
-    with_images = [
-        (position, message.id)
-        for position, message in enumerate(request.messages)
-        if any(isinstance(part, ImagePart) for part in message.content)
-    ]
-    newest = max(
-        (at for at, message in enumerate(request.messages) if message.role == "user"), default=0
-    )
-    return tuple(message_id for position, message_id in with_images if position < newest)

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from everruns.providers import image_limits, tool_rules
+from everruns.providers.image_limits import ANYWHERE, ImageLimits
 from everruns.providers.tool_calls import USUAL_ID
+from everruns.providers.tool_rules import ANY_TOOLS, ToolRules
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 Efforts = Mapping[str, Mapping[str, Any]]
@@ -42,11 +45,15 @@ class Dialect:
         efforts: The fields by which each of our efforts is asked for.
         reasoning: Which reasoning of its own goes back: ``never``; ``turn``, that of the current
             turn; or ``always``.
+        readable_reasoning: Whether the text of reasoning goes back too, or only what the server
+            has signed.
         is_gateway: Whether models of many vendors answer behind it. Each is sent its own reasoning
             alone.
         unknown_reasoning: The reasoning to send with answers that have none, such as those of
             other models.
         images: Which images it takes: ``all``; ``data``, only by content; or ``none``.
+        image_limits: Which of the images that it takes by content it refuses.
+        tools: Which names and schemas of tools it takes.
         call_id: The form of the ids that it gives to calls, as a regular expression. Those of
             other forms were made elsewhere.
         foreign_call: Fields to add to the first tool call of an answer by another model.
@@ -61,9 +68,12 @@ class Dialect:
     seed: str | None = "seed"
     efforts: Efforts = field(default_factory=_efforts)
     reasoning: Literal["never", "turn", "always"] = "turn"
+    readable_reasoning: bool = True
     is_gateway: bool = False
     unknown_reasoning: str | None = None
     images: Literal["all", "data", "none"] = "all"
+    image_limits: ImageLimits = ANYWHERE
+    tools: ToolRules = ANY_TOOLS
     call_id: str = USUAL_ID
     foreign_call: Mapping[str, Any] | None = None
     reply_to_tools: str | None = None
@@ -74,6 +84,10 @@ DEFAULT = "compatible"
 # LiteLLM hides Gemini's signatures in ids.
 _ANY_ID = r"[!-~]{1,256}"
 
+# Source: https://community.openai.com/t/string-too-long-tool-call-id/1085379.
+_FORTY = r"[a-zA-Z0-9_.:-]{1,40}"
+_PLAIN_ID = r"[a-zA-Z0-9_-]{1,64}"
+
 # For servers that know three words, or two.
 _THREE = _efforts(none="low", minimal="low", xhigh="high")
 _TWO = _efforts(minimal="none", low="none", medium="high", xhigh="high")
@@ -81,12 +95,20 @@ _TWO = _efforts(minimal="none", low="none", medium="high", xhigh="high")
 DIALECTS: dict[str, Dialect] = {
     DEFAULT: Dialect(),
     "openai": Dialect(
-        hosts=("api.openai.com",), output_limit="max_completion_tokens", reasoning="never"
+        hosts=("api.openai.com",),
+        output_limit="max_completion_tokens",
+        reasoning="never",
+        call_id=_FORTY,
+        image_limits=image_limits.OPENAI,
+        tools=tool_rules.OPENAI_TOOLS,
     ),
     "azure": Dialect(
         hosts=("openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"),
         output_limit="max_completion_tokens",
         reasoning="never",
+        call_id=_FORTY,
+        image_limits=image_limits.OPENAI,
+        tools=tool_rules.OPENAI_TOOLS,
     ),
     "gemini": Dialect(
         hosts=("generativelanguage.googleapis.com", "aiplatform.googleapis.com"),
@@ -94,9 +116,12 @@ DIALECTS: dict[str, Dialect] = {
         seed=None,
         efforts=_efforts(xhigh="high"),
         reasoning="always",
+        readable_reasoning=False,
         foreign_call={
             "extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}
         },
+        image_limits=image_limits.GEMINI,
+        tools=tool_rules.GEMINI_TOOLS,
     ),
     "mistral": Dialect(
         hosts=("api.mistral.ai", "codestral.mistral.ai"),
@@ -106,6 +131,7 @@ DIALECTS: dict[str, Dialect] = {
         reasoning="never",
         call_id=r"[a-zA-Z0-9]{9}",
         reply_to_tools="OK",
+        image_limits=image_limits.MISTRAL,
     ),
     "deepseek": Dialect(
         hosts=("api.deepseek.com",),
@@ -121,34 +147,59 @@ DIALECTS: dict[str, Dialect] = {
         reasoning="always",
         unknown_reasoning=" ",
         images="data",
+        image_limits=image_limits.MOONSHOT,
+        tools=tool_rules.MOONSHOT_TOOLS,
     ),
     "xai": Dialect(
         hosts=("api.x.ai",),
         output_limit="max_completion_tokens",
         efforts=_THREE,
         reasoning="never",
+        image_limits=image_limits.PNG_AND_JPEG,
     ),
     "groq": Dialect(
         hosts=("api.groq.com",),
         output_limit="max_completion_tokens",
         efforts=_THREE,
         reasoning="never",
+        image_limits=image_limits.GROQ,
     ),
     "together": Dialect(hosts=("api.together.xyz", "api.together.ai"), efforts=_THREE),
-    "fireworks": Dialect(hosts=("api.fireworks.ai",), efforts=_THREE),
+    "fireworks": Dialect(
+        hosts=("api.fireworks.ai",), efforts=_THREE, image_limits=image_limits.FIREWORKS
+    ),
     "openrouter": Dialect(
         hosts=("openrouter.ai",),
         efforts={effort: {"reasoning": {"effort": effort}} for effort in EFFORTS},
         reasoning="always",
+        readable_reasoning=False,
         is_gateway=True,
+        image_limits=image_limits.ANTHROPIC,
+        tools=tool_rules.GATEWAY_TOOLS,
     ),
-    "bedrock": Dialect(hosts=("amazonaws.com", "api.aws"), efforts=_THREE, reasoning="never"),
-    "litellm": Dialect(ports=(4000,), reasoning="always", is_gateway=True, call_id=_ANY_ID),
+    "bedrock": Dialect(
+        hosts=("amazonaws.com", "api.aws"),
+        efforts=_THREE,
+        reasoning="never",
+        image_limits=image_limits.BEDROCK,
+        tools=tool_rules.GATEWAY_TOOLS,
+        call_id=_PLAIN_ID,
+    ),
+    "litellm": Dialect(
+        ports=(4000,),
+        reasoning="always",
+        is_gateway=True,
+        call_id=_ANY_ID,
+        image_limits=image_limits.ANTHROPIC,
+        tools=tool_rules.GATEWAY_TOOLS,
+    ),
     "vllm": Dialect(ports=(8000,)),
     "sglang": Dialect(ports=(30000,)),
-    "llama.cpp": Dialect(ports=(8080,)),
-    "ollama": Dialect(hosts=("ollama.com",), ports=(11434,), images="data"),
-    "lmstudio": Dialect(ports=(1234,)),
+    "llama.cpp": Dialect(ports=(8080,), image_limits=image_limits.WITHOUT_WEBP),
+    "ollama": Dialect(
+        hosts=("ollama.com",), ports=(11434,), images="data", image_limits=image_limits.WITHOUT_GIF
+    ),
+    "lmstudio": Dialect(ports=(1234,), image_limits=image_limits.WITHOUT_GIF),
 }
 
 

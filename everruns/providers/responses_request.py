@@ -13,13 +13,10 @@ from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import api_of
 from everruns.providers.concessions import Attempt
-from everruns.providers.tool_calls import (
-    accepted_name,
-    input_schema,
-    json_text,
-    result_text,
-    sent_ids,
-)
+from everruns.providers.image_limits import OPENAI, with_fitting_images
+from everruns.providers.tool_calls import json_text, result_text, sent_ids
+from everruns.providers.tool_rules import OPENAI_TOOLS, sent_name
+from everruns.providers.tool_schemas import sent_tools
 
 SEALED_REASONING = "reasoning.encrypted_content"
 
@@ -28,6 +25,8 @@ SEALED_REASONING = "reasoning.encrypted_content"
 LOWEST_EFFORT = "low"
 ALWAYS_REASONING = ("gpt-6-astra", "gpt-6.1-sol")
 WITHOUT_MINIMAL = ("gpt-5.", "gpt-6")
+
+PHASES = ("commentary", "final_answer")
 
 Item = dict[str, Any]
 
@@ -62,10 +61,10 @@ def response_body(attempt: Attempt) -> dict[str, Any]:
                 "type": "function",
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": input_schema(tool),
+                "parameters": tool.parameters,
                 "strict": False,
             }
-            for tool in request.tools
+            for tool in sent_tools(request, OPENAI_TOOLS)
         ]
         if request.parallel_tool_calls is not None:
             body["parallel_tool_calls"] = request.parallel_tool_calls
@@ -96,7 +95,7 @@ def _input(attempt: Attempt) -> list[Item]:
     request = attempt.request
     ids = sent_ids(request)
     items: list[Item] = []
-    for message in request.messages:
+    for message in with_fitting_images(request.messages, OPENAI):
         if message.role == "agent":
             is_own = attempt.with_reasoning and request.provider_wrote(message)
             items += _agent_items(message, ids, message.thinking_blocks if is_own else None)
@@ -114,7 +113,8 @@ def _content(message: Message) -> list[Item]:
             parts.append({"type": "input_text", "text": part.text})
         elif isinstance(part, ImagePart):
             url = part.url or f"data:{part.media_type};base64,{part.base64}"
-            parts.append({"type": "input_image", "image_url": url})
+            # Servers that check requests by the SDK's types require the detail.
+            parts.append({"type": "input_image", "image_url": url, "detail": "auto"})
     return parts
 
 
@@ -142,7 +142,7 @@ def _agent_items(
         {
             "type": "function_call",
             "call_id": ids[call.id],
-            "name": accepted_name(call.name),
+            "name": sent_name(call.name),
             "arguments": json_text(call.arguments),
         }
         for call in message.tool_calls
@@ -153,19 +153,29 @@ def _agent_items(
     for thought in thoughts or ():
         if (item := thought.item) is None:
             continue
-        items += _text_items(message.text[shown : thought.text_before], phase)
-        items += calls[called : thought.calls_before]
-        shown, called = thought.text_before, thought.calls_before
-        if item.get("type") == "reasoning" and item.get("encrypted_content"):
-            items.append(item)
-        elif item.get("type") == "message":
-            phase = item.get("phase")
+        # An import may hold any numbers; nothing is said twice.
+        text_before = max(shown, thought.text_before)
+        calls_before = max(called, thought.calls_before)
+        items += _text_items(message.text[shown:text_before], phase)
+        items += calls[called:calls_before]
+        shown, called = text_before, calls_before
+        if item.get("type") == "reasoning":
+            items += [item] if _is_sealed(item) else []
+        elif item.get("type") == "message" and item.get("phase") in PHASES:
+            phase = item["phase"]
     items += _text_items(message.text[shown:], phase)
     items += calls[called:]
     # Reasoning is refused without the item that it led to, which an interrupted answer lacks.
     while items and items[-1]["type"] == "reasoning":
         items.pop()
     return items
+
+
+def _is_sealed(item: Item) -> bool:
+    """Tell whether reasoning has the form in which the provider wants it back."""
+    has_id, sealed = isinstance(item.get("id"), str), item.get("encrypted_content")
+    is_whole = has_id and isinstance(item.get("summary"), list)
+    return is_whole and isinstance(sealed, str) and bool(sealed)
 
 
 def _text_items(text: str, phase: str | None) -> list[Item]:

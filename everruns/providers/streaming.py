@@ -25,7 +25,7 @@ from everruns.providers.base import (
     TextDelta,
     UsageSoFar,
 )
-from everruns.providers.concessions import Attempt, Learned, concede, first_attempt, leave_out
+from everruns.providers.concessions import Attempt, Learned, concede, first_attempt, leave_out_field
 from everruns.providers.http import Wire
 from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.turn_failures import ModelFailure
@@ -109,7 +109,7 @@ class StreamingDriver(ABC):
         while True:
             body = {**self._extra_body, **self._body(attempt)}
             for path in attempt.learned.omitted:
-                leave_out(body, path)
+                leave_out_field(body, path)
             answer = self._answer(request)
             is_shown = False
             pace = self._wire.connections.pace.answer()
@@ -129,7 +129,7 @@ class StreamingDriver(ABC):
                         yield delta
                 break
             except ModelFailure as refusal:
-                less = None if is_shown else concede(attempt, body, refusal)
+                less = None if is_shown else concede(attempt, body, refusal, self._body)
                 if less is None:
                     raise
                 attempt = less
@@ -138,7 +138,11 @@ class StreamingDriver(ABC):
         if attempt.learned != self._assumed:
             self._learned[model_id] = attempt.learned
         end = answer.end()
-        yield replace(end, without_images=attempt.without_images) if attempt.without_images else end
+        yield replace(
+            end,
+            without_images=attempt.without_images,
+            without_messages=attempt.without_messages,
+        )
 
     async def list_models(self) -> Sequence[ListedModel]:
         """Return the chat models that the account has. See ``Driver``."""

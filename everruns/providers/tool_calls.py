@@ -7,16 +7,17 @@ ids that are unique in their session; providers refuse names and ids in other fo
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
 from string import ascii_letters, digits
+from types import MappingProxyType
 from typing import Any, cast
 
 import orjson
 
 from everruns.domain.messages import Message, ToolCallPart, ToolResultPart
-from everruns.domain.tools import ToolCall, ToolDefinition
+from everruns.domain.tools import ToolCall
 from everruns.ids import new_id
 from everruns.providers.base import ModelRequest
 from everruns.providers.deltas import whole_characters
@@ -32,7 +33,6 @@ _ID_CHARACTERS = ascii_letters + digits
 USUAL_ID = r"[a-zA-Z0-9_.:-]{1,64}"
 _OUR_ID = re.compile(r"call_[0-9a-f]{32}")
 _UNNAMED_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
-_REFUSED_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 # Such a number may be beyond 64 bits; orjson would round it.
 _LONG_NUMBER = re.compile(r"\d{19}")
 
@@ -51,13 +51,16 @@ class UnusableArguments(Exception):
 
 
 def read_calls(
-    raw_calls: Sequence[RawCall], transcript: Sequence[Message]
+    raw_calls: Sequence[RawCall],
+    transcript: Sequence[Message],
+    own_names: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[list[ToolCall], dict[str, str]]:
     """Convert a model's raw calls.
 
     Args:
         raw_calls: In the model's order.
         transcript: The conversation, whose call ids must not be reused.
+        own_names: The names of tools by those under which the model knows them.
 
     Returns:
         The calls, and for those without usable arguments the reason that the model is told, by
@@ -85,6 +88,7 @@ def read_calls(
             refused[identity] = str(error)
         # Servers of OpenAI's open models leave marks of their format at the end of names.
         name = whole_characters(raw.name).partition("<|")[0]
+        name = own_names.get(name, name)
         calls.append(ToolCall(id=identity, name=name, arguments=arguments))
     return calls, refused
 
@@ -233,23 +237,15 @@ def nine_letters(call_id: str) -> str:
     return "".join(letters)
 
 
-def accepted_name(name: str) -> str:
-    """Return a tool's name in a form that every provider accepts in a transcript."""
-    return _REFUSED_IN_NAMES.sub("_", name)[:64] or "unnamed"
-
-
 def json_text(value: Any) -> str:
     """Return a JSON value as text."""
     return orjson.dumps(value).decode()
 
 
 def result_text(part: ToolResultPart) -> str:
-    """Return a result as the text that a model reads."""
+    """Return a result as the text that a model reads. It is never blank, which some refuse."""
     if part.error is not None:
         return json_text({"error": part.error})
-    return part.result if isinstance(part.result, str) else json_text(part.result)
-
-
-def input_schema(tool: ToolDefinition) -> dict[str, Any]:
-    """Return a tool's schema with the fields that every provider requires."""
-    return {"type": "object", "properties": {}, **tool.parameters}
+    if not isinstance(part.result, str):
+        return json_text(part.result)
+    return part.result if part.result.strip() else json_text(part.result)

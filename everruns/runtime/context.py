@@ -102,11 +102,14 @@ class TurnContext:
     def request(self, state: SessionState) -> ModelRequest:
         """Return the model call that continues the conversation."""
         name = self.model.qualified_name
-        refused = {said for said, model in state.without_images.items() if model == name}
+        images, messages = (
+            {said for said, model in refused.items() if model == name}
+            for refused in (state.without_images, state.without_messages)
+        )
         return ModelRequest(
             model=self.model,
             system_prompt=self.system_prompt,
-            messages=build_transcript(state.history, state.unread, refused),
+            messages=build_transcript(state.history, state.unread, images, messages),
             tools=[*self.toolbox.definitions, *self.client_tools.values()],
             controls=self.controls,
             parallel_tool_calls=self.parallel_tool_calls,

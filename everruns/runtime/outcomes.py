@@ -71,7 +71,10 @@ def answered(
     usage = priced(answer.usage, context.model.profile)
     calls, refused_calls = _distinct_calls(answer, state)
     refused = {"refused_calls": refused_calls} if refused_calls else {}
-    images = {"without_images": [*answer.without_images]} if answer.without_images else {}
+    left_out = {
+        "without_images": [*answer.without_images],
+        "without_messages": [*answer.without_messages],
+    }
     said = NewEvent(
         EventType.MESSAGE_CREATED,
         {
@@ -81,7 +84,7 @@ def answered(
             "finish_reason": answer.finish_reason,
             "input_sequence": draft.input_sequence,
             **refused,
-            **images,
+            **{name: message_ids for name, message_ids in left_out.items() if message_ids},
         },
         turn_context(turn),
     )

@@ -12,7 +12,6 @@ from actors.local_model import local_model_installed
 from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
 from everruns.domain.messages import (
-    ImagePart,
     Message,
     TextPart,
     ThinkingBlock,
@@ -24,6 +23,7 @@ from everruns.providers.base import Driver, ModelAnswer, ModelRequest, TextDelta
 from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
 from everruns.turn_failures import ContextTooLong
+from tests.odd_images import image, png
 
 pytestmark = pytest.mark.skipif(
     not local_model_installed(), reason="the extra `local` is not installed"
@@ -42,6 +42,7 @@ MULTIPLY = ToolDefinition(
     description="Multiply two numbers.",
     parameters={"type": "object", "properties": {"a": {"type": "number"}}},
 )
+
 BRIEF = AnswerControls(max_output_tokens=16, temperature=0, seed=7)
 
 
@@ -148,8 +149,9 @@ async def test_it_takes_the_history_of_another_model(driver: Driver):
 
 
 async def test_an_image_that_it_cannot_see_does_not_end_the_conversation(driver: Driver):
-    image = ImagePart(base64="iVBORw0KGgo=", media_type="image/png")
-    seen = message("user", "What is this?", image)
+    # It says of what size it is, and nothing more.
+    broken = image(png()[:33])
+    seen = message("user", "What is this?", broken)
 
     text, end = await answer(
         driver, request(seen, message("agent", "I cannot say."), message("user", "Never mind."))

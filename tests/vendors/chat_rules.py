@@ -10,12 +10,13 @@ from typing import Any
 
 import orjson
 
+from tests.vendors.image_rules import ImageRule, Sent, image_problems
 from tests.vendors.seals import SKIP_SIGNATURE, is_sealed
+from tests.vendors.tool_rules import NAMES, tool_problems
 
 Body = dict[str, Any]
 Rule = Callable[[Body], Iterator[str]]
 
-NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 CONTENT_PARTS = {"text": {"type", "text"}, "image_url": {"type", "image_url"}}
 
 # Source: https://platform.openai.com/docs/api-reference/chat/create.
@@ -51,10 +52,12 @@ def well_formed(body: Body) -> Iterator[str]:
     for tool in body.get("tools") or ():
         function = tool.get("function") or {}
         schema = function.get("parameters") or {}
-        if tool.get("type") != "function" or not NAME.fullmatch(function.get("name", "")):
+        if tool.get("type") != "function" or not NAMES.fullmatch(function.get("name", "")):
             yield f"tools: {tool} is not a function with a name"
         if schema.get("type") != "object" or "properties" not in schema:
             yield "Invalid schema for function: object schema missing properties"
+    tools = [tool.get("function") or {} for tool in body.get("tools") or ()]
+    yield from tool_problems((tool.get("name", ""), tool.get("parameters", {})) for tool in tools)
 
 
 def _content_problems(at: int, message: Body) -> Iterator[str]:
@@ -77,7 +80,7 @@ def _call_problems(at: int, call: Body) -> Iterator[str]:
     function = call.get("function") or {}
     if not call.get("id") or call.get("type") != "function":
         yield f"messages[{at}].tool_calls: {call} has no id or type"
-    if not NAME.fullmatch(function.get("name") or ""):
+    if not NAMES.fullmatch(function.get("name") or ""):
         yield f"messages[{at}].tool_calls: the name {function.get('name')!r} does not match"
     try:
         arguments = orjson.loads(function.get("arguments", ""))
@@ -176,6 +179,77 @@ def images_within(kinds: Sequence[str], words: str) -> Rule:
                 url = (part.get("image_url") or {}).get("url", "") if "image_url" in part else None
                 if url is not None and not url.startswith(tuple(kinds) or "\0"):
                     yield words
+
+    return rule
+
+
+def images(rule_of_vendor: ImageRule) -> Rule:
+    """Refuse images that the server cannot read, and those beyond its limits."""
+
+    def rule(body: Body) -> Iterator[str]:
+        yield from image_problems(rule_of_vendor, _images(body), body)
+
+    return rule
+
+
+def _images(body: Body) -> Iterator[Sent]:
+    for message in body["messages"]:
+        parts = message["content"] if isinstance(message.get("content"), list) else []
+        for part in parts:
+            if "image_url" in part:
+                yield Sent.at(part["image_url"]["url"])
+
+
+def no_blank_texts(body: Body) -> Iterator[str]:
+    """Refuse texts that are blank.
+
+    Source: the Converse API of Bedrock ("The text field in the ContentBlock object is blank") and
+    https://github.com/vllm-project/vllm/issues/21089.
+    """
+    for at, message in enumerate(body["messages"]):
+        content = message.get("content")
+        texts = [content] if isinstance(content, str) else []
+        if isinstance(content, list):
+            texts = [part["text"] for part in content if part.get("type") == "text"]
+        if any(not text.strip() for text in texts):
+            yield f"The text field in the ContentBlock object at messages.{at} is blank."
+
+
+def last_from_outside(body: Body) -> Iterator[str]:
+    """Refuse a conversation that ends with an answer."""
+    if body["messages"][-1]["role"] not in {"user", "tool"}:
+        yield "Expected last role User or Tool for serving but got assistant"
+
+
+def schemas_checked(problems: Callable[[Any], Iterator[str]]) -> Rule:
+    """Refuse schemas with a problem."""
+
+    def rule(body: Body) -> Iterator[str]:
+        for tool in body.get("tools") or ():
+            yield from problems(tool["function"]["parameters"])
+
+    return rule
+
+
+def names_within(pattern: str, words: str) -> Rule:
+    """Refuse names of tools in another form, as they are offered and as they were called."""
+
+    def rule(body: Body) -> Iterator[str]:
+        names = [tool["function"]["name"] for tool in body.get("tools") or ()]
+        for message in body["messages"]:
+            names += [call["function"]["name"] for call in message.get("tool_calls") or ()]
+        yield from (words.format(name) for name in names if not re.fullmatch(pattern, name))
+
+    return rule
+
+
+def descriptions_within(most: int) -> Rule:
+    """Refuse long descriptions of tools."""
+
+    def rule(body: Body) -> Iterator[str]:
+        for at, tool in enumerate(body.get("tools") or ()):
+            if len(tool["function"].get("description", "")) > most:
+                yield f"Invalid 'tools[{at}].function.description': string too long."
 
     return rule
 

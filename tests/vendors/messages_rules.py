@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tests.vendors.image_rules import ANTHROPIC, Sent, image_problems
 from tests.vendors.seals import is_sealed
+from tests.vendors.tool_rules import NAMES, flat_root, tool_problems
 
 Body = dict[str, Any]
 
@@ -45,7 +47,16 @@ def problems(body: Body) -> Iterator[str]:
             yield f"messages.{at}: all messages must have non-empty content"
         for block in message["content"]:
             yield from _block_problems(f"messages.{at}", block)
+    yield from image_problems(ANTHROPIC, _images(messages), body)
+    yield from tool_problems(
+        (tool["name"], tool["input_schema"]) for tool in body.get("tools") or ()
+    )
+    for tool in body.get("tools") or ():
+        yield from flat_root(tool["input_schema"])
     yield from _pairs(messages)
+    if messages and messages[-1]["role"] != "user":
+        # Source: https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6.
+        yield "This model does not support assistant message prefill."
     yield from _thinking_first(body, messages)
     if body.get("thinking", {}).get("type") == "enabled":
         if body["thinking"]["budget_tokens"] >= body["max_tokens"]:
@@ -65,19 +76,39 @@ def _block_problems(where: str, block: Body) -> Iterator[str]:
         yield "messages: text content blocks must contain non-whitespace text"
     if kind == "tool_use" and not ID.fullmatch(block["id"]):
         yield f"{where}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"
+    if kind == "tool_use" and not NAMES.fullmatch(block["name"]):
+        yield f"{where}.tool_use.name: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'"
     if kind == "thinking" and not is_sealed("anthropic", block["signature"]):
         yield f"{where}: Invalid `signature` in `thinking` block"
     if kind == "image" and block["source"]["type"] not in {"base64", "url"}:
         yield f"{where}.image.source: unknown type"
 
 
+def _images(messages: list[Body]) -> Iterator[Sent]:
+    for message in messages:
+        for block in message["content"]:
+            if block.get("type") == "image":
+                source = block["source"]
+                yield Sent(source.get("media_type"), source.get("data"), source.get("url"))
+
+
 def _pairs(messages: list[Body]) -> Iterator[str]:
+    used = [
+        block["id"]
+        for message in messages
+        for block in message["content"]
+        if block["type"] == "tool_use"
+    ]
+    if len(set(used)) != len(used):
+        yield "messages: `tool_use` ids must be unique"
     due: set[str] = set()
     for at, message in enumerate(messages):
         given = [block for block in message["content"] if block["type"] == "tool_result"]
         if message["content"][: len(given)] != given:
             yield f"messages.{at}: tool_result blocks must come first"
         ids = {block["tool_use_id"] for block in given}
+        if len(ids) != len(given):
+            yield f"messages.{at}: each tool_use must have a single result"
         if ids - due:
             yield f"messages.{at}: unexpected `tool_use_id` found in `tool_result` blocks"
         if due - ids:

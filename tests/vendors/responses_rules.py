@@ -9,7 +9,9 @@ from typing import Any
 
 import orjson
 
+from tests.vendors.image_rules import OPENAI, Sent, image_problems
 from tests.vendors.seals import is_sealed
+from tests.vendors.tool_rules import NAMES, flat_root, tool_problems
 
 Body = dict[str, Any]
 
@@ -53,6 +55,10 @@ def problems(body: Body) -> Iterator[str]:
     for tool in body.get("tools") or ():
         if tool.get("type") != "function" or "name" not in tool or "function" in tool:
             yield "Missing required parameter: 'tools[0].name'."
+        yield from flat_root(tool.get("parameters") or {})
+    tools = body.get("tools") or ()
+    yield from tool_problems((tool.get("name", ""), tool["parameters"]) for tool in tools)
+    yield from image_problems(OPENAI, _images(items), body)
 
 
 def _item_problems(at: int, item: Body) -> Iterator[str]:
@@ -67,6 +73,8 @@ def _item_problems(at: int, item: Body) -> Iterator[str]:
         for part in item["content"]:
             if part["type"] not in known:
                 yield f"Invalid value: '{part['type']}'. Supported values are: {sorted(known)}."
+    if kind == "function_call" and not NAMES.fullmatch(item["name"]):
+        yield f"Invalid 'input[{at}].name': string does not match pattern '^[a-zA-Z0-9_-]+$'."
     if kind == "function_call" and not isinstance(orjson.loads(item["arguments"]), dict):
         yield f"input[{at}].arguments is not an object"
     if kind == "reasoning":
@@ -81,11 +89,21 @@ def _item_problems(at: int, item: Body) -> Iterator[str]:
             yield f"Missing required parameter: 'input[{at}].summary'."
 
 
+def _images(items: list[Body]) -> Iterator[Sent]:
+    for item in items:
+        content = item.get("content")
+        for part in content if isinstance(content, list) else ():
+            if part.get("type") == "input_image":
+                yield Sent.at(part["image_url"])
+
+
 def _pairs(items: list[Body]) -> Iterator[str]:
     called = [item["call_id"] for item in items if item.get("type") == "function_call"]
     returned = [item["call_id"] for item in items if item.get("type") == "function_call_output"]
     if len(set(called)) != len(called):
         yield "Duplicate item found with one call_id."
+    if len(set(returned)) != len(returned):
+        yield "Duplicate function_call_output for one call_id."
     for call_id in set(called) - set(returned):
         yield f"No tool output found for function call {call_id}."
     for call_id in set(returned) - set(called):

@@ -9,6 +9,9 @@ from tests.recorded_streams import WireName
 from tests.vendors import chat_rules as chat
 from tests.vendors import messages_rules, responses_rules
 from tests.vendors.answers import Speech, chat_answer, messages_answer, responses_answer
+from tests.vendors.image_rules import ANTHROPIC, MB, OPENAI, ImageRule
+from tests.vendors.schemas import schema_problems
+from tests.vendors.tool_rules import flat_root, geminis, property_names
 
 Body = dict[str, Any]
 
@@ -38,13 +41,27 @@ class Vendor:
 
 PROTOCOL_RULES: Mapping[WireName, Sequence[chat.Rule]] = MappingProxyType(
     {
-        "chat": (chat.well_formed, chat.paired),
+        "chat": (chat.well_formed, chat.paired, chat.last_from_outside),
         "messages": (messages_rules.problems,),
         "responses": (responses_rules.problems,),
     }
 )
 ANSWERS: Mapping[WireName, Callable[[str, Speech, Body], Iterator[bytes]]] = MappingProxyType(
     {"chat": chat_answer, "messages": messages_answer, "responses": responses_answer}
+)
+
+# Source: https://docs.x.ai/developers/model-capabilities/images/understanding,
+# https://github.com/ollama/ollama (openai/openai.go), https://lmstudio.ai/docs,
+# https://docs.fireworks.ai/guides/querying-vision-language-models, and stb_image, by which
+# llama.cpp reads them.
+_PNG_AND_JPEG = frozenset({"image/png", "image/jpeg"})
+# Source: the Converse API of Bedrock, ImageBlock.
+_BEDROCK_IMAGES = ImageRule(side=8000, count=20, size=5 * MB)
+# Source: Anthropic's rules for the models that answer behind gateways.
+_CLAUDE_BEHIND = (
+    chat.images(ANTHROPIC),
+    chat.schemas_checked(flat_root),
+    chat.schemas_checked(property_names),
 )
 
 _GROQ_WORDS = "property '{}' is unsupported"
@@ -56,17 +73,25 @@ _NINE_LETTERS = chat.call_ids(
     r"[a-zA-Z0-9]{9}", "Tool call id was {} but must be a-z, A-Z, 0-9, with a length of 9."
 )
 
+# Source: https://github.com/getsentry/sentry-mcp/issues/106 (descriptions).
+_OPENAI_LIMITS = (
+    chat.images(OPENAI),
+    chat.schemas_checked(flat_root),
+    chat.descriptions_within(1024),
+)
+
 VENDORS: dict[str, Vendor] = {
     "openai": Vendor(
         "chat",
         "gpt-5-mini",
         (
             chat.fields_within(),
+            *_OPENAI_LIMITS,
             # Source: https://community.openai.com/t/string-too-long-tool-call-id/1085379.
             chat.call_ids(r".{1,40}", "Invalid 'tool_calls[0].id': string too long: {}"),
         ),
     ),
-    "azure": Vendor("chat", "my-deployment", (chat.fields_within(),)),
+    "azure": Vendor("chat", "my-deployment", (chat.fields_within(), *_OPENAI_LIMITS)),
     "openai-responses": Vendor("responses", "gpt-5.5"),
     "anthropic": Vendor(
         "messages",
@@ -89,6 +114,15 @@ VENDORS: dict[str, Vendor] = {
                 assistant={"extra_content"},
             ),
             chat.thought_signatures,
+            # Source: https://ai.google.dev/gemini-api/docs/image-understanding.
+            chat.images(
+                ImageRule(_PNG_AND_JPEG | {"image/webp", "image/heic", "image/heif"}, total=20 * MB)
+            ),
+            chat.names_within(
+                r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}",
+                "Invalid function name {}. Must start with a letter or an underscore.",
+            ),
+            chat.schemas_checked(geminis),
         ),
         Speech(call_id="", has_index=False, signs_calls=True, says_tool_calls=False),
         refusal=lambda words: [
@@ -111,6 +145,8 @@ VENDORS: dict[str, Vendor] = {
                 tool={"name"},
             ),
             _NINE_LETTERS,
+            # Source: https://docs.mistral.ai/capabilities/vision.
+            chat.images(ImageRule(count=8, size=10 * MB)),
             # Source: pydantic-ai, models/mistral.py, which still avoids it.
             chat.not_in_a_row(("tool", "user"), words="Unexpected role '{}' after role '{}'"),
         ),
@@ -146,6 +182,12 @@ VENDORS: dict[str, Vendor] = {
                 may_be_empty=False,
             ),
             chat.no_empty_answers,
+            chat.no_blank_texts,
+            # Source: https://github.com/openclaw/openclaw/issues/113130.
+            chat.schemas_checked(flat_root),
+            # Source: its error "function name is invalid, must start with a letter".
+            chat.names_within(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}", "function name is invalid: {}"),
+            chat.images(ImageRule(total=100 * MB)),
             # It fetches no URLs. Source: vercel/ai, packages/moonshotai.
             chat.images_within(("data:", "ms://"), "unsupported image url"),
         ),
@@ -160,6 +202,7 @@ VENDORS: dict[str, Vendor] = {
                 "Argument not supported on this model: {}",
                 *("stop", "presence_penalty", "frequency_penalty"),
             ),
+            chat.images(ImageRule(_PNG_AND_JPEG)),
         ),
         Speech(reasoning="reasoning_content", whole_calls=True),
         refusal=lambda words: {"code": "Client specified an invalid argument", "error": words},
@@ -175,24 +218,41 @@ VENDORS: dict[str, Vendor] = {
                 _GROQ_WORDS,
             ),
             chat.without(_GROQ_WORDS, "name"),
+            # Source: https://console.groq.com/docs/vision.
+            chat.images(ImageRule(count=5, total=4 * MB)),
         ),
         Speech(reasoning="reasoning", call_id="tk{:07d}"),
     ),
     "openrouter": Vendor(
         "chat",
         "anthropic/claude-sonnet-4.5",
-        (chat.reasoning_details,),
+        (chat.reasoning_details, *_CLAUDE_BEHIND),
         Speech(reasoning="reasoning_details", call_id="toolu_vrtx_{}"),
     ),
-    "together": Vendor("chat", "moonshotai/Kimi-K2-Thinking", (), Speech(reasoning="reasoning")),
+    "together": Vendor(
+        "chat",
+        "moonshotai/Kimi-K2-Thinking",
+        (chat.images(ImageRule()),),
+        Speech(reasoning="reasoning"),
+    ),
     "fireworks": Vendor(
-        "chat", "accounts/fireworks/models/glm-5", (), Speech(reasoning="reasoning_content")
+        "chat",
+        "accounts/fireworks/models/glm-5",
+        (chat.images(ImageRule(_PNG_AND_JPEG | {"image/gif"}, count=30)),),
+        Speech(reasoning="reasoning_content"),
     ),
     "bedrock": Vendor(
         "chat",
         "us.anthropic.claude-sonnet-4-20250514-v1:0",
         # Source: bedrock-access-gateway, src/api/schema.py and the Converse API's toolUseId.
-        (chat.call_ids(r"[a-zA-Z0-9_-]{1,64}", "toolUseId {} failed to satisfy constraint"),),
+        (
+            chat.call_ids(r"[a-zA-Z0-9_-]{1,64}", "toolUseId {} failed to satisfy constraint"),
+            chat.no_blank_texts,
+            # Source: https://github.com/aws-samples/bedrock-access-gateway/pull/239.
+            chat.tools_with_calls,
+            chat.images(_BEDROCK_IMAGES),
+            *_CLAUDE_BEHIND,
+        ),
         Speech(call_id="tooluse_{}"),
     ),
     "litellm": Vendor(
@@ -200,6 +260,8 @@ VENDORS: dict[str, Vendor] = {
         "anthropic/claude-sonnet-4-5",
         (
             chat.tools_with_calls,
+            chat.no_blank_texts,
+            *_CLAUDE_BEHIND,
             chat.of_the_model_behind({"mistral": (_NINE_LETTERS,)}),
         ),
         Speech(reasoning="reasoning_content", call_id="toolu_{}"),
@@ -210,18 +272,28 @@ VENDORS: dict[str, Vendor] = {
         # Source: https://github.com/vllm-project/vllm/issues/6862.
         (
             chat.not_in_a_row(
-                ("user", "user"), words="Conversation roles must alternate user/assistant ({}, {})"
+                ("user", "user"),
+                ("assistant", "assistant"),
+                words="Conversation roles must alternate user/assistant ({}, {})",
             ),
+            chat.no_blank_texts,
+            chat.images(ImageRule()),
         ),
         Speech(reasoning="reasoning", call_id="chatcmpl-tool-{}"),
     ),
     "sglang": Vendor("chat", "zai-org/GLM-4.6", (), Speech(reasoning="reasoning_content")),
-    "lmstudio": Vendor("chat", "qwen2.5-7b-instruct", (), Speech(call_id="{:09d}")),
+    "lmstudio": Vendor(
+        "chat",
+        "qwen2.5-7b-instruct",
+        (chat.images(ImageRule(_PNG_AND_JPEG | {"image/webp"})),),
+        Speech(call_id="{:09d}"),
+    ),
     "ollama": Vendor(
         "chat",
         "qwen3-vl",
         # Source: ollama, openai/openai.go.
         (
+            chat.images(ImageRule(_PNG_AND_JPEG | {"image/webp"})),
             chat.images_within(
                 [f"data:image/{kind};base64," for kind in ("jpeg", "jpg", "png", "webp")],
                 "image URLs are not currently supported, please use base64 encoded data instead",
@@ -232,7 +304,7 @@ VENDORS: dict[str, Vendor] = {
     "llama.cpp": Vendor(
         "chat",
         "qwen3-4b.gguf",
-        (),
+        (chat.images(ImageRule(_PNG_AND_JPEG | {"image/gif"})),),
         Speech(reasoning="reasoning_content", call_id="hP1bJ7sUe2QmVt5RkZa{}"),
     ),
 }
@@ -240,8 +312,16 @@ VENDORS: dict[str, Vendor] = {
 
 def problem(vendor: str, body: Body) -> str | None:
     """Return why a vendor would refuse a request, in its words; ``None`` if it would not."""
+    return next(problems(vendor, body), None)
+
+
+def problems(vendor: str, body: Body) -> Iterator[str]:
+    """Yield all for which a vendor would refuse a request, in its words."""
     spoken = VENDORS[vendor]
     for rule in (*PROTOCOL_RULES[spoken.wire], *spoken.rules):
-        for words in rule(body):
-            return words
-    return None
+        yield from rule(body)
+
+
+def all_problems(vendor: str, body: Body) -> list[str]:
+    """Return what a vendor would refuse, and where the body is not of its SDK's type."""
+    return [*problems(vendor, body), *schema_problems(VENDORS[vendor].wire, vendor, body)]

@@ -8,7 +8,7 @@ from everruns.domain.events import TURN_ENDS, EventType
 from everruns.domain.retries import is_superseded
 from everruns.domain.sessions import OPEN_STATUSES
 from everruns.domain.state import SessionState, fold
-from everruns.domain.transcript import build_transcript
+from everruns.domain.transcript import MESSAGE_LEFT_OUT, build_transcript
 from everruns.domain.usage import Usage
 from tests.logs import LogWriter, call_part, logs
 
@@ -154,3 +154,18 @@ def test_a_session_is_finished_only_while_no_turn_is_open():
     assert finished.finished_at is not None
     assert again.finished_at is None
     assert again.started_at == finished.started_at
+
+
+def test_a_message_that_a_model_refused_stays_out_of_what_it_is_sent():
+    log = LogWriter()
+    refused = log.user("flagged")
+    log.end(EventType.SESSION_FAILED)
+    log.user("and now?")
+    log.agent("ok", without_messages=[refused.id])
+
+    state = log.refold()
+    sent = build_transcript(state.history, state.unread, (), state.without_messages)
+
+    assert state.without_messages == {refused.id: None}
+    assert [said.text for said in sent] == [MESSAGE_LEFT_OUT, "and now?", "ok"]
+    assert log.events[0].data["message"]["content"][0]["text"] == "flagged"

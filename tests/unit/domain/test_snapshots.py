@@ -22,7 +22,7 @@ from everruns.domain.state import SessionState, fold, message_of
 from tests.logs import LogWriter, logs
 
 # What a state holds in this format of snapshots. Whoever changes it raises the format.
-SCHEMA_OF_FORMAT = {1: "961df0b2049bdc10"}
+SCHEMA_OF_FORMAT = {2: "bb14c57fa11a945d"}
 
 
 def complete(state: SessionState, log: LogWriter) -> SessionState:

@@ -38,14 +38,17 @@ MESSAGES = st.one_of(
 def assert_well_formed(transcript: list[Message]) -> None:
     assert not transcript or transcript[0].role in {"user", "system"}
     expected: list[str] = []
+    ids: list[str] = []
     for said in transcript:
         assert said.content
+        ids += [asked.id for asked in said.tool_calls]
         if said.role == "tool_result":
             assert [part.tool_call_id for part in said.content] == [expected.pop(0)]
         else:
             assert not expected, "a call has no result"
             expected = [asked.id for asked in said.tool_calls]
     assert not expected, "the last call has no result"
+    assert len(set(ids)) == len(ids), "two calls have one id"
 
 
 @settings(max_examples=150, deadline=None)
@@ -66,7 +69,12 @@ def test_the_transcript_of_any_log_is_well_formed(log: LogWriter):
 def test_nothing_that_was_said_is_changed_or_reordered(history):
     sent = build_transcript([message("user", TextPart(text="first")), *history], [])
     spoken = [said for said in history if said.role != "tool_result" and said.content]
-    assert [said for said in sent[1:] if said.role != "tool_result"] == spoken
+    # Calls that share an id with an earlier one get an id of their own.
+    assert [
+        (said.role, said.text, [asked.name for asked in said.tool_calls])
+        for said in sent[1:]
+        if said.role != "tool_result"
+    ] == [(said.role, said.text, [asked.name for asked in said.tool_calls]) for said in spoken]
 
 
 def test_blank_messages_are_not_sent_as_they_are():
@@ -99,3 +107,36 @@ def test_results_stand_in_call_order_whatever_the_order_they_came_in():
         [],
     )
     assert [part.result for said in sent[2:] for part in said.content] == ["first", "second"]
+
+
+def test_calls_that_share_an_id_get_their_results_in_order():
+    history = [
+        message("user", TextPart(text="go")),
+        message("agent", call("a"), call("a")),
+        message("tool_result", result("a", "first")),
+        message("tool_result", result("a", "second")),
+        message("agent", call("a")),
+    ]
+    sent = build_transcript(history, [])
+    returned = [part for said in sent if said.role == "tool_result" for part in said.content]
+    assert [asked.id for said in sent for asked in said.tool_calls] == ["a", "a_2", "a_3"]
+    assert [part.tool_call_id for part in returned] == ["a", "a_2", "a_3"]
+    assert [part.result or part.error for part in returned] == ["first", "second", ORPHAN_ERROR]
+
+
+def test_of_two_results_of_one_call_the_first_counts():
+    history = [
+        message("user", TextPart(text="go")),
+        message("agent", call("a")),
+        message("tool_result", result("a", "first")),
+        message("tool_result", result("a", "second")),
+    ]
+    (*_, returned) = build_transcript(history, [])
+    assert returned.content == [result("a", "first")]
+
+
+def test_calls_that_share_the_longest_id_get_ids_that_are_no_longer():
+    longest = "é" * 128
+    history = [message("user", TextPart(text="go")), message("agent", call(longest), call(longest))]
+    sent = build_transcript(history, [])
+    assert [asked.id for asked in sent[1].tool_calls] == [longest, "é" * 60 + "_2"]

@@ -34,6 +34,7 @@ from everruns.providers.catalogue import profile_of
 from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
 from everruns.providers.responses import ResponsesDriver
+from tests.odd_images import PIXEL
 from tests.response_events import MODEL
 
 NOW = "2026-11-01T00:00:00.000Z"
@@ -169,7 +170,7 @@ def talk(say: Callable[..., Message]) -> Callable[..., list[Message]]:
         ]
         return [
             say("user", "Look", ImagePart(url="https://x.test/a.png")),
-            say("user", ImagePart(base64="aGk=", media_type="image/png")),
+            say("user", ImagePart(base64=PIXEL, media_type="image/png")),
             say("agent", "Let me see.", *calls, thoughts=thoughts),
             say("tool_result", ToolResultPart(tool_call_id="call_1", result={"c": 21})),
             say("tool_result", ToolResultPart(tool_call_id="call_2", error="No city.")),

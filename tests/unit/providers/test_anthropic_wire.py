@@ -24,6 +24,7 @@ from everruns.turn_failures import (
     ProviderRejected,
     ProviderUnavailable,
 )
+from tests.odd_images import PIXEL
 from tests.waiting import PATIENCE_S
 
 WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})
@@ -83,7 +84,7 @@ async def test_a_conversation_is_sent_in_full(provider, ask, say, talk, collect)
                             "source": {
                                 "type": "base64",
                                 "media_type": "image/png",
-                                "data": "aGk=",
+                                "data": PIXEL,
                             },
                         },
                     ],

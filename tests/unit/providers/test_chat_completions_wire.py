@@ -10,6 +10,7 @@ from everruns.domain.usage import Usage
 from everruns.providers.base import ReasoningDelta, TextDelta, UsageSoFar
 from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.turn_failures import ModelFailure, ProviderUnavailable
+from tests.odd_images import PIXEL
 from tests.waiting import PATIENCE_S
 
 WEATHER = ToolDefinition(name="weather", description="Tell it.", parameters={})
@@ -55,7 +56,7 @@ async def test_a_conversation_is_sent_in_full(provider, ask, say, talk, collect)
                         {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}},
                         {
                             "type": "image_url",
-                            "image_url": {"url": "data:image/png;base64,aGk="},
+                            "image_url": {"url": f"data:image/png;base64,{PIXEL}"},
                         },
                     ],
                 },
@@ -295,7 +296,7 @@ async def test_names_and_ids_from_other_providers_are_sent_in_an_accepted_form(
     sent = provider.bodies[0]["messages"]
     assert sent[1]["tool_calls"][0]["id"] == sent[2]["tool_call_id"]
     assert len(sent[2]["tool_call_id"]) <= 40
-    assert sent[1]["tool_calls"][0]["function"]["name"] == "functions_weather"
+    assert sent[1]["tool_calls"][0]["function"]["name"] == "functions_weather_ca68fc13"
 
 
 async def test_listed_models_come_in_the_providers_order(provider):

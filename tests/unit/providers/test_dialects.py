@@ -14,6 +14,7 @@ from everruns.domain.transcript import IMAGE_LEFT_OUT
 from everruns.providers.chat_request import completion_body
 from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import DEFAULT, DIALECTS, dialect_at
+from tests.odd_images import PIXEL
 
 NOW = ToolDefinition(name="now", description="Tell it.", parameters={})
 CALL = ToolCallPart(id="functions.now:0", name="now")
@@ -238,7 +239,7 @@ def test_other_ids_become_nine_letters_and_digits(body, history, dialect, model)
 
 
 def test_messages_of_the_user_in_a_row_become_one(body, say):
-    image = ImagePart(base64="aGk=", media_type="image/png")
+    image = ImagePart(base64=PIXEL, media_type="image/png")
 
     (one,) = body(DEFAULT, say("user", "a"), say("user", "b"))["messages"]
     (two,) = body(DEFAULT, say("user", "a"), say("user", image))["messages"]
@@ -260,7 +261,7 @@ def test_mistral_gets_an_answer_between_results_and_a_user(body, history, say):
 def test_images_go_to_servers_that_take_them(body, say, dialect, by_url, by_content):
     images = [
         ImagePart(url="https://x.test/a.png"),
-        ImagePart(base64="aGk=", media_type="image/png"),
+        ImagePart(base64=PIXEL, media_type="image/png"),
     ]
 
     sent = [body(dialect, say("user", "see", image))["messages"][0] for image in images]

@@ -16,6 +16,7 @@ from everruns.turn_failures import (
     ProviderRejected,
     ProviderUnavailable,
 )
+from tests.odd_images import PIXEL
 from tests.response_events import (
     CREATED,
     MODEL,
@@ -142,7 +143,7 @@ async def test_reasoning_refused_in_the_stream_is_left_out_too(provider, answere
 
 
 async def test_an_image_refused_in_the_stream_is_left_out(provider, answered, ask, say):
-    image = ImagePart(base64="aGk=", media_type="image/png")
+    image = ImagePart(base64=PIXEL, media_type="image/png")
     request = ask(MODEL, say("user", image), say("agent", "Hm."), say("user", "Hello?"))
     error = {"code": "invalid_image", "message": "The image cannot be read."}
     provider.streams(CREATED, {"type": "response.failed", "response": {"error": error}})

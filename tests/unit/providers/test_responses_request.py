@@ -11,6 +11,7 @@ from everruns.domain.tools import ToolDefinition
 from everruns.providers.concessions import Attempt
 from everruns.providers.responses import ResponsesDriver
 from everruns.providers.responses_request import response_body
+from tests.odd_images import PIXEL
 from tests.response_events import (
     MODEL,
     SEALED,
@@ -50,13 +51,23 @@ async def test_a_conversation_is_sent_in_full_and_stored_nowhere(provider, ask, 
                     "role": "user",
                     "content": [
                         {"type": "input_text", "text": "Look"},
-                        {"type": "input_image", "image_url": "https://x.test/a.png"},
+                        {
+                            "type": "input_image",
+                            "image_url": "https://x.test/a.png",
+                            "detail": "auto",
+                        },
                     ],
                 },
                 {
                     "type": "message",
                     "role": "user",
-                    "content": [{"type": "input_image", "image_url": "data:image/png;base64,aGk="}],
+                    "content": [
+                        {
+                            "type": "input_image",
+                            "image_url": f"data:image/png;base64,{PIXEL}",
+                            "detail": "auto",
+                        }
+                    ],
                 },
                 {
                     "type": "message",

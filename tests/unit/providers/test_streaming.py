@@ -18,10 +18,11 @@ from everruns.turn_failures import (
     ProviderRejected,
     ProviderUnavailable,
 )
+from tests.odd_images import PIXEL
 from tests.waiting import PATIENCE_S
 
 NOW = ToolDefinition(name="now", description="Tell it.", parameters={})
-IMAGE = ImagePart(base64="aGk=", media_type="image/png")
+IMAGE = ImagePart(base64=PIXEL, media_type="image/png")
 DONE = b"data: [DONE]\n\n"
 
 

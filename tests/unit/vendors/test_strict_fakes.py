@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.vendors.seals import SKIP_SIGNATURE, seal
-from tests.vendors.table import VENDORS, problem
+from tests.vendors.table import VENDORS, all_problems, problem
 
 Body = dict[str, Any]
 
@@ -72,10 +72,18 @@ RESPONSES: Body = {
         {"type": "function_call", "call_id": "call_1", "name": "multiply", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "call_1", "output": "42"},
     ],
-    "tools": [{"type": "function", "name": "multiply", "parameters": PARAMETERS}],
+    "tools": [{"type": "function", "name": "multiply", "parameters": PARAMETERS, "strict": False}],
 }
 GOOD = {"chat": CHAT, "messages": MESSAGES, "responses": RESPONSES}
-PNG = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
+PNG = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+PNG_AS_JPEG = {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{PIXEL}"}}
+SVG = {"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,PHN2Zy8+"}}
+CHOICE = {"type": "object", "properties": {}, "anyOf": [{"required": ["a"]}]}
+FOREIGN = {"type": "object", "properties": {"größe": {"type": "number"}}}
 LINKED = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
 
 
@@ -128,6 +136,8 @@ def renames_call(body: Body) -> None:
     body["messages"][3]["tool_call_id"] = "call_1"
 
 
+FUNCTION = ("tools", 0, "function")
+ANSWER = {"role": "assistant", "content": "42"}
 USER = {"role": "user", "content": "Thanks."}
 CALL = ("messages", 2, "tool_calls", 0)
 SIGNATURE = (*CALL, "extra_content", "google", "thought_signature")
@@ -150,6 +160,19 @@ def test_a_vendor_accepts_what_is_right(vendor: str):
         ("openai", sets("messages", 1, "content", None), "got null"),
         ("openai", sets("tools", 0, "function", "parameters", {}), "missing properties"),
         ("openai", sets("messages", 1, "role", "agent"), "unknown role"),
+        ("openai", adds("messages", ANSWER), "Expected last role User or Tool"),
+        ("openai", sets("messages", 1, "content", [PNG_AS_JPEG]), "does not match the provided"),
+        ("openai", sets("messages", 1, "content", [SVG]), "Unsupported image type"),
+        ("openai", sets(*FUNCTION, "description", "x" * 1025), "string too long"),
+        ("openai", sets(*FUNCTION, "parameters", CHOICE), "anyOf at the top level"),
+        ("openai", adds("tools", *CHAT["tools"]), "must be unique"),
+        ("mistral", sets("messages", 1, "content", [PNG] * 9), "Too many images"),
+        ("xai", sets("messages", 1, "content", [SVG]), "Unsupported image type"),
+        ("gemini", sets(*FUNCTION, "name", "1st"), "Must start with a letter"),
+        ("gemini", sets(*FUNCTION, "parameters", "$schema", "x"), 'Unknown name "$schema"'),
+        ("bedrock", sets(*FUNCTION, "parameters", FOREIGN), "Property keys should match"),
+        ("bedrock", sets("messages", 1, "content", " "), "is blank"),
+        ("bedrock", removes("tools"), "without `tools=`"),
         ("gemini", sets("seed", 1), 'Unknown name "seed"'),
         ("gemini", removes(*CALL, "extra_content"), "missing a thought_signature"),
         ("gemini", sets(*SIGNATURE, seal("openrouter", 1)), "Corrupted thought signature"),
@@ -161,7 +184,11 @@ def test_a_vendor_accepts_what_is_right(vendor: str):
         ("deepseek", removes("messages", 2, "reasoning_content"), "must be passed back"),
         ("deepseek", sets("messages", 1, "content", [PNG]), "unknown variant `image_url`"),
         ("moonshot", sets("messages", 2, "reasoning_content", ""), "reasoning_content is missing"),
-        ("moonshot", adds("messages", {"role": "assistant", "content": ""}), "must not be empty"),
+        (
+            "moonshot",
+            adds("messages", {"role": "assistant", "content": ""}, USER),
+            "must not be empty",
+        ),
         ("moonshot", sets("messages", 1, "content", [LINKED]), "unsupported image url"),
         ("xai", sets("stop", ["x"]), "Argument not supported on this model: stop"),
         ("groq", sets("messages", 2, "reasoning", "Hm."), "reasoning' is unsupported"),
@@ -181,6 +208,13 @@ def test_a_vendor_accepts_what_is_right(vendor: str):
         ("anthropic", sets("messages", 1, "content", 0, "signature", "x"), "Invalid `signature`"),
         ("anthropic", sets("messages", 0, "content", 0, "text", " "), "non-whitespace"),
         ("anthropic", removes("messages", 2), "without `tool_result`"),
+        (
+            "anthropic",
+            adds("messages", {**MESSAGES["messages"][0], "role": "assistant"}),
+            "prefill",
+        ),
+        ("anthropic", sets("messages", 1, "content", 1, "name", "a.b"), "should match pattern"),
+        ("anthropic", sets("tools", 0, "input_schema", CHOICE), "anyOf at the top level"),
         ("anthropic", sets("temperature", 0.5), "may only be set to 1"),
         ("openai-responses", sets("stop", ["x"]), "Unknown parameter: 'stop'"),
         ("openai-responses", sets("store", True), "would be stored"),
@@ -199,6 +233,26 @@ def test_a_vendor_refuses_what_is_wrong(vendor: str, change: Callable[[Body], No
 
     assert refusal is not None
     assert words in refusal
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_what_is_right_is_of_the_type_that_the_sdk_declares(vendor: str):
+    assert all_problems(vendor, good(vendor)) == []
+
+
+@pytest.mark.parametrize(
+    ("vendor", "change", "place"),
+    [
+        ("openai", sets("messages", 1, "content", [{"type": "text"}]), "text: Field required"),
+        ("anthropic", sets("messages", 1, "content", 1, "cost", 1), "Extra inputs"),
+        ("openai-responses", removes("tools", 0, "strict"), "strict: Field required"),
+    ],
+)
+def test_what_no_sdk_would_send_is_refused(vendor: str, change: Callable[[Body], None], place: str):
+    body = good(vendor)
+    change(body)
+
+    assert any(place in words for words in all_problems(vendor, body))
 
 
 def test_gemini_takes_its_own_word_in_place_of_a_signature():

@@ -1,0 +1,112 @@
+"""Whatever a session's log holds, the next request is one that the provider takes."""
+
+import os
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from everruns.domain.llm import OfferedModel
+from everruns.domain.messages import TextPart, ThinkingBlock
+from everruns.domain.tools import ToolDefinition
+from everruns.domain.transcript import build_transcript
+from everruns.providers.anthropic_request import message_body
+from everruns.providers.base import ModelRequest
+from everruns.providers.catalogue import profile_of
+from everruns.providers.chat_request import completion_body
+from everruns.providers.concessions import Attempt
+from everruns.providers.dialects import DIALECTS
+from everruns.providers.responses_request import response_body
+from tests.logs import LogWriter
+from tests.odd_images import IMAGES
+from tests.odd_logs import THOUGHTS, TOOLS, odd_logs, question
+from tests.vendors.seals import seal
+from tests.vendors.table import VENDORS, all_problems
+
+# In the suite; EVERRUNS_EXAMPLES asks for more.
+EXAMPLES = int(os.environ.get("EVERRUNS_EXAMPLES", "15"))
+NOW = "2026-11-01T00:00:00.000Z"
+TEXT = TextPart(text="And now?")
+
+
+def offered(vendor: str) -> OfferedModel:
+    spoken = VENDORS[vendor]
+    provider_type = "anthropic" if spoken.wire == "messages" else "openai"
+    return OfferedModel(
+        id="model_1",
+        provider_id="provider_1",
+        provider_name="fake",
+        provider_type=provider_type,
+        model_id=spoken.model,
+        display_name=spoken.model,
+        profile=profile_of(provider_type, spoken.model),
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def body_of(vendor: str, request: ModelRequest) -> dict[str, Any]:
+    """Return the request as the vendor reads it."""
+    match VENDORS[vendor].wire:
+        case "chat":
+            body = completion_body(Attempt(request), DIALECTS[vendor])
+        case "messages":
+            body = message_body(Attempt(request))
+        case "responses":
+            body = response_body(Attempt(request))
+    return orjson.loads(orjson.dumps(body))
+
+
+def request_of(vendor: str, log: LogWriter, tools: list[ToolDefinition]) -> ModelRequest:
+    transcript = build_transcript(log.state.history, log.state.unread)
+    return ModelRequest(offered(vendor), "Be brief.", transcript, tools)
+
+
+def sealed(vendor: str) -> st.SearchStrategy[ThinkingBlock]:
+    """Reasoning that the vendor itself has signed, beside what anybody else has left."""
+    signed = {
+        "anthropic": ThinkingBlock(thinking="Hm.", signature=seal("anthropic", 1)),
+        "openai-responses": ThinkingBlock(
+            item={
+                "type": "reasoning",
+                "id": "rs_1",
+                "summary": [],
+                "encrypted_content": seal("openai-responses", 1),
+            }
+        ),
+        "gemini": ThinkingBlock(
+            on_call=0,
+            item={"extra_content": {"google": {"thought_signature": seal("gemini", 1)}}},
+        ),
+    }
+    own = signed.get(vendor, ThinkingBlock(thinking="Hm.", field="reasoning_content"))
+    return THOUGHTS | st.just(own)
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_after_any_history_the_request_is_legal(vendor: str):
+    models = st.sampled_from([f"fake/{VENDORS[vendor].model}", "fake/other", "else/model", None])
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize="EVERRUNS_EXAMPLES" not in os.environ,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        log=odd_logs(models, sealed(vendor)),
+        images=st.lists(st.sampled_from(sorted(IMAGES)), max_size=2),
+        tools=TOOLS,
+    )
+    def legal(log: LogWriter, images: list[str], tools: list[ToolDefinition]) -> None:
+        question(log, [IMAGES[name] for name in images] or [TEXT])
+
+        body = body_of(vendor, request_of(vendor, log, tools))
+
+        assert all_problems(vendor, body) == []
+
+    legal()
