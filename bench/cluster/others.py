@@ -1,7 +1,7 @@
 """What a registry talks to in a cluster of a hundred nodes, in one process: hosts and callers.
 
 Calls travel as between nodes, over TLS. The hosts answer at once and hold sessions in name only, so
-what this process costs is no measure of anything.
+the cost of this process says nothing about real ones.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""``make bench-cluster``: one server over PostgreSQL beside one over DuckDB, on the same machine.
+"""``make bench-cluster``: compares PostgreSQL with DuckDB, one server on each, on one machine.
 
 The database has the same cores as the server. The servers are loaded in turns, so that what else
 the machine does hits all of them.
@@ -87,7 +87,7 @@ def warm(server: Server) -> str:
 
 
 def report(loads: Mapping[str, Loads]) -> Report:
-    """Return the table, and what is wanted: of PostgreSQL, and of DuckDB beside what was before."""
+    """Return the table, and the targets of PostgreSQL and, with an earlier version, of DuckDB."""
     rows = [
         (str(clients), name, *loads[name][clients].row()) for clients in CLIENTS for name in loads
     ]

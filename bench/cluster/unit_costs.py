@@ -228,6 +228,7 @@ async def _measure_watch(
     reporting = await _cost(lambda: asyncio.sleep(REPORTING_S))
     costs["report"] = Cost(reporting.cpu_ms / (len(held) * REPORTING_S), 0)
     watching.REPORT_EVERY_S = 60.0
+    # Nor must the shorter questions be under way while something else is measured.
     await asyncio.sleep(2)
 
     async def list_all() -> None:

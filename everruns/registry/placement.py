@@ -15,7 +15,7 @@ from math import ceil
 
 from everruns.address import Address
 from everruns.errors import CapacityExhausted
-from everruns.registry.ranking import Ranking
+from everruns.registry.ranking import Lowest, Ranking
 from everruns.registry.reports import Digest
 
 
@@ -71,8 +71,8 @@ class Placement:
     @property
     def has_room(self) -> bool:
         """Whether some host could take one more session."""
-        emptiest = self._staying_nodes.lowest
-        return emptiest is not None and emptiest.rank[0] < 1
+        emptiest = self._emptiest
+        return emptiest is not None and emptiest.rank < 1
 
     def place(self, session_id: str) -> str:
         """Return the session's host, choosing one if it has none.
@@ -82,26 +82,23 @@ class Placement:
         """
         if host := self._host_of.get(session_id):
             return host
-        if not self.has_room:
+        emptiest = self._emptiest
+        if emptiest is None or emptiest.rank >= 1:
             raise CapacityExhausted(
                 "Every session actor is full. Try again shortly, or raise max_session_actors, "
                 "sessions_per_actor or session_actor_bytes.",
                 None,
                 1.0,
             )
-        host = self._emptiest
-        self._hold(session_id, host)
-        self._rank(host)
-        return host
+        self._hold(session_id, emptiest.name)
+        self._rank(emptiest.name)
+        return emptiest.name
 
     @property
-    def _emptiest(self) -> str:
-        """The host that is least full, on a node that stays."""
+    def _emptiest(self) -> Lowest[float] | None:
+        """The host that is least full, on a node that stays, and how full it is."""
         node = self._staying_nodes.lowest
-        assert node is not None  # noqa: S101
-        host = self._hosts_on[node.name].lowest
-        assert host is not None  # noqa: S101
-        return host.name
+        return None if node is None else self._hosts_on[node.name].lowest
 
     def claim(self, session_id: str, host: str) -> bool:
         """Give an unplaced session to this host if it has room; return whether it is its."""

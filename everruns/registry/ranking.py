@@ -50,7 +50,7 @@ class Ranking(Generic[Rank]):
 
     @property
     def lowest(self) -> Lowest[Rank] | None:
-        """The lowest rank with a name that has it; ``None`` if there are no names."""
+        """The lowest rank and one of the names that have it; ``None`` without any names."""
         while self._heap:
             lowest = self._heap[0]
             if self._ranks.get(lowest.name) == lowest.rank:

@@ -49,7 +49,7 @@ class HostReport:
     Attributes:
         held: The digest of the sessions that it holds, those included that it is loading.
         size_bytes: The size of its sessions; see ``LiveSession.size_bytes``.
-        node: The node that it is on; empty where there are no nodes.
+        node: The node that it runs on; empty without a cluster.
         address: Where it takes calls, if it takes them directly.
     """
 

@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 
 
 def tool_problems(tools: Iterable[tuple[str, Schema]]) -> Iterator[str]:
-    """Yield what every vendor refuses of tools: their names, and schemas that are no objects."""
+    """Yield what every vendor refuses: bad tool names, and schemas whose type is not object."""
     names: set[str] = set()
     for name, schema in tools:
         if not NAMES.fullmatch(name):

@@ -77,7 +77,7 @@ async def test_a_node_that_is_needed_again_is_taken_back(placement: Placement) -
     assert departures.take_back()
     assert departures.note(TWO) == TWO
     assert departures.leave_by("n0") is None
-    assert not departures.take_back(), "there is no other"
+    assert not departures.take_back(), "no other node was left"
 
 
 async def test_a_node_is_taken_back_before_anyone_has_looked_at_the_nodes_again(

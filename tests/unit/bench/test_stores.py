@@ -1,4 +1,4 @@
-"""What is wanted of a server over PostgreSQL, and of one over DuckDB beside an earlier version."""
+"""The targets of PostgreSQL, compared with DuckDB, and of DuckDB, with an earlier version."""
 
 from bench.cluster.stores import CLIENTS, DUCKDB, POSTGRESQL, Loaded, Loads, report
 

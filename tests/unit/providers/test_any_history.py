@@ -65,7 +65,7 @@ def request_of(vendor: str, log: LogWriter, tools: list[ToolDefinition]) -> Mode
 
 
 def sealed(vendor: str) -> st.SearchStrategy[ThinkingBlock]:
-    """Reasoning that the vendor itself has signed, beside what anybody else has left."""
+    """Reasoning that the vendor itself has signed, or that others have left."""
     signed = {
         "anthropic": ThinkingBlock(thinking="Hm.", signature=seal("anthropic", 1)),
         "openai-responses": ThinkingBlock(
