@@ -1,11 +1,41 @@
-"""A capability: text for the system prompt, and tools."""
+"""A capability: text for the system prompt, and tools, known beforehand or found for each turn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from everruns.domain.capabilities import CapabilityStatus
-from everruns.tools.base import Tool
+from everruns.domain.prepared import Prepared, PreparedTool
+from everruns.tools.base import SessionContext, Tool, ToolContext
+
+
+class Preparation(Protocol):
+    """Finds, once a turn, what a capability offers, and runs the tools that it found."""
+
+    async def prepare(self, config: dict[str, Any], session: SessionContext) -> Prepared:
+        """Return what the capability offers in the turn that begins.
+
+        Args:
+            config: The ``config`` that the agent gave the capability.
+            session: The session, and what can be reached from it.
+
+        Raises:
+            ToolError: It cannot be prepared now. The model reads why; the turn goes on.
+        """
+        ...
+
+    async def run(self, tool: PreparedTool, arguments: dict[str, Any], context: ToolContext) -> Any:
+        """Run one call of a tool, in this process or in one that did not prepare it.
+
+        Args:
+            tool: The tool, as it was found.
+            arguments: The model's arguments, validated against the tool's schema.
+            context: The call and its surroundings.
+
+        Raises:
+            ToolError: The call failed for a reason that the model should read.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -23,6 +53,7 @@ class Capability:
         tools: Offered to the model, in this order.
         config_schema: JSON Schema of the ``config`` an agent may give, if it takes one.
         dependencies: Ids of capabilities that it brings along.
+        preparation: Finds more of both at the start of each turn, if it has to look first.
     """
 
     id: str
@@ -35,6 +66,7 @@ class Capability:
     tools: Sequence[Tool] = ()
     config_schema: dict[str, Any] | None = None
     dependencies: Sequence[str] = ()
+    preparation: Preparation | None = None
 
 
 Capabilities = Mapping[str, Capability]

@@ -10,37 +10,12 @@ from pydantic import AfterValidator, Field, computed_field, model_validator
 
 from everruns.domain.base import MIB, Metadata, Model, Tags
 from everruns.domain.controls import Controls, GivenControls
-from everruns.domain.forms import BASE64, HTTP_URL, IMAGE_TYPE
+from everruns.domain.parts import MAX_IMAGES_BYTES, ImagePart, TextPart
 from everruns.domain.tools import CallId, ToolCall
 
 MAX_TEXT_BYTES = MIB
-MAX_IMAGES_BYTES = 8 * MIB
 
 Role = Literal["system", "user", "agent", "tool_result"]
-
-
-class TextPart(Model):
-    """Plain text or Markdown."""
-
-    type: Literal["text"] = "text"
-    text: str
-
-
-class ImagePart(Model):
-    """An image, by URL or by content: exactly one of ``url`` and ``base64`` is set."""
-
-    type: Literal["image"] = "image"
-    url: Annotated[str, Field(max_length=4096, pattern=HTTP_URL)] | None = None
-    base64: Annotated[str, Field(max_length=MAX_IMAGES_BYTES, pattern=BASE64)] | None = None
-    media_type: Annotated[str, Field(pattern=IMAGE_TYPE)] | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "ImagePart":
-        if (self.url is None) == (self.base64 is None):
-            raise ValueError("an image needs either url or base64")
-        if self.base64 is not None and self.media_type is None:
-            raise ValueError("an image given as base64 needs its media_type")
-        return self
 
 
 class ToolCallPart(Model):

@@ -66,17 +66,13 @@ class CallingAgent:
 
 
 @dataclass(frozen=True)
-class ToolContext:
-    """What a tool knows about its call and its surroundings.
+class SessionContext:
+    """What capabilities know about the session that they serve.
 
     Attributes:
-        session_id: The session whose model made the call.
+        session_id: The session.
         files: The session's files.
-        config: The ``config`` that the agent gave the tool's capability.
-        call_id: The call; unique in its session and the same whenever it is run again.
-        turn_id: The turn that it belongs to.
-        is_repeated: Whether an earlier run of this call was lost with its process, so that it may
-            have taken effect. Only repeatable tools are run again.
+        turn_id: The turn that runs.
         end_user: The end user for whom the session was created through the agent's channel; empty
             for the application itself, ``None`` if it was not created through a channel.
         agent: The session's agent, if it has one.
@@ -88,16 +84,29 @@ class ToolContext:
 
     session_id: str
     files: Files
-    config: dict[str, Any]
-    call_id: str
     turn_id: str
-    is_repeated: bool = False
     end_user: str | None = None
     agent: CallingAgent | None = None
     title: str | None = None
     tags: Sequence[str] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     allow_private_addresses: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolContext(SessionContext):
+    """What a tool knows about its call and its surroundings.
+
+    Attributes:
+        config: The ``config`` that the agent gave the tool's capability.
+        call_id: The call; unique in its session and the same whenever it is run again.
+        is_repeated: Whether an earlier run of this call was lost with its process, so that it may
+            have taken effect. Only repeatable tools are run again.
+    """
+
+    config: dict[str, Any]
+    call_id: str
+    is_repeated: bool = False
 
     @property
     def idempotency_key(self) -> str:

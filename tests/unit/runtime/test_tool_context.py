@@ -80,7 +80,9 @@ async def test_a_call_that_is_run_again_has_the_same_key():
 
 
 def test_the_key_of_a_call_is_unique_to_its_session_and_a_uuid():
-    context = ToolContext("session_1", None, {}, "call_1", "turn_1")  # type: ignore[arg-type]
+    context = ToolContext(
+        session_id="session_1", files=None, config={}, call_id="call_1", turn_id="turn_1"
+    )  # type: ignore[arg-type]
     others = [replace(context, session_id="session_2"), replace(context, call_id="call_2")]
     assert UUID(context.idempotency_key)
     assert len({one.idempotency_key for one in [context, *others]}) == 3
