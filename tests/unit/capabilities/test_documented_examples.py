@@ -22,6 +22,11 @@ def test_the_payment_example_is_printed_as_it_is_tested():
     assert printed('"""everruns_payments.py') == source
 
 
+def test_the_reports_example_is_printed_as_it_is_tested():
+    source = (ROOT / "examples/reports/everruns_reports.py").read_text()
+    assert printed('"""everruns_reports.py') == source
+
+
 def test_the_dice_example_is_a_capability():
     found: dict[str, Any] = {}
     exec(printed('"""everruns_dice.py'), found)
