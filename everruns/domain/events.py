@@ -27,6 +27,8 @@ class EventType(StrEnum):
     REASONING_DELTA = "reasoning.delta"
     TOOL_CALL = "tool.call"
     TOOL_APPROVAL = "tool.approval"
+    TOOL_SUSPENDED = "tool.suspended"
+    TOOL_RESUMED = "tool.resumed"
     TOOL_RESULT = "tool.result"
     WAIT_REMINDER = "wait.reminder"
     SESSION_COMPLETED = "session.completed"

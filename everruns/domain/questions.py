@@ -61,7 +61,7 @@ class QuestionAnswers(Model):
 
     tool_call_id: Annotated[str, Field(min_length=1), max_bytes(256)] | None = None
     status: Literal["answered", "declined"] = "answered"
-    answers: Annotated[list[Answer], Field(max_length=4)] = Field(default_factory=list[Answer])
+    answers: Annotated[list[Answer], Field(max_length=20)] = Field(default_factory=list[Answer])
 
 
 class Answered(Model):
@@ -109,11 +109,18 @@ def result_of(arguments: dict[str, Any], given: QuestionAnswers) -> dict[str, An
         InvalidRequest: An answer does not fit its question, or one is missing.
     """
     if given.status == "declined":
-        return {"status": "declined", "answers": []}
+        return as_result(given)
     asked = Questions.model_validate(arguments).questions
     questions = {question.id: question for question in asked}
     for problem in _problems(questions, given.answers):
         raise InvalidRequest(f"answers: {problem}")
+    return as_result(given)
+
+
+def as_result(given: QuestionAnswers) -> dict[str, Any]:
+    """Return answers that fit their questions as the model reads them."""
+    if given.status == "declined":
+        return {"status": "declined", "answers": []}
     return {"status": "answered", "answers": [answer.wire() for answer in given.answers]}
 
 

@@ -92,6 +92,7 @@ class SessionSummary(Model):
         waits_until_ms: Until when the open turn can only wait for outside input, in milliseconds
             since the epoch; ``NEVER_MS`` if nothing but such input can continue it.
         waiting_for: The calls that wait for outside input, without their arguments.
+        sleeps: Whether a call of the open turn is suspended for a time.
     """
 
     status: SessionStatus = "started"
@@ -105,14 +106,15 @@ class SessionSummary(Model):
     suspicion: int = 0
     waits_until_ms: int | None = None
     waiting_for: list[Wait] = Field(default_factory=list[Wait])
+    sleeps: bool = False
 
     def only_waits(self, now_ms: int) -> bool:
-        """Tell whether the open turn can only wait for outside input at a time.
+        """Tell whether the open turn can only wait at a time.
 
         A turn of an older version that does not say for what it waits counts as one that can
         proceed, so that it is loaded once.
         """
-        return bool(self.waiting_for) and (self.waits_until_ms or 0) > now_ms
+        return bool(self.waiting_for or self.sleeps) and (self.waits_until_ms or 0) > now_ms
 
 
 class Session(Model):

@@ -17,6 +17,7 @@ from everruns.domain.prepared import Prepared, apply_changes, changed_tools
 from everruns.domain.questions import are_questions
 from everruns.domain.retries import RetriedTurn, is_superseded
 from everruns.domain.sessions import SessionStatus, SessionSummary
+from everruns.domain.suspensions import Suspended
 from everruns.domain.tools import ToolCall
 from everruns.domain.turns import LastTurn, OpenTurn
 from everruns.domain.usage import Usage
@@ -55,6 +56,8 @@ class SessionState:
         prepared: What capabilities offered when they were last prepared, by their ids.
         always: The permanent decisions, by the tool's name.
         decided: The decisions on held calls, by call id.
+        answers: The last answers to the questions of suspended calls, by call id; empty until
+            they are given.
         unanswered: Why calls that waited for outside input never got it, by call id.
         cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message's sequence of each send, by its key's
@@ -80,6 +83,7 @@ class SessionState:
     prepared: dict[str, Prepared] = field(default_factory=dict[str, Prepared])
     always: dict[str, StoredDecision] = field(default_factory=dict[str, StoredDecision])
     decided: dict[str, StoredDecision] = field(default_factory=dict[str, StoredDecision])
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     unanswered: dict[str, Unanswered] = field(default_factory=dict[str, Unanswered])
     cancelled_turn: str | None = None
     idempotency: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
@@ -99,7 +103,7 @@ class SessionState:
     def status(self) -> SessionStatus:
         """The session's status, as a client sees it."""
         if self.turn is not None:
-            return "active" if self.turn.waits_until_ms is None else "waitingfortoolresults"
+            return "waitingfortoolresults" if self.turn.only_waits_for_input else "active"
         return "idle" if self.sequence else "started"
 
     @property
@@ -120,6 +124,7 @@ class SessionState:
             started_at=_time(self.started_ms),
             finished_at=_time(self.finished_ms),
             waiting_for=self.turn.waiting_for if self.turn else [],
+            sleeps=bool(self.turn and self.turn.asleep),
             updated_at=_time(self.last_ms),
         )
 
@@ -156,6 +161,10 @@ class SessionState:
                 self._offered(apply_changes(self.prepared, data))
             case EventType.TOOL_CALL if self.turn:
                 self._called(self.turn, data, event.ts)
+            case EventType.TOOL_SUSPENDED if self.turn:
+                _suspended(self.turn, data, event.ts)
+            case EventType.TOOL_RESUMED if self.turn:
+                self._resumed(self.turn, data)
             case EventType.TOOL_APPROVAL if self.turn:
                 self._approval(self.turn, data, event.ts)
             case EventType.WAIT_REMINDER if self.turn:
@@ -202,7 +211,8 @@ class SessionState:
     def _returned(self, data: dict[str, Any]) -> None:
         call_id = data["tool_call_id"]
         if self.turn:
-            for calls in (self.turn.pending, self.turn.asked, self.turn.held):
+            turn = self.turn
+            for calls in (turn.pending, turn.asked, turn.held, turn.suspended):
                 calls.pop(call_id, None)
         if unanswered := data.get("unanswered"):
             self.unanswered[call_id] = unanswered
@@ -235,6 +245,7 @@ class SessionState:
         self.superseded_calls |= gone_calls
         for call_id in gone_calls:
             self.decided.pop(call_id, None)
+            self.answers.pop(call_id, None)
             self.unanswered.pop(call_id, None)
         kept = [said for said in self.history if not is_superseded(said.sequence, ranges)]
         self.history = [said for said in kept if said.sequence < from_sequence]
@@ -243,12 +254,25 @@ class SessionState:
 
     def _called(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
         call_id = data["tool_call"]["id"]
-        if data.get("client_side"):
+        suspended = turn.suspended.get(call_id)
+        if data.get("client_side") and suspended:
+            questions = data["tool_call"]["arguments"]
+            turn.suspended[call_id] = replace(suspended, questions=questions)
+            turn.asked[call_id] = Asked.of(data, ts)
+            self.answers[call_id] = {}
+        elif data.get("client_side"):
             # Older logs do not say what happens at the end; recommendations were taken then.
             is_asked = are_questions(ToolCall.model_validate(data["tool_call"]))
             turn.asked[call_id] = Asked.of(data, ts, "recommendation" if is_asked else "error")
         else:
             turn.started_calls.add(call_id)
+
+    def _resumed(self, turn: OpenTurn, data: dict[str, Any]) -> None:
+        call_id, answers = data["tool_call_id"], data.get("answers")
+        turn.asked.pop(call_id, None)
+        turn.suspended[call_id] = replace(turn.suspended[call_id], is_resumed=True, answers=answers)
+        if answers is not None:
+            self.answers[call_id] = answers
 
     def _approval(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
         call_id, status = data["tool_call_id"], data["status"]
@@ -291,8 +315,15 @@ class SessionState:
             self.turn.usage += usage
             self.turn.pending = {call.id: call for call in message.tool_calls}
             self.turn.started_calls, self.turn.allowed = set(), set()
-            self.turn.asked, self.turn.held = {}, {}
+            self.turn.asked, self.turn.held, self.turn.suspended = {}, {}, {}
             self.turn.refused = _refused_calls(data)
+
+
+def _suspended(turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
+    sleep_s = data.get("resume_after_seconds")
+    resumes_ms = None if sleep_s is None else ts + round(sleep_s * 1000)
+    turn.started_calls.discard(data["tool_call_id"])
+    turn.suspended[data["tool_call_id"]] = Suspended(data.get("state"), resumes_ms)
 
 
 def _reminded(turn: OpenTurn, data: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from everruns.domain.controls import Controls
 from everruns.domain.questions import are_questions
+from everruns.domain.suspensions import Suspended
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
 from everruns.domain.waits import Asked, Wait, WaitType
@@ -40,6 +41,7 @@ class OpenTurn:
         asked: Pending calls that wait for outside input, by call id.
         held: Pending calls that wait for approval, by call id.
         allowed: Pending calls that were held and allowed.
+        suspended: Pending calls that their tools have suspended, by call id.
         refused: Pending calls that must not run, by call id, with the reason for the model.
     """
 
@@ -55,6 +57,7 @@ class OpenTurn:
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
     held: dict[str, Asked] = field(default_factory=dict[str, Asked])
     allowed: set[str] = field(default_factory=set[str])
+    suspended: dict[str, Suspended] = field(default_factory=dict[str, Suspended])
     refused: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -63,16 +66,27 @@ class OpenTurn:
         return self.asked | self.held
 
     @property
-    def waits_until_ms(self) -> int | None:
-        """Until when the turn can only wait for outside input; ``None`` if it can proceed.
+    def asleep(self) -> dict[str, int]:
+        """When the pending calls that are suspended for a time go on, in milliseconds."""
+        until = {key: suspended.sleeps_until_ms for key, suspended in self.suspended.items()}
+        return {key: resumes_ms for key, resumes_ms in until.items() if resumes_ms is not None}
 
-        In milliseconds since the epoch, when the first of the calls times out or a reminder is due;
-        ``NEVER_MS`` if neither ever is.
+    @property
+    def waits_until_ms(self) -> int | None:
+        """Until when the turn can only wait; ``None`` if it can proceed.
+
+        In milliseconds since the epoch, when the first of the calls times out, goes on or is to be
+        reminded of; ``NEVER_MS`` if none ever is.
         """
-        waiting = self.waiting
-        if not self.pending or self.pending.keys() - waiting.keys():
+        waiting, asleep = self.waiting, self.asleep
+        if not self.pending or self.pending.keys() - waiting.keys() - asleep.keys():
             return None
-        return min(asked.next_ms for asked in waiting.values())
+        return min([*(asked.next_ms for asked in waiting.values()), *asleep.values()])
+
+    @property
+    def only_waits_for_input(self) -> bool:
+        """Whether nothing happens in it unless somebody outside acts, or is too late."""
+        return bool(self.waiting) and self.waits_until_ms is not None
 
     @property
     def waiting_for(self) -> list[Wait]:
@@ -87,7 +101,13 @@ class OpenTurn:
         """Tell what a pending call waits for."""
         if call.id in self.held:
             return "approval"
-        return "question" if are_questions(call) else "tool_call"
+        return "question" if self.questions_of(call) is not None else "tool_call"
+
+    def questions_of(self, call: ToolCall) -> dict[str, Any] | None:
+        """Return the arguments of ``ask_user`` with which a pending call asks the user, if any."""
+        if suspended := self.suspended.get(call.id):
+            return suspended.questions
+        return call.arguments if are_questions(call) else None
 
 
 def turn_context(turn: OpenTurn) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
 from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
-from everruns.tools.base import CallingAgent, SessionContext, ToolContext
+from everruns.tools.base import CallingAgent, Resumption, SessionContext, ToolContext
 from everruns.turn_failures import BudgetExhausted, BudgetPaused, BudgetUnpriced
 
 REMEMBERED_AGENTS = 1000
@@ -195,11 +195,14 @@ class Environment:
             call_id: The call.
             is_repeated: Whether an earlier run of it was lost with its process.
         """
+        turn = session.state.turn
+        suspended = turn.suspended.get(call_id) if turn else None
         return ToolContext(
             **self._surroundings(session, agent),
             config={},
             call_id=call_id,
             is_repeated=is_repeated,
+            resumption=Resumption(suspended.state, suspended.answers) if suspended else None,
         )
 
     def _surroundings(self, session: LiveSession, agent: Agent | None) -> dict[str, Any]:

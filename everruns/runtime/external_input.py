@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from everruns.domain.approvals import Decider, ToolApprovals, ToolDecision
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.messages import ToolResultPart
-from everruns.domain.questions import QuestionAnswers, are_questions, result_of
+from everruns.domain.questions import QuestionAnswers, are_questions, as_result, result_of
 from everruns.domain.sessions import SessionStatus
 from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolResult, ToolResults
@@ -28,7 +28,7 @@ from everruns.errors import (
     NotWaiting,
     UnknownCall,
 )
-from everruns.runtime.waiting import answer, error
+from everruns.runtime.waiting import answer, error, resumed
 
 ExternalInput = ToolResults | QuestionAnswers | ToolApprovals
 
@@ -184,7 +184,8 @@ class _Submission:
 
 def _submitted(submission: _Submission, given: ToolResults) -> list[NewEvent]:
     turn = submission.turn
-    open_ids = list(turn.asked) if turn else []
+    # What a suspended call asks are questions; its result is its tool's.
+    open_ids = [key for key in turn.asked if key not in turn.suspended] if turn else []
     results = {result.tool_call_id: result for result in given.tool_results}
     for call_id, result in results.items():
         if call_id in open_ids:
@@ -217,10 +218,9 @@ def _replied(
 ) -> list[NewEvent]:
     """Take the answers to the named questions or, without a name, to the oldest that are open."""
     turn = submission.turn
-    open_ids = [key for key in turn.asked if are_questions(turn.pending[key])] if turn else []
-    last = next(
-        (key for key in reversed(submission.results) if _were_questions(submission, key)), None
-    )
+    open_ids = [key for key in turn.asked if _asks(turn, key)] if turn else []
+    answered = [*submission.results, *submission.state.answers]
+    last = next((key for key in reversed(answered) if _were_questions(submission, key)), None)
     wanted = given.tool_call_id
     if wanted is None and is_repeated and last and _is_same_answer(submission, last, given):
         wanted = last
@@ -228,8 +228,7 @@ def _replied(
     if wanted is None:
         raise not_waiting(submission.state.session_id, given)
     if turn and wanted in open_ids:
-        result = result_of(turn.pending[wanted].arguments, given)
-        return [answer(turn, ToolResult(tool_call_id=wanted, result=result), submission.now)]
+        return [_reply(turn, turn.pending[wanted], given, submission.now)]
     were_questions = _were_questions(submission, wanted)
     if were_questions and _is_same_answer(submission, wanted, given):
         submission.before.add(wanted)
@@ -237,12 +236,26 @@ def _replied(
     raise submission.refusal(wanted, open_ids, was_asked=were_questions)
 
 
+def _asks(turn: OpenTurn, call_id: str) -> bool:
+    return turn.questions_of(turn.pending[call_id]) is not None
+
+
+def _reply(turn: OpenTurn, call: ToolCall, given: QuestionAnswers, now: int) -> NewEvent:
+    """Return the event of answers: a result of ``ask_user``, or a suspended call that goes on."""
+    result = result_of(turn.questions_of(call) or {}, given)
+    if call.id in turn.suspended:
+        return resumed(turn, call, result)
+    return answer(turn, ToolResult(tool_call_id=call.id, result=result), now)
+
+
 def _were_questions(submission: _Submission, call_id: str) -> bool:
     call = submission.calls.get(call_id)
-    return call is not None and are_questions(call)
+    return call_id in submission.state.answers or (call is not None and are_questions(call))
 
 
 def _is_same_answer(submission: _Submission, call_id: str, given: QuestionAnswers) -> bool:
+    if call_id in submission.state.answers:
+        return submission.state.answers[call_id] == as_result(given)
     stored = submission.results.get(call_id)
     try:
         same = result_of(submission.calls[call_id].arguments, given)
@@ -332,5 +345,6 @@ def _status_after(state: SessionState, events: Collection[NewEvent]) -> SessionS
     touched = {event.data["tool_call_id"] for event in events}
     answered = {event.data["tool_call_id"] for event in events if "success" in event.data}
     left = turn.pending.keys() - answered
-    waits = bool(left) and left <= turn.waiting.keys() - touched
+    waiting = turn.waiting.keys() - touched
+    waits = bool(left & waiting) and left <= waiting | turn.asleep.keys()
     return "waitingfortoolresults" if waits else "active"

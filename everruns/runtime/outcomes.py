@@ -113,8 +113,9 @@ def prepared(turn: OpenTurn, changes: dict[str, Any]) -> NewEvent:
 
 
 def called(turn: OpenTurn, call: ToolCall, message_id: str) -> NewEvent:
-    """Return the event of a starting tool call."""
-    data = {"tool_call": call.wire(), "message_id": message_id}
+    """Return the event of a tool call that starts, or goes on."""
+    resumed = {"resumed": True} if call.id in turn.suspended else {}
+    data = {"tool_call": call.wire(), "message_id": message_id, **resumed}
     return NewEvent(EventType.TOOL_CALL, data, turn_context(turn))
 
 
@@ -159,7 +160,7 @@ def broken_off(
         data = {"message": partial.wire(), "input_sequence": draft.input_sequence}
         events.append(NewEvent(EventType.MESSAGE_CREATED, data, turn_context(turn)))
     for call in turn.pending.values():
-        if call.id in turn.started_calls or call.id in turn.asked:
+        if call.id in turn.started_calls or call.id in turn.asked or call.id in turn.suspended:
             result = ToolResult(tool_call_id=call.id, error=f"Not finished: {reason}.")
             unanswered = "turn_ended" if call.id in turn.asked else None
             events.append(returned(turn, call, result, now - turn.started_ms, unanswered))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from everruns.domain.events import NewEvent
 from everruns.domain.state import SessionState
+from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn
 from everruns.runtime.context import TurnContext
@@ -16,7 +17,7 @@ from everruns.runtime.environment import Environment
 from everruns.runtime.external_input import rejection
 from everruns.runtime.outcomes import called, returned
 from everruns.runtime.session import LiveSession
-from everruns.runtime.waiting import approval_requested, result_requested
+from everruns.runtime.waiting import approval_requested, result_requested, suspended
 from everruns.tools.toolbox import Toolbox
 
 UNKNOWN_OUTCOME = (
@@ -68,7 +69,8 @@ class ToolStep:
             TurnOver: The turn was ended in the meantime.
         """
         turn = self._turn(self._session.state)
-        open_calls = [call for call in turn.pending.values() if call.id not in turn.waiting]
+        waiting = turn.waiting.keys() | turn.asleep.keys()
+        open_calls = [call for call in turn.pending.values() if call.id not in waiting]
         kinds = {call.id: self._kind(call, turn) for call in open_calls}
         await self._run_here([call for call in open_calls if kinds[call.id] == "here"], turn)
 
@@ -88,7 +90,8 @@ class ToolStep:
 
     def _kind(self, call: ToolCall, turn: OpenTurn) -> Literal["here", "held", "asked"]:
         """Decide whether a call runs here, is held for approval, or is answered from outside."""
-        if call.id in turn.started_calls or call.id in turn.refused:
+        begun = call.id in turn.started_calls or call.id in turn.suspended
+        if begun or call.id in turn.refused:
             return "here"
         may_run = self._may_run(call, turn)
         if may_run is None:
@@ -156,10 +159,20 @@ class ToolStep:
             tool_context = self._environment.tool_context(
                 self._session, self._context.agent, call.id, is_repeated=interrupted
             )
-            result = (await self._context.toolbox.call(call, tool_context)).result
+            outcome = await self._context.toolbox.call(call, tool_context)
+            if outcome.suspension:
+                await self._suspend(call, outcome.suspension)
+                return
+            result = outcome.result
         duration_ms = round((asyncio.get_running_loop().time() - started) * 1000)
         await self._session.append(
             lambda state, _now: [returned(self._turn(state), call, result, duration_ms)]
+        )
+
+    async def _suspend(self, call: ToolCall, suspension: Suspension) -> None:
+        answer_id, rule = self._answer_id, self._context.question_wait
+        await self._session.append(
+            lambda state, _now: suspended(self._turn(state), call, answer_id, suspension, rule)
         )
 
     def _reason_not_to_run(self, call: ToolCall, *, interrupted: bool) -> str | None:

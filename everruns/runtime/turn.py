@@ -79,7 +79,7 @@ class Turn:
             if self._session.interrupted:
                 await self._take_up()
             while turn := self._open(self._session.state):
-                if turn.waiting and await self._only_waits():
+                if (turn.waiting or turn.asleep) and await self._only_waits():
                     return
                 context = await self._environment.context(self._session)
                 if self._is_to_be_prepared(turn, context):

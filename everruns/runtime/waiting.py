@@ -11,10 +11,12 @@ and runs once it is allowed. Input from outside is judged in ``everruns.runtime.
 Source: docs/contract.md, "Waiting".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from everruns.domain.events import EventType, NewEvent
-from everruns.domain.questions import are_questions, recommended_result
+from everruns.domain.questions import ASK_USER, recommended_result
+from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn, turn_context
 from everruns.domain.waits import Asked, DeciderKind, Unanswered, WaitRule
@@ -36,6 +38,46 @@ def result_requested(turn: OpenTurn, call: ToolCall, message_id: str, rule: Wait
         **rule.recorded(),
     }
     return NewEvent(EventType.TOOL_CALL, data, turn_context(turn))
+
+
+def suspended(
+    turn: OpenTurn, call: ToolCall, message_id: str, suspension: Suspension, rule: WaitRule
+) -> list[NewEvent]:
+    """Return the events of a call that its tool has suspended: that, and what the user is asked.
+
+    The questions are asked as those of ``ask_user`` are, so whoever answers these answers them too.
+
+    Args:
+        turn: The turn.
+        call: The call.
+        message_id: The message with the call.
+        suspension: How it is suspended.
+        rule: How long questions wait.
+    """
+    data = {"tool_call_id": call.id, "name": call.name, "state": suspension.state}
+    if suspension.resume_after_seconds is not None:
+        data["resume_after_seconds"] = suspension.resume_after_seconds
+    event = NewEvent(EventType.TOOL_SUSPENDED, data, turn_context(turn))
+    if not suspension.questions:
+        return [event]
+    questions = {"questions": [question.wire() for question in suspension.questions]}
+    asking = ToolCall(id=call.id, name=ASK_USER, arguments=questions)
+    if rule.on_timeout == "recommendation":
+        rule = rule.model_copy(update={"on_timeout": "error"})
+    return [event, result_requested(turn, asking, message_id, rule)]
+
+
+def resumed(turn: OpenTurn, call: ToolCall, answers: Mapping[str, Any] | None = None) -> NewEvent:
+    """Return the event of a suspended call that may go on.
+
+    Args:
+        turn: The turn.
+        call: The call.
+        answers: The user's answers, if it has asked.
+    """
+    given = {} if answers is None else {"answers": answers}
+    data = {"tool_call_id": call.id, "name": call.name, **given}
+    return NewEvent(EventType.TOOL_RESUMED, data, turn_context(turn))
 
 
 def approval_requested(
@@ -63,8 +105,13 @@ def discarded(turn: OpenTurn, now: int) -> list[NewEvent]:
 
 
 def elapsed(turn: OpenTurn, now: int) -> list[NewEvent]:
-    """Return the events of what time has brought: reminders that are due, and calls timed out."""
-    return [
+    """Return the events of what time has brought: calls that go on or timed out, and reminders."""
+    woken = [
+        resumed(turn, turn.pending[call_id])
+        for call_id, resumes_ms in turn.asleep.items()
+        if resumes_ms <= now
+    ]
+    return woken + [
         event
         for call_id, waiting in turn.waiting.items()
         for event in _elapsed(turn, turn.pending[call_id], waiting, now)
@@ -99,7 +146,7 @@ def _reminder(turn: OpenTurn, call: ToolCall, waiting: Asked, *, overdue: bool) 
 def _silence(turn: OpenTurn, call: ToolCall, waiting: Asked) -> ToolResult:
     if call.id in turn.held:
         return error(call.id, NOT_APPROVED)
-    if not are_questions(call):
+    if turn.questions_of(call) is None:
         return error(call.id, TIMED_OUT)
     if waiting.on_timeout == "recommendation":
         return ToolResult(tool_call_id=call.id, result=recommended_result(call.arguments))

@@ -6,9 +6,11 @@ value. A ``ToolError`` becomes the error text that the model reads.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, Protocol
 
 from everruns.domain.files import File
+from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolDefinition, idempotency_key
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -16,6 +18,32 @@ DEFAULT_TIMEOUT_S = 60.0
 
 class ToolError(Exception):
     """A tool's failure, worded for the model. It never ends a turn."""
+
+
+class Suspend(Exception):
+    """Raised by a tool whose call cannot go on now: the user has to answer first, or time to pass.
+
+    The call holds nothing meanwhile. When it goes on, the tool is run again, in this process or in
+    another one, with the same arguments and ``ToolContext.resumption``.
+    """
+
+    def __init__(self, suspension: Suspension) -> None:
+        super().__init__("suspended")
+        self.suspension = suspension
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What a suspended call goes on with.
+
+    Attributes:
+        state: What its tool kept.
+        answers: The user's answers, in the form of a result of ``ask_user``; ``None`` if the call
+            only waited for a time.
+    """
+
+    state: Any
+    answers: Mapping[str, Any] | None = None
 
 
 class Files(Protocol):
@@ -102,11 +130,20 @@ class ToolContext(SessionContext):
         call_id: The call; unique in its session and the same whenever it is run again.
         is_repeated: Whether an earlier run of this call was lost with its process, so that it may
             have taken effect. Only repeatable tools are run again.
+        resumption: What the call goes on with, if it was suspended.
+        cancellation: Set once nobody waits for the call any more.
     """
 
     config: dict[str, Any]
     call_id: str
     is_repeated: bool = False
+    resumption: Resumption | None = None
+    cancellation: Event = field(default_factory=Event, compare=False)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the call has timed out or its turn has ended, for tools that run in a thread."""
+        return self.cancellation.is_set()
 
     @property
     def idempotency_key(self) -> str:

@@ -18,9 +18,10 @@ import structlog
 from pydantic import BaseModel
 
 from everruns.domain.base import KIB
+from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolCall, ToolDefinition, ToolResult
 from everruns.tools.asked import AskedTool
-from everruns.tools.base import Tool, ToolContext, ToolError
+from everruns.tools.base import Suspend, Tool, ToolContext, ToolError
 
 MAX_RESULT_BYTES = 64 * KIB
 
@@ -35,11 +36,13 @@ class Outcome:
         result: What the model reads.
         success: Whether the tool succeeded, rather than refused or failed.
         duration_ms: How long the call took.
+        suspension: How the tool has suspended the call, if it has; the result counts for nothing.
     """
 
     result: ToolResult
     success: bool
     duration_ms: int
+    suspension: Suspension | None = None
 
 
 class Toolbox:
@@ -94,8 +97,11 @@ class Toolbox:
         started = time.perf_counter()
         result: Any = None
         error: str | None = None
+        suspension: Suspension | None = None
         try:
             result = plain_json(await self._run(call, context))
+        except Suspend as suspended:
+            suspension = suspended.suspension
         except ToolError as refusal:
             error = cut_text(str(refusal))
         except Exception as failure:
@@ -112,6 +118,7 @@ class Toolbox:
             result=ToolResult(tool_call_id=call.id, result=result, error=error),
             success=error is None,
             duration_ms=round((time.perf_counter() - started) * 1000),
+            suspension=suspension,
         )
 
     async def _run(self, call: ToolCall, context: ToolContext) -> Any:
@@ -127,6 +134,7 @@ class Toolbox:
         finally:
             finished = running.done()
             if not finished:
+                context.cancellation.set()
                 running.cancel()
         if not finished:
             raise ToolError(f"The tool did not answer within {timeout_s:g} seconds.")

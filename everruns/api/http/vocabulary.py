@@ -113,5 +113,7 @@ def _as_logged(hidden: frozenset[str] = frozenset()) -> Vocabulary:
 AS_LOGGED = _as_logged()
 """The log's own names, its bytes as they are."""
 
-AS_LOGGED_IN_CHANNELS = _as_logged(frozenset({EventType.CAPABILITIES_PREPARED}))
-"""The same without what an agent is made of, which is nothing for its end users."""
+AS_LOGGED_IN_CHANNELS = _as_logged(
+    frozenset({EventType.CAPABILITIES_PREPARED, EventType.TOOL_SUSPENDED})
+)
+"""The same without what an agent is made of and what its tools keep, which end users do not see."""

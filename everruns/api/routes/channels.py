@@ -66,7 +66,7 @@ class ChannelSessionInput(Model):
 
 
 class PendingQuestions(Model):
-    """Open questions that the agent asked with ``ask_user``."""
+    """Open questions of the agent, or of a tool that it called."""
 
     tool_call_id: str
     questions: list[dict[str, Any]]

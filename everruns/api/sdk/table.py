@@ -54,7 +54,7 @@ def _tool_call(data: Data, _context: Data) -> Iterator[Part]:
     if data.get("client_side"):
         requested = {"tool_calls": [call], "tool_summaries": [_summary(call)]}
         yield "tool.call_requested", requested
-    else:
+    elif not data.get("resumed"):
         yield "tool.started", {"tool_call": call}
 
 

@@ -82,11 +82,31 @@ class ToolCalled(Model):
     tool_call: ToolCall
     message_id: str
     client_side: bool | None = None
+    resumed: bool | None = Field(None, description="Whether the call goes on after a suspension.")
     timeout_ms: int | None = Field(
         None, description="Milliseconds that the client may take; absent if there is no limit."
     )
     on_timeout: OnTimeout | None = None
     remind_after_ms: int | None = None
+
+
+class ToolSuspended(Model):
+    """A tool call holds nothing until the user has answered, or some time has passed."""
+
+    tool_call_id: str
+    name: str
+    state: Any = Field(None, description="What the tool gets back when the call goes on.")
+    resume_after_seconds: float | None = Field(
+        None, description="When the call goes on, if the user is not asked."
+    )
+
+
+class ToolResumed(Model):
+    """A suspended call may go on."""
+
+    tool_call_id: str
+    name: str
+    answers: dict[str, Any] | None = Field(None, description="The user's answers, if it asked.")
 
 
 class ToolApproval(Model):
@@ -222,6 +242,20 @@ class ToolCallEvent(_DurableEnvelope):
     data: ToolCalled
 
 
+class ToolSuspendedEvent(_DurableEnvelope):
+    """``tool.suspended``; not shown in channels."""
+
+    type: Literal["tool.suspended"]
+    data: ToolSuspended
+
+
+class ToolResumedEvent(_DurableEnvelope):
+    """``tool.resumed``."""
+
+    type: Literal["tool.resumed"]
+    data: ToolResumed
+
+
 class ToolApprovalEvent(_DurableEnvelope):
     """``tool.approval``."""
 
@@ -270,6 +304,8 @@ AnyEvent = Annotated[
     | MessageCreatedEvent
     | DeltaEvent
     | ToolCallEvent
+    | ToolSuspendedEvent
+    | ToolResumedEvent
     | ToolApprovalEvent
     | ToolResultEvent
     | WaitReminderEvent

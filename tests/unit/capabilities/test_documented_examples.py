@@ -1,10 +1,16 @@
 """The capabilities that the documentation prints are the ones that are tested."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from everruns.tools.function import FunctionTool
+import pytest
+
+from everruns.domain.questions import Option, Question
+from everruns.domain.suspensions import Suspension
+from everruns.tools.base import Resumption, Suspend, ToolContext, ToolError
+from everruns.tools.function import FunctionTool, tool
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,6 +31,29 @@ def test_the_payment_example_is_printed_as_it_is_tested():
 def test_the_reports_example_is_printed_as_it_is_tested():
     source = (ROOT / "examples/reports/everruns_reports.py").read_text()
     assert printed('"""everruns_reports.py') == source
+
+
+async def test_the_example_of_a_suspended_call_asks_and_goes_on():
+    found: dict[str, Any] = {
+        "tool": tool,
+        "ToolContext": ToolContext,
+        "ToolError": ToolError,
+        "Suspend": Suspend,
+        "Suspension": Suspension,
+        "Question": Question,
+        "Option": Option,
+    }
+    exec(printed("@tool()\nasync def order_parts"), found)
+    order: FunctionTool = found["order_parts"]
+    context = ToolContext(session_id="s", files=None, turn_id="t", config={}, call_id="c")  # type: ignore[arg-type]
+    with pytest.raises(Suspend) as suspended:
+        await order.run({"part": "wheel"}, context)
+    state, answers = (
+        suspended.value.suspension.state,
+        {"status": "answered", "answers": [{"id": "delivery", "selected": ["express"]}]},
+    )
+    resumed = replace(context, resumption=Resumption(state, answers))
+    assert await order.run({"part": "wheel"}, resumed) == "ordered, express"
 
 
 def test_the_dice_example_is_a_capability():

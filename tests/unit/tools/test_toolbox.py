@@ -2,6 +2,9 @@
 
 import asyncio
 import math
+import threading
+import time
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -306,3 +309,21 @@ def test_cut_text_always_fits_and_begins_like_the_whole(stretch, limit):
 )
 def test_every_json_like_value_can_be_stored(value):
     orjson.dumps(plain_json(value))
+
+
+async def test_a_plain_function_can_see_that_nobody_waits_for_it_any_more():
+    stopped = threading.Event()
+
+    @tool(timeout_s=0.02)
+    def work(context: ToolContext) -> None:
+        """Work."""
+        while not context.is_cancelled:
+            time.sleep(0.001)
+        stopped.set()
+
+    call = ToolCall(id="c", name="work", arguments={})
+    outcome = await Toolbox([(work, {})]).call(
+        call, replace(CONTEXT, cancellation=threading.Event())
+    )
+    assert not outcome.success
+    assert await asyncio.to_thread(stopped.wait, 5)

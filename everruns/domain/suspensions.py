@@ -1,0 +1,72 @@
+"""Tool calls that are suspended: they go on when the user has answered, or after a time.
+
+A suspended call holds nothing: what its tool needs to go on is in the log, and any process can run
+it again.
+
+Source: docs/contract.md, "Waiting"; ADR 0052.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AfterValidator, Field, model_validator
+
+from everruns.domain.base import KIB, Model
+from everruns.domain.questions import Question
+
+MAX_STATE_BYTES = 64 * KIB
+MAX_QUESTIONS = 20
+LONGEST_SLEEP_S = 86_400
+
+
+def _bounded(state: Any) -> Any:
+    if len(orjson.dumps(state)) > MAX_STATE_BYTES:
+        raise ValueError(f"must be at most {MAX_STATE_BYTES} bytes of JSON")
+    return state
+
+
+class Suspension(Model):
+    """How a call is suspended: until its questions are answered, or else for a time.
+
+    Attributes:
+        state: What the tool gets back when it goes on, any JSON value.
+        questions: What the user is asked.
+        resume_after_seconds: After how many seconds the call goes on, if nobody is asked.
+    """
+
+    state: Annotated[Any, AfterValidator(_bounded)] = None
+    questions: Annotated[list[Question], Field(max_length=MAX_QUESTIONS)] = Field(
+        default_factory=list[Question]
+    )
+    resume_after_seconds: Annotated[float, Field(gt=0, le=LONGEST_SLEEP_S)] | None = None
+
+    @model_validator(mode="after")
+    def _until_something(self) -> "Suspension":
+        if bool(self.questions) == (self.resume_after_seconds is not None):
+            raise ValueError("give either questions or resume_after_seconds")
+        return self
+
+
+@dataclass(frozen=True)
+class Suspended:
+    """A suspended call, as the log leaves it.
+
+    Attributes:
+        state: What its tool gets back.
+        resumes_ms: When it goes on, in milliseconds since the epoch; ``None`` if it asks.
+        questions: The arguments of ``ask_user`` that it asks with; ``None`` if it does not ask.
+        is_resumed: Whether it may go on now.
+        answers: The user's answers, in the form of a result of ``ask_user``.
+    """
+
+    state: Any
+    resumes_ms: int | None = None
+    questions: dict[str, Any] | None = None
+    is_resumed: bool = False
+    answers: dict[str, Any] | None = None
+
+    @property
+    def sleeps_until_ms(self) -> int | None:
+        """Until when nothing happens to it; ``None`` if it asks or has been resumed."""
+        return None if self.is_resumed else self.resumes_ms
