@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from everruns.domain.events import TURN_ENDS, Delta, Event, EventType
+from everruns.domain.events import TURN_ENDS, Delta, Event, EventType, Passing
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import Provider, ProviderInput
 from everruns.domain.messages import Message, SendMessage
@@ -27,14 +27,14 @@ class Reader:
         ended: Whether the stream has ended.
     """
 
-    def __init__(self, batches: AsyncIterator[Iterable[Event | Delta]]) -> None:
+    def __init__(self, batches: AsyncIterator[Iterable[Event | Passing]]) -> None:
         self._batches = batches
-        self.items: list[Event | Delta] = []
-        self.batches: list[list[Event | Delta]] = []
+        self.items: list[Event | Passing] = []
+        self.batches: list[list[Event | Passing]] = []
         self.texts: dict[str, str] = {}
         self.ended = False
 
-    async def next(self) -> list[Event | Delta]:
+    async def next(self) -> list[Event | Passing]:
         """Take one batch."""
         try:
             batch = list(await asyncio.wait_for(anext(self._batches), PATIENCE_S))
@@ -46,7 +46,7 @@ class Reader:
             self.take(item)
         return batch
 
-    def take(self, item: Event | Delta) -> None:
+    def take(self, item: Event | Passing) -> None:
         self.items.append(item)
         if isinstance(item, Delta) and item.type == EventType.MESSAGE_DELTA:
             text = self.texts.get(item.message_id, "")
@@ -59,7 +59,7 @@ class Reader:
             assert not self.ended, "the stream ended too early"
             await self.next()
 
-    async def until_type(self, *types: str) -> Event | Delta:
+    async def until_type(self, *types: str) -> Event | Passing:
         """Read on until something of one of these types has come; return the last of them."""
 
         def came() -> bool:

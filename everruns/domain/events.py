@@ -1,4 +1,4 @@
-"""Events: a session's durable log, and its transient deltas.
+"""Events: a session's durable log, and what passes by without being stored.
 
 A durable event is encoded once, when it is appended. These bytes go unchanged to the database and
 to every reader.
@@ -29,6 +29,7 @@ class EventType(StrEnum):
     TOOL_APPROVAL = "tool.approval"
     TOOL_SUSPENDED = "tool.suspended"
     TOOL_RESUMED = "tool.resumed"
+    TOOL_PROGRESS = "tool.progress"
     TOOL_RESULT = "tool.result"
     WAIT_REMINDER = "wait.reminder"
     SESSION_COMPLETED = "session.completed"
@@ -160,6 +161,51 @@ class Delta:
                 },
             }
         )
+
+
+@dataclass(frozen=True)
+class ToolProgress:
+    """What a running tool says of its progress, for readers only.
+
+    Attributes:
+        call_id: The call.
+        tool_name: Its tool.
+        text: How far it is, in the tool's words.
+        sequence: The last durable event before it.
+        turn_id: The turn it belongs to.
+        ts: Milliseconds since the epoch; increases from one to the next.
+        type: ``tool.progress``.
+    """
+
+    call_id: str
+    tool_name: str
+    text: str
+    sequence: int
+    turn_id: str | None
+    ts: int
+    type: EventType = EventType.TOOL_PROGRESS
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The payload."""
+        return {"tool_call_id": self.call_id, "tool_name": self.tool_name, "message": self.text}
+
+    def body(self, session_id: str) -> bytes:
+        """Encode the envelope."""
+        return orjson.dumps(
+            {
+                "id": event_id(session_id, self.ts, self.sequence),
+                "type": self.type,
+                "ts": format_time(self.ts),
+                "session_id": session_id,
+                "context": {"turn_id": self.turn_id},
+                "data": self.data,
+            }
+        )
+
+
+Passing = Delta | ToolProgress
+"""What readers are shown and the log does not have."""
 
 
 def body_bytes(events: Iterable[Event]) -> int:

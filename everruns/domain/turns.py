@@ -66,6 +66,11 @@ class OpenTurn:
         return self.asked | self.held
 
     @property
+    def running(self) -> set[str]:
+        """The ids of pending calls that have been started, and not suspended since."""
+        return self.started_calls & self.pending.keys()
+
+    @property
     def asleep(self) -> dict[str, int]:
         """When the pending calls that are suspended for a time go on, in milliseconds."""
         until = {key: suspended.sleeps_until_ms for key, suspended in self.suspended.items()}

@@ -12,6 +12,7 @@ from everruns.domain.controls import Controls
 from everruns.domain.llm import OfferedModel, ProviderAccount
 from everruns.domain.prepared import find_changes
 from everruns.domain.state import SessionState
+from everruns.domain.tools import ToolCall
 from everruns.errors import InvalidRequest, SessionTooLarge
 from everruns.providers.base import Driver
 from everruns.providers.catalogue import has_price
@@ -22,6 +23,7 @@ from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
 from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
+from everruns.runtime.progress import ProgressReport
 from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
 from everruns.tools.base import CallingAgent, Resumption, SessionContext, ToolContext
@@ -185,23 +187,24 @@ class Environment:
         return find_changes(known, found)
 
     def tool_context(
-        self, session: LiveSession, agent: Agent | None, call_id: str, *, is_repeated: bool
+        self, session: LiveSession, agent: Agent | None, call: ToolCall, *, is_repeated: bool
     ) -> ToolContext:
         """Return the context of a call of the session's open turn.
 
         Args:
             session: The session.
             agent: Its agent.
-            call_id: The call.
+            call: The call.
             is_repeated: Whether an earlier run of it was lost with its process.
         """
         turn = session.state.turn
-        suspended = turn.suspended.get(call_id) if turn else None
+        suspended = turn.suspended.get(call.id) if turn else None
         return ToolContext(
             **self._surroundings(session, agent),
             config={},
-            call_id=call_id,
+            call_id=call.id,
             is_repeated=is_repeated,
+            report_progress=ProgressReport(session, call).update,
             resumption=Resumption(suspended.state, suspended.answers) if suspended else None,
         )
 

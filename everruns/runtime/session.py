@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from everruns.domain.base import MIB
-from everruns.domain.events import MESSAGE_EVENTS, Event, NewEvent, body_bytes
+from everruns.domain.events import MESSAGE_EVENTS, Event, NewEvent, ToolProgress, body_bytes
 from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.snapshots import Snapshot, is_due, resume, snapshot_of
@@ -63,6 +63,7 @@ class LiveSession:
         closed: Set when the session has left this host; nothing is appended afterwards.
         watchers: Those who are told of what is new.
         touched: Loop time of the last request for the session.
+        progress_ms: The time of the newest progress of a running tool; 0 if there is none.
         task: The task that runs its turn, if any.
         alarm: Fires when a turn's wait for outside input times out.
         stopped_turn: The turn that is being ended from outside and must not continue.
@@ -86,6 +87,8 @@ class LiveSession:
         self.draft: Draft | None = None
         self.holder = holder
         self.closed = False
+        self.progress_ms = 0
+        self._progress: dict[str, ToolProgress] = {}
         self.watchers: set[Watcher] = set()
         self.touched = asyncio.get_running_loop().time()
         self.task: asyncio.Task[None] | None = None
@@ -287,8 +290,12 @@ class LiveSession:
             del self._recent[:-RECENT_EVENTS]
         if self.draft and self.state.history and self.state.history[-1].id == self.draft.message_id:
             self.draft = None
-        if self.state.turn is None:
+        turn = self.state.turn
+        if turn is None:
             self.draft = None
+        if self._progress:
+            running = turn.running if turn else set[str]()
+            self._progress = {key: self._progress[key] for key in self._progress if key in running}
         self.notify(urgent=True)
 
     def events_after(self, sequence: int) -> list[Event] | None:
@@ -299,6 +306,22 @@ class LiveSession:
         if sequence + 1 < first:
             return None
         return self._recent[sequence + 1 - first :]
+
+    def report(self, call_id: str, tool_name: str, text: str) -> None:
+        """Show readers how far a running tool is; only the latest of each call is kept."""
+        turn = self.state.turn
+        if self.closed or turn is None or call_id not in turn.running:
+            return
+        self.progress_ms = max(now_ms(), self.state.last_ms, self.progress_ms + 1)
+        self._progress.pop(call_id, None)
+        self._progress[call_id] = ToolProgress(
+            call_id, tool_name, text, self.state.sequence, turn.id, self.progress_ms
+        )
+        self.notify(urgent=False)
+
+    def progress_after(self, ms: int) -> list[ToolProgress]:
+        """Return the latest progress of each running tool since a time, oldest first."""
+        return [progress for progress in self._progress.values() if progress.ts > ms]
 
     def notify(self, *, urgent: bool) -> None:
         """Tell those who follow the session that it has something new."""

@@ -157,7 +157,7 @@ class ToolStep:
             result = ToolResult(tool_call_id=call.id, error=reason)
         else:
             tool_context = self._environment.tool_context(
-                self._session, self._context.agent, call.id, is_repeated=interrupted
+                self._session, self._context.agent, call, is_repeated=interrupted
             )
             outcome = await self._context.toolbox.call(call, tool_context)
             if outcome.suspension:

@@ -4,7 +4,7 @@ A tool receives the model's arguments, already validated against its JSON Schema
 value. A ``ToolError`` becomes the error text that the model reads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
@@ -132,6 +132,8 @@ class ToolContext(SessionContext):
             have taken effect. Only repeatable tools are run again.
         resumption: What the call goes on with, if it was suspended.
         cancellation: Set once nobody waits for the call any more.
+        report_progress: Shows those who follow the session how far the call is: a short text, of
+            which only the latest is kept. Tools may call it as often as they like, in any thread.
     """
 
     config: dict[str, Any]
@@ -139,6 +141,7 @@ class ToolContext(SessionContext):
     is_repeated: bool = False
     resumption: Resumption | None = None
     cancellation: Event = field(default_factory=Event, compare=False)
+    report_progress: Callable[[str], None] = field(default=lambda _text: None, compare=False)
 
     @property
     def is_cancelled(self) -> bool:

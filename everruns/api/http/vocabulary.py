@@ -9,7 +9,7 @@ from typing import Protocol
 
 from everruns.api.v1.event_types import EXAMPLE_STREAM, EventList
 from everruns.domain.base import Model
-from everruns.domain.events import Delta, Event, EventType
+from everruns.domain.events import Event, EventType, Passing
 from everruns.ids import EventPlace
 from everruns.runtime.feed.cursor import Cursor
 
@@ -38,7 +38,7 @@ class Showing(Protocol):
     Readers whose showings are equal are shown the same. A showing does not change.
     """
 
-    def show(self, items: Iterable[Event | Delta]) -> "tuple[list[ShownEvent], Showing]":
+    def show(self, items: Iterable[Event | Passing]) -> "tuple[list[ShownEvent], Showing]":
         """Return what is shown of the next items, in order, and the reader's showing then."""
         ...
 
@@ -88,10 +88,10 @@ class _AsLogged:
     session_id: str
     hidden: frozenset[str]
 
-    def show(self, items: Iterable[Event | Delta]) -> "tuple[list[ShownEvent], _AsLogged]":
+    def show(self, items: Iterable[Event | Passing]) -> "tuple[list[ShownEvent], _AsLogged]":
         return [self._shown(item) for item in items if item.type not in self.hidden], self
 
-    def _shown(self, item: Event | Delta) -> ShownEvent:
+    def _shown(self, item: Event | Passing) -> ShownEvent:
         if isinstance(item, Event):
             return ShownEvent(item.type, item.id, item.sequence, item.body)
         return ShownEvent(item.type, None, None, item.body(self.session_id))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from everruns.api.v1.event_types import ToolApproval, WaitReminder
+from everruns.api.v1.event_types import ToolApproval, ToolProgressed, WaitReminder
 from everruns.domain.base import Model
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message, TextPart
@@ -272,6 +272,13 @@ class SdkWaitReminderEvent(_SdkLoggedEnvelope):
     data: WaitReminder
 
 
+class SdkToolProgressEvent(_SdkEnvelope):
+    """``tool.progress``."""
+
+    type: Literal["tool.progress"]
+    data: ToolProgressed
+
+
 class ToolCompletedEvent(_SdkLoggedEnvelope):
     """``tool.completed``."""
 
@@ -321,6 +328,7 @@ AnySdkEvent = Annotated[
     | ToolCallRequestedEvent
     | SdkToolApprovalEvent
     | SdkWaitReminderEvent
+    | SdkToolProgressEvent
     | ToolCompletedEvent
     | TurnCompletedEvent
     | TurnFailedEvent

@@ -34,7 +34,7 @@ import orjson
 from everruns.api.http.vocabulary import Showing, ShownEvent, Vocabulary
 from everruns.api.sdk.event_types import SDK_EXAMPLE_STREAM, SdkEventList
 from everruns.api.sdk.table import RULES, Data, given
-from everruns.domain.events import TURN_ENDS, Delta, Event, EventType
+from everruns.domain.events import TURN_ENDS, Delta, Event, EventType, Passing, ToolProgress
 from everruns.ids import (
     GENERIC_HARNESS_ID,
     MAX_POSITION,
@@ -167,15 +167,21 @@ class _Showing:
         message_id = self.writing.message_id if self.writing else None
         return hash((self.session_id, self.seen, self.had, message_id))
 
-    def show(self, items: Iterable[Event | Delta]) -> "tuple[list[ShownEvent], _Showing]":
+    def show(self, items: Iterable[Event | Passing]) -> "tuple[list[ShownEvent], _Showing]":
         """Return what is shown of the next items, in order, and the reader's showing then."""
         writing = self.writing.copy() if self.writing else None
         after = _Showing(self.session_id, self.seen, self.had, writing)
         return [shown for item in items for shown in after.take(item)], after
 
-    def take(self, item: Event | Delta) -> Iterator[ShownEvent]:
+    def take(self, item: Event | Passing) -> Iterator[ShownEvent]:
         """Show the next item and change with it; only for one that nobody else has yet."""
-        return self._delta(item) if isinstance(item, Delta) else self._event(item)
+        match item:
+            case Delta():
+                return self._delta(item)
+            case ToolProgress():
+                return self._tool_progress(item)
+            case _:
+                return self._event(item)
 
     def _event(self, event: Event) -> Iterator[ShownEvent]:
         envelope = event.envelope
@@ -207,6 +213,10 @@ class _Showing:
         if delta.type == EventType.MESSAGE_DELTA:
             yield from self._stretch(writing, EventType.REASONING_DELTA, moment, is_last=True)
         yield from self._stretch(writing, delta.type, moment, is_last=False)
+
+    def _tool_progress(self, progress: ToolProgress) -> Iterator[ShownEvent]:
+        moment = _Moment(progress.ts, progress.sequence, {"turn_id": progress.turn_id})
+        yield self._passing(progress.type, self._progress(), moment, progress.data)
 
     def _begin_writing(self, message_id: str) -> _Writing:
         writing = _Writing.begin(message_id)
@@ -325,6 +335,7 @@ EVERRUNS = Vocabulary(
             "output.message.started",
             "output.message.delta",
         ),
+        EventType.TOOL_PROGRESS: ("tool.progress",),
         **{kind: rule.names for kind, rule in RULES.items()},
     },
     cursor=_cursor,

@@ -131,6 +131,14 @@ class ToolApproval(Model):
     )
 
 
+class ToolProgressed(Model):
+    """How far a running tool is; transient."""
+
+    tool_call_id: str
+    tool_name: str
+    message: str = Field(description="In the tool's words; replaces what it said before.")
+
+
 class ToolAnswered(Model):
     """A tool's result: ``result`` or ``error``."""
 
@@ -263,6 +271,13 @@ class ToolApprovalEvent(_DurableEnvelope):
     data: ToolApproval
 
 
+class ToolProgressEvent(_Envelope):
+    """``tool.progress``, which is transient."""
+
+    type: Literal["tool.progress"]
+    data: ToolProgressed
+
+
 class ToolResultEvent(_DurableEnvelope):
     """``tool.result``."""
 
@@ -307,6 +322,7 @@ AnyEvent = Annotated[
     | ToolSuspendedEvent
     | ToolResumedEvent
     | ToolApprovalEvent
+    | ToolProgressEvent
     | ToolResultEvent
     | WaitReminderEvent
     | SessionCompletedEvent

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
-from everruns.domain.events import Delta, Event
+from everruns.domain.events import Event, Passing
 
 
 class Batch:
@@ -14,9 +14,9 @@ class Batch:
         shown: What faces of the API have made of the items, so that they do it once.
     """
 
-    def __init__(self, items: Sequence[Event | Delta]) -> None:
+    def __init__(self, items: Sequence[Event | Passing]) -> None:
         self.items = items
         self.shown: dict[Hashable, Any] = {}
 
-    def __iter__(self) -> Iterator[Event | Delta]:
+    def __iter__(self) -> Iterator[Event | Passing]:
         return iter(self.items)

@@ -13,6 +13,7 @@ class Cursor(NamedTuple):
         message_id: The unfinished message it is reading, if any.
         offset: Code points of that message's text it has.
         reasoning_offset: Code points of that message's reasoning it has.
+        progress_ms: The time of the last progress of a tool that it has.
     """
 
     sequence: int | None = None
@@ -20,6 +21,7 @@ class Cursor(NamedTuple):
     message_id: str | None = None
     offset: int = 0
     reasoning_offset: int = 0
+    progress_ms: int = 0
 
 
 class Place(NamedTuple):

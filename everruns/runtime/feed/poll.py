@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from everruns.domain.events import Delta, Event
+from everruns.domain.events import Event, Passing
 from everruns.errors import EverrunsError
 from everruns.runtime.feed.cursor import Cursor
 
@@ -61,7 +61,7 @@ class Reading(NamedTuple):
     """
 
     key: int
-    items: Sequence[Event | Delta] = ()
+    items: Sequence[Event | Passing] = ()
     cursor: Cursor = Cursor()
     start: Cursor | None = None
     status: Literal["open", "gone", "moved", "failed"] = "open"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from everruns.domain.base import KIB
-from everruns.domain.events import Delta, Event, EventType
+from everruns.domain.events import Delta, Event, EventType, Passing
 from everruns.domain.messages import Message
 from everruns.domain.state import message_of
 from everruns.runtime.feed.cursor import Cursor
@@ -26,7 +26,7 @@ def start_cursor(session: LiveSession, cursor: Cursor) -> Cursor:
     return cursor._replace(sequence=max(0, session.state.last_input_sequence - 1))
 
 
-def size_of(items: Sequence[Event | Delta]) -> int:
+def size_of(items: Sequence[Event | Passing]) -> int:
     """Return the size of what was read, as ``READING_SIZE`` counts it."""
     return sum(len(item.body) if isinstance(item, Event) else len(item.text) for item in items)
 
@@ -36,7 +36,7 @@ class News(Enum):
 
     NONE = "none"
     MORE_TEXT = "more text"
-    """More of a text that it has begun to read: that can be gathered for a moment."""
+    """More of a text that it has begun to read, or of a tool's progress, which can be gathered."""
     AT_ONCE = "at once"
     """An event, the first words of a text, or as much as a reading holds."""
 
@@ -51,22 +51,23 @@ def news_after(session: LiveSession, cursor: Cursor, events: Sequence[Event]) ->
     """
     if events:
         return News.AT_ONCE
+    has_progress = session.progress_ms > cursor.progress_ms
     draft = session.draft
     if draft is None:
-        return News.NONE
+        return News.MORE_TEXT if has_progress else News.NONE
     text, reasoning = draft.text.length, draft.reasoning.length
     is_known = cursor.message_id == draft.message_id
     text_read, reasoning_read = (cursor.offset, cursor.reasoning_offset) if is_known else (0, 0)
     unread = text - text_read + reasoning - reasoning_read
     if not unread:
-        return News.NONE
+        return News.MORE_TEXT if has_progress else News.NONE
     begins = (text and not text_read) or (reasoning and not reasoning_read)
     return News.AT_ONCE if begins or unread >= READING_SIZE else News.MORE_TEXT
 
 
 def read_session(
     session: LiveSession, cursor: Cursor, events: Sequence[Event], *, complete: bool
-) -> tuple[list[Event | Delta], Cursor]:
+) -> tuple[list[Event | Passing], Cursor]:
     """Return what a reader has not seen, up to a limit, and where it stands then.
 
     A message that a live reader saw being written, or would have, is completed with deltas before
@@ -88,6 +89,7 @@ def read_session(
             return reading.items, reading.cursor
     if complete:
         reading.add_draft(session)
+        reading.add_progress(session)
     return reading.items, reading.cursor
 
 
@@ -100,7 +102,7 @@ class _Reading:
     """
 
     def __init__(self, cursor: Cursor) -> None:
-        self.items: list[Event | Delta] = []
+        self.items: list[Event | Passing] = []
         self.cursor = cursor
         self._room = READING_SIZE
         self._is_completing = False
@@ -114,7 +116,7 @@ class _Reading:
         self.cursor = self.cursor._replace(sequence=event.sequence)
         if self._is_completing:
             # However its readers came to have the message, they stand at one place from here on.
-            self.cursor = Cursor(event.sequence, live=True)
+            self.cursor = Cursor(event.sequence, live=True, progress_ms=self.cursor.progress_ms)
             self._is_completing = False
         return True
 
@@ -146,13 +148,25 @@ class _Reading:
         stretch = draft.text.since(self.cursor.offset, self._size_left)
         self._add_delta(EventType.MESSAGE_DELTA, stretch, draft.turn_id, session.draft_ms)
 
+    def add_progress(self, session: LiveSession) -> None:
+        """Add the latest progress of each running tool that the reader lacks."""
+        for progress in session.progress_after(self.cursor.progress_ms):
+            self.items.append(progress)
+            self._room -= len(progress.text)
+            self.cursor = self.cursor._replace(progress_ms=progress.ts)
+
     @property
     def _size_left(self) -> int:
         return max(0, self._room)
 
     def _begin(self, message_id: str) -> None:
         if self.cursor.message_id != message_id:
-            self.cursor = Cursor(self.cursor.sequence, live=True, message_id=message_id)
+            self.cursor = Cursor(
+                self.cursor.sequence,
+                live=True,
+                message_id=message_id,
+                progress_ms=self.cursor.progress_ms,
+            )
 
     def _add_delta(self, kind: EventType, text: str, turn_id: str | None, ts: int) -> None:
         if not text:
@@ -167,10 +181,8 @@ class _Reading:
             Delta(kind, cursor.message_id, offset, text, position, sequence, turn_id, ts)
         )
         self._room -= len(text)
-        self.cursor = Cursor(
-            cursor.sequence,
+        self.cursor = cursor._replace(
             live=True,
-            message_id=cursor.message_id,
             offset=cursor.offset if is_reasoning else offset + len(text),
             reasoning_offset=offset + len(text) if is_reasoning else cursor.reasoning_offset,
         )

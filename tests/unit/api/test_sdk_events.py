@@ -16,7 +16,7 @@ from everruns.api.http.vocabulary import ShownEvent
 from everruns.api.sdk.event_types import SdkEvent
 from everruns.api.sdk.events import EVERRUNS, FINENESS, LONGEST, SEQUENCES_PER_EVENT
 from everruns.api.sdk.table import RULES
-from everruns.domain.events import Delta, Event, EventType
+from everruns.domain.events import Delta, Event, EventType, Passing
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session
 from everruns.ids import GENERIC_HARNESS_ID, event_id, made_ms, new_id, read_event_id
@@ -38,7 +38,7 @@ PASSING = {"reason.started"} | {
 }
 
 
-def show(items: Iterable[Event | Delta], after: str | None = None) -> list[ShownEvent]:
+def show(items: Iterable[Event | Passing], after: str | None = None) -> list[ShownEvent]:
     """What a reader is shown that has seen an event last."""
     seen = read_event_id(SESSION_ID, after) if after else None
     shown, _ = EVERRUNS.begin(SESSION_ID, seen).show(items)
@@ -472,7 +472,7 @@ class CutReader(RuleBasedStateMachine):
         if cut is not None:
             self.connect()
 
-    async def next_items(self, page: int) -> list[Event | Delta]:
+    async def next_items(self, page: int) -> list[Event | Passing]:
         resource = Session(
             id=SESSION_ID,
             harness_id="h",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from everruns.domain.events import Delta, Event, EventType
+from everruns.domain.events import Delta, Event, EventType, Passing
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session
 from everruns.registry.group_commit import GroupCommit
@@ -45,7 +45,7 @@ def read(session: LiveSession, cursor: Cursor):
     return read_session(session, cursor, session.events_after(cursor.sequence), complete=True)
 
 
-def shown(items: list[Event | Delta]) -> list[object]:
+def shown(items: list[Event | Passing]) -> list[object]:
     return [
         (item.type, item.offset, item.text) if isinstance(item, Delta) else item.sequence
         for item in items
@@ -171,7 +171,7 @@ async def readings(session: LiveSession, cursor: Cursor):
         taken.append(items)
 
 
-def rebuilt(items: list[Event | Delta]) -> str:
+def rebuilt(items: list[Event | Passing]) -> str:
     text = ""
     for item in items:
         if isinstance(item, Delta):

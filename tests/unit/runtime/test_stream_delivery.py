@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everruns.domain.events import Delta, Event, EventType
+from everruns.domain.events import Delta, Event, EventType, Passing
 from everruns.domain.messages import Message
 from everruns.domain.state import message_of
 from everruns.ids import read_event_id
@@ -236,7 +236,7 @@ class FaithfulReader:
         self.resume_from(last_id)
         return ends
 
-    def take(self, item: Event | Delta) -> bool:
+    def take(self, item: Event | Passing) -> bool:
         if isinstance(item, Delta):
             if item.type == EventType.MESSAGE_DELTA:
                 known = self.texts.get(item.message_id, "")
