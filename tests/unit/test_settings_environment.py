@@ -6,12 +6,8 @@ from pathlib import Path
 import pytest
 
 from everruns.errors import InvalidRequest
-from everruns.settings import (
-    Settings,
-    bypass_proxies_on_loopback,
-    check_variables,
-    load_settings,
-)
+from everruns.process_environment import bypass_proxies_on_loopback
+from everruns.settings import Settings, check_variables, load_settings
 
 LOOPBACK = "127.0.0.1,::1,localhost"
 
