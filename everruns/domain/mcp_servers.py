@@ -66,14 +66,16 @@ class GivenMcpServer(Model):
     @model_validator(mode="before")
     @classmethod
     def _refuse_programs(cls, value: Any) -> Any:
-        given = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if not isinstance(value, dict):
+            return value
+        given = cast("dict[str, Any]", value)
         if given.get("type") == "stdio" or "command" in given:
             raise PydanticCustomError(
                 "mcp_program",
                 "a server that is a program (stdio) can only be named in the server's "
                 "configuration, as mcp_servers.NAME with its command",
             )
-        return value
+        return given
 
 
 GivenMcpServers = Annotated[

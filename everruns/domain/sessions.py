@@ -84,8 +84,13 @@ class SessionPatch(Model):
 
     def changes(self) -> dict[str, Any]:
         """Return the given fields as values; a list or an object that is removed is empty."""
-        lists: dict[str, Any] = {name: [] for name in ("tags", "capabilities", "tools")}
-        empty = {**lists, "metadata": {}, "mcp_servers": {}}
+        empty: dict[str, Any] = {
+            "tags": [],
+            "metadata": {},
+            "capabilities": [],
+            "tools": [],
+            "mcp_servers": {},
+        }
         return {
             name: empty.get(name) if value is None else value
             for name, value in super().changes().items()

@@ -162,8 +162,9 @@ class McpServers:
             if "name" in changes:
                 _refuse_taken_name(changes["name"], others)
             url = changes.get("url", before.url)
-            kept = dict.fromkeys(before.headers, SecretStr(MASK))
-            given = changes.get("headers", kept) or {}
+            given = patch.headers or {}
+            if "headers" not in changes:
+                given = dict.fromkeys(before.headers, SecretStr(MASK))
             changes["headers"] = self._headers.seal(given, url, before)
             updated = before.model_copy(update={**changes, "updated_at": format_time(now_ms())})
             await self._put(updated)
