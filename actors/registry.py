@@ -24,6 +24,7 @@ from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, RegistryReplaced
 from everruns.log import configure_log
 from everruns.registry.inquiries import Inquiries
+from everruns.registry.mcp_inquiries import McpInquiries
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.host import RELIEF_QUIET_S
@@ -90,7 +91,14 @@ class RegistryActor(RpcActor):
             bytes_per_host=settings.session_actor_bytes,
         )
         inquiries = Inquiries.of(settings, local_model)
-        registry = Registry(store, load_capabilities(), placement, inquiries)
+        registry = Registry(
+            store,
+            load_capabilities(),
+            placement,
+            inquiries,
+            McpInquiries(),
+            settings.mcp_programs,
+        )
         await self._persist(registry.life.begin)
         has_local_model = local_model_installed()
         await self._persist(lambda: registry.seed(settings, has_local_model=has_local_model))

@@ -81,7 +81,7 @@ class UnknownCall(InvalidRequest):
 
 
 class CredentialsRequired(InvalidRequest):
-    """A provider's new address requires its key and headers again."""
+    """A new address of a provider or an MCP server requires its key and headers again."""
 
     code = "CREDENTIALS_REQUIRED"
 
@@ -132,6 +132,12 @@ class NotFound(EverrunsError):
     """Nothing has this id or path."""
 
     code = "NOT_FOUND"
+
+
+class McpServerNotFound(NotFound):
+    """No MCP server has this id."""
+
+    code = "MCP_SERVER_NOT_FOUND"
 
 
 class AgentNotFound(NotFound):
@@ -218,6 +224,12 @@ class ProviderNameTaken(Conflict):
     code = "PROVIDER_NAME_TAKEN"
 
 
+class McpServerNameTaken(Conflict):
+    """Another MCP server of the catalogue or the configuration has this name."""
+
+    code = "MCP_SERVER_NAME_TAKEN"
+
+
 class SequenceConflict(Conflict):
     """Another host appended to the session's log first: the caller no longer owns the session."""
 
@@ -297,6 +309,12 @@ class StoreUnavailable(Unavailable):
     """The database did not answer or refused the write. Nothing was stored."""
 
     code = "STORE_UNAVAILABLE"
+
+
+class McpServerUnavailable(Unavailable):
+    """An MCP server does not answer, or does not speak the protocol."""
+
+    code = "MCP_SERVER_UNAVAILABLE"
 
 
 class SessionUnreadable(EverrunsError):

@@ -1,7 +1,8 @@
 """Settings: one frozen model, read once.
 
 Each setting comes from the first of these that gives it: a command-line flag, an ``EVERRUNS_*``
-environment variable, a TOML file, the default here. Only this module reads the environment.
+environment variable, a TOML file, the default here. Only this module and
+``everruns.process_environment`` read the environment.
 """
 
 import json
@@ -29,6 +30,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from everruns.domain.mcp_servers import McpAccount, McpProgram, McpServerName
 from everruns.domain.problems import words_of
 from everruns.domain.waits import MAX_WAIT_S
 from everruns.errors import InvalidRequest
@@ -62,6 +64,16 @@ def _entries(value: Any) -> Any:
     if isinstance(entries, list):
         return cast("list[Any]", entries)
     return [entry.strip() for entry in value.split(",") if entry.strip()]
+
+
+def _table(value: Any) -> Any:
+    """Parse a table that is written as JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("must be a table in a TOML file, or an object as JSON") from None
 
 
 HostPattern = Annotated[str, AfterValidator(host_pattern)]
@@ -214,6 +226,14 @@ class Settings(BaseSettings):
         False, description="Allow web_fetch to reach loopback and private networks."
     )
 
+    mcp_servers: Annotated[dict[McpServerName, McpProgram], NoDecode, BeforeValidator(_table)] = (
+        Field(
+            {},
+            description="MCP servers that are programs: a table by name, each with `command`, "
+            "`args`, `env`, `allowed_tools` and `require_approval`.",
+        )
+    )
+
     # Vendor keys under their usual names
     openai_api_key: SecretStr | None = Field(None, description="Key of the provider 'openai'.")
     anthropic_api_key: SecretStr | None = Field(
@@ -256,6 +276,11 @@ class Settings(BaseSettings):
         return range(first, last + 1)
 
     @property
+    def mcp_programs(self) -> list[McpAccount]:
+        """The MCP servers that are programs, with their secrets."""
+        return [program.account(name) for name, program in self.mcp_servers.items()]
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the HTTP API."""
         return self.host in LOOPBACK_HOSTS
@@ -285,7 +310,7 @@ class Settings(BaseSettings):
         return {
             name: value
             for name, value in self.model_dump(mode="json", exclude_none=True).items()
-            if not isinstance(getattr(self, name), SecretStr)
+            if name != "mcp_servers" and not isinstance(getattr(self, name), SecretStr)
         }
 
     @classmethod
@@ -369,33 +394,3 @@ def _read_file(path: str | None) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The settings file {path} cannot be read: {error}") from None
-
-
-def set_environment(variables: dict[str, str]) -> None:
-    """Set variables for child processes; existing values win."""
-    for name, value in variables.items():
-        os.environ.setdefault(name, value)
-
-
-def bypass_proxies_on_loopback() -> None:
-    """Keep traffic between this process and its children away from any HTTP proxy.
-
-    Libraries send loopback traffic to the proxy that ``HTTP_PROXY`` names, unless ``NO_PROXY``
-    names loopback.
-    """
-    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    hosts = [host.strip() for host in listed.split(",") if host.strip()]
-    if "*" in hosts:
-        return
-    value = ",".join([*hosts, *sorted(LOOPBACK_HOSTS - set(hosts))])
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = value
-
-
-def get_environment(name: str) -> str | None:
-    """Return a variable that ``set_environment`` or the caller's environment set."""
-    return os.environ.get(name)
-
-
-def take_environment(name: str) -> str | None:
-    """Return a variable and remove it, so that ``set_environment`` can replace it."""
-    return os.environ.pop(name, None)

@@ -10,6 +10,7 @@ from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.files import File
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
+from everruns.domain.mcp_servers import McpServer
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.workspaces import Workspace
 from everruns.ids import format_time
@@ -70,6 +71,17 @@ def account(number: int, api_key: str | None = None, **fields: object) -> Provid
         provider=Provider.model_validate(defaults | fields),
         api_key=SecretStr(api_key) if api_key else None,
     )
+
+
+def mcp_server(number: int, **fields: object) -> McpServer:
+    defaults = {
+        "id": f"mcpserver_{number:032x}",
+        "name": f"server-{number}",
+        "url": "https://example.com/mcp",
+        "created_at": time(number),
+        "updated_at": time(number),
+    }
+    return McpServer.model_validate(defaults | fields)
 
 
 def events(

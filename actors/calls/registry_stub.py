@@ -22,6 +22,7 @@ from everruns.registry.files import Files
 from everruns.registry.hosting import Hosting
 from everruns.registry.keys import ApiKeys
 from everruns.registry.logs import Logs
+from everruns.registry.mcp_servers import McpServers
 from everruns.registry.providers import Providers
 from everruns.registry.registry import Registry
 from everruns.registry.sessions import Sessions
@@ -44,6 +45,7 @@ def registry_stub(
     registry = stub(Registry, channel, "registry", patience_s)
     registry.agents = stub(Agents, channel, "agents", patience_s)
     registry.providers = stub(Providers, channel, "providers", patience_s)
+    registry.mcp_servers = stub(McpServers, channel, "mcp_servers", patience_s)
     registry.sessions = stub(Sessions, channel, "sessions", patience_s)
     registry.logs = logs or stub(Logs, channel, "logs", patience_s)
     registry.hosting = stub(Hosting, channel, "hosting", patience_s)
@@ -61,6 +63,7 @@ def registry_targets(registry: Registry) -> dict[str, object]:
         "registry": registry,
         "agents": registry.agents,
         "providers": registry.providers,
+        "mcp_servers": registry.mcp_servers,
         "sessions": registry.sessions,
         "logs": registry.logs,
         "hosting": registry.hosting,

@@ -11,12 +11,12 @@ from actors.clusters.ports import free_ports
 from actors.serving.front import front_environment
 from actors.serving.leftovers import MARK, mark
 from everruns.domain.base import KIB
-from everruns.settings import (
-    Settings,
+from everruns.process_environment import (
     bypass_proxies_on_loopback,
     set_environment,
     take_environment,
 )
+from everruns.settings import Settings
 from everruns.storage.data_directory.lock import make_data_directory
 
 

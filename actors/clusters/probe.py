@@ -16,7 +16,7 @@ from ray.exceptions import AuthenticationError
 
 from actors.processes import wait
 from everruns.errors import InvalidRequest, Unavailable
-from everruns.settings import get_environment
+from everruns.process_environment import get_environment
 
 CALL_TIMEOUT_S = 5.0
 # For as long the head node is waited for: it registers a moment after the cluster begins to answer.

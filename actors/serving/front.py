@@ -16,7 +16,8 @@ from tempfile import mkdtemp
 from actors.clusters.ports import free_ports
 from actors.serving import front_program
 from actors.serving.front_program import Front, become_haproxy
-from everruns.settings import Settings, get_environment, load_settings, take_environment
+from everruns.process_environment import get_environment, take_environment
+from everruns.settings import Settings, load_settings
 
 HAPROXY_CONNECTIONS = 20_000
 REPLICA_PORTS = 100

@@ -16,7 +16,7 @@ import psutil
 from actors.processes import is_alive, send_signal, wait
 from actors.serving.front import list_folders
 from everruns.errors import Unavailable
-from everruns.settings import get_environment
+from everruns.process_environment import get_environment
 
 MARK = "SERVED_DATA_DIRECTORY"
 END_TIMEOUT_S = 10.0

@@ -26,6 +26,7 @@ from everruns.capabilities.tool_approval import TOOL_APPROVAL
 from everruns.capabilities.web_fetch import WEB_FETCH
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.capabilities import CapabilityInfo
+from everruns.domain.mcp_choice import catalogue_name
 from everruns.domain.names import nearest_name
 from everruns.domain.prepared import PreparedCapabilities
 from everruns.domain.schemas import find_violation
@@ -125,6 +126,7 @@ def describe(capability: Capability) -> CapabilityInfo:
         tool_definitions=[tool.definition for tool in capability.tools],
         config_schema=capability.config_schema,
         dependencies=list(capability.dependencies),
+        is_mcp=catalogue_name(capability.id) is not None,
     )
 
 

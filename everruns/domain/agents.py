@@ -10,6 +10,12 @@ from pydantic import Field, model_validator
 from everruns.domain.base import MIB, Description, Flag, Model, Name, Number, Prompt, Tags
 from everruns.domain.controls import AnswerControls, GivenAnswerControls
 from everruns.domain.forms import id_form
+from everruns.domain.mcp_servers import (
+    MCP_SERVERS_SPELLINGS,
+    GivenMcpServer,
+    GivenMcpServers,
+    InlineMcpServer,
+)
 from everruns.domain.tools import ClientWait, GivenTool, ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.domain.waits import WaitRule
@@ -57,6 +63,9 @@ class AgentFields(Model):
     tags: Tags = Field(default_factory=list)
     capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
     tools: ClientTools = Field(default_factory=list[ToolDefinition])
+    mcp_servers: GivenMcpServers = Field(
+        default_factory=dict[str, GivenMcpServer], validation_alias=MCP_SERVERS_SPELLINGS
+    )
     client_tool_wait: ClientWait | None = None
     max_iterations: MaxIterations | None = None
     parallel_tool_calls: Flag | None = None
@@ -119,6 +128,7 @@ class Agent(Model):
     tags: list[str] = Field(default_factory=list)
     capabilities: list[CapabilityConfig] = Field(default_factory=list[CapabilityConfig])
     tools: list[ToolDefinition] = Field(default_factory=list[ToolDefinition])
+    mcp_servers: dict[str, InlineMcpServer] = Field(default_factory=dict[str, InlineMcpServer])
     client_tool_wait: WaitRule | None = None
     max_iterations: int | None = None
     parallel_tool_calls: bool | None = None

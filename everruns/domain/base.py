@@ -14,6 +14,8 @@ MIB = 1024 * KIB
 MAX_DEPTH = 64
 MAX_VALUES = 100_000
 MAX_METADATA_BYTES = 64 * KIB
+STORED = {"stored": True}
+"""The context in which a value is serialized to be stored, with what no client is shown."""
 
 
 class Model(BaseModel):
@@ -25,6 +27,10 @@ class Model(BaseModel):
     def wire(self) -> dict[str, Any]:
         """Return the JSON object a client sees; fields without a value are left out."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    def stored(self) -> str:
+        """Return the JSON in which it is stored."""
+        return self.model_dump_json(context=STORED)
 
     def changes(self) -> dict[str, Any]:
         """Return the given fields as values, without those left to their defaults."""

@@ -15,6 +15,9 @@ HTTP_URL = r"^https?://"
 HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 IMAGE_TYPE = r"^image/[a-z0-9.+-]+$"
 NOT_BLANK = r"\S"
+MCP_SERVER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+# A host, then a path and a query; the server's name or password would be shown with the address.
+MCP_URL = r"^https?://[A-Za-z0-9.:\[\]_-]+([/?][!$-~]*)?$"
 PAGE_TOKEN = r"^[0-9]{1,15}\.session_[0-9a-f]{32}$"  # noqa: S105
 PRINTABLE = r"^[\x20-\x7e]{1,255}$"
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -30,6 +33,14 @@ WORDS: Mapping[str, str] = {
     HEADER_NAME: "names of headers must be letters, digits and hyphens",
     HTTP_URL: "must begin with http:// or https://",
     IMAGE_TYPE: "must be the media type of an image, such as image/png",
+    MCP_SERVER_NAME: (
+        "must be 1 to 64 letters, digits, dots, hyphens and underscores, and begin with a letter "
+        "or a digit"
+    ),
+    MCP_URL: (
+        "must begin with http:// or https:// and a host, and have no credentials, fragment or "
+        "blanks; secrets belong into headers"
+    ),
     NOT_BLANK: "must not be blank",
     PAGE_TOKEN: "must be the next_page_token of a page",
     PRINTABLE: "must be 1 to 255 printable ASCII characters",

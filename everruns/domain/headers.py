@@ -1,10 +1,10 @@
-"""Headers that a client gives a provider; their values are secrets."""
+"""Headers that a client gives a provider or an MCP server; their values are secrets."""
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, SerializationInfo
 
-from everruns.domain.base import KIB
+from everruns.domain.base import KIB, STORED
 from everruns.domain.forms import HEADER_NAME
 
 HeaderName = Annotated[
@@ -60,3 +60,14 @@ Headers = Annotated[
     Field(max_length=MAX_HEADERS, json_schema_extra={"additionalProperties": False}),
     AfterValidator(_checked_headers),
 ]
+
+MASK = "***"
+"""What is shown of a stored value, and what a client sends to keep it."""
+
+
+def _masked_unless_stored(value: str, info: SerializationInfo) -> str:
+    return value if info.context is STORED else MASK
+
+
+SealedHeaders = dict[str, Annotated[str, PlainSerializer(_masked_unless_stored, return_type=str)]]
+"""Headers by name, their values encrypted; whoever is shown them sees ``MASK`` as each value."""

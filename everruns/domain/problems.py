@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from everruns.domain.forms import words_of_form
 from everruns.domain.names import LONGEST_SHOWN, unknown_name
@@ -164,8 +165,19 @@ def _below(kind: Any, item: int | str) -> list[Any]:
 
 def _fields(model: type[BaseModel]) -> Mapping[str, Any]:
     """Return the types of a model's fields by the names that a sender gives them."""
-    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    fields = {
+        given: field.annotation
+        for name, field in model.model_fields.items()
+        for given in _names(name, field)
+    }
     return {**fields, **cast("dict[str, Any]", getattr(model, "shorthands", {}))}
+
+
+def _names(name: str, field: FieldInfo) -> Sequence[str]:
+    """Return what a field can be called."""
+    if isinstance(field.validation_alias, AliasChoices):
+        return [choice for choice in field.validation_alias.choices if isinstance(choice, str)]
+    return [field.alias or name]
 
 
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:

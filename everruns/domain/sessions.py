@@ -23,6 +23,12 @@ from everruns.domain.agents import (
 from everruns.domain.base import Flag, Metadata, Model, Name, Prompt, Tags
 from everruns.domain.controls import AnswerControls, GivenAnswerControls
 from everruns.domain.forms import PRINTABLE, id_form
+from everruns.domain.mcp_servers import (
+    MCP_SERVERS_SPELLINGS,
+    GivenMcpServer,
+    GivenMcpServers,
+    InlineMcpServer,
+)
 from everruns.domain.tools import ClientWait, ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.domain.waits import Wait, WaitRule
@@ -50,6 +56,9 @@ class SessionInput(Model):
     metadata: Metadata = Field(default_factory=dict)
     capabilities: Capabilities = Field(default_factory=list[CapabilityConfig])
     tools: ClientTools = Field(default_factory=list[ToolDefinition])
+    mcp_servers: GivenMcpServers = Field(
+        default_factory=dict[str, GivenMcpServer], validation_alias=MCP_SERVERS_SPELLINGS
+    )
     client_tool_wait: ClientWait | None = None
     max_iterations: MaxIterations | None = None
     parallel_tool_calls: Flag | None = None
@@ -68,13 +77,20 @@ class SessionPatch(Model):
     metadata: Metadata | None = None
     capabilities: Capabilities | None = None
     tools: ClientTools | None = None
+    mcp_servers: GivenMcpServers | None = Field(None, validation_alias=MCP_SERVERS_SPELLINGS)
     client_tool_wait: ClientWait | None = None
     max_iterations: MaxIterations | None = None
     parallel_tool_calls: Flag | None = None
 
     def changes(self) -> dict[str, Any]:
         """Return the given fields as values; a list or an object that is removed is empty."""
-        empty: dict[str, Any] = {"tags": [], "metadata": {}, "capabilities": [], "tools": []}
+        empty: dict[str, Any] = {
+            "tags": [],
+            "metadata": {},
+            "capabilities": [],
+            "tools": [],
+            "mcp_servers": {},
+        }
         return {
             name: empty.get(name) if value is None else value
             for name, value in super().changes().items()
@@ -132,6 +148,7 @@ class Session(Model):
     metadata: dict[str, Any] = Field(default_factory=dict)
     capabilities: list[CapabilityConfig] = Field(default_factory=list[CapabilityConfig])
     tools: list[ToolDefinition] = Field(default_factory=list[ToolDefinition])
+    mcp_servers: dict[str, InlineMcpServer] = Field(default_factory=dict[str, InlineMcpServer])
     client_tool_wait: WaitRule | None = None
     max_iterations: int | None = None
     parallel_tool_calls: bool | None = None

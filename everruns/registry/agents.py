@@ -3,14 +3,17 @@
 import asyncio
 
 from everruns.capabilities.base import Capabilities
+from everruns.capabilities.mcp_servers import with_mcp_servers
 from everruns.capabilities.registry import resolve
 from everruns.domain.agents import Agent, AgentInput, AgentPatch, CapabilityConfig, check_size
 from everruns.domain.base import KIB, Page
 from everruns.domain.idempotency import Idempotency
+from everruns.domain.mcp_choice import catalogue_name
 from everruns.domain.slugs import MAX_COPIES, names_of_copies
 from everruns.errors import AgentNotFound, Conflict, UnknownModel
 from everruns.ids import GENERIC_HARNESS_ID, format_time, new_id, now_ms
 from everruns.registry.database import Database, receipt_of
+from everruns.registry.mcp_servers import McpServers
 from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
@@ -27,12 +30,14 @@ class Agents:
         self,
         database: Database,
         providers: Providers,
+        mcp_servers: McpServers,
         capabilities: Capabilities,
         revision: Revision,
     ) -> None:
         self._database = database
         self._store = database.store
         self._providers = providers
+        self._mcp_servers = mcp_servers
         self._capabilities = capabilities
         self._revision = revision
         self._changes = asyncio.Lock()
@@ -58,6 +63,7 @@ class Agents:
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the default model.
             InvalidRequest: The default model does not take one of the controls.
+            CredentialsRequired: A header of an MCP server is to be kept, and none is stored.
             TooLarge: Its total size is over the limit.
             IdempotencyKeyReused: The key was used with a different body.
         """
@@ -69,9 +75,11 @@ class Agents:
             await self._check_controls(wanted)
             known = await self._addressed(wanted, by_name=by_name)
             now = format_time(now_ms())
+            stored = known.mcp_servers if known else {}
             agent = Agent.model_validate(
                 {
                     **dict(wanted),
+                    "mcp_servers": self._mcp_servers.sealed(wanted.mcp_servers, stored),
                     "id": known.id if known else wanted.id or new_id("agent"),
                     "harness_id": GENERIC_HARNESS_ID,
                     "usage": known.usage if known else None,
@@ -98,7 +106,10 @@ class Agents:
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the model.
         """
-        resolve(capabilities, self._capabilities)
+        known = self._capabilities
+        if any(catalogue_name(used.ref) is not None for used in capabilities):
+            known = with_mcp_servers(known, await self._mcp_servers.list())
+        resolve(capabilities, known)
         if model is not None and not await self._providers.offers(model):
             raise UnknownModel.of(model)
 
@@ -160,14 +171,17 @@ class Agents:
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the default model.
             InvalidRequest: The default model does not take one of the controls.
+            CredentialsRequired: A header of an MCP server is to be kept, and none is stored.
             TooLarge: Its total size would be over the limit.
         """
         changes = patch.changes()
         await self.check(changes.get("capabilities") or [], changes.get("default_model_id"))
         async with self._changes:
-            agent = (await self.get(agent_id)).model_copy(
-                update={**changes, "updated_at": format_time(now_ms())}
-            )
+            before = await self.get(agent_id)
+            if "mcp_servers" in changes:
+                given = changes["mcp_servers"]
+                changes["mcp_servers"] = self._mcp_servers.sealed(given, before.mcp_servers)
+            agent = before.model_copy(update={**changes, "updated_at": format_time(now_ms())})
             if changes.keys() & {"controls", "default_model_id"}:
                 await self._check_controls(agent)
             check_size(agent, agent.initial_files)

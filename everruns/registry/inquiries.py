@@ -4,8 +4,8 @@ Providers' keys are there already, so they travel no further.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from difflib import get_close_matches
 from time import monotonic
@@ -20,7 +20,7 @@ from everruns.domain.llm import (
     find_named,
 )
 from everruns.domain.messages import Message, TextPart
-from everruns.errors import EverrunsError, Overloaded
+from everruns.errors import EverrunsError
 from everruns.ids import format_time, new_id, now_ms
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest
 from everruns.providers.connections import Connections
@@ -29,6 +29,7 @@ from everruns.providers.model_lists import ListedModel
 from everruns.providers.prices import Prices
 from everruns.providers.proxies import Proxies
 from everruns.providers.registry import address_of, open_driver
+from everruns.registry.places import Places
 from everruns.settings import Settings
 from everruns.turn_failures import (
     ModelFailure,
@@ -75,7 +76,7 @@ class Inquiries:
     ) -> None:
         self._connections = Connections(proxies)
         self._local_model = local_model
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = Places(AT_ONCE, "providers")
         self._prices = Prices()
 
     @classmethod
@@ -84,27 +85,9 @@ class Inquiries:
         proxies = Proxies(settings.model_proxy, settings.model_proxy_exceptions)
         return cls(proxies, local_model)
 
-    @asynccontextmanager
-    async def place(self, wait_s: float = 0) -> AsyncGenerator[None]:
-        """Take one of the places for asking a provider.
-
-        Args:
-            wait_s: Seconds to wait for one.
-
-        Raises:
-            Overloaded: All are taken.
-        """
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._places.acquire()
-        except TimeoutError:
-            raise Overloaded(
-                "Too many providers are being asked. Try again shortly.", None, 1.0
-            ) from None
-        try:
-            yield
-        finally:
-            self._places.release()
+    def place(self, wait_s: float = 0) -> AbstractAsyncContextManager[None]:
+        """Take one of the places for asking a provider; see ``Places.take``."""
+        return self._places.take(wait_s)
 
     async def list_models(self, account: ProviderAccount) -> Listing:
         """Ask a provider for its models, for at most ``LIST_TIMEOUT_S``."""

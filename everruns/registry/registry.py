@@ -1,6 +1,7 @@
 """The registry as a whole."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -8,6 +9,7 @@ from everruns.capabilities.base import Capabilities
 from everruns.capabilities.registry import list_unloadable_capabilities
 from everruns.domain.agents import Agent
 from everruns.domain.llm import OfferedModel, ProviderAccount, ProviderInput, ProviderPatch
+from everruns.domain.mcp_servers import McpAccount
 from everruns.errors import Unavailable
 from everruns.providers.registry import points_at_vendor
 from everruns.registry.agents import Agents
@@ -21,6 +23,8 @@ from everruns.registry.inquiries import Inquiries
 from everruns.registry.keys import ApiKeys
 from everruns.registry.life import Life
 from everruns.registry.logs import Logs
+from everruns.registry.mcp_inquiries import McpInquiries
+from everruns.registry.mcp_servers import McpServers
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
 from everruns.registry.receipts import Receipts
@@ -39,16 +43,21 @@ class Configuration:
     """What a turn needs besides its session.
 
     Attributes:
-        revision: The revision of agents and providers (see ``Revision``).
+        revision: The revision of agents, providers and MCP servers (see ``Revision``).
         agent: The session's agent, archived or not; ``None`` for a session without one.
         accounts: Every provider with its key.
         has_budget: Whether the agent has active budgets.
+        mcp_accounts: The MCP servers of the catalogue, then those of the configuration, with their
+            secrets. Of two with one name the last counts.
+        agent_mcp_accounts: The MCP servers of the agent's own map, with their secrets.
     """
 
     revision: int
     agent: Agent | None
     accounts: list[ProviderAccount]
     has_budget: bool = False
+    mcp_accounts: list[McpAccount] = field(default_factory=list[McpAccount])
+    agent_mcp_accounts: list[McpAccount] = field(default_factory=list[McpAccount])
 
     def account_of(self, model: OfferedModel) -> ProviderAccount:
         """Return the account of a model's provider."""
@@ -56,11 +65,12 @@ class Configuration:
 
 
 class Registry:
-    """Agents, providers, sessions, workspaces, budgets and placement over one store.
+    """Agents, providers, MCP servers, sessions, workspaces, budgets and placement over one store.
 
     Attributes:
         agents: The agents.
         providers: The providers and their models.
+        mcp_servers: The catalogue of MCP servers.
         sessions: The sessions.
         logs: The logs of sessions.
         hosting: Which host holds which session.
@@ -78,6 +88,8 @@ class Registry:
         capabilities: All known capabilities.
         placement: Where sessions are placed.
         inquiries: Asks providers for their models; without it, no proxy is used for that.
+        mcp_inquiries: Asks MCP servers what they offer; without it, none can be asked.
+        mcp_programs: The MCP servers that the configuration names.
     """
 
     def __init__(
@@ -86,6 +98,8 @@ class Registry:
         capabilities: Capabilities,
         placement: Placement,
         inquiries: Inquiries | None = None,
+        mcp_inquiries: McpInquiries | None = None,
+        mcp_programs: Sequence[McpAccount] = (),
     ) -> None:
         self._inquiries = inquiries or Inquiries()
         self._database = Database(store)
@@ -93,12 +107,22 @@ class Registry:
         self._search = FileSearch(self._database)
         self.placement = placement
         self.providers = Providers(self._database, self._revision, self._inquiries)
-        self.agents = Agents(self._database, self.providers, capabilities, self._revision)
+        self.mcp_servers = McpServers(
+            self._database, self._revision, mcp_inquiries or McpInquiries(), mcp_programs
+        )
+        self.agents = Agents(
+            self._database, self.providers, self.mcp_servers, capabilities, self._revision
+        )
         self.life = Life(self._database)
         self.logs = Logs(self._database)
         self.hosting = Hosting(self._database, self.logs, placement, self.life)
         self.sessions = Sessions(
-            self._database, self.providers, self.agents, self.logs, self.hosting
+            self._database,
+            self.providers,
+            self.mcp_servers,
+            self.agents,
+            self.logs,
+            self.hosting,
         )
         self.workspaces = Workspaces(self._database)
         self.files = Files(self._database, self._search)
@@ -113,7 +137,11 @@ class Registry:
         The local model is the default if installed, otherwise the simulated one. A vendor whose
         key is in the environment is added and, if new, becomes the default. The key is not given
         to a provider that merely has the vendor's name.
+
+        Raises:
+            StoreUnavailable: Headers of MCP servers were encrypted with another key.
         """
+        await self.mcp_servers.accounts()
         known = {provider.name: provider for provider in await self.providers.list()}
         if not known:
             await self.providers.add(ProviderInput(name="simulated", provider_type="simulated"))
@@ -150,7 +178,14 @@ class Registry:
             # Sessions got the files when they were created; hosts cache many agents without them.
             agent = agent.model_copy(update={"initial_files": []})
         has_budget = self._database.store.budgets.is_budgeted(agent_id)
-        return Configuration(revision, agent, await self.providers.accounts(), has_budget)
+        return Configuration(
+            revision,
+            agent,
+            await self.providers.accounts(),
+            has_budget,
+            await self.mcp_servers.accounts(),
+            await self.mcp_servers.opened(agent.mcp_servers) if agent else [],
+        )
 
     @remote(Repeat.YES)
     async def ready(self) -> None:

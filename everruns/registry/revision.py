@@ -1,4 +1,4 @@
-"""One number that tells session hosts when agents or providers have changed."""
+"""One number that tells session hosts when agents, providers or MCP servers have changed."""
 
 from everruns.registry.database import Database
 
@@ -7,7 +7,7 @@ class Revision:
     """Grows with every change, across restarts too.
 
     Each answer to an append or a load carries the revision; a host with an older one reloads
-    agents and providers before its next step. So changes reach running sessions without separate
+    all of them before its next step. So changes reach running sessions without separate
     messages.
 
     Args:

@@ -24,6 +24,7 @@ from everruns.registry.agents import MAX_REMEMBERED_BYTES, Agents
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.hosting import Hosting
 from everruns.registry.logs import Logs
+from everruns.registry.mcp_servers import McpServers
 from everruns.registry.providers import Providers
 from everruns.registry.workspace_files import initial_files
 from everruns.remote import Repeat, remote
@@ -38,6 +39,7 @@ class Sessions:
     Args:
         database: Keeps them.
         providers: Offer the models that sessions name.
+        mcp_servers: Encrypt the headers of the MCP servers that sessions bring along.
         agents: The agents of sessions.
         logs: The logs of sessions.
         hosting: Which host holds which session.
@@ -47,6 +49,7 @@ class Sessions:
         self,
         database: Database,
         providers: Providers,
+        mcp_servers: McpServers,
         agents: Agents,
         logs: Logs,
         hosting: Hosting,
@@ -54,6 +57,7 @@ class Sessions:
         self._database = database
         self._store = database.store
         self._providers = providers
+        self._mcp_servers = mcp_servers
         self._agents = agents
         self._logs = logs
         self._hosting = hosting
@@ -83,6 +87,7 @@ class Sessions:
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the model.
             InvalidRequest: Its model does not take one of the controls.
+            CredentialsRequired: A header of an MCP server is to be kept, and none is stored.
             TooLarge: Its total size is over the limit.
             IdempotencyKeyReused: The key was used with a different body.
         """
@@ -121,6 +126,7 @@ class Sessions:
         session = Session.model_validate(
             {
                 **dict(wanted),
+                "mcp_servers": self._mcp_servers.sealed(wanted.mcp_servers, {}),
                 "agent_id": agent.id if agent else None,
                 "id": identity,
                 "harness_id": GENERIC_HARNESS_ID,
@@ -181,12 +187,16 @@ class Sessions:
             UnknownCapability: A capability does not exist or is not available.
             UnknownModel: No provider offers the model.
             InvalidRequest: The model does not take one of the controls.
+            CredentialsRequired: A header of an MCP server is to be kept, and none is stored.
             TooLarge: Its total size would be over the limit.
         """
         changes = patch.changes()
         await self._agents.check(changes.get("capabilities") or [], changes.get("model_id"))
         async with self._changes:
             session = await self.get(session_id)
+            if "mcp_servers" in changes:
+                given = changes["mcp_servers"]
+                changes["mcp_servers"] = self._mcp_servers.sealed(given, session.mcp_servers)
             updated_at = max(format_time(now_ms()), session.updated_at)
             changed = session.model_copy(update={**changes, "updated_at": updated_at})
             if changes.keys() & {"controls", "model_id"}:

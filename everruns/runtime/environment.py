@@ -10,6 +10,8 @@ from everruns.domain.agents import Agent
 from everruns.domain.budgets import UNPRICED
 from everruns.domain.controls import Controls
 from everruns.domain.llm import OfferedModel, ProviderAccount
+from everruns.domain.mcp_choice import chosen_accounts
+from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import find_changes
 from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall
@@ -50,8 +52,8 @@ class OpenedDriver:
 class Environment:
     """The environment that all turns of a host share.
 
-    Agents and providers are cached until the registry's revision changes, which every answer to an
-    append carries.
+    Agents, providers and MCP servers are cached until the registry's revision changes, which every
+    answer to an append carries.
 
     Args:
         registry: The registry, or its proxy on another node.
@@ -158,6 +160,24 @@ class Environment:
             # The client may have changed its agent or a provider since this host last asked.
             self._configurations.pop(agent_id, None)
             check_wanted(session.resource, await self._configuration(agent_id), wanted)
+
+    async def mcp_accounts(self, session: LiveSession) -> dict[str, McpAccount]:
+        """Return the MCP servers that a session's turns use, by name, with their secrets.
+
+        Raises:
+            StoreUnavailable: Headers were encrypted with another key.
+        """
+        resource = session.resource
+        configuration = await self._configuration(resource.agent_id)
+        agent = configuration.agent
+        own: list[McpAccount] = []
+        if resource.mcp_servers:
+            own = await self._registry.mcp_servers.opened(resource.mcp_servers)
+        return chosen_accounts(
+            [*own, *configuration.agent_mcp_accounts],
+            [*(agent.capabilities if agent else []), *resource.capabilities],
+            configuration.mcp_accounts,
+        )
 
     async def driver(self, account: ProviderAccount) -> Driver:
         """Return the driver of a provider, reopened if the provider has changed.

@@ -5,6 +5,7 @@ import asyncio
 from everruns.capabilities.base import Capabilities
 from everruns.providers.local import LocalModel
 from everruns.registry.inquiries import Inquiries
+from everruns.registry.mcp_inquiries import McpInquiries, McpProbe
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.runtime.host import RELIEF_QUIET_S, SessionHost
@@ -25,6 +26,7 @@ class LocalRuntime(Runtime):
         capabilities: All known capabilities.
         local_model: Starts a model on this machine and returns its base URL, if there
             is one.
+        mcp_probe: Connects to MCP servers to test them.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class LocalRuntime(Runtime):
         settings: Settings,
         capabilities: Capabilities,
         local_model: LocalModel | None = None,
+        mcp_probe: McpProbe | None = None,
     ) -> None:
         placement = Placement(
             settings.sessions_per_actor,
@@ -41,7 +44,14 @@ class LocalRuntime(Runtime):
             bytes_per_host=settings.session_actor_bytes,
         )
         placement.host_started(HOST)
-        registry = Registry(store, capabilities, placement, Inquiries.of(settings, local_model))
+        registry = Registry(
+            store,
+            capabilities,
+            placement,
+            Inquiries.of(settings, local_model),
+            McpInquiries(mcp_probe),
+            settings.mcp_programs,
+        )
         self.host = SessionHost(HOST, registry, capabilities, settings, local_model)
         registry.hosting.relieve = lambda _host: self.host.hibernate(RELIEF_QUIET_S)
         self._settings = settings

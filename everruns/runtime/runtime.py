@@ -64,6 +64,7 @@ class Runtime:
         sessions: Sessions with their messages, events and turns.
         agents: Agents.
         providers: Providers and the models that they offer.
+        mcp_servers: The catalogue of MCP servers.
         workspaces: Workspaces.
         files: The files of workspaces.
         budgets: Budgets and their ledgers.
@@ -77,6 +78,7 @@ class Runtime:
         self.sessions = RoutedSessions(registry, find_host, meet_host)
         self.agents = registry.agents
         self.providers = registry.providers
+        self.mcp_servers = registry.mcp_servers
         self.workspaces = registry.workspaces
         self.files = registry.files
         self.budgets = registry.budgets

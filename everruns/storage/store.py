@@ -6,8 +6,10 @@ from typing import Protocol
 from everruns.storage.agents import AgentStore
 from everruns.storage.api_keys import ApiKeyStore
 from everruns.storage.budgets import BudgetStore, LedgerStore
+from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.files import FileStore
 from everruns.storage.logs import LogStore
+from everruns.storage.mcp_servers import McpServerStore
 from everruns.storage.providers import ProviderStore
 from everruns.storage.receipts import ReceiptStore
 from everruns.storage.registry import RegistryStore
@@ -32,6 +34,9 @@ class Store(Protocol):
 
     @property
     def providers(self) -> ProviderStore: ...
+
+    @property
+    def mcp_servers(self) -> McpServerStore: ...
 
     @property
     def sessions(self) -> SessionStore: ...
@@ -59,6 +64,11 @@ class Store(Protocol):
 
     @property
     def registry(self) -> RegistryStore: ...
+
+    @property
+    def cipher(self) -> Cipher:
+        """Encrypts secrets that are stored within other things."""
+        ...
 
     def ping(self) -> None:
         """Check that the store answers."""

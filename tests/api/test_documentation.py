@@ -115,6 +115,12 @@ def test_every_route_of_the_contract_is_documented_on_both_faces(document: dict)
         "PATCH /llm-providers/{provider_id}",
         "DELETE /llm-providers/{provider_id}",
         "GET /llm-providers/{provider_id}/models",
+        "GET /mcp-servers",
+        "POST /mcp-servers",
+        "GET /mcp-servers/{mcpserver_id}",
+        "PATCH /mcp-servers/{mcpserver_id}",
+        "DELETE /mcp-servers/{mcpserver_id}",
+        "POST /mcp-servers/{mcpserver_id}/test",
         "GET /models",
     }
     documented = operations(document)

@@ -100,12 +100,15 @@ def resources(url: str) -> dict[str, str]:
         client.post(f"/v1/sessions/{session['id']}/messages", json={"content": "hi"})
         provider = {"name": session["id"], "provider_type": "simulated"}
         provider = client.post("/v1/providers", json=provider).json()
+        server = {"name": session["id"], "url": "https://example.com/mcp"}
+        server = client.post("/v1/mcp-servers", json=server).json()
         workspace = client.post("/api/v1/workspaces", json={"name": "workspace"}).json()
     return {
         "session_id": session["id"],
         "agent_id": agent["id"],
         "channel": agent["id"],
         "provider_id": provider["id"],
+        "mcpserver_id": server["id"],
         "harness_id": GENERIC_HARNESS_ID,
         "workspace_id": workspace["id"],
     }

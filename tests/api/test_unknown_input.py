@@ -235,8 +235,6 @@ async def test_the_sdks_face_takes_what_it_does_not_know(client: httpx.AsyncClie
     [
         {"network_access": {"allowed": ["example.com"]}},
         {"network_access": {"blocked": ["*"]}},
-        {"mcp_servers": {"files": {"url": "https://example.com/mcp"}}},
-        {"mcpServers": {"files": {"command": "mcp"}}},
     ],
 )
 async def test_the_sdks_face_refuses_what_promises_what_is_not_there(
@@ -262,7 +260,6 @@ async def test_the_sdks_face_refuses_what_promises_what_is_not_there(
         {"network_access": None},
         {"network_access": {"allowed": [], "blocked": []}},
         {"mcp_servers": {}},
-        {"mcpServers": None},
     ],
 )
 async def test_empty_values_promise_nothing(client: httpx.AsyncClient, field: dict):

@@ -15,6 +15,7 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.files import File
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import Provider, ProviderAccount
+from everruns.domain.mcp_servers import McpServer
 from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionSummary
 from everruns.domain.snapshots import Snapshot
@@ -184,6 +185,17 @@ class StoresAgree(RuleBasedStateMachine):
     def delete_provider(self, number) -> None:
         self.both("providers.delete", f"provider_{number}")
 
+    @rule(number=numbers, created=times, receipt=receipts, header=texts)
+    def put_mcp_server(self, number, created, receipt, header) -> None:
+        server = McpServer(
+            id=f"mcpserver_{number}", name="s", headers={"x": header}, created_at=created
+        )
+        self.both("mcp_servers.put", server, receipt)
+
+    @rule(number=numbers)
+    def delete_mcp_server(self, number) -> None:
+        self.both("mcp_servers.delete", f"mcpserver_{number}")
+
     @precondition(lambda self: self.unused)
     @rule(
         title=maybe_texts,
@@ -308,6 +320,7 @@ class StoresAgree(RuleBasedStateMachine):
     @invariant()
     def all_is_equal(self) -> None:
         self.both("providers.list")
+        self.both("mcp_servers.list")
         self.both("api_keys.list")
         self.both("sessions.unfinished")
         self.both("receipts.find", "k")

@@ -6,12 +6,8 @@ from pathlib import Path
 import pytest
 
 from everruns.errors import InvalidRequest
-from everruns.settings import (
-    Settings,
-    bypass_proxies_on_loopback,
-    check_variables,
-    load_settings,
-)
+from everruns.process_environment import bypass_proxies_on_loopback
+from everruns.settings import Settings, check_variables, load_settings
 
 LOOPBACK = "127.0.0.1,::1,localhost"
 
@@ -71,6 +67,57 @@ def test_a_relative_settings_file_is_found_by_processes_in_other_folders(
     environment.chdir(tmp_path / "elsewhere")
 
     assert Settings().port == 1234
+
+
+SERVER = """
+[mcp_servers.files]
+command = "files-server"
+args = ["/data"]
+env = { TOKEN = "t0ken-secret" }
+allowed_tools = ["read"]
+"""
+
+
+def test_programs_that_are_mcp_servers_come_from_tables_of_the_file(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "server.toml").write_text(SERVER)
+    settings = load_settings(tmp_path / "server.toml")
+
+    (account,) = settings.mcp_programs
+    assert (account.name, account.type) == ("files", "stdio")
+    assert (account.command, account.allowed_tools) == (["files-server", "/data"], ["read"])
+    assert account.environment["TOKEN"].get_secret_value() == "t0ken-secret"
+    assert "t0ken" not in repr(settings)
+    assert "mcp_servers" not in settings.public()
+    # Other processes read them for themselves, like every secret.
+    assert load_settings(**settings.public()).mcp_programs == [account]
+
+
+def test_programs_that_are_mcp_servers_come_from_a_variable_as_json(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("EVERRUNS_MCP_SERVERS", '{"files": {"command": "files-server"}}')
+    assert load_settings().mcp_programs[0].command == ["files-server"]
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("files-server", "mcp_servers: must be a table in a TOML file, or an object as JSON"),
+        ('{"files": {}}', "mcp_servers.files.command: is required"),
+        ('{"files": {"comand": "x"}}', "mcp_servers.files.comand is not a setting"),
+        ('{"two words": {"command": "x"}}', "mcp_servers.two words"),
+        ('{"files": {"command": "x", "env": {"TOKEN": 7}}}', "mcp_servers.files.env.TOKEN: must"),
+    ],
+)
+def test_a_wrong_table_of_a_program_is_told(
+    environment: pytest.MonkeyPatch, written: str, says: str
+) -> None:
+    environment.setenv("EVERRUNS_MCP_SERVERS", written)
+    with pytest.raises(InvalidRequest) as refused:
+        load_settings()
+    assert says in refused.value.message
 
 
 @pytest.mark.parametrize(

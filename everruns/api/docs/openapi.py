@@ -63,6 +63,7 @@ TAGS = {
     "tool_results": "What turns wait for: results of client-side tools, answers and approvals.",
     "capabilities": "What an agent can do: tools and prompts to enable by id.",
     "providers": "Accounts at model vendors.",
+    "mcp_servers": "Servers of the Model Context Protocol, whose tools agents use.",
     "models": "The models that providers offer.",
     "harnesses": "The environments that sessions run in.",
     "workspaces": "File systems that sessions work in.",

@@ -61,7 +61,16 @@ PLACES = {"since_id", "after_sequence", "around", "from_ts", "to_ts"}
 LONGEST_MESSAGE = 2000
 # Capability ids can have any form.
 ID_PARAMETERS = frozenset(
-    {"agent_id", "budget_id", "harness_id", "key_id", "provider_id", "session_id", "workspace_id"}
+    {
+        "agent_id",
+        "budget_id",
+        "harness_id",
+        "key_id",
+        "mcpserver_id",
+        "provider_id",
+        "session_id",
+        "workspace_id",
+    }
 )
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)

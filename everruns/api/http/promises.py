@@ -15,8 +15,6 @@ from everruns.errors import NotImplementedHere
 
 PROMISES: Mapping[str, str] = {
     "agent_identity_id": "Sessions do not act under identities.",
-    "mcpServers": "This server does not connect to MCP servers.",
-    "mcp_servers": "This server does not connect to MCP servers.",
     "network_access": (
         "This server does not limit the network by agent or session. Leave out capabilities that "
         "reach it, such as web_fetch."

@@ -1,7 +1,7 @@
-"""Encryption of providers' API keys and headers, and the encryption key.
+"""Encryption of API keys and headers of other services, and the encryption key.
 
 AES-256 in Galois/Counter Mode: without the encryption key, the database does not reveal
-an API key, and moving one to another provider is detected.
+a secret, and moving one to another owner is detected.
 """
 
 import base64
@@ -53,7 +53,8 @@ class Cipher:
 
         Args:
             secret: What to protect.
-            owner_id: Id of the resource it belongs to, which is needed again to decrypt it.
+            owner_id: What it belongs to, such as the id of a resource, which is needed again to
+                decrypt it.
         """
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = self._algorithm.encrypt(

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from everruns.domain.base import STORED
 from everruns.domain.events import Event
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.storage.journal.file import JournalFromOtherVersion
@@ -74,7 +75,7 @@ def encode(entry: Entry) -> bytes:
 def _plain(change: Change) -> object:
     match change:
         case Session():
-            return change.model_dump(mode="json")
+            return change.model_dump(mode="json", context=STORED)
         case Taken():
             return change.session_id, change.holder
         case Append():

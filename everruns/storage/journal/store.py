@@ -24,8 +24,10 @@ class JournaledStore:
     def __init__(self, database: SqlStore, journal: Journal) -> None:
         self._database = database
         self._ahead = WriteAhead(database, journal)
+        self.cipher = database.cipher
         self.agents = database.agents
         self.providers = database.providers
+        self.mcp_servers = database.mcp_servers
         self.sessions = JournaledSessions(self._ahead)
         self.logs = JournaledLogs(self._ahead)
         self.receipts = database.receipts

@@ -12,6 +12,7 @@ from everruns.domain.events import Event
 from everruns.domain.files import File
 from everruns.domain.keys import ApiKey
 from everruns.domain.llm import ProviderAccount
+from everruns.domain.mcp_servers import McpServer
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.snapshots import Snapshot
 from everruns.domain.workspaces import Workspace
@@ -79,6 +80,7 @@ class Contents:
     revision: int = 0
     agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     providers: dict[str, ProviderAccount] = field(default_factory=dict[str, ProviderAccount])
+    mcp_servers: dict[str, McpServer] = field(default_factory=dict[str, McpServer])
     sessions: dict[str, StoredSession] = field(default_factory=dict[str, StoredSession])
     receipts: dict[str, StoredReceipt] = field(default_factory=dict[str, StoredReceipt])
     workspaces: dict[str, Workspace] = field(default_factory=dict[str, Workspace])

@@ -1,14 +1,17 @@
 """A store in memory only: for tests, embedding and trying things out."""
 
+import secrets
 from pathlib import Path
 
 from everruns.errors import StoreUnavailable
+from everruns.storage.data_directory.encryption import KEY_BYTES, Cipher
 from everruns.storage.memory.agents import MemoryAgents
 from everruns.storage.memory.api_keys import MemoryApiKeys
 from everruns.storage.memory.budgets import MemoryBudgets, MemoryLedger
 from everruns.storage.memory.contents import Contents
 from everruns.storage.memory.files import MemoryFiles
 from everruns.storage.memory.logs import MemoryLogs
+from everruns.storage.memory.mcp_servers import MemoryMcpServers
 from everruns.storage.memory.providers import MemoryProviders
 from everruns.storage.memory.receipts import MemoryReceipts
 from everruns.storage.memory.registry import MemoryRegistry
@@ -21,12 +24,15 @@ class MemoryStore:
 
     Attributes:
         contents: What is kept.
+        cipher: Encrypts with a key that is lost with the process, too.
     """
 
     def __init__(self) -> None:
         self.contents = Contents()
+        self.cipher = Cipher(secrets.token_bytes(KEY_BYTES))
         self.agents = MemoryAgents(self.contents)
         self.providers = MemoryProviders(self.contents)
+        self.mcp_servers = MemoryMcpServers(self.contents)
         self.sessions = MemorySessions(self.contents)
         self.logs = MemoryLogs(self.contents)
         self.receipts = MemoryReceipts(self.contents)

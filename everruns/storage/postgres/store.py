@@ -8,6 +8,7 @@ from everruns.storage.budgets import BudgetStore, LedgerStore
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.files import FileStore
 from everruns.storage.logs import LogStore
+from everruns.storage.mcp_servers import McpServerStore
 from everruns.storage.postgres.database import Postgres
 from everruns.storage.postgres.errors import repeated, repeating
 from everruns.storage.postgres.logs import PostgresLogs
@@ -31,8 +32,10 @@ class PostgresStore:
 
     def __init__(self, database: Postgres, cipher: Cipher) -> None:
         self._store = store = SqlStore(database, cipher, budgets_are_shared=True)
+        self.cipher = cipher
         self.agents: AgentStore = repeating(store.agents)
         self.providers: ProviderStore = repeating(store.providers)
+        self.mcp_servers: McpServerStore = repeating(store.mcp_servers)
         self.sessions: SessionStore = repeating(store.sessions)
         self.logs: LogStore = repeating(
             PostgresLogs(database, store.logs, store.budgets, store.registry)

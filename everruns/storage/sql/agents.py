@@ -58,7 +58,7 @@ def _row(agent: Agent) -> Row:
         "description": agent.description,
         "status": agent.status,
         "created_at": agent.created_at,
-        "document": agent.model_dump_json(),
+        "document": agent.stored(),
     }
 
 

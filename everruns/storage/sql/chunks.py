@@ -83,6 +83,7 @@ class WideColumn:
 
 AGENTS = WideColumn(tables.agents, "document", lambda row: row["id"])
 PROVIDERS = WideColumn(tables.providers, "document", lambda row: row["id"])
+MCP_SERVERS = WideColumn(tables.mcp_servers, "document", lambda row: row["id"])
 SESSIONS = WideColumn(tables.sessions, "document", lambda row: row["id"])
 RECEIPTS = WideColumn(tables.receipts, "answer", lambda row: f"receipt/{row['key']}")
 FILES = WideColumn(

@@ -14,7 +14,7 @@ def session_row(session: Session) -> Row:
         "workspace_id": session.workspace_id,
         "title": session.title,
         "created_ms": parse_time(session.created_at),
-        "document": session.model_dump_json(),
+        "document": session.stored(),
         **summary_row(SessionSummary(preview=session.preview, updated_at=session.updated_at)),
         "end_user": session.end_user,
         "holder": FIRST_HOLDER,

@@ -53,6 +53,15 @@ providers = Table(
     Column("encrypted_headers", Text),
 )
 
+# The values of headers are encrypted within the document.
+mcp_servers = Table(
+    "mcp_servers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
 # Every append rewrites ``sequence``, ``state``, ``preview``, ``summary`` and ``updated_ms``, which
 # costs by the column: what is neither searched nor compared stands together in the summary. None
 # has an index, since DuckDB turns updates of indexed columns into deletes and inserts.

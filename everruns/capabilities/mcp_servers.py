@@ -1,0 +1,52 @@
+"""Servers of the catalogue as capabilities: ``mcp:`` and the server's name."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from everruns.capabilities.base import Capabilities, Capability, Preparation
+from everruns.domain.mcp_choice import MCP_PREFIX
+from everruns.domain.mcp_servers import MAX_TOOL_NAMES, McpServer
+
+TOOL_NAMES: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "string", "minLength": 1, "maxLength": 256},
+    "maxItems": MAX_TOOL_NAMES,
+}
+CONFIG_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "allowed_tools": {
+            **TOOL_NAMES,
+            "description": "The server's names of the tools to offer, of those that it may offer.",
+        },
+        "require_approval": {
+            "anyOf": [{"enum": ["always", "never"]}, TOOL_NAMES],
+            "description": "Whose calls are held for approval, besides those of the server's own.",
+        },
+    },
+    "additionalProperties": False,
+}
+
+
+def capability_of(server: McpServer, preparation: Preparation | None = None) -> Capability:
+    """Return the capability that offers a server's tools.
+
+    Args:
+        server: The server.
+        preparation: Finds its tools; only turns need it.
+    """
+    return Capability(
+        id=MCP_PREFIX + server.name,
+        name=server.name,
+        description=server.description or f"The tools of the MCP server {server.name}.",
+        icon="plug",
+        category="MCP servers",
+        config_schema=CONFIG_SCHEMA,
+        preparation=preparation,
+    )
+
+
+def with_mcp_servers(capabilities: Capabilities, servers: Iterable[McpServer]) -> Capabilities:
+    """Return all capabilities: the known ones, then one for each active server."""
+    found = [capability_of(server) for server in servers if server.status == "active"]
+    return {**capabilities, **{capability.id: capability for capability in found}}
