@@ -77,7 +77,7 @@ def call(workspace: WorkspaceFiles, search: FileSearch) -> Call:
     context = ToolContext(
         "session_1",
         LocalFiles(workspace, search),
-        {},
+        config={},
         call_id="c",
         turn_id="turn_1",
         allow_private_addresses=True,
