@@ -43,6 +43,8 @@ from everruns.mcp.secrets import masked
 from everruns.mcp.transports import Way
 
 CLOSE_TIMEOUT_S = 8.0
+# What cancels a call at the server is on its way when the call has ended here.
+LAST_WORDS_S = 0.5
 
 Elicit = Callable[[ElicitRequestParams], Awaitable[ElicitResult]]
 Verdict = DiscoverResult | Literal["legacy"]
@@ -90,6 +92,7 @@ class Connection:
         self._opened = asyncio.Event()
         self._closing = asyncio.Event()
         self._retired = False
+        self._gave_up = False
         self._slots = asyncio.Semaphore(limits.calls)
         self._borrowed = 0
         self._last_used = _now()
@@ -144,6 +147,7 @@ class Connection:
                     result = await self._send(client, call)
             except TimeoutError as error:
                 # A request that was given up may go on at the server and fill the connection.
+                self._gave_up = True
                 self.retire()
                 if whole.expired():
                     limit = f"finish within {self._limits.call_s:g} seconds"
@@ -271,6 +275,7 @@ class Connection:
                 self._opened.set()
                 await self._until_unused()
                 self.retire()
+                await asyncio.sleep(LAST_WORDS_S if self._gave_up else 0)
                 await _bounded_close(stack)
         except TimeoutError:
             self._fail(f"it did not answer within {self._limits.connect_s:g} seconds")

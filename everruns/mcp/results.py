@@ -109,16 +109,14 @@ class _Parts:
             kind = said(claimed or "unknown")[:100]
             self.note(f"An image of type {kind} was left out: it is not PNG, JPEG, GIF or WebP")
         elif len(data) > self._images_left:
-            self.note(
-                f"An image of {len(data) * 3 // 4} bytes was left out, because it is too large"
-            )
+            self.note(f"An image of {_size(data)} bytes was left out, because it is too large")
         else:
             self._images_left -= len(data)
             self.add(ImagePart(base64=whole, media_type=image.media_type))
 
     def _add_binary(self, what: str, data: str, claimed: str | None) -> None:
         self.note(
-            f"{what} of type {said(claimed or 'unknown')[:100]} and {len(data) * 3 // 4} bytes was "
+            f"{what} of type {said(claimed or 'unknown')[:100]} and {_size(data)} bytes was "
             "left out: it cannot be shown"
         )
 
@@ -132,6 +130,10 @@ class _Parts:
                 return value
             case _:
                 return ToolOutput(parts=self._parts)
+
+
+def _size(data: str) -> int:
+    return len(data.rstrip("=")) * 3 // 4
 
 
 def _as_text(blob: str, claimed: str | None) -> str | None:

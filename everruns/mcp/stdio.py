@@ -26,7 +26,7 @@ from everruns.mcp.messages import Streams
 from everruns.mcp.wire import MAX_MESSAGE_BYTES
 
 EXIT_TIMEOUT_S = 2.0
-FLUSH_TIMEOUT_S = 0.5
+EXIT_POLL_S = 0.25
 MAX_LOGGED_LINES = 200
 MAX_LINE_BYTES = 64 * KIB
 
@@ -62,6 +62,7 @@ async def program_streams(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_read, process, received, account.name)
             tasks.start_soon(_write, process, sent, received)
+            tasks.start_soon(_watch, process, received)
             tasks.start_soon(_log, process, account.name, masked)
             try:
                 yield incoming, outgoing
@@ -109,6 +110,14 @@ async def _write(process: Process, sent: Any, received: Any) -> None:
             except (OSError, RuntimeError):
                 received.close()
                 return
+
+
+async def _watch(process: Process, received: Any) -> None:
+    """End the stream of messages with the program, even if its children hold the pipe open."""
+    while process.returncode is None:  # noqa: ASYNC110 - wait() would wait for the pipe, too
+        await asyncio.sleep(EXIT_POLL_S)
+    await asyncio.sleep(EXIT_POLL_S)
+    received.close()
 
 
 async def _log(process: Process, server: str, masked: Callable[[str], str]) -> None:
