@@ -68,7 +68,9 @@ class McpServer:
         Raises:
             McpFailure: The server cannot be used; the message says why.
         """
-        listing = await self._connections.listing(self._account, session.allow_private_addresses)
+        listing = await self._connections.listing(
+            self._account, session.allow_private_addresses, session.end_user
+        )
         limits = self._connections.limits
         timeout_s = limits.connect_s + limits.call_s + MARGIN_S
         return offer(self._account, listing, config, timeout_s)
@@ -91,6 +93,7 @@ class McpServer:
             Call(tool.reference["tool"], arguments, progress=progressed),
             repeatable=tool.repeatable,
             allow_private=context.allow_private_addresses,
+            end_user=context.end_user,
         )
         return told(result)
 

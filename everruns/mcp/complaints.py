@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from mcp import MCPError
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
     PARSE_ERROR,

@@ -13,11 +13,13 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import httpx2
 import structlog
-from mcp import MCPError
-from mcp.client import Client
+from mcp.client import Client, ClientRequestContext
+from mcp.client.auth import OAuthFlowError
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CallToolRequest,
     CallToolRequestParams,
@@ -34,7 +36,7 @@ from pydantic import TypeAdapter, ValidationError
 from everruns.domain.mcp_servers import McpAccount
 from everruns.mcp.call import Call
 from everruns.mcp.complaints import failure_of, input_required
-from everruns.mcp.failures import McpFailure, NotDelivered, OutcomeUnknown
+from everruns.mcp.failures import McpFailure, NotDelivered, OutcomeUnknown, said
 from everruns.mcp.limits import Limits
 from everruns.mcp.listing import list_tools
 from everruns.mcp.messages import CheckedTransport
@@ -68,6 +70,7 @@ class Connection:
         verdict: Which era the server speaks, if that is known.
         elicit: Answers what the server asks in the middle of a call; by default nobody can be
             asked, so it is declined.
+        authorization: Authorizes the requests, if headers do not.
         ended: Called once, when the connection takes no more calls.
     """
 
@@ -78,14 +81,15 @@ class Connection:
         limits: Limits,
         verdict: Verdict | None = None,
         elicit: Elicit | None = None,
+        authorization: httpx2.Auth | None = None,
         ended: Callable[["Connection"], None] = lambda _: None,
     ) -> None:
         self._account = account
         self._limits = limits
-        self._verdict = verdict
+        self._verdict: Verdict | None = verdict
         self._elicit = elicit
         self._on_end = ended
-        self._way = Way(account, allow_private, self._masked, self._cut)
+        self._way = Way(account, allow_private, self._masked, self._cut, authorization)
         self._checked = CheckedTransport(self._way.transport(), self.retire, self._revision)
         self._client: Client | None = None
         self._failure: McpFailure | None = None
@@ -141,9 +145,10 @@ class Connection:
             InputRequired: The server wants answers first.
             McpFailure: The server refused.
         """
+        whole = asyncio.timeout(self._limits.call_s)
         async with self._borrow() as client, self._slots:
             try:
-                async with asyncio.timeout(self._limits.call_s) as whole:
+                async with whole:
                     result = await self._send(client, call)
             except TimeoutError as error:
                 # A request that was given up may go on at the server and fill the connection.
@@ -216,11 +221,11 @@ class Connection:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._limits.silence_s) as silence:
 
-            async def progressed(done: float, total: float | None, message: str | None) -> None:
+            async def progressed(progress: float, total: float | None, message: str | None) -> None:
                 if not silence.expired():
                     silence.reschedule(loop.time() + self._limits.silence_s)
                 if call.progress:
-                    call.progress(done, total, message)
+                    call.progress(progress, total, message)
 
             with self._complaints():
                 return await client.session.send_request(
@@ -280,7 +285,7 @@ class Connection:
         except TimeoutError:
             self._fail(f"it did not answer within {self._limits.connect_s:g} seconds")
         except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the library's transports raise what they like
-            self._fail(self._way.failure or _words(error))
+            self._fail(_words(error) or self._way.failure or "it broke the connection")
         finally:
             self._client = None
             self._opened.set()
@@ -308,8 +313,12 @@ class Connection:
             cache=None,
         )
 
-    async def _answer(self, _context: Any, asked: ElicitRequestParams) -> ElicitResult:
-        return await self._elicit(asked) if self._elicit else ElicitResult(action="decline")
+    async def _answer(
+        self,
+        context: ClientRequestContext,  # noqa: ARG002 - the library's signature
+        params: ElicitRequestParams,
+    ) -> ElicitResult:
+        return await self._elicit(params) if self._elicit else ElicitResult(action="decline")
 
     async def _heard(self, message: Any) -> None:
         if isinstance(message, ToolListChangedNotification):
@@ -344,7 +353,9 @@ async def _bounded_close(stack: contextlib.AsyncExitStack) -> None:
             await stack.aclose()
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException) -> str | None:
+    """Return what an error says, if it is meant for people."""
     while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{error}" if isinstance(error, MCPError | OSError) else type(error).__name__
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    is_meant = isinstance(error, MCPError | OAuthFlowError | OSError)
+    return said(str(error)).rstrip(".") if is_meant else None

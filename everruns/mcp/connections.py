@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +16,14 @@ from everruns.mcp.limits import Limits
 from everruns.mcp.offer import Listing
 
 if TYPE_CHECKING:
+    import httpx2
     from mcp_types import CallToolResult
 
     from everruns.mcp.connection import Connection, Elicit, Verdict
 
 MAX_VERDICTS = 1000
+
+Authorize = Callable[[McpAccount, str | None], "httpx2.Auth | None"]
 
 
 class Connections:
@@ -27,28 +32,43 @@ class Connections:
     Args:
         limits: Bounds.
         elicit: Answers what servers ask in the middle of a call; by default it is declined.
+        authorize: Returns how requests for an end user are authorized, if headers do not suffice.
     """
 
-    def __init__(self, limits: Limits | None = None, elicit: "Elicit | None" = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        elicit: "Elicit | None" = None,
+        authorize: Authorize | None = None,
+    ) -> None:
         self.limits = limits or Limits()
         self._elicit = elicit
+        self._authorize = authorize
         self._open: dict[str, Connection] = {}
         self._closing: set[Connection] = set()
         self._verdicts: dict[str, Verdict] = {}
 
-    async def listing(self, account: McpAccount, allow_private: bool) -> Listing:
+    async def listing(
+        self, account: McpAccount, allow_private: bool, end_user: str | None = None
+    ) -> Listing:
         """Return what a server offers; a connection that turns out to be lost is opened again.
 
         Raises:
             McpFailure: The server cannot be used; the message says why.
         """
         try:
-            return await (await self._connection(account, allow_private)).listing()
+            return await (await self._connection(account, allow_private, end_user)).listing()
         except (NotDelivered, OutcomeUnknown):
-            return await (await self._connection(account, allow_private)).listing()
+            return await (await self._connection(account, allow_private, end_user)).listing()
 
     async def call(
-        self, account: McpAccount, call: Call, *, repeatable: bool, allow_private: bool
+        self,
+        account: McpAccount,
+        call: Call,
+        *,
+        repeatable: bool,
+        allow_private: bool,
+        end_user: str | None = None,
     ) -> "CallToolResult":
         """Call a tool; at most once unless it is repeatable or the server did not act on it.
 
@@ -57,30 +77,34 @@ class Connections:
             call: The call.
             repeatable: Whether the call may run twice.
             allow_private: Whether loopback and private networks are allowed.
+            end_user: For whom, where servers tell users apart.
 
         Raises:
             McpFailure: The server refused, or failed; the message says what is known.
             InputRequired: The server wants answers from a person first.
         """
-        connection = await self._connection(account, allow_private)
+        connection = await self._connection(account, allow_private, end_user)
         try:
             return await connection.call(call)
         except NotDelivered:
-            return await (await self._connection(account, allow_private)).call(call)
+            return await (await self._connection(account, allow_private, end_user)).call(call)
         except OutcomeUnknown:
             if not repeatable:
                 raise
-            return await (await self._connection(account, allow_private)).call(call)
+            return await (await self._connection(account, allow_private, end_user)).call(call)
 
     async def close(self) -> None:
         """Close all connections."""
         everything = [*self._open.values(), *self._closing]
         await asyncio.gather(*(connection.close() for connection in everything))
 
-    async def _connection(self, account: McpAccount, allow_private: bool) -> "Connection":
+    async def _connection(
+        self, account: McpAccount, allow_private: bool, end_user: str | None
+    ) -> "Connection":
         # In a thread, because it takes a second, and the loop serves all sessions.
         module = await asyncio.to_thread(importlib.import_module, "everruns.mcp.connection")
-        key = _key(account, allow_private)
+        authorization = self._authorize(account, end_user) if self._authorize else None
+        key = _key(account, allow_private, end_user if authorization else None)
         found = self._open.get(key)
         if found is None:
             self._make_room()
@@ -90,7 +114,8 @@ class Connections:
                 self.limits,
                 verdict=self._verdicts.get(key),
                 elicit=self._elicit,
-                ended=lambda ended: self._forget(key, ended),
+                authorization=authorization,
+                ended=partial(self._forget, key),
             )
             self._open[key] = found
         return found
@@ -118,7 +143,7 @@ class Connections:
             del self._verdicts[next(iter(self._verdicts))]
 
 
-def _key(account: McpAccount, allow_private: bool) -> str:
+def _key(account: McpAccount, allow_private: bool, authorized: str | None) -> str:
     """Return what is the same for all who may share a connection; it reveals no secret."""
     parts: list[Any] = [
         account.type,
@@ -127,5 +152,6 @@ def _key(account: McpAccount, allow_private: bool) -> str:
         {name.lower(): value.get_secret_value() for name, value in account.headers.items()},
         {name: value.get_secret_value() for name, value in account.environment.items()},
         allow_private,
+        authorized,
     ]
     return sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
