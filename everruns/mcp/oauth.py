@@ -95,7 +95,10 @@ def known_client(
 ) -> Awaitable[None]:
     """Keep the registration of a client that the authorization server knows already."""
     information = OAuthClientInformationFull(
-        client_id=client_id, client_secret=client_secret, redirect_uris=None
+        client_id=client_id,
+        client_secret=client_secret,
+        redirect_uris=None,
+        token_endpoint_auth_method="client_secret_basic",  # noqa: S106 - the name of a method
     )
     return _Storage(store, _key(account, user)).set_client_info(information)
 
