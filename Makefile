@@ -8,14 +8,14 @@ PEERS := agno adk langgraph bare
 TEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 # The others start servers and clusters and wait for them; what takes longest comes first.
 WITHOUT_SERVERS := tests/unit tests/api
-WITH_SERVERS := tests/faults tests/e2e tests/ray tests/sdk tests/contract
+WITH_SERVERS := tests/faults tests/e2e tests/ray tests/sdk tests/contract tests/conformance
 # Serve gives its proxy few seconds to start, which another cluster beside it can use up.
 ALONE := tests/e2e/test_joined_cluster.py
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help run desk cluster test faults bench bench-cluster bench-limits bench-peers lint types \
+.PHONY: help run desk cluster test faults conformance bench bench-cluster bench-limits bench-peers lint types \
 	format lock openapi clean
 help: ## Say what each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -34,6 +34,9 @@ test: $(VENV)/.test $(VENV)/.generators $(VENV)/.browser ## Run every test
 faults: $(VENV)/.test ## Kill, pause and cut everything, for long
 	$(BIN)/python -m pytest tests/faults tests/e2e/test_failed_starts.py \
 		tests/e2e/test_lifecycle.py tests/e2e/test_joined_cluster.py -vv -s -m "long or not long"
+
+conformance: $(VENV)/.test ## Run the MCP conformance suite against our client
+	$(BIN)/python -m tests.conformance.suite
 
 bench: $(VENV)/.run ## Measure the running server with the simulated model
 	$(BIN)/python -m bench

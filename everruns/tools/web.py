@@ -2,15 +2,14 @@
 
 import asyncio
 import ssl
-import zlib
 from dataclasses import dataclass
-from functools import cache
 
-import httpx
+import httpx2
 
 from everruns.domain.base import KIB
-from everruns.tools.addresses import Resolve, resolve, resolve_public
+from everruns.tools.addresses import Resolve, resolve
 from everruns.tools.base import ToolError
+from everruns.tools.egress import MAX_ADDRESSES, PinnedTransport, decompressed
 
 USER_AGENT = "Everruns-WebFetch/1.0"
 CONNECT_TIMEOUT_S = 5.0
@@ -18,7 +17,6 @@ FIRST_BYTE_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 30.0
 MAX_REDIRECTS = 5
 MAX_URL_CHARACTERS = 8 * KIB
-MAX_ADDRESSES = 3
 
 _HEADERS = {
     "User-Agent": USER_AGENT,
@@ -43,55 +41,11 @@ class Fetched:
 
     url: str
     status_code: int
-    headers: httpx.Headers
+    headers: httpx2.Headers
     charset: str | None
     body: bytes = b""
     is_cut: bool = False
     timed_out: bool = False
-
-
-class PinnedTransport(httpx.AsyncBaseTransport):
-    """Connects to the address that was checked, even if the name resolves differently later.
-
-    Args:
-        allow_private: Whether every address is allowed.
-        inner: Sends the request. Its URL contains the address, its ``Host`` header and TLS server
-            name the host.
-        resolver: Looks names up.
-    """
-
-    def __init__(
-        self, allow_private: bool, inner: httpx.AsyncBaseTransport, resolver: Resolve = resolve
-    ) -> None:
-        self._allow_private = allow_private
-        self._inner = inner
-        self._resolver = resolver
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request to the first address of its host that accepts the connection."""
-        host = request.url.raw_host.decode("ascii")
-        if self._allow_private:
-            addresses = await self._resolver(host)
-        else:
-            addresses = await resolve_public(host, self._resolver)
-        failure: httpx.ConnectError | httpx.ConnectTimeout | None = None
-        for address in addresses[:MAX_ADDRESSES]:
-            pinned = httpx.Request(
-                request.method,
-                request.url.copy_with(host=address),
-                headers=request.headers,
-                stream=request.stream,
-                extensions={**request.extensions, "sni_hostname": host},
-            )
-            try:
-                return await self._inner.handle_async_request(pinned)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failure = error
-        raise failure or httpx.ConnectError("no address", request=request)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._inner.aclose()
 
 
 async def fetch(
@@ -101,7 +55,7 @@ async def fetch(
     max_bytes: int,
     allow_private: bool,
     resolver: Resolve = resolve,
-    inner: httpx.AsyncBaseTransport | None = None,
+    inner: httpx2.AsyncBaseTransport | None = None,
 ) -> Fetched:
     """Make one request and follow redirects; each target is checked like the first address.
 
@@ -116,10 +70,9 @@ async def fetch(
     Raises:
         ToolError: The address is not allowed, or the server did not answer.
     """
-    inner = inner or httpx.AsyncHTTPTransport(verify=_tls())
     transport = PinnedTransport(allow_private, inner, resolver)
-    timeout = httpx.Timeout(FIRST_BYTE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    async with httpx.AsyncClient(
+    timeout = httpx2.Timeout(FIRST_BYTE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    async with httpx2.AsyncClient(
         transport=transport, headers=_HEADERS, timeout=timeout, trust_env=False
     ) as client:
         target = _checked_url(url)
@@ -134,17 +87,12 @@ async def fetch(
     raise ToolError(f"Request failed: more than {MAX_REDIRECTS} redirects")
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
-def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
+def _checked_url(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
     if len(text) > MAX_URL_CHARACTERS:
         raise ToolError(f"Invalid URL: longer than {MAX_URL_CHARACTERS} characters")
     try:
-        url = base.join(text) if base else httpx.URL(text)
-    except (httpx.InvalidURL, ValueError):
+        url = base.join(text) if base else httpx2.URL(text)
+    except (httpx2.InvalidURL, ValueError):
         raise ToolError("Invalid URL: it cannot be read") from None
     if url.scheme not in {"http", "https"} or not url.host:
         raise ToolError("Invalid URL: must start with http:// or https://")
@@ -155,22 +103,22 @@ def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     return url
 
 
-async def _send(client: httpx.AsyncClient, method: str, url: httpx.URL) -> httpx.Response:
+async def _send(client: httpx2.AsyncClient, method: str, url: httpx2.URL) -> httpx2.Response:
     """Return a response whose body is still unread."""
     # Otherwise the client would keep one site's cookies for the next.
     client.cookies.clear()
     try:
         async with asyncio.timeout(MAX_ADDRESSES * CONNECT_TIMEOUT_S + FIRST_BYTE_TIMEOUT_S):
             return await client.send(client.build_request(method, url), stream=True)
-    except (httpx.ConnectError, httpx.ConnectTimeout):
+    except (httpx2.ConnectError, httpx2.ConnectTimeout):
         raise ToolError("Failed to connect to server") from None
-    except (httpx.TimeoutException, TimeoutError):
+    except (httpx2.TimeoutException, TimeoutError):
         raise ToolError("Request failed: the server did not answer in time") from None
-    except (httpx.HTTPError, ssl.SSLError) as error:
+    except (httpx2.HTTPError, ssl.SSLError) as error:
         raise ToolError(f"Request failed: {type(error).__name__}") from None
 
 
-async def _receive(response: httpx.Response, method: str, max_bytes: int) -> Fetched:
+async def _receive(response: httpx2.Response, method: str, max_bytes: int) -> Fetched:
     """Read the body up to its limits; data before a limit or a broken connection is kept."""
     body = bytearray()
     is_cut = timed_out = False
@@ -182,11 +130,14 @@ async def _receive(response: httpx.Response, method: str, max_bytes: int) -> Fet
                     if len(body) > max_bytes:
                         is_cut = True
                         break
-        except (httpx.TimeoutException, TimeoutError):
+        except (httpx2.TimeoutException, TimeoutError):
             timed_out = True
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise ToolError(f"Request failed: {type(error).__name__}") from None
-    content, was_larger = _decompressed(bytes(body), response.headers, max_bytes)
+    try:
+        content, was_larger = decompressed(bytes(body), response.headers, max_bytes)
+    except httpx2.DecodingError as error:
+        raise ToolError(f"Request failed: {error}") from None
     return Fetched(
         url=str(response.url),
         status_code=response.status_code,
@@ -196,18 +147,3 @@ async def _receive(response: httpx.Response, method: str, max_bytes: int) -> Fet
         is_cut=is_cut or was_larger,
         timed_out=timed_out,
     )
-
-
-def _decompressed(body: bytes, headers: httpx.Headers, max_bytes: int) -> tuple[bytes, bool]:
-    """Decompress gzip without ever producing more than ``max_bytes``."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding in {"identity", ""}:
-        return body[:max_bytes], len(body) > max_bytes
-    if encoding not in {"gzip", "x-gzip"}:
-        raise ToolError(f"Request failed: unknown content encoding {encoding[:40]}")
-    decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        content = decoder.decompress(body, max_bytes)
-    except zlib.error:
-        raise ToolError("Request failed: the body is not valid gzip") from None
-    return content, bool(decoder.unconsumed_tail)

@@ -5,7 +5,7 @@ import gzip
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 import pytest
 
 from everruns.tools import web
@@ -34,22 +34,22 @@ class Names:
 class Sent:
     """An inner transport that answers by a table and keeps what it was asked."""
 
-    def __init__(self, **pages: httpx.Response) -> None:
-        self.requests: list[httpx.Request] = []
+    def __init__(self, **pages: httpx2.Response) -> None:
+        self.requests: list[httpx2.Request] = []
         self._pages = {name.replace("_", "."): page for name, page in pages.items()}
-        self.transport = httpx.MockTransport(self._answer)
+        self.transport = httpx2.MockTransport(self._answer)
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         return self._pages[request.headers["host"].split(":")[0]]
 
 
-def page(body: bytes = b"", status: int = 200) -> httpx.Response:
-    return httpx.Response(status, stream=httpx.ByteStream(body))
+def page(body: bytes = b"", status: int = 200) -> httpx2.Response:
+    return httpx2.Response(status, stream=httpx2.ByteStream(body))
 
 
-def redirect(location: str, status: int = 302) -> httpx.Response:
-    return httpx.Response(status, headers={"Location": location})
+def redirect(location: str, status: int = 302) -> httpx2.Response:
+    return httpx2.Response(status, headers={"Location": location})
 
 
 async def get(url: str, names: Names, sent: Sent, **options):
@@ -149,7 +149,7 @@ async def test_redirects_have_an_end():
 
 async def test_cookies_of_one_answer_do_not_travel_to_the_next():
     names = Names(a_test=[PUBLIC])
-    first = httpx.Response(302, headers={"Location": "/", "Set-Cookie": "id=1"})
+    first = httpx2.Response(302, headers={"Location": "/", "Set-Cookie": "id=1"})
     sent = Sent(a_test=first)
     with pytest.raises(ToolError):
         await get("http://a.test/", names, sent)

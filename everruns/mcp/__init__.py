@@ -1,0 +1,1 @@
+"""Servers of the Model Context Protocol: reaching them, and what they offer as tools."""

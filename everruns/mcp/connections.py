@@ -1,0 +1,157 @@
+"""A process's connections to servers, shared by the sessions whose credentials are the same."""
+
+import asyncio
+import importlib
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from everruns.domain.mcp_servers import McpAccount
+from everruns.mcp.call import Call
+from everruns.mcp.failures import NotDelivered, OutcomeUnknown
+from everruns.mcp.limits import Limits
+from everruns.mcp.offer import Listing
+
+if TYPE_CHECKING:
+    import httpx2
+    from mcp_types import CallToolResult
+
+    from everruns.mcp.connection import Connection, Elicit, Verdict
+
+MAX_VERDICTS = 1000
+
+Authorize = Callable[[McpAccount, str | None], "httpx2.Auth | None"]
+
+
+class Connections:
+    """Connections by server and credentials, opened when they are needed.
+
+    Args:
+        limits: Bounds.
+        elicit: Answers what servers ask in the middle of a call; by default it is declined.
+        authorize: Returns how requests for an end user are authorized, if headers do not suffice.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        elicit: "Elicit | None" = None,
+        authorize: Authorize | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._elicit = elicit
+        self._authorize = authorize
+        self._open: dict[str, Connection] = {}
+        self._closing: set[Connection] = set()
+        self._verdicts: dict[str, Verdict] = {}
+
+    async def listing(
+        self, account: McpAccount, allow_private: bool, end_user: str | None = None
+    ) -> Listing:
+        """Return what a server offers; a connection that turns out to be lost is opened again.
+
+        Raises:
+            McpFailure: The server cannot be used; the message says why.
+        """
+        try:
+            return await (await self._connection(account, allow_private, end_user)).listing()
+        except (NotDelivered, OutcomeUnknown):
+            return await (await self._connection(account, allow_private, end_user)).listing()
+
+    async def call(
+        self,
+        account: McpAccount,
+        call: Call,
+        *,
+        repeatable: bool,
+        allow_private: bool,
+        end_user: str | None = None,
+    ) -> "CallToolResult":
+        """Call a tool; at most once unless it is repeatable or the server did not act on it.
+
+        Args:
+            account: The server.
+            call: The call.
+            repeatable: Whether the call may run twice.
+            allow_private: Whether loopback and private networks are allowed.
+            end_user: For whom, where servers tell users apart.
+
+        Raises:
+            McpFailure: The server refused, or failed; the message says what is known.
+            InputRequired: The server wants answers from a person first.
+        """
+        connection = await self._connection(account, allow_private, end_user)
+        try:
+            return await connection.call(call)
+        except NotDelivered:
+            return await (await self._connection(account, allow_private, end_user)).call(call)
+        except OutcomeUnknown:
+            if not repeatable:
+                raise
+            return await (await self._connection(account, allow_private, end_user)).call(call)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        everything = [*self._open.values(), *self._closing]
+        await asyncio.gather(*(connection.close() for connection in everything))
+
+    async def _connection(
+        self, account: McpAccount, allow_private: bool, end_user: str | None
+    ) -> "Connection":
+        # In a thread, because it takes a second, and the loop serves all sessions.
+        module = await asyncio.to_thread(importlib.import_module, "everruns.mcp.connection")
+        authorization = self._authorize(account, end_user) if self._authorize else None
+        key = _key(account, allow_private, end_user if authorization else None)
+        found = self._open.get(key)
+        if found is None:
+            self._make_room()
+            found = module.Connection(
+                account,
+                allow_private,
+                self.limits,
+                verdict=self._verdicts.get(key),
+                elicit=self._elicit,
+                authorization=authorization,
+                ended=partial(self._forget, key),
+            )
+            self._open[key] = found
+        return found
+
+    def _make_room(self) -> None:
+        if len(self._open) < self.limits.connections:
+            return
+        unused = [connection for connection in self._open.values() if not connection.is_busy]
+        if not unused:
+            raise NotDelivered(
+                f"All {self.limits.connections} connections to MCP servers are in use. Try again "
+                "later."
+            )
+        min(unused, key=lambda connection: connection.last_used).retire()
+
+    def _forget(self, key: str, connection: "Connection") -> None:
+        self._closing.add(connection)
+        connection.closed.add_done_callback(lambda _: self._closing.discard(connection))
+        if self._open.get(key) is connection:
+            del self._open[key]
+        self._verdicts.pop(key, None)
+        if connection.verdict is not None:
+            self._verdicts[key] = connection.verdict
+        while len(self._verdicts) > MAX_VERDICTS:
+            del self._verdicts[next(iter(self._verdicts))]
+
+
+def _key(account: McpAccount, allow_private: bool, authorized: str | None) -> str:
+    """Return what is the same for all who may share a connection; it reveals no secret."""
+    parts: list[Any] = [
+        account.type,
+        account.url,
+        account.command,
+        {name.lower(): value.get_secret_value() for name, value in account.headers.items()},
+        {name: value.get_secret_value() for name, value in account.environment.items()},
+        allow_private,
+        authorized,
+    ]
+    return sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,0 +1,60 @@
+"""Reading the list of a server's tools, page by page, within bounds."""
+
+from collections.abc import Mapping
+
+from mcp.client import Client
+from mcp_types import DiscoverResult, PaginatedRequestParams, Tool
+
+from everruns.mcp.failures import said
+from everruns.mcp.offer import ListedTool, Listing
+
+MAX_PAGES = 50
+MAX_LISTED = 5000
+
+
+async def list_tools(client: Client, left_out: Mapping[str, str]) -> tuple[Listing, float | None]:
+    """Return what a server offers, and the seconds for which it says that this holds.
+
+    Args:
+        client: A connected client.
+        left_out: Filled, while the list is read, with the tools that cannot be read.
+
+    Raises:
+        MCPError: The server refused, or the connection broke.
+    """
+    tools: list[ListedTool] = []
+    cursor: str | None = None
+    ttl_ms: int | None = None
+    for _ in range(MAX_PAGES):
+        if client.server_capabilities.tools is None and client.session.initialize_result:
+            break
+        page = await client.session.list_tools(params=PaginatedRequestParams(cursor=cursor))
+        tools += [_listed(tool) for tool in page.tools]
+        ttl_ms = page.ttl_ms if ttl_ms is None else min(ttl_ms, page.ttl_ms)
+        cursor = page.next_cursor
+        if not cursor or len(tools) > MAX_LISTED:
+            break
+    discovered = isinstance(client.session.discover_result, DiscoverResult)
+    info = client.server_info
+    listing = Listing(
+        tools=tools[:MAX_LISTED],
+        left_out=dict(left_out),
+        instructions=client.instructions,
+        server=said(f"{info.name} {info.version}")[:200] if info else None,
+        revision=client.protocol_version,
+        is_cut=bool(cursor) or len(tools) > MAX_LISTED,
+    )
+    return listing, ttl_ms / 1000 if discovered and ttl_ms is not None else None
+
+
+def _listed(tool: Tool) -> ListedTool:
+    hints = tool.annotations
+    return ListedTool(
+        name=tool.name,
+        schema=tool.input_schema,
+        description=tool.description or "",
+        title=tool.title or (hints.title if hints else None),
+        reads_only=bool(hints and hints.read_only_hint),
+        idempotent=bool(hints and hints.idempotent_hint),
+        destructive=not (hints and hints.destructive_hint is False),
+    )

@@ -1,0 +1,185 @@
+"""HTTP to a server: checked addresses, bounded answers, and failures as answers to one request.
+
+The protocol's library ends a whole connection when one request fails in the network. So here a
+failure becomes the error that answers the request which failed, and nothing else.
+
+Source: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Literal, cast
+
+import httpx2
+import orjson
+
+from everruns.domain.base import MIB
+from everruns.tools.base import ToolError
+from everruns.tools.egress import decompressed
+
+MAX_MESSAGE_BYTES = 4 * MIB
+MAX_STREAM_BYTES = 16 * MIB
+SESSION_HEADER = "mcp-session-id"
+
+Effect = Literal["not_delivered", "unknown", "refused"]
+EFFECT = "everruns/effect"
+"""Where the data of an error from here says whether the request may have taken effect."""
+
+_FAILED = -32050
+_WORDS = {
+    401: "it asks for authorization (HTTP 401); check the headers configured for it",
+    403: "it denies access (HTTP 403); check the headers configured for it",
+    404: "nothing is at its address (HTTP 404); check the URL",
+    405: "its address takes no such requests (HTTP 405); check the URL and the type",
+    429: "it takes no more requests for now (HTTP 429)",
+}
+
+
+class BoundedTransport(httpx2.AsyncBaseTransport):
+    """Sends requests to one server and reads its answers within bounds.
+
+    Args:
+        inner: Sends requests to checked addresses.
+
+    Attributes:
+        failure: What went wrong with the last request that failed, for people.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self.failure: str | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Return the server's response; a failure is one, too."""
+        try:
+            return await self._answer(request)
+        except ToolError as refusal:
+            return self._failed(502, "not_delivered", str(refusal))
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
+            return self._failed(502, "not_delivered", "it cannot be connected to")
+        except httpx2.TimeoutException:
+            return self._failed(504, "unknown", "it did not answer in time")
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            return self._failed(502, "unknown", f"the connection broke ({type(error).__name__})")
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._inner.handle_async_request(request)
+        try:
+            if _is_event_stream(response):
+                return _bounded_stream(response)
+            body = await _body(response)
+        except BaseException:
+            await response.aclose()
+            raise
+        await response.aclose()
+        if body is None:
+            return self._failed(
+                502, "unknown", f"its answer is larger than {MAX_MESSAGE_BYTES // MIB} MiB"
+            )
+        if response.status_code >= 400:
+            return self._refused(request, response, body)
+        return httpx2.Response(response.status_code, headers=_plain(response.headers), content=body)
+
+    def _refused(
+        self, request: httpx2.Request, response: httpx2.Response, body: bytes
+    ) -> httpx2.Response:
+        status = response.status_code
+        said_error = _error_of(body)
+        if SESSION_HEADER in request.headers and _has_forgotten_session(status, said_error):
+            return self._failed(status, "not_delivered", "it has forgotten the session")
+        if status == 503:
+            return self._failed(status, "not_delivered", "it is unavailable (HTTP 503)")
+        headers = _plain(response.headers)
+        if said_error is not None and status not in {401, 403}:
+            return httpx2.Response(status, headers=headers, content=body)
+        effect: Effect = "unknown" if status in {502, 504} else "refused"
+        words = _WORDS.get(status, f"it answers with HTTP {status}")
+        return self._failed(status, effect, words, headers)
+
+    def _failed(
+        self, status: int, effect: Effect, words: str, headers: httpx2.Headers | None = None
+    ) -> httpx2.Response:
+        self.failure = words
+        error = {"code": _FAILED, "message": words, "data": {EFFECT: effect}}
+        content = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error})
+        headers = httpx2.Headers(headers)
+        headers["content-type"] = "application/json"
+        return httpx2.Response(status, headers=headers, content=content)
+
+
+def effect_of(data: Any) -> Effect | None:
+    """Return what an error's data says of the request's effect, if it is from here."""
+    if isinstance(data, Mapping):
+        effect = cast("Mapping[str, Any]", data).get(EFFECT)
+        if effect in {"not_delivered", "unknown", "refused"}:
+            return cast("Effect", effect)
+    return None
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MAX_STREAM_BYTES
+        async for chunk in cast("httpx2.AsyncByteStream", self._response.stream):
+            left -= len(chunk)
+            if left < 0:
+                raise httpx2.ReadError("the stream is too long")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+def _is_event_stream(response: httpx2.Response) -> bool:
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return response.status_code < 300 and media_type == "text/event-stream"
+
+
+def _bounded_stream(response: httpx2.Response) -> httpx2.Response:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise httpx2.DecodingError("a compressed stream")
+    return httpx2.Response(
+        response.status_code, headers=response.headers, stream=_BoundedStream(response)
+    )
+
+
+async def _body(response: httpx2.Response) -> bytes | None:
+    """Return the whole body; ``None`` if it is too large."""
+    body = bytearray()
+    async for chunk in cast("httpx2.AsyncByteStream", response.stream):
+        body += chunk
+        if len(body) > MAX_MESSAGE_BYTES:
+            return None
+    content, was_larger = decompressed(bytes(body), response.headers, MAX_MESSAGE_BYTES)
+    return None if was_larger else content
+
+
+def _plain(headers: httpx2.Headers) -> httpx2.Headers:
+    """Return headers without those that describe how the body travelled."""
+    plain = httpx2.Headers(headers)
+    for name in ("content-encoding", "content-length", "transfer-encoding"):
+        plain.pop(name, None)
+    return plain
+
+
+def _error_of(body: bytes) -> Mapping[str, Any] | None:
+    """Return the protocol's error in a body."""
+    try:
+        answer: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    error = answer.get("error") if isinstance(answer, dict) else None  # type: ignore[reportUnknownMemberType]
+    if isinstance(error, dict) and isinstance(error.get("code"), int):  # type: ignore[reportUnknownMemberType]
+        return cast("dict[str, Any]", error)
+    return None
+
+
+def _has_forgotten_session(status: int, error: Mapping[str, Any] | None) -> bool:
+    # Servers on the protocol's TypeScript library answer 400 where the protocol wants 404.
+    is_about_session = error is not None and "session" in str(error.get("message", "")).lower()
+    return status == 404 or (status == 400 and is_about_session)

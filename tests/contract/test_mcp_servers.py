@@ -1,0 +1,160 @@
+"""Servers by others: the protocol's own test server over three transports, and a stateless one."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from everruns.domain.mcp_servers import McpAccount
+from everruns.domain.parts import ImagePart
+from everruns.mcp.capability import McpServer
+from everruns.mcp.connections import Connections
+from everruns.mcp.limits import Limits
+from everruns.tools.base import ToolContext, ToolError
+from tests.aimock import NODE_ROOT, find_node
+from tests.waiting import eventually
+
+EVERYTHING = (
+    NODE_ROOT / "node_modules" / "@modelcontextprotocol" / "server-everything" / "dist" / "index.js"
+)
+STATELESS = """
+import sys
+from mcp.server import MCPServer
+server = MCPServer("adder", instructions="Add numbers.")
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    "Add two numbers."
+    return a + b
+
+server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(command: list[str], port: int, path: str) -> Iterator[str]:
+    """Run a server while the context is open; yields its address."""
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}{path}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def listens(port: int) -> None:
+    def accepts() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    await eventually(accepts, patience_s=60)
+
+
+class Turn:
+    """One server as a turn uses it."""
+
+    def __init__(self, account: McpAccount, connections: Connections) -> None:
+        self._server = McpServer(account, connections, self._progressed)
+        self.progress: list[float] = []
+        self.context = ToolContext(
+            "session_1",
+            files=None,  # type: ignore[arg-type] - these tools use none
+            turn_id="turn_1",
+            config={},
+            call_id="call_1",
+            allow_private_addresses=True,
+        )
+
+    def _progressed(self, _context, done, _total, _message) -> None:
+        self.progress.append(done)
+
+    async def tools(self):
+        prepared = await self._server.prepare({}, self.context)
+        return {tool.reference["tool"]: tool for tool in prepared.tools}
+
+    async def call(self, name: str, **arguments):
+        return await self._server.run((await self.tools())[name], arguments, self.context)
+
+
+@pytest.fixture(params=["stdio", "sse", "http"])
+async def everything(request):
+    node = str(find_node())
+    connections = Connections(Limits(connect_s=60))
+    if request.param == "stdio":
+        command = [node, str(EVERYTHING), "stdio"]
+        account = McpAccount(name="everything", type="stdio", command=command)
+        yield Turn(account, connections)
+    else:
+        port = free_port()
+        argument, path = ("sse", "/sse") if request.param == "sse" else ("streamableHttp", "/mcp")
+        with running([node, str(EVERYTHING), argument], port, path) as url:
+            await listens(port)
+            yield Turn(McpAccount(name="everything", type=request.param, url=url), connections)
+            await connections.close()
+    await connections.close()
+
+
+async def test_everything_that_the_servers_tools_return_is_told(everything):
+    tools = await everything.tools()
+    assert tools["echo"].definition.name == "mcp_everything__echo"
+    assert tools["echo"].reads_only
+    assert await everything.call("echo", message="hi") == "Echo: hi"
+    assert (await everything.call("get-sum", a=2, b=3)).startswith("The sum of 2 and 3 is 5")
+    image = await everything.call("get-tiny-image")
+    assert any(isinstance(part, ImagePart) for part in image.parts)
+    weather = await everything.call("get-structured-content", location="Chicago")
+    assert set(weather) == {"temperature", "conditions", "humidity"}
+    links = await everything.call("get-resource-links", count=2)
+    assert "demo://resource/" in links.parts[-1].text
+    embedded = await everything.call("get-resource-reference", resourceType="Text", resourceId=1)
+    assert any("[Resource: demo://" in part.text for part in embedded.parts)
+
+
+async def test_progress_of_a_long_call_arrives(everything):
+    await everything.call("trigger-long-running-operation", duration=1, steps=4)
+    assert everything.progress[-1] == 4
+
+
+async def test_a_question_that_nobody_can_be_asked_is_declined(everything):
+    output = await everything.call("trigger-elicitation-request")
+    assert any("declined" in part.text.lower() for part in output.parts)
+
+
+async def test_arguments_that_a_server_refuses_are_an_error_in_its_words(everything):
+    with pytest.raises(ToolError, match="Invalid arguments"):
+        await everything.call("get-sum", a="two")
+
+
+async def test_a_stateless_server_that_is_killed_between_two_calls_answers_the_next(tmp_path: Path):
+    script = tmp_path / "server.py"
+    script.write_text(STATELESS)
+    port = free_port()
+    command = [sys.executable, str(script), str(port)]
+    connections = Connections(Limits(connect_s=60))
+    with running(command, port, "/mcp") as url:
+        await listens(port)
+        turn = Turn(McpAccount(name="adder", url=url), connections)
+        assert await turn.call("add", a=1, b=2) == {"result": 3}
+        tool = (await turn.tools())["add"]
+    with pytest.raises(ToolError, match="adder did not take the request"):
+        await turn._server.run(tool, {"a": 1, "b": 1}, turn.context)
+    with running(command, port, "/mcp"):
+        await listens(port)
+        assert await turn._server.run(tool, {"a": 1, "b": 1}, turn.context) == {"result": 2}
+    await connections.close()

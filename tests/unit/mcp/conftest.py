@@ -1,0 +1,68 @@
+"""Turns that use MCP servers, without the rest of a turn."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from everruns.domain.mcp_servers import McpAccount
+from everruns.domain.prepared import Prepared
+from everruns.mcp.capability import McpServer
+from everruns.mcp.connections import Connections
+from everruns.mcp.limits import Limits
+from everruns.tools.base import ToolContext
+
+
+class NoFiles:
+    """A session whose tools use no files."""
+
+    async def read(self, path: str):
+        raise AssertionError(path)
+
+    write = list = delete = grep = read
+
+
+def context(allow_private: bool = True) -> ToolContext:
+    return ToolContext(
+        "session_1",
+        NoFiles(),
+        "turn_1",
+        config={},
+        call_id="call_1",
+        allow_private_addresses=allow_private,
+    )
+
+
+@dataclass
+class Turns:
+    """Uses servers as turns do: prepares them, then calls what they offer."""
+
+    connections: Connections
+    progress: list[float] = field(default_factory=list)
+
+    def server(self, account: McpAccount) -> McpServer:
+        def progressed(_context: ToolContext, done: float, *_: Any) -> None:
+            self.progress.append(done)
+
+        return McpServer(account, self.connections, progressed)
+
+    async def prepare(self, account: McpAccount, **config: Any) -> Prepared:
+        return await self.server(account).prepare(config, context())
+
+    async def call(self, account: McpAccount, name: str = "act", **arguments: Any) -> Any:
+        prepared = await self.prepare(account)
+        found = next(tool for tool in prepared.tools if tool.reference == {"tool": name})
+        return await self.server(account).run(found, arguments, context())
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits()
+
+
+@pytest.fixture
+async def turns(limits: Limits) -> AsyncIterator[Turns]:
+    connections = Connections(limits)
+    yield Turns(connections)
+    await connections.close()

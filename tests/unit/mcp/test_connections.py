@@ -1,0 +1,196 @@
+"""Connections: shared, bounded, closed when unused, and reopened when lost."""
+
+import asyncio
+
+import pytest
+
+from everruns.domain.prepared import PreparedTool
+from everruns.domain.tools import ToolDefinition
+from everruns.mcp.call import Call
+from everruns.mcp.capability import McpServer
+from everruns.mcp.connections import Connections
+from everruns.mcp.failures import InputRequired, NotDelivered
+from everruns.mcp.limits import Limits
+from tests.mcp_server import MODERN, Exchange, ScriptedServer, tool
+from tests.unit.mcp.conftest import context
+from tests.waiting import eventually
+
+
+async def test_a_tool_is_called_in_a_process_that_did_not_prepare_it(turns):
+    definition = ToolDefinition(name="mcp_shop__act", description="", parameters={})
+    prepared = PreparedTool(definition=definition, reference={"tool": "act"})
+    async with ScriptedServer() as server:
+        run = McpServer(server.account(), turns.connections).run
+        assert await run(prepared, {}, context()) == "done"
+        assert server.asked("tools/list") == []
+
+
+async def test_arguments_are_repeated_in_headers_where_the_servers_list_wants_it(turns):
+    parameter = {"type": "string", "x-mcp-header": "Region"}
+    schema = {"type": "object", "properties": {"region": parameter}}
+    listed = {"name": "act", "inputSchema": schema}
+    definition = ToolDefinition(name="mcp_shop__act", description="", parameters=schema)
+    prepared = PreparedTool(definition=definition, reference={"tool": "act"})
+    async with ScriptedServer(tools=[listed], revision=MODERN) as server:
+        run = McpServer(server.account(), turns.connections).run
+        await run(prepared, {"region": "eu"}, context())
+        (called,) = server.asked("tools/call")
+        assert called.headers["mcp-param-region"] == "eu"
+        assert called.headers["mcp-protocol-version"] == MODERN
+
+
+async def test_the_list_of_tools_is_kept_for_a_while(turns):
+    async with ScriptedServer() as server:
+        for _ in range(3):
+            await turns.prepare(server.account())
+        assert len(server.asked("tools/list")) == 1
+
+
+async def test_the_list_is_read_again_when_the_server_says_that_it_changed(turns):
+    async def act(exchange: Exchange) -> None:
+        server.tools.append(tool("new"))
+        await exchange.stream()
+        await exchange.event({"method": "notifications/tools/list_changed"})
+        await exchange.event({"id": exchange.message["id"], "result": {"content": []}})
+        exchange.close()
+
+    async with ScriptedServer(act) as server:
+        await turns.call(server.account())
+        prepared = await turns.prepare(server.account())
+        assert [found.reference["tool"] for found in prepared.tools] == ["act", "new"]
+
+
+async def test_a_server_without_tools_offers_none(turns):
+    async with ScriptedServer(tools=[]) as server:
+        assert (await turns.prepare(server.account())).tools == []
+
+
+async def test_what_a_server_asks_a_person_is_raised_with_its_state(turns):
+    form = {
+        "method": "elicitation/create",
+        "params": {
+            "message": "Sure?",
+            "requestedSchema": {"type": "object", "properties": {"yes": {"type": "boolean"}}},
+        },
+    }
+
+    async def act(exchange: Exchange) -> None:
+        if answers := exchange.message["params"].get("inputResponses"):
+            assert exchange.message["params"]["requestState"] == "opaque"
+            await exchange.text(str(answers["q"]["content"]["yes"]))
+        else:
+            await exchange.result(
+                resultType="input_required", inputRequests={"q": form}, requestState="opaque"
+            )
+
+    async with ScriptedServer(act, revision=MODERN) as server:
+        with pytest.raises(InputRequired) as asked:
+            await turns.call(server.account())
+        assert asked.value.state == "opaque"
+        assert asked.value.requests["q"]["params"]["message"] == "Sure?"
+        answers = {"q": {"action": "accept", "content": {"yes": True}}}
+        result = await turns.connections.call(
+            server.account(),
+            Call("act", {}, answers=answers, state="opaque"),
+            repeatable=False,
+            allow_private=True,
+        )
+        assert result.content[0].text == "True"
+
+
+async def test_what_a_server_with_sessions_asks_in_a_call_is_declined(turns):
+    answered: list[str] = []
+
+    async def act(exchange: Exchange) -> None:
+        params = {"message": "Sure?", "requestedSchema": {"type": "object", "properties": {}}}
+        await exchange.stream()
+        await exchange.event({"id": 77, "method": "elicitation/create", "params": params})
+        replies = lambda: [seen for seen in server.seen if "result" in seen.message]  # noqa: E731
+        await eventually(replies)
+        answered.append(replies()[0].message["result"]["action"])
+        await exchange.event({"id": exchange.message["id"], "result": {"content": []}})
+        exchange.close()
+
+    async with ScriptedServer(act) as server:
+        await turns.call(server.account())
+        assert answered == ["decline"]
+
+
+async def test_an_unused_connection_is_closed():
+    connections = Connections(Limits(unused_s=0.2))
+    async with ScriptedServer() as server:
+        await connections.listing(server.account(), True)
+        await eventually(lambda: not connections._open and not connections._closing)
+        await connections.listing(server.account(), True)
+        assert len(server.asked("initialize")) == 2
+    await connections.close()
+
+
+async def test_which_era_a_server_speaks_is_asked_once():
+    connections = Connections(Limits(unused_s=0.1))
+    async with ScriptedServer() as server:
+        for _ in range(2):
+            await connections.listing(server.account(), True)
+            await eventually(lambda: not connections._open)
+        assert len(server.asked("server/discover")) == 1
+        assert len(server.asked("initialize")) == 2
+    await connections.close()
+
+
+async def test_the_connection_unused_for_longest_makes_room_for_another():
+    connections = Connections(Limits(connections=2))
+    async with ScriptedServer() as server:
+        for number in (1, 2, 3):
+            account = server.account(headers={"X-Key": f"number-{number}"})
+            await connections.listing(account, True)
+        assert len(connections._open) == 2
+    await connections.close()
+
+
+async def test_when_all_connections_are_used_another_server_is_refused():
+    connections = Connections(Limits(connections=1))
+    async with ScriptedServer(Exchange.hang) as busy, ScriptedServer() as other:
+        call = asyncio.create_task(
+            connections.call(busy.account(), Call("act", {}), repeatable=False, allow_private=True)
+        )
+        await eventually(lambda: busy.asked("tools/call"))
+        with pytest.raises(NotDelivered, match="All 1 connections to MCP servers are in use"):
+            await connections.listing(other.account(), True)
+        call.cancel()
+        await asyncio.wait({call})
+    await connections.close()
+
+
+async def test_calls_beyond_what_may_wait_are_refused_at_once():
+    connections = Connections(Limits(calls=1, waiting=1))
+    async with ScriptedServer(Exchange.hang) as server:
+
+        def call() -> asyncio.Task:
+            wanted = Call("act", {})
+            return asyncio.create_task(
+                connections.call(server.account(), wanted, repeatable=False, allow_private=True)
+            )
+
+        running = [call(), call()]
+        await eventually(lambda: server.asked("tools/call"))
+        with pytest.raises(NotDelivered, match="is busy: 2 calls are running or waiting"):
+            await call()
+        assert len(server.asked("tools/call")) == 1
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+    await connections.close()
+
+
+async def test_closing_ends_calls_that_run():
+    connections = Connections()
+    async with ScriptedServer(Exchange.hang) as server:
+        call = asyncio.create_task(
+            connections.call(
+                server.account(), Call("act", {}), repeatable=False, allow_private=True
+            )
+        )
+        await eventually(lambda: server.asked("tools/call"))
+        await connections.close()
+        with pytest.raises(Exception, match="closed"):
+            await call
