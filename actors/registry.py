@@ -23,6 +23,7 @@ from actors.stubs import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, RegistryReplaced
 from everruns.log import configure_log
+from everruns.mcp.probe import Probe
 from everruns.registry.inquiries import Inquiries
 from everruns.registry.mcp_inquiries import McpInquiries
 from everruns.registry.placement import Placement
@@ -96,7 +97,7 @@ class RegistryActor(RpcActor):
             load_capabilities(),
             placement,
             inquiries,
-            McpInquiries(),
+            McpInquiries(Probe(allow_private=settings.allow_private_addresses)),
             settings.mcp_programs,
         )
         await self._persist(registry.life.begin)

@@ -28,17 +28,20 @@ CONFIG_SCHEMA: dict[str, Any] = {
 }
 
 
-def capability_of(server: McpServer, preparation: Preparation | None = None) -> Capability:
+def server_capability(
+    name: str, description: str | None = None, preparation: Preparation | None = None
+) -> Capability:
     """Return the capability that offers a server's tools.
 
     Args:
-        server: The server.
+        name: The server's name.
+        description: What it is for.
         preparation: Finds its tools; only turns need it.
     """
     return Capability(
-        id=MCP_PREFIX + server.name,
-        name=server.name,
-        description=server.description or f"The tools of the MCP server {server.name}.",
+        id=MCP_PREFIX + name,
+        name=name,
+        description=description or f"The tools of the MCP server {name}.",
         icon="plug",
         category="MCP servers",
         config_schema=CONFIG_SCHEMA,
@@ -48,5 +51,6 @@ def capability_of(server: McpServer, preparation: Preparation | None = None) -> 
 
 def with_mcp_servers(capabilities: Capabilities, servers: Iterable[McpServer]) -> Capabilities:
     """Return all capabilities: the known ones, then one for each active server."""
-    found = [capability_of(server) for server in servers if server.status == "active"]
+    active = [server for server in servers if server.status == "active"]
+    found = [server_capability(server.name, server.description) for server in active]
     return {**capabilities, **{capability.id: capability for capability in found}}

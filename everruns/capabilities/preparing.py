@@ -60,7 +60,7 @@ async def prepare_all(
             try:
                 return await _in_time(preparation, config, session, timeout_s)
             except ToolError as refusal:
-                reason = str(refusal)
+                reason = str(refusal).rstrip(".")
             except Exception as error:
                 log.exception("not prepared", session_id=session.session_id, capability=name)
                 reason = f"it failed with {type(error).__name__}; the server's log has the details"

@@ -1,66 +1,34 @@
-"""A server as a capability: its tools are found at the start of each turn."""
+"""A server's tools as a capability finds them: at the start of each turn."""
 
-from collections.abc import Callable
 from typing import Any
 
 from everruns.capabilities.base import Capability
+from everruns.capabilities.mcp_servers import server_capability
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.mcp.call import Call
 from everruns.mcp.connections import Connections
+from everruns.mcp.failures import InputRequired
 from everruns.mcp.offer import offer
+from everruns.mcp.questions import answers_of, suspend
 from everruns.mcp.results import told
 from everruns.tools.base import SessionContext, ToolContext
 
-ID_PREFIX = "mcp:"
 # The call's own limit comes first and says more.
 MARGIN_S = 5.0
 
-ReportProgress = Callable[[ToolContext, float, float | None, str | None], None]
 
-CONFIG_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "allowed_tools": {
-            "description": "The server's names of the tools to offer; all if absent.",
-            "type": "array",
-            "items": {"type": "string", "minLength": 1, "maxLength": 256},
-            "maxItems": 512,
-        },
-        "require_approval": {
-            "description": "always, never, or the names of the tools whose calls are held.",
-            "anyOf": [
-                {"enum": ["always", "never"]},
-                {
-                    "type": "array",
-                    "items": {"type": "string", "minLength": 1, "maxLength": 256},
-                    "maxItems": 512,
-                },
-            ],
-        },
-    },
-    "additionalProperties": False,
-}
-
-
-class McpServer:
+class ServerTools:
     """Prepares and calls one server's tools; implements ``Preparation``.
 
     Args:
         account: The server.
         connections: The process's connections.
-        progress: Told of each call's progress.
     """
 
-    def __init__(
-        self,
-        account: McpAccount,
-        connections: Connections,
-        progress: ReportProgress | None = None,
-    ) -> None:
+    def __init__(self, account: McpAccount, connections: Connections) -> None:
         self._account = account
         self._connections = connections
-        self._progress = progress
 
     async def prepare(self, config: dict[str, Any], session: SessionContext) -> Prepared:
         """Return the server's tools.
@@ -80,40 +48,36 @@ class McpServer:
 
         Raises:
             McpFailure: The server refused, or failed; the message says what is known.
-            InputRequired: The server wants answers from a person first.
+            Suspend: The server wants answers from a person first.
             ToolError: The tool failed.
         """
+        answers, state, rounds = None, None, 0
+        if context.resumption is not None:
+            answers, state, rounds = answers_of(self._account.name, context.resumption)
 
         def progressed(done: float, total: float | None, message: str | None) -> None:
-            if self._progress:
-                self._progress(context, done, total, message)
+            share = f"{done:g}" if total is None else f"{done:g} of {total:g}"
+            context.report_progress(message or share)
 
-        result = await self._connections.call(
-            self._account,
-            Call(tool.reference["tool"], arguments, progress=progressed),
-            repeatable=tool.repeatable,
-            allow_private=context.allow_private_addresses,
-            end_user=context.end_user,
-        )
+        call = Call(tool.reference["tool"], arguments, answers, state, progressed)
+        try:
+            result = await self._connections.call(
+                self._account,
+                call,
+                repeatable=tool.repeatable,
+                allow_private=context.allow_private_addresses,
+                end_user=context.end_user,
+            )
+        except InputRequired as asked:
+            raise suspend(self._account.name, asked, rounds) from None
         return told(result)
 
 
-def mcp_capability(
-    account: McpAccount, connections: Connections, progress: ReportProgress | None = None
-) -> Capability:
-    """Return the capability that offers a server's tools.
+def mcp_capability(account: McpAccount, connections: Connections) -> Capability:
+    """Return the capability that offers a server's tools in turns.
 
     Args:
         account: The server.
         connections: The process's connections.
-        progress: Told of each call's progress.
     """
-    return Capability(
-        id=f"{ID_PREFIX}{account.name}",
-        name=account.name,
-        description=f"Tools of the MCP server {account.name}.",
-        icon="plug",
-        category="MCP servers",
-        config_schema=CONFIG_SCHEMA,
-        preparation=McpServer(account, connections, progress),
-    )
+    return server_capability(account.name, preparation=ServerTools(account, connections))

@@ -123,6 +123,7 @@ def turn_context(
     state: SessionState,
     configuration: Configuration,
     capabilities: Capabilities,
+    servers: Capabilities,
     settings: Settings,
 ) -> TurnContext:
     """Build the context of a session's next step.
@@ -132,6 +133,7 @@ def turn_context(
         state: Its conversation; the newest user message may name the model.
         configuration: Its agent and all providers.
         capabilities: All known capabilities.
+        servers: Those that stand for the MCP servers that the session uses.
         settings: The deployment's limits.
 
     Raises:
@@ -146,8 +148,10 @@ def turn_context(
     account = configuration.account_of(model)
     controls = _effective(session, configuration, wanted)
     check_controls(account.provider, model, controls)
-    used = resolve(_usable(session, configuration, capabilities), capabilities)
-    configs = {known.id: config for known, config in used}
+    known = {**capabilities, **servers}
+    inline = [CapabilityConfig(ref=ref) for ref in servers]
+    used = resolve([*_usable(session, configuration, known), *inline], known)
+    configs = {capability.id: config for capability, config in used}
     question_wait = WaitRule.of_config(configs.get(ASK_USER.id, {})).or_else(
         WaitRule.of_deployment(settings.question_timeout_s)
     )

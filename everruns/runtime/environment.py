@@ -10,8 +10,6 @@ from everruns.domain.agents import Agent
 from everruns.domain.budgets import UNPRICED
 from everruns.domain.controls import Controls
 from everruns.domain.llm import OfferedModel, ProviderAccount
-from everruns.domain.mcp_choice import chosen_accounts
-from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import find_changes
 from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall
@@ -26,6 +24,7 @@ from everruns.registry.registry import Configuration, Registry
 from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
 from everruns.runtime.progress import ProgressReport
+from everruns.runtime.servers import Servers
 from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
 from everruns.tools.base import CallingAgent, Resumption, SessionContext, ToolContext
@@ -82,6 +81,7 @@ class Environment:
         # Sessions on this host with budgets of their own, by the registry's latest answers.
         self._budgeted: set[str] = set()
         self._drivers: dict[str, OpenedDriver] = {}
+        self._servers = Servers(registry)
 
     @property
     def model_call_timeout_s(self) -> float:
@@ -94,6 +94,7 @@ class Environment:
             self._revision = revision
             # Outdated entries may hold keys that were removed.
             self._configurations.clear()
+            self._servers.forget()
 
     def heed_budgets(self, session_ids: Collection[str], budgeted: Collection[str]) -> None:
         """Record which of these sessions have budgets of their own."""
@@ -142,8 +143,14 @@ class Environment:
         """
         configuration = await self._configuration(session.resource.agent_id)
         await session.complete(self._registry.logs.events)
+        servers = await self._servers.capabilities(session.resource, configuration)
         return turn_context(
-            session.resource, session.state, configuration, self._capabilities, self._settings
+            session.resource,
+            session.state,
+            configuration,
+            self._capabilities,
+            servers,
+            self._settings,
         )
 
     async def check_wanted(self, session: LiveSession, wanted: Controls) -> None:
@@ -160,24 +167,6 @@ class Environment:
             # The client may have changed its agent or a provider since this host last asked.
             self._configurations.pop(agent_id, None)
             check_wanted(session.resource, await self._configuration(agent_id), wanted)
-
-    async def mcp_accounts(self, session: LiveSession) -> dict[str, McpAccount]:
-        """Return the MCP servers that a session's turns use, by name, with their secrets.
-
-        Raises:
-            StoreUnavailable: Headers were encrypted with another key.
-        """
-        resource = session.resource
-        configuration = await self._configuration(resource.agent_id)
-        agent = configuration.agent
-        own: list[McpAccount] = []
-        if resource.mcp_servers:
-            own = await self._registry.mcp_servers.opened(resource.mcp_servers)
-        return chosen_accounts(
-            [*own, *configuration.agent_mcp_accounts],
-            [*(agent.capabilities if agent else []), *resource.capabilities],
-            configuration.mcp_accounts,
-        )
 
     async def driver(self, account: ProviderAccount) -> Driver:
         """Return the driver of a provider, reopened if the provider has changed.
@@ -264,5 +253,6 @@ class Environment:
         }
 
     async def close(self) -> None:
-        """Close the connections to providers."""
+        """Close the connections to providers and to MCP servers."""
+        await self._servers.close()
         await self._connections.close()

@@ -3,6 +3,7 @@
 import asyncio
 
 from everruns.capabilities.base import Capabilities
+from everruns.mcp.probe import Probe
 from everruns.providers.local import LocalModel
 from everruns.registry.inquiries import Inquiries
 from everruns.registry.mcp_inquiries import McpInquiries, McpProbe
@@ -26,7 +27,7 @@ class LocalRuntime(Runtime):
         capabilities: All known capabilities.
         local_model: Starts a model on this machine and returns its base URL, if there
             is one.
-        mcp_probe: Connects to MCP servers to test them.
+        mcp_probe: Connects to MCP servers to test them, instead of the client.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class LocalRuntime(Runtime):
             capabilities,
             placement,
             Inquiries.of(settings, local_model),
-            McpInquiries(mcp_probe),
+            McpInquiries(mcp_probe or Probe(allow_private=settings.allow_private_addresses)),
             settings.mcp_programs,
         )
         self.host = SessionHost(HOST, registry, capabilities, settings, local_model)

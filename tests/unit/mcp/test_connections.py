@@ -7,7 +7,7 @@ import pytest
 from everruns.domain.prepared import PreparedTool
 from everruns.domain.tools import ToolDefinition
 from everruns.mcp.call import Call
-from everruns.mcp.capability import McpServer
+from everruns.mcp.capability import ServerTools
 from everruns.mcp.connections import Connections
 from everruns.mcp.failures import InputRequired, NotDelivered
 from everruns.mcp.limits import Limits
@@ -20,7 +20,7 @@ async def test_a_tool_is_called_in_a_process_that_did_not_prepare_it(turns):
     definition = ToolDefinition(name="mcp_shop__act", description="", parameters={})
     prepared = PreparedTool(definition=definition, reference={"tool": "act"})
     async with ScriptedServer() as server:
-        run = McpServer(server.account(), turns.connections).run
+        run = ServerTools(server.account(), turns.connections).run
         assert await run(prepared, {}, context()) == "done"
         assert server.asked("tools/list") == []
 
@@ -32,7 +32,7 @@ async def test_arguments_are_repeated_in_headers_where_the_servers_list_wants_it
     definition = ToolDefinition(name="mcp_shop__act", description="", parameters=schema)
     prepared = PreparedTool(definition=definition, reference={"tool": "act"})
     async with ScriptedServer(tools=[listed], revision=MODERN) as server:
-        run = McpServer(server.account(), turns.connections).run
+        run = ServerTools(server.account(), turns.connections).run
         await run(prepared, {"region": "eu"}, context())
         (called,) = server.asked("tools/call")
         assert called.headers["mcp-param-region"] == "eu"
@@ -85,7 +85,9 @@ async def test_what_a_server_asks_a_person_is_raised_with_its_state(turns):
 
     async with ScriptedServer(act, revision=MODERN) as server:
         with pytest.raises(InputRequired) as asked:
-            await turns.call(server.account())
+            await turns.connections.call(
+                server.account(), Call("act", {}), repeatable=False, allow_private=True
+            )
         assert asked.value.state == "opaque"
         assert asked.value.requests["q"]["params"]["message"] == "Sure?"
         answers = {"q": {"action": "accept", "content": {"yes": True}}}

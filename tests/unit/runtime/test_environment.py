@@ -6,10 +6,7 @@ from collections.abc import Iterable
 import pytest
 from pydantic import SecretStr
 
-from everruns.domain.agents import AgentInput
 from everruns.domain.llm import ProviderInput, ProviderPatch
-from everruns.domain.mcp_servers import McpServerInput
-from everruns.domain.sessions import SessionPatch
 from everruns.runtime.local import LocalRuntime
 from tests.conversations import Conversation
 from tests.scripts import local_runtime
@@ -63,51 +60,3 @@ async def test_a_key_that_was_removed_leaves_the_hosts_memory(change):
         await other.say("hi")
 
         assert not remembered(runtime)
-
-
-async def test_a_session_uses_its_own_servers_its_agents_and_those_that_capabilities_name():
-    url = "https://{}.example.com/mcp"
-    headers = {"X-Key": KEY}
-    async with local_runtime() as runtime:
-        registry = runtime.registry
-        for name in ("shared", "unused", "desk"):
-            await registry.mcp_servers.create(
-                McpServerInput.model_validate({"name": name, "url": url.format("catalogue")})
-            )
-        agent, _ = await registry.agents.create(
-            AgentInput.model_validate(
-                {
-                    "name": "a",
-                    "capabilities": [{"ref": "mcp:shared", "config": {"allowed_tools": ["x"]}}],
-                    "mcp_servers": {
-                        "desk": {"url": url.format("agent"), "headers": headers},
-                        "mail": {"url": url.format("agent"), "headers": headers},
-                    },
-                }
-            )
-        )
-        own = {"mail": {"url": url.format("session"), "headers": headers}}
-        talk = await Conversation.begin(runtime, agent_id=agent.id, mcp_servers=own)
-        await talk.say("hi")
-        session = runtime.host.held.loaded[talk.id]
-
-        used = await runtime.host.environment.mcp_accounts(session)
-
-        assert {name: account.url for name, account in used.items()} == {
-            "mail": url.format("session"),
-            "desk": url.format("agent"),
-            "shared": url.format("catalogue"),
-        }
-        assert used["shared"].allowed_tools == ["x"]
-        secrets = [used[name].headers["x-key"].get_secret_value() for name in ("mail", "desk")]
-        assert secrets == [KEY, KEY]
-
-        await runtime.sessions.update(talk.id, SessionPatch(mcp_servers=None))
-        for server in await registry.mcp_servers.list():
-            await registry.mcp_servers.delete(server.id)
-        await talk.say("again")
-        used = await runtime.host.environment.mcp_accounts(session)
-        assert {name: account.url for name, account in used.items()} == {
-            "desk": url.format("agent"),
-            "mail": url.format("agent"),
-        }

@@ -1,0 +1,112 @@
+"""Forms of servers as questions, and answers in the types that the forms want."""
+
+from typing import Any
+
+import pytest
+
+from everruns.mcp.failures import InputRequired, McpFailure
+from everruns.mcp.questions import MAX_ROUNDS, answers_of, suspend
+from everruns.tools.base import Resumption, Suspend
+
+
+def form(required: list[str] | None = None, **properties: Any) -> InputRequired:
+    schema = {"type": "object", "properties": properties, "required": required or []}
+    params = {"mode": "form", "message": "Say.", "requestedSchema": schema}
+    return InputRequired({"f": {"method": "elicitation/create", "params": params}}, "opaque")
+
+
+def asked(required: InputRequired) -> Suspend:
+    return suspend("shop", required, 0)
+
+
+def answered(suspended: Suspend, **replies: str | list[str]) -> dict[str, Any]:
+    """The content that goes back to the server."""
+    answers = [
+        {"id": f"f.{name}", "selected": reply}
+        if isinstance(reply, list)
+        else {"id": f"f.{name}", "selected": [], "other_text": reply}
+        for name, reply in replies.items()
+    ]
+    given = {"status": "answered", "answers": answers}
+    responses, state, _ = answers_of("shop", Resumption(suspended.suspension.state, given))
+    assert state == "opaque"
+    return responses["f"]["content"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "labels", "reply", "value"),
+    [
+        ({"type": "boolean"}, ["Yes", "No"], ["No"], False),
+        ({"type": "string", "enum": ["a", "b"]}, ["a", "b"], ["b"], "b"),
+        (
+            {"type": "string", "oneOf": [{"const": "a", "title": "Ann"}, {"const": "b"}]},
+            ["Ann", "b"],
+            ["Ann"],
+            "a",
+        ),
+        (
+            {"type": "array", "items": {"type": "string", "enum": ["a", "b", "c"]}},
+            ["a", "b", "c"],
+            ["a", "c"],
+            ["a", "c"],
+        ),
+        (
+            {"type": "array", "items": {"anyOf": [{"const": 1, "title": "one"}, {"const": 2}]}},
+            ["one", "2"],
+            ["one"],
+            [1],
+        ),
+    ],
+)
+def test_choices_are_shown_by_their_titles_and_sent_as_values(
+    schema: Any, labels: list[str], reply: list[str], value: Any
+):
+    suspended = asked(form(["x"], x=schema))
+    (question,) = suspended.suspension.questions
+    assert [option.label for option in question.options] == labels
+    assert question.multi_select == (schema["type"] == "array")
+    assert answered(suspended, x=reply) == {"x": value}
+
+
+@pytest.mark.parametrize(
+    ("schema", "reply", "value"),
+    [
+        ({"type": "string"}, "hi", "hi"),
+        ({"type": "integer"}, "12", 12),
+        ({"type": "number"}, "1.5", 1.5),
+        ({"type": "string", "default": "x"}, "-", "x"),
+    ],
+)
+def test_words_are_sent_in_the_type_of_the_form(schema: Any, reply: str, value: Any):
+    assert answered(asked(form(["x"], x=schema)), x=reply) == {"x": value}
+
+
+def test_what_is_optional_can_be_left_out():
+    suspended = asked(form([], x={"type": "string"}, y={"type": "string", "enum": ["a", "b"]}))
+    assert answered(suspended, x="-", y=["-"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("schema", "reply", "problem"),
+    [
+        ({"type": "integer"}, "1.5", "A whole number is needed."),
+        ({"type": "number"}, "nan", "A number is needed."),
+        ({"type": "integer", "minimum": 1, "maximum": 3}, "9", "A number from 1 to 3 is needed."),
+        ({"type": "string", "maxLength": 2}, "long", "A text of 0 to 2 characters is needed."),
+        ({"type": "string"}, "-", "An answer is needed."),
+    ],
+)
+def test_what_the_form_does_not_want_is_asked_for_again(schema: Any, reply: str, problem: str):
+    with pytest.raises(Suspend) as again:
+        answered(asked(form(["x"], x=schema)), x=reply)
+    assert problem in again.value.suspension.questions[0].question
+
+
+def test_a_form_without_values_asks_for_consent():
+    suspended = asked(form())
+    assert [option.label for option in suspended.suspension.questions[0].options] == ["Yes", "No"]
+
+
+def test_a_server_asks_a_bounded_number_of_times():
+    with pytest.raises(McpFailure, match="has asked 10 times"):
+        suspend("shop", form(["x"], x={"type": "string"}), MAX_ROUNDS)
