@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import httpx2
     from mcp_types import CallToolResult
 
-    from everruns.mcp.connection import Connection, Elicit, Verdict
+    from everruns.mcp.connection import Connection
+    from everruns.mcp.link import Elicit, Verdict
 
 MAX_VERDICTS = 1000
 

@@ -18,7 +18,7 @@ import json, os, subprocess, sys, time
 print("Welcome!", flush=True)
 print("key", os.environ.get("API_KEY"), file=sys.stderr, flush=True)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-if len(sys.argv) > 1:
+if sys.argv[1:]:
     open(sys.argv[1], "w").write(f"{os.getpid()} {child.pid}")
 
 def answer(asked):
@@ -43,7 +43,7 @@ for line in sys.stdin:
     result = answer(asked)
     said = {"result": result} if result else {"error": {"code": -32601, "message": "no"}}
     print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **said}), flush=True)
-while True:
+while len(sys.argv) > 2:
     time.sleep(1)
 """
 
@@ -66,7 +66,7 @@ def account(*command: str, **fields: Any) -> McpAccount:
 
 
 async def test_a_program_is_called_and_ends_with_its_children(turns, program, tmp_path):
-    await turns.call(program)
+    await turns.call(account(*program.command, "stubborn"))
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     await turns.connections.close()
     await eventually(lambda: not any(_runs(pid) for pid in pids))
