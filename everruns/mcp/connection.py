@@ -25,7 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from everruns.domain.mcp_servers import McpAccount
 from everruns.mcp.call import Call
 from everruns.mcp.complaints import failure_of, input_required
-from everruns.mcp.failures import NotDelivered, OutcomeUnknown
+from everruns.mcp.failures import CannotConnect, McpFailure, NotDelivered, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from everruns.mcp.link import Elicit, Link, Verdict
 from everruns.mcp.listing import list_tools
@@ -161,7 +161,7 @@ class Connection:
     @asynccontextmanager
     async def _borrow(self) -> AsyncGenerator[Client]:
         if self._borrowed >= self._limits.calls + self._limits.waiting:
-            raise NotDelivered(
+            raise McpFailure(
                 f"The MCP server {self._account.name} is busy: {self._borrowed} calls are running "
                 "or waiting. Try again later."
             )
@@ -207,7 +207,7 @@ class Connection:
                     listing, ttl_s = await list_tools(client, self._link.left_out)
         except TimeoutError:
             self.retire()
-            raise NotDelivered(
+            raise CannotConnect(
                 f"The MCP server {self._account.name} did not list its tools within "
                 f"{self._limits.list_s:g} seconds."
             ) from None

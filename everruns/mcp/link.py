@@ -19,7 +19,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import DiscoverResult, ElicitRequestParams, ElicitResult, Implementation
 
 from everruns.domain.mcp_servers import McpAccount
-from everruns.mcp.failures import NotDelivered, said
+from everruns.mcp.failures import CannotConnect, NotDelivered, said
 from everruns.mcp.limits import Limits
 from everruns.mcp.messages import CheckedTransport
 from everruns.mcp.secrets import masked
@@ -80,7 +80,7 @@ class Link:
         self._way = Way(account, allow_private, self.masked, self.close, authorization)
         self._checked = CheckedTransport(self._way.transport(), ended, self._revision)
         self._client: Client | None = None
-        self._failure: NotDelivered | None = None
+        self._failure: CannotConnect | None = None
         self._opened = asyncio.Event()
         self._closing = asyncio.Event()
         self._last_words_s = 0.0
@@ -97,7 +97,8 @@ class Link:
         """Return the client once it is connected.
 
         Raises:
-            NotDelivered: It could not be, or is closed.
+            CannotConnect: It could not be.
+            NotDelivered: It is closed.
         """
         await self._opened.wait()
         if self._client is None or self._closing.is_set():
@@ -153,7 +154,7 @@ class Link:
         log.info("mcp connection failed", server=self._account.name, reason=what)
         if not self._opened.is_set():
             self.verdict = None
-            self._failure = NotDelivered(
+            self._failure = CannotConnect(
                 f"The MCP server {self._account.name} cannot be used: {what}."
             )
 

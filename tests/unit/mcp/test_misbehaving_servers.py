@@ -9,7 +9,7 @@ import time
 import pytest
 
 from everruns.mcp.connections import Connections
-from everruns.mcp.failures import McpFailure, NotDelivered, OutcomeUnknown
+from everruns.mcp.failures import CannotConnect, McpFailure, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from everruns.tools.base import ToolError
 from tests.mcp_server import MODERN, SESSIONS, Exchange, ScriptedServer, tool
@@ -49,7 +49,7 @@ async def test_a_server_that_is_down_is_named_and_used_once_it_is_back(turns):
     async with ScriptedServer() as server:
         account = server.account()
         server._server.close()
-        with pytest.raises(NotDelivered, match="shop cannot be used: it cannot be connected to"):
+        with pytest.raises(CannotConnect, match="shop cannot be used: it cannot be connected to"):
             await turns.prepare(account)
         port = int(account.url.split(":")[2].split("/")[0])
         server._server = await asyncio.start_server(server._serve, "127.0.0.1", port)
@@ -62,7 +62,7 @@ async def test_a_server_that_never_answers_its_first_request_ends_after_the_time
         connections = Connections(Limits(connect_s=0.5))
         silent = asyncio.create_task(connections.listing(mute.account(), True))
         assert (await connections.listing(other.account("other"), True)).tools
-        with pytest.raises(NotDelivered, match=r"did not answer within 0\.5 seconds"):
+        with pytest.raises(CannotConnect, match=r"did not answer within 0\.5 seconds"):
             await silent
         await connections.close()
 
@@ -288,7 +288,7 @@ async def test_a_redirect_to_another_host_is_named_and_not_followed(turns):
 async def test_a_server_on_a_private_address_is_refused_unless_allowed():
     async with ScriptedServer() as server:
         connections = Connections()
-        with pytest.raises(NotDelivered, match=r"127\.0\.0\.1 is not on the public internet"):
+        with pytest.raises(CannotConnect, match=r"127\.0\.0\.1 is not on the public internet"):
             await connections.listing(server.account(), False)
         assert server.seen == []
         await connections.close()
@@ -310,7 +310,7 @@ async def test_an_error_of_the_server_is_told_without_the_secrets_that_it_repeat
 async def test_missing_rights_say_what_to_check(turns, status, words):
     async with ScriptedServer() as server:
         server.behaviours["initialize"] = lambda exchange: exchange.raw(b"no", status)
-        with pytest.raises(NotDelivered, match=f"{words}.*check the headers"):
+        with pytest.raises(CannotConnect, match=f"{words}.*check the headers"):
             await turns.prepare(server.account())
 
 
@@ -318,7 +318,7 @@ async def test_an_address_without_a_server_says_to_check_the_url(turns):
     async with ScriptedServer() as server:
         for method in ("initialize", "server/discover"):
             server.behaviours[method] = lambda exchange: exchange.raw(b"lost", 404)
-        with pytest.raises(NotDelivered, match="check the URL"):
+        with pytest.raises(CannotConnect, match="check the URL"):
             await turns.prepare(server.account())
 
 

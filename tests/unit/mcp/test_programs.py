@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from everruns.domain.mcp_servers import McpAccount
-from everruns.mcp.failures import McpFailure, NotDelivered, OutcomeUnknown
+from everruns.mcp.failures import CannotConnect, McpFailure, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from tests.waiting import eventually
 
@@ -104,7 +104,7 @@ async def test_a_message_of_8_mb_ends_the_program_and_not_the_next_call(turns, p
 
 
 async def test_a_program_that_is_not_there_is_named(turns):
-    with pytest.raises(NotDelivered, match=r"tool cannot be used.*No such file"):
+    with pytest.raises(CannotConnect, match=r"tool cannot be used.*No such file"):
         await turns.prepare(account("/nowhere/server"))
 
 
