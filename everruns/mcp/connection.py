@@ -223,6 +223,8 @@ class Connection:
         except MCPError as error:
             failure = failure_of(self._account.name, error, self._link.masked, self._link.cause)
             if isinstance(failure, NotDelivered | OutcomeUnknown):
+                # Perhaps the server was replaced by one that speaks another era.
+                self._link.verdict = None
                 self.retire()
             raise failure from None
         except ValidationError:

@@ -17,6 +17,7 @@ from mcp.client import Client, ClientRequestContext
 from mcp.client.auth import OAuthFlowError
 from mcp.shared.exceptions import MCPError
 from mcp_types import DiscoverResult, ElicitRequestParams, ElicitResult, Implementation
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from everruns.domain.mcp_servers import McpAccount
 from everruns.mcp.failures import CannotConnect, NotDelivered, said
@@ -161,9 +162,10 @@ class Link:
     def _new_client(self) -> Client:
         known = self.verdict if isinstance(self.verdict, DiscoverResult) else None
         is_legacy = self._way.speaks_sse or self.verdict == "legacy"
+        mode = "legacy" if is_legacy else _newest(known) if known else "auto"
         return Client(
             self._checked,
-            mode="legacy" if is_legacy else max(known.supported_versions) if known else "auto",
+            mode=mode,
             prior_discover=known,
             client_info=Implementation(name="everruns", version=version("everruns")),
             elicitation_callback=self._answer,
@@ -183,6 +185,11 @@ class Link:
 
     def _revision(self) -> str | None:
         return self._client.session.protocol_version if self._client else None
+
+
+def _newest(discovered: DiscoverResult) -> str:
+    """Return the newest revision that both sides know."""
+    return max(set(MODERN_PROTOCOL_VERSIONS) & set(discovered.supported_versions))
 
 
 async def _close(stack: contextlib.AsyncExitStack) -> None:

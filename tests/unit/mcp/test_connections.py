@@ -12,7 +12,7 @@ from everruns.mcp.capability import McpServer
 from everruns.mcp.connections import Connections
 from everruns.mcp.failures import InputRequired, McpFailure
 from everruns.mcp.limits import Limits
-from tests.mcp_server import MODERN, Exchange, ScriptedServer, tool
+from tests.mcp_server import MODERN, SESSIONS, Exchange, ScriptedServer, tool
 from tests.unit.mcp.conftest import context
 from tests.waiting import eventually
 
@@ -136,6 +136,16 @@ async def test_which_era_a_server_speaks_is_asked_once():
         assert len(server.asked("server/discover")) == 1
         assert len(server.asked("initialize")) == 2
     await connections.close()
+
+
+@pytest.mark.parametrize(("before", "after"), [(MODERN, SESSIONS), (SESSIONS, MODERN)])
+async def test_a_server_replaced_by_one_of_another_era_is_asked_again(turns, before, after):
+    async with ScriptedServer(revision=before) as server:
+        assert await turns.call(server.account()) == "done"
+        server.revision = after
+        server.restart()
+        assert await turns.call(server.account()) == "done"
+        assert len(server.asked("server/discover")) == 2
 
 
 async def test_the_connection_unused_for_longest_makes_room_for_another():
