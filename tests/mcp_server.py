@@ -158,12 +158,17 @@ class ScriptedServer:
             await exchange.raw(b"", 405)
         elif session and session not in self._sessions:
             await exchange.error("Session not found", status=404)
+        elif not session and self._needs_session(exchange.method):
+            await exchange.error("Missing session ID", status=400)
         elif behaviour := self.behaviours.get(exchange.method):
             await behaviour(exchange)
         elif "id" in exchange.message and exchange.method:
             await exchange.error("no such method", -32601)
         else:
             await exchange.raw(b"", 202)
+
+    def _needs_session(self, method: str) -> bool:
+        return self.revision == SESSIONS and method not in {"initialize", "server/discover"}
 
     async def _discover(self, exchange: Exchange) -> None:
         if self.revision == SESSIONS:

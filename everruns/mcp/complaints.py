@@ -6,7 +6,9 @@ from typing import Any, cast
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
+    METHOD_NOT_FOUND,
     PARSE_ERROR,
+    UNSUPPORTED_PROTOCOL_VERSION,
     URL_ELICITATION_REQUIRED,
     InputRequiredResult,
 )
@@ -17,6 +19,8 @@ from everruns.tools.base import ToolError
 
 # The library's words for a connection that ended; servers use the same code for errors of theirs.
 _ENDED = ("Connection closed", "SSE stream")
+# A server that knows neither the method nor the revision has done nothing.
+_NOT_SPOKEN = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
 
 
 def failure_of(
@@ -34,7 +38,7 @@ def failure_of(
         return _url_required(error.data)
     words = said(masked(error.message)).rstrip(".")
     effect = effect_of(error.data)
-    if effect == "not_delivered":
+    if effect == "not_delivered" or error.code in _NOT_SPOKEN:
         return NotDelivered(f"The MCP server {server} did not take the request: {words}.")
     if error.code == CONNECTION_CLOSED and error.message.startswith(_ENDED):
         words = cause or "the connection was closed before it answered"

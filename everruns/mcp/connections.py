@@ -5,13 +5,14 @@ import importlib
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from everruns.domain.mcp_servers import McpAccount
 from everruns.mcp.call import Call
-from everruns.mcp.failures import NotDelivered, OutcomeUnknown
+from everruns.mcp.failures import McpFailure, NotDelivered, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from everruns.mcp.offer import Listing
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     import httpx2
     from mcp_types import CallToolResult
 
-    from everruns.mcp.connection import Connection, Elicit, Verdict
+    from everruns.mcp.connection import Connection
+    from everruns.mcp.link import Elicit, Verdict
 
 MAX_VERDICTS = 1000
+_MODULE = "everruns.mcp.connection"
 
 Authorize = Callable[[McpAccount, str | None], "httpx2.Auth | None"]
 
@@ -44,6 +47,7 @@ class Connections:
         self.limits = limits or Limits()
         self._elicit = elicit
         self._authorize = authorize
+        self._module: ModuleType | None = None
         self._open: dict[str, Connection] = {}
         self._closing: set[Connection] = set()
         self._verdicts: dict[str, Verdict] = {}
@@ -101,14 +105,15 @@ class Connections:
     async def _connection(
         self, account: McpAccount, allow_private: bool, end_user: str | None
     ) -> "Connection":
-        # In a thread, because it takes a second, and the loop serves all sessions.
-        module = await asyncio.to_thread(importlib.import_module, "everruns.mcp.connection")
+        if self._module is None:
+            # In a thread, because it takes a second, and the loop serves all sessions.
+            self._module = await asyncio.to_thread(importlib.import_module, _MODULE)
         authorization = self._authorize(account, end_user) if self._authorize else None
         key = _key(account, allow_private, end_user if authorization else None)
         found = self._open.get(key)
         if found is None:
             self._make_room()
-            found = module.Connection(
+            found = self._module.Connection(
                 account,
                 allow_private,
                 self.limits,
@@ -125,7 +130,7 @@ class Connections:
             return
         unused = [connection for connection in self._open.values() if not connection.is_busy]
         if not unused:
-            raise NotDelivered(
+            raise McpFailure(
                 f"All {self.limits.connections} connections to MCP servers are in use. Try again "
                 "later."
             )

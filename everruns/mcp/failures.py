@@ -19,6 +19,10 @@ class NotDelivered(McpFailure):
     """The server did not act on the request: it can be repeated on a new connection."""
 
 
+class CannotConnect(McpFailure):
+    """There is no connection; trying again at once would only take the same time again."""
+
+
 class OutcomeUnknown(McpFailure):
     """The request may have taken effect, but its result is lost."""
 

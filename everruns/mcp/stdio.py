@@ -75,6 +75,8 @@ async def program_streams(
     finally:
         # Whatever happens above, nothing of the group outlives the connection.
         _signal(process, signal.SIGKILL)
+        with anyio.CancelScope(shield=True):
+            await _drain(process)
         for stream in (received, incoming, outgoing, sent):
             stream.close()
 
@@ -141,6 +143,16 @@ async def _end(process: Process) -> None:
     if not await _has_ended(process):
         _signal(process, signal.SIGKILL)
         await _has_ended(process)
+
+
+async def _drain(process: Process) -> None:
+    """Read what is left in the pipes, which closes them."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(EXIT_TIMEOUT_S):
+            for pipe in (process.stdout, process.stderr):
+                while await cast("asyncio.StreamReader", pipe).read(MAX_LINE_BYTES):
+                    pass
+            await process.wait()
 
 
 async def _has_ended(process: Process) -> bool:

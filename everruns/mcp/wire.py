@@ -88,7 +88,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
     ) -> httpx2.Response:
         status = response.status_code
         said_error = _error_of(body)
-        if SESSION_HEADER in request.headers and _has_forgotten_session(status, said_error):
+        if _wants_new_session(SESSION_HEADER in request.headers, status, said_error):
             return self._failed(status, "not_delivered", "it has forgotten the session")
         if status == 503:
             return self._failed(status, "not_delivered", "it is unavailable (HTTP 503)")
@@ -179,7 +179,7 @@ def _error_of(body: bytes) -> Mapping[str, Any] | None:
     return None
 
 
-def _has_forgotten_session(status: int, error: Mapping[str, Any] | None) -> bool:
+def _wants_new_session(has_session: bool, status: int, error: Mapping[str, Any] | None) -> bool:
     # Servers on the protocol's TypeScript library answer 400 where the protocol wants 404.
     is_about_session = error is not None and "session" in str(error.get("message", "")).lower()
-    return status == 404 or (status == 400 and is_about_session)
+    return (status == 404 and has_session) or (status in {400, 404} and is_about_session)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx2
 import pytest
 
 from everruns.domain.prepared import PreparedTool
@@ -9,9 +10,9 @@ from everruns.domain.tools import ToolDefinition
 from everruns.mcp.call import Call
 from everruns.mcp.capability import ServerTools
 from everruns.mcp.connections import Connections
-from everruns.mcp.failures import InputRequired, NotDelivered
+from everruns.mcp.failures import InputRequired, McpFailure
 from everruns.mcp.limits import Limits
-from tests.mcp_server import MODERN, Exchange, ScriptedServer, tool
+from tests.mcp_server import MODERN, SESSIONS, Exchange, ScriptedServer, tool
 from tests.unit.mcp.conftest import context
 from tests.waiting import eventually
 
@@ -139,6 +140,16 @@ async def test_which_era_a_server_speaks_is_asked_once():
     await connections.close()
 
 
+@pytest.mark.parametrize(("before", "after"), [(MODERN, SESSIONS), (SESSIONS, MODERN)])
+async def test_a_server_replaced_by_one_of_another_era_is_asked_again(turns, before, after):
+    async with ScriptedServer(revision=before) as server:
+        assert await turns.call(server.account()) == "done"
+        server.revision = after
+        server.restart()
+        assert await turns.call(server.account()) == "done"
+        assert len(server.asked("server/discover")) == 2
+
+
 async def test_the_connection_unused_for_longest_makes_room_for_another():
     connections = Connections(Limits(connections=2))
     async with ScriptedServer() as server:
@@ -156,7 +167,7 @@ async def test_when_all_connections_are_used_another_server_is_refused():
             connections.call(busy.account(), Call("act", {}), repeatable=False, allow_private=True)
         )
         await eventually(lambda: busy.asked("tools/call"))
-        with pytest.raises(NotDelivered, match="All 1 connections to MCP servers are in use"):
+        with pytest.raises(McpFailure, match="All 1 connections to MCP servers are in use"):
             await connections.listing(other.account(), True)
         call.cancel()
         await asyncio.wait({call})
@@ -175,7 +186,7 @@ async def test_calls_beyond_what_may_wait_are_refused_at_once():
 
         running = [call(), call()]
         await eventually(lambda: server.asked("tools/call"))
-        with pytest.raises(NotDelivered, match="is busy: 2 calls are running or waiting"):
+        with pytest.raises(McpFailure, match="is busy: 2 calls are running or waiting"):
             await call()
         assert len(server.asked("tools/call")) == 1
         for task in running:
@@ -196,3 +207,20 @@ async def test_closing_ends_calls_that_run():
         await connections.close()
         with pytest.raises(Exception, match="closed"):
             await call
+
+
+async def test_users_who_are_authorized_each_for_themselves_share_no_connection():
+    connections = Connections(authorize=lambda _account, user: httpx2.BasicAuth(user or "", "pw"))
+    async with ScriptedServer() as server:
+        for user in ("ada", "bob", "ada"):
+            await connections.call(
+                server.account(),
+                Call("act", {}),
+                repeatable=False,
+                allow_private=True,
+                end_user=user,
+            )
+        assert len(server.asked("initialize")) == 2
+        sent = [seen.headers["authorization"] for seen in server.asked("tools/call")]
+        assert sent[0] == sent[2] != sent[1]
+    await connections.close()

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from everruns.domain.mcp_servers import McpAccount
-from everruns.mcp.failures import McpFailure, NotDelivered, OutcomeUnknown
+from everruns.mcp.failures import CannotConnect, McpFailure, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from tests.waiting import eventually
 
@@ -18,7 +18,7 @@ import json, os, subprocess, sys, time
 print("Welcome!", flush=True)
 print("key", os.environ.get("API_KEY"), file=sys.stderr, flush=True)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-if len(sys.argv) > 1:
+if sys.argv[1:]:
     open(sys.argv[1], "w").write(f"{os.getpid()} {child.pid}")
 
 def answer(asked):
@@ -43,7 +43,7 @@ for line in sys.stdin:
     result = answer(asked)
     said = {"result": result} if result else {"error": {"code": -32601, "message": "no"}}
     print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **said}), flush=True)
-while True:
+while len(sys.argv) > 2:
     time.sleep(1)
 """
 
@@ -66,7 +66,7 @@ def account(*command: str, **fields: Any) -> McpAccount:
 
 
 async def test_a_program_is_called_and_ends_with_its_children(turns, program, tmp_path):
-    await turns.call(program)
+    await turns.call(account(*program.command, "stubborn"))
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     await turns.connections.close()
     await eventually(lambda: not any(_runs(pid) for pid in pids))
@@ -104,7 +104,7 @@ async def test_a_message_of_8_mb_ends_the_program_and_not_the_next_call(turns, p
 
 
 async def test_a_program_that_is_not_there_is_named(turns):
-    with pytest.raises(NotDelivered, match=r"tool cannot be used.*No such file"):
+    with pytest.raises(CannotConnect, match=r"tool cannot be used.*No such file"):
         await turns.prepare(account("/nowhere/server"))
 
 

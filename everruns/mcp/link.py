@@ -1,0 +1,206 @@
+"""The protocol's library at work for one server, in a task that owns it from opening to closing.
+
+The library wants its scopes entered and left by one task, while calls come from the turns of many
+sessions. So the owner opens, waits and closes; others only borrow the client.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from typing import Any, Literal, cast
+
+import httpx2
+import structlog
+from mcp.client import Client, ClientRequestContext
+from mcp.client.auth import OAuthFlowError
+from mcp.shared.exceptions import MCPError
+from mcp_types import DiscoverResult, ElicitRequestParams, ElicitResult, Implementation
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from everruns.domain.mcp_servers import McpAccount
+from everruns.mcp.failures import CannotConnect, NotDelivered, said
+from everruns.mcp.limits import Limits
+from everruns.mcp.messages import CheckedTransport
+from everruns.mcp.secrets import masked
+from everruns.mcp.transports import Way
+
+CLOSE_TIMEOUT_S = 8.0
+# What cancels a call at the server is still on its way when the call has ended here.
+LAST_WORDS_S = 0.5
+
+Elicit = Callable[[ElicitRequestParams], Awaitable[ElicitResult]]
+Verdict = DiscoverResult | Literal["legacy"]
+"""The protocol's era that a server speaks: what it said of itself, or that it has sessions."""
+
+# The library logs what servers send, with whatever secrets that repeats.
+logging.getLogger("mcp").setLevel(logging.CRITICAL)
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Link:
+    """A client of one server, opened when it is made.
+
+    Args:
+        account: The server.
+        allow_private: Whether loopback and private networks are allowed.
+        limits: Bounds.
+        verdict: Which era the server speaks, if that is known.
+        elicit: Answers what the server asks in the middle of a call; ``None`` declines.
+        authorization: Authorizes the requests, if headers do not.
+        heard: Told of each notification.
+        unused_for: Returns the seconds since the last use, 0 during one.
+        ended: Called when nothing can be sent any more, perhaps more than once.
+
+    Attributes:
+        verdict: Which era the server speaks, once that is known.
+        left_out: Why tools of the last list could not be read, by their names.
+        owner: The task; done when everything is closed.
+    """
+
+    def __init__(
+        self,
+        account: McpAccount,
+        allow_private: bool,
+        limits: Limits,
+        verdict: Verdict | None,
+        elicit: Elicit | None,
+        authorization: httpx2.Auth | None,
+        *,
+        heard: Callable[[Any], None],
+        unused_for: Callable[[], float],
+        ended: Callable[[], None],
+    ) -> None:
+        self._account = account
+        self._limits = limits
+        self._elicit = elicit
+        self._on_message = heard
+        self._unused_for = unused_for
+        self._ended = ended
+        self._way = Way(account, allow_private, self.masked, self.close, authorization)
+        self._checked = CheckedTransport(self._way.transport(), ended, self._revision)
+        self._client: Client | None = None
+        self._failure: CannotConnect | None = None
+        self._opened = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._last_words_s = 0.0
+        self.verdict: Verdict | None = verdict
+        self.left_out = self._checked.left_out
+        self.owner = asyncio.create_task(self._own())
+
+    @property
+    def cause(self) -> str | None:
+        """Why the connection ended, where the way knows better than the library."""
+        return self._way.failure if self._way.speaks_sse else None
+
+    async def client(self) -> Client:
+        """Return the client once it is connected.
+
+        Raises:
+            CannotConnect: It could not be.
+            NotDelivered: It is closed.
+        """
+        await self._opened.wait()
+        if self._client is None or self._closing.is_set():
+            raise self._failure or NotDelivered(
+                f"The connection to the MCP server {self._account.name} was closed."
+            )
+        return self._client
+
+    def close(self, last_words: bool = False) -> None:
+        """Begin to close; ``last_words`` leaves a moment to send what is on its way."""
+        if last_words:
+            self._last_words_s = LAST_WORDS_S
+        self._closing.set()
+        self._ended()
+
+    def masked(self, text: str) -> str:
+        """Return a text without the server's secrets."""
+        return masked(text, self._account)
+
+    async def _own(self) -> None:
+        """Open the client, keep it open while it is used, and close it."""
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                client = self._new_client()
+                async with asyncio.timeout(self._limits.connect_s):
+                    await stack.enter_async_context(client)
+                self.verdict = client.session.discover_result or "legacy"
+                self._client = client
+                self._opened.set()
+                await self._until_unused()
+                self._ended()
+                await asyncio.sleep(self._last_words_s)
+                await _close(stack)
+        except TimeoutError:
+            self._fail(f"it did not answer within {self._limits.connect_s:g} seconds")
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - transports raise what they like
+            self._fail(_words(error) or self._way.failure or "it broke the connection")
+        finally:
+            self._client = None
+            self._opened.set()
+            self.close()
+
+    async def _until_unused(self) -> None:
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.unused_s):
+                    await self._closing.wait()
+            if self._unused_for() >= self._limits.unused_s:
+                return
+
+    def _fail(self, what: str) -> None:
+        what = self.masked(what)
+        log.info("mcp connection failed", server=self._account.name, reason=what)
+        if not self._opened.is_set():
+            self.verdict = None
+            self._failure = CannotConnect(
+                f"The MCP server {self._account.name} cannot be used: {what}."
+            )
+
+    def _new_client(self) -> Client:
+        known = self.verdict if isinstance(self.verdict, DiscoverResult) else None
+        is_legacy = self._way.speaks_sse or self.verdict == "legacy"
+        mode = "legacy" if is_legacy else _newest(known) if known else "auto"
+        return Client(
+            self._checked,
+            mode=mode,
+            prior_discover=known,
+            client_info=Implementation(name="everruns", version=version("everruns")),
+            elicitation_callback=self._answer,
+            message_handler=self._heard,
+            cache=None,
+        )
+
+    async def _answer(
+        self,
+        context: ClientRequestContext,  # noqa: ARG002 - the library's signature
+        params: ElicitRequestParams,
+    ) -> ElicitResult:
+        return await self._elicit(params) if self._elicit else ElicitResult(action="decline")
+
+    async def _heard(self, message: Any) -> None:
+        self._on_message(message)
+
+    def _revision(self) -> str | None:
+        return self._client.session.protocol_version if self._client else None
+
+
+def _newest(discovered: DiscoverResult) -> str:
+    """Return the newest revision that both sides know."""
+    return max(set(MODERN_PROTOCOL_VERSIONS) & set(discovered.supported_versions))
+
+
+async def _close(stack: contextlib.AsyncExitStack) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await stack.aclose()
+
+
+def _words(error: BaseException) -> str | None:
+    """Return what an error says, if it is meant for people."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    is_meant = isinstance(error, MCPError | OAuthFlowError | OSError)
+    return said(str(error)).rstrip(".") if is_meant else None
