@@ -12,7 +12,9 @@ from tests.aimock import AimockServer
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """One server for all tests here: it takes seconds to start."""
-    with running_server(EVERRUNS_DASHBOARD="false") as server:
+    with running_server(
+        EVERRUNS_DASHBOARD="false", EVERRUNS_ALLOW_PRIVATE_ADDRESSES="true"
+    ) as server:
         yield server
 
 
