@@ -91,12 +91,9 @@ class McpInquiries:
 
 def _told(account: McpAccount, probed: McpProbed) -> str:
     count = len(probed.tools)
-    told = f"MCP server {account.name} offers {count} {'tool' if count == 1 else 'tools'}"
-    return (
-        f"{told}, of which the first {MAX_LISTED_TOOLS} are listed."
-        if (count > MAX_LISTED_TOOLS)
-        else f"{told}."
-    )
+    tools = "1 tool" if count == 1 else f"{count} tools"
+    cut = f", of which the first {MAX_LISTED_TOOLS} are listed" if count > MAX_LISTED_TOOLS else ""
+    return f"MCP server {account.name} offers {tools}{cut}."
 
 
 def _shortened(tool: McpToolInfo) -> McpToolInfo:
