@@ -9,7 +9,7 @@ from typing import Protocol
 
 from everruns.domain.base import KIB
 from everruns.domain.mcp_servers import McpAccount, McpProbed, McpTested, McpToolInfo
-from everruns.errors import EverrunsError, McpServerUnavailable, NotImplementedHere
+from everruns.errors import EverrunsError, McpServerUnavailable
 from everruns.providers.masking import masked
 from everruns.registry.places import Places
 
@@ -32,6 +32,20 @@ class McpProbe(Protocol):
         ...
 
 
+class NoMcpClient:
+    """Stands for a client where there is none; implements ``McpProbe``."""
+
+    async def probe(self, account: McpAccount) -> McpProbed:
+        """Refuse.
+
+        Raises:
+            McpServerUnavailable: Always.
+        """
+        raise McpServerUnavailable(
+            f"This server cannot connect to MCP servers, so {account.name} was not tested."
+        )
+
+
 class McpInquiries:
     """Asks servers, at most ``AT_ONCE`` at a time.
 
@@ -40,18 +54,15 @@ class McpInquiries:
     """
 
     def __init__(self, probe: McpProbe | None = None) -> None:
-        self._probe = probe
+        self._probe = probe or NoMcpClient()
         self._places = Places(AT_ONCE, "MCP servers")
 
     async def test(self, account: McpAccount) -> McpTested:
         """Connect to a server and list its tools, for at most ``TEST_TIMEOUT_S``.
 
         Raises:
-            NotImplementedHere: This process cannot connect to servers.
             Overloaded: Too many are being asked.
         """
-        if self._probe is None:
-            raise NotImplementedHere("This server cannot connect to MCP servers.")
         started = monotonic()
         probed, failure = McpProbed(), None
         async with self._places.take():
@@ -80,12 +91,9 @@ class McpInquiries:
 
 def _told(account: McpAccount, probed: McpProbed) -> str:
     count = len(probed.tools)
-    told = f"MCP server {account.name} offers {count} {'tool' if count == 1 else 'tools'}"
-    return (
-        f"{told}, of which the first {MAX_LISTED_TOOLS} are listed."
-        if (count > MAX_LISTED_TOOLS)
-        else f"{told}."
-    )
+    tools = "1 tool" if count == 1 else f"{count} tools"
+    cut = f", of which the first {MAX_LISTED_TOOLS} are listed" if count > MAX_LISTED_TOOLS else ""
+    return f"MCP server {account.name} offers {tools}{cut}."
 
 
 def _shortened(tool: McpToolInfo) -> McpToolInfo:

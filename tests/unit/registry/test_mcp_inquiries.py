@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from everruns.domain.mcp_servers import McpAccount, McpProbed, McpToolInfo
-from everruns.errors import EverrunsError, McpServerUnavailable, NotImplementedHere, Overloaded
+from everruns.errors import EverrunsError, McpServerUnavailable, Overloaded
 from everruns.registry import mcp_inquiries
 from everruns.registry.mcp_inquiries import AT_ONCE, MAX_LISTED_TOOLS, McpInquiries
 
@@ -85,5 +85,6 @@ async def test_only_some_servers_are_asked_at_a_time():
 
 
 async def test_without_a_client_none_can_be_asked():
-    with pytest.raises(NotImplementedHere):
-        await McpInquiries().test(SERVER)
+    tested = await McpInquiries().test(SERVER)
+    assert (tested.ok, tested.code) == (False, "MCP_SERVER_UNAVAILABLE")
+    assert "cannot connect to MCP servers" in tested.message
