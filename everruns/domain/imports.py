@@ -21,6 +21,7 @@ from everruns.domain.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from everruns.domain.parts import outcome
 from everruns.domain.problems import problems_of
 from everruns.domain.state import SessionState
 from everruns.errors import InvalidRequest
@@ -170,12 +171,11 @@ def _events(
 
 def _result(part: ContentPart, names: Mapping[str, str], context: dict[str, Any]) -> NewEvent:
     assert isinstance(part, ToolResultPart)  # noqa: S101
-    outcome = {"result": part.result} if part.error is None else {"error": part.error}
     data = {
         "tool_call_id": part.tool_call_id,
         "name": names[part.tool_call_id],
         "success": part.error is None,
-        **outcome,
+        **outcome(part.result, part.error, part.parts),
         "duration_ms": 0,
     }
     return NewEvent(EventType.TOOL_RESULT, data, context)

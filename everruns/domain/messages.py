@@ -3,14 +3,14 @@
 Source: docs/contract.md, "Resources", Message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, Field, computed_field, model_validator
 
 from everruns.domain.base import MIB, Metadata, Model, Tags
 from everruns.domain.controls import Controls, GivenControls
-from everruns.domain.parts import MAX_IMAGES_BYTES, ImagePart, TextPart
+from everruns.domain.parts import MAX_IMAGES_BYTES, ImagePart, OutputPart, TextPart
 from everruns.domain.tools import CallId, ToolCall
 
 MAX_TEXT_BYTES = MIB
@@ -34,6 +34,9 @@ class ToolResultPart(Model):
     tool_call_id: str
     result: Any = None
     error: str | None = None
+    parts: Annotated[
+        list[OutputPart] | None, Field(description="The result if it is more than one JSON value.")
+    ] = None
 
 
 def _bounded(part: TextPart) -> TextPart:
@@ -163,6 +166,36 @@ class Message(Model):
     def text(self) -> str:
         """The message's text parts, joined."""
         return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> Iterator[ImagePart]:
+        """The message's images, also those within results, in order."""
+        for part in self.content:
+            if isinstance(part, ImagePart):
+                yield part
+            elif isinstance(part, ToolResultPart):
+                yield from (inner for inner in part.parts or () if isinstance(inner, ImagePart))
+
+    def with_images(self, shown: "Callable[[ImagePart], ImagePart | TextPart]") -> "Message":
+        """Return the message with something else in the place of each of its images.
+
+        Args:
+            shown: Given an image, returns what stands in its place; called in order.
+        """
+
+        def within(part: ContentPart) -> ContentPart:
+            if isinstance(part, ImagePart):
+                return shown(part)
+            if not isinstance(part, ToolResultPart) or part.parts is None:
+                return part
+            parts = [
+                shown(inner) if isinstance(inner, ImagePart) else inner for inner in part.parts
+            ]
+            return part.model_copy(update={"parts": parts})
+
+        if next(self.images, None) is None:
+            return self
+        return self.model_copy(update={"content": [within(part) for part in self.content]})
 
     @property
     def tool_calls(self) -> list[ToolCall]:

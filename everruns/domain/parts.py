@@ -3,6 +3,7 @@
 Source: docs/contract.md, "Resources", Message.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -11,6 +12,8 @@ from everruns.domain.base import MIB, Model
 from everruns.domain.forms import BASE64, HTTP_URL, IMAGE_TYPE
 
 MAX_IMAGES_BYTES = 8 * MIB
+MAX_OUTPUT_PARTS = 100
+MAX_OUTPUT_IMAGES = 20
 
 
 class TextPart(Model):
@@ -60,3 +63,12 @@ class ToolOutput(Model):
     """What a tool returns if it is more than one JSON value."""
 
     parts: list[OutputPart]
+
+
+def outcome(result: Any, error: str | None, parts: Sequence[OutputPart] | None) -> dict[str, Any]:
+    """Return the fields of a tool's result on the wire: ``error``, ``parts`` or ``result``."""
+    if error is not None:
+        return {"error": error}
+    if parts is not None:
+        return {"parts": [part.wire() for part in parts]}
+    return {"result": result}

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Sequence
 
 from everruns.domain.messages import (
     ContentPart,
-    ImagePart,
     Message,
     TextPart,
     ToolCallPart,
@@ -85,12 +84,8 @@ def _noted(message: Message) -> Message:
 
 
 def leave_out_images(message: Message) -> Message:
-    """Replace a message's images by a note to the model."""
-    content = [
-        TextPart(text=IMAGE_LEFT_OUT) if isinstance(part, ImagePart) else part
-        for part in message.content
-    ]
-    return message.model_copy(update={"content": content})
+    """Replace a message's images, also those within results, by a note to the model."""
+    return message.with_images(lambda _: TextPart(text=IMAGE_LEFT_OUT))
 
 
 def _well_formed(messages: Sequence[Message]) -> Iterator[Message]:

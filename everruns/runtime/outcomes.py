@@ -15,6 +15,7 @@ from everruns.domain.messages import (
     ThinkingBlock,
     ToolCallPart,
 )
+from everruns.domain.parts import outcome
 from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn, turn_context
@@ -123,14 +124,13 @@ def returned(
         duration_ms: How long the call took, in milliseconds.
         unanswered: Why the call waited for somebody outside in vain, if it did.
     """
-    outcome = {"error": result.error} if result.error is not None else {"result": result.result}
     return NewEvent(
         EventType.TOOL_RESULT,
         {
             "tool_call_id": call.id,
             "name": call.name,
             "success": result.error is None,
-            **outcome,
+            **outcome(result.result, result.error, result.parts),
             "duration_ms": duration_ms,
             **({"unanswered": unanswered} if unanswered else {}),
         },

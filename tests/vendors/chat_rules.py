@@ -70,7 +70,8 @@ def _content_problems(at: int, message: Body) -> Iterator[str]:
             yield f"messages[{at}].content: an empty list"
         for part in content:
             known = CONTENT_PARTS.get(part.get("type"))
-            if known is None or set(part) != known:
+            is_text = part.get("type") == "text" or message["role"] == "user"
+            if known is None or set(part) != known or not is_text:
                 yield f"messages[{at}].content: {part} is not a part of content"
     elif not isinstance(content, str):
         yield f"messages[{at}].content: {content!r} is neither text nor a list"

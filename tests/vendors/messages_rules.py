@@ -80,6 +80,12 @@ def _block_problems(where: str, block: Body) -> Iterator[str]:
         yield f"{where}.tool_use.name: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'"
     if kind == "thinking" and not is_sealed("anthropic", block["signature"]):
         yield f"{where}: Invalid `signature` in `thinking` block"
+    if kind == "tool_result" and isinstance(block["content"], list):
+        for inner in block["content"]:
+            # Source: https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use.
+            if inner.get("type") not in {"text", "image", "document"} or block.get("is_error"):
+                yield f"{where}.tool_result.content: unexpected block {inner.get('type')!r}"
+            yield from _block_problems(f"{where}.tool_result", inner)
     if kind == "image" and block["source"]["type"] not in {"base64", "url"}:
         yield f"{where}.image.source: unknown type"
 
@@ -87,9 +93,11 @@ def _block_problems(where: str, block: Body) -> Iterator[str]:
 def _images(messages: list[Body]) -> Iterator[Sent]:
     for message in messages:
         for block in message["content"]:
-            if block.get("type") == "image":
-                source = block["source"]
-                yield Sent(source.get("media_type"), source.get("data"), source.get("url"))
+            inner = block.get("content")
+            for shown in [block, *(inner if isinstance(inner, list) else ())]:
+                if shown.get("type") == "image":
+                    source = shown["source"]
+                    yield Sent(source.get("media_type"), source.get("data"), source.get("url"))
 
 
 def _pairs(messages: list[Body]) -> Iterator[str]:

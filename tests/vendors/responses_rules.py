@@ -73,6 +73,12 @@ def _item_problems(at: int, item: Body) -> Iterator[str]:
         for part in item["content"]:
             if part["type"] not in known:
                 yield f"Invalid value: '{part['type']}'. Supported values are: {sorted(known)}."
+    if kind == "function_call_output" and not isinstance(item["output"], str):
+        if not item["output"]:
+            yield f"Invalid 'input[{at}].output': empty array."
+        for part in item["output"]:
+            if part["type"] not in GIVEN_PARTS:
+                yield f"Invalid value: '{part['type']}'. Supported: {sorted(GIVEN_PARTS)}."
     if kind == "function_call" and not NAMES.fullmatch(item["name"]):
         yield f"Invalid 'input[{at}].name': string does not match pattern '^[a-zA-Z0-9_-]+$'."
     if kind == "function_call" and not isinstance(orjson.loads(item["arguments"]), dict):
@@ -91,7 +97,7 @@ def _item_problems(at: int, item: Body) -> Iterator[str]:
 
 def _images(items: list[Body]) -> Iterator[Sent]:
     for item in items:
-        content = item.get("content")
+        content = item.get("content") or item.get("output")
         for part in content if isinstance(content, list) else ():
             if part.get("type") == "input_image":
                 yield Sent.at(part["image_url"])

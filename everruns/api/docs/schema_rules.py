@@ -23,6 +23,10 @@ ONE_SOURCE: dict[str, Any] = {
     },
     "else": {"required": ["url"], "properties": {"url": STRING}},
 }
+ONE_OUTCOME: dict[str, Any] = {
+    "if": {"required": ["parts"], "properties": {"parts": {"type": "array"}}},
+    "then": {"properties": {"result": NULL, "error": NULL}},
+}
 ONE_MESSAGE: dict[str, Any] = {
     "if": {"required": ["message"]},
     "then": {"not": {"anyOf": [{"required": ["content"]}, {"required": ["role"]}]}},
@@ -41,6 +45,7 @@ def state_rules(schemas: dict[str, Any]) -> None:
         part = schemas[name]
         part["required"] = sorted({"type", *part.get("required", [])})
     schemas["ImagePart"] |= ONE_SOURCE
+    schemas["ClientToolResult"] |= ONE_OUTCOME
     # Computed, and left out where there is none.
     schemas["Message"]["required"].remove("thinking")
     _state_shorthands(schemas)
