@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from everruns.domain.events import EventType
 from everruns.domain.messages import ThinkingBlock, ToolCallPart
-from everruns.domain.parts import FilePart, ImagePart, JsonPart, TextPart
+from everruns.domain.parts import AttachedFilePart, FilePart, ImagePart, JsonPart, TextPart
 from everruns.domain.tools import ToolDefinition
 from tests.logs import LogWriter
 from tests.odd_images import IMAGES
+from tests.pdfs import attached_pdf
 
 TEXTS = st.sampled_from(
     [
@@ -75,6 +76,23 @@ OUTPUT_PARTS = st.one_of(
     st.builds(FilePart, path=TEXTS, media_type=st.none() | TEXTS),
     IMAGE_PARTS,
 )
+FILE_PARTS = st.sampled_from(
+    [
+        attached_pdf(),
+        attached_pdf(text=""),
+        attached_pdf(pages=101),
+        # As an import may say.
+        attached_pdf(pages=0),
+        attached_pdf(base64=None),
+        attached_pdf(size=3 * 1024 * 1024, pages=1),
+        AttachedFilePart(filename="a.txt", media_type="text/plain", size_bytes=2, text="hi"),
+        AttachedFilePart(filename="a.txt", media_type="text/plain", size_bytes=0, text=""),
+        AttachedFilePart(
+            path="/ä/b.md", filename="b.md", media_type="text/markdown", size_bytes=2, text=" "
+        ),
+    ]
+)
+SAID_PARTS = TEXTS.map(lambda text: TextPart(text=text)) | IMAGE_PARTS | FILE_PARTS
 CALLS = st.builds(ToolCallPart, id=CALL_IDS, name=NAMES, arguments=ARGUMENTS)
 
 SCHEMAS = st.sampled_from(
@@ -153,7 +171,11 @@ def odd_logs(
     for _ in range(draw(st.integers(0, max_steps))):
         match draw(st.sampled_from(steps)):
             case "user":
-                _say(log, "user", draw(st.lists(TEXTS.map(_text) | IMAGE_PARTS, max_size=3)))
+                _say(
+                    log,
+                    "user",
+                    draw(st.lists(SAID_PARTS, max_size=3)),
+                )
             case "images":
                 _say(log, "user", [draw(IMAGE_PARTS)] * draw(st.sampled_from([6, 21])))
             case "large images" if not draw(st.integers(0, 9)):

@@ -21,7 +21,7 @@ from everruns.domain.messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from everruns.domain.parts import outcome
+from everruns.domain.parts import AttachedFilePart, outcome
 from everruns.domain.problems import problems_of
 from everruns.domain.state import SessionState
 from everruns.errors import InvalidRequest
@@ -29,7 +29,7 @@ from everruns.ids import format_time, new_id, parse_time
 
 MAX_MESSAGES = 10_000
 PARTS: Mapping[str, tuple[type, ...]] = {
-    "user": (TextPart, ImagePart),
+    "user": (TextPart, ImagePart, AttachedFilePart),
     "agent": (TextPart, ToolCallPart),
     "tool_result": (ToolResultPart,),
 }
@@ -96,7 +96,7 @@ def check_conversation(messages: Sequence[Message]) -> None:
         if message.role == "tool_result" and len(results) != 1:
             raise InvalidRequest(f"line {line}: content: must be one tool_result")
         if message.role == "user" and not message.content:
-            raise InvalidRequest(f"line {line}: content: must have a text or an image")
+            raise InvalidRequest(f"line {line}: content: must have a text, an image or a file")
         for result in results:
             call_id = result.tool_call_id
             if call_id not in called:

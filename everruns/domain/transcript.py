@@ -16,6 +16,7 @@ from everruns.domain.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from everruns.domain.parts import AttachedFilePart
 
 ORPHAN_ERROR = "No result was recorded for this call."
 BLANK = "(The message is blank.)"
@@ -84,8 +85,14 @@ def _noted(message: Message) -> Message:
 
 
 def leave_out_images(message: Message) -> Message:
-    """Replace a message's images, also those within results, by a note to the model."""
-    return message.with_images(lambda _: TextPart(text=IMAGE_LEFT_OUT))
+    """Replace a message's images, also those within results, by a note, and its PDFs by text."""
+    content = [
+        part.model_copy(update={"base64": None}) if isinstance(part, AttachedFilePart) else part
+        for part in message.content
+    ]
+    return message.model_copy(update={"content": content}).with_images(
+        lambda _: TextPart(text=IMAGE_LEFT_OUT)
+    )
 
 
 def _well_formed(messages: Sequence[Message]) -> Iterator[Message]:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
+from everruns.domain.parts import AttachedFilePart
+from everruns.providers.attachments import ANTHROPIC_FILES, sent_messages
 from everruns.providers.base import ModelRequest
 from everruns.providers.concessions import Attempt
-from everruns.providers.image_limits import ANTHROPIC, sent_messages
+from everruns.providers.image_limits import ANTHROPIC
 from everruns.providers.tool_calls import result_parts, result_text, sent_ids
 from everruns.providers.tool_rules import ANTHROPIC_TOOLS, sent_name
 from everruns.providers.tool_schemas import sent_tools
@@ -107,7 +109,7 @@ def _messages(request: ModelRequest, *, with_thinking: bool) -> list[dict[str, A
     """Render the transcript as turns of user and assistant, which must alternate."""
     ids = sent_ids(request, CALL_ID)
     turns: list[dict[str, Any]] = []
-    for message in sent_messages(request, ANTHROPIC):
+    for message in sent_messages(request, ANTHROPIC, ANTHROPIC_FILES):
         role = "assistant" if message.role == "agent" else "user"
         if role == "assistant":
             is_own = with_thinking and request.provider_wrote(message)
@@ -137,6 +139,9 @@ def _user_blocks(message: Message, ids: dict[str, str]) -> list[Block]:
                 blocks += _text_blocks(part.text)
             case ImagePart():
                 blocks.append(_image(part))
+            case AttachedFilePart():
+                source = {"type": "base64", "media_type": part.media_type, "data": part.base64}
+                blocks.append({"type": "document", "source": source, "title": part.filename})
             case ToolResultPart():
                 blocks.append(
                     {

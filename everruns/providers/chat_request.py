@@ -14,7 +14,9 @@ from everruns.domain.messages import (
     ThinkingBlock,
     ToolResultPart,
 )
+from everruns.domain.parts import AttachedFilePart
 from everruns.domain.transcript import IMAGE_LEFT_OUT
+from everruns.providers.attachments import sent_messages
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import api_of
 from everruns.providers.chat_answer import REASONING_FIELDS
@@ -22,7 +24,6 @@ from everruns.providers.chat_calls import EXTRA_FIELDS
 from everruns.providers.chat_opaque import OPAQUE_FIELDS
 from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import Dialect
-from everruns.providers.image_limits import sent_messages
 from everruns.providers.tool_calls import json_text, result_text, sent_ids
 from everruns.providers.tool_rules import sent_name
 from everruns.providers.tool_schemas import sent_tools
@@ -102,7 +103,8 @@ def _messages(attempt: Attempt, dialect: Dialect) -> list[Fields]:
     images: list[Fields] = []
     if request.system_prompt:
         sent.append({"role": "system", "content": request.system_prompt})
-    for position, stored in enumerate(sent_messages(request, dialect.image_limits)):
+    messages = sent_messages(request, dialect.image_limits, dialect.file_limits)
+    for position, stored in enumerate(messages):
         message = stored.with_images(partial(_taken, dialect))
         if message.role == "tool_result":
             sent.append(_result(message, ids))
@@ -174,11 +176,17 @@ def _taken(dialect: Dialect, image: ImagePart) -> ImagePart | TextPart:
 def _content(message: Message) -> str | list[Fields]:
     if len(message.content) == 1 and isinstance(message.content[0], TextPart):
         return message.text
-    parts = [
-        _image(part) if isinstance(part, ImagePart) else _text(part.text)
-        for part in message.content
-        if isinstance(part, ImagePart) or (isinstance(part, TextPart) and part.text.strip())
-    ]
+    parts: list[Fields] = []
+    for part in message.content:
+        match part:
+            case TextPart() if part.text.strip():
+                parts.append(_text(part.text))
+            case ImagePart():
+                parts.append(_image(part))
+            case AttachedFilePart():
+                parts.append(_file(part))
+            case _:
+                pass
     # Servers for text alone take no list of parts.
     if all(part["type"] == "text" for part in parts):
         return "\n\n".join(part["text"] for part in parts)
@@ -188,6 +196,11 @@ def _content(message: Message) -> str | list[Fields]:
 def _image(part: ImagePart) -> Fields:
     url = part.url or f"data:{part.media_type};base64,{part.base64}"
     return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _file(part: AttachedFilePart) -> Fields:
+    data = f"data:{part.media_type};base64,{part.base64}"
+    return {"type": "file", "file": {"filename": part.filename, "file_data": data}}
 
 
 def _text(text: str) -> Fields:

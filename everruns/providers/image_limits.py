@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from everruns.domain.base import MIB
 from everruns.domain.images import GIF, JPEG, PNG, READABLE, WEBP, true_image
 from everruns.domain.messages import ImagePart, Message, TextPart
-from everruns.domain.transcript import leave_out_images
-from everruns.providers.base import ModelRequest
 
 NOTE = "(An image was here that you cannot see: {}.)"
 
@@ -78,21 +76,6 @@ class _Place:
     @property
     def sent(self) -> ImagePart | TextPart:
         return self.part if self.reason is None else TextPart(text=NOTE.format(self.reason))
-
-
-def sent_messages(request: ModelRequest, limits: ImageLimits) -> Sequence[Message]:
-    """Return a request's messages with the images that its provider takes.
-
-    A model that sees none is told so of those in results. Those in messages of the user go all the
-    same: the provider's answer says why not.
-    """
-    messages = request.messages
-    if not request.sees_images:
-        messages = [
-            leave_out_images(message) if message.role == "tool_result" else message
-            for message in messages
-        ]
-    return with_fitting_images(messages, limits)
 
 
 def with_fitting_images(messages: Sequence[Message], limits: ImageLimits) -> Sequence[Message]:

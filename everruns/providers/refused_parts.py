@@ -13,7 +13,7 @@ from everruns.domain.messages import Message
 
 # OpenAI and servers like it: messages[3].content[1]; Anthropic: messages.3.content.1.
 _PLACE = re.compile(r"\b(?:messages|input)\W{1,3}(\d{1,6})\b")
-_IMAGE = re.compile("image", re.IGNORECASE)
+_IMAGE = re.compile("image|pdf|document|file", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _newest(messages: Sequence[Message]) -> int:
 
 
 def _with_image(messages: Sequence[Message]) -> tuple[str, ...]:
-    return tuple(message.id for message in messages if any(message.images))
+    return tuple(message.id for message in messages if message.has_attachments)
 
 
 def _results_around(messages: Sequence[Message], at: int) -> Sequence[Message]:

@@ -170,6 +170,10 @@ class Environment:
             opened = self._drivers[account.provider.id] = OpenedDriver(configured, account, driver)
         return opened.driver
 
+    def files(self, session: LiveSession) -> SessionFiles:
+        """Return a session's files."""
+        return SessionFiles(self._registry.files, session.resource.workspace_id)
+
     def tool_context(
         self, session: LiveSession, agent: Agent | None, call_id: str, *, is_repeated: bool
     ) -> ToolContext:
@@ -184,7 +188,7 @@ class Environment:
         resource, turn = session.resource, session.state.turn
         return ToolContext(
             session_id=session.id,
-            files=SessionFiles(self._registry.files, resource.workspace_id),
+            files=self.files(session),
             config={},
             call_id=call_id,
             turn_id=turn.id if turn else "",

@@ -31,14 +31,26 @@ FINISHED = frozenset({"stop", "tool_calls"})
 
 
 def received(
-    state: SessionState, sent: SendMessage, idempotency: Idempotency, now: int
+    state: SessionState,
+    sent: SendMessage,
+    content: Sequence[ContentPart],
+    idempotency: Idempotency,
+    now: int,
 ) -> list[NewEvent]:
-    """Return the events of a send: the message, and a new turn unless one is open."""
+    """Return the events of a send: the message, and a new turn unless one is open.
+
+    Args:
+        state: The session's state.
+        sent: The message, as it was sent.
+        content: Its parts, with what was read of its files.
+        idempotency: Its key, and the digest of the request.
+        now: The time in ms.
+    """
     message = Message(
         id=new_id("message"),
         session_id=state.session_id,
         role="user",
-        content=list(sent.message.content),
+        content=list(content),
         sequence=state.sequence + 1,
         controls=sent.controls,
         metadata=sent.metadata,

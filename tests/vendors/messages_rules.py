@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tests.vendors.file_rules import pdf_problems
 from tests.vendors.image_rules import ANTHROPIC, Sent, image_problems
 from tests.vendors.seals import is_sealed
 from tests.vendors.tool_rules import NAMES, flat_root, tool_problems
@@ -23,6 +24,7 @@ FIELDS = frozenset(
 BLOCK_FIELDS = {
     "text": {"text"},
     "image": {"source"},
+    "document": {"source", "title", "context", "citations"},
     "tool_use": {"id", "name", "input"},
     "tool_result": {"tool_use_id", "content", "is_error"},
     "thinking": {"thinking", "signature"},
@@ -86,6 +88,9 @@ def _block_problems(where: str, block: Body) -> Iterator[str]:
             if inner.get("type") not in {"text", "image", "document"} or block.get("is_error"):
                 yield f"{where}.tool_result.content: unexpected block {inner.get('type')!r}"
             yield from _block_problems(f"{where}.tool_result", inner)
+    if kind == "document":
+        # Source: https://platform.claude.com/docs/en/build-with-claude/pdf-support.
+        yield from pdf_problems(block["source"]["media_type"], block["source"]["data"])
     if kind == "image" and block["source"]["type"] not in {"base64", "url"}:
         yield f"{where}.image.source: unknown type"
 

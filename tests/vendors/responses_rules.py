@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from tests.vendors.file_rules import file_problems
 from tests.vendors.image_rules import OPENAI, Sent, image_problems
 from tests.vendors.seals import is_sealed
 from tests.vendors.tool_rules import NAMES, flat_root, tool_problems
@@ -71,6 +72,8 @@ def _item_problems(at: int, item: Body) -> Iterator[str]:
     if kind == "message" and not isinstance(item["content"], str):
         known = PARTS.get(item["role"], GIVEN_PARTS)
         for part in item["content"]:
+            if part["type"] == "input_file":
+                yield from file_problems(part)
             if part["type"] not in known:
                 yield f"Invalid value: '{part['type']}'. Supported values are: {sorted(known)}."
     if kind == "function_call_output" and not isinstance(item["output"], str):
