@@ -24,7 +24,7 @@ from everruns.domain.parts import (
     ImagePart,
     TextPart,
 )
-from everruns.errors import InvalidRequest, Overloaded
+from everruns.errors import InvalidFile, Overloaded
 from everruns.tools.base import Files, ToolError
 from everruns.tools.child_processes import ChildrenBusy
 from everruns.tools.pdf import PdfError, read_pdf
@@ -42,7 +42,7 @@ async def attached(content: Sequence[InputPart], files: Files) -> list[SentPart]
         files: The files of the session's workspace.
 
     Raises:
-        InvalidRequest: A file does not exist, is of no type that a model can be shown, or all are
+        InvalidFile: A file does not exist, is of no type that a model can be shown, or all are
             too large together. The message names the part.
         Overloaded: They cannot be read in time.
     """
@@ -87,16 +87,16 @@ class _Reading:
             case FileInput():
                 whole = whole_base64(part.base64 or "")
                 if whole is None:
-                    raise InvalidRequest(f"{where}.base64: must be base64")
+                    raise InvalidFile(f"{where}.base64: must be base64")
                 return await self._file(b64decode(whole), part, where)
 
     async def _workspace_file(self, path: str, where: str) -> File:
         try:
             file = await self._files.read(path)
         except ToolError as refused:
-            raise InvalidRequest(f"{where}.path: {refused}") from None
+            raise InvalidFile(f"{where}.path: {refused}") from None
         if file is None or file.is_directory:
-            raise InvalidRequest(
+            raise InvalidFile(
                 f"{where}.path: there is no file {path!r} in the session's workspace. Upload it "
                 "first: PUT /v1/workspaces/{id}/raw/{path}"
             )
@@ -106,9 +106,7 @@ class _Reading:
         encoded = b64encode(file.content).decode()
         image = read_image(encoded)
         if image is None:
-            raise InvalidRequest(
-                f"{where}.path: {file.path!r} is not a PNG, JPEG, GIF or WebP image"
-            )
+            raise InvalidFile(f"{where}.path: {file.path!r} is not a PNG, JPEG, GIF or WebP image")
         self._take_base64(encoded, where)
         return ImagePart(base64=encoded, media_type=image.media_type, path=file.path)
 
@@ -121,17 +119,17 @@ class _Reading:
             encoded = b64encode(content).decode()
             self._take_base64(encoded, where)
             if not self._pdfs_left:
-                raise InvalidRequest(f"{where}: a message may have at most {MAX_PDFS} PDFs")
+                raise InvalidFile(f"{where}: a message may have at most {MAX_PDFS} PDFs")
             self._pdfs_left -= 1
             try:
                 pdf = await read_pdf(content)
             except PdfError as error:
-                raise InvalidRequest(f"{where}: {name!r} {error}") from None
+                raise InvalidFile(f"{where}: {name!r} {error}") from None
             read = {"media_type": PDF, "base64": encoded, "text": pdf.text, "pages": pdf.pages}
             return attached_file.model_copy(update=read)
         text = _text_of(content)
         if text is None:
-            raise InvalidRequest(
+            raise InvalidFile(
                 f"{where}: {name!r} is neither text in UTF-8 nor a PDF. Send an image as a part of "
                 "type image; leave other files in the workspace, where the agent's tools can read "
                 "them"
@@ -144,7 +142,7 @@ class _Reading:
     def _take_base64(self, encoded: str, where: str) -> None:
         self._base64_left -= len(encoded)
         if self._base64_left < 0:
-            raise InvalidRequest(
+            raise InvalidFile(
                 f"{where}: images and PDFs must have at most {MAX_IMAGES_BYTES} bytes of base64 "
                 "together"
             )
@@ -152,7 +150,7 @@ class _Reading:
     def _take_text(self, text: str, where: str) -> None:
         self._text_left -= len(text.encode())
         if self._text_left < 0:
-            raise InvalidRequest(
+            raise InvalidFile(
                 f"{where}: texts and text files must have at most {MAX_TEXT_BYTES} bytes of UTF-8 "
                 "together"
             )
