@@ -5,7 +5,7 @@ Packages add their own through entry points of the group ``everruns.capabilities
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -17,6 +17,7 @@ from everruns.capabilities.base import Capabilities, Capability
 from everruns.capabilities.coming_soon import RESEARCH, SANDBOX
 from everruns.capabilities.current_time import CURRENT_TIME
 from everruns.capabilities.noop import NOOP
+from everruns.capabilities.offered import OfferedTool
 from everruns.capabilities.session_file_system import SESSION_FILE_SYSTEM
 from everruns.capabilities.stateless_todo_list import STATELESS_TODO_LIST
 from everruns.capabilities.test_math import TEST_MATH
@@ -26,8 +27,10 @@ from everruns.capabilities.web_fetch import WEB_FETCH
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.capabilities import CapabilityInfo
 from everruns.domain.names import nearest_name
+from everruns.domain.prepared import PreparedCapabilities
 from everruns.domain.schemas import find_violation
 from everruns.errors import CapabilityNotFound, InvalidRequest, UnknownCapability
+from everruns.tools.base import Tool
 from everruns.tools.toolbox import Toolbox
 
 ENTRY_POINT_GROUP = "everruns.capabilities"
@@ -47,6 +50,8 @@ BUILTIN: tuple[Capability, ...] = (
     STATELESS_TODO_LIST,
     WEB_FETCH,
 )
+
+NOTES_HEADING = "Some of what you usually have is missing or limited in this turn:"
 
 Resolved = tuple[Capability, dict[str, Any]]
 
@@ -178,17 +183,51 @@ def _check_config(capability: Capability, config: dict[str, Any]) -> None:
         raise InvalidRequest(f"Capability {capability.id}: {violation}")
 
 
-def build_toolbox(resolved: Sequence[Resolved], max_timeout_s: float = math.inf) -> Toolbox:
-    """Return the tools of capabilities, in their order.
+def build_toolbox(
+    resolved: Sequence[Resolved],
+    prepared: PreparedCapabilities | None = None,
+    max_timeout_s: float = math.inf,
+) -> Toolbox:
+    """Return the tools of capabilities, in their order; those that were found come last of each.
 
     Args:
         resolved: The result of ``resolve``.
+        prepared: What was found when they were prepared.
         max_timeout_s: Upper limit in seconds for every call, whatever its tool allows.
     """
-    tools = ((tool, config) for capability, config in resolved for tool in capability.tools)
+    tools = (
+        (tool, config)
+        for capability, config in resolved
+        for tool in _tools_of(capability, prepared or {})
+    )
     return Toolbox(tools, max_timeout_s)
 
 
-def system_prompts(resolved: Sequence[Resolved]) -> list[str]:
-    """Return the system prompts of capabilities, in order."""
-    return [capability.system_prompt for capability, _ in resolved if capability.system_prompt]
+def _tools_of(capability: Capability, prepared: PreparedCapabilities) -> Iterator[Tool]:
+    yield from capability.tools
+    found = prepared.get(capability.id)
+    if found and capability.preparation:
+        yield from (OfferedTool(tool, capability.preparation) for tool in found.tools)
+
+
+def system_prompts(
+    resolved: Sequence[Resolved], prepared: PreparedCapabilities | None = None
+) -> list[str]:
+    """Return the system prompts of capabilities, in order, then what could not be prepared.
+
+    Args:
+        resolved: The result of ``resolve``.
+        prepared: What was found when they were prepared.
+    """
+    prompts: list[str] = []
+    notes: list[str] = []
+    for capability, _ in resolved:
+        if capability.system_prompt:
+            prompts.append(capability.system_prompt)
+        found = (prepared or {}).get(capability.id)
+        if found and capability.preparation:
+            prompts += [found.prompt] if found.prompt else []
+            notes += found.notes
+    if notes:
+        prompts.append("\n".join([NOTES_HEADING, *(f"- {note}" for note in notes)]))
+    return prompts

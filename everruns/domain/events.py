@@ -21,6 +21,7 @@ class EventType(StrEnum):
     """Every type of event on the wire."""
 
     SESSION_STARTED = "session.started"
+    CAPABILITIES_PREPARED = "capabilities.prepared"
     MESSAGE_CREATED = "message.created"
     MESSAGE_DELTA = "message.delta"
     REASONING_DELTA = "reasoning.delta"

@@ -56,3 +56,53 @@ class Prepared(Model):
 
 PreparedCapabilities = Mapping[str, Prepared]
 """What was found, by the capability's id."""
+
+
+def find_changes(known: PreparedCapabilities, found: PreparedCapabilities) -> dict[str, Any] | None:
+    """Return the data of the event that says what has changed; ``None`` if nothing has.
+
+    A capability whose notes alone have changed is not written with all its tools again.
+
+    Args:
+        known: What the log says so far.
+        found: What was found now.
+    """
+    offered: dict[str, Any] = {}
+    notes: dict[str, list[str]] = {}
+    for name, prepared in found.items():
+        # Compared as the log has them, where a tuple is a list.
+        now = prepared.model_dump(mode="json")
+        before = known[name].model_dump(mode="json") if name in known else None
+        if before is None or {**before, "notes": now["notes"]} != now:
+            offered[name] = now
+        elif before != now:
+            notes[name] = now["notes"]
+    dropped = [name for name in known if name not in found]
+    data = {"offered": offered, "notes": notes, "dropped": dropped}
+    changes = {name: change for name, change in data.items() if change}
+    return changes or None
+
+
+def apply_changes(known: PreparedCapabilities, data: Mapping[str, Any]) -> dict[str, Prepared]:
+    """Return what was found after an event whose data ``find_changes`` made."""
+    dropped = data.get("dropped", ())
+    now = {name: prepared for name, prepared in known.items() if name not in dropped}
+    for name, offered in data.get("offered", {}).items():
+        now[name] = Prepared.model_validate(offered)
+    for name, notes in data.get("notes", {}).items():
+        now[name] = now[name].model_copy(update={"notes": notes})
+    return now
+
+
+def changed_tools(before: PreparedCapabilities, after: PreparedCapabilities) -> set[str]:
+    """Return the names of the tools that are not offered as they were, or not by the same one."""
+    old, new = _tools_of(before), _tools_of(after)
+    return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+
+
+def _tools_of(prepared: PreparedCapabilities) -> dict[str, list[tuple[str, PreparedTool]]]:
+    tools: dict[str, list[tuple[str, PreparedTool]]] = {}
+    for capability, offered in prepared.items():
+        for tool in offered.tools:
+            tools.setdefault(tool.definition.name, []).append((capability, tool))
+    return tools

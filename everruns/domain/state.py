@@ -13,6 +13,7 @@ from typing import Any
 from everruns.domain.controls import Controls
 from everruns.domain.events import TURN_ENDS, Event, EventType
 from everruns.domain.messages import Message, ToolResultPart
+from everruns.domain.prepared import Prepared, apply_changes, changed_tools
 from everruns.domain.questions import are_questions
 from everruns.domain.retries import RetriedTurn, is_superseded
 from everruns.domain.sessions import SessionStatus, SessionSummary
@@ -51,6 +52,7 @@ class SessionState:
         last_turn: The newest turn, which a retry would repeat.
         last_input_sequence: The sequence of the newest user message or retry, where a stream
             without a cursor starts.
+        prepared: What capabilities offered when they were last prepared, by their ids.
         always: The permanent decisions, by the tool's name.
         decided: The decisions on held calls, by call id.
         unanswered: Why calls that waited for outside input never got it, by call id.
@@ -75,6 +77,7 @@ class SessionState:
     last_turn: LastTurn | None = None
     usage: Usage = field(default_factory=Usage)
     last_input_sequence: int = 0
+    prepared: dict[str, Prepared] = field(default_factory=dict[str, Prepared])
     always: dict[str, StoredDecision] = field(default_factory=dict[str, StoredDecision])
     decided: dict[str, StoredDecision] = field(default_factory=dict[str, StoredDecision])
     unanswered: dict[str, Unanswered] = field(default_factory=dict[str, Unanswered])
@@ -149,6 +152,8 @@ class SessionState:
                 self._session_started(event, data, envelope["context"])
                 self.started_ms = self.started_ms or event.ts
                 self.finished_ms = None
+            case EventType.CAPABILITIES_PREPARED:
+                self._offered(apply_changes(self.prepared, data))
             case EventType.TOOL_CALL if self.turn:
                 self._called(self.turn, data, event.ts)
             case EventType.TOOL_APPROVAL if self.turn:
@@ -172,6 +177,16 @@ class SessionState:
         by_sequence = {message.sequence: message for message in messages}
         self.history = [*(by_sequence[sequence] for sequence in self.earlier), *self.history]
         self.earlier = []
+
+    def _offered(self, prepared: dict[str, Prepared]) -> None:
+        """Note what is offered now; what was allowed for a tool does not hold for another one."""
+        changed = changed_tools(self.prepared, prepared)
+        self.always = {
+            name: decided
+            for name, decided in self.always.items()
+            if name not in changed or not decided.is_allowed
+        }
+        self.prepared = prepared
 
     def _ended(self, event: Event, data: dict[str, Any]) -> None:
         self.turn = None

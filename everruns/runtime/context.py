@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from everruns.capabilities.ask_user import ASK_USER, what_silence_means
 from everruns.capabilities.base import Capabilities
-from everruns.capabilities.registry import build_toolbox, resolve, system_prompts
+from everruns.capabilities.registry import Resolved, build_toolbox, resolve, system_prompts
 from everruns.capabilities.tool_approval import TOOL_APPROVAL
 from everruns.domain.agents import Agent, CapabilityConfig
 from everruns.domain.approvals import ApprovalRule
@@ -43,6 +43,7 @@ class TurnContext:
         max_iterations: Maximum model calls of the turn.
         parallel_tool_calls: Whether one step may run several calls; ``None`` if unspecified.
         controls: Options for the answers.
+        to_prepare: The capabilities that are prepared at the start of a turn.
     """
 
     model: OfferedModel
@@ -57,6 +58,7 @@ class TurnContext:
     max_iterations: int
     parallel_tool_calls: bool | None
     controls: AnswerControls
+    to_prepare: Sequence[Resolved]
 
     def needs_approval(self, call: ToolCall) -> bool:
         """Tell whether a call is held until somebody allows it."""
@@ -152,10 +154,10 @@ def turn_context(
     prompts = [
         agent.system_prompt if agent else None,
         session.system_prompt,
-        *system_prompts(used),
+        *system_prompts(used, state.prepared),
         what_silence_means(question_wait) if ASK_USER.id in configs else None,
     ]
-    toolbox = build_toolbox(used, settings.tool_timeout_s)
+    toolbox = build_toolbox(used, state.prepared, settings.tool_timeout_s)
     parallel = session.parallel_tool_calls
     if parallel is None and agent:
         parallel = agent.parallel_tool_calls
@@ -178,6 +180,7 @@ def turn_context(
         or settings.max_iterations,
         parallel_tool_calls=parallel,
         controls=controls,
+        to_prepare=[one for one in used if one[0].preparation is not None],
     )
 
 

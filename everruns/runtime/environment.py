@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from everruns.capabilities.base import Capabilities
+from everruns.capabilities.preparing import PREPARE_TIMEOUT_S, prepare_all
 from everruns.domain.agents import Agent
 from everruns.domain.budgets import UNPRICED
 from everruns.domain.controls import Controls
 from everruns.domain.llm import OfferedModel, ProviderAccount
+from everruns.domain.prepared import find_changes
 from everruns.domain.state import SessionState
 from everruns.errors import InvalidRequest, SessionTooLarge
 from everruns.providers.base import Driver
@@ -21,7 +24,7 @@ from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
 from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
-from everruns.tools.base import CallingAgent, ToolContext
+from everruns.tools.base import CallingAgent, SessionContext, ToolContext
 from everruns.turn_failures import BudgetExhausted, BudgetPaused, BudgetUnpriced
 
 REMEMBERED_AGENTS = 1000
@@ -174,6 +177,17 @@ class Environment:
         """Return a session's files."""
         return SessionFiles(self._registry.files, session.resource.workspace_id)
 
+    async def prepare(self, session: LiveSession, context: TurnContext) -> dict[str, Any] | None:
+        """Prepare the capabilities of the session's turn.
+
+        Returns:
+            The data of the event that says what has changed; ``None`` if nothing has.
+        """
+        known = session.state.prepared
+        surroundings = SessionContext(**self._surroundings(session, context.agent))
+        found = await prepare_all(context.to_prepare, known, surroundings, PREPARE_TIMEOUT_S)
+        return find_changes(known, found)
+
     def tool_context(
         self, session: LiveSession, agent: Agent | None, call_id: str, *, is_repeated: bool
     ) -> ToolContext:
@@ -185,21 +199,27 @@ class Environment:
             call_id: The call.
             is_repeated: Whether an earlier run of it was lost with its process.
         """
-        resource, turn = session.resource, session.state.turn
         return ToolContext(
-            session_id=session.id,
-            files=self.files(session),
+            **self._surroundings(session, agent),
             config={},
             call_id=call_id,
-            turn_id=turn.id if turn else "",
             is_repeated=is_repeated,
-            end_user=resource.end_user,
-            agent=CallingAgent(agent.id, agent.name) if agent else None,
-            title=resource.title,
-            tags=resource.tags,
-            metadata=resource.metadata,
-            allow_private_addresses=self._settings.allow_private_addresses,
         )
+
+    def _surroundings(self, session: LiveSession, agent: Agent | None) -> dict[str, Any]:
+        """Return the fields of a ``SessionContext``."""
+        resource, turn = session.resource, session.state.turn
+        return {
+            "session_id": session.id,
+            "files": self.files(session),
+            "turn_id": turn.id if turn else "",
+            "end_user": resource.end_user,
+            "agent": CallingAgent(agent.id, agent.name) if agent else None,
+            "title": resource.title,
+            "tags": resource.tags,
+            "metadata": resource.metadata,
+            "allow_private_addresses": self._settings.allow_private_addresses,
+        }
 
     async def _configuration(self, agent_id: str | None) -> Configuration:
         known = self._configurations.get(agent_id)

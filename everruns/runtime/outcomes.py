@@ -4,6 +4,7 @@ Source: docs/contract.md, "Events".
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
@@ -112,6 +113,16 @@ def answered(
         "final_message_id": draft.message_id,
     }
     return [said, NewEvent(EventType.SESSION_COMPLETED, completed, turn_context(turn))]
+
+
+def prepared(turn: OpenTurn, changes: dict[str, Any]) -> NewEvent:
+    """Return the event of what capabilities offer from now on.
+
+    Args:
+        turn: The turn for which they were prepared.
+        changes: What has changed; see ``find_changes``.
+    """
+    return NewEvent(EventType.CAPABILITIES_PREPARED, changes, turn_context(turn))
 
 
 def called(turn: OpenTurn, call: ToolCall, message_id: str) -> NewEvent:

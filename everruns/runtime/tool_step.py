@@ -116,12 +116,26 @@ class ToolStep:
     async def _run_here(self, calls: Sequence[ToolCall], turn: OpenTurn) -> None:
         # A call that had already started was started by a process that is now lost.
         interrupted = set(turn.started_calls)
-        one_by_one = self._context.parallel_tool_calls is False
-        for group in [[call] for call in calls] if one_by_one else [calls]:
-            await self._announce([call for call in group if call.id not in interrupted])
-            await _all_or_none(
-                self._run_one(call, interrupted=call.id in interrupted) for call in group
-            )
+        chains = self._in_chains(calls)
+        await self._announce([chain[0] for chain in chains if chain[0].id not in interrupted])
+        await _all_or_none(self._run_chain(chain, interrupted) for chain in chains)
+
+    def _in_chains(self, calls: Sequence[ToolCall]) -> list[list[ToolCall]]:
+        """Divide calls into those that can run at the same time, each with those that follow it."""
+        if self._context.parallel_tool_calls is False:
+            return [list(calls)] if calls else []
+        chains: dict[str, list[ToolCall]] = {}
+        for call in calls:
+            tool = self._context.toolbox.find(call.name)
+            alone = tool and tool.runs_alone
+            chains.setdefault(f"tools {alone}" if alone else f"call {call.id}", []).append(call)
+        return list(chains.values())
+
+    async def _run_chain(self, chain: Sequence[ToolCall], interrupted: set[str]) -> None:
+        for place, call in enumerate(chain):
+            if place and call.id not in interrupted:
+                await self._announce([call])
+            await self._run_one(call, interrupted=call.id in interrupted)
 
     @property
     def _answer_id(self) -> str:

@@ -31,7 +31,7 @@ from everruns.providers.base import (
 from everruns.runtime.context import TurnContext
 from everruns.runtime.environment import Environment
 from everruns.runtime.feed.draft import Draft
-from everruns.runtime.outcomes import answered, broken_off
+from everruns.runtime.outcomes import answered, broken_off, prepared
 from everruns.runtime.session import LiveSession
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 from everruns.runtime.unfinished import unfinished_usage
@@ -66,6 +66,7 @@ class Turn:
         self._session = session
         self._environment = environment
         self._id = opened.id
+        self._is_prepared = False
 
     async def run(self) -> None:
         """Advance the turn until it ends or waits for outside input.
@@ -81,7 +82,9 @@ class Turn:
                 if turn.waiting and await self._only_waits():
                     return
                 context = await self._environment.context(self._session)
-                if not turn.pending:
+                if self._is_to_be_prepared(turn, context):
+                    await self._prepare(context)
+                elif not turn.pending:
                     await self._ask_model(turn, context)
                 elif not await self._tool_step(context).run():
                     return
@@ -129,6 +132,19 @@ class Turn:
 
     def _open(self, state: SessionState) -> OpenTurn | None:
         return state.turn if state.turn and state.turn.id == self._id else None
+
+    def _is_to_be_prepared(self, turn: OpenTurn, context: TurnContext) -> bool:
+        # Once a model has answered, the turn keeps what it was offered.
+        return bool(context.to_prepare) and not (turn.iterations or self._is_prepared)
+
+    async def _prepare(self, context: TurnContext) -> None:
+        """Let the turn's capabilities look for what they offer, and store what has changed."""
+        changes = await self._environment.prepare(self._session, context)
+        self._is_prepared = True
+        if changes is not None:
+            await self._session.append(
+                lambda state, _now: [prepared(still_open(state, self._id), changes)]
+            )
 
     # The model's step
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from everruns.domain.schemas import find_violation
 from everruns.domain.tools import ToolDefinition
 from everruns.tools.base import DEFAULT_TIMEOUT_S, ToolContext, ToolError
 
@@ -21,6 +22,8 @@ class AskedTool:
         timeout_s: Of a call that is not asked, because its arguments are wrong.
         repeatable: True, because nothing runs.
         destructive: False, because nothing runs.
+        reads_only: True, because nothing runs.
+        runs_alone: None, because nothing runs.
     """
 
     definition: ToolDefinition
@@ -28,6 +31,12 @@ class AskedTool:
     timeout_s: float = DEFAULT_TIMEOUT_S
     repeatable: bool = True
     destructive: bool = False
+    reads_only: bool = True
+    runs_alone: str | None = None
+
+    def problem_with(self, arguments: dict[str, Any]) -> str | None:
+        """Return, for the model, why arguments break the schema; ``None`` if they do not."""
+        return find_violation(self.definition.parameters, arguments)
 
     async def run(self, arguments: dict[str, Any], context: ToolContext) -> NoReturn:  # noqa: ARG002 - the protocol's
         """Refuse a call whose arguments cannot be turned into a request.

@@ -123,6 +123,11 @@ class Tool(Protocol):
         ...
 
     @property
+    def reads_only(self) -> bool:
+        """Whether a call changes nothing."""
+        ...
+
+    @property
     def repeatable(self) -> bool:
         """Whether a call can safely run twice, so that it is retried after a crash."""
         ...
@@ -133,8 +138,17 @@ class Tool(Protocol):
         ...
 
     @property
+    def runs_alone(self) -> str | None:
+        """Calls of tools with the same name here do not run at the same time."""
+        ...
+
+    @property
     def timeout_s(self) -> float:
         """Seconds after which a call times out."""
+        ...
+
+    def problem_with(self, arguments: dict[str, Any]) -> str | None:
+        """Return, for the model, why arguments cannot be used; ``None`` if they can."""
         ...
 
     async def run(self, arguments: dict[str, Any], context: ToolContext) -> Any:

@@ -21,6 +21,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
+from everruns.domain.schemas import find_violation
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.waits import DeciderKind
 from everruns.tools.base import DEFAULT_TIMEOUT_S, ToolContext, ToolError
@@ -44,6 +45,8 @@ class FunctionTool:
         timeout_s: Seconds after which a call times out.
         destructive: Whether a call may destroy something irrecoverably.
         explain: Describes arguments that break the schema, if the tool has better words.
+        reads_only: Whether a call changes nothing.
+        runs_alone: Calls of tools with the same name here do not run at the same time.
     """
 
     definition: ToolDefinition
@@ -54,6 +57,15 @@ class FunctionTool:
     timeout_s: float
     destructive: bool = False
     explain: Callable[[dict[str, Any]], str | None] | None = None
+    reads_only: bool = False
+    runs_alone: str | None = None
+
+    def problem_with(self, arguments: dict[str, Any]) -> str | None:
+        """Return, for the model, why arguments cannot be used; ``None`` if they can."""
+        violation = find_violation(self.definition.parameters, arguments)
+        if violation is None:
+            return None
+        return (self.explain and self.explain(arguments)) or violation
 
     async def run(self, arguments: dict[str, Any], context: ToolContext) -> Any:
         """Call the function.
@@ -84,8 +96,10 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    reads_only: bool = False,
     repeatable: bool = False,
     destructive: bool = False,
+    runs_alone: str | None = None,
     requires_approval: bool = False,
     decided_by: DeciderKind | None = None,
     explain: Callable[[dict[str, Any]], str | None] | None = None,
@@ -101,9 +115,11 @@ def tool(
         name: The tool's name; the function's name by default.
         description: The tool's description; the docstring's first paragraph by default.
         timeout_s: Seconds after which a call times out.
+        reads_only: Whether a call changes nothing, so that it can safely run twice too.
         repeatable: Whether a call can safely run twice, so that it is retried after a crash.
         destructive: Whether a call may destroy something irrecoverably, so that ``tool_approval``
             holds it.
+        runs_alone: A name; of all tools that have it, one call of a session runs at a time.
         requires_approval: Whether each call is held for approval, with or without that capability.
         decided_by: Who decides about a call that is held; by default the capability's config says.
         explain: Given arguments that break the schema, may return a better error text.
@@ -126,10 +142,12 @@ def tool(
             function=function,
             arguments=arguments,
             context_name=context_name,
-            repeatable=repeatable,
+            repeatable=repeatable or reads_only,
             timeout_s=timeout_s,
             destructive=destructive,
             explain=explain,
+            reads_only=reads_only,
+            runs_alone=runs_alone,
         )
 
     return decorate

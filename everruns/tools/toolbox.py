@@ -15,11 +15,9 @@ from typing import Any
 
 import structlog
 
-from everruns.domain.schemas import find_violation
 from everruns.domain.tools import ToolCall, ToolDefinition, ToolResult
 from everruns.tools.asked import AskedTool
 from everruns.tools.base import Tool, ToolContext, ToolError
-from everruns.tools.function import FunctionTool
 from everruns.tools.results import cut_text, stored_result
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -74,13 +72,13 @@ class Toolbox:
         tool = self.find(call.name)
         if not isinstance(tool, AskedTool):
             return None
-        wrong = find_violation(tool.definition.parameters, call.arguments)
-        return tool if wrong is None and tool.explain(call.arguments) is None else None
+        wrong = tool.problem_with(call.arguments) or tool.explain(call.arguments)
+        return tool if wrong is None else None
 
     def problem_with(self, call: ToolCall) -> str | None:
         """Return, for the model, why a call's arguments cannot be used; ``None`` if they can."""
         tool = self.find(call.name)
-        return None if tool is None else _violation(tool, _given(tool, call.arguments))
+        return None if tool is None else tool.problem_with(_given(tool, call.arguments))
 
     async def call(self, call: ToolCall, context: ToolContext) -> Outcome:
         """Run one call to its end. Only cancellation propagates.
@@ -142,8 +140,8 @@ async def _guarded(tool: Tool, arguments: dict[str, Any], context: ToolContext) 
 
 def _checked(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
     given = _given(tool, arguments)
-    if violation := _violation(tool, given):
-        raise ToolError(violation)
+    if problem := tool.problem_with(given):
+        raise ToolError(problem)
     return given
 
 
@@ -151,11 +149,3 @@ def _given(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the given arguments; null for an optional parameter counts as absent."""
     required = tool.definition.parameters.get("required", ())
     return {key: value for key, value in arguments.items() if key in required or value is not None}
-
-
-def _violation(tool: Tool, given: dict[str, Any]) -> str | None:
-    violation = find_violation(tool.definition.parameters, given)
-    if violation is None:
-        return None
-    explained = tool.explain(given) if isinstance(tool, FunctionTool) and tool.explain else None
-    return explained or violation

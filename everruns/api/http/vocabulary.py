@@ -86,9 +86,10 @@ class _AsLogged:
     """Shows every reader of a session the same events."""
 
     session_id: str
+    hidden: frozenset[str]
 
     def show(self, items: Iterable[Event | Delta]) -> "tuple[list[ShownEvent], _AsLogged]":
-        return [self._shown(item) for item in items], self
+        return [self._shown(item) for item in items if item.type not in self.hidden], self
 
     def _shown(self, item: Event | Delta) -> ShownEvent:
         if isinstance(item, Event):
@@ -96,18 +97,21 @@ class _AsLogged:
         return ShownEvent(item.type, None, None, item.body(self.session_id))
 
 
-def _begin(session_id: str, _place: EventPlace | None) -> Showing:
-    return _AsLogged(session_id)
+def _as_logged(hidden: frozenset[str] = frozenset()) -> Vocabulary:
+    return Vocabulary(
+        shown_as={kind: (kind,) for kind in EventType if kind not in hidden},
+        cursor=_cursor,
+        sequence_of=lambda place: place.sequence,
+        place_at=lambda sequence: EventPlace(0, sequence, 0),
+        begin=lambda session_id, _place: _AsLogged(session_id, hidden),
+        listed=EventList,
+        event_schema="Event",
+        example=EXAMPLE_STREAM,
+    )
 
 
-AS_LOGGED = Vocabulary(
-    shown_as={kind: (kind,) for kind in EventType},
-    cursor=_cursor,
-    sequence_of=lambda place: place.sequence,
-    place_at=lambda sequence: EventPlace(0, sequence, 0),
-    begin=_begin,
-    listed=EventList,
-    event_schema="Event",
-    example=EXAMPLE_STREAM,
-)
+AS_LOGGED = _as_logged()
 """The log's own names, its bytes as they are."""
+
+AS_LOGGED_IN_CHANNELS = _as_logged(frozenset({EventType.CAPABILITIES_PREPARED}))
+"""The same without what an agent is made of, which is nothing for its end users."""

@@ -16,6 +16,7 @@ from everruns.domain.controls import Controls
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message
 from everruns.domain.parts import OutputPart
+from everruns.domain.prepared import Prepared
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
 from everruns.domain.waits import OnTimeout, Unanswered, WaitType
@@ -45,6 +46,18 @@ class TurnStarted(Model):
         None, description="Sequences that leave the conversation, as pairs of first and last."
     )
     controls: Controls | None = None
+
+
+class CapabilitiesPrepared(Model):
+    """What capabilities offer changed when they were prepared for the turn."""
+
+    offered: dict[str, Prepared] | None = Field(
+        None, description="What capabilities offer from now on, by their ids."
+    )
+    notes: dict[str, list[str]] | None = Field(
+        None, description="What the model is told of capabilities that still offer the same."
+    )
+    dropped: list[str] | None = Field(None, description="Capabilities that offer nothing more.")
 
 
 class MessageCreated(Model):
@@ -185,6 +198,13 @@ class SessionStartedEvent(_DurableEnvelope):
     data: TurnStarted
 
 
+class CapabilitiesPreparedEvent(_DurableEnvelope):
+    """``capabilities.prepared``; not shown in channels."""
+
+    type: Literal["capabilities.prepared"]
+    data: CapabilitiesPrepared
+
+
 class MessageCreatedEvent(_DurableEnvelope):
     """``message.created``."""
 
@@ -250,6 +270,7 @@ class SessionCancelledEvent(_DurableEnvelope):
 
 AnyEvent = Annotated[
     SessionStartedEvent
+    | CapabilitiesPreparedEvent
     | MessageCreatedEvent
     | DeltaEvent
     | ToolCallEvent

@@ -8,11 +8,13 @@ from fastapi import Request, Response
 from everruns.api.events.requests import LIST_PARAMETERS
 from everruns.api.events.routes import EventRoutes
 from everruns.api.http.routes import Routes
-from everruns.api.http.vocabulary import AS_LOGGED
+from everruns.api.http.vocabulary import AS_LOGGED, AS_LOGGED_IN_CHANNELS, Vocabulary
 from everruns.api.routes import channels
 from everruns.errors import RouteNotFound
 
-_events = EventRoutes(AS_LOGGED, LIST_PARAMETERS, limit=100, ids_are="On durable events")
+
+def _routes_of(vocabulary: Vocabulary) -> EventRoutes:
+    return EventRoutes(vocabulary, LIST_PARAMETERS, limit=100, ids_are="On durable events")
 
 
 async def refuse_stream(request: Request) -> Response:
@@ -23,16 +25,19 @@ async def refuse_stream(request: Request) -> Response:
     )
 
 
-def _add(routes: Routes, session: str, suffix: str = "") -> Routes:
+def _add(routes: Routes, events: EventRoutes, session: str, suffix: str = "") -> Routes:
     """Add the routes of events of the sessions under a path."""
-    stream = _events.stream_or_list_events
-    _events.add_stream(routes, f"{session}/events", f"stream_events{suffix}", stream)
-    _events.add_list(routes, f"{session}/events/list", f"list_events{suffix}")
+    stream = events.stream_or_list_events
+    events.add_stream(routes, f"{session}/events", f"stream_events{suffix}", stream)
+    events.add_list(routes, f"{session}/events/list", f"list_events{suffix}")
     routes.add(f"GET {session}/sse", "read", is_stream=True, include_in_schema=False)(refuse_stream)
     return routes
 
 
-of_sessions = _add(Routes("events"), "/sessions/{session_id}")
+of_sessions = _add(Routes("events"), _routes_of(AS_LOGGED), "/sessions/{session_id}")
 of_channels = _add(
-    Routes("channels", dependencies=channels.OWN_SESSION), channels.SESSION, "_of_channel"
+    Routes("channels", dependencies=channels.OWN_SESSION),
+    _routes_of(AS_LOGGED_IN_CHANNELS),
+    channels.SESSION,
+    "_of_channel",
 )

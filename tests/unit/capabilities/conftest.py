@@ -75,9 +75,9 @@ def call(workspace: WorkspaceFiles, search: FileSearch) -> Call:
     ]
     toolbox = build_toolbox(resolve([CapabilityConfig(ref=ref) for ref in refs]))
     context = ToolContext(
-        "session_1",
-        LocalFiles(workspace, search),
-        {},
+        session_id="session_1",
+        files=LocalFiles(workspace, search),
+        config={},
         call_id="c",
         turn_id="turn_1",
         allow_private_addresses=True,

@@ -42,6 +42,11 @@ async def test_the_chart_example_returns_an_image():
     assert (text.type, value.wire()) == ("text", {"type": "json", "value": {"highest": 100}})
 
 
+def test_the_reports_example_is_printed_as_it_is_tested():
+    source = (ROOT / "examples/reports/everruns_reports.py").read_text()
+    assert printed('"""everruns_reports.py') == source
+
+
 def test_the_dice_example_is_a_capability():
     found: dict[str, Any] = {}
     exec(printed('"""everruns_dice.py'), found)
