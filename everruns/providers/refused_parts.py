@@ -13,7 +13,7 @@ from everruns.domain.messages import Message
 
 # OpenAI and servers like it: messages[3].content[1]; Anthropic: messages.3.content.1.
 _PLACE = re.compile(r"\b(?:messages|input)\W{1,3}(\d{1,6})\b")
-_IMAGE = re.compile("image|pdf|document|file", re.IGNORECASE)
+_ATTACHMENT = re.compile("image|pdf|document|file", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Cut:
     """What to leave out.
 
     Attributes:
-        images: Ids of messages whose images go.
+        images: Ids of messages whose images go, and whose PDFs become text.
         messages: Ids of messages that a note replaces.
     """
 
@@ -59,17 +59,17 @@ def named_parts(
         for position, message in enumerate(messages)
         if first <= position < end and position != newest
     ]
-    if _IMAGE.search(reason):
-        with_images = _with_image(named) or _with_image(_results_around(messages, first))
-        if with_images:
-            return Cut(images=with_images)
+    if _ATTACHMENT.search(reason):
+        attached = _with_attachments(named) or _with_attachments(_results_around(messages, first))
+        if attached:
+            return Cut(images=attached)
     return Cut(messages=tuple(message.id for message in named))
 
 
 def other_images(messages: Sequence[Message]) -> Cut:
-    """Return all images but those of the newest message of the user."""
+    """Return all images and PDFs but those of the newest message of the user."""
     newest = _newest(messages)
-    return Cut(images=_with_image([*messages[:newest], *messages[newest + 1 :]]))
+    return Cut(images=_with_attachments([*messages[:newest], *messages[newest + 1 :]]))
 
 
 def unanswered_messages(messages: Sequence[Message]) -> Cut:
@@ -88,7 +88,7 @@ def _newest(messages: Sequence[Message]) -> int:
     return max((at for at, message in enumerate(messages) if message.role == "user"), default=0)
 
 
-def _with_image(messages: Sequence[Message]) -> tuple[str, ...]:
+def _with_attachments(messages: Sequence[Message]) -> tuple[str, ...]:
     return tuple(message.id for message in messages if message.has_attachments)
 
 

@@ -11,7 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 
 from everruns.domain.files import File
-from everruns.domain.images import read_image, whole_base64
+from everruns.domain.images import whole_base64
 from everruns.domain.messages import MAX_TEXT_BYTES, InputPart, SentPart
 from everruns.domain.parts import (
     MAX_IMAGES_BYTES,
@@ -27,6 +27,7 @@ from everruns.domain.parts import (
 from everruns.errors import InvalidFile, Overloaded
 from everruns.tools.base import Files, ToolError
 from everruns.tools.child_processes import ChildrenBusy
+from everruns.tools.content import image_of
 from everruns.tools.pdf import PdfError, read_pdf
 
 MAX_PDFS = 5
@@ -103,12 +104,11 @@ class _Reading:
         return file
 
     def _image(self, file: File, where: str) -> ImagePart:
-        encoded = b64encode(file.content).decode()
-        image = read_image(encoded)
+        image = image_of(file)
         if image is None:
             raise InvalidFile(f"{where}.path: {file.path!r} is not a PNG, JPEG, GIF or WebP image")
-        self._take_base64(encoded, where)
-        return ImagePart(base64=encoded, media_type=image.media_type, path=file.path)
+        self._take_base64(image.base64 or "", where)
+        return image
 
     async def _file(self, content: bytes, given: FileInput, where: str) -> AttachedFilePart:
         name = given.filename or _name_at(given.path or "/file")
