@@ -50,7 +50,9 @@ async def attached(content: Sequence[InputPart], files: Files) -> list[SentPart]
     reading = _Reading(files)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            return [await reading.read(part, f"message.content.{at}") for at, part in enumerate(content)]
+            return [
+                await reading.read(part, f"message.content.{at}") for at, part in enumerate(content)
+            ]
     except TimeoutError:
         raise Overloaded(
             "The files of the message took too long to read. Send fewer in one message, or try "
