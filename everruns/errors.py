@@ -87,7 +87,7 @@ class CredentialsRequired(InvalidRequest):
 
 
 class InvalidFile(InvalidRequest):
-    """A file's path, its content or a search pattern breaks the workspace rules."""
+    """A file's path, its content or a search pattern breaks a rule of the workspace or message."""
 
     code = "INVALID_FILE"
 

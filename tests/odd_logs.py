@@ -9,10 +9,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from everruns.domain.events import EventType
-from everruns.domain.messages import ImagePart, TextPart, ThinkingBlock, ToolCallPart
+from everruns.domain.messages import ThinkingBlock, ToolCallPart
+from everruns.domain.parts import AttachedFilePart, FilePart, ImagePart, JsonPart, TextPart
 from everruns.domain.tools import ToolDefinition
 from tests.logs import LogWriter
 from tests.odd_images import IMAGES
+from tests.pdfs import attached_pdf
 
 TEXTS = st.sampled_from(
     [
@@ -68,6 +70,29 @@ THOUGHTS = st.builds(
 SMALL = [part for part in IMAGES.values() if len(part.base64 or "") < 300_000]
 LARGE = [part for part in IMAGES.values() if part not in SMALL]
 IMAGE_PARTS = st.sampled_from(SMALL)
+OUTPUT_PARTS = st.one_of(
+    TEXTS.map(lambda text: TextPart(text=text)),
+    st.builds(JsonPart, value=VALUES),
+    st.builds(FilePart, path=TEXTS, media_type=st.none() | TEXTS),
+    IMAGE_PARTS,
+)
+FILE_PARTS = st.sampled_from(
+    [
+        attached_pdf(),
+        attached_pdf(text=""),
+        attached_pdf(pages=101),
+        # As an import may say.
+        attached_pdf(pages=0),
+        attached_pdf(base64=None),
+        attached_pdf(size=3 * 1024 * 1024, pages=1),
+        AttachedFilePart(filename="a.txt", media_type="text/plain", size_bytes=2, text="hi"),
+        AttachedFilePart(filename="a.txt", media_type="text/plain", size_bytes=0, text=""),
+        AttachedFilePart(
+            path="/ä/b.md", filename="b.md", media_type="text/markdown", size_bytes=2, text=" "
+        ),
+    ]
+)
+SAID_PARTS = TEXTS.map(lambda text: TextPart(text=text)) | IMAGE_PARTS | FILE_PARTS
 CALLS = st.builds(ToolCallPart, id=CALL_IDS, name=NAMES, arguments=ARGUMENTS)
 
 SCHEMAS = st.sampled_from(
@@ -142,11 +167,15 @@ def odd_logs(
     """
     log = LogWriter()
     steps = ["user", "user", "agent", "agent", "result", "result", "end", "retry"]
-    steps += ["images", "large images"]
+    steps += ["images", "large images", "output"]
     for _ in range(draw(st.integers(0, max_steps))):
         match draw(st.sampled_from(steps)):
             case "user":
-                _say(log, "user", draw(st.lists(TEXTS.map(_text) | IMAGE_PARTS, max_size=3)))
+                _say(
+                    log,
+                    "user",
+                    draw(st.lists(SAID_PARTS, max_size=3)),
+                )
             case "images":
                 _say(log, "user", [draw(IMAGE_PARTS)] * draw(st.sampled_from([6, 21])))
             case "large images" if not draw(st.integers(0, 9)):
@@ -160,7 +189,18 @@ def odd_logs(
                 }
                 _say(log, "agent", [*texts, *calls], **fields)
             case "result":
-                _return(log, draw(CALL_IDS), draw(VALUES), draw(st.none() | TEXTS))
+                error = draw(st.none() | TEXTS)
+                outcome = {"result": draw(VALUES)} if error is None else {"error": error}
+                _return(log, draw(CALL_IDS), outcome)
+            case "output":
+                # For a call that waits, if there is one: else the result is left out.
+                calls = list(log.state.turn.pending) if log.state.turn else []
+                parts = draw(st.lists(OUTPUT_PARTS, max_size=4))
+                _return(
+                    log,
+                    draw(st.sampled_from(calls) if calls else CALL_IDS),
+                    {"parts": [part.wire() for part in parts]},
+                )
             case "end" if log.state.turn:
                 log.end(draw(st.sampled_from(ENDS)))
             case "retry" if log.state.turn is None and log.state.last_turn:
@@ -188,9 +228,9 @@ def _say(log: LogWriter, role: str, content: list[Any], **fields: Any) -> None:
         log.write(EventType.SESSION_STARTED, opened, **opened)
 
 
-def _return(log: LogWriter, call_id: str, value: Any, error: str | None) -> None:
-    outcome = {"result": value} if error is None else {"error": error}
-    data = {"tool_call_id": call_id, "name": "tool", "success": error is None, "duration_ms": 1}
+def _return(log: LogWriter, call_id: str, outcome: dict[str, Any]) -> None:
+    success = "error" not in outcome
+    data = {"tool_call_id": call_id, "name": "tool", "success": success, "duration_ms": 1}
     log.write(EventType.TOOL_RESULT, {**data, **outcome})
 
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from everruns.capabilities.base import Capability
+from everruns.domain.parts import JsonPart, ToolOutput
 from everruns.tools.base import ToolContext, ToolError
-from everruns.tools.content import decode_content, encode_content
+from everruns.tools.content import decode_content, encode_content, image_of
 from everruns.tools.function import tool
 
 SYSTEM_PROMPT = """\
@@ -14,7 +15,7 @@ SYSTEM_PROMPT = """\
 
 You have a file system that lasts as long as this session:
 
-- `read_file` reads a file
+- `read_file` reads a file, or shows an image
 - `write_file` creates or replaces a file, with the directories above it
 - `list_directory` lists a directory
 - `grep_files` searches the content of files with a regular expression
@@ -29,13 +30,16 @@ Path = Annotated[str, Field(description="Absolute path, e.g. '/notes/today.md'."
 
 
 @tool(repeatable=True)
-async def read_file(path: Path, context: ToolContext) -> dict[str, Any]:
-    """Read a file."""
+async def read_file(path: Path, context: ToolContext) -> dict[str, Any] | ToolOutput:
+    """Read a file, or look at an image."""
     file = await context.files.read(path)
     if file is None:
         raise ToolError(f"File not found: {path}")
     if file.is_directory:
         raise ToolError(f"Path '{path}' is a directory, not a file. Use list_directory instead.")
+    if image := image_of(file):
+        about = {"path": file.path, "size_bytes": file.size_bytes}
+        return ToolOutput(parts=[JsonPart(value=about), image])
     content, encoding = encode_content(file)
     return {
         "path": file.path,

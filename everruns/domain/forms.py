@@ -10,10 +10,13 @@ BASE64 = r"^[A-Za-z0-9+/]+={0,2}$"
 # Printable ASCII: a host, then a path, without a query or a fragment.
 BASE_URL = r"^https?://[!$-.0->@-~]+[!$->@-~]*$"
 DATE_OR_VERSION = r"^[a-z0-9-]{1,32}$"
+# The name of a file, without a path to it.
+FILE_NAME = r"^[^/\x00-\x1f\x7f]+$"
 HTTP_URL = r"^https?://"
 # Source: RFC 9110, section 5.6.2: a token.
 HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 IMAGE_TYPE = r"^image/[a-z0-9.+-]+$"
+MEDIA_TYPE = r"^[a-z]+/[a-zA-Z0-9.+-]+(; ?[a-z]+=[a-zA-Z0-9.+-]+)*$"
 NOT_BLANK = r"\S"
 MCP_SERVER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 # A host, then a path and a query; the server's name or password would be shown with the address.
@@ -31,6 +34,7 @@ WORDS: Mapping[str, str] = {
     ),
     DATE_OR_VERSION: "must be 1 to 32 lower-case letters, digits and hyphens, such as 2024-10-21",
     HEADER_NAME: "names of headers must be letters, digits and hyphens",
+    FILE_NAME: "must be a name without slashes and control characters",
     HTTP_URL: "must begin with http:// or https://",
     IMAGE_TYPE: "must be the media type of an image, such as image/png",
     MCP_SERVER_NAME: (
@@ -41,6 +45,7 @@ WORDS: Mapping[str, str] = {
         "must begin with http:// or https:// and a host, and have no credentials, fragment or "
         "blanks; secrets belong into headers"
     ),
+    MEDIA_TYPE: "must be a media type, such as application/pdf",
     NOT_BLANK: "must not be blank",
     PAGE_TOKEN: "must be the next_page_token of a page",
     PRINTABLE: "must be 1 to 255 printable ASCII characters",

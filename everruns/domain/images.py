@@ -11,6 +11,8 @@ import binascii
 from base64 import b64decode
 from dataclasses import dataclass
 
+from everruns.domain.parts import ImagePart
+
 PNG, JPEG, GIF, WEBP = "image/png", "image/jpeg", "image/gif", "image/webp"
 READABLE = frozenset({PNG, JPEG, GIF, WEBP})
 """The types that are told from their bytes."""
@@ -53,6 +55,25 @@ def read_image(text: str) -> Image | None:
         return _read(content)
     except (_EndOfImage, binascii.Error):
         return None
+
+
+def true_image(part: ImagePart) -> tuple[ImagePart, Image | None] | None:
+    """Return an image under the type that its bytes have, with what can be told from them.
+
+    Args:
+        part: The image, by its content.
+
+    Returns:
+        ``None`` if the content is not that of an image of the type that it claims to be.
+    """
+    content = whole_base64(part.base64 or "")
+    if not content:
+        return None
+    image = read_image(content)
+    if image is None and part.media_type in READABLE:
+        return None
+    media_type = image.media_type if image else part.media_type
+    return part.model_copy(update={"base64": content, "media_type": media_type}), image
 
 
 class _EndOfImage(Exception):

@@ -21,6 +21,7 @@ from everruns.domain.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from everruns.domain.parts import AttachedFilePart, outcome
 from everruns.domain.problems import problems_of
 from everruns.domain.state import SessionState
 from everruns.errors import InvalidRequest
@@ -28,7 +29,7 @@ from everruns.ids import format_time, new_id, parse_time
 
 MAX_MESSAGES = 10_000
 PARTS: Mapping[str, tuple[type, ...]] = {
-    "user": (TextPart, ImagePart),
+    "user": (TextPart, ImagePart, AttachedFilePart),
     "agent": (TextPart, ToolCallPart),
     "tool_result": (ToolResultPart,),
 }
@@ -95,7 +96,7 @@ def check_conversation(messages: Sequence[Message]) -> None:
         if message.role == "tool_result" and len(results) != 1:
             raise InvalidRequest(f"line {line}: content: must be one tool_result")
         if message.role == "user" and not message.content:
-            raise InvalidRequest(f"line {line}: content: must have a text or an image")
+            raise InvalidRequest(f"line {line}: content: must have a text, an image or a file")
         for result in results:
             call_id = result.tool_call_id
             if call_id not in called:
@@ -170,12 +171,11 @@ def _events(
 
 def _result(part: ContentPart, names: Mapping[str, str], context: dict[str, Any]) -> NewEvent:
     assert isinstance(part, ToolResultPart)  # noqa: S101
-    outcome = {"result": part.result} if part.error is None else {"error": part.error}
     data = {
         "tool_call_id": part.tool_call_id,
         "name": names[part.tool_call_id],
         "success": part.error is None,
-        **outcome,
+        **outcome(part.result, part.error, part.parts),
         "duration_ms": 0,
     }
     return NewEvent(EventType.TOOL_RESULT, data, context)

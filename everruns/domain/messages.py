@@ -3,14 +3,22 @@
 Source: docs/contract.md, "Resources", Message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, Field, computed_field, model_validator
 
 from everruns.domain.base import MIB, Metadata, Model, Tags
 from everruns.domain.controls import Controls, GivenControls
-from everruns.domain.parts import MAX_IMAGES_BYTES, ImagePart, TextPart
+from everruns.domain.parts import (
+    MAX_IMAGES_BYTES,
+    AttachedFilePart,
+    FileInput,
+    ImageInput,
+    ImagePart,
+    OutputPart,
+    TextPart,
+)
 from everruns.domain.tools import CallId, ToolCall
 
 MAX_TEXT_BYTES = MIB
@@ -34,6 +42,9 @@ class ToolResultPart(Model):
     tool_call_id: str
     result: Any = None
     error: str | None = None
+    parts: Annotated[
+        list[OutputPart] | None, Field(description="The result if it is more than one JSON value.")
+    ] = None
 
 
 def _bounded(part: TextPart) -> TextPart:
@@ -44,9 +55,11 @@ def _bounded(part: TextPart) -> TextPart:
 
 # Limits on what clients send; what models write has its own limit.
 TextInput = Annotated[TextPart, AfterValidator(_bounded)]
-InputPart = Annotated[TextInput | ImagePart, Field(discriminator="type")]
+InputPart = Annotated[TextInput | ImageInput | FileInput, Field(discriminator="type")]
+SentPart = TextPart | ImagePart | AttachedFilePart
 ContentPart = Annotated[
-    TextPart | ImagePart | ToolCallPart | ToolResultPart, Field(discriminator="type")
+    TextPart | ImagePart | AttachedFilePart | ToolCallPart | ToolResultPart,
+    Field(discriminator="type"),
 ]
 
 
@@ -72,20 +85,22 @@ class ThinkingBlock(Model):
     on_call: int | None = None
 
 
-def _bounded_content(parts: list[TextPart | ImagePart]) -> list[TextPart | ImagePart]:
+def _bounded_content(parts: list[InputPart]) -> list[InputPart]:
     texts = sum(len(part.text.encode()) for part in parts if isinstance(part, TextPart))
     if texts > MAX_TEXT_BYTES:
         raise ValueError(f"texts: must have at most {MAX_TEXT_BYTES} bytes of UTF-8 together")
-    images = sum(len(part.base64 or "") for part in parts if isinstance(part, ImagePart))
-    if images > MAX_IMAGES_BYTES:
-        raise ValueError(f"images: must have at most {MAX_IMAGES_BYTES} bytes of base64 together")
+    contents = sum(len(part.base64 or "") for part in parts if not isinstance(part, TextPart))
+    if contents > MAX_IMAGES_BYTES:
+        raise ValueError(
+            f"images and files: must have at most {MAX_IMAGES_BYTES} bytes of base64 together"
+        )
     if all(isinstance(part, TextPart) and not part.text.strip() for part in parts):
-        raise ValueError("is blank: give it a text or an image")
+        raise ValueError("is blank: give it a text, an image or a file")
     return parts
 
 
 class MessageInput(Model):
-    """The part of a send that becomes the message: a user's text and images."""
+    """The part of a send that becomes the message: a user's text, images and files."""
 
     role: Literal["user"] = "user"
     content: Annotated[
@@ -93,6 +108,11 @@ class MessageInput(Model):
         Field(min_length=1, max_length=100),
         AfterValidator(_bounded_content),
     ]
+
+    @property
+    def names_files(self) -> bool:
+        """Whether it names files of the session's workspace."""
+        return any(not isinstance(part, TextPart) and part.path for part in self.content)
 
 
 class SendMessage(Model):
@@ -163,6 +183,43 @@ class Message(Model):
     def text(self) -> str:
         """The message's text parts, joined."""
         return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> Iterator[ImagePart]:
+        """The message's images, also those within results, in order."""
+        for part in self.content:
+            if isinstance(part, ImagePart):
+                yield part
+            elif isinstance(part, ToolResultPart):
+                yield from (inner for inner in part.parts or () if isinstance(inner, ImagePart))
+
+    @property
+    def has_attachments(self) -> bool:
+        """Whether it has images, or PDFs by their content."""
+        return any(self.images) or any(
+            isinstance(part, AttachedFilePart) and part.base64 for part in self.content
+        )
+
+    def with_images(self, shown: "Callable[[ImagePart], ImagePart | TextPart]") -> "Message":
+        """Return the message with something else in the place of each of its images.
+
+        Args:
+            shown: Given an image, returns what stands in its place; called in order.
+        """
+
+        def within(part: ContentPart) -> ContentPart:
+            if isinstance(part, ImagePart):
+                return shown(part)
+            if not isinstance(part, ToolResultPart) or part.parts is None:
+                return part
+            parts = [
+                shown(inner) if isinstance(inner, ImagePart) else inner for inner in part.parts
+            ]
+            return part.model_copy(update={"parts": parts})
+
+        if next(self.images, None) is None:
+            return self
+        return self.model_copy(update={"content": [within(part) for part in self.content]})
 
     @property
     def tool_calls(self) -> list[ToolCall]:

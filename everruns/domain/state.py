@@ -353,7 +353,10 @@ def message_of(event: Event, envelope: dict[str, Any] | None = None) -> Message:
     if event.type == EventType.MESSAGE_CREATED:
         return Message.model_validate(data["message"])
     part = ToolResultPart(
-        tool_call_id=data["tool_call_id"], result=data.get("result"), error=data.get("error")
+        tool_call_id=data["tool_call_id"],
+        result=data.get("result"),
+        error=data.get("error"),
+        parts=data.get("parts"),
     )
     return Message(
         id=event.id.replace("event_", "message_"),

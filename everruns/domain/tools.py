@@ -10,12 +10,20 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetPydanticSchema,
     field_validator,
+    model_validator,
 )
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
 
 from everruns.domain.base import KIB, Description, Model, max_bytes
 from everruns.domain.forms import TOOL_NAME
+from everruns.domain.parts import (
+    MAX_IMAGES_BYTES,
+    MAX_OUTPUT_IMAGES,
+    MAX_OUTPUT_PARTS,
+    ImagePart,
+    OutputPart,
+)
 from everruns.domain.schemas import check_foreign_schema
 from everruns.domain.waits import DeciderKind, WaitRule
 
@@ -28,6 +36,16 @@ def _bounded(result: Any) -> Any:
     if len(orjson.dumps(result)) > MAX_CLIENT_RESULT_BYTES:
         raise ValueError(f"must be at most {MAX_CLIENT_RESULT_BYTES} bytes of JSON")
     return result
+
+
+def _bounded_parts(parts: list[OutputPart]) -> list[OutputPart]:
+    images = [part for part in parts if isinstance(part, ImagePart)]
+    if len(images) > MAX_OUTPUT_IMAGES:
+        raise ValueError(f"must have at most {MAX_OUTPUT_IMAGES} images")
+    if sum(len(image.base64 or "") for image in images) > MAX_IMAGES_BYTES:
+        raise ValueError(f"images: must have at most {MAX_IMAGES_BYTES} bytes of base64 together")
+    _bounded([part.wire() for part in parts if not isinstance(part, ImagePart)])
+    return parts
 
 
 def _without_recommendation(rule: WaitRule) -> WaitRule:
@@ -102,19 +120,34 @@ class ToolCall(Model):
 
 
 class ToolResult(Model):
-    """The result of a call: a JSON value, or an error text that the model reads."""
+    """The result of a call: a JSON value, parts, or an error text that the model reads."""
 
     tool_call_id: str
     result: Any = None
     error: str | None = None
+    parts: list[OutputPart] | None = None
 
 
 class ClientToolResult(ToolResult):
-    """A client's result of a call: at most 100 KB of JSON."""
+    """A client's result of a call: at most 100 KB of JSON, and images."""
 
     tool_call_id: Annotated[str, Field(min_length=1), max_bytes(256)]
     result: Annotated[Any, AfterValidator(_bounded)] = None
     error: Annotated[str, max_bytes(MAX_CLIENT_RESULT_BYTES)] | None = None
+    parts: (
+        Annotated[
+            list[OutputPart],
+            Field(min_length=1, max_length=MAX_OUTPUT_PARTS),
+            AfterValidator(_bounded_parts),
+        ]
+        | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _one_outcome(self) -> "ClientToolResult":
+        if self.parts is not None and (self.result is not None or self.error is not None):
+            raise ValueError("give either parts, or a result or an error")
+        return self
 
 
 class ToolResults(Model):

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterator, Sequence
 
 from everruns.domain.messages import (
     ContentPart,
-    ImagePart,
     Message,
     TextPart,
     ToolCallPart,
     ToolResultPart,
 )
+from everruns.domain.parts import AttachedFilePart
 
 ORPHAN_ERROR = "No result was recorded for this call."
 BLANK = "(The message is blank.)"
@@ -85,12 +85,14 @@ def _noted(message: Message) -> Message:
 
 
 def leave_out_images(message: Message) -> Message:
-    """Replace a message's images by a note to the model."""
+    """Replace a message's images, also those within results, by a note, and its PDFs by text."""
     content = [
-        TextPart(text=IMAGE_LEFT_OUT) if isinstance(part, ImagePart) else part
+        part.model_copy(update={"base64": None}) if isinstance(part, AttachedFilePart) else part
         for part in message.content
     ]
-    return message.model_copy(update={"content": content})
+    return message.model_copy(update={"content": content}).with_images(
+        lambda _: TextPart(text=IMAGE_LEFT_OUT)
+    )
 
 
 def _well_formed(messages: Sequence[Message]) -> Iterator[Message]:

@@ -16,7 +16,7 @@ from everruns.domain.images import READABLE, read_image, whole_base64
 from everruns.domain.parts import ImagePart, JsonPart, OutputPart, TextPart, ToolOutput
 from everruns.mcp.failures import said
 from everruns.tools.base import ToolError
-from everruns.tools.toolbox import cut_text
+from everruns.tools.results import cut_text
 
 if TYPE_CHECKING:
     from mcp_types import CallToolResult, ContentBlock

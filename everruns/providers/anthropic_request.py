@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
+from everruns.domain.parts import AttachedFilePart
+from everruns.providers.attachments import ANTHROPIC_FILES, sent_messages
 from everruns.providers.base import ModelRequest
 from everruns.providers.concessions import Attempt
-from everruns.providers.image_limits import ANTHROPIC, with_fitting_images
-from everruns.providers.tool_calls import result_text, sent_ids
+from everruns.providers.image_limits import ANTHROPIC
+from everruns.providers.tool_calls import result_parts, result_text, sent_ids
 from everruns.providers.tool_rules import ANTHROPIC_TOOLS, sent_name
 from everruns.providers.tool_schemas import sent_tools
 
@@ -107,7 +109,7 @@ def _messages(request: ModelRequest, *, with_thinking: bool) -> list[dict[str, A
     """Render the transcript as turns of user and assistant, which must alternate."""
     ids = sent_ids(request, CALL_ID)
     turns: list[dict[str, Any]] = []
-    for message in with_fitting_images(request.messages, ANTHROPIC):
+    for message in sent_messages(request, ANTHROPIC, ANTHROPIC_FILES):
         role = "assistant" if message.role == "agent" else "user"
         if role == "assistant":
             is_own = with_thinking and request.provider_wrote(message)
@@ -135,23 +137,40 @@ def _user_blocks(message: Message, ids: dict[str, str]) -> list[Block]:
         match part:
             case TextPart():
                 blocks += _text_blocks(part.text)
-            case ImagePart(url=str(url)):
-                blocks.append({"type": "image", "source": {"type": "url", "url": url}})
             case ImagePart():
+                blocks.append(_image(part))
+            case AttachedFilePart():
                 source = {"type": "base64", "media_type": part.media_type, "data": part.base64}
-                blocks.append({"type": "image", "source": source})
+                blocks.append({"type": "document", "source": source, "title": part.filename})
             case ToolResultPart():
                 blocks.append(
                     {
                         "type": "tool_result",
                         "tool_use_id": ids[part.tool_call_id],
-                        "content": result_text(part),
+                        "content": _result(part),
                         "is_error": part.error is not None,
                     }
                 )
             case _:
                 pass
     return blocks
+
+
+def _image(part: ImagePart) -> Block:
+    if part.url:
+        return {"type": "image", "source": {"type": "url", "url": part.url}}
+    source = {"type": "base64", "media_type": part.media_type, "data": part.base64}
+    return {"type": "image", "source": source}
+
+
+def _result(part: ToolResultPart) -> str | list[Block]:
+    parts = result_parts(part)
+    if all(isinstance(shown, TextPart) for shown in parts):
+        return result_text(part)
+    return [
+        _image(shown) if isinstance(shown, ImagePart) else {"type": "text", "text": shown.text}
+        for shown in parts
+    ]
 
 
 def _agent_blocks(

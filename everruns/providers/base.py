@@ -41,6 +41,12 @@ class ModelRequest:
         """How hard to reason (``low``, ``medium``, …), or ``None`` for the default."""
         return self.controls.reasoning.effort if self.controls.reasoning else None
 
+    @property
+    def sees_images(self) -> bool:
+        """Whether the model can be shown images, as far as is known."""
+        profile = self.model.profile
+        return profile is None or profile.attachment is not False
+
     def provider_wrote(self, message: Message) -> bool:
         """Tell whether the provider that is asked wrote a message.
 

@@ -4,6 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat and ``everruns.provi
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from everruns.domain.messages import (
@@ -13,7 +14,9 @@ from everruns.domain.messages import (
     ThinkingBlock,
     ToolResultPart,
 )
+from everruns.domain.parts import AttachedFilePart
 from everruns.domain.transcript import IMAGE_LEFT_OUT
+from everruns.providers.attachments import sent_messages
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import api_of
 from everruns.providers.chat_answer import REASONING_FIELDS
@@ -21,10 +24,11 @@ from everruns.providers.chat_calls import EXTRA_FIELDS
 from everruns.providers.chat_opaque import OPAQUE_FIELDS
 from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import Dialect
-from everruns.providers.image_limits import with_fitting_images
 from everruns.providers.tool_calls import json_text, result_text, sent_ids
 from everruns.providers.tool_rules import sent_name
 from everruns.providers.tool_schemas import sent_tools
+
+IMAGES_OF_RESULTS = "(The images of the tool results above, in their order.)"
 
 Fields = dict[str, Any]
 
@@ -95,28 +99,44 @@ def _messages(attempt: Attempt, dialect: Dialect) -> list[Fields]:
     ids = sent_ids(request, dialect.call_id)
     reasoned = _ReasoningRule(attempt, dialect)
     sent: list[Fields] = []
+    # Results are text: their images are shown after all results of one answer.
+    images: list[Fields] = []
     if request.system_prompt:
         sent.append({"role": "system", "content": request.system_prompt})
-    for position, message in enumerate(with_fitting_images(request.messages, dialect.image_limits)):
-        last_role = sent[-1]["role"] if sent else None
-        match message.role:
-            case "tool_result":
-                sent.append(_result(message, ids))
-            case "agent":
-                answer = _answer(message, ids, dialect)
-                if last_role == "assistant":
-                    answer = _continued(sent.pop(), answer)
-                sent.append(answer)
-                reasoned.complete(sent[-1], position, message)
-            case role:
-                if last_role == "tool" and dialect.reply_to_tools:
-                    sent.append({"role": "assistant", "content": dialect.reply_to_tools})
-                content = _content(message, dialect)
-                if last_role == role == "user":
-                    sent[-1]["content"] = _joined(sent[-1]["content"], content)
-                else:
-                    sent.append({"role": role, "content": content})
+    messages = sent_messages(request, dialect.image_limits, dialect.file_limits)
+    for position, stored in enumerate(messages):
+        message = stored.with_images(partial(_taken, dialect))
+        if message.role == "tool_result":
+            sent.append(_result(message, ids))
+            images += map(_image, message.images)
+            continue
+        _show_images(sent, images, dialect)
+        images = []
+        if message.role == "agent":
+            answer = _answer(message, ids, dialect)
+            if sent and sent[-1]["role"] == "assistant":
+                answer = _continued(sent.pop(), answer)
+            sent.append(answer)
+            reasoned.complete(answer, position, message)
+        else:
+            _say(sent, message.role, _content(message), dialect)
+    _show_images(sent, images, dialect)
     return sent
+
+
+def _say(sent: list[Fields], role: str, content: str | list[Fields], dialect: Dialect) -> None:
+    last_role = sent[-1]["role"] if sent else None
+    if last_role == "tool" and dialect.reply_to_tools:
+        sent.append({"role": "assistant", "content": dialect.reply_to_tools})
+    if last_role == role == "user":
+        sent[-1]["content"] = _joined(sent[-1]["content"], content)
+    else:
+        sent.append({"role": role, "content": content})
+
+
+def _show_images(sent: list[Fields], images: Sequence[Fields], dialect: Dialect) -> None:
+    if images:
+        _say(sent, "user", [_text(IMAGES_OF_RESULTS), *images], dialect)
 
 
 def _result(message: Message, ids: Mapping[str, str]) -> Fields:
@@ -148,25 +168,39 @@ def _continued(begun: Fields, answer: Fields) -> Fields:
     return {**answer, "content": "\n\n".join(texts)}
 
 
-def _content(message: Message, dialect: Dialect) -> str | list[Fields]:
+def _taken(dialect: Dialect, image: ImagePart) -> ImagePart | TextPart:
+    is_taken = dialect.images == "all" or (dialect.images == "data" and image.url is None)
+    return image if is_taken else TextPart(text=IMAGE_LEFT_OUT)
+
+
+def _content(message: Message) -> str | list[Fields]:
     if len(message.content) == 1 and isinstance(message.content[0], TextPart):
         return message.text
-    parts = [
-        _image(part, dialect) if isinstance(part, ImagePart) else _text(part.text)
-        for part in message.content
-        if isinstance(part, ImagePart) or (isinstance(part, TextPart) and part.text.strip())
-    ]
+    parts: list[Fields] = []
+    for part in message.content:
+        match part:
+            case TextPart() if part.text.strip():
+                parts.append(_text(part.text))
+            case ImagePart():
+                parts.append(_image(part))
+            case AttachedFilePart():
+                parts.append(_file(part))
+            case _:
+                pass
     # Servers for text alone take no list of parts.
     if all(part["type"] == "text" for part in parts):
         return "\n\n".join(part["text"] for part in parts)
     return parts
 
 
-def _image(part: ImagePart, dialect: Dialect) -> Fields:
-    if dialect.images == "none" or (dialect.images == "data" and part.url):
-        return _text(IMAGE_LEFT_OUT)
+def _image(part: ImagePart) -> Fields:
     url = part.url or f"data:{part.media_type};base64,{part.base64}"
     return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _file(part: AttachedFilePart) -> Fields:
+    data = f"data:{part.media_type};base64,{part.base64}"
+    return {"type": "file", "file": {"filename": part.filename, "file_data": data}}
 
 
 def _text(text: str) -> Fields:

@@ -16,8 +16,8 @@ from everruns.domain.transcript import leave_out
 from everruns.providers.base import ModelRequest
 from everruns.providers.refused_parts import (
     Cut,
-    earlier_images,
     named_parts,
+    other_images,
     unanswered_messages,
 )
 from everruns.turn_failures import ContextTooLong, ModelFailure, ProviderRejected
@@ -142,7 +142,7 @@ def _without_parts(attempt: Attempt, refusal: ModelFailure, render: Render) -> A
             case 0 if is_about_parts:
                 cut = named_parts(attempt.request.messages, refusal.reason, entries)
             case 1:
-                cut = earlier_images(attempt.request.messages)
+                cut = other_images(attempt.request.messages)
             case 2 if is_about_parts:
                 cut = unanswered_messages(attempt.request.messages)
             case _:

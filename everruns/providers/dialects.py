@@ -10,6 +10,12 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from everruns.providers import image_limits, tool_rules
+from everruns.providers.attachments import (
+    ANTHROPIC_FILES,
+    NO_FILES,
+    OPENAI_FILES,
+    FileLimits,
+)
 from everruns.providers.image_limits import ANYWHERE, ImageLimits
 from everruns.providers.tool_calls import USUAL_ID
 from everruns.providers.tool_rules import ANY_TOOLS, ToolRules
@@ -53,6 +59,7 @@ class Dialect:
             other models.
         images: Which images it takes: ``all``; ``data``, only by content; or ``none``.
         image_limits: Which of the images that it takes by content it refuses.
+        file_limits: Which PDFs it takes; others go as text.
         tools: Which names and schemas of tools it takes.
         call_id: The form of the ids that it gives to calls, as a regular expression. Those of
             other forms were made elsewhere.
@@ -73,6 +80,7 @@ class Dialect:
     unknown_reasoning: str | None = None
     images: Literal["all", "data", "none"] = "all"
     image_limits: ImageLimits = ANYWHERE
+    file_limits: FileLimits = NO_FILES
     tools: ToolRules = ANY_TOOLS
     call_id: str = USUAL_ID
     foreign_call: Mapping[str, Any] | None = None
@@ -100,6 +108,7 @@ DIALECTS: dict[str, Dialect] = {
         reasoning="never",
         call_id=_FORTY,
         image_limits=image_limits.OPENAI,
+        file_limits=OPENAI_FILES,
         tools=tool_rules.OPENAI_TOOLS,
     ),
     "azure": Dialect(
@@ -175,6 +184,7 @@ DIALECTS: dict[str, Dialect] = {
         readable_reasoning=False,
         is_gateway=True,
         image_limits=image_limits.ANTHROPIC,
+        file_limits=ANTHROPIC_FILES,
         tools=tool_rules.GATEWAY_TOOLS,
     ),
     "bedrock": Dialect(

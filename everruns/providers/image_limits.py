@@ -5,11 +5,11 @@ be known beforehand is decided here, anew for each request: another provider may
 Images are not made smaller, see docs/adr/0042-histories.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everruns.domain.base import MIB
-from everruns.domain.images import GIF, JPEG, PNG, READABLE, WEBP, read_image, whole_base64
+from everruns.domain.images import GIF, JPEG, PNG, READABLE, WEBP, true_image
 from everruns.domain.messages import ImagePart, Message, TextPart
 
 NOTE = "(An image was here that you cannot see: {}.)"
@@ -84,41 +84,25 @@ def with_fitting_images(messages: Sequence[Message], limits: ImageLimits) -> Seq
     In the place of each other image stands a note that says why. Of too many images the newest
     remain.
     """
-    if not any(isinstance(part, ImagePart) for said in messages for part in said.content):
+    places = [_look(image, limits) for said in messages for image in said.images]
+    if not places:
         return messages
-    places = [
-        _look(part, limits)
-        for said in messages
-        for part in said.content
-        if isinstance(part, ImagePart)
-    ]
     _choose([place for place in places if place.reason is None], limits)
     following = iter(places)
-    return [_with_images(said, following) for said in messages]
-
-
-def _with_images(message: Message, places: Iterator[_Place]) -> Message:
-    content = [
-        next(places).sent if isinstance(part, ImagePart) else part for part in message.content
-    ]
-    return message.model_copy(update={"content": content})
+    return [said.with_images(lambda _: next(following).sent) for said in messages]
 
 
 def _look(part: ImagePart, limits: ImageLimits) -> _Place:
     """Judge an image by itself."""
     if part.base64 is None:
         return _Place(part, 0, None)
-    content = whole_base64(part.base64)
-    image = read_image(content) if content else None
-    media_type = image.media_type if image else part.media_type
+    if (found := true_image(part)) is None:
+        return _Place(part, 0, f"its content is not that of an {part.media_type}")
+    true, image = found
     side = max(image.width, image.height) if image else 0
-    place = _Place(
-        part.model_copy(update={"base64": content, "media_type": media_type}), side, None
-    )
-    if content is None or (image is None and media_type in READABLE):
-        place.reason = f"its content is not that of an {part.media_type}"
-    elif media_type not in limits.types:
-        place.reason = f"{media_type} is not a type that you can be shown"
+    place = _Place(true, side, None)
+    if true.media_type not in limits.types:
+        place.reason = f"{true.media_type} is not a type that you can be shown"
     elif image is not None and min(image.width, image.height) == 0:
         place.reason = "it has no pixels"
     elif limits.side is not None and side > limits.side:

@@ -9,11 +9,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from everruns.domain.messages import ImagePart, Message
+from everruns.domain.messages import Message
 
 # OpenAI and servers like it: messages[3].content[1]; Anthropic: messages.3.content.1.
 _PLACE = re.compile(r"\b(?:messages|input)\W{1,3}(\d{1,6})\b")
-_IMAGE = re.compile("image", re.IGNORECASE)
+_ATTACHMENT = re.compile("image|pdf|document|file", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Cut:
     """What to leave out.
 
     Attributes:
-        images: Ids of messages whose images go.
+        images: Ids of messages whose images go, and whose PDFs become text.
         messages: Ids of messages that a note replaces.
     """
 
@@ -59,16 +59,17 @@ def named_parts(
         for position, message in enumerate(messages)
         if first <= position < end and position != newest
     ]
-    with_images = tuple(message.id for message in named if _has_image(message))
-    if _IMAGE.search(reason) and with_images:
-        return Cut(images=with_images)
+    if _ATTACHMENT.search(reason):
+        attached = _with_attachments(named) or _with_attachments(_results_around(messages, first))
+        if attached:
+            return Cut(images=attached)
     return Cut(messages=tuple(message.id for message in named))
 
 
-def earlier_images(messages: Sequence[Message]) -> Cut:
-    """Return all images before the newest message of the user."""
-    before = messages[: _newest(messages)]
-    return Cut(images=tuple(message.id for message in before if _has_image(message)))
+def other_images(messages: Sequence[Message]) -> Cut:
+    """Return all images and PDFs but those of the newest message of the user."""
+    newest = _newest(messages)
+    return Cut(images=_with_attachments([*messages[:newest], *messages[newest + 1 :]]))
 
 
 def unanswered_messages(messages: Sequence[Message]) -> Cut:
@@ -87,5 +88,15 @@ def _newest(messages: Sequence[Message]) -> int:
     return max((at for at, message in enumerate(messages) if message.role == "user"), default=0)
 
 
-def _has_image(message: Message) -> bool:
-    return any(isinstance(part, ImagePart) for part in message.content)
+def _with_attachments(messages: Sequence[Message]) -> tuple[str, ...]:
+    return tuple(message.id for message in messages if message.has_attachments)
+
+
+def _results_around(messages: Sequence[Message], at: int) -> Sequence[Message]:
+    """Return the results of one answer: their images may have been sent after all of them."""
+    first = end = at
+    while first > 0 and messages[first - 1].role == "tool_result":
+        first -= 1
+    while end < len(messages) and messages[end].role == "tool_result":
+        end += 1
+    return messages[first:end]

@@ -10,11 +10,13 @@ https://platform.openai.com/docs/guides/reasoning.
 from typing import Any
 
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
+from everruns.domain.parts import AttachedFilePart
+from everruns.providers.attachments import OPENAI_FILES, sent_messages
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import api_of
 from everruns.providers.concessions import Attempt
-from everruns.providers.image_limits import OPENAI, with_fitting_images
-from everruns.providers.tool_calls import json_text, result_text, sent_ids
+from everruns.providers.image_limits import OPENAI
+from everruns.providers.tool_calls import json_text, result_parts, result_text, sent_ids
 from everruns.providers.tool_rules import OPENAI_TOOLS, sent_name
 from everruns.providers.tool_schemas import sent_tools
 
@@ -95,7 +97,7 @@ def _input(attempt: Attempt) -> list[Item]:
     request = attempt.request
     ids = sent_ids(request)
     items: list[Item] = []
-    for message in with_fitting_images(request.messages, OPENAI):
+    for message in sent_messages(request, OPENAI, OPENAI_FILES):
         if message.role == "agent":
             is_own = attempt.with_reasoning and request.provider_wrote(message)
             items += _agent_items(message, ids, message.thinking_blocks if is_own else None)
@@ -107,15 +109,22 @@ def _input(attempt: Attempt) -> list[Item]:
 
 
 def _content(message: Message) -> list[Item]:
-    parts: list[Item] = []
-    for part in message.content:
-        if isinstance(part, TextPart):
-            parts.append({"type": "input_text", "text": part.text})
-        elif isinstance(part, ImagePart):
-            url = part.url or f"data:{part.media_type};base64,{part.base64}"
-            # Servers that check requests by the SDK's types require the detail.
-            parts.append({"type": "input_image", "image_url": url, "detail": "auto"})
-    return parts
+    return [
+        _part(part)
+        for part in message.content
+        if isinstance(part, TextPart | ImagePart | AttachedFilePart)
+    ]
+
+
+def _part(part: TextPart | ImagePart | AttachedFilePart) -> Item:
+    if isinstance(part, TextPart):
+        return {"type": "input_text", "text": part.text}
+    if isinstance(part, AttachedFilePart):
+        data = f"data:{part.media_type};base64,{part.base64}"
+        return {"type": "input_file", "filename": part.filename, "file_data": data}
+    url = part.url or f"data:{part.media_type};base64,{part.base64}"
+    # Servers that check requests by the SDK's types require the detail.
+    return {"type": "input_image", "image_url": url, "detail": "auto"}
 
 
 def _results(message: Message, ids: dict[str, str]) -> list[Item]:
@@ -123,11 +132,19 @@ def _results(message: Message, ids: dict[str, str]) -> list[Item]:
         {
             "type": "function_call_output",
             "call_id": ids[part.tool_call_id],
-            "output": result_text(part),
+            "output": _output(part),
         }
         for part in message.content
         if isinstance(part, ToolResultPart)
     ]
+
+
+def _output(part: ToolResultPart) -> str | list[Item]:
+    parts = result_parts(part)
+    # Servers that know older forms take text alone.
+    if all(isinstance(shown, TextPart) for shown in parts):
+        return result_text(part)
+    return [_part(shown) for shown in parts]
 
 
 def _agent_items(

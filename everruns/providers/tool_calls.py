@@ -17,6 +17,7 @@ from typing import Any, cast
 import orjson
 
 from everruns.domain.messages import Message, ToolCallPart, ToolResultPart
+from everruns.domain.parts import FilePart, ImagePart, JsonPart, OutputPart, TextPart
 from everruns.domain.tools import ToolCall
 from everruns.ids import new_id
 from everruns.providers.base import ModelRequest
@@ -27,6 +28,8 @@ MAX_ENCODINGS = 3
 MAX_DEPTH = 100
 # Characters quoted of arguments that are not a JSON object.
 QUOTED_CHARACTERS = 200
+IMAGE_FOLLOWS = "(The image follows in the next message.)"
+NOTHING_RETURNED = "(The tool returned nothing.)"
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 
 _ID_CHARACTERS = ascii_letters + digits
@@ -243,9 +246,39 @@ def json_text(value: Any) -> str:
 
 
 def result_text(part: ToolResultPart) -> str:
-    """Return a result as the text that a model reads. It is never blank, which some refuse."""
+    """Return a result as the text that a model reads. It is never blank, which some refuse.
+
+    Images in it follow elsewhere.
+    """
+    return "\n\n".join(
+        shown.text if isinstance(shown, TextPart) else IMAGE_FOLLOWS for shown in result_parts(part)
+    )
+
+
+def result_parts(part: ToolResultPart) -> list[TextPart | ImagePart]:
+    """Return a result as the parts that a model reads: at least one, and no blank text."""
     if part.error is not None:
-        return json_text({"error": part.error})
-    if not isinstance(part.result, str):
-        return json_text(part.result)
-    return part.result if part.result.strip() else json_text(part.result)
+        return [TextPart(text=json_text({"error": part.error}))]
+    if part.parts is None:
+        return [TextPart(text=_shown_text(part.result))]
+    return [_shown(shown) for shown in part.parts] or [TextPart(text=NOTHING_RETURNED)]
+
+
+def _shown(part: OutputPart) -> TextPart | ImagePart:
+    match part:
+        case ImagePart():
+            return part
+        case TextPart():
+            return TextPart(text=_shown_text(part.text))
+        case JsonPart():
+            return TextPart(text=_shown_text(part.value))
+        case FilePart():
+            media_type = f", {part.media_type}" if part.media_type else ""
+            return TextPart(
+                text=f"(The file {part.path}{media_type}, {part.size_bytes} bytes, is in the "
+                "session's workspace.)"
+            )
+
+
+def _shown_text(value: Any) -> str:
+    return value if isinstance(value, str) and value.strip() else json_text(value)

@@ -184,6 +184,10 @@ class Environment:
             opened = self._drivers[account.provider.id] = OpenedDriver(configured, account, driver)
         return opened.driver
 
+    def files(self, session: LiveSession) -> SessionFiles:
+        """Return a session's files."""
+        return SessionFiles(self._registry.files, session.resource.workspace_id)
+
     async def prepare(self, session: LiveSession, context: TurnContext) -> dict[str, Any] | None:
         """Prepare the capabilities of the session's turn.
 
@@ -222,7 +226,7 @@ class Environment:
         resource, turn = session.resource, session.state.turn
         return {
             "session_id": session.id,
-            "files": SessionFiles(self._registry.files, resource.workspace_id),
+            "files": self.files(session),
             "turn_id": turn.id if turn else "",
             "end_user": resource.end_user,
             "agent": CallingAgent(agent.id, agent.name) if agent else None,

@@ -207,7 +207,7 @@ def _submitted(submission: _Submission, given: ToolResults) -> list[NewEvent]:
 def _is_same_result(stored: ToolResultPart, given: ToolResult) -> bool:
     if given.error is not None:
         return stored.error == given.error
-    return stored.error is None and stored.result == given.result
+    return stored.error is None and (stored.result, stored.parts) == (given.result, given.parts)
 
 
 # Answers to questions

@@ -14,7 +14,7 @@ from everruns.domain.approvals import Decider
 from everruns.domain.controls import Controls
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
-from everruns.domain.messages import Message, SendMessage
+from everruns.domain.messages import ContentPart, Message, SendMessage
 from everruns.domain.retries import RetriedTurn
 from everruns.domain.state import SessionState
 from everruns.domain.waits import NEVER_MS
@@ -30,6 +30,7 @@ from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
 from everruns.registry.reports import HostReport
 from everruns.remote import Repeat, remote
+from everruns.runtime.attachments import attached
 from everruns.runtime.environment import Environment
 from everruns.runtime.external_input import Accepted, ExternalInput, accept
 from everruns.runtime.feed.feeds import Feeds
@@ -118,7 +119,8 @@ class SessionHost:
 
         Raises:
             IdempotencyKeyReused: The key was used with a different body.
-            InvalidRequest: The model does not take one of the controls.
+            InvalidRequest: The model does not take one of the controls, or a file of the message
+                cannot be read.
             Overloaded: The running turn has too many unread messages.
             UnknownModel: No active provider offers the model that the controls name.
             PlacedElsewhere: The session is not on this host.
@@ -126,8 +128,11 @@ class SessionHost:
             SessionTooLarge: The session has reached its size limit.
         """
         session = await self.held.get(session_id, loaded)
-        if sent.controls is not None and idempotency.key not in session.state.idempotency:
-            await self.environment.check_wanted(session, sent.controls)
+        content: Sequence[ContentPart] = ()
+        if idempotency.key not in session.state.idempotency:
+            if sent.controls is not None:
+                await self.environment.check_wanted(session, sent.controls)
+            content = await attached(sent.message.content, self.environment.files(session))
 
         def build(state: SessionState, now: int) -> list[NewEvent]:
             if earlier := state.idempotency.get(idempotency.key):
@@ -147,7 +152,7 @@ class SessionHost:
             self.environment.check_size(state)
             # The message supersedes the answers that the turn is waiting for.
             instead = discarded(state.turn, now) if state.turn else []
-            return [*received(state, sent, idempotency, now), *instead]
+            return [*received(state, sent, content, idempotency, now), *instead]
 
         await session.append(build)
         self._run(session)

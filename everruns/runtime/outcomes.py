@@ -16,6 +16,7 @@ from everruns.domain.messages import (
     ThinkingBlock,
     ToolCallPart,
 )
+from everruns.domain.parts import outcome
 from everruns.domain.state import SessionState
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn, turn_context
@@ -31,14 +32,26 @@ FINISHED = frozenset({"stop", "tool_calls"})
 
 
 def received(
-    state: SessionState, sent: SendMessage, idempotency: Idempotency, now: int
+    state: SessionState,
+    sent: SendMessage,
+    content: Sequence[ContentPart],
+    idempotency: Idempotency,
+    now: int,
 ) -> list[NewEvent]:
-    """Return the events of a send: the message, and a new turn unless one is open."""
+    """Return the events of a send: the message, and a new turn unless one is open.
+
+    Args:
+        state: The session's state.
+        sent: The message, as it was sent.
+        content: Its parts, with what was read of its files.
+        idempotency: Its key, and the digest of the request.
+        now: The time in ms.
+    """
     message = Message(
         id=new_id("message"),
         session_id=state.session_id,
         role="user",
-        content=list(sent.message.content),
+        content=list(content),
         sequence=state.sequence + 1,
         controls=sent.controls,
         metadata=sent.metadata,
@@ -135,14 +148,13 @@ def returned(
         duration_ms: How long the call took, in milliseconds.
         unanswered: Why the call waited for somebody outside in vain, if it did.
     """
-    outcome = {"error": result.error} if result.error is not None else {"result": result.result}
     return NewEvent(
         EventType.TOOL_RESULT,
         {
             "tool_call_id": call.id,
             "name": call.name,
             "success": result.error is None,
-            **outcome,
+            **outcome(result.result, result.error, result.parts),
             "duration_ms": duration_ms,
             **({"unanswered": unanswered} if unanswered else {}),
         },

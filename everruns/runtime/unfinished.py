@@ -7,6 +7,7 @@ Source: docs/contract.md, "Turns".
 """
 
 from everruns.domain.messages import Message, TextPart, ToolCallPart, ToolResultPart
+from everruns.domain.parts import AttachedFilePart
 from everruns.domain.usage import Usage
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import priced
@@ -54,6 +55,8 @@ def _length(message: Message) -> int:
     for part in message.content:
         match part:
             case TextPart():
+                length += len(part.text)
+            case AttachedFilePart():
                 length += len(part.text)
             case ToolCallPart():
                 length += len(json_text(part.arguments))

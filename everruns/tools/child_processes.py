@@ -5,6 +5,7 @@ interpreter, and with it every session of the process. So it runs in a child pro
 killed when it times out.
 """
 
+import atexit
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from asyncio import CancelledError, get_running_loop
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from threading import Lock, Timer
 from typing import BinaryIO, cast
 
@@ -22,6 +24,7 @@ MAX_ANSWER_BYTES = 16 * MIB
 MAX_WAITING = 32
 PIPE_BYTES = MIB
 START_TIMEOUT_S = 30.0
+CONVERSIONS = 2
 # Children are replaced now and then, so that leaks do not grow.
 MAX_RUNS = 200
 
@@ -241,3 +244,11 @@ class ChildProcesses:
         for child in idle:
             child.end()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+@cache
+def converters() -> ChildProcesses:
+    """Return this process's children for converting documents."""
+    children = ChildProcesses(CONVERSIONS)
+    atexit.register(children.close)
+    return children

@@ -1,9 +1,11 @@
-"""The content of files in JSON: text, or bytes as base64."""
+"""The content of files in JSON: text, images, or bytes as base64."""
 
 import base64
 from typing import Literal
 
 from everruns.domain.files import File
+from everruns.domain.images import read_image
+from everruns.domain.parts import ImagePart
 from everruns.tools.base import ToolError
 
 Encoding = Literal["text", "base64"]
@@ -21,6 +23,13 @@ def decode_content(content: str, encoding: Encoding) -> bytes:
         return content.encode()
     except ValueError:
         raise ToolError(f"The content is not valid {encoding}") from None
+
+
+def image_of(file: File) -> ImagePart | None:
+    """Return the image that a file is; ``None`` for other files."""
+    encoded = base64.b64encode(file.content).decode("ascii")
+    image = read_image(encoded)
+    return ImagePart(base64=encoded, media_type=image.media_type, path=file.path) if image else None
 
 
 def encode_content(file: File) -> tuple[str, Encoding]:

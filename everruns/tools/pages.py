@@ -5,20 +5,12 @@ for minutes, and a deeply nested page exhausts the stack. So a child process wit
 seconds and limited memory converts each page, and other sessions are not affected.
 """
 
-import atexit
 from collections.abc import Iterator
-from functools import cache
 from typing import Literal
 
-from everruns.tools.child_processes import (
-    ChildFailed,
-    ChildProcesses,
-    ChildrenBusy,
-    ChildTimedOut,
-)
+from everruns.tools.child_processes import ChildFailed, ChildrenBusy, ChildTimedOut, converters
 
 CONVERT_TIMEOUT_S = 10.0
-CONVERSIONS = 2
 
 PageFormat = Literal["markdown", "text"]
 
@@ -41,7 +33,7 @@ async def convert(html: bytes, charset: str | None, to: PageFormat) -> str:
     """
     frames = [to.encode(), (charset or "").encode(), html]
     try:
-        answer = await _children().run(convert_here, frames, CONVERT_TIMEOUT_S)
+        answer = await converters().run(convert_here, frames, CONVERT_TIMEOUT_S)
     except ChildTimedOut:
         raise PageError("The page takes too long to convert") from None
     except ChildFailed:
@@ -49,13 +41,6 @@ async def convert(html: bytes, charset: str | None, to: PageFormat) -> str:
     except ChildrenBusy:
         raise PageError("Too many pages are being converted") from None
     return answer.decode("utf-8", "replace")
-
-
-@cache
-def _children() -> ChildProcesses:
-    children = ChildProcesses(CONVERSIONS)
-    atexit.register(children.close)
-    return children
 
 
 def convert_here(frames: Iterator[bytes]) -> bytes:

@@ -11,19 +11,15 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
-import orjson
 import structlog
-from pydantic import BaseModel
 
-from everruns.domain.base import KIB
 from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolCall, ToolDefinition, ToolResult
 from everruns.tools.asked import AskedTool
 from everruns.tools.base import Suspend, Tool, ToolContext, ToolError
-
-MAX_RESULT_BYTES = 64 * KIB
+from everruns.tools.results import cut_text, stored_result
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -95,15 +91,14 @@ class Toolbox:
             context: The call's context; its ``config`` is replaced by the tool's own.
         """
         started = time.perf_counter()
-        result: Any = None
-        error: str | None = None
         suspension: Suspension | None = None
         try:
-            result = plain_json(await self._run(call, context))
+            result = stored_result(call.id, await self._run(call, context))
         except Suspend as suspended:
             suspension = suspended.suspension
+            result = ToolResult(tool_call_id=call.id)
         except ToolError as refusal:
-            error = cut_text(str(refusal))
+            result = ToolResult(tool_call_id=call.id, error=cut_text(str(refusal)))
         except Exception as failure:
             log.exception(
                 "tool failed",
@@ -114,9 +109,10 @@ class Toolbox:
             error = (
                 f"The tool failed with {type(failure).__name__}. The server's log has the details."
             )
+            result = ToolResult(tool_call_id=call.id, error=error)
         return Outcome(
-            result=ToolResult(tool_call_id=call.id, result=result, error=error),
-            success=error is None,
+            result=result,
+            success=result.error is None,
             duration_ms=round((time.perf_counter() - started) * 1000),
             suspension=suspension,
         )
@@ -162,70 +158,3 @@ def _given(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the given arguments; null for an optional parameter counts as absent."""
     required = tool.definition.parameters.get("required", ())
     return {key: value for key, value in arguments.items() if key in required or value is not None}
-
-
-def plain_json(value: Any) -> Any:
-    """Return a tool's result as JSON that the log can store, cut to ``MAX_RESULT_BYTES``.
-
-    Integers beyond 64 bits become floats or, if too large for those, text; invalid Unicode is
-    repaired.
-
-    Raises:
-        ToolError: The value cannot be written as JSON.
-    """
-    try:
-        try:
-            body = orjson.dumps(value)
-        except TypeError:
-            body = orjson.dumps(_mended(value))
-    except (TypeError, RecursionError):
-        raise ToolError("The tool's answer is not a JSON value.") from None
-    return orjson.loads(body) if len(body) <= MAX_RESULT_BYTES else _cut(orjson.loads(body), body)
-
-
-def _mended(value: Any) -> Any:
-    """Replace values that stored JSON cannot hold by their nearest equivalent."""
-    match value:
-        case dict():
-            items = cast("dict[Any, Any]", value).items()
-            return {_mended(str(key)): _mended(item) for key, item in items}
-        case list() | tuple():
-            return [_mended(item) for item in cast("list[Any]", value)]
-        case str():
-            return value.encode("utf-8", "replace").decode()
-        case BaseModel():
-            return _mended(value.model_dump(mode="json"))
-        case int() if not -(2**63) <= value < 2**64:
-            return float(value) if abs(value) < 2**1023 else f"about 2^{value.bit_length()}"
-        case _:
-            return value
-
-
-def _cut(value: Any, body: bytes) -> Any:
-    """Shorten a result's longest text or, if that is not enough, the whole as text."""
-    if isinstance(value, str):
-        return cut_text(value)
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        texts = {name: text for name, text in fields.items() if isinstance(text, str)}
-        longest = max(texts, key=lambda name: len(texts[name]), default=None)
-        if longest is not None:
-            rest = len(body) - len(orjson.dumps(texts[longest]))
-            if rest < MAX_RESULT_BYTES // 2:
-                return {**fields, longest: cut_text(texts[longest], MAX_RESULT_BYTES - rest)}
-    return cut_text(body.decode())
-
-
-def cut_text(text: str, limit: int = MAX_RESULT_BYTES) -> str:
-    """Shorten a text to at most ``limit`` bytes of JSON, with a note that it was cut."""
-    text = text.encode("utf-8", "replace").decode()
-    body = orjson.dumps(text)
-    if len(body) <= limit:
-        return text
-    note = f"\n[Cut: the whole text has {len(text)} characters.]"
-    end = limit - len(note) - 2
-    while True:
-        try:
-            return orjson.loads(body[:end] + b'"') + note
-        except orjson.JSONDecodeError:
-            end -= 1  # The cut is in the middle of a character or an escape.

@@ -363,6 +363,36 @@ async def test_the_model_of_a_message_is_chosen_by_keys_without_limits_alone(
 
 
 @pytest.mark.parametrize("scope", SCOPES)
+async def test_a_message_names_files_that_its_sender_may_read(desk: Desk, scope: str):
+    path = f"/v1/sessions/{desk.own['session_id']}/messages"
+    file = f"/v1/workspaces/{desk.own['workspace_id']}/raw/notes.txt"
+    await desk.client.put(file, content=b"hi", headers=desk.owner)
+    named = {"content": [{"type": "file", "path": "/notes.txt"}]}
+
+    async def status(rights: list[Right]) -> int:
+        headers = await desk.credential(scope, rights)
+        return (await desk.client.post(path, json=named, headers=headers)).status_code
+
+    assert await status(["send"]) == 403
+    assert await status(["send", "read"]) == 201
+
+
+async def test_a_message_names_no_files_of_a_workspace_that_sessions_share(desk: Desk):
+    shared = await desk.client.post("/v1/workspaces", json={"name": "x"}, headers=desk.owner)
+    wanted = {"agent_id": desk.own["agent_id"], "workspace_id": shared.json()["id"]}
+    session = (await desk.client.post("/v1/sessions", json=wanted, headers=desk.owner)).json()
+    headers = await desk.credential("agent", ["send", "read"])
+
+    refused = await desk.client.post(
+        f"/v1/sessions/{session['id']}/messages",
+        json={"content": [{"type": "file", "path": "/notes.txt"}]},
+        headers=headers,
+    )
+
+    assert (refused.status_code, code_of(refused)) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize("scope", SCOPES)
 async def test_a_retry_and_a_change_leave_a_session_the_model_and_tools_of_its_agent(
     desk: Desk, scope: str
 ):

@@ -164,7 +164,7 @@ async def test_a_wrong_field_of_a_provider_is_named(
         ({"message": {"content": [{"text": "x"}]}}, "message.content.0: "),
         ({"message": {"content": [{"type": "tool_call"}]}}, "message.content.0: "),
         ({"message": {"content": [{"type": "text", "text": "x" * (MIB + 1)}]}}, "text: must be"),
-        ({"message": {"content": [{"type": "image"}]}}, "either url or base64"),
+        ({"message": {"content": [{"type": "image"}]}}, "either url, base64 or path"),
         ({"message": {"content": [{"type": "image", "base64": "AA=="}]}}, "media_type"),
         ({"content": "x", "controls": {"reasoning": {"effort": "huge"}}}, "effort: "),
         ({"content": "x", "metadata": []}, "metadata: "),

@@ -55,7 +55,7 @@ async def test_a_card_tells_what_the_agent_is_and_takes(
         "name": "The clerk",
         "description": "Counts.",
         "streaming": True,
-        "input": {"text": True, "images": True, "files": False},
+        "input": {"text": True, "images": True, "files": True},
         "auth": [],
         "conversation_starters": [],
         "links": {"sessions": f"{channel}/sessions"},
@@ -271,3 +271,18 @@ async def test_a_channel_is_behind_the_door(runtime: LocalRuntime, settings: Set
 
     assert refused.status_code == 401
     assert card.json()["auth"] == [{"type": "agent_key"}]
+
+
+async def test_messages_bring_files_and_name_none_of_the_workspace(
+    client: httpx.AsyncClient, channel: str
+):
+    messages = f"{channel}/sessions/{await create(client, channel, **ALICE)}/messages"
+    brought = {"type": "file", "base64": "aGk=", "media_type": "text/plain"}
+
+    sent = await client.post(messages, json={"content": [brought]}, headers=ALICE)
+    assert sent.status_code == 201
+    assert sent.json()["content"][0]["text"] == "hi"
+    for kind in ("file", "image"):
+        named = {"content": [{"type": kind, "path": "/secret"}]}
+        refused = await client.post(messages, json=named, headers=ALICE)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN")

@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.odd_images import PIXEL
+
 FACES = ("/v1", "/api/v1")
 TOOL = {"name": "open_door", "description": "Open the door.", "parameters": {"type": "object"}}
 SCRIPT = [
@@ -39,6 +41,58 @@ async def event(client: httpx.AsyncClient, session_id: str, kind: str) -> dict[s
 
 def result(call_id: str, **fields: Any) -> dict[str, Any]:
     return {"tool_results": [{"tool_call_id": call_id, **fields}]}
+
+
+PIXEL_PART = {"type": "image", "base64": PIXEL, "media_type": "image/png"}
+PARTS = [{"type": "text", "text": "The door:"}, PIXEL_PART, {"type": "json", "value": {"n": 1}}]
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_a_client_answers_with_parts(client: httpx.AsyncClient, waiting: dict, face: str):
+    path = f"{face}/sessions/{waiting['id']}/tool-results"
+
+    for already_stored in (0, 1):
+        answered = await client.post(path, json=result(waiting["call_id"], parts=PARTS))
+        assert answered.json()["already_stored"] == already_stored
+
+    stored = (await event(client, waiting["id"], "tool.result"))["data"]
+    assert (stored["parts"], stored["success"], "result" in stored) == (PARTS, True, False)
+    other = await client.post(path, json=result(waiting["call_id"], parts=PARTS[:1]))
+    assert other.status_code == 409
+    messages = (await client.get(f"{face}/sessions/{waiting['id']}/messages")).json()["data"]
+    assert messages[2]["content"][0]["parts"] == PARTS
+
+
+async def test_the_sdk_shows_texts_and_images_of_parts(client: httpx.AsyncClient, waiting: dict):
+    path = f"/v1/sessions/{waiting['id']}/tool-results"
+    await client.post(path, json=result(waiting["call_id"], parts=PARTS))
+    await event(client, waiting["id"], "tool.result")
+
+    listed = f"/api/v1/sessions/{waiting['id']}/events?types=tool.completed"
+    shown = (await client.get(listed, headers={"Accept": "application/json"})).json()["data"]
+
+    assert shown[0]["data"]["result"] == [*PARTS[:2], {"type": "text", "text": '{"n":1}'}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"parts": []}, "parts"),
+        ({"parts": [{"type": "sound"}]}, "parts"),
+        ({"parts": PARTS, "result": 1}, "either parts, or a result or an error"),
+        ({"parts": [PIXEL_PART] * 21}, "at most 20 images"),
+        ({"parts": [{"type": "text", "text": "x" * 102_400}]}, "at most 102400 bytes of JSON"),
+    ],
+)
+async def test_parts_beyond_the_rules_are_refused(
+    client: httpx.AsyncClient, waiting: dict, fields: dict, words: str
+):
+    path = f"/v1/sessions/{waiting['id']}/tool-results"
+
+    refused = await client.post(path, json=result(waiting["call_id"], **fields))
+
+    assert refused.status_code == 400
+    assert words in refused.text
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from tests.vendors.file_rules import file_problems
 from tests.vendors.image_rules import ImageRule, Sent, image_problems
 from tests.vendors.seals import SKIP_SIGNATURE, is_sealed
 from tests.vendors.tool_rules import NAMES, tool_problems
@@ -17,7 +18,11 @@ from tests.vendors.tool_rules import NAMES, tool_problems
 Body = dict[str, Any]
 Rule = Callable[[Body], Iterator[str]]
 
-CONTENT_PARTS = {"text": {"type", "text"}, "image_url": {"type", "image_url"}}
+CONTENT_PARTS = {
+    "text": {"type", "text"},
+    "image_url": {"type", "image_url"},
+    "file": {"type", "file"},
+}
 
 # Source: https://platform.openai.com/docs/api-reference/chat/create.
 FIELDS = frozenset(
@@ -70,7 +75,8 @@ def _content_problems(at: int, message: Body) -> Iterator[str]:
             yield f"messages[{at}].content: an empty list"
         for part in content:
             known = CONTENT_PARTS.get(part.get("type"))
-            if known is None or set(part) != known:
+            is_text = part.get("type") == "text" or message["role"] == "user"
+            if known is None or set(part) != known or not is_text:
                 yield f"messages[{at}].content: {part} is not a part of content"
     elif not isinstance(content, str):
         yield f"messages[{at}].content: {content!r} is neither text nor a list"
@@ -155,6 +161,23 @@ def call_ids(pattern: str, words: str) -> Rule:
             )
 
     return rule
+
+
+def files(body: Body) -> Iterator[str]:
+    """Refuse files that are no PDFs."""
+    for message in body["messages"]:
+        parts = message["content"] if isinstance(message.get("content"), list) else []
+        for part in parts:
+            if "file" in part:
+                yield from file_problems(part["file"])
+
+
+def without_files(body: Body) -> Iterator[str]:
+    """Refuse every file: most servers know text and images alone."""
+    for message in body["messages"]:
+        parts = message["content"] if isinstance(message.get("content"), list) else []
+        if any("file" in part for part in parts):
+            yield "unknown variant `file`, expected `text` or `image_url`"
 
 
 def not_in_a_row(*pairs: tuple[str, str], words: str) -> Rule:

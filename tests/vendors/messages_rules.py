@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tests.vendors.file_rules import pdf_problems
 from tests.vendors.image_rules import ANTHROPIC, Sent, image_problems
 from tests.vendors.seals import is_sealed
 from tests.vendors.tool_rules import NAMES, flat_root, tool_problems
@@ -23,6 +24,7 @@ FIELDS = frozenset(
 BLOCK_FIELDS = {
     "text": {"text"},
     "image": {"source"},
+    "document": {"source", "title", "context", "citations"},
     "tool_use": {"id", "name", "input"},
     "tool_result": {"tool_use_id", "content", "is_error"},
     "thinking": {"thinking", "signature"},
@@ -80,6 +82,15 @@ def _block_problems(where: str, block: Body) -> Iterator[str]:
         yield f"{where}.tool_use.name: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'"
     if kind == "thinking" and not is_sealed("anthropic", block["signature"]):
         yield f"{where}: Invalid `signature` in `thinking` block"
+    if kind == "tool_result" and isinstance(block["content"], list):
+        for inner in block["content"]:
+            # Source: https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use.
+            if inner.get("type") not in {"text", "image", "document"} or block.get("is_error"):
+                yield f"{where}.tool_result.content: unexpected block {inner.get('type')!r}"
+            yield from _block_problems(f"{where}.tool_result", inner)
+    if kind == "document":
+        # Source: https://platform.claude.com/docs/en/build-with-claude/pdf-support.
+        yield from pdf_problems(block["source"]["media_type"], block["source"]["data"])
     if kind == "image" and block["source"]["type"] not in {"base64", "url"}:
         yield f"{where}.image.source: unknown type"
 
@@ -87,9 +98,11 @@ def _block_problems(where: str, block: Body) -> Iterator[str]:
 def _images(messages: list[Body]) -> Iterator[Sent]:
     for message in messages:
         for block in message["content"]:
-            if block.get("type") == "image":
-                source = block["source"]
-                yield Sent(source.get("media_type"), source.get("data"), source.get("url"))
+            inner = block.get("content")
+            for shown in [block, *(inner if isinstance(inner, list) else ())]:
+                if shown.get("type") == "image":
+                    source = shown["source"]
+                    yield Sent(source.get("media_type"), source.get("data"), source.get("url"))
 
 
 def _pairs(messages: list[Body]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from tests.vendors.file_rules import file_problems
 from tests.vendors.image_rules import OPENAI, Sent, image_problems
 from tests.vendors.seals import is_sealed
 from tests.vendors.tool_rules import NAMES, flat_root, tool_problems
@@ -71,8 +72,16 @@ def _item_problems(at: int, item: Body) -> Iterator[str]:
     if kind == "message" and not isinstance(item["content"], str):
         known = PARTS.get(item["role"], GIVEN_PARTS)
         for part in item["content"]:
+            if part["type"] == "input_file":
+                yield from file_problems(part)
             if part["type"] not in known:
                 yield f"Invalid value: '{part['type']}'. Supported values are: {sorted(known)}."
+    if kind == "function_call_output" and not isinstance(item["output"], str):
+        if not item["output"]:
+            yield f"Invalid 'input[{at}].output': empty array."
+        for part in item["output"]:
+            if part["type"] not in GIVEN_PARTS:
+                yield f"Invalid value: '{part['type']}'. Supported: {sorted(GIVEN_PARTS)}."
     if kind == "function_call" and not NAMES.fullmatch(item["name"]):
         yield f"Invalid 'input[{at}].name': string does not match pattern '^[a-zA-Z0-9_-]+$'."
     if kind == "function_call" and not isinstance(orjson.loads(item["arguments"]), dict):
@@ -91,7 +100,7 @@ def _item_problems(at: int, item: Body) -> Iterator[str]:
 
 def _images(items: list[Body]) -> Iterator[Sent]:
     for item in items:
-        content = item.get("content")
+        content = item.get("content") or item.get("output")
         for part in content if isinstance(content, list) else ():
             if part.get("type") == "input_image":
                 yield Sent.at(part["image_url"])

@@ -64,6 +64,10 @@ _CLAUDE_BEHIND = (
     chat.schemas_checked(property_names),
 )
 
+# Source: https://platform.openai.com/docs/guides/pdf-files,
+# https://openrouter.ai/docs/guides/overview/multimodal/pdfs.
+TAKE_FILES = ("openai", "openrouter")
+
 _GROQ_WORDS = "property '{}' is unsupported"
 _MISTRAL_WORDS = "{}: Extra inputs are not permitted"
 _GEMINI_WORDS = 'Invalid JSON payload received. Unknown name "{}": Cannot find field.'
@@ -318,7 +322,9 @@ def problem(vendor: str, body: Body) -> str | None:
 def problems(vendor: str, body: Body) -> Iterator[str]:
     """Yield all for which a vendor would refuse a request, in its words."""
     spoken = VENDORS[vendor]
-    for rule in (*PROTOCOL_RULES[spoken.wire], *spoken.rules):
+    of_files = chat.files if vendor in TAKE_FILES else chat.without_files
+    of_protocol = [*PROTOCOL_RULES[spoken.wire], *([of_files] if spoken.wire == "chat" else [])]
+    for rule in (*of_protocol, *spoken.rules):
         yield from rule(body)
 
 

@@ -14,7 +14,17 @@ NULL: dict[str, Any] = {"type": "null"}
 CAPABILITY_ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 256}
 CAPABILITY: dict[str, Any] = {"$ref": "#/components/schemas/CapabilityConfig"}
 BODIES = ("Input", "Patch")
-PARTS = ("TextPart", "ImagePart", "ToolCallPart", "ToolResultPart")
+PARTS = (
+    "TextPart",
+    "ImagePart",
+    "ImageInput",
+    "FileInput",
+    "AttachedFilePart",
+    "JsonPart",
+    "FilePart",
+    "ToolCallPart",
+    "ToolResultPart",
+)
 ONE_SOURCE: dict[str, Any] = {
     "if": {"required": ["base64"], "properties": {"base64": STRING}},
     "then": {
@@ -22,6 +32,23 @@ ONE_SOURCE: dict[str, Any] = {
         "properties": {"media_type": STRING, "url": NULL},
     },
     "else": {"required": ["url"], "properties": {"url": STRING}},
+}
+BY_PATH_OR_SOURCE: dict[str, Any] = {
+    "if": {"required": ["path"], "properties": {"path": STRING}},
+    "then": {"properties": {"url": NULL, "base64": NULL}},
+    "else": ONE_SOURCE,
+}
+BY_PATH_OR_CONTENT: dict[str, Any] = {
+    "if": {"required": ["path"], "properties": {"path": STRING}},
+    "then": {"properties": {"base64": NULL}},
+    "else": {
+        "required": ["base64", "media_type"],
+        "properties": {"base64": STRING, "media_type": STRING},
+    },
+}
+ONE_OUTCOME: dict[str, Any] = {
+    "if": {"required": ["parts"], "properties": {"parts": {"type": "array"}}},
+    "then": {"properties": {"result": NULL, "error": NULL}},
 }
 ONE_MESSAGE: dict[str, Any] = {
     "if": {"required": ["message"]},
@@ -41,6 +68,9 @@ def state_rules(schemas: dict[str, Any]) -> None:
         part = schemas[name]
         part["required"] = sorted({"type", *part.get("required", [])})
     schemas["ImagePart"] |= ONE_SOURCE
+    schemas["ImageInput"] |= BY_PATH_OR_SOURCE
+    schemas["FileInput"] |= BY_PATH_OR_CONTENT
+    schemas["ClientToolResult"] |= ONE_OUTCOME
     # Computed, and left out where there is none.
     schemas["Message"]["required"].remove("thinking")
     _state_shorthands(schemas)

@@ -18,6 +18,7 @@ from everruns.api.http.body import JsonRoute
 from everruns.api.http.parameters import runtime_of
 from everruns.api.http.requests import id_of
 from everruns.domain.controls import Controls
+from everruns.domain.messages import MessageInput
 from everruns.domain.rights import Grant, Right
 from everruns.domain.sessions import SessionInput
 from everruns.domain.workspaces import owner_id
@@ -216,4 +217,29 @@ def check_controls(request: Request, controls: Controls | None) -> None:
     if has_limits and controls is not None and controls.model_id is not None:
         raise Forbidden(
             "controls.model_id: only an API key without limits may choose the model of a message."
+        )
+
+
+async def check_files(request: Request, session_id: str, message: MessageInput) -> None:
+    """Check that a sender may read the files that its message names, which it then shows.
+
+    Raises:
+        Forbidden: It may not.
+    """
+    if not message.names_files:
+        return
+    if "channel" in request.path_params:
+        raise Forbidden(
+            "content: messages of a channel cannot name files of the workspace. Send their content "
+            "as base64."
+        )
+    grant = principal_of(request.scope).grant
+    if grant is None:
+        return
+    grant.require("read")
+    session = await runtime_of(request).sessions.get(session_id)
+    if owner_id(session.workspace_id) != session_id:
+        raise Forbidden(
+            "content: only an API key without limits may name files of a workspace that sessions "
+            "share. Send their content as base64."
         )

@@ -104,7 +104,7 @@ class AcceptedInput(Model):
 
     text: bool = True
     images: bool = True
-    files: bool = False
+    files: bool = True
 
 
 class Credential(Model):

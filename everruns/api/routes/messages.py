@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from everruns.api.http.access import check_controls
+from everruns.api.http.access import check_controls, check_files
 from everruns.api.http.answers import answer
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
@@ -47,6 +47,7 @@ async def send_message(request: Request) -> Response:
     session_id = id_of(request, "session")
     sent = await read_body(request, SendMessage)
     check_controls(request, sent.controls)
+    await check_files(request, session_id, sent.message)
     return answer(
         await runtime_of(request).sessions.send(session_id, sent, await read_key(request))
     )

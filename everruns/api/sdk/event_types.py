@@ -12,7 +12,8 @@ from pydantic import Field, RootModel
 from everruns.api.v1.event_types import ToolApproval, ToolProgressed, WaitReminder
 from everruns.domain.base import Model
 from everruns.domain.events import EventContext
-from everruns.domain.messages import Message, TextPart
+from everruns.domain.messages import Message
+from everruns.domain.parts import ImagePart, TextPart
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
 
@@ -128,8 +129,10 @@ class ToolCompletedData(Model):
     tool_name: str
     success: bool
     status: Literal["success", "error"]
-    result: list[TextPart] | None = Field(
-        None, description="One part: the result if it is text, otherwise its JSON."
+    result: list[Annotated[TextPart | ImagePart, Field(discriminator="type")]] | None = Field(
+        None,
+        description="The result if it is text, otherwise its JSON, as one part; or its texts and "
+        "images.",
     )
     error: str | None = None
     duration_ms: int | None = None

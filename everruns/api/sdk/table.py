@@ -75,7 +75,7 @@ def _tool_result(data: Data, _context: Data) -> Iterator[Part]:
             "tool_name": data["name"],
             "success": success,
             "status": "success" if success else "error",
-            **({"result": [_text_part(data.get("result"))]} if success else given(data, "error")),
+            **({"result": _result_parts(data)} if success else given(data, "error")),
             **given(data, "duration_ms"),
         },
     )
@@ -143,6 +143,23 @@ def given(data: Data, *names: str) -> Data:
 
 def _summary(call: Data) -> Data:
     return {"id": call["id"], "name": call["name"]}
+
+
+def _result_parts(data: Data) -> list[Data]:
+    """Return a result as texts and images, the only parts of it that the SDK knows."""
+    if "parts" not in data:
+        return [_text_part(data.get("result"))]
+    return [_result_part(part) for part in data["parts"]]
+
+
+def _result_part(part: Data) -> Data:
+    match part["type"]:
+        case "json":
+            return _text_part(part.get("value"))
+        case "file":
+            return _text_part(part)
+        case _:
+            return part
 
 
 def _text_part(result: Any) -> Data:

@@ -15,6 +15,7 @@ from everruns.domain.base import Model
 from everruns.domain.controls import Controls
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message
+from everruns.domain.parts import OutputPart
 from everruns.domain.prepared import Prepared
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
@@ -140,12 +141,15 @@ class ToolProgressed(Model):
 
 
 class ToolAnswered(Model):
-    """A tool's result: ``result`` or ``error``."""
+    """A tool's result: ``result``, ``parts`` or ``error``."""
 
     tool_call_id: str
     name: str
     success: bool
     result: Any = None
+    parts: list[OutputPart] | None = Field(
+        None, description="The result if it is more than one JSON value."
+    )
     error: str | None = None
     duration_ms: int
     unanswered: Unanswered | None = Field(

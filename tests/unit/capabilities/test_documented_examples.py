@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
+from everruns.domain.images import Image, read_image
+from everruns.domain.parts import ImagePart
 from everruns.domain.questions import Option, Question
 from everruns.domain.suspensions import Suspension
+from everruns.domain.tools import ToolCall
 from everruns.tools.base import Resumption, Suspend, ToolContext, ToolError
 from everruns.tools.function import FunctionTool, tool
+from everruns.tools.toolbox import Toolbox
 
+CONTEXT = ToolContext(session_id="session_1", files=None, config={}, call_id="c", turn_id="t")  # type: ignore[arg-type]
 ROOT = Path(__file__).parents[3]
 
 
@@ -26,6 +31,20 @@ def printed(first_line: str) -> str:
 def test_the_payment_example_is_printed_as_it_is_tested():
     source = (ROOT / "examples/payments/everruns_payments.py").read_text()
     assert printed('"""everruns_payments.py') == source
+
+
+async def test_the_chart_example_returns_an_image():
+    found: dict[str, Any] = {}
+    exec(printed('"""everruns_charts.py'), found)
+    (draw,) = found["CHARTS"].tools
+
+    call = ToolCall(id="call_1", name="draw_bars", arguments={"heights": [3, 100, 50]})
+    result = (await Toolbox([(draw, {})]).call(call, CONTEXT)).result
+
+    text, image, value = result.parts or ()
+    assert isinstance(image, ImagePart)
+    assert read_image(image.base64 or "") == Image("image/png", 24, 100)
+    assert (text.type, value.wire()) == ("text", {"type": "json", "value": {"highest": 100}})
 
 
 def test_the_reports_example_is_printed_as_it_is_tested():

@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from tests.odd_images import PIXEL, png
+
 
 async def test_file_that_was_written_can_be_read(answer):
     written = await answer("write_file", path="/notes/a.md", content="Grüße\n")
@@ -21,6 +23,15 @@ async def test_binary_file_is_read_as_base64(answer):
     await answer("write_file", path="/a.bin", content=content, encoding="base64")
     result = await answer("read_file", path="/a.bin")
     assert (result["content"], result["encoding"], result["size_bytes"]) == (content, "base64", 2)
+
+
+async def test_an_image_is_shown(call):
+    await call("write_file", path="/a.jpg", content=PIXEL, encoding="base64")
+
+    about, image = (await call("read_file", path="/a.jpg")).result.parts
+
+    assert about.value == {"path": "/a.jpg", "size_bytes": len(png())}
+    assert (image.base64, image.media_type, image.path) == (PIXEL, "image/png", "/a.jpg")
 
 
 async def test_directory_is_listed_one_level_deep(answer):

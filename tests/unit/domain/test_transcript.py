@@ -90,6 +90,17 @@ def test_images_that_the_model_refused_become_a_note():
     assert not any(isinstance(part, ImagePart) for part in sent.content)
 
 
+def test_images_in_results_that_the_model_refused_become_a_note():
+    image = ImagePart(base64="aGk=", media_type="image/png")
+    drawn = ToolResultPart(tool_call_id="a", parts=[TextPart(text="A chart:"), image])
+    history = [message("user", TextPart(text="go")), message("agent", call("a"))]
+
+    *_, sent = build_transcript([*history, message("tool_result", drawn)], [], {"message_1"})
+
+    (shown,) = sent.content
+    assert shown.parts == [TextPart(text="A chart:"), TextPart(text=IMAGE_LEFT_OUT)]
+
+
 def test_a_call_without_a_result_gets_an_error_the_model_can_read():
     history = [message("user", TextPart(text="go")), message("agent", call("a"), call("b"))]
     sent = build_transcript([*history, message("tool_result", result("b"))], [])

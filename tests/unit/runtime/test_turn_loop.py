@@ -8,6 +8,7 @@ import pytest
 from everruns.domain.agents import AgentInput, AgentPatch
 from everruns.domain.events import EventType
 from everruns.domain.llm import ProviderInput
+from everruns.domain.parts import TextPart, ToolOutput
 from everruns.domain.usage import Usage
 from everruns.errors import SessionNotFound
 from everruns.ids import new_id
@@ -15,8 +16,9 @@ from everruns.providers.base import ModelAnswer, TextDelta
 from everruns.runtime import tool_step
 from everruns.tools.base import ToolError
 from everruns.tools.function import tool
-from everruns.tools.toolbox import MAX_RESULT_BYTES
+from everruns.tools.results import MAX_RESULT_BYTES
 from tests.conversations import Conversation, simulated
+from tests.odd_images import IMAGES
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says, step
 
 
@@ -150,6 +152,28 @@ async def test_a_result_that_is_too_large_is_cut_with_a_note():
         (result,) = await talk.data_of("tool.result")
         assert len(result["result"]) <= MAX_RESULT_BYTES
         assert "Cut" in result["result"]
+
+
+async def test_a_tool_returns_an_image_and_the_model_is_shown_it():
+    parts = [TextPart(text="A chart:"), IMAGES["a PNG"]]
+
+    @tool()
+    async def draw() -> ToolOutput:
+        """Draw a chart."""
+        return ToolOutput(parts=parts)
+
+    driver = ScriptedDriver(calls(call("draw")), says("Rising."))
+    async with local_runtime(driver, draw) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit"])
+        await talk.say("draw")
+
+        (stored,) = await talk.data_of("tool.result")
+        assert stored["success"]
+        assert stored["parts"] == [part.wire() for part in parts]
+        assert "result" not in stored
+        (read,) = driver.requests[1].messages[-1].content
+        assert read.parts == parts
+        assert (await talk.messages())[2].content == [read]
 
 
 class Crowd:

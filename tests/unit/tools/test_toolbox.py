@@ -1,23 +1,19 @@
 """What becomes of a tool call, whatever the tool does."""
 
 import asyncio
-import math
 import threading
 import time
 from dataclasses import replace
 from typing import Any
 
-import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from everruns.domain.tools import ToolCall
 from everruns.tools.base import ToolContext, ToolError
 from everruns.tools.function import FunctionTool, tool
-from everruns.tools.toolbox import MAX_RESULT_BYTES, Toolbox, cut_text, plain_json
+from everruns.tools.results import MAX_RESULT_BYTES
+from everruns.tools.toolbox import Toolbox
 
 CONTEXT = ToolContext(session_id="session_1", files=None, config={}, call_id="c", turn_id="t")  # type: ignore[arg-type]
 
@@ -217,30 +213,6 @@ def test_definitions_keep_their_order_and_the_first_of_a_name_counts():
     assert box.find("nope") is None
 
 
-class Reply(BaseModel):
-    count: int
-
-
-@pytest.mark.parametrize(
-    ("value", "stored"),
-    [
-        (2**63, 2**63),
-        (2**70, float(2**70)),
-        ({"n": [-(2**70)]}, {"n": [float(-(2**70))]}),
-        (10**400, "about 2^1329"),
-        (True, True),
-        ((1, 2), [1, 2]),
-        ({1: "a"}, {"1": "a"}),
-        ("\ud800", "?"),
-        (math.nan, None),
-        (Reply(count=1), {"count": 1}),
-        (None, None),
-    ],
-)
-def test_result_is_stored_as_the_nearest_json(value, stored):
-    assert plain_json(value) == stored
-
-
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes"])
 async def test_result_that_is_no_json_is_an_error_result(value):
     @tool()
@@ -251,37 +223,6 @@ async def test_result_that_is_no_json_is_an_error_result(value):
     assert (await outcome_of(odd)).result.error == "The tool's answer is not a JSON value."
 
 
-def test_endless_result_is_refused():
-    endless: list[Any] = []
-    endless.append(endless)
-    with pytest.raises(ToolError):
-        plain_json(endless)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "x" * 100_000,
-        {"path": "/a", "content": "ä\n" * 50_000},
-        {"a": "x" * 50_000, "b": "y" * 50_000},
-        [{"n": n} for n in range(20_000)],
-        {"path": "x" * 10, "content": "\u0000" * 50_000},
-    ],
-)
-def test_result_over_the_limit_is_cut_with_a_note(value):
-    result = plain_json(value)
-    body = orjson.dumps(result)
-    assert len(body) <= MAX_RESULT_BYTES
-    assert len(body) > MAX_RESULT_BYTES - 100
-    assert "[Cut: the whole text has " in body.decode()
-
-
-def test_cut_result_keeps_its_shape_where_one_text_is_the_cause():
-    result = plain_json({"path": "/a", "content": "x" * 100_000})
-    assert result["path"] == "/a"
-    assert result["content"].endswith("[Cut: the whole text has 100000 characters.]")
-
-
 async def test_long_error_is_cut_too():
     @tool()
     async def complain() -> None:
@@ -290,25 +231,6 @@ async def test_long_error_is_cut_too():
 
     error = (await outcome_of(complain)).result.error
     assert len(error or "") <= MAX_RESULT_BYTES
-
-
-@given(st.text(min_size=1), st.integers(100, 300))
-def test_cut_text_always_fits_and_begins_like_the_whole(stretch, limit):
-    text = stretch * (400 // len(stretch) + 1)
-    cut = cut_text(text, limit)
-    assert len(orjson.dumps(cut)) <= limit
-    head, _, _ = cut.partition("\n[Cut: the whole")
-    assert text.startswith(head)
-
-
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    )
-)
-def test_every_json_like_value_can_be_stored(value):
-    orjson.dumps(plain_json(value))
 
 
 async def test_a_plain_function_can_see_that_nobody_waits_for_it_any_more():
