@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from everruns.domain.compaction import CompactionPlan, CompactionReason
 from everruns.domain.controls import Controls
 from everruns.domain.questions import are_questions
 from everruns.domain.tools import ToolCall
@@ -41,6 +42,8 @@ class OpenTurn:
         held: Pending calls that wait for approval, by call id.
         allowed: Pending calls that were held and allowed.
         refused: Pending calls that must not run, by call id, with the reason for the model.
+        compacting: The compaction that has been announced and has not come to its end.
+        compacted_for: Why compactions were announced since the last answer.
     """
 
     id: str
@@ -56,6 +59,8 @@ class OpenTurn:
     held: dict[str, Asked] = field(default_factory=dict[str, Asked])
     allowed: set[str] = field(default_factory=set[str])
     refused: dict[str, str] = field(default_factory=dict[str, str])
+    compacting: CompactionPlan | None = None
+    compacted_for: set[CompactionReason] = field(default_factory=set[CompactionReason])
 
     @property
     def waiting(self) -> dict[str, Asked]:

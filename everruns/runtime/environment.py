@@ -19,6 +19,7 @@ from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
 from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
+from everruns.runtime.history import CompactedHistory
 from everruns.runtime.session import LiveSession
 from everruns.settings import Settings
 from everruns.tools.base import CallingAgent, ToolContext
@@ -195,6 +196,7 @@ class Environment:
             tags=resource.tags,
             metadata=resource.metadata,
             allow_private_addresses=self._settings.allow_private_addresses,
+            history=CompactedHistory.of(self._registry.logs, session.state),
         )
 
     async def _configuration(self, agent_id: str | None) -> Configuration:
