@@ -142,7 +142,7 @@ def odd_logs(
     """
     log = LogWriter()
     steps = ["user", "user", "agent", "agent", "result", "result", "end", "retry"]
-    steps += ["images", "large images"]
+    steps += ["images", "large images", "compact"]
     for _ in range(draw(st.integers(0, max_steps))):
         match draw(st.sampled_from(steps)):
             case "user":
@@ -161,6 +161,8 @@ def odd_logs(
                 _say(log, "agent", [*texts, *calls], **fields)
             case "result":
                 _return(log, draw(CALL_IDS), draw(VALUES), draw(st.none() | TEXTS))
+            case "compact" if log.state.turn:
+                log.compact(draw(st.sampled_from([20, 500])), draw(TEXTS), draw(st.integers(0, 2)))
             case "end" if log.state.turn:
                 log.end(draw(st.sampled_from(ENDS)))
             case "retry" if log.state.turn is None and log.state.last_turn:

@@ -24,7 +24,7 @@ from everruns.domain.token_estimates import (
     message_tokens,
     text_tokens,
 )
-from everruns.domain.turns import turn_context
+from everruns.domain.turns import OpenTurn, turn_context
 from everruns.ids import new_id, now_ms
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest
 from everruns.providers.catalogue import priced
@@ -148,8 +148,12 @@ class Compacting:
         if plan is None:
             return False
         if plan.strategy == "observation_masking":
+            masked = {"strategy": plan.strategy}
             await session.append(
-                lambda state, now: [self._announced(state, plan), self._masked(state, plan, now)]
+                lambda state, _now: [
+                    self._announced(state, plan),
+                    self._done(state, plan, 0, masked),
+                ]
             )
         else:
             await session.append(lambda state, _now: [self._announced(state, plan)])
@@ -193,40 +197,56 @@ class Compacting:
 
         def done(state: SessionState, now: int) -> list[NewEvent]:
             said = restated(state, replaced, is_summarized=summary is not None)
-            return [self._done(state, plan, now, started_ms, {**outcome, "restated": said})]
+            took_ms = max(now - started_ms, 0)
+            return [self._done(state, plan, took_ms, {**outcome, "restated": said or None})]
 
         await session.append(done)
         session.aside = None
 
     def _announced(self, state: SessionState, plan: CompactionPlan) -> NewEvent:
-        turn = still_open(state, self._turn_id)
-        return NewEvent(EventType.CONTEXT_COMPACTING, plan.wire(), turn_context(turn))
-
-    def _masked(self, state: SessionState, plan: CompactionPlan, now: int) -> NewEvent:
-        return self._done(state, plan, now, now, {"strategy": plan.strategy})
+        return announced(still_open(state, self._turn_id), plan)
 
     def _done(
-        self,
-        state: SessionState,
-        plan: CompactionPlan,
-        now: int,
-        started_ms: int,
-        outcome: dict[str, Any],
+        self, state: SessionState, plan: CompactionPlan, duration_ms: int, outcome: dict[str, Any]
     ) -> NewEvent:
         turn = still_open(state, self._turn_id)
-        given = {name: value for name, value in outcome.items() if value is not None}
-        data = {**plan.wire(), **given}
-        after = Compaction.after(state.compaction, "event_", now, data)
-        before = shown(state.history, state.compaction, state.session_id)
-        left = shown(state.history, after, state.session_id)
-        counted = self._instruction_tokens() + _tokens(state.unread)
-        ratio = plan.tokens_before / max(counted + _tokens(before), 1)
-        data |= {
-            "messages_after": len(left) + len(state.unread),
-            "tokens_after": int((counted + _tokens(left)) * ratio),
-            "duration_ms": max(now - started_ms, 0),
-        }
-        return NewEvent(EventType.CONTEXT_COMPACTED, data, turn_context(turn))
+        instructions = self._instruction_tokens()
+        return compacted(state, turn, plan, instructions, {"duration_ms": duration_ms, **outcome})
+
+
+def announced(turn: OpenTurn, plan: CompactionPlan) -> NewEvent:
+    """Return the event of a compaction that begins."""
+    return NewEvent(EventType.CONTEXT_COMPACTING, plan.wire(), turn_context(turn))
+
+
+def compacted(
+    state: SessionState,
+    turn: OpenTurn,
+    plan: CompactionPlan,
+    instruction_tokens: int,
+    outcome: dict[str, Any],
+) -> NewEvent:
+    """Return the event of a compaction that has come to its end.
+
+    Args:
+        state: The session before it.
+        turn: The turn.
+        plan: What was announced.
+        instruction_tokens: The estimated tokens of instructions and tools.
+        outcome: What has come of it; fields without a value are left out.
+    """
+    given = {name: value for name, value in outcome.items() if value is not None}
+    data = {**plan.wire(), **given}
+    after = Compaction.after(state.compaction, "event_", 0, data)
+    before = shown(state.history, state.compaction, state.session_id)
+    left = shown(state.history, after, state.session_id)
+    fixed = instruction_tokens + _tokens(state.unread)
+    ratio = plan.tokens_before / max(fixed + _tokens(before), 1)
+    data |= {
+        "messages_after": len(left) + len(state.unread),
+        "tokens_after": int((fixed + _tokens(left)) * ratio),
+    }
+    return NewEvent(EventType.CONTEXT_COMPACTED, data, turn_context(turn))
 
 
 def _replaced(state: SessionState, plan: CompactionPlan) -> list[Message]:

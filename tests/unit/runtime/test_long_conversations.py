@@ -5,7 +5,7 @@ from pathlib import Path
 
 from everruns.domain.snapshots import snapshot_of
 from everruns.storage.data_directory.opening import open_store
-from tests.conversations import PATIENCE_S, Conversation, simulated
+from tests.conversations import PATIENCE_S, Conversation, limited
 from tests.remembering_model import RememberingModel
 from tests.scripts import local_runtime
 
@@ -31,7 +31,7 @@ async def test_2000_turns_with_a_model_of_8000_tokens_and_it_knows_what_it_was_t
     model = RememberingModel(CONTEXT)
     store = open_store(tmp_path)
     async with local_runtime(model, store=store) as runtime:
-        offered = await simulated(runtime, context_tokens=CONTEXT)
+        offered = await limited(runtime, CONTEXT)
         talk = await Conversation.begin(runtime, model_id=offered)
         await exchange(talk, "My password is swordfish.")
         for number in range(1, TURNS - 2):
@@ -66,7 +66,7 @@ async def test_it_goes_on_where_nobody_knows_how_much_the_model_takes():
 async def test_the_model_can_look_up_what_the_summary_left_out():
     model = RememberingModel(CONTEXT, looks_up=True)
     async with local_runtime(model) as runtime:
-        offered = await simulated(runtime, context_tokens=CONTEXT)
+        offered = await limited(runtime, CONTEXT)
         talk = await Conversation.begin(runtime, model_id=offered)
         # The model's summaries know nothing of facts in other words than its own.
         await exchange(talk, f"Write this down: my key is 4711. {TALK}")
