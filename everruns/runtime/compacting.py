@@ -45,7 +45,7 @@ from everruns.turn_failures import (
 Ask = Callable[[Driver, ModelRequest, Draft], Awaitable[ModelAnswer]]
 
 REFUSED_SHARE = 0.5
-"""How much of a request that was refused may be left, if nobody says how long one may be."""
+"""How much of a conversation that was refused may be left, if nobody says how long it may be."""
 # A provider that refuses a request mostly says how many tokens it takes and how many came.
 STATED_TOKENS = re.compile(r"\b\d{1,3}(?:,\d{3})+\b|\b\d{4,8}\b")
 # What answers would fail with too: the conversation must not suffer from it.
@@ -106,13 +106,13 @@ class Compacting:
         share = self._context.compaction.share
         if not share:
             return False
-        tokens = self._request_tokens()
+        tokens, fixed = self._request_tokens(), self._instruction_tokens()
         stated = [int(number.replace(",", "")) for number in STATED_TOKENS.findall(refused.reason)]
         rooms = [
             self._context.room_tokens,
             int(share * min(stated)) if stated else None,
             # Whatever else is said: what was sent was too long.
-            int(tokens * (share if stated else REFUSED_SHARE)),
+            fixed + int(max(tokens - fixed, 0) * (share if stated else REFUSED_SHARE)),
         ]
         room = min(known for known in rooms if known is not None)
         return await self._compact("request_too_large", tokens, room)
