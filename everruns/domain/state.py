@@ -319,11 +319,9 @@ class SessionState:
         self.output_preview = message.text[:PREVIEW_CHARACTERS] or self.output_preview
         usage = Usage.model_validate(data.get("usage") or {})
         self.usage += usage
-        if self.size.report(usage):
+        if self.size.answered(message, usage):
             for unread in self.unread:
                 self.size.add(unread)
-        else:
-            self.size.add(message)
         if self.turn:
             self.turn.iterations += 1
             self.turn.compacted_for = set()

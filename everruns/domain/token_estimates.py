@@ -35,11 +35,18 @@ class ConversationSize:
         if self.tokens is not None:
             self.tokens += message_tokens(message)
 
-    def report(self, usage: Usage) -> bool:
-        """Take over what a provider reported about the newest answer; return whether it did."""
+    def answered(self, answer: Message, usage: Usage) -> bool:
+        """Count an answer, and take over what its provider reported.
+
+        Returns:
+            Whether it reported something, which holds only what the model had read.
+        """
         if not usage.input_tokens:
+            self.add(answer)
             return False
-        self.tokens, self.is_whole = usage.input_tokens + usage.output_tokens, True
+        # Most of what a model reasons is not sent again.
+        written = min(usage.output_tokens, message_tokens(answer))
+        self.tokens, self.is_whole = usage.input_tokens + written, True
         return True
 
 

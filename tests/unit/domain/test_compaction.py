@@ -235,17 +235,18 @@ def test_a_retry_keeps_a_summary_of_earlier_turns():
 def test_the_size_is_what_the_provider_reported_and_what_came_after():
     log = LogWriter()
     log.user("hi")
-    log.agent("hello", usage={"input_tokens": 900, "output_tokens": 100})
+    answer = log.agent(LONG, usage={"input_tokens": 900, "output_tokens": 5_000})
     asked = log.user(LONG)
-    assert log.state.size.tokens == 1_000 + message_tokens(asked)
+    # Reasoning counts in what was written, and is not sent again.
+    assert log.state.size.tokens == 900 + message_tokens(answer) + message_tokens(asked)
 
 
 def test_a_message_that_the_model_has_not_read_is_counted_with_what_it_reported():
     log = LogWriter()
     log.user("hi")
     steered = log.user("and this")
-    log.agent("hello", read_up_to=1, usage={"input_tokens": 900, "output_tokens": 100})
-    assert log.state.size.tokens == 1_000 + message_tokens(steered)
+    log.agent("hello", read_up_to=1, usage={"input_tokens": 900, "output_tokens": 2})
+    assert log.state.size.tokens == 902 + message_tokens(steered)
 
 
 @pytest.mark.parametrize("room", [1, 100])
