@@ -63,7 +63,7 @@ RING_BELL = {
     "wait": {"timeout_seconds": 30, "remind_after_seconds": 8},
 }
 RESTART_S = 2.0
-MOST_MESSAGES = 12
+MOST_MESSAGES = 8
 PATIENCE_S = 30.0
 
 

@@ -11,7 +11,6 @@ from tests.conversations import Conversation
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import MOST_MESSAGES, Cluster
 
-
 PATIENCE_S = 120
 
 
