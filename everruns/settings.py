@@ -197,6 +197,16 @@ class Settings(BaseSettings):
     max_queued_messages: int = Field(
         100, ge=1, description="Messages that may wait for a session's turn to read them."
     )
+    compaction_share: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Share of a model's context from which on older messages are compacted; 0 "
+        "means never.",
+    )
+    compaction_kept_results: int = Field(
+        5, ge=0, description="Newest tool results that a compaction leaves as they are."
+    )
     max_session_bytes: int = Field(
         128 * 1024 * 1024,
         ge=1024,

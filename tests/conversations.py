@@ -163,3 +163,11 @@ async def simulated(runtime: Runtime, **settings: Any) -> str:
         ProviderInput(name=new_id("p"), provider_type="simulated", settings=settings)
     )
     return provider.models[0].qualified_name
+
+
+async def limited(runtime: Runtime, context: int) -> str:
+    """Add a model that is known to take so many tokens; return its name."""
+    model = {"model_id": "simulated-1", "limits": {"context": context}}
+    wanted = {"name": new_id("p"), "provider_type": "simulated", "models": [model]}
+    provider: Provider = await runtime.registry.providers.add(ProviderInput.model_validate(wanted))
+    return provider.models[0].qualified_name

@@ -6,12 +6,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from everruns.domain.compaction import CompactionReason
+from everruns.domain.compaction_plan import plan_compaction
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message, TextPart, ToolCallPart
-from everruns.domain.state import SessionState, fold
+from everruns.domain.state import SessionState, fold, message_of
+from everruns.domain.token_estimates import message_tokens
 from everruns.domain.waits import DeciderKind, WaitRule
 from everruns.ids import format_time, new_id
+from everruns.runtime.compacting import announced, compacted
 from everruns.runtime.retrying import retried
 from everruns.runtime.waiting import approval_requested, elapsed, result_requested
 
@@ -99,6 +103,28 @@ class LogWriter:
         data = failed if kind == EventType.SESSION_FAILED else {}
         self.write(kind, {"turn_id": self.state.turn.id, **data})
 
+    def compact(
+        self,
+        room: int,
+        summary: str | None = "So far.",
+        kept_results: int = 1,
+        reason: CompactionReason = "request_too_large",
+    ) -> bool:
+        """Compact the conversation to so many tokens, as a turn's next step would; tell whether."""
+        complete(self.state, self.events)
+        state, turn = self.state, self.state.turn
+        shown = sum(map(message_tokens, [*state.history, *state.unread]))
+        plan = plan_compaction(state, reason, max(shown, room + 1), room, 0, kept_results)
+        if plan is None:
+            return False
+        self.write_new(announced(turn, plan))
+        strategy = "trim" if summary is None else "summarization"
+        if plan.strategy == "observation_masking":
+            strategy, summary = plan.strategy, None
+        outcome = {"strategy": strategy, "summary": summary, "duration_ms": 1}
+        self.write_new(compacted(self.state, turn, plan, 0, outcome))
+        return True
+
     def retry(self) -> None:
         """Start the last turn again."""
         (started,) = retried(self.state, None, Idempotency.of_call())
@@ -116,7 +142,13 @@ class LogWriter:
 
     def refold(self) -> SessionState:
         """What loading this log anew gives."""
-        return fold(self.session_id, self.events)
+        return complete(fold(self.session_id, self.events), self.events)
+
+
+def complete(state: SessionState, events: Sequence[Event]) -> SessionState:
+    """The state with the messages that are in the log alone, as before a model is asked."""
+    state.join_earlier([message_of(events[sequence - 1]) for sequence in state.earlier])
+    return state
 
 
 def call_part(call_id: str, name: str = "tool", **arguments: Any) -> ToolCallPart:
@@ -150,7 +182,7 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
                 steps += ["tool_call", "ask", "hold"] if unannounced else []
                 steps += ["pass_time"] if turn.waiting else []
             else:
-                steps += ["agent", "agent", "calls"]
+                steps += ["agent", "agent", "calls", "compact"]
             steps += ["completed", "failed", "cancelled"]
         match draw(st.sampled_from(steps)):
             case "user":
@@ -164,6 +196,8 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
                 count = draw(st.integers(1, 3))
                 calls = [call_part(f"call_{number}_{place}") for place in range(count)]
                 log.agent(draw(texts), calls)
+            case "compact":
+                log.compact(draw(st.integers(10, 60)), draw(st.sampled_from(["So far.", None])))
             case "tool_call":
                 log.tool_call(draw(st.sampled_from(unannounced)))
             case "ask":
@@ -176,4 +210,5 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
                 log.tool_result(draw(st.sampled_from(list(turn.pending))))
             case ending:
                 log.end(EventType(f"session.{ending}"))
+    complete(log.state, log.events)
     return log

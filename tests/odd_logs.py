@@ -167,7 +167,7 @@ def odd_logs(
     """
     log = LogWriter()
     steps = ["user", "user", "agent", "agent", "result", "result", "end", "retry"]
-    steps += ["images", "large images", "output"]
+    steps += ["images", "large images", "output", "compact"]
     for _ in range(draw(st.integers(0, max_steps))):
         match draw(st.sampled_from(steps)):
             case "user":
@@ -201,6 +201,8 @@ def odd_logs(
                     draw(st.sampled_from(calls) if calls else CALL_IDS),
                     {"parts": [part.wire() for part in parts]},
                 )
+            case "compact" if log.state.turn:
+                log.compact(draw(st.sampled_from([20, 500])), draw(TEXTS), draw(st.integers(0, 2)))
             case "end" if log.state.turn:
                 log.end(draw(st.sampled_from(ENDS)))
             case "retry" if log.state.turn is None and log.state.last_turn:

@@ -36,12 +36,14 @@ from everruns.runtime.host import SessionHost
 from everruns.runtime.loading import OwnLoading
 from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
+from everruns.runtime.summary_request import INSTRUCTIONS
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, Verdict
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
 from everruns.tools.function import tool
+from everruns.turn_failures import ContextTooLong
 from tests.scripts import USAGE
 from tests.simulated_processes import (
     Process,
@@ -61,6 +63,7 @@ RING_BELL = {
     "wait": {"timeout_seconds": 30, "remind_after_seconds": 8},
 }
 RESTART_S = 2.0
+MOST_MESSAGES = 8
 PATIENCE_S = 30.0
 
 
@@ -161,12 +164,21 @@ class ScenarioDriver:
     ``talk``: an answer. ``work``: two calls of a tool that may not be repeated, then an answer.
     ``crash``: the end of the process, as often as the second word says, then an answer. ``ring``:
     a call of the client's tool ``ring_bell``, then an answer. ``ask``: a question, then an answer.
+
+    It takes few messages: a conversation that goes on is compacted again and again.
     """
 
     def __init__(self, cluster: "Cluster") -> None:
         self._cluster = cluster
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+        if request.system_prompt == INSTRUCTIONS:
+            async for chunk in _moments():
+                yield chunk
+            yield ModelAnswer(usage=USAGE)
+            return
+        if len(request.messages) > MOST_MESSAGES:
+            raise ContextTooLong("The prompt is too long.")
         said = [message for message in request.messages if message.role == "user"]
         worked = request.messages[-1].role == "tool_result"
         self._cluster.asked.append(said[-1].text)
@@ -174,15 +186,20 @@ class ScenarioDriver:
         if kind == "crash" and self._cluster.asked.count(said[-1].text) <= int(count):
             self._cluster.crash(here.get().name)
             await here.get().pass_border()
-        for word in ("One ", "moment. "):
-            await asyncio.sleep(0.5)
-            await here.get().pass_border()
-            yield TextDelta(word)
+        async for chunk in _moments():
+            yield chunk
         wanted = () if worked else tuple(_calls(kind))
         yield ModelAnswer(tool_calls=wanted, usage=USAGE)
 
     async def list_models(self) -> Sequence[ListedModel]:
         return []
+
+
+async def _moments() -> AsyncGenerator[ModelChunk, None]:
+    for word in ("One ", "moment. "):
+        await asyncio.sleep(0.5)
+        await here.get().pass_border()
+        yield TextDelta(word)
 
 
 def _calls(kind: str) -> Iterator[ToolCall]:

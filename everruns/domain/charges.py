@@ -16,7 +16,12 @@ from everruns.domain.usage import Usage
 from everruns.ids import format_time
 
 CHARGED_EVENTS = frozenset(
-    {EventType.MESSAGE_CREATED, EventType.SESSION_FAILED, EventType.SESSION_CANCELLED}
+    {
+        EventType.MESSAGE_CREATED,
+        EventType.CONTEXT_COMPACTED,
+        EventType.SESSION_FAILED,
+        EventType.SESSION_CANCELLED,
+    }
 )
 """Events that report the usage of a model call, one call each."""
 
@@ -59,10 +64,12 @@ def charges(
 
 
 def _spent(event: Event) -> tuple[Usage, str, str] | None:
-    """Return an event's usage and its source: a complete or an interrupted answer."""
+    """Return an event's usage and its source: an answer, a summary, or an interrupted call."""
     data = event.data
     if event.type == EventType.MESSAGE_CREATED:
         used, ref_type, ref_id = data.get("usage"), "message", data["message"]["id"]
+    elif event.type == EventType.CONTEXT_COMPACTED:
+        used, ref_type, ref_id = data.get("usage"), "compaction", event.id
     else:
         unfinished: dict[str, Any] = data.get("unfinished") or {}
         used, ref_type, ref_id = unfinished.get("usage"), "turn", data["turn_id"]

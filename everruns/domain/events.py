@@ -32,6 +32,8 @@ class EventType(StrEnum):
     TOOL_PROGRESS = "tool.progress"
     TOOL_RESULT = "tool.result"
     WAIT_REMINDER = "wait.reminder"
+    CONTEXT_COMPACTING = "context.compacting"
+    CONTEXT_COMPACTED = "context.compacted"
     SESSION_COMPLETED = "session.completed"
     SESSION_FAILED = "session.failed"
     SESSION_CANCELLED = "session.cancelled"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from everruns.domain.compaction import Compaction, CompactionPlan, replaced_before
 from everruns.domain.controls import Controls
 from everruns.domain.events import TURN_ENDS, Event, EventType
 from everruns.domain.messages import Message, ToolResultPart
@@ -18,6 +19,7 @@ from everruns.domain.questions import are_questions
 from everruns.domain.retries import RetriedTurn, is_superseded
 from everruns.domain.sessions import SessionStatus, SessionSummary
 from everruns.domain.suspensions import Suspended
+from everruns.domain.token_estimates import ConversationSize
 from everruns.domain.tools import ToolCall
 from everruns.domain.turns import LastTurn, OpenTurn
 from everruns.domain.usage import Usage
@@ -46,13 +48,13 @@ class SessionState:
         last_ms: That event's time.
         size_bytes: Of the bodies of all events applied.
         earlier: The sequences of the first messages of the history that are in the log and not in
-            memory, in order; see ``everruns.domain.snapshots``.
+            memory, in order; see ``everruns.domain.snapshots``. Those that compactions have
+            replaced are in neither.
         history: The other messages that a model has read or written, in that order.
         unread: User messages that no model has read yet.
         turn: The open turn, if any.
-        last_turn: The newest turn, which a retry would repeat.
-        last_input_sequence: The sequence of the newest user message or retry, where a stream
-            without a cursor starts.
+        last_turn: The newest turn.
+        last_input_sequence: The newest user message or retry: where streams without cursors start.
         prepared: What capabilities offered when they were last prepared, by their ids.
         always: The permanent decisions, by the tool's name.
         decided: The decisions on held calls, by call id.
@@ -64,8 +66,12 @@ class SessionState:
             digest.
         retries: The request's digest and the turn of each retry, by its key's digest.
         superseded_calls: The ids of calls that retries have taken out of the conversation.
-        without_images: The models that refused a message's images, by the message's id.
+        without_images: The models that refused a message's images, by its id.
         without_messages: The models that refused a message, by its id.
+        compaction: What compactions have made of the conversation, if there were any.
+        compaction_before_turn: The same when the newest turn was first started.
+        set_aside: The sequences of earlier messages that the newest turn's compactions replaced.
+        size: How long the next request is.
         output_preview_before_turn: The output preview when the newest turn was first started.
     """
 
@@ -93,6 +99,10 @@ class SessionState:
     superseded_calls: set[str] = field(default_factory=set[str])
     without_images: dict[str, str | None] = field(default_factory=dict[str, str | None])
     without_messages: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    compaction: Compaction | None = None
+    compaction_before_turn: Compaction | None = None
+    set_aside: list[int] = field(default_factory=list[int])
+    size: ConversationSize = field(default_factory=ConversationSize)
     preview: str | None = None
     output_preview: str | None = None
     output_preview_before_turn: str | None = None
@@ -171,7 +181,15 @@ class SessionState:
                 _reminded(self.turn, data)
             case EventType.TOOL_RESULT:
                 self._returned(data)
-                self.history.append(message_of(event, envelope))
+                result = message_of(event, envelope)
+                self.history.append(result)
+                self.size.add(result)
+            case EventType.CONTEXT_COMPACTING if self.turn:
+                plan = CompactionPlan.model_validate(data)
+                self.turn.compacting = plan
+                self.turn.compacted_for.add(plan.reason)
+            case EventType.CONTEXT_COMPACTED:
+                self._compacted(event, data)
             case _ if event.type in TURN_ENDS:
                 self._ended(event, data)
             case _:
@@ -236,6 +254,9 @@ class SessionState:
             self.output_preview_before_turn = self.output_preview
         first = self.unread[0].sequence if self.unread else event.sequence
         self.last_turn = LastTurn(self.turn.id, first)
+        if "retry_of" not in data:
+            self._forget_replaced()
+            self.compaction_before_turn, self.set_aside = self.compaction, []
 
     def _supersede(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Take a turn's answers and results out of the conversation; its input is unread again."""
@@ -251,6 +272,32 @@ class SessionState:
         self.history = [said for said in kept if said.sequence < from_sequence]
         self.unread = [said for said in kept if said.sequence >= from_sequence]
         self.output_preview = self.output_preview_before_turn
+        if self.compaction and self.compaction.up_to_sequence >= from_sequence:
+            # Its summary tells of what leaves the conversation.
+            self.compaction = self.compaction_before_turn
+            self.earlier, self.set_aside = [*self.set_aside, *self.earlier], []
+        self.size = ConversationSize(tokens=None)
+
+    def _compacted(self, event: Event, data: dict[str, Any]) -> None:
+        usage = Usage.model_validate(data.get("usage") or {})
+        self.usage += usage
+        if self.turn:
+            self.turn.usage += usage
+            self.turn.compacting = None
+        self.compaction = Compaction.after(self.compaction, event.id, event.ts, data)
+        self.size = ConversationSize(data.get("tokens_after"), is_whole=True)
+        self.set_aside += self._forget_replaced()
+
+    def _forget_replaced(self) -> list[int]:
+        """Let go of what no model is shown of the turns before the newest; return which."""
+        if self.compaction is None or self.last_turn is None:
+            return []
+        known = [*self.earlier, *(said.sequence for said in self.history)]
+        gone = replaced_before(self.last_turn.from_sequence, known, self.compaction)
+        left = set(known).difference(gone)
+        self.earlier = [said for said in self.earlier if said in left]
+        self.history = [said for said in self.history if said.sequence in left]
+        return gone
 
     def _called(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
         call_id = data["tool_call"]["id"]
@@ -294,6 +341,7 @@ class SessionState:
     ) -> None:
         if message.role == "user":
             self.unread.append(message)
+            self.size.add(message)
             self.last_input_sequence = message.sequence
             self.preview = self.preview or message.text[:PREVIEW_CHARACTERS] or None
             if idempotency := context.get("idempotency"):
@@ -310,8 +358,12 @@ class SessionState:
         self.output_preview = message.text[:PREVIEW_CHARACTERS] or self.output_preview
         usage = Usage.model_validate(data.get("usage") or {})
         self.usage += usage
+        if self.size.answered(message, usage):
+            for unread in self.unread:
+                self.size.add(unread)
         if self.turn:
             self.turn.iterations += 1
+            self.turn.compacted_for = set()
             self.turn.usage += usage
             self.turn.pending = {call.id: call for call in message.tool_calls}
             self.turn.started_calls, self.turn.allowed = set(), set()

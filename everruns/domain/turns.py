@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from everruns.domain.compaction import CompactionPlan, CompactionReason
 from everruns.domain.controls import Controls
 from everruns.domain.questions import are_questions
 from everruns.domain.suspensions import Suspended
@@ -43,6 +44,8 @@ class OpenTurn:
         allowed: Pending calls that were held and allowed.
         suspended: Pending calls that their tools have suspended, by call id.
         refused: Pending calls that must not run, by call id, with the reason for the model.
+        compacting: The compaction that has been announced and has not come to its end.
+        compacted_for: Why compactions were announced since the last answer.
     """
 
     id: str
@@ -59,6 +62,8 @@ class OpenTurn:
     allowed: set[str] = field(default_factory=set[str])
     suspended: dict[str, Suspended] = field(default_factory=dict[str, Suspended])
     refused: dict[str, str] = field(default_factory=dict[str, str])
+    compacting: CompactionPlan | None = None
+    compacted_for: set[CompactionReason] = field(default_factory=set[CompactionReason])
 
     @property
     def waiting(self) -> dict[str, Asked]:

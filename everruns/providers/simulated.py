@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from everruns.domain.base import MIB
 from everruns.domain.controls import AnswerControls
-from everruns.domain.llm import ModelProfile
-from everruns.domain.messages import Message, ThinkingBlock, ToolCallPart
+from everruns.domain.llm import MAX_TOKENS, ModelLimits, ModelProfile
+from everruns.domain.messages import Message, ThinkingBlock, ToolCallPart, ToolResultPart
 from everruns.domain.usage import Usage
 from everruns.providers.base import (
     ModelAnswer,
@@ -24,8 +24,9 @@ from everruns.providers.base import (
     ReasoningDelta,
     TextDelta,
 )
+from everruns.providers.failures import failure_of
 from everruns.providers.model_lists import ListedModel
-from everruns.providers.tool_calls import RawCall, read_calls
+from everruns.providers.tool_calls import RawCall, read_calls, result_text
 from everruns.turn_failures import (
     ContextTooLong,
     ModelFailure,
@@ -104,6 +105,7 @@ class SimulatedSettings(_Strict):
         first_token_ms: Milliseconds before the first word.
         tokens_per_s: Words a second; without it, all at once.
         fail: How calls fail.
+        context_tokens: How many tokens its model takes; a word is one. Longer requests are refused.
         script: Instead, one entry for each model call of a turn. Which one is decided by how many
             answers the agent has given since the message that began the turn (messages that came
             while tools ran do not count as such). After the last entry, the last repeats.
@@ -115,6 +117,7 @@ class SimulatedSettings(_Strict):
     first_token_ms: Annotated[float, Field(ge=0, le=600_000)] = 0
     tokens_per_s: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     fail: SimulatedFailure | None = None
+    context_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)] | None = None
     script: Annotated[list[SimulatedStep], Field(min_length=1, max_length=1000)] | None = None
 
     @model_validator(mode="after")
@@ -139,6 +142,8 @@ class SimulatedDriver:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         """Answer once. See ``Driver``."""
+        input_tokens = _input_tokens(request)
+        self._check_length(input_tokens)
         step, finish_reason = _bounded(self._step(request.messages), request.controls)
         failure = self._failure(step)
         chunks = [
@@ -159,11 +164,25 @@ class SimulatedDriver:
                 None,
                 failure.retry_after_s,
             )
-        yield _answer(step, request, len(chunks), finish_reason)
+        usage = Usage(input_tokens=input_tokens, output_tokens=len(chunks))
+        yield _answer(step, request, usage, finish_reason)
 
     async def list_models(self) -> Sequence[ListedModel]:
         """Return the one simulated model. See ``Driver``."""
-        return [ListedModel(MODEL_ID, ModelProfile(name=MODEL_ID))]
+        context = self._settings.context_tokens
+        limits = ModelLimits(context=context) if context else None
+        return [ListedModel(MODEL_ID, ModelProfile(name=MODEL_ID, limits=limits))]
+
+    def _check_length(self, input_tokens: int) -> None:
+        """Refuse a request as too long, in the words of a provider."""
+        context = self._settings.context_tokens
+        if context is not None and input_tokens > context:
+            error = {
+                "code": "context_length_exceeded",
+                "message": f"This model's maximum context length is {context} tokens. However, "
+                f"your messages resulted in {input_tokens} tokens.",
+            }
+            raise failure_of(self._name, {"error": error}, 400)
 
     def _step(self, transcript: Sequence[Message]) -> SimulatedStep:
         settings = self._settings
@@ -246,8 +265,20 @@ def _words(text: str) -> Iterator[str]:
         yield text[start:]
 
 
+def _input_tokens(request: ModelRequest) -> int:
+    """Count the words of a request, with those of results."""
+    results = (
+        result_text(part)
+        for message in request.messages
+        for part in message.content
+        if isinstance(part, ToolResultPart)
+    )
+    said = [request.system_prompt, *(message.text for message in request.messages), *results]
+    return sum(len(text.split()) for text in said)
+
+
 def _answer(
-    step: SimulatedStep, request: ModelRequest, output_tokens: int, finish_reason: str | None
+    step: SimulatedStep, request: ModelRequest, usage: Usage, finish_reason: str | None
 ) -> ModelAnswer:
     made = sum(
         isinstance(part, ToolCallPart) for message in request.messages for part in message.content
@@ -257,12 +288,9 @@ def _answer(
         for number, call in enumerate(step.tool_calls, made + 1)
     ]
     calls, refused = read_calls(raw, request.messages)
-    said = [request.system_prompt, *(message.text for message in request.messages)]
     return ModelAnswer(
         tool_calls=calls,
-        usage=Usage(
-            input_tokens=sum(len(text.split()) for text in said), output_tokens=output_tokens
-        ),
+        usage=usage,
         finish_reason=finish_reason or ("tool_calls" if calls else "stop"),
         thinking_blocks=[ThinkingBlock(thinking=step.reasoning)] if step.reasoning else [],
         refused_calls=refused,

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from everruns.capabilities.ask_user import ASK_USER, what_silence_means
 from everruns.capabilities.base import Capabilities
 from everruns.capabilities.registry import Resolved, build_toolbox, resolve, system_prompts
+from everruns.capabilities.search_history import SEARCH_COMPACTED
 from everruns.capabilities.tool_approval import TOOL_APPROVAL
 from everruns.domain.agents import Agent, CapabilityConfig
 from everruns.domain.approvals import ApprovalRule
+from everruns.domain.compaction import SEARCH_HISTORY, CompactionRule, shown
 from everruns.domain.controls import AnswerControls, Controls, effective_controls
 from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
 from everruns.domain.schemas import find_foreign_violation
@@ -44,6 +46,7 @@ class TurnContext:
         parallel_tool_calls: Whether one step may run several calls; ``None`` if unspecified.
         controls: Options for the answers.
         to_prepare: The capabilities that are prepared at the start of a turn.
+        compaction: When the conversation is compacted.
     """
 
     model: OfferedModel
@@ -59,6 +62,19 @@ class TurnContext:
     parallel_tool_calls: bool | None
     controls: AnswerControls
     to_prepare: Sequence[Resolved]
+    compaction: CompactionRule
+
+    @property
+    def tools(self) -> list[ToolDefinition]:
+        """The tools that the model is offered."""
+        return [*self.toolbox.definitions, *self.client_tools.values()]
+
+    @property
+    def room_tokens(self) -> int | None:
+        """How many tokens a request may have; ``None`` if that is not known."""
+        limits = self.model.profile.limits if self.model.profile else None
+        context = limits.context if limits else None
+        return self.compaction.room_tokens(context, self.controls.max_output_tokens)
 
     def needs_approval(self, call: ToolCall) -> bool:
         """Tell whether a call is held until somebody allows it."""
@@ -111,8 +127,13 @@ class TurnContext:
         return ModelRequest(
             model=self.model,
             system_prompt=self.system_prompt,
-            messages=build_transcript(state.history, state.unread, images, messages),
-            tools=[*self.toolbox.definitions, *self.client_tools.values()],
+            messages=build_transcript(
+                shown(state.history, state.compaction, state.session_id),
+                state.unread,
+                images,
+                messages,
+            ),
+            tools=self.tools,
             controls=self.controls,
             parallel_tool_calls=self.parallel_tool_calls,
         )
@@ -161,7 +182,12 @@ def turn_context(
         *system_prompts(used, state.prepared),
         what_silence_means(question_wait) if ASK_USER.id in configs else None,
     ]
-    toolbox = build_toolbox(used, state.prepared, settings.tool_timeout_s)
+    declared = [*session.tools, *(agent.tools if agent else [])]
+    is_free = all(tool.name != SEARCH_HISTORY for tool in declared)
+    added: list[Resolved] = []
+    if state.compaction is not None and is_free:
+        added.append((SEARCH_COMPACTED, {}))
+    toolbox = build_toolbox([*used, *added], state.prepared, settings.tool_timeout_s)
     parallel = session.parallel_tool_calls
     if parallel is None and agent:
         parallel = agent.parallel_tool_calls
@@ -170,7 +196,7 @@ def turn_context(
         account=account,
         system_prompt="\n\n".join(prompt for prompt in prompts if prompt),
         toolbox=toolbox,
-        client_tools=_client_tools([*session.tools, *(agent.tools if agent else [])], toolbox),
+        client_tools=_client_tools(declared, toolbox),
         agent=agent,
         approval=ApprovalRule.of(
             configs.get(TOOL_APPROVAL.id), WaitRule.of_deployment(settings.approval_timeout_s)
@@ -185,6 +211,7 @@ def turn_context(
         parallel_tool_calls=parallel,
         controls=controls,
         to_prepare=[one for one in used if one[0].preparation is not None],
+        compaction=CompactionRule(settings.compaction_share, settings.compaction_kept_results),
     )
 
 

@@ -23,6 +23,7 @@ from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
 from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
+from everruns.runtime.history import CompactedHistory
 from everruns.runtime.progress import ProgressReport
 from everruns.runtime.servers import Servers
 from everruns.runtime.session import LiveSession
@@ -219,6 +220,7 @@ class Environment:
             is_repeated=is_repeated,
             report_progress=ProgressReport(session, call).update,
             resumption=Resumption(suspended.state, suspended.answers) if suspended else None,
+            history=CompactedHistory.of(self._registry.logs, session.state),
         )
 
     def _surroundings(self, session: LiveSession, agent: Agent | None) -> dict[str, Any]:

@@ -227,7 +227,9 @@ def _distinct_calls(
     distinct: list[ToolCall] = []
     refused: dict[str, str] = {}
     for call in answer.tool_calls:
-        fresh = call.model_copy(update={"id": new_id("call")}) if call.id in seen else call
+        # The ids of calls that a compaction has replaced are in the log alone.
+        is_known = call.id in seen or state.compaction is not None
+        fresh = call.model_copy(update={"id": new_id("call")}) if is_known else call
         seen.add(fresh.id)
         distinct.append(fresh)
         if answer.finish_reason not in FINISHED:

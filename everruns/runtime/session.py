@@ -11,6 +11,7 @@ from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.snapshots import Snapshot, is_due, resume, snapshot_of
 from everruns.domain.state import SessionState, fold, message_of
+from everruns.domain.token_estimates import BYTES_OF_A_TOKEN, message_tokens
 from everruns.errors import EverrunsError, PlacedElsewhere, SessionUnreadable, StoreUnavailable
 from everruns.ids import now_ms
 from everruns.registry.group_commit import GroupCommit
@@ -59,6 +60,7 @@ class LiveSession:
         refreshing: Held while the resource is read anew.
         state: The fold of its log.
         draft: The message being written, if any.
+        aside: What a model writes that is no message and that no reader sees, if anything.
         holder: The number with which this host has taken it; see ``SessionStore.take``.
         closed: Set when the session has left this host; nothing is appended afterwards.
         watchers: Those who are told of what is new.
@@ -85,6 +87,7 @@ class LiveSession:
         self.refreshing = asyncio.Lock()
         self.state = resume(snapshot, events) if snapshot else fold(resource.id, events)
         self.draft: Draft | None = None
+        self.aside: Draft | None = None
         self.holder = holder
         self.closed = False
         self.progress_ms = 0
@@ -179,12 +182,20 @@ class LiveSession:
                 return events
             # Applied before the commit, whose summary needs it. Readers see nothing until the
             # commit has succeeded, and if it fails the session is reloaded.
+            held = len(self.state.history)
             for event in events:
                 self.state.apply(event)
+            if len(self.state.history) < held:
+                # A compaction has let go of messages, or a retry has.
+                self._state_bytes = self._held_bytes()
             await self._commit(events, self.state.summary)
             self.suspicion = 0
             self._remember(events)
             return events
+
+    def _held_bytes(self) -> int:
+        """Return about how many bytes the messages in memory have."""
+        return BYTES_OF_A_TOKEN * sum(map(message_tokens, self.state.messages))
 
     async def complete(self, read_events: ReadEvents) -> None:
         """Read the messages of the history that are not in memory yet, if any are not.
@@ -192,15 +203,16 @@ class LiveSession:
         Raises:
             StoreUnavailable: They cannot be read now.
         """
-        if not self.state.earlier:
-            return
         async with self._completing:
             wanted = set(self.state.earlier)
+            if not wanted:
+                return
             messages: list[Message] = []
             size_bytes = 0
             query = EventQuery(
                 types=MESSAGE_EVENTS,
-                before=max(wanted, default=0) + 1,
+                after=min(wanted) - 1,
+                before=max(wanted) + 1,
                 limit=EARLIER_EVENTS,
                 size_bytes=EARLIER_BYTES,
             )
@@ -292,7 +304,7 @@ class LiveSession:
             self.draft = None
         turn = self.state.turn
         if turn is None:
-            self.draft = None
+            self.draft = self.aside = None
         if self._progress:
             running = turn.running if turn else set[str]()
             self._progress = {key: self._progress[key] for key in self._progress if key in running}
@@ -331,7 +343,7 @@ class LiveSession:
     def close(self) -> None:
         """Leave this host: stop the turn where it stands and tell the readers."""
         self.closed = True
-        self.draft = None
+        self.draft = self.aside = None
         if self.alarm is not None:
             self.alarm.cancel()
         if self.task is not None and self.task is not asyncio.current_task():

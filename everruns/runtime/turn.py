@@ -28,6 +28,7 @@ from everruns.providers.base import (
     TextDelta,
     UsageSoFar,
 )
+from everruns.runtime.compacting import Compacting
 from everruns.runtime.context import TurnContext
 from everruns.runtime.environment import Environment
 from everruns.runtime.feed.draft import Draft
@@ -37,6 +38,7 @@ from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 from everruns.runtime.unfinished import unfinished_usage
 from everruns.runtime.waiting import elapsed
 from everruns.turn_failures import (
+    ContextTooLong,
     MaxIterations,
     ModelFailure,
     ProviderTimedOut,
@@ -158,12 +160,20 @@ class Turn:
         self._environment.check_size(session.state)
         await self._environment.check_budgets(session, context.model)
         driver = await self._environment.driver(context.account)
+        compacting = Compacting(session, self._id, context, driver, self._answer_in_time)
+        if await compacting.make_room():
+            return
         # Nothing awaits from here to the request, so the draft knows exactly what the model reads.
         request = context.request(session.state)
         draft = session.draft = Draft(
             new_id("message"), turn.id, session.state.sequence, request=request
         )
-        answer = await self._answer_in_time(driver, request, draft)
+        try:
+            answer = await self._answer_in_time(driver, request, draft)
+        except ContextTooLong as refused:
+            if not draft.is_empty or not await compacting.after_refusal(refused):
+                raise
+            return
 
         def outcome(state: SessionState, now: int) -> list[NewEvent]:
             return answered(state, still_open(state, self._id), now, draft, answer, context)
@@ -262,7 +272,7 @@ async def end_turn(
         draft = session.draft
         reason = data.get("reason") or "the turn ended"
         left = broken_off(state, turn, now, draft, reason)
-        ended = {"turn_id": turn.id, **data, **_unfinished(draft)}
+        ended = {"turn_id": turn.id, **data, **_unfinished(session.aside or draft)}
         return [*left, NewEvent(ending, ended, turn_context(turn))]
 
     return bool(await session.append(build))

@@ -85,6 +85,28 @@ class Files(Protocol):
         ...
 
 
+class History(Protocol):
+    """The messages of one session that its model is not shown any more."""
+
+    async def search(self, words: str, before_sequence: int | None) -> dict[str, Any]:
+        """Return excerpts of the newest messages that hold all of these words, ignoring case.
+
+        Args:
+            words: Words, separated by blanks.
+            before_sequence: Only messages before this one.
+        """
+        ...
+
+    async def around(self, sequence: int, offset: int) -> dict[str, Any]:
+        """Return a message and, in short, those before and after it.
+
+        Args:
+            sequence: The message.
+            offset: Characters of the message to skip.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class CallingAgent:
     """The agent whose model made a call."""
@@ -108,6 +130,7 @@ class SessionContext:
         tags: The session's tags.
         metadata: The session's metadata, as the client set it.
         allow_private_addresses: Whether tools may fetch from loopback and private networks.
+        history: What the model is not shown any more of the session; ``None`` if it is shown all.
     """
 
     session_id: str
@@ -119,6 +142,7 @@ class SessionContext:
     tags: Sequence[str] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     allow_private_addresses: bool = False
+    history: History | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

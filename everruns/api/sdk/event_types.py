@@ -11,6 +11,7 @@ from pydantic import Field, RootModel
 
 from everruns.api.v1.event_types import ToolApproval, ToolProgressed, WaitReminder
 from everruns.domain.base import Model
+from everruns.domain.compaction import CompactionReason, CompactionStrategy
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message
 from everruns.domain.parts import ImagePart, TextPart
@@ -136,6 +137,23 @@ class ToolCompletedData(Model):
     )
     error: str | None = None
     duration_ms: int | None = None
+
+
+class ContextCompactingData(Model):
+    """The conversation is about to be compacted for the model."""
+
+    reason: CompactionReason
+    strategy: CompactionStrategy
+    messages_before: int
+
+
+class ContextCompactedData(Model):
+    """The conversation that the model is shown was made shorter."""
+
+    strategy_used: CompactionStrategy
+    messages_before: int
+    messages_after: int
+    duration_ms: int
 
 
 class TurnCompletedData(Model):
@@ -289,6 +307,20 @@ class ToolCompletedEvent(_SdkLoggedEnvelope):
     data: ToolCompletedData
 
 
+class SdkContextCompactingEvent(_SdkLoggedEnvelope):
+    """``context.compacting``."""
+
+    type: Literal["context.compacting"]
+    data: ContextCompactingData
+
+
+class SdkContextCompactedEvent(_SdkLoggedEnvelope):
+    """``context.compacted``."""
+
+    type: Literal["context.compacted"]
+    data: ContextCompactedData
+
+
 class TurnCompletedEvent(_SdkLoggedEnvelope):
     """``turn.completed``."""
 
@@ -332,6 +364,8 @@ AnySdkEvent = Annotated[
     | SdkToolApprovalEvent
     | SdkWaitReminderEvent
     | SdkToolProgressEvent
+    | SdkContextCompactingEvent
+    | SdkContextCompactedEvent
     | ToolCompletedEvent
     | TurnCompletedEvent
     | TurnFailedEvent

@@ -66,6 +66,20 @@ def _wait_reminder(data: Data, _context: Data) -> Iterator[Part]:
     yield "wait.reminder", data
 
 
+def _context_compacting(data: Data, _context: Data) -> Iterator[Part]:
+    yield "context.compacting", given(data, "reason", "strategy", "messages_before")
+
+
+def _context_compacted(data: Data, _context: Data) -> Iterator[Part]:
+    yield (
+        "context.compacted",
+        {
+            "strategy_used": data["strategy"],
+            **given(data, "messages_before", "messages_after", "duration_ms"),
+        },
+    )
+
+
 def _tool_result(data: Data, _context: Data) -> Iterator[Part]:
     success = data["success"]
     yield (
@@ -129,6 +143,8 @@ RULES: Mapping[EventType, Rule] = {
     EventType.TOOL_CALL: Rule(_tool_call, ("tool.started", "tool.call_requested")),
     EventType.TOOL_APPROVAL: Rule(_tool_approval, ("tool.approval",)),
     EventType.WAIT_REMINDER: Rule(_wait_reminder, ("wait.reminder",)),
+    EventType.CONTEXT_COMPACTING: Rule(_context_compacting, ("context.compacting",)),
+    EventType.CONTEXT_COMPACTED: Rule(_context_compacted, ("context.compacted",)),
     EventType.TOOL_RESULT: Rule(_tool_result, ("tool.completed",)),
     EventType.SESSION_COMPLETED: Rule(_session_completed, ("turn.completed", "session.idled")),
     EventType.SESSION_FAILED: Rule(_session_failed, ("turn.failed", "session.idled")),

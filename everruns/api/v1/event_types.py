@@ -12,6 +12,7 @@ from pydantic import Field, RootModel
 
 from everruns.domain.approvals import Decider
 from everruns.domain.base import Model
+from everruns.domain.compaction import CompactionReason, CompactionStrategy
 from everruns.domain.controls import Controls
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message
@@ -168,6 +169,53 @@ class WaitReminder(Model):
     overdue: bool = Field(description="Whether its time is over.")
 
 
+class Failure(Model):
+    """Why a turn failed."""
+
+    message: str
+    code: str
+
+
+class ContextCompacting(Model):
+    """The conversation has become too long for the model, and is about to be compacted."""
+
+    reason: CompactionReason = Field(
+        description="The estimated tokens have reached the share of the context that is allowed, "
+        "or the provider has refused the request as too long."
+    )
+    strategy: CompactionStrategy = Field(description="What is tried first.")
+    up_to_sequence: int = Field(
+        description="The messages up to this one are replaced; 0 if none are."
+    )
+    masked_up_to_sequence: int = Field(
+        description="The tool results up to this one are shown as short notes."
+    )
+    kept_sequences: list[int] = Field(
+        description="User messages before the cut that the model is shown all the same."
+    )
+    messages_before: int = Field(description="Messages that the model was shown.")
+    tokens_before: int = Field(description="Their known or estimated tokens.")
+
+
+class ContextCompacted(ContextCompacting):
+    """The conversation that the model is shown was made shorter; the log stays as it is."""
+
+    strategy: CompactionStrategy = Field(
+        description="`observation_masking`: old tool results became notes; `summarization`: a "
+        "summary replaces the messages; `trim`: the messages are left out."
+    )
+    messages_after: int
+    tokens_after: int
+    summary: str | None = None
+    restated: str | None = Field(
+        None, description="What holds on whatever the summary says: task list, decisions."
+    )
+    model: str | None = Field(None, description="The model that was asked for the summary.")
+    usage: Usage | None = None
+    error: Failure | None = Field(None, description="Why there is no summary, if it failed.")
+    duration_ms: int
+
+
 class TurnCompleted(Model):
     """A turn completed."""
 
@@ -176,13 +224,6 @@ class TurnCompleted(Model):
     duration_ms: int
     usage: Usage
     final_message_id: str | None = None
-
-
-class Failure(Model):
-    """Why a turn failed."""
-
-    message: str
-    code: str
 
 
 class Unfinished(Model):
@@ -296,6 +337,20 @@ class WaitReminderEvent(_DurableEnvelope):
     data: WaitReminder
 
 
+class ContextCompactingEvent(_DurableEnvelope):
+    """``context.compacting``."""
+
+    type: Literal["context.compacting"]
+    data: ContextCompacting
+
+
+class ContextCompactedEvent(_DurableEnvelope):
+    """``context.compacted``."""
+
+    type: Literal["context.compacted"]
+    data: ContextCompacted
+
+
 class SessionCompletedEvent(_DurableEnvelope):
     """``session.completed``."""
 
@@ -329,6 +384,8 @@ AnyEvent = Annotated[
     | ToolProgressEvent
     | ToolResultEvent
     | WaitReminderEvent
+    | ContextCompactingEvent
+    | ContextCompactedEvent
     | SessionCompletedEvent
     | SessionFailedEvent
     | SessionCancelledEvent,

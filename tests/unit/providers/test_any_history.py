@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from everruns.domain.compaction import shown
 from everruns.domain.llm import OfferedModel
 from everruns.domain.messages import TextPart, ThinkingBlock
 from everruns.domain.tools import ToolDefinition
@@ -60,7 +61,9 @@ def body_of(vendor: str, request: ModelRequest) -> dict[str, Any]:
 
 
 def request_of(vendor: str, log: LogWriter, tools: list[ToolDefinition]) -> ModelRequest:
-    transcript = build_transcript(log.state.history, log.state.unread)
+    state = log.state
+    history = shown(state.history, state.compaction, state.session_id)
+    transcript = build_transcript(history, state.unread)
     return ModelRequest(offered(vendor), "Be brief.", transcript, tools)
 
 

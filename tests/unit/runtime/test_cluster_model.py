@@ -277,13 +277,27 @@ class ClusterMachine(RuleBasedStateMachine):
     def _check_turns(self, log: list[Event]) -> None:
         open_turn: str | None = None
         calls: set[str] = set()
+        # The compactions of the step that have been announced, and whether one is to end.
+        reasons: list[str] = []
+        is_compacting = False
         for event in log:
             if event.type == "session.started":
                 assert open_turn is None
-                open_turn = event.turn_id
+                open_turn, reasons = event.turn_id, []
             elif event.type in TURN_ENDS:
                 assert event.turn_id == open_turn
                 open_turn = None
+                is_compacting = False
+            elif event.type == "context.compacting":
+                assert not is_compacting
+                assert event.data["reason"] not in reasons, "once for each step"
+                reasons.append(event.data["reason"])
+                is_compacting = True
+            elif event.type == "context.compacted":
+                assert is_compacting
+                is_compacting = False
+            elif event.type == "message.created" and event.data["message"]["role"] == "agent":
+                reasons = []
             elif event.type == "tool.call":
                 assert event.data["tool_call"]["id"] not in calls, "announced once"
                 calls.add(event.data["tool_call"]["id"])

@@ -1,0 +1,80 @@
+"""Estimates of how many tokens a model reads, without its tokenizer.
+
+A token is taken to be four bytes of UTF-8. What a provider reports about a request replaces the
+estimate of all that the request held; see ``ConversationSize``.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from everruns.domain.messages import ImagePart, Message, TextPart, ToolCallPart
+from everruns.domain.usage import Usage
+
+BYTES_OF_A_TOKEN = 4
+TOKENS_OF_A_FRAME = 4
+"""What a message costs besides its content: its role and the marks around it."""
+TOKENS_OF_AN_IMAGE = 1_500
+
+
+@dataclass
+class ConversationSize:
+    """How long the next request of a session is.
+
+    Attributes:
+        tokens: The known or estimated tokens; ``None`` if the messages have to be counted anew.
+        is_whole: Whether the instructions and tools are counted in, as in what providers report.
+    """
+
+    tokens: int | None = 0
+    is_whole: bool = False
+
+    def add(self, message: Message) -> None:
+        """Count a message that the next request has in addition."""
+        if self.tokens is not None:
+            self.tokens += message_tokens(message)
+
+    def answered(self, answer: Message, usage: Usage) -> bool:
+        """Count an answer, and take over what its provider reported.
+
+        Returns:
+            Whether it reported something, which holds only what the model had read.
+        """
+        if not usage.input_tokens:
+            self.add(answer)
+            return False
+        # Most of what a model reasons is not sent again.
+        written = min(usage.output_tokens, message_tokens(answer))
+        self.tokens, self.is_whole = usage.input_tokens + written, True
+        return True
+
+
+def text_tokens(text: str) -> int:
+    """Estimate the tokens of a text."""
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+    return -(-size // BYTES_OF_A_TOKEN)
+
+
+def json_tokens(value: Any) -> int:
+    """Estimate the tokens of a JSON value."""
+    return -(-len(orjson.dumps(value)) // BYTES_OF_A_TOKEN)
+
+
+def message_tokens(message: Message) -> int:
+    """Estimate the tokens of a message."""
+    tokens = TOKENS_OF_A_FRAME
+    for part in message.content:
+        match part:
+            case TextPart():
+                tokens += text_tokens(part.text)
+            case ImagePart():
+                tokens += TOKENS_OF_AN_IMAGE
+            case ToolCallPart():
+                tokens += text_tokens(part.name) + json_tokens(part.arguments)
+            case _:
+                tokens += json_tokens(part.result if part.error is None else part.error)
+    for block in message.thinking_blocks or ():
+        sealed = block.signature or block.redacted or ""
+        tokens += text_tokens(block.thinking) + text_tokens(sealed)
+    return tokens
