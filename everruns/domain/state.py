@@ -149,6 +149,8 @@ class SessionState:
                 self._session_started(event, data, envelope["context"])
                 self.started_ms = self.started_ms or event.ts
                 self.finished_ms = None
+            case EventType.SESSION_FORKED:
+                self._forked(event)
             case EventType.TOOL_CALL if self.turn:
                 self._called(self.turn, data, event.ts)
             case EventType.TOOL_APPROVAL if self.turn:
@@ -172,6 +174,14 @@ class SessionState:
         by_sequence = {message.sequence: message for message in messages}
         self.history = [*(by_sequence[sequence] for sequence in self.earlier), *self.history]
         self.earlier = []
+
+    def _forked(self, event: Event) -> None:
+        """Begin the fork's own part of the log: only the conversation comes from its source."""
+        self.usage = Usage()
+        self.always = {}
+        self.idempotency, self.retries = {}, {}
+        self.cancelled_turn = None
+        self.last_input_sequence = event.sequence
 
     def _ended(self, event: Event, data: dict[str, Any]) -> None:
         self.turn = None

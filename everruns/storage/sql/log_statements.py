@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, delete, func, select
+from sqlalchemy import Connection, Select, bindparam, case, delete, func, literal, select
 from sqlalchemy import Row as EngineRow
 from sqlalchemy.dialects.postgresql import insert
 
+from everruns.domain.events import BODY_AFTER_ID, ID_FIELD, EventType, session_field
+from everruns.ids import EVENT_ID_LENGTH, MARK_LENGTH, event_mark
 from everruns.storage.logs import EventQuery
+from everruns.storage.sql.chunks import MARK
 from everruns.storage.sql.dialects import is_duckdb
 from everruns.storage.sql.session_statements import select_lengths
 from everruns.storage.sql.statements import by_column, rendered, rows_of
@@ -25,7 +28,7 @@ _SELECT_LOG = rendered(select(*_LOGGED).where(events.c.session_id == bindparam("
 _IN_LOG = events.c.session_id == bindparam("id")
 _SELECT_WIDE = rendered(
     # As plain comparisons, both would make DuckDB read the events of all sessions.
-    select(events.c.sequence).where(
+    select(events.c.sequence, events.c.id, events.c.type).where(
         _IN_LOG, case((_IN_LOG, func.starts_with(events.c.body, bindparam("mark"))))
     )
 )
@@ -58,6 +61,31 @@ def select_events(
         order = sequence.desc() if query.newest_first else sequence
         statement = statement.order_by(order).offset(query.offset).limit(query.limit)
     return connection.execute(statement, {"id": session_id}).all()
+
+
+def copy_events(connection: Connection, session_id: str, other_id: str, sequence: int) -> None:
+    """Copy a session's events up to a sequence to the empty log of another one.
+
+    A body is copied as ``Event.copied`` does it, and the mark of one that is stored in chunks as
+    it is.
+    """
+    log = select(*_LOGGED).where(_IN_LOG)
+    is_long = _is_long(connection, session_id)
+    found = _matching(log, EventQuery(before=sequence + 1), is_long=is_long).subquery()
+    c = found.c
+    identity = func.substr(c.id, 1, EVENT_ID_LENGTH - MARK_LENGTH).concat(event_mark(other_id))
+    own, other = session_field(session_id), session_field(other_id)
+    # Each replaces the first of what it finds, as ``str.replace`` with a count would.
+    rest = func.regexp_replace(func.substr(c.body, BODY_AFTER_ID + 1), own, other)
+    rest = case(
+        (c.type == EventType.MESSAGE_CREATED, func.regexp_replace(rest, own, other)), else_=rest
+    )
+    is_apart = func.starts_with(c.body, MARK)
+    body = case((is_apart, c.body), else_=literal(ID_FIELD).concat(identity).concat(rest))
+    copied = {"session_id": literal(other_id), "id": identity, "body": body}
+    values = [copied.get(column.name, c.get(column.name)) for column in events.c]
+    statement = insert(events).from_select(events.c.keys(), select(*values))
+    connection.execute(statement, {"id": session_id})
 
 
 def count_events(connection: Connection, session_id: str, query: EventQuery) -> int:
@@ -106,9 +134,11 @@ def _matching(log: Select[Any], query: EventQuery, *, is_long: bool) -> Select[A
     return statement
 
 
-def select_wide_events(connection: Connection, session_id: str, mark: str) -> Sequence[int]:
-    """Return the sequences of a session's events whose bodies are stored in chunks."""
-    return connection.execute(_SELECT_WIDE, {"id": session_id, "mark": mark}).scalars().all()
+def select_wide_events(
+    connection: Connection, session_id: str
+) -> Sequence[EngineRow[tuple[int, str, str]]]:
+    """Return sequence, id and type of a session's events whose bodies are stored in chunks."""
+    return connection.execute(_SELECT_WIDE, {"id": session_id, "mark": MARK}).all()
 
 
 def delete_events(connection: Connection, session_id: str) -> None:
