@@ -7,7 +7,6 @@ sequence 0, has an empty log.
 Source: docs/contract.md, "Fork".
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -74,20 +73,18 @@ def forked_session(
     source: Session,
     identity: str,
     sequence: int,
+    now_ms: int,
     *,
     shares_workspace: bool,
-    changes: Mapping[str, Any],
-    now_ms: int,
 ) -> Session:
     """Return a fork as it is before its log.
 
     Args:
-        source: The session that is forked.
+        source: The session that is forked, with the fields in which the fork differs.
         identity: The id of the fork.
         sequence: The last event that the fork begins with.
-        shares_workspace: Whether it works on the files of its source.
-        changes: Fields in which it differs, checked.
         now_ms: Milliseconds since the epoch.
+        shares_workspace: Whether it works on the files of its source.
     """
     now = format_time(now_ms)
     workspace_id = source.workspace_id if shares_workspace else own_workspace_id(identity)
@@ -100,7 +97,7 @@ def forked_session(
         "forked_from_sequence": sequence,
         "suspicion": 0,
     }
-    return source.summed_up(SessionSummary()).model_copy(update={**changes, **own})
+    return source.summed_up(SessionSummary()).model_copy(update=own)
 
 
 def forked_event(fork: Session, last: Event, now_ms: int) -> Event:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from everruns.api.v1.event_types import ToolApproval, WaitReminder
+from everruns.api.v1.event_types import SessionForked, ToolApproval, WaitReminder
 from everruns.domain.base import Model
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message, TextPart
@@ -265,6 +265,13 @@ class SdkToolApprovalEvent(_SdkLoggedEnvelope):
     data: ToolApproval
 
 
+class SdkSessionForkedEvent(_SdkLoggedEnvelope):
+    """``session.forked``."""
+
+    type: Literal["session.forked"]
+    data: SessionForked
+
+
 class SdkWaitReminderEvent(_SdkLoggedEnvelope):
     """``wait.reminder``."""
 
@@ -320,6 +327,7 @@ AnySdkEvent = Annotated[
     | ToolStartedEvent
     | ToolCallRequestedEvent
     | SdkToolApprovalEvent
+    | SdkSessionForkedEvent
     | SdkWaitReminderEvent
     | ToolCompletedEvent
     | TurnCompletedEvent

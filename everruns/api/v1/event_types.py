@@ -34,6 +34,13 @@ EXAMPLE_STREAM = (
 )
 
 
+class SessionForked(Model):
+    """The session is a fork: the events before this one are copied from another session."""
+
+    forked_from_session_id: str
+    forked_from_sequence: int = Field(description="The last event that was copied.")
+
+
 class TurnStarted(Model):
     """A turn began."""
 
@@ -174,6 +181,13 @@ class _DurableEnvelope(_Envelope):
     sequence: int
 
 
+class SessionForkedEvent(_DurableEnvelope):
+    """``session.forked``."""
+
+    type: Literal["session.forked"]
+    data: SessionForked
+
+
 class SessionStartedEvent(_DurableEnvelope):
     """``session.started``."""
 
@@ -245,7 +259,8 @@ class SessionCancelledEvent(_DurableEnvelope):
 
 
 AnyEvent = Annotated[
-    SessionStartedEvent
+    SessionForkedEvent
+    | SessionStartedEvent
     | MessageCreatedEvent
     | DeltaEvent
     | ToolCallEvent
