@@ -146,7 +146,7 @@ def delete_log(connection: Connection, session_id: str) -> None:
     """Delete the events of a session."""
     wide = select_wide_events(connection, session_id)
     delete_events(connection, session_id)
-    delete_chunks(connection, [event_owner(session_id, event.sequence) for event in wide])
+    delete_chunks(connection, [event_owner(session_id, sequence) for sequence, _, _ in wide])
 
 
 def event_row(event: Event) -> Row:
