@@ -86,10 +86,14 @@ def copy_events(connection: Connection, session_id: str, other_id: str, sequence
     log = select(*_LOGGED).where(_IN_LOG)
     is_long = _is_long(connection, session_id)
     found = _matching(log, EventQuery(before=sequence + 1), is_long=is_long).subquery()
-    body = _copied_body(found, session_id, other_id)
-    copied = {"session_id": literal(other_id), "id": _copied_id(found, other_id), "body": body}
-    values = [copied.get(column.name, found.c.get(column.name)) for column in events.c]
-    statement = insert(events).from_select(events.c.keys(), select(*values))
+    values: dict[str, ColumnElement[Any]] = {
+        **dict(found.c.items()),
+        "session_id": literal(other_id),
+        "id": _copied_id(found, other_id),
+        "body": _copied_body(found, session_id, other_id),
+    }
+    copied = select(*(values[column.name] for column in events.c))
+    statement = insert(events).from_select(events.c.keys(), copied)
     connection.execute(statement, {"id": session_id})
 
 
