@@ -24,6 +24,11 @@ _POSITION_BITS = 20
 _TAG_BITS = 22
 _RANDOM_BITS = 62
 
+EVENT_ID_LENGTH = len("event_") + 32
+
+MARK_LENGTH = 6
+"""Digits at the end of an event's id that tell logs apart. The position before them is zero."""
+
 MAX_POSITION = (1 << _POSITION_BITS) - 1
 """The greatest position that an event id can hold."""
 
@@ -113,6 +118,21 @@ def event_id(session_id: str, ms: int, sequence: int, position: int = 0) -> str:
     bounded = min(position, MAX_POSITION)
     free = sequence << (_POSITION_BITS + _TAG_BITS) | bounded << _TAG_BITS
     return f"event_{_uuid7_hex(ms, free | _session_tag(session_id))}"
+
+
+def event_mark(session_id: str) -> str:
+    """Return the six digits with which the ids of all events in a session's log end."""
+    return f"{_session_tag(session_id):06x}"
+
+
+def copied_id(identity: str, session_id: str) -> str:
+    """Return the id of an event, or of a tool's result, at the same place in another log.
+
+    Args:
+        identity: Its id in the log that it is copied from.
+        session_id: Whose log it is copied to.
+    """
+    return identity[:-MARK_LENGTH] + event_mark(session_id)
 
 
 def read_event_id(session_id: str, text: str) -> EventPlace | None:

@@ -19,6 +19,7 @@ from everruns.registry.agents import Agents
 from everruns.registry.backups import Backups
 from everruns.registry.budgets import Budgets
 from everruns.registry.files import Files
+from everruns.registry.forks import Forks
 from everruns.registry.hosting import Hosting
 from everruns.registry.keys import ApiKeys
 from everruns.registry.logs import Logs
@@ -47,6 +48,7 @@ def registry_stub(
     registry.providers = stub(Providers, channel, "providers", patience_s)
     registry.mcp_servers = stub(McpServers, channel, "mcp_servers", patience_s)
     registry.sessions = stub(Sessions, channel, "sessions", patience_s)
+    registry.forks = stub(Forks, channel, "forks", patience_s)
     registry.logs = logs or stub(Logs, channel, "logs", patience_s)
     registry.hosting = stub(Hosting, channel, "hosting", patience_s)
     registry.workspaces = stub(Workspaces, channel, "workspaces", patience_s)
@@ -65,6 +67,7 @@ def registry_targets(registry: Registry) -> dict[str, object]:
         "providers": registry.providers,
         "mcp_servers": registry.mcp_servers,
         "sessions": registry.sessions,
+        "forks": registry.forks,
         "logs": registry.logs,
         "hosting": registry.hosting,
         "workspaces": registry.workspaces,

@@ -7,19 +7,20 @@ Source: docs/contract.md, "Events".
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import orjson
 
 from everruns.domain.base import Model
-from everruns.ids import event_id, format_time
+from everruns.ids import EVENT_ID_LENGTH, copied_id, event_id, format_time
 
 
 class EventType(StrEnum):
     """Every type of event on the wire."""
 
+    SESSION_FORKED = "session.forked"
     SESSION_STARTED = "session.started"
     CAPABILITIES_PREPARED = "capabilities.prepared"
     MESSAGE_CREATED = "message.created"
@@ -91,6 +92,32 @@ class Event:
     def context(self) -> dict[str, Any]:
         """What the event belongs to: turn, input message, idempotency."""
         return self.envelope["context"]
+
+    def copied(self, session_id: str) -> "Event":
+        """Return the event as it is at the same place in the log of a fork.
+
+        Only its own id, its session and the session of its message differ. What a user, a model
+        or a tool has said is never touched, even if it names the session.
+        """
+        identity = copied_id(self.id, session_id)
+        own, other = session_field(self.session_id), session_field(session_id)
+        head, tail = self.body[: len(ID_FIELD)], self.body[BODY_AFTER_ID:]
+        # Before a message come ids and a time alone, so its session is the second that is named.
+        named = 2 if self.type == EventType.MESSAGE_CREATED else 1
+        body = head + identity.encode() + tail.replace(own.encode(), other.encode(), named)
+        return replace(self, session_id=session_id, id=identity, body=body)
+
+
+ID_FIELD = '{"id":"'
+"""What every body begins with, before the event's id."""
+
+BODY_AFTER_ID = len(ID_FIELD) + EVENT_ID_LENGTH
+"""Where the rest of a body begins."""
+
+
+def session_field(session_id: str) -> str:
+    """Return the field of a body that names a session."""
+    return f'"session_id":"{session_id}"'
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,12 @@ class Session(Model):
         description="For which end user of the application it is; empty if the application created "
         "it through a channel for itself.",
     )
+    forked_from_session_id: str | None = Field(
+        None, description="The session whose history it began with; that may be deleted by now."
+    )
+    forked_from_sequence: int | None = Field(
+        None, description="The last event of that session's log that it began with."
+    )
     # Known to session hosts, never shown.
     suspicion: SkipJsonSchema[int] = Field(0, exclude=True)
 

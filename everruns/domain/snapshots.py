@@ -16,7 +16,9 @@ from pydantic import TypeAdapter
 
 from everruns.domain.base import MIB
 from everruns.domain.events import Event
+from everruns.domain.messages import Message
 from everruns.domain.state import SessionState
+from everruns.ids import copied_id
 
 FORMAT = 3
 """The format of snapshots: raise it when ``SessionState`` or its fold changes."""
@@ -104,6 +106,38 @@ def resume(snapshot: Snapshot, events: Sequence[Event]) -> SessionState:
         raise SnapshotUnusable(f"not of event {events[0].sequence} of this log")
     state.apply_all(events[1:])
     return state
+
+
+def copied(snapshot: Snapshot, event: Event, session_id: str) -> Snapshot | None:
+    """Return a snapshot as it is for the log of a fork.
+
+    Args:
+        snapshot: A snapshot of the log that is copied.
+        event: The event of the snapshot, in that log.
+        session_id: The fork.
+
+    Returns:
+        The snapshot; ``None`` if it cannot be used, so that the whole log is folded.
+    """
+    try:
+        state = resume(snapshot, [event])
+    except SnapshotUnusable:
+        return None
+    moved = replace(
+        state,
+        session_id=session_id,
+        history=[_copied(message, session_id) for message in state.history],
+        unread=[_copied(message, session_id) for message in state.unread],
+    )
+    content = _ENCODING.dump_json((_digest(event.copied(session_id)), moved))
+    return replace(snapshot, session_id=session_id, content=content)
+
+
+def _copied(message: Message, session_id: str) -> Message:
+    changes = {"session_id": session_id}
+    if message.role == "tool_result":
+        changes["id"] = copied_id(message.id, session_id)
+    return message.model_copy(update=changes)
 
 
 def _digest(event: Event) -> str:

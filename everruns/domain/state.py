@@ -169,6 +169,8 @@ class SessionState:
                 self.finished_ms = None
             case EventType.CAPABILITIES_PREPARED:
                 self._offered(apply_changes(self.prepared, data))
+            case EventType.SESSION_FORKED:
+                self._forked(event)
             case EventType.TOOL_CALL if self.turn:
                 self._called(self.turn, data, event.ts)
             case EventType.TOOL_SUSPENDED if self.turn:
@@ -214,6 +216,14 @@ class SessionState:
             if name not in changed or not decided.is_allowed
         }
         self.prepared = prepared
+
+    def _forked(self, event: Event) -> None:
+        """Begin the fork's own part of the log: only the conversation comes from its source."""
+        self.usage = Usage()
+        self.always = {}
+        self.idempotency, self.retries = {}, {}
+        self.cancelled_turn = None
+        self.last_input_sequence = event.sequence
 
     def _ended(self, event: Event, data: dict[str, Any]) -> None:
         self.turn = None

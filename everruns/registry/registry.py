@@ -18,6 +18,7 @@ from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
 from everruns.registry.file_search import FileSearch
 from everruns.registry.files import Files
+from everruns.registry.forks import Forks
 from everruns.registry.hosting import Hosting
 from everruns.registry.inquiries import Inquiries
 from everruns.registry.keys import ApiKeys
@@ -72,6 +73,7 @@ class Registry:
         providers: The providers and their models.
         mcp_servers: The catalogue of MCP servers.
         sessions: The sessions.
+        forks: New sessions with the history of others.
         logs: The logs of sessions.
         hosting: Which host holds which session.
         workspaces: The workspaces.
@@ -124,6 +126,7 @@ class Registry:
             self.logs,
             self.hosting,
         )
+        self.forks = Forks(self._database, self.agents, self.sessions)
         self.workspaces = Workspaces(self._database)
         self.files = Files(self._database, self._search)
         self.budgets = Budgets(self._database, self._revision)

@@ -1,7 +1,8 @@
 """The sessions as resources; their logs are in ``logs``, where they are held in ``hosting``."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from everruns.domain.agents import Agent, InitialFile, check_size
 from everruns.domain.base import Page
@@ -91,6 +92,26 @@ class Sessions:
             TooLarge: Its total size is over the limit.
             IdempotencyKeyReused: The key was used with a different body.
         """
+
+        async def create(identity: str, key: Idempotency | None) -> Session:
+            return await self._create(identity, key, wanted, caller, conversation)
+
+        return await self.once(idempotency, create)
+
+    async def once(
+        self,
+        idempotency: Idempotency | None,
+        create: Callable[[str, Idempotency | None], Awaitable[Session]],
+    ) -> Session:
+        """Return the session that a call creates, or that an earlier attempt has created.
+
+        Args:
+            idempotency: Tells a retry.
+            create: Creates it, given its id and what to remember the answer by, if anything.
+
+        Raises:
+            IdempotencyKeyReused: The key was used with a different body.
+        """
         if idempotency is None or idempotency.is_of_call:
             # Without a client's key, the id tells whether the session already exists.
             identity = (idempotency or Idempotency.of_call()).new_id("session")
@@ -98,18 +119,17 @@ class Sessions:
                 there = await self._database.control.read(self._store.sessions.find, identity)
                 if there is not None:
                     return there
-            return await self._create(wanted, identity, None, caller, conversation)
+            return await create(identity, None)
         async with self._database.keyed(idempotency.key):
             if answer := await self._database.earlier_answer(idempotency):
                 return Session.model_validate_json(answer)
-            identity = new_id("session")
-            return await self._create(wanted, identity, idempotency, caller, conversation)
+            return await create(new_id("session"), idempotency)
 
     async def _create(
         self,
-        wanted: SessionInput,
         identity: str,
         idempotency: Idempotency | None,
+        wanted: SessionInput,
         caller: Caller | None,
         conversation: Sequence[Message],
     ) -> Session:
@@ -121,7 +141,7 @@ class Sessions:
         await self._agents.check(wanted.capabilities, wanted.model_id)
         await self._check_controls(wanted, agent)
         if wanted.workspace_id is not None:
-            await self._check_shared(wanted.workspace_id)
+            await self.check_shared(wanted.workspace_id)
         now = format_time(now_ms())
         session = Session.model_validate(
             {
@@ -159,7 +179,12 @@ class Sessions:
             [session.model_id, agent.default_model_id if agent else None],
         )
 
-    async def _check_shared(self, workspace_id: str) -> None:
+    async def check_shared(self, workspace_id: str) -> None:
+        """Check that a new session can use a shared workspace.
+
+        Raises:
+            WorkspaceNotFound: It does not exist, is archived, or belongs to another session.
+        """
         workspace = await self._database.control.read(self._store.workspaces.find, workspace_id)
         if workspace is None or workspace.status != "active":
             raise WorkspaceNotFound(
@@ -190,26 +215,38 @@ class Sessions:
             CredentialsRequired: A header of an MCP server is to be kept, and none is stored.
             TooLarge: Its total size would be over the limit.
         """
-        changes = patch.changes()
-        await self._agents.check(changes.get("capabilities") or [], changes.get("model_id"))
         async with self._changes:
             session = await self.get(session_id)
-            if "mcp_servers" in changes:
-                given = changes["mcp_servers"]
-                changes["mcp_servers"] = self._mcp_servers.sealed(given, session.mcp_servers)
             updated_at = max(format_time(now_ms()), session.updated_at)
-            changed = session.model_copy(update={**changes, "updated_at": updated_at})
-            if changes.keys() & {"controls", "model_id"}:
-                agent_id = session.agent_id
-                agent = await self._agents.find(agent_id) if agent_id else None
-                await self._check_controls(changed, agent)
-            check_size(changed, [])
+            changed = await self.changed(session, {**patch.changes(), "updated_at": updated_at})
             is_new = self._logs.forget(session_id)
             if not await self._database.control.write(self._store.sessions.update, changed):
                 raise SessionNotFound(f"Session {session_id} not found")
             if is_new:
                 self._logs.remember_new(changed)
             return changed
+
+    async def changed(self, session: Session, changes: Mapping[str, Any]) -> Session:
+        """Return a session with other values of some fields, which are checked.
+
+        Raises:
+            UnknownCapability: A capability does not exist or is not available.
+            UnknownModel: No provider offers the model.
+            InvalidRequest: The model does not take one of the controls.
+            CredentialsRequired: A header of an MCP server is to be kept, and none is stored.
+            TooLarge: Its total size would be over the limit.
+        """
+        if "mcp_servers" in changes:
+            sealed = self._mcp_servers.sealed(changes["mcp_servers"], session.mcp_servers)
+            changes = {**changes, "mcp_servers": sealed}
+        await self._agents.check(changes.get("capabilities") or [], changes.get("model_id"))
+        changed = session.model_copy(update=changes)
+        if changes.keys() & {"controls", "model_id"}:
+            agent_id = session.agent_id
+            agent = await self._agents.find(agent_id) if agent_id else None
+            await self._check_controls(changed, agent)
+        check_size(changed, [])
+        return changed
 
     @remote(Repeat.YES)
     async def get(self, session_id: str) -> Session:

@@ -104,6 +104,7 @@ class RoutedSessions:
     Attributes:
         create: Creates a session; see ``registry.sessions.Sessions``, as for the next one.
         list: Returns a page of sessions.
+        fork: Creates a session with the history of another one; see ``registry.forks.Forks``.
         get: Returns a session as it is stored; see ``registry.logs.Logs``, as for the next three.
         messages: Returns a page of a session's messages.
         events: Returns events of a session's log.
@@ -114,6 +115,7 @@ class RoutedSessions:
         self, registry: Registry, find_host: FindHost, meet_host: MeetHost | None = None
     ) -> None:
         self.create = registry.sessions.create
+        self.fork = registry.forks.create
         self.list = registry.sessions.list
         self.get = registry.logs.get
         self.messages = registry.logs.messages

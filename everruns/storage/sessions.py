@@ -9,6 +9,7 @@ from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionStatus
 from everruns.domain.snapshots import Snapshot
 from everruns.domain.waits import WaitType
+from everruns.domain.workspaces import Workspace
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.pages import ListQuery
@@ -73,6 +74,30 @@ class StoredLog:
     snapshot: Snapshot | None = None
 
 
+@dataclass(frozen=True)
+class Fork:
+    """A new session that begins with events of another one.
+
+    Attributes:
+        source_id: The session that is forked.
+        sequence: The last event of its log that is copied; 0 for none.
+        session: The new session. Its id was never used before.
+        log: What follows the copied events, if any are copied.
+        files_of: The workspace whose files are copied into that of the new session, if any.
+        shared: The source's own workspace, if the new session works on it too: it then outlives
+            both.
+        receipt: Remembers the answer.
+    """
+
+    source_id: str
+    sequence: int
+    session: Session
+    log: Append | None = None
+    files_of: str | None = None
+    shared: Workspace | None = None
+    receipt: Receipt | None = None
+
+
 class SessionStore(Protocol):
     """Keeps sessions; ``LogStore`` keeps their logs."""
 
@@ -86,6 +111,17 @@ class SessionStore(Protocol):
         """Store a new session with its first files and events. Its id was never used before.
 
         Its holder's number is ``FIRST_HOLDER``, for the caller to hand out once.
+        """
+        ...
+
+    def fork(self, fork: Fork) -> bool:
+        """Store a new session with a copy of another one's events, and of its files if wanted.
+
+        Nothing of the source changes but who owns its workspace, if that is shared from now on. Its
+        newest snapshot is copied too, if that is of an event which is copied.
+
+        Returns:
+            Whether the source has these events. If not, it was deleted, and nothing was stored.
         """
         ...
 

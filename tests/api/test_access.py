@@ -30,6 +30,7 @@ OPEN: dict[str, Right] = {
     "GET /sessions/{session_id}": "read",
     "PATCH /sessions/{session_id}": "manage_sessions",
     "DELETE /sessions/{session_id}": "manage_sessions",
+    "POST /sessions/{session_id}/fork": "create_sessions",
     "POST /sessions/{session_id}/retry": "send",
     "POST /sessions/{session_id}/cancel": "send",
     "GET /sessions/{session_id}/messages": "read",
@@ -483,3 +484,32 @@ async def test_a_key_and_its_tokens_share_no_answers_to_retried_requests(desk: D
 
     assert ids["one"] == ids["renewed"]
     assert len(set(ids.values())) == 3
+
+
+@pytest.mark.parametrize("scope", ["key", "agent", "end user"])
+@pytest.mark.parametrize("face", ["/v1", "/api/v1"])
+async def test_a_fork_is_of_the_same_agent_and_the_same_end_user(desk: Desk, scope: str, face: str):
+    headers = await desk.credential(scope, ["create_sessions", "read"])
+    path = f"{face}/sessions/{desk.own['session_id']}/fork"
+
+    made = await desk.client.post(path, json={"title": "t"}, headers=headers)
+
+    assert made.status_code == 201, made.text
+    assert made.json()["agent_id"] == desk.own["agent_id"]
+    assert made.json()["end_user"] == "alice"
+    assert made.json()["workspace_id"] != desk.own["workspace_id"]
+    again = await desk.client.get(f"/v1/sessions/{made.json()['id']}", headers=headers)
+    assert again.json()["title"] == "t"
+
+
+@pytest.mark.parametrize(
+    "body", [{"system_prompt": "Obey."}, {"model_id": "simulated/x"}, {"files": "share"}]
+)
+async def test_a_sender_with_limits_forks_a_session_of_the_agent_as_it_is(desk: Desk, body: dict):
+    headers = await desk.credential("end user", list(RIGHTS))
+    path = f"/v1/sessions/{desk.own['session_id']}/fork"
+
+    refused = await desk.client.post(path, json=body, headers=headers)
+
+    assert (refused.status_code, code_of(refused)) == (403, "FORBIDDEN")
+    assert next(iter(body)) in refused.json()["error"]["message"]

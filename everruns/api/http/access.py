@@ -18,6 +18,7 @@ from everruns.api.http.body import JsonRoute
 from everruns.api.http.parameters import runtime_of
 from everruns.api.http.requests import id_of
 from everruns.domain.controls import Controls
+from everruns.domain.forks import FORK_FIELDS, ForkInput
 from everruns.domain.messages import MessageInput
 from everruns.domain.rights import Grant, Right
 from everruns.domain.sessions import SessionInput
@@ -205,6 +206,23 @@ async def session_in_scope(request: Request, wanted: SessionInput) -> SessionInp
         raise AgentNotFound(f"Agent {agent_id} not found")
     end_user = wanted.end_user if grant.end_user is None else grant.end_user
     return wanted.model_copy(update={"agent_id": agent_id, "end_user": end_user})
+
+
+def check_fork(request: Request, wanted: ForkInput) -> None:
+    """Check how a session is forked: with limits, as a session of its agent with files of its own.
+
+    Raises:
+        Forbidden: The fork would change the agent, or share the workspace, which would outlive
+            both sessions.
+    """
+    grant = principal_of(request.scope).grant
+    if grant is None:
+        return
+    grant.check_session_fields(wanted.model_fields_set - FORK_FIELDS)
+    if wanted.files == "share":
+        raise Forbidden(
+            'files: only an API key without limits may share a workspace. Use "copy" or "none".'
+        )
 
 
 def check_controls(request: Request, controls: Controls | None) -> None:

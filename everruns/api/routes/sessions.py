@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query, Request, Response
 
-from everruns.api.http.access import check_controls, session_in_scope
+from everruns.api.http.access import check_controls, check_fork, session_in_scope
 from everruns.api.http.answers import answer
 from everruns.api.http.input import is_strict
 from everruns.api.http.parameters import (
@@ -26,12 +26,14 @@ from everruns.api.http.routes import Routes
 from everruns.api.http.senders import TheGrant
 from everruns.api.http.session_query import WantedSessions
 from everruns.domain.base import Model, Page
+from everruns.domain.forks import ForkInput
 from everruns.domain.forms import id_form
 from everruns.domain.retries import RetriedTurn, RetryInput
 from everruns.domain.sessions import Session, SessionInput, SessionPatch
 from everruns.errors import AgentNotFound, InvalidRequest
 
 EXAMPLE = {"title": "First talk", "model_id": "simulated/simulated-1"}
+FORK_EXAMPLE = {"sequence": 12, "inside_turn": "before", "title": "Another way"}
 RETRY_EXAMPLE = {"controls": {"model_id": "simulated/simulated-1"}}
 
 NOTHING = b"{}"
@@ -78,6 +80,30 @@ async def create_session(request: Request) -> Response:
     wanted = await session_in_scope(request, wanted)
     sessions = runtime_of(request).sessions
     return answer(await sessions.create(wanted, await read_key(request)))
+
+
+@routes.add(
+    "POST /sessions/{session_id}/fork",
+    "create_sessions",
+    status_code=201,
+    response_model=Session,
+    responses={409: {"description": "Conflict"}},
+    reads=Reads(
+        ForkInput,
+        {"before a turn": FORK_EXAMPLE},
+        is_required=False,
+        ids=["session"],
+        is_keyed=True,
+    ),
+)
+async def fork_session(request: Request) -> Response:
+    """Create a session with the history of another one, up to an event where no turn is open."""
+    session_id = id_of(request, "session")
+    wanted = await read_body(request, ForkInput, NOTHING)
+    check_fork(request, wanted)
+    return answer(
+        await runtime_of(request).sessions.fork(session_id, wanted, await read_key(request))
+    )
 
 
 @routes.add("GET /agents/{agent_id}/sessions", "read")

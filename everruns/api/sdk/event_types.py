@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from everruns.api.v1.event_types import ToolApproval, ToolProgressed, WaitReminder
+from everruns.api.v1.event_types import SessionForked, ToolApproval, ToolProgressed, WaitReminder
 from everruns.domain.base import Model
 from everruns.domain.compaction import CompactionReason, CompactionStrategy
 from everruns.domain.events import EventContext
@@ -286,6 +286,13 @@ class SdkToolApprovalEvent(_SdkLoggedEnvelope):
     data: ToolApproval
 
 
+class SdkSessionForkedEvent(_SdkLoggedEnvelope):
+    """``session.forked``."""
+
+    type: Literal["session.forked"]
+    data: SessionForked
+
+
 class SdkWaitReminderEvent(_SdkLoggedEnvelope):
     """``wait.reminder``."""
 
@@ -362,6 +369,7 @@ AnySdkEvent = Annotated[
     | ToolStartedEvent
     | ToolCallRequestedEvent
     | SdkToolApprovalEvent
+    | SdkSessionForkedEvent
     | SdkWaitReminderEvent
     | SdkToolProgressEvent
     | SdkContextCompactingEvent

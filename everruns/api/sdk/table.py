@@ -43,6 +43,10 @@ def _message_created(data: Data, context: Data) -> Iterator[Part]:
         yield "act.started", {"tool_calls": [_summary(call) for call in calls]}
 
 
+def _session_forked(data: Data, _context: Data) -> Iterator[Part]:
+    yield "session.forked", data
+
+
 def _session_started(data: Data, _context: Data) -> Iterator[Part]:
     begun = given(data, "turn_id", "input_message_id", "retry_of")
     yield "session.activated", begun
@@ -139,6 +143,7 @@ RULES: Mapping[EventType, Rule] = {
             "act.started",
         ),
     ),
+    EventType.SESSION_FORKED: Rule(_session_forked, ("session.forked",)),
     EventType.SESSION_STARTED: Rule(_session_started, ("session.activated", "turn.started")),
     EventType.TOOL_CALL: Rule(_tool_call, ("tool.started", "tool.call_requested")),
     EventType.TOOL_APPROVAL: Rule(_tool_approval, ("tool.approval",)),

@@ -37,6 +37,13 @@ EXAMPLE_STREAM = (
 )
 
 
+class SessionForked(Model):
+    """The session is a fork: the events before this one are copied from another session."""
+
+    forked_from_session_id: str
+    forked_from_sequence: int = Field(description="The last event that was copied.")
+
+
 class TurnStarted(Model):
     """A turn began."""
 
@@ -260,6 +267,13 @@ class _DurableEnvelope(_Envelope):
     sequence: int
 
 
+class SessionForkedEvent(_DurableEnvelope):
+    """``session.forked``."""
+
+    type: Literal["session.forked"]
+    data: SessionForked
+
+
 class SessionStartedEvent(_DurableEnvelope):
     """``session.started``."""
 
@@ -373,7 +387,8 @@ class SessionCancelledEvent(_DurableEnvelope):
 
 
 AnyEvent = Annotated[
-    SessionStartedEvent
+    SessionForkedEvent
+    | SessionStartedEvent
     | CapabilitiesPreparedEvent
     | MessageCreatedEvent
     | DeltaEvent

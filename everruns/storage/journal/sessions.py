@@ -9,7 +9,7 @@ from everruns.storage.files import StoredFile
 from everruns.storage.journal.write_ahead import WriteAhead
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import SessionQuery, StoredLog
+from everruns.storage.sessions import Fork, SessionQuery, StoredLog
 
 
 class JournaledSessions:
@@ -30,6 +30,10 @@ class JournaledSessions:
             self._ahead.settled(session.id).sessions.insert(session, files, receipt, log)
         else:
             self._ahead.insert(session)
+
+    def fork(self, fork: Fork) -> bool:
+        """Store a new session with a copy of another one's events, and of its files if wanted."""
+        return self._ahead.settled(fork.source_id).sessions.fork(fork)
 
     def find(self, session_id: str) -> Session | None:
         """Return a session with its log's summary applied."""

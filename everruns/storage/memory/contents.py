@@ -14,7 +14,7 @@ from everruns.domain.keys import ApiKey
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.mcp_servers import McpServer
 from everruns.domain.sessions import Session, SessionSummary
-from everruns.domain.snapshots import Snapshot
+from everruns.domain.snapshots import Snapshot, copied
 from everruns.domain.workspaces import Workspace
 from everruns.ids import now_ms, parse_time
 from everruns.storage.files import StoredFile
@@ -55,6 +55,12 @@ class StoredSession:
         if append.summary.updated_at:
             self.updated_ms = max(self.updated_ms, parse_time(append.summary.updated_at))
         self.events += append.events
+
+    def snapshot_for(self, session_id: str, sequence: int) -> Snapshot | None:
+        """Return the snapshot for a fork that has the events up to a sequence, if there is one."""
+        if self.snapshot is None or self.snapshot.sequence > sequence:
+            return None
+        return copied(self.snapshot, self.events[self.snapshot.sequence - 1], session_id)
 
     def change(self, session: Session) -> None:
         """Replace what a client can change."""
@@ -99,6 +105,14 @@ class Contents:
     def put_files(self, files: Sequence[StoredFile]) -> None:
         """Store files, replacing those with the same path."""
         self.files |= {(stored.workspace_id, stored.file.path): stored.file for stored in files}
+
+    def files_for(self, workspace_id: str, other_id: str) -> list[StoredFile]:
+        """Return the files of one workspace for another one."""
+        return [
+            StoredFile(other_id, file)
+            for (workspace, _), file in self.files.items()
+            if workspace == workspace_id
+        ]
 
     def budgets_in_force(self) -> list[Budget]:
         """Return the budgets that are not disabled."""

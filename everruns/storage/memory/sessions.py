@@ -11,7 +11,7 @@ from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.memory.contents import Contents, StoredSession, age, page_of
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import SessionQuery, StoredLog
+from everruns.storage.sessions import Fork, SessionQuery, StoredLog
 
 
 class MemorySessions:
@@ -34,6 +34,26 @@ class MemorySessions:
                 stored.take(log)
             self._contents.put_files(files)
             self._contents.remember(receipt)
+
+    def fork(self, fork: Fork) -> bool:
+        """Store a new session with a copy of another one's events, and of its files if wanted."""
+        contents = self._contents
+        with contents.lock:
+            source = contents.sessions.get(fork.source_id)
+            if source is None or len(source.events) < fork.sequence:
+                return False
+            new = fork.session
+            stored = contents.sessions[new.id] = StoredSession.of(new)
+            stored.events = [event.copied(new.id) for event in source.events[: fork.sequence]]
+            if fork.log is not None:
+                stored.take(fork.log)
+            stored.snapshot = source.snapshot_for(new.id, fork.sequence)
+            if fork.files_of is not None:
+                contents.put_files(contents.files_for(fork.files_of, new.workspace_id))
+            if fork.shared is not None:
+                contents.workspaces.setdefault(fork.shared.id, fork.shared)
+            contents.remember(fork.receipt)
+            return True
 
     def find(self, session_id: str) -> Session | None:
         """Return a session with its log's summary applied."""

@@ -9,10 +9,23 @@ memory, so a row holds at most ``INLINE_BYTES`` of one value. A wider value is s
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    Table,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
 
 from everruns.domain.base import KIB
 from everruns.storage.sql import tables
+from everruns.storage.sql.dialects import Text, only_of
 from everruns.storage.sql.statements import by_column, rendered, rows_of, upsert
 from everruns.storage.sql.tables import Row, StoredRow, chunks
 
@@ -30,6 +43,19 @@ _INSERT = rendered(insert(chunks).from_select(chunks.c.keys(), rows_of(chunks.c)
 _OF_OWNER = chunks.c.owner == bindparam("owner")
 _SELECT = rendered(select(chunks.c.number, chunks.c.content).where(_OF_OWNER))
 _DELETE = rendered(delete(chunks).where(_OF_OWNER))
+_IS_FIRST = chunks.c.number == text("0")
+_SELECT_FIRST = rendered(select(chunks.c.content).where(_OF_OWNER, only_of(_OF_OWNER, _IS_FIRST)))
+_FIRST = func.coalesce(cast(bindparam("first"), LargeBinary), chunks.c.content)
+_COPY = rendered(
+    insert(chunks).from_select(
+        chunks.c.keys(),
+        select(
+            cast(bindparam("new_owner"), Text),
+            chunks.c.number,
+            case((_IS_FIRST, _FIRST), else_=chunks.c.content),
+        ).where(_OF_OWNER),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -140,6 +166,25 @@ def read_chunks(connection: Connection, owner: str) -> bytes:
     """Return a value that is stored in chunks; a text as its UTF-8."""
     found = connection.execute(_SELECT, {"owner": owner}).all()
     return b"".join(content for _, content in sorted(found))
+
+
+def read_first_chunk(connection: Connection, owner: str) -> bytes:
+    """Return the beginning of a value that is stored in chunks."""
+    return connection.execute(_SELECT_FIRST, {"owner": owner}).scalar_one()
+
+
+def copy_chunks(
+    connection: Connection, owner: str, new_owner: str, first: bytes | None = None
+) -> None:
+    """Copy a value that is stored in chunks.
+
+    Args:
+        connection: In a transaction.
+        owner: The value's owner.
+        new_owner: The owner of the copy.
+        first: What the copy has in place of the first chunk, of the same length.
+    """
+    connection.execute(_COPY, {"owner": owner, "new_owner": new_owner, "first": first})
 
 
 def delete_chunks(connection: Connection, owners: Collection[str]) -> None:

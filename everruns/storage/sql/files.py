@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Connection, RowMapping, delete, func, select
+from sqlalchemy import Connection, RowMapping, delete, func, insert, literal, select
 from sqlalchemy.sql import ColumnElement
 
 from everruns.domain.files import File
 from everruns.storage.files import StoredFile
-from everruns.storage.sql.chunks import FILES, delete_chunks, file_owner, fits_row
+from everruns.storage.sql.chunks import FILES, copy_chunks, delete_chunks, file_owner, fits_row
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.dialects import only_of
 from everruns.storage.sql.tables import Row, StoredRow, files
@@ -64,6 +64,18 @@ class SqlFiles:
 def put_files(connection: Connection, stored: Sequence[StoredFile]) -> None:
     """Store files, replacing those with the same path."""
     FILES.put(connection, [_row(each) for each in stored])
+
+
+def copy_files(connection: Connection, workspace_id: str, other_id: str) -> None:
+    """Copy all files of a workspace to a new one."""
+    copied = {**{column.name: column for column in files.c}, "workspace_id": literal(other_id)}
+    of_workspace = files.c.workspace_id == workspace_id
+    found = select(*copied.values()).where(of_workspace)
+    connection.execute(insert(files).from_select([*copied], found))
+    sizes = select(files.c.path, files.c.size_bytes).where(of_workspace)
+    for path, size_bytes in connection.execute(sizes).all():
+        if not fits_row(size_bytes):
+            copy_chunks(connection, file_owner(workspace_id, path), file_owner(other_id, path))
 
 
 def delete_all_files(connection: Connection, workspace_id: str) -> None:

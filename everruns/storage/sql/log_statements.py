@@ -7,11 +7,25 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, delete, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy import Row as EngineRow
 from sqlalchemy.dialects.postgresql import insert
 
+from everruns.domain.events import BODY_AFTER_ID, ID_FIELD, EventType, session_field
+from everruns.ids import EVENT_ID_LENGTH, MARK_LENGTH, event_mark
 from everruns.storage.logs import EventQuery
+from everruns.storage.sql.chunks import MARK
 from everruns.storage.sql.dialects import is_duckdb
 from everruns.storage.sql.session_statements import select_lengths
 from everruns.storage.sql.statements import by_column, rendered, rows_of
@@ -20,12 +34,15 @@ from everruns.storage.sql.tables import Row, events
 # DuckDB reads no more rows than this by an index (``index_scan_max_count``).
 INDEXED_EVENTS = 2048
 
+# What a message's body has before the text of it: ids, times and digests.
+LONGEST_HEAD = 2048
+
 _LOGGED = [column for column in events.c if column is not events.c.session_id]
 _SELECT_LOG = rendered(select(*_LOGGED).where(events.c.session_id == bindparam("id")))
 _IN_LOG = events.c.session_id == bindparam("id")
 _SELECT_WIDE = rendered(
     # As plain comparisons, both would make DuckDB read the events of all sessions.
-    select(events.c.sequence).where(
+    select(events.c.sequence, events.c.id, events.c.type).where(
         _IN_LOG, case((_IN_LOG, func.starts_with(events.c.body, bindparam("mark"))))
     )
 )
@@ -58,6 +75,53 @@ def select_events(
         order = sequence.desc() if query.newest_first else sequence
         statement = statement.order_by(order).offset(query.offset).limit(query.limit)
     return connection.execute(statement, {"id": session_id}).all()
+
+
+def copy_events(connection: Connection, session_id: str, other_id: str, sequence: int) -> None:
+    """Copy a session's events up to a sequence to the empty log of another one.
+
+    A body is copied as ``Event.copied`` does it, and the mark of one that is stored in chunks as
+    it is.
+    """
+    log = select(*_LOGGED).where(_IN_LOG)
+    is_long = _is_long(connection, session_id)
+    found = _matching(log, EventQuery(before=sequence + 1), is_long=is_long).subquery()
+    values: dict[str, ColumnElement[Any]] = {
+        **dict(found.c.items()),
+        "session_id": literal(other_id),
+        "id": _copied_id(found, other_id),
+        "body": _copied_body(found, session_id, other_id),
+    }
+    copied = select(*(values[column.name] for column in events.c))
+    statement = insert(events).from_select(events.c.keys(), copied)
+    connection.execute(statement, {"id": session_id})
+
+
+def _copied_id(found: Subquery, other_id: str) -> ColumnElement[str]:
+    return func.substr(found.c.id, 1, EVENT_ID_LENGTH - MARK_LENGTH).concat(event_mark(other_id))
+
+
+def _copied_body(found: Subquery, session_id: str, other_id: str) -> ColumnElement[str]:
+    # By places in the text: with regular expressions, PostgreSQL takes twice as long.
+    body, is_message = found.c.body, found.c.type == EventType.MESSAGE_CREATED
+    own, other = session_field(session_id), literal(session_field(other_id))
+    beyond = func.strpos(body, own) + len(own)
+    again = func.strpos(func.substr(body, beyond, LONGEST_HEAD), own)
+    names_it_again = is_message & (again > 0)
+    whole = (
+        literal(ID_FIELD)
+        .concat(_copied_id(found, other_id))
+        .concat(func.substr(body, BODY_AFTER_ID + 1, beyond - len(own) - BODY_AFTER_ID - 1))
+        .concat(other)
+    )
+    once = whole.concat(func.substr(body, beyond))
+    twice = (
+        whole.concat(func.substr(body, beyond, again - 1))
+        .concat(other)
+        .concat(func.substr(body, beyond + again - 1 + len(own)))
+    )
+    is_apart = func.starts_with(body, MARK)
+    return case((is_apart, body), (names_it_again, twice), else_=once)
 
 
 def count_events(connection: Connection, session_id: str, query: EventQuery) -> int:
@@ -106,9 +170,10 @@ def _matching(log: Select[Any], query: EventQuery, *, is_long: bool) -> Select[A
     return statement
 
 
-def select_wide_events(connection: Connection, session_id: str, mark: str) -> Sequence[int]:
-    """Return the sequences of a session's events whose bodies are stored in chunks."""
-    return connection.execute(_SELECT_WIDE, {"id": session_id, "mark": mark}).scalars().all()
+def select_wide_events(connection: Connection, session_id: str) -> list[tuple[int, str, str]]:
+    """Return sequence, id and type of a session's events whose bodies are stored in chunks."""
+    found = connection.execute(_SELECT_WIDE, {"id": session_id, "mark": MARK})
+    return [(row.sequence, row.id, row.type) for row in found]
 
 
 def delete_events(connection: Connection, session_id: str) -> None:

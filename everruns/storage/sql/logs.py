@@ -13,7 +13,6 @@ from everruns.storage.pages import cut
 from everruns.storage.sql.budgets import SqlBudgets
 from everruns.storage.sql.chunks import (
     EVENTS,
-    MARK,
     delete_chunks,
     event_owner,
     is_apart,
@@ -98,8 +97,7 @@ class SqlLogs:
 
         def stored(session_id: str, first: int, last: int) -> list[bytes]:
             query = EventQuery(after=first - 1, before=last + 1)
-            rows = select_events(connection, session_id, query)
-            return [event.body for event in _events(connection, session_id, rows)]
+            return [event.body for event in read_events(connection, session_id, query)]
 
         heads = select_heads(connection, [append.session_id for append in appends])
         verdicts, accepted = judge(appends, heads, stored)
@@ -136,15 +134,19 @@ def read_log(connection: Connection, session_id: str, first: int | None = None) 
     """
     if first is None:
         return _events(connection, session_id, select_log(connection, session_id))
-    rows = select_events(connection, session_id, EventQuery(after=first - 1))
-    return _events(connection, session_id, rows)
+    return read_events(connection, session_id, EventQuery(after=first - 1))
+
+
+def read_events(connection: Connection, session_id: str, query: EventQuery) -> list[Event]:
+    """Return the events of a log that match a query, on all pages together."""
+    return _events(connection, session_id, select_events(connection, session_id, query))
 
 
 def delete_log(connection: Connection, session_id: str) -> None:
     """Delete the events of a session."""
-    wide = select_wide_events(connection, session_id, MARK)
+    wide = select_wide_events(connection, session_id)
     delete_events(connection, session_id)
-    delete_chunks(connection, [event_owner(session_id, sequence) for sequence in wide])
+    delete_chunks(connection, [event_owner(session_id, sequence) for sequence, _, _ in wide])
 
 
 def event_row(event: Event) -> Row:

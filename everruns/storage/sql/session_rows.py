@@ -6,8 +6,14 @@ from everruns.storage.logs import FIRST_HOLDER
 from everruns.storage.sql.tables import Row, StoredRow
 
 
-def session_row(session: Session) -> Row:
-    """Return the row of a new session, whose log is empty."""
+def session_row(session: Session, length: int = 0) -> Row:
+    """Return the row of a new session, before anything is appended to its log.
+
+    Args:
+        session: The session.
+        length: How many events of another log its own begins with.
+    """
+    begun = SessionSummary(sequence=length, preview=session.preview, updated_at=session.updated_at)
     return {
         "id": session.id,
         "agent_id": session.agent_id,
@@ -15,7 +21,7 @@ def session_row(session: Session) -> Row:
         "title": session.title,
         "created_ms": parse_time(session.created_at),
         "document": session.stored(),
-        **summary_row(SessionSummary(preview=session.preview, updated_at=session.updated_at)),
+        **summary_row(begun),
         "end_user": session.end_user,
         "holder": FIRST_HOLDER,
     }

@@ -10,11 +10,12 @@ from everruns.storage.append_rule import check_life
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import SessionQuery, StoredLog
+from everruns.storage.sessions import Fork, SessionQuery, StoredLog
 from everruns.storage.sql.budgets import SqlBudgets
 from everruns.storage.sql.chunks import SESSIONS, delete_chunks, put_chunks
 from everruns.storage.sql.database import Database
-from everruns.storage.sql.files import delete_all_files, put_files
+from everruns.storage.sql.files import copy_files, delete_all_files, put_files
+from everruns.storage.sql.forks import copy_log, keep_source, snapshot_for
 from everruns.storage.sql.lists import contains, full, select_page
 from everruns.storage.sql.logs import SqlLogs, delete_log, read_log
 from everruns.storage.sql.page_bound import NewestSessions
@@ -33,7 +34,7 @@ from everruns.storage.sql.session_statements import (
 )
 from everruns.storage.sql.snapshots import delete_snapshot, find_snapshot, put_snapshot
 from everruns.storage.sql.tables import sessions
-from everruns.storage.sql.workspaces import is_shared
+from everruns.storage.sql.workspaces import is_shared, make_shared
 
 
 class SqlSessions:
@@ -70,8 +71,28 @@ class SqlSessions:
         with self._database.writing() as connection:
             self._insert(connection, new)
 
-    def _insert(self, connection: Connection, new: Sequence[Session]) -> None:
-        rows, apart = SESSIONS.narrow(session_row(session) for session in new)
+    def fork(self, fork: Fork) -> bool:
+        """Store a new session with a copy of another one's events, and of its files if wanted."""
+        new = fork.session
+        with self._database.reading() as connection:
+            snapshot = snapshot_for(connection, fork)
+        with self._database.writing() as connection:
+            if not keep_source(connection, fork):
+                return False
+            self._insert(connection, [new], fork.sequence)
+            copy_log(connection, fork.source_id, new.id, fork.sequence)
+            self._logs.advance(connection, [] if fork.log is None else [fork.log])
+            if snapshot is not None:
+                put_snapshot(connection, snapshot)
+            if fork.files_of is not None:
+                copy_files(connection, fork.files_of, new.workspace_id)
+            if fork.shared is not None:
+                make_shared(connection, fork.shared)
+            remember(connection, fork.receipt)
+        return True
+
+    def _insert(self, connection: Connection, new: Sequence[Session], length: int = 0) -> None:
+        rows, apart = SESSIONS.narrow(session_row(session, length) for session in new)
         tags = [row for session in new for row in tag_rows(session)]
         made = insert_sessions(connection, rows)
         put_chunks(connection, [row for row in apart if row["owner"] in made])

@@ -1,6 +1,7 @@
 """Workspaces that outlive their sessions, in a database."""
 
 from sqlalchemy import Connection, RowMapping, and_, select
+from sqlalchemy.dialects.postgresql import insert
 
 from everruns.domain.workspaces import Workspace
 from everruns.storage.pages import ListQuery
@@ -37,6 +38,12 @@ class SqlWorkspaces:
         with self._database.reading() as connection:
             rows, total = select_page(connection, c.created_at, matching, query)
         return [_workspace(row) for row in rows], total
+
+
+def make_shared(connection: Connection, workspace: Workspace) -> None:
+    """Let a session's own workspace outlive it, unless it already does."""
+    shared = insert(workspaces).on_conflict_do_nothing()
+    connection.execute(shared, _row(workspace))
 
 
 def is_shared(connection: Connection, workspace_id: str) -> bool:
