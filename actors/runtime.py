@@ -4,7 +4,7 @@ from typing import Any
 
 from actors.registry import ensure_registry
 from actors.stubs import find_host, meet_host, own_logs, remote_registry
-from everruns.runtime.runtime import Runtime
+from everruns.runtime.runtime import PATIENCE_S, Runtime
 from everruns.settings import load_settings
 
 
@@ -18,5 +18,5 @@ class RayRuntime(Runtime):
 
     def __init__(self, settings: dict[str, Any]) -> None:
         ensure_registry(settings)
-        registry = remote_registry(own_logs(load_settings(**settings)))
+        registry = remote_registry(own_logs(load_settings(**settings)), PATIENCE_S)
         super().__init__(registry, find_host, meet_host)

@@ -18,13 +18,14 @@ from everruns.settings import Settings
 _hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ActorChannel]] = WeakKeyDictionary()
 
 
-def remote_registry(logs: Logs | None = None) -> Registry:
+def remote_registry(logs: Logs | None = None, patience_s: float = PATIENCE_S) -> Registry:
     """Return the registry's stub.
 
     Args:
         logs: This process's own; see ``own_logs``.
+        patience_s: Seconds for which the registry may be unavailable; see ``stub``.
     """
-    return registry_stub(ActorChannel(find_registry, PATIENCE_S), logs=logs)
+    return registry_stub(ActorChannel(find_registry, patience_s), patience_s, logs)
 
 
 def own_logs(settings: Settings) -> Logs | None:
