@@ -331,6 +331,9 @@ class RoutedSessions:
                 if not was_remembered:
                     raise
                 # That host is full, and the registry may know one that is not.
+            except SessionNotFound:
+                self._forget(session_id)
+                raise
             except (PlacedElsewhere, HostLost, SequenceConflict) as error:
                 is_repeated = is_repeated or isinstance(error, HostLost)
                 self._forget(session_id)
