@@ -16,7 +16,7 @@ LOCAL_MODEL = "local-model"
 
 # Waiting reads and sends are many and cheap; the bound only keeps a runaway caller out.
 MAX_CONCURRENCY = 10_000
-ANSWER_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 2.5
 
 
 def find_actor(name: str) -> Any:

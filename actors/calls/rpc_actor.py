@@ -19,6 +19,9 @@ from everruns.address import Address
 
 # How long the address that is known is tried before Ray is asked as well.
 HEAD_START_S = 0.25
+# Ray may not know for long that an actor has gone with its machine, and says nothing until it does.
+# Whoever calls it learns sooner from the registry where it is to go instead.
+AGAIN_WITHIN_S = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +101,8 @@ class ActorChannel(ReconnectingChannel):
         attempts = [before]
         if not before.done() or before.exception() is not None:
             attempts.append(asyncio.create_task(self._connect_as_ray_says(node)))
-        return await first_of(attempts)
+        async with asyncio.timeout(AGAIN_WITHIN_S):
+            return await first_of(attempts)
 
     async def _connect_as_ray_says(self, node: str) -> Connection:
         with _losses():
