@@ -29,7 +29,7 @@ from everruns.remote import Repeat, remote
 SUCCESSION = "succession"
 ANSWER_EVERY_S = 1.0
 # The first question, through Ray: a process that starts on a busy machine answers late.
-ASK_WITHIN_S = 10.0
+ASK_WITHIN_S = 5.0
 RETRY_S = 0.5
 # How often the second of two looks for the first before it goes ahead.
 TRIES = 6
@@ -176,13 +176,13 @@ class Standby:
         while True:
             try:
                 connection = await DirectConnection.connect(address, self._node)
-            except (TimeoutError, BlockingIOError):
-                await asyncio.sleep(RETRY_S)  # It is too busy to let anybody in.
-                continue
-            except OSError as error:
+            except (ConnectionRefusedError, FileNotFoundError, MachineSilentError) as error:
                 is_silent = isinstance(error, MachineSilentError)
                 log.warning("registry does not answer", silent=is_silent, error=str(error))
                 return has_met
+            except OSError:
+                await asyncio.sleep(RETRY_S)  # It is too busy to let anybody in, or about to end.
+                continue
             has_met = True
             try:
                 if await self._is_replaced(connection):

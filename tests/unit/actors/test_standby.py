@@ -134,15 +134,19 @@ async def test_it_takes_over_when_the_other_machine_is_silent(
     await asyncio.wait_for(waiting, 5)
 
 
-async def test_a_registry_that_stands_still_is_waited_for(
-    waiting: asyncio.Task[None], other: Other, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [TimeoutError, ConnectionResetError])
+async def test_a_registry_that_stands_still_or_is_too_busy_is_waited_for(
+    waiting: asyncio.Task[None],
+    other: Other,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[OSError],
 ):
-    """Its machine goes on accepting connections, and it goes on with its work."""
+    """Its machine goes on accepting connections, and later it goes on with its work."""
     refused = asyncio.Event()
 
     async def no_answer(*_: object) -> None:
         refused.set()
-        raise TimeoutError
+        raise error
 
     with monkeypatch.context() as still:
         still.setattr("actors.calls.direct.authenticate_server", no_answer)
