@@ -151,10 +151,10 @@ class RegistryActor(RpcActor):
             find_other=self._find_other,
             newest_life=lambda: database.control.read(store.registry.newest_life),
         )
-        self._problem = RegistryReplaced("This registry stands by.", None, 1.0)
-        self._answerable.set()
-        await standby.wait()
+        # The database may have been away at first. Who asks now waits until it is clear who answers.
+        self._problem = None
         self._answerable.clear()
+        await standby.wait()
         await database.close()
 
     def _find_other(self) -> Rival:

@@ -10,6 +10,7 @@ To be wrong costs little. If both begin, the store lets only the one that began 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -57,14 +58,14 @@ class Succession:
             node: Where the registry is that stands by.
             known: The life that it knows.
         """
-        self._node, self._heard_at = node, _now()
+        self._node, self._heard_at = node, time.monotonic()
         if known == self._life.number:
             await asyncio.sleep(ANSWER_EVERY_S)
         return self._life.number
 
     def follower(self, within_s: float) -> str | None:
         """Return the node of the registry that stands by, if it has asked lately."""
-        return self._node if _now() - self._heard_at <= within_s else None
+        return self._node if time.monotonic() - self._heard_at <= within_s else None
 
 
 class Rival(Protocol):
@@ -215,7 +216,3 @@ class Standby:
         with suppress(EverrunsError):  # A registry cannot begin without its store.
             return await self._newest_life() <= self._followed
         return False
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
