@@ -151,7 +151,7 @@ class RegistryActor(RpcActor):
             find_other=self._find_other,
             newest_life=lambda: database.control.read(store.registry.newest_life),
         )
-        # The database may have been away at first. Who asks now waits until it is clear who answers.
+        # The database may have been away at first. Callers wait until it is clear who answers.
         self._problem = None
         self._answerable.clear()
         await standby.wait()
