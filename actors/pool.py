@@ -70,9 +70,14 @@ class SessionActorPool:
         self._asked: dict[str, str | None] = {}
         self._emptying: dict[str, asyncio.Task[None]] = {}
 
+    @property
+    def nodes(self) -> Nodes:
+        """The cluster's nodes as they were last seen, those that are left among the leaving."""
+        return self._nodes
+
     async def adopt(self) -> None:
         """Find the session actors that an earlier life of the registry started."""
-        named: list[Any] = ray.util.list_named_actors(all_namespaces=True)
+        named: list[Any] = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
         await self._watch.adopt(
             actor["name"]
             for actor in named

@@ -15,15 +15,18 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors.calls.registry_stub import publish, registry_targets
 from actors.calls.rpc_actor import RpcActor
 from actors.local_model import local_model, local_model_installed
-from actors.names import MAX_CONCURRENCY, NAMESPACE, REGISTRY, find_actor
+from actors.names import MAX_CONCURRENCY, NAMESPACE, REGISTRIES, REGISTRY, find_actor
 from actors.pool import SessionActorPool
-from actors.processes import collect_rarely, wait
+from actors.processes import collect_rarely
 from actors.serving.leftovers import is_own_cluster
+from actors.standby import SUCCESSION, ActorRival, Rival, Standby, Succession
+from actors.standby_keeper import StandbyKeeper
 from actors.stubs import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, RegistryReplaced
 from everruns.log import configure_log
 from everruns.mcp.probe import Probe
+from everruns.registry.database import Database
 from everruns.registry.inquiries import Inquiries
 from everruns.registry.mcp_inquiries import McpInquiries
 from everruns.registry.placement import Placement
@@ -36,8 +39,8 @@ from everruns.storage.store import Store
 
 START_RETRY_S = 1.0
 JOINED_CLUSTER_CPUS = 0.5
-# What Ray takes to give up an actor's name.
-NAME_TIMEOUT_S = 5.0
+# How long whoever looks for the registry waits at one that stands by.
+BEGIN_WITHIN_S = 2.0
 SWITCH_THREADS_S = 0.0005
 HEAD_NODE = {"node:__internal_head__": 0.001}
 
@@ -51,8 +54,9 @@ class RegistryActor(RpcActor):
 
     Detached and always restarted: a new life finds the session actors of the previous one and asks
     them which sessions they hold. Opening the database is retried until it succeeds; until then
-    every call fails with the cause. A life that another registry has replaced answers nobody, so
-    that its callers look for the new one.
+    every call fails with the cause. With a shared database there are two on a cluster of several
+    nodes, of which one stands by (see ``actors.standby``). A life that another registry has
+    replaced answers nobody, so that its callers look for the new one.
 
     Args:
         settings: The deployment's settings without secrets; these are read from the environment
@@ -70,6 +74,9 @@ class RegistryActor(RpcActor):
         self._targets: dict[str, object] = {}
         self._tasks: list[asyncio.Future[None]] = []
         self._answerable = asyncio.Event()
+        # Whether it does not stand by.
+        self._begun = asyncio.Event()
+        self._name: str = ray.get_runtime_context().get_actor_name() or REGISTRY
         self._started = asyncio.ensure_future(self._begin(self._own))
 
     async def _begin(self, settings: Settings) -> None:
@@ -84,6 +91,10 @@ class RegistryActor(RpcActor):
         self._answerable.set()
 
     async def _start(self, settings: Settings) -> None:
+        is_shared = settings.database_url is not None
+        if is_shared:
+            await self._stand_by(settings)
+        self._begun.set()
         store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
         placement = Placement(
             settings.sessions_per_actor,
@@ -108,7 +119,7 @@ class RegistryActor(RpcActor):
             return await (await find_host(host)).hibernate(RELIEF_QUIET_S)
 
         registry.hosting.relieve = relieve
-        registry.hosting.hands_over_new_only = settings.database_url is not None
+        registry.hosting.hands_over_new_only = is_shared
         reconciler = Reconciler(registry.hosting, find_host)
         watch = HostWatch(
             registry,
@@ -119,28 +130,82 @@ class RegistryActor(RpcActor):
         )
         pool = SessionActorPool(placement, watch, settings, _reserved_cpus(settings))
         await pool.adopt()
+        succession = Succession(registry.life)
         self._tasks = [
             asyncio.ensure_future(pool.keep()),
             asyncio.ensure_future(reconciler.run()),
             asyncio.ensure_future(registry.receipts.run()),
             asyncio.ensure_future(self._step_aside(registry, watch)),
         ]
-        if settings.database_url is not None:
+        if is_shared:
+            keeper = StandbyKeeper(
+                self._node, succession, lambda: pool.nodes, self._start_other, self._stop_other
+            )
+            self._tasks.append(asyncio.ensure_future(keeper.keep()))
             self._tasks.append(asyncio.ensure_future(registry.keys.follow()))
-        self._targets = registry_targets(registry)
+        self._targets = {**registry_targets(registry), SUCCESSION: succession}
         await self._publish(settings.data_dir)
         collect_rarely()
 
+    async def _stand_by(self, settings: Settings) -> None:
+        """Return when this registry is to begin; what that takes has been loaded by then.
+
+        The database is closed again, because what is read from it at its opening grows old.
+        """
+        store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
+        database = Database(store)
+        standby = Standby(
+            self._node,
+            is_first=self._name == REGISTRY,
+            find_other=self._find_other,
+            newest_life=lambda: database.control.read(store.registry.newest_life),
+        )
+        # The database may have been away at first. Callers wait until it is clear who answers.
+        self._problem = None
+        self._answerable.clear()
+        await standby.wait()
+        await database.close()
+
+    def _find_other(self) -> Rival:
+        return ActorRival(find_actor(self._other_name), self._node)
+
+    @property
+    def _other_name(self) -> str:
+        (other,) = set(REGISTRIES) - {self._name}
+        return other
+
+    def _start_other(self, node: str) -> None:
+        ensure_registry(self._settings, self._other_name, node)
+
+    def _stop_other(self) -> None:
+        with suppress(ValueError):  # It has already ended.
+            ray.kill(find_actor(self._other_name), no_restart=True)
+
     async def _step_aside(self, registry: Registry, watch: HostWatch) -> None:
-        """Stop when another registry has begun; nobody restarts this one, which is still alive."""
+        """Stop when another registry has begun.
+
+        Ray restarts this one, to stand by, only if it is the other one of this cluster: two
+        clusters over one database would replace each other for ever.
+        """
         await registry.life.ended()
         log.error("registry replaced")
         self._problem = RegistryReplaced("Another registry has taken over.", None, 1.0)
+        self._begun.clear()
         watch.close()
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
         await self._server.close()
+        while True:
+            if await self._other_has_begun():
+                os._exit(1)
+            await asyncio.sleep(START_RETRY_S)
+
+    async def _other_has_begun(self) -> bool:
+        try:
+            return await (await asyncio.to_thread(self._find_other)).begun()
+        except (ValueError, ConnectionError):
+            return False
 
     async def _publish(self, data_dir: Path) -> None:
         """Record where commands on this machine find this life of the registry."""
@@ -163,6 +228,14 @@ class RegistryActor(RpcActor):
     async def data_dir(self) -> str:
         """Return whose registry this is: its data directory, whether or not it could be opened."""
         return str(self._own.data_dir)
+
+    @ray.method
+    async def begun(self) -> bool:
+        """Return whether this registry is the one that answers; wait a moment until it is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_WITHIN_S):
+                await self._begun.wait()
+        return self._begun.is_set()
 
     async def targets(self) -> Mapping[str, object]:
         """Return the registry and its parts, once it is open."""
@@ -187,17 +260,18 @@ def _open_store(settings: Settings) -> Store:
     return open_configured_store(settings.data_dir, settings.encryption_key, settings.database_url)
 
 
-def ensure_registry(settings: dict[str, Any], node: str | None = None) -> Any:
-    """Return the cluster's registry, started if there is none.
+def ensure_registry(settings: dict[str, Any], name: str = REGISTRY, node: str | None = None) -> Any:
+    """Return a registry of the cluster, started if it is not there.
 
     Args:
         settings: The deployment's settings without secrets.
+        name: Which of the two.
         node: Where to start it, if it can be; Ray chooses unless this is given.
     """
     return (
         ray.remote(RegistryActor)
         .options(
-            name=REGISTRY,
+            name=name,
             namespace=NAMESPACE,
             lifetime="detached",
             max_restarts=-1,
@@ -210,35 +284,3 @@ def ensure_registry(settings: dict[str, Any], node: str | None = None) -> Any:
         )
         .remote(settings)
     )
-
-
-def replace_registry(settings: dict[str, Any], silent: Any, node: str) -> None:
-    """Start a registry in place of one whose machine is silent.
-
-    By itself, Ray would do so once it has declared the node dead. The old registry may still run
-    there: once a new one has begun, the store lets it take no sessions.
-
-    Args:
-        settings: The deployment's settings without secrets.
-        silent: The old one's handle.
-        node: Its node.
-
-    Raises:
-        RayError: Ray cannot be asked.
-    """
-    alive = {known["NodeID"] for known in ray.nodes() if known["Alive"]}
-    if node not in alive:
-        return  # Ray knows, and starts it elsewhere.
-    # Another process may have replaced it already, or be about to.
-    if _has_the_name(silent):
-        log.warning("registry replaced: its machine is silent", node=node)
-        ray.kill(silent, no_restart=True)
-        wait(lambda: not _has_the_name(silent), NAME_TIMEOUT_S)
-    # Ray could choose the silent node again.
-    ensure_registry(settings, ray.get_runtime_context().get_node_id())
-
-
-def _has_the_name(registry: Any) -> bool:
-    with suppress(ValueError):
-        return find_actor(REGISTRY) == registry
-    return False

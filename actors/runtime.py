@@ -1,11 +1,10 @@
 """The runtime on a cluster, with actors for hosts and registry."""
 
-from functools import partial
 from typing import Any
 
-from actors.registry import ensure_registry, replace_registry
+from actors.registry import ensure_registry
 from actors.stubs import find_host, meet_host, own_logs, remote_registry
-from everruns.runtime.runtime import Runtime
+from everruns.runtime.runtime import PATIENCE_S, Runtime
 from everruns.settings import load_settings
 
 
@@ -19,8 +18,5 @@ class RayRuntime(Runtime):
 
     def __init__(self, settings: dict[str, Any]) -> None:
         ensure_registry(settings)
-        logs = own_logs(load_settings(**settings))
-        # Elsewhere than with its database, it could do nothing.
-        replace = partial(replace_registry, settings) if logs else None
-        registry = remote_registry(logs, replace)
+        registry = remote_registry(own_logs(load_settings(**settings)), PATIENCE_S)
         super().__init__(registry, find_host, meet_host)

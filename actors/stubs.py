@@ -4,9 +4,9 @@ import asyncio
 from weakref import WeakKeyDictionary
 
 from actors.calls.registry_stub import PATIENCE_S, registry_stub
-from actors.calls.rpc_actor import ActorChannel, Replace
+from actors.calls.rpc_actor import ActorChannel
 from actors.calls.stub import stub
-from actors.names import REGISTRY, find_actor
+from actors.names import find_actor, find_registry
 from everruns.address import Address
 from everruns.registry.database import Database
 from everruns.registry.logs import Logs
@@ -18,15 +18,14 @@ from everruns.settings import Settings
 _hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ActorChannel]] = WeakKeyDictionary()
 
 
-def remote_registry(logs: Logs | None = None, replace: Replace | None = None) -> Registry:
+def remote_registry(logs: Logs | None = None, patience_s: float = PATIENCE_S) -> Registry:
     """Return the registry's stub.
 
     Args:
         logs: This process's own; see ``own_logs``.
-        replace: See ``ActorChannel``.
+        patience_s: Seconds for which the registry may be unavailable; see ``stub``.
     """
-    channel = ActorChannel(lambda: find_actor(REGISTRY), PATIENCE_S, replace)
-    return registry_stub(channel, logs=logs)
+    return registry_stub(ActorChannel(find_registry, patience_s), patience_s, logs)
 
 
 def own_logs(settings: Settings) -> Logs | None:

@@ -35,7 +35,7 @@ from everruns.runtime.held import HeldSessions
 from everruns.runtime.host import SessionHost
 from everruns.runtime.loading import OwnLoading
 from everruns.runtime.reconciler import Reconciler
-from everruns.runtime.runtime import Runtime
+from everruns.runtime.runtime import PATIENCE_S, Runtime
 from everruns.runtime.summary_request import INSTRUCTIONS
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
@@ -64,7 +64,7 @@ RING_BELL = {
 }
 RESTART_S = 2.0
 MOST_MESSAGES = 8
-PATIENCE_S = 30.0
+HOSTS_PATIENCE_S = 30.0
 
 
 class SimulatedConnection:
@@ -369,13 +369,15 @@ class Cluster:
     def runtime(self, name: str) -> Runtime:
         """A replica's runtime; its calls are those of a process of this name."""
         process = self.processes.setdefault(name, Process(name))
-        return Runtime(self._remote_registry(self._own_logs(process)), self.find_host)
+        return Runtime(self._remote_registry(self._own_logs(process), PATIENCE_S), self.find_host)
 
     def _own_logs(self, process: Process) -> SimulatedLogs | None:
         return SimulatedLogs(self, process) if self._shares_store else None
 
-    def _remote_registry(self, logs: SimulatedLogs | None) -> Registry:
-        return registry_stub(self._channel_to("registry", PATIENCE_S), PATIENCE_S, logs)
+    def _remote_registry(
+        self, logs: SimulatedLogs | None, patience_s: float = HOSTS_PATIENCE_S
+    ) -> Registry:
+        return registry_stub(self._channel_to("registry", patience_s), patience_s, logs)
 
     async def find_host(self, name: str) -> SessionHost:
         return stub(SessionHost, self._channel_to(name, 0), "host")

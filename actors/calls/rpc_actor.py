@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,11 +14,14 @@ from ray.exceptions import RayError
 from actors.calls.channels import Connection, ReconnectingChannel
 from actors.calls.direct import DirectConnection, DirectServer
 from actors.calls.dispatch import dispatch
-from actors.calls.network import ANY_PORT, MachineSilentError
+from actors.calls.network import ANY_PORT
 from everruns.address import Address
 
-Replace = Callable[["ActorHandle[Any]", str], None]
-"""Puts another actor in the place of one, given its node, whose machine is silent."""
+# How long the address that is known is tried before Ray is asked as well.
+HEAD_START_S = 0.25
+# Ray may not know for long that an actor has gone with its machine, and says nothing until it does.
+# Whoever calls it learns sooner from the registry where it is to go instead.
+AGAIN_WITHIN_S = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -76,52 +79,70 @@ class ActorChannel(ReconnectingChannel):
         find: Returns the actor, or raises ``ValueError``. Called whenever the actor is not where it
             was, because another actor may have the name by then.
         patience_s: See ``ReconnectingChannel``.
-        replace: Called when the machine of an actor that was connected to falls silent, as Ray
-            takes longer to notice. Without it, Ray is waited for.
 
     Attributes:
         address: Where the actor was last, as Ray or somebody else has said. It is tried first, so
             that an actor can be reached while Ray cannot be asked.
     """
 
-    def __init__(
-        self,
-        find: "Callable[[], ActorHandle[Any]]",
-        patience_s: float = 0,
-        replace: Replace | None = None,
-    ) -> None:
+    def __init__(self, find: "Callable[[], ActorHandle[Any]]", patience_s: float = 0) -> None:
         super().__init__(self._find_connection, patience_s)
         self._find = find
-        self._replace = replace
-        # The actor that was connected to last, and where. One that never was may be behind a
-        # firewall.
-        self._met: tuple[ActorHandle[Any], Address] | None = None
         self.address: Address | None = None
 
     async def _find_connection(self) -> Connection:
         with _losses():
             node = _this_node()
-        if self.address is not None:
-            try:
-                return await DirectConnection.connect(self.address, node)
-            except OSError as error:
-                log.info("actor is not where it was", error=str(error))
-                if isinstance(error, MachineSilentError):
-                    await self._replace_silent(self.address)
+        if self.address is None:
+            return await self._connect_as_ray_says(node)
+        before = asyncio.create_task(_connect_again(self.address, node))
+        # A machine that is silent says nothing: Ray is asked before that is certain.
+        await asyncio.wait([before], timeout=HEAD_START_S)
+        attempts = [before]
+        if not before.done() or before.exception() is not None:
+            attempts.append(asyncio.create_task(self._connect_as_ray_says(node)))
+        async with asyncio.timeout(AGAIN_WITHIN_S):
+            return await first_of(attempts)
+
+    async def _connect_as_ray_says(self, node: str) -> Connection:
         with _losses():
             # Ray's look-up asks another process and waits for it.
             handle = await asyncio.to_thread(self._find)
             address: Any = handle.address.remote(node)
             self.address = await address
-        connection = await _connect(handle, self.address, node)
-        if self.address is not None and isinstance(connection, DirectConnection):
-            self._met = handle, self.address
-        return connection
+        return await _connect(handle, self.address, node)
 
-    async def _replace_silent(self, address: Address) -> None:
-        if self._replace is not None and self._met is not None and self._met[1] == address:
-            with _losses():
-                await asyncio.to_thread(self._replace, self._met[0], address.node)
+
+async def _connect_again(address: Address, node: str) -> Connection:
+    try:
+        return await DirectConnection.connect(address, node)
+    except OSError as error:
+        log.info("actor is not where it was", error=str(error))
+        raise ConnectionResetError(str(error)) from error
+
+
+async def first_of(attempts: Iterable[asyncio.Task[Connection]]) -> Connection:
+    """Return the connection that is there first, and give the others up.
+
+    Raises:
+        ConnectionError: No attempt succeeds.
+    """
+    waiting = set(attempts)
+    failed: BaseException | None = None
+    found: list[Connection] = []
+    try:
+        while waiting and not found:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            failed = next(filter(None, [task.exception() for task in done]), failed)
+            found += [task.result() for task in done if task.exception() is None]
+    finally:
+        for task in waiting:
+            task.cancel()
+    for late in found[1:]:
+        late.close()
+    if not found:
+        raise ConnectionResetError("No attempt succeeded.") from failed
+    return found[0]
 
 
 async def _connect(handle: "ActorHandle[Any]", address: Address | None, node: str) -> Connection:

@@ -9,7 +9,7 @@ from ray.exceptions import RayError
 
 from actors.clusters.ports import check_port_free, free_port, is_port_free
 from actors.clusters.start import join_ray
-from actors.names import REGISTRY, find_actor
+from actors.names import find_registry
 from actors.processes import wait
 from actors.serving.ending import end_application, kill_actor, list_actors
 from actors.serving.place import Place
@@ -76,7 +76,7 @@ class JoinedCluster:
         Its server may be running, and its sessions with it.
         """
         try:
-            registry = find_actor(REGISTRY)
+            registry = find_registry()
         except ValueError:
             return
         try:

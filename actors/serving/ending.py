@@ -10,7 +10,7 @@ import structlog
 from ray.exceptions import RayError
 
 from actors.calls.direct import hang_up
-from actors.names import NAMESPACE, REGISTRY, SESSION_ACTOR
+from actors.names import NAMESPACE, REGISTRIES, REGISTRY, SESSION_ACTOR
 from actors.stubs import find_host, remote_registry
 from everruns.errors import EverrunsError, StoreUnavailable
 
@@ -63,7 +63,7 @@ def _close_actors() -> None:
     async def close_all(actors: list[str]) -> None:
         hosts = [name for name in actors if name.startswith(SESSION_ACTOR)]
         await asyncio.gather(*map(close_host, hosts))
-        if REGISTRY in actors:
+        if not set(REGISTRIES).isdisjoint(actors):
             await close(REGISTRY, remote_registry().close(), REGISTRY_TIMEOUT_S)
         await hang_up()
 

@@ -119,14 +119,14 @@ class Hosting:
         whoever appends has taken it since, or the log is longer than the host believes.
 
         Raises:
-            SessionNotFound: There is none with this id.
+            SessionNotFound: There is none with this id, and its host would not find out by itself.
             CapacityExhausted: Every host is full.
         """
         if host := self._placement.find(session_id):
             return self._location(host), None
-        length = await self._logs.length(session_id)
+        length = await self._length(session_id)
         host = await self._choose_host(session_id)
-        if length >= (1 if self.hands_over_new_only else DUE_EVENTS):
+        if length is None or length >= (1 if self.hands_over_new_only else DUE_EVENTS):
             return self._location(host), None
         loaded = await self._take(session_id)
         is_open = loaded.session.status in OPEN_STATUSES
@@ -134,6 +134,17 @@ class Hosting:
             return self._location(host), None
         self._placement.note_growth(host, loaded.size_bytes)
         return self._location(host), loaded
+
+    async def _length(self, session_id: str) -> int | None:
+        """Return how many events the log of a session has, unless that is left to its host.
+
+        A host that takes the session from the store finds out whether there is one, and frees its
+        place if there is none. Where there is no place, nothing is freed for what does not exist.
+        """
+        is_left = self.hands_over_new_only and self._placement.has_room
+        if is_left and not self._logs.is_new(session_id):
+            return None
+        return await self._logs.length(session_id)
 
     @remote(Repeat.YES)
     async def note_size(self, host: str, size_bytes: int) -> None:

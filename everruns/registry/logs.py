@@ -234,7 +234,7 @@ class Logs:
         Raises:
             SessionNotFound: There is none with this id.
         """
-        if session_id in self._new:
+        if self.is_new(session_id):
             return 0
         heads = await self.heads([session_id])
         if session_id not in heads:
@@ -244,6 +244,10 @@ class Logs:
     async def heads(self, session_ids: Sequence[str]) -> Mapping[str, LogHead]:
         """Return where the log of each session stands, for those that exist."""
         return await self._database.control.read(self._store.logs.heads, session_ids)
+
+    def is_new(self, session_id: str) -> bool:
+        """Tell whether a session was created here and not taken since."""
+        return session_id in self._new
 
     def remember_new(self, session: Session) -> None:
         """Remember a session that was created, to be handed out once without taking it."""

@@ -41,7 +41,8 @@ from everruns.runtime.feed.streams import FindHost, Streams
 from everruns.runtime.host import SessionHost
 from everruns.storage.logs import EventQuery
 
-PATIENCE_S = 30.0
+# The usual client gives up after half a minute, and is to be told before.
+PATIENCE_S = 15.0
 RETRY_S = 0.05
 # About 200 bytes each.
 REMEMBERED_PLACES = 20_000
@@ -334,10 +335,13 @@ class RoutedSessions:
                 if not was_remembered:
                     raise
                 # That host is full, and the registry may know one that is not.
+            except SessionNotFound:
+                self._forget(session_id)
+                raise
             except (PlacedElsewhere, HostLost, SequenceConflict) as error:
                 is_repeated = is_repeated or isinstance(error, HostLost)
                 self._forget(session_id)
-                if asyncio.get_running_loop().time() > deadline:
+                if asyncio.get_running_loop().time() >= deadline:
                     raise Unavailable(
                         "The session is moving. Try again shortly.", None, 1.0
                     ) from None

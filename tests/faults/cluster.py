@@ -8,11 +8,14 @@ from itertools import count
 
 import psutil
 
+from actors.calls.registry_stub import ADDRESS_FILE
 from bench.cluster.nodes import FailedCommandError, Node
 from bench.cluster.running import Cluster
-from tests.faults.processes import Role, end_of, in_role
+from tests.faults.processes import Role, end_of, in_role, kill
+from tests.waiting import eventually
 
 STARTS = 3
+TAKEN_OVER_WITHIN_S = 60.0
 
 
 class ClusterService:
@@ -61,16 +64,39 @@ class ClusterService:
                 return node
         raise LookupError(f"No node has the address {host}.")
 
-    def node_of(self, role: Role) -> Node:
-        """Return the node of the first process with a role.
+    def registry_node(self) -> Node:
+        """Return the node of the registry that answers, which is the one that began last.
 
         Raises:
-            LookupError: There is none.
+            LookupError: None has begun.
         """
-        for node in self.cluster.nodes:
-            if processes_on(node, role):
-                return node
-        raise LookupError(f"No node has a {role}.")
+        noted = {node: node.machine.folder / "data" / ADDRESS_FILE for node in self.cluster.nodes}
+        began = {node: file.stat().st_mtime for node, file in noted.items() if file.exists()}
+        if not began:
+            raise LookupError("No registry has begun.")
+        return max(began, key=began.__getitem__)
+
+    async def registry_on_a_worker(self) -> Node:
+        """Return the registry's node; one that is on the head is ended before."""
+        node = self.registry_node()
+        if node.is_head:
+            kill(*processes_on(node, Role.REGISTRY))
+            await eventually(lambda: not self.registry_node().is_head, TAKEN_OVER_WITHIN_S)
+        await self.standby()
+        return self.registry_node()
+
+    async def standby(self) -> None:
+        """Return when a registry stands by on another node than the one that answers."""
+
+        def stands_by() -> bool:
+            answering = self.registry_node()
+            return any(
+                processes_on(node, Role.REGISTRY)
+                for node in self.cluster.nodes
+                if node is not answering
+            )
+
+        await eventually(stands_by, TAKEN_OVER_WITHIN_S)
 
 
 def processes_on(node: Node, role: Role) -> list[psutil.Process]:

@@ -33,7 +33,7 @@ def listed_sessions(query: SessionQuery) -> ColumnElement[bool]:
     if query.status is not None:
         conditions.append(c.state.startswith(query.status))
     if query.waiting is not None:
-        conditions.append(_is_waiting(query.waiting))
+        conditions.append(is_waiting(query.waiting))
     conditions += [
         c.id.in_(select(session_tags.c.session_id).where(session_tags.c.tag == tag))
         for tag in query.tags
@@ -52,7 +52,8 @@ def _covered(grant: Grant) -> ColumnElement[bool]:
     return and_(c.agent_id.in_(grant.agent_ids), of_user)
 
 
-def _is_waiting(what: WaitType | Literal[True]) -> ColumnElement[bool]:
+def is_waiting(what: WaitType | Literal[True]) -> ColumnElement[bool]:
+    """Return the condition that the open turn of a session waits for a type of call, or any."""
     state = sessions.c.state
     # The types follow the status; a session of an older version may lack them.
     if what is True:

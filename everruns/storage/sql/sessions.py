@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, delete, or_, select
+from sqlalchemy import Connection, and_, case, delete, or_, select
 
 from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
 from everruns.domain.snapshots import Snapshot
@@ -21,7 +21,7 @@ from everruns.storage.sql.logs import SqlLogs, delete_log, read_log
 from everruns.storage.sql.page_bound import NewestSessions
 from everruns.storage.sql.receipts import forget_receipts_of, remember
 from everruns.storage.sql.registry import newest_life
-from everruns.storage.sql.session_conditions import listed_sessions
+from everruns.storage.sql.session_conditions import is_waiting, listed_sessions
 from everruns.storage.sql.session_rows import session_of, session_row, tag_rows
 from everruns.storage.sql.session_statements import (
     delete_tags,
@@ -163,13 +163,17 @@ class SqlSessions:
         """Return the ids of sessions whose turn is open, oldest first."""
         c = sessions.c
         is_open = or_(*(c.state.startswith(status) for status in OPEN_STATUSES))
-        unfinished = select(c.id, c.summary).where(is_open)
+        # Most open turns wait for nobody. To read the summary of each would take long.
+        waiting = case((is_waiting(True), c.summary))
+        unfinished = select(c.id, waiting).where(is_open)
         with self._database.reading() as connection:
             rows = connection.execute(unfinished.order_by(c.created_ms, c.id)).all()
         return [
             identity
             for identity, summary in rows
-            if now_ms is None or not SessionSummary.model_validate_json(summary).only_waits(now_ms)
+            if now_ms is None
+            or summary is None
+            or not SessionSummary.model_validate_json(summary).only_waits(now_ms)
         ]
 
     def list(self, query: SessionQuery) -> tuple[list[Session], int]:

@@ -258,6 +258,35 @@ async def test_what_hosts_can_read_themselves_is_not_handed_over(registry: Regis
     assert await registry.hosting.place_loaded(session.id) == (Location("h0"), None)
 
 
+async def test_whether_there_is_a_session_is_left_to_the_host_that_takes_it(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    registry.hosting.hands_over_new_only = True
+    session, _ = await talked(registry)
+    await registry.hosting.release(session.id, "h0")
+    with monkeypatch.context() as silent:
+        silent.setattr(registry.logs, "heads", None)
+        assert await registry.hosting.place_loaded(session.id) == (Location("h0"), None)
+
+
+async def test_where_there_is_no_place_a_session_that_does_not_exist_is_not_found(
+    registry: Registry, placement: Placement
+):
+    registry.hosting.hands_over_new_only = True
+    placement.note_leaving([""])
+    relieved: list[str] = []
+
+    async def relieve(host: str) -> int:
+        relieved.append(host)
+        return 0
+
+    registry.hosting.relieve = relieve
+    for place in (registry.hosting.place, registry.hosting.place_loaded):
+        with pytest.raises(SessionNotFound):
+            await place(new_id("session"))
+    assert relieved == []
+
+
 async def test_what_only_the_registry_can_read_is_handed_over(registry: Registry):
     session, log = await talked(registry)
     await registry.hosting.release(session.id, "h0")
