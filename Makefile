@@ -32,8 +32,8 @@ test: $(VENV)/.test $(VENV)/.generators $(VENV)/.browser ## Run every test
 	$(BIN)/python -m pytest $(ALONE)
 
 faults: $(VENV)/.test ## Kill, pause and cut everything, for long
-	$(BIN)/python -m pytest tests/faults tests/e2e/test_failed_starts.py \
-		tests/e2e/test_lifecycle.py tests/e2e/test_joined_cluster.py -vv -s -m "long or not long"
+	$(BIN)/python -m pytest tests/faults -vv -s -m "long or not long"
+	$(BIN)/python -m pytest tests/e2e tests/contract tests/unit -vv -s -m long
 
 bench: $(VENV)/.run ## Measure the running server with the simulated model
 	$(BIN)/python -m bench

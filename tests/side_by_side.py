@@ -6,6 +6,14 @@ from xdist.scheduler import LoadFileScheduling
 # of its own.
 STARTED_ONCE = {
     "cluster": ("tests/ray/", "tests/contract/test_runtime.py"),
+    "database": (
+        "tests/faults/test_lost_database.py",
+        "tests/faults/test_slow_database.py",
+    ),
+    "replicas": (
+        "tests/e2e/test_access_tokens_in_logs.py",
+        "tests/e2e/test_graceful_motion.py",
+    ),
     "sdk": ("tests/sdk/",),
     "server": (
         "tests/e2e/test_conversations.py",
