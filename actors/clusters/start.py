@@ -14,7 +14,6 @@ from actors.clusters.companions import companions
 from actors.clusters.errors import first_sentence
 from actors.clusters.folder import ray_folder, remove_old_sessions
 from actors.clusters.ports import check_port_free, free_port
-from actors.clusters.probe import check_cluster
 from actors.names import NAMESPACE
 from actors.processes import is_alive, send_signal, wait
 from everruns.errors import Unavailable
@@ -95,10 +94,8 @@ def join_ray(address: str) -> Cluster:
     """Join a cluster with its own authentication.
 
     Raises:
-        InvalidRequest: The address is malformed.
-        Unavailable: The cluster does not answer or refuses access.
+        Unavailable: It cannot be joined.
     """
-    check_cluster(address)
     try:
         context: Any = ray.init(
             address,
