@@ -1,5 +1,8 @@
 """Which tests one process runs, when several processes share a run."""
 
+from collections.abc import Sequence
+
+import pytest
 from xdist.scheduler import LoadFileScheduling
 
 # What takes long to start, and the files that use it; a file that is not named here has a start
@@ -27,6 +30,24 @@ STARTED_ONCE = {
         "tests/faults/test_long_answers.py",
     ),
 }
+
+# They come first: what is long and begins last keeps one process busy alone.
+LONG_FILES = (
+    "tests/api/test_schemathesis.py",
+    "tests/unit/storage/test_journaled_store.py",
+    "tests/unit/runtime/test_cluster_model.py",
+    "tests/api/test_generated_clients.py",
+    "tests/unit/storage/test_many_sessions.py",
+    "tests/api/test_documentation.py",
+    "tests/unit/providers/test_known_bricks.py",
+    "tests/contract/test_transfer.py",
+    "tests/contract/test_stores_agree.py",
+)
+
+
+def long_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests in the order in which processes take them."""
+    return sorted(items, key=lambda item: not item.nodeid.startswith(LONG_FILES))
 
 
 def group_of(node_id: str) -> str:

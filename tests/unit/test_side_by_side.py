@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.progress import Progress
-from tests.side_by_side import STARTED_ONCE, group_of
+from tests.side_by_side import LONG_FILES, STARTED_ONCE, group_of, long_first
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,8 +30,10 @@ def reports(node_id: str, outcome: str, seconds: float) -> Iterator[pytest.TestR
         yield pytest.TestReport(node_id, ("", 0, ""), {}, said, None, when, duration=taken)
 
 
-@pytest.mark.parametrize("file", [file for files in STARTED_ONCE.values() for file in files])
-def test_what_shares_a_start_is_there(file: str):
+@pytest.mark.parametrize(
+    "file", [*LONG_FILES, *(file for files in STARTED_ONCE.values() for file in files)]
+)
+def test_what_is_named_is_there(file: str):
     assert (ROOT / file).exists()
 
 
@@ -39,6 +42,14 @@ def test_tests_of_one_server_stay_together_and_others_go_by_file():
         "tests/e2e/test_readme.py::test_b"
     )
     assert group_of("tests/unit/test_a.py::test_b[x::y]") == "tests/unit/test_a.py"
+
+
+def test_what_takes_longest_is_run_first_and_all_else_in_its_order():
+    names = ["a.py::one", f"{LONG_FILES[1]}::two", "b.py::three", f"{LONG_FILES[0]}::four"]
+
+    first = long_first([SimpleNamespace(nodeid=name) for name in names])
+
+    assert [item.nodeid for item in first] == [names[1], names[3], names[0], names[2]]
 
 
 def test_a_file_is_shown_when_its_last_test_has_ended():
