@@ -161,11 +161,14 @@ def test_a_caller_without_the_certificate_ends_no_process_of_the_cluster(server:
         if found.pid in named(server, "") and found.status == psutil.CONN_LISTEN
     }
 
-    for port in ports:
+    def call(port: int) -> None:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.unary_unary("/ray.rpc.syncer.RaySyncer/StartSync")
+            start_sync = channel.unary_unary("/ray.rpc.syncer.RaySyncer/StartSync")
             with pytest.raises(grpc.RpcError):
-                call(b"", timeout=10)
+                start_sync(b"", timeout=10)
+
+    with ThreadPoolExecutor(len(ports)) as pool:
+        list(pool.map(call, ports))
 
     assert before <= {process.pid for process in processes(server)}
     assert httpx.get(f"{server.address}/ready", timeout=30).is_success
