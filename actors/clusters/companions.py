@@ -15,8 +15,6 @@ import structlog
 from actors.clusters.ports import free_ports
 
 PORTS = ("dashboard_agent_listen_port", "runtime_env_agent_port")
-# Where Ray's agents look for the dashboard; they would look again every second without it.
-DASHBOARD_ADDRESS = ("dashboard", "dashboard")
 NOBODY = b"127.0.0.1:1"
 
 log = structlog.get_logger(__name__)
@@ -77,8 +75,8 @@ def _dashboard(*, wanted: bool) -> Generator[None]:
         return
 
     def name_nobody(self: Any, **_: Any) -> None:
-        namespace, key = (name.encode() for name in DASHBOARD_ADDRESS)
-        self.get_gcs_client().internal_kv_put(key, NOBODY, True, namespace)
+        # Ray's agents would ask for the dashboard's address every second until there is one.
+        self.get_gcs_client().internal_kv_put(b"dashboard", NOBODY, True, b"dashboard")
 
     node.start_api_server = name_nobody
     try:
