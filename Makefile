@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
 PEERS := agno adk langgraph bare
-# Tests run in two processes; what shares a server or a cluster stays in one of them.
-TEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Tests wait for a third of their time, so three processes keep two cores busy. What shares a server
+# or a cluster stays in one of them.
+TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # The others start servers and clusters and wait for them.
 WITHOUT_SERVERS := tests/unit tests/api
 WITH_SERVERS := tests/faults tests/e2e tests/ray tests/sdk tests/contract
