@@ -8,7 +8,12 @@ from xdist.scheduler import LoadFileScheduling
 # What takes long to start, and the files that use it; a file that is not named here has a start
 # of its own.
 STARTED_ONCE = {
-    "cluster": ("tests/ray/", "tests/contract/test_runtime.py"),
+    "cluster": (
+        "tests/ray/test_kills.py",
+        "tests/ray/test_payment.py",
+        "tests/ray/test_remote_objects.py",
+        "tests/contract/test_runtime.py",
+    ),
     "database": (
         "tests/faults/test_lost_database.py",
         "tests/faults/test_slow_database.py",
