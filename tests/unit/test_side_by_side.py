@@ -1,5 +1,6 @@
 """How a run of several processes is divided, and what it shows."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +36,18 @@ def reports(node_id: str, outcome: str, seconds: float) -> Iterator[pytest.TestR
 )
 def test_what_is_named_is_there(file: str):
     assert (ROOT / file).exists()
+
+
+def test_whoever_uses_the_cluster_of_a_run_does_so_in_the_process_that_has_it():
+    users = [
+        str(file.relative_to(ROOT))
+        for folder in ("tests/ray", "tests/contract")
+        for file in (ROOT / folder).rglob("test_*.py")
+        if re.search(r"\bray_(runtime|settings)\b|\{request.param\}_runtime", file.read_text())
+    ]
+
+    assert len(users) == len(STARTED_ONCE["cluster"])
+    assert {group_of(file) for file in users} == {"cluster"}
 
 
 def test_tests_of_one_server_stay_together_and_others_go_by_file():
