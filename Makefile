@@ -4,13 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
 PEERS := agno adk langgraph bare
-# Tests run in two processes; what shares a server or a cluster stays in one of them.
-TEST := $(BIN)/python -m pytest -n 2 --dist loadfile
-# The others start servers and clusters and wait for them; what takes longest comes first.
+# Tests wait for a third of their time, so three processes keep two cores busy. What shares a server
+# or a cluster stays in one of them.
+TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# The others start servers and clusters and wait for them.
 WITHOUT_SERVERS := tests/unit tests/api
 WITH_SERVERS := tests/faults tests/e2e tests/ray tests/sdk tests/contract tests/conformance
-# Serve gives its proxy few seconds to start, which another cluster beside it can use up.
-ALONE := tests/e2e/test_joined_cluster.py
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -28,12 +27,11 @@ desk: $(VENV)/.run ## Start the example of a whole application: a support desk
 
 test: $(VENV)/.test $(VENV)/.generators $(VENV)/.browser ## Run every test
 	$(TEST) $(WITHOUT_SERVERS)
-	$(TEST) --no-loadscope-reorder $(WITH_SERVERS) --ignore=$(ALONE)
-	$(BIN)/python -m pytest $(ALONE)
+	$(TEST) $(WITH_SERVERS)
 
 faults: $(VENV)/.test ## Kill, pause and cut everything, for long
-	$(BIN)/python -m pytest tests/faults tests/e2e/test_failed_starts.py \
-		tests/e2e/test_lifecycle.py tests/e2e/test_joined_cluster.py -vv -s -m "long or not long"
+	$(BIN)/python -m pytest tests/faults -vv -s -m "long or not long"
+	$(BIN)/python -m pytest tests --ignore=tests/faults -vv -s -m long
 
 conformance: $(VENV)/.test ## Run the MCP conformance suite against our client
 	$(BIN)/python -m tests.conformance.suite

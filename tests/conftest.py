@@ -12,7 +12,7 @@ from everruns.settings import Settings
 from tests.conversations import Conversation
 from tests.packages import package_paths
 from tests.progress import Progress
-from tests.side_by_side import SideBySide
+from tests.side_by_side import SideBySide, long_first
 from tests.waiting import PATIENCE_S, POLL_S
 
 HIBERNATE_AFTER_S = 1.0
@@ -31,6 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and config.option.verbose <= 0 and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Progress(terminal))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run first what takes longest."""
+    items[:] = long_first(items)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,6 +8,7 @@ import ray
 from ray.exceptions import RayError
 
 from actors.clusters.ports import check_port_free, free_port, is_port_free
+from actors.clusters.probe import check_cluster
 from actors.clusters.start import join_ray
 from actors.names import find_registry
 from actors.processes import wait
@@ -38,17 +39,25 @@ class JoinedCluster:
         # Until it is known that nobody else's Everruns is there, nothing is taken off.
         self._is_ours = False
 
+    def check(self) -> None:
+        """Ask the cluster whether it lets this process in.
+
+        Raises:
+            InvalidRequest: Its address is malformed.
+            Unavailable: It does not answer or refuses access.
+        """
+        self._report("Joining Ray")
+        check_cluster(self._address)
+
     def start(self) -> Place:
         """Join the cluster and take it over; see ``Cluster.start``.
 
         Raises:
-            InvalidRequest: Its address is invalid, or its Serve listens where an open server must
-                not.
+            InvalidRequest: Its Serve listens where an open server must not.
             Unavailable: It cannot be joined, or the port is taken.
             Conflict: Everruns runs on it with another data directory.
         """
-        self._report("Joining Ray")
-        cluster = join_ray(self._settings.ray_address or "")
+        cluster = join_ray(self._address)
         self._check_ours()
         self._is_ours = True
         application: Any = import_module("actors.serving.application")
@@ -57,6 +66,10 @@ class JoinedCluster:
         self._take_off(application)
         host, port, notes = self._find_port(application)
         return Place(host, port, None, cluster.logs, notes)
+
+    @property
+    def _address(self) -> str:
+        return self._settings.ray_address or ""
 
     def problem(self) -> Unavailable | None:
         """Return nothing: Ray itself ends a process that has lost its cluster."""

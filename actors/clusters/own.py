@@ -28,27 +28,35 @@ class OwnCluster:
     def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
         self._settings = settings
         self._report = report
+        self._port = settings.port or free_port()
         self._watch: RayWatch | None = None
 
-    def start(self) -> Place:
-        """Start Ray; see ``Cluster.start``.
+    def check(self) -> None:
+        """Check the key and the port, for which an earlier server's processes end.
 
         Raises:
             InvalidRequest: The encryption key is invalid.
-            Unavailable: The port is taken, or Ray does not start.
+            Unavailable: The port is taken.
         """
         settings = self._settings
         # Only its form; whether the database was written with it, the registry finds out.
         load_key(settings.data_dir, settings.encryption_key)
         if ended := end_leftovers(settings.data_dir):
             log.warning("ended processes of an earlier server", count=ended)
-        port = settings.port or free_port()
-        check_port_free(settings.host, port)
+        check_port_free(settings.host, self._port)
+
+    def start(self) -> Place:
+        """Start Ray; see ``Cluster.start``.
+
+        Raises:
+            Unavailable: Ray does not start.
+        """
+        settings = self._settings
         self._report("Starting Ray")
         cluster = start_ray(settings)
         self._watch = RayWatch(cluster.logs)
         self._watch.start()
-        return Place(settings.host, port, cluster.dashboard, cluster.logs)
+        return Place(settings.host, self._port, cluster.dashboard, cluster.logs)
 
     def problem(self) -> Unavailable | None:
         """Return which process of Ray has ended; see ``Cluster.problem``."""

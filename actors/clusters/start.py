@@ -2,8 +2,6 @@
 
 import logging
 import signal
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
@@ -12,10 +10,10 @@ import psutil
 import ray
 import structlog
 
+from actors.clusters.companions import companions
 from actors.clusters.errors import first_sentence
 from actors.clusters.folder import ray_folder, remove_old_sessions
-from actors.clusters.ports import check_port_free, free_port, free_ports
-from actors.clusters.probe import check_cluster
+from actors.clusters.ports import check_port_free, free_port
 from actors.names import NAMESPACE
 from actors.processes import is_alive, send_signal, wait
 from everruns.errors import Unavailable
@@ -70,7 +68,7 @@ def start_ray(settings: Settings) -> Cluster:
 
 
 def _init(settings: Settings) -> Any:
-    with _agents_on_ports_of_their_own():
+    with companions(dashboard=settings.dashboard):
         return ray.init(
             "local",
             namespace=NAMESPACE,
@@ -81,32 +79,6 @@ def _init(settings: Settings) -> Any:
             log_to_driver=False,
             logging_level=logging.CRITICAL,
         )
-
-
-@contextmanager
-def _agents_on_ports_of_their_own() -> Generator[None]:
-    """Set the ports of two of Ray's agents, for which ``ray.init`` has no arguments.
-
-    The dashboard's agent would have the same port for every server on the machine, and try for
-    seconds to get it. The raylet waits for the other to choose one, and aborts after 15 s.
-    """
-    parameters: Any = import_module("ray._private.parameter")
-    original = getattr(parameters, "RayParams", None)
-    if original is None:
-        log.warning("Ray's agents choose their ports: it has no RayParams any more")
-        yield
-        return
-    names = ("dashboard_agent_listen_port", "runtime_env_agent_port")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-
-    def with_ports(**given: Any) -> Any:
-        return original(**{**given, **ports})
-
-    parameters.RayParams = with_ports
-    try:
-        yield
-    finally:
-        parameters.RayParams = original
 
 
 def stop_ray() -> None:
@@ -122,10 +94,8 @@ def join_ray(address: str) -> Cluster:
     """Join a cluster with its own authentication.
 
     Raises:
-        InvalidRequest: The address is malformed.
-        Unavailable: The cluster does not answer or refuses access.
+        Unavailable: It cannot be joined.
     """
-    check_cluster(address)
     try:
         context: Any = ray.init(
             address,

@@ -33,6 +33,14 @@ class Place:
 class Cluster(Protocol):
     """A cluster for a server: one of its own, or one that is there already."""
 
+    def check(self) -> None:
+        """Find what would fail the start, as far as it can be known before anything is started.
+
+        Raises:
+            EverrunsError: It cannot be served here. The message says what to do.
+        """
+        ...
+
     def start(self) -> Place:
         """Start or join Ray, and end what an earlier server left.
 

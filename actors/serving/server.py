@@ -60,6 +60,7 @@ def run_server(
             settings, report
         )
         try:
+            cluster.check()
             importing.start()
             place = cluster.start()
             # Only now: starting Ray sets handlers of its own.
@@ -77,7 +78,8 @@ def run_server(
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-            importing.join()
+            if importing.ident is not None:
+                importing.join()
             cluster.end()
             withdraw(settings.data_dir)
             socket_files.remove_left_behind()

@@ -1,6 +1,7 @@
 """Generated requests: the server keeps what its own OpenAPI document promises."""
 
 import asyncio
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,13 +13,19 @@ import schemathesis
 import uvicorn
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from schemathesis.checks import not_a_server_error
+from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
+from schemathesis.generation.hypothesis.builder import (
+    HypothesisTestConfig,
+    HypothesisTestMode,
+    create_test,
+)
 from schemathesis.specs.openapi.checks import (
     negative_data_rejection,
     positive_data_acceptance,
     unsupported_method,
 )
+from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from everruns.api.app import create_app
 from everruns.capabilities.registry import load_capabilities
@@ -114,23 +121,27 @@ def resources(url: str) -> dict[str, str]:
     }
 
 
-DOCUMENT = schemathesis.openapi.from_path(
-    Path(__file__).parents[2] / "docs" / "openapi.json",
-    config=SchemathesisConfig(
-        projects=ProjectsConfig(
-            default=ProjectConfig(generation=GenerationConfig(allow_x00=False, deterministic=True))
-        )
-    ),
-)
+FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
+OPERATIONS = [
+    pytest.param(method, path, id=f"{method.upper()} {path}")
+    for path, methods in json.loads(FILE.read_text())["paths"].items()
+    for method in methods
+]
 
 
-@DOCUMENT.parametrize()
+@pytest.fixture(scope="module")
+def document() -> OpenApiSchema:
+    """The document, with all checks that Schemathesis has."""
+    load_all_checks()
+    generation = GenerationConfig(allow_x00=False, deterministic=True)
+    projects = ProjectsConfig(default=ProjectConfig(generation=generation))
+    return schemathesis.openapi.from_path(FILE, config=SchemathesisConfig(projects=projects))
+
+
 @hypothesis_settings(
     max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
-def test_a_generated_request_is_answered_as_documented(
-    case: schemathesis.Case, url: str, resources: dict[str, str]
-):
+def is_answered_as_documented(case: schemathesis.Case, url: str, resources: dict[str, str]):
     for name in resources.keys() & case.path_parameters.keys():
         identity, generated = resources[name], str(case.path_parameters[name])
         # A channel takes any name, which would hardly ever be that of an agent.
@@ -140,6 +151,19 @@ def test_a_generated_request_is_answered_as_documented(
     response = case.call(base_url=url, timeout=10)
 
     case.validate_response(response, excluded_checks=excluded_checks(case, response))
+
+
+# Not by Schemathesis' own parameters, which it would generate in each process for all operations.
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_a_generated_request_is_answered_as_documented(
+    document: OpenApiSchema, url: str, resources: dict[str, str], method: str, path: str
+):
+    generate = HypothesisTestConfig(project=document.config, modes=list(HypothesisTestMode))
+    generated = create_test(
+        operation=document[path][method], test_func=is_answered_as_documented, config=generate
+    )
+
+    generated(url=url, resources=resources)
 
 
 def excluded_checks(case: schemathesis.Case, response: schemathesis.Response) -> list:

@@ -15,3 +15,10 @@ def everruns(*words: str, **environment: str) -> "subprocess.CompletedProcess[st
         check=False,
         env={**os.environ, "COLUMNS": "200", **environment},
     )
+
+
+def create_key(data_dir: str, name: str) -> str:
+    """Create an API key; return its secret."""
+    made = everruns("keys", "create", name, EVERRUNS_DATA_DIR=data_dir)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()

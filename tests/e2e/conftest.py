@@ -5,15 +5,39 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from bench.server import Server, running_server
+from actors.clusters.ports import free_port
+from bench.server import Server
 from tests.aimock import AimockServer
+from tests.servers import small_server
+
+DRAINING_S = 2
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """One server for all tests here: it takes seconds to start."""
-    with running_server(
-        EVERRUNS_DASHBOARD="false", EVERRUNS_ALLOW_PRIVATE_ADDRESSES="true"
+    with small_server(EVERRUNS_ALLOW_PRIVATE_ADDRESSES="true") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dashboard_port() -> int:
+    """Where the dashboard of the server with two replicas is."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def replicated(dashboard_port: int) -> Iterator[Server]:
+    """A server with two replicas and API keys; the last test of ``test_graceful_motion`` stops it.
+
+    Files that use it have names which come before that one.
+    """
+    with small_server(
+        EVERRUNS_AUTH="api_keys",
+        EVERRUNS_REPLICAS="2",
+        EVERRUNS_DASHBOARD="true",
+        EVERRUNS_DASHBOARD_PORT=str(dashboard_port),
+        RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S=str(DRAINING_S),
     ) as server:
         yield server
 

@@ -162,6 +162,10 @@ def started_with(commands: list[str]) -> Generator[RayCluster]:
         "PATH": f"{own}/shims:{COMMANDS}:{os.environ['PATH']}",
         "PYTHONPATH": f"{own}/packages:{ROOT}",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Beside other tests the time that Ray and Serve give their processes would pass.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "120",
+        "RAY_agent_register_timeout_ms": "120000",
         "EVERRUNS_DATA_DIR": str(own / "data"),
     }
     cluster = RayCluster(address, environment, own / "work", port, own / "packages")

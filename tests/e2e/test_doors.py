@@ -1,4 +1,4 @@
-"""What a server shows its machine: two that start at once, in surroundings that mean them ill."""
+"""What a server shows its machine, in surroundings that mean it ill."""
 
 import os
 import signal
@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from actors.processes import wait
-from bench.server import Server, running_server
+from bench.server import Server
 from tests.e2e.conversation import say, start_session
+from tests.servers import small_server
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -72,9 +73,10 @@ def sprung(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def servers(proxy: Proxy, sprung: Path) -> Iterator[list[Server]]:
-    """Two servers that were started in the same moment, the first with a dashboard."""
+def server(proxy: Proxy, sprung: Path) -> Iterator[Server]:
+    """A server with a dashboard that is started in a folder of traps."""
     environment = {
+        "EVERRUNS_DASHBOARD": "true",
         **dict.fromkeys(PROXIES, proxy.address),
         "NO_PROXY": "",
         "no_proxy": "",
@@ -82,16 +84,8 @@ def servers(proxy: Proxy, sprung: Path) -> Iterator[list[Server]]:
         "PYTHONSAFEPATH": "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    with ExitStack() as stack:
-
-        def start(dashboard: str) -> Server:
-            return stack.enter_context(
-                running_server(folder=sprung, EVERRUNS_DASHBOARD=dashboard, **environment)
-            )
-
-        with ThreadPoolExecutor(2) as pool:
-            started = list(pool.map(start, ["true", "false"]))
-        yield started
+    with small_server(folder=sprung, **environment) as server:
+        yield server
 
 
 def processes(server: Server) -> list[psutil.Process]:
@@ -129,17 +123,21 @@ def commands(server: Server) -> dict[int, str]:
     return found
 
 
-def test_two_servers_that_start_at_once_both_come_up_with_ports_of_their_own(
-    servers: list[Server],
-) -> None:
-    assert all(httpx.get(f"{server.address}/ready").is_success for server in servers)
-    assert len({server.address for server in servers}) == 2
+# Two starts.
+@pytest.mark.long
+def test_two_servers_that_start_at_once_both_come_up_with_ports_of_their_own() -> None:
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        starts = [pool.submit(stack.enter_context, small_server()) for _ in range(2)]
+        servers = [start.result() for start in starts]
+
+        assert all(httpx.get(f"{server.address}/ready").is_success for server in servers)
+        assert len({server.address for server in servers}) == 2
 
 
 def test_nothing_in_the_folder_it_is_started_in_is_run_or_read(
-    servers: list[Server], sprung: Path
+    server: Server, sprung: Path
 ) -> None:
-    with httpx.Client(base_url=servers[0].address, timeout=60) as client:
+    with httpx.Client(base_url=server.address, timeout=60) as client:
         session = start_session(client, default_model_id="simulated/simulated-1")
 
         assert say(client, session, "hi")[-1]["type"] == "session.completed"
@@ -147,18 +145,15 @@ def test_nothing_in_the_folder_it_is_started_in_is_run_or_read(
     assert [path.name for path in (sprung / "marks").iterdir()] == []
 
 
-def test_no_loopback_traffic_goes_to_a_proxy(servers: list[Server], proxy: Proxy) -> None:
-    assert len(servers) == 2
+def test_no_loopback_traffic_goes_to_a_proxy(server: Server, proxy: Proxy) -> None:
+    assert httpx.get(f"{server.address}/ready", trust_env=False).is_success
     # Ray's dashboard asks which cloud it is in, at addresses that mean the same for a proxy.
     loopback = [asked for asked in proxy.requests if b"127.0.0.1" in asked or b"localhost" in asked]
     assert loopback == []
     assert all(b"169.254.169.254" in asked or b"metadata" in asked for asked in proxy.requests)
 
 
-def test_a_caller_without_the_certificate_ends_no_process_of_the_cluster(
-    servers: list[Server],
-) -> None:
-    server = servers[1]
+def test_a_caller_without_the_certificate_ends_no_process_of_the_cluster(server: Server) -> None:
     before = {process.pid for process in processes(server)}
     ports = {
         found.laddr.port
@@ -166,37 +161,36 @@ def test_a_caller_without_the_certificate_ends_no_process_of_the_cluster(
         if found.pid in named(server, "") and found.status == psutil.CONN_LISTEN
     }
 
-    for port in ports:
+    def call(port: int) -> None:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.unary_unary("/ray.rpc.syncer.RaySyncer/StartSync")
+            start_sync = channel.unary_unary("/ray.rpc.syncer.RaySyncer/StartSync")
             with pytest.raises(grpc.RpcError):
-                call(b"", timeout=10)
+                start_sync(b"", timeout=10)
+
+    with ThreadPoolExecutor(len(ports)) as pool:
+        list(pool.map(call, ports))
 
     assert before <= {process.pid for process in processes(server)}
     assert httpx.get(f"{server.address}/ready", timeout=30).is_success
 
 
-def test_no_other_user_can_enter_the_folder_of_its_sockets_and_logs(
-    servers: list[Server],
-) -> None:
-    for server in servers:
-        sockets = {
-            Path(found.laddr).parent
-            for process in processes(server)
-            for found in process.net_connections("unix")
-            if isinstance(found.laddr, str) and found.laddr.startswith("/")
-        }
-        assert sockets
-        for folder in sockets:
-            shut = [path for path in folder.parents if stat.S_IMODE(path.stat().st_mode) == 0o700]
-            own = stat.S_IMODE(folder.stat().st_mode) == 0o700
-            assert (shut and shut[-1].stat().st_uid == os.getuid()) or own, folder
+def test_no_other_user_can_enter_the_folder_of_its_sockets_and_logs(server: Server) -> None:
+    sockets = {
+        Path(found.laddr).parent
+        for process in processes(server)
+        for found in process.net_connections("unix")
+        if isinstance(found.laddr, str) and found.laddr.startswith("/")
+    }
+    assert sockets
+    for folder in sockets:
+        shut = [path for path in folder.parents if stat.S_IMODE(path.stat().st_mode) == 0o700]
+        own = stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert (shut and shut[-1].stat().st_uid == os.getuid()) or own, folder
 
 
 def test_only_the_api_can_be_reached_from_elsewhere_while_a_stream_is_open(
-    servers: list[Server],
+    server: Server,
 ) -> None:
-    server = servers[0]
     with httpx.Client(base_url=server.address, timeout=60) as client:
         session = start_session(client, default_model_id="simulated/simulated-1")
         with client.stream("GET", f"/v1/sessions/{session}/events") as stream:
@@ -206,8 +200,7 @@ def test_only_the_api_can_be_reached_from_elsewhere_while_a_stream_is_open(
 
 
 @pytest.mark.parametrize("name", RESTARTED)
-def test_what_is_restarted_opens_nothing_to_others(servers: list[Server], name: str) -> None:
-    server = servers[0]
+def test_what_is_restarted_opens_nothing_to_others(server: Server, name: str) -> None:
     killed = named(server, name)
     assert killed
 

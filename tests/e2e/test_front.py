@@ -13,9 +13,10 @@ import psutil
 
 from actors.clusters.ports import RANGE, free_port
 from actors.processes import wait
-from bench.server import Server, running_server
+from bench.server import Server
 from tests.aimock import NODE_ROOT, find_node
 from tests.e2e.conversation import start_session
+from tests.servers import small_server
 
 PATIENCE_S = 60
 ASK_AGAIN_S = 0.02
@@ -106,12 +107,8 @@ def answer(client: httpx.Client, path: str) -> object:
 
 def test_a_killed_server_comes_back_on_its_port_and_serves_readers_again(tmp_path: Path) -> None:
     port = free_port()
-    environment = {
-        "EVERRUNS_DATA_DIR": str(tmp_path / "data"),
-        "EVERRUNS_DASHBOARD": "false",
-        "EVERRUNS_WARM_SESSION_ACTORS": "1",
-    }
-    with running_server(port, **environment) as first:
+    environment = {"EVERRUNS_DATA_DIR": str(tmp_path / "data")}
+    with small_server(port, **environment) as first:
         with httpx.Client(base_url=first.address, timeout=PATIENCE_S) as client:
             session_id = start_session(client, default_model_id="simulated/simulated-1")
         everything = [first.process, *first.process.children(recursive=True)]
@@ -123,7 +120,7 @@ def test_a_killed_server_comes_back_on_its_port_and_serves_readers_again(tmp_pat
             first.process.wait()
             with (
                 asking(first.address) as answers,
-                running_server(port, **environment) as second,
+                small_server(port, **environment) as second,
             ):
                 assert second.address == first.address
                 # Node's EventSource gives up when a port refuses it; a browser's does not.

@@ -14,9 +14,8 @@ import httpx
 import psutil
 import pytest
 
-from actors.clusters.ports import free_port
-from bench.server import Server, running_server
-from tests.e2e.command_line import everruns
+from bench.server import Server
+from tests.e2e.command_line import create_key, everruns
 from tests.e2e.conversation import post, start_session
 from tests.waiting import eventually
 
@@ -24,33 +23,20 @@ STOP_WITHIN_S = 10
 REVOKED_WITHIN_S = 10
 REDEPLOY_WITHIN_S = 120
 RECONNECT_S = 0.1
-DRAINING_S = 2
 SESSIONS = 4
 MORE_THAN_WERE_CONNECTED = 400
 
 
 @pytest.fixture(scope="module")
-def dashboard_port() -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def server(dashboard_port: int) -> Iterator[Server]:
+def server(replicated: Server) -> Server:
     """A server with two replicas and API keys, which these tests change and stop."""
-    with running_server(
-        EVERRUNS_AUTH="api_keys",
-        EVERRUNS_REPLICAS="2",
-        EVERRUNS_WARM_SESSION_ACTORS="1",
-        EVERRUNS_DASHBOARD_PORT=str(dashboard_port),
-        RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S=str(DRAINING_S),
-    ) as server:
-        yield server
+    return replicated
 
 
 @pytest.fixture(scope="module")
 def key(server: Server) -> dict[str, str]:
     """The header that brings an API key."""
-    return create_key(server, "tests")
+    return by_key(server, "tests")
 
 
 @pytest.fixture
@@ -65,10 +51,9 @@ def client(server: Server, key: dict[str, str]) -> Iterator[httpx.Client]:
         yield client
 
 
-def create_key(server: Server, name: str) -> dict[str, str]:
-    made = everruns("keys", "create", name, EVERRUNS_DATA_DIR=server.data_dir)
-    assert made.returncode == 0, made.stderr
-    return {"Authorization": f"Bearer {made.stdout.strip()}"}
+def by_key(server: Server, name: str) -> dict[str, str]:
+    """Return the header that brings a new API key."""
+    return {"Authorization": f"Bearer {create_key(server.data_dir, name)}"}
 
 
 def revoke_key(server: Server, name: str) -> None:
@@ -149,7 +134,7 @@ async def test_a_key_counts_in_every_replica_until_it_is_revoked(
     server: Server, client: httpx.Client, caller: httpx.AsyncClient
 ) -> None:
     session_id = start_session(client, default_model_id="simulated/simulated-1")
-    headers = create_key(server, "laptop")
+    headers = by_key(server, "laptop")
 
     async def status() -> int:
         """Ask over a new connection, which HAProxy gives to the other replica."""

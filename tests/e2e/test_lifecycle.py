@@ -13,9 +13,10 @@ import pytest
 
 from actors.clusters.ports import free_port
 from actors.processes import is_alive
-from bench.server import Server, running_server
+from bench.server import Server
 from tests.e2e.command_line import everruns
 from tests.e2e.conversation import post, read_turn, say, start_session, types
+from tests.servers import small_server
 
 STOP_WITHIN_S = 10
 # What is left of the server is waited for in this time.
@@ -25,6 +26,19 @@ SLOW = {
     "provider_type": "simulated",
     "settings": {"tokens": 80, "tokens_per_s": 20},
 }
+
+
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str]:
+    """The port and the data directory of the servers that lose Ray's core, one after the other."""
+    return free_port(), str(tmp_path_factory.mktemp("lost") / "data")
+
+
+def test_no_process_is_started_that_has_nothing_to_do(server: Server) -> None:
+    started = [" ".join(process.cmdline()) for process in server.process.children(recursive=True)]
+
+    for idle in ("ray/_private/log_monitor.py", "_private/monitor.py", "dashboard/dashboard.py"):
+        assert not [command for command in started if idle in command]
 
 
 def test_a_second_server_on_the_same_data_is_refused_and_told_of_the_first(
@@ -42,7 +56,7 @@ def test_a_server_beside_another_serves_stops_at_once_and_goes_on_where_it_stood
     server: Server, tmp_path: Path
 ) -> None:
     data = str(tmp_path / "data")
-    with running_server(EVERRUNS_DATA_DIR=data, EVERRUNS_DASHBOARD="false") as second:
+    with small_server(EVERRUNS_DATA_DIR=data) as second:
         with httpx.Client(base_url=second.address, timeout=30) as client:
             session_id = start_session(client, default_model_id="simulated/simulated-1")
             say(client, session_id, "Remember me")
@@ -67,7 +81,7 @@ def test_a_server_beside_another_serves_stops_at_once_and_goes_on_where_it_stood
 
     assert httpx.get(f"{server.address}/ready").is_success
     with (
-        running_server(EVERRUNS_DATA_DIR=data, EVERRUNS_DASHBOARD="false") as again,
+        small_server(EVERRUNS_DATA_DIR=data) as again,
         httpx.Client(base_url=again.address, timeout=30) as client,
     ):
         kept = client.get(
@@ -83,23 +97,20 @@ def test_a_server_beside_another_serves_stops_at_once_and_goes_on_where_it_stood
         ]
 
 
-@pytest.mark.timeout(600)
-def test_a_server_that_loses_rays_core_ends_with_one_line_and_starts_again(
-    tmp_path: Path,
-) -> None:
-    port = free_port()
-    environment = {"EVERRUNS_DATA_DIR": str(tmp_path / "data"), "EVERRUNS_DASHBOARD": "false"}
-    for core in ("gcs_server", "raylet"):
-        with running_server(port, **environment) as server:
-            started = [server.process, *server.process.children(recursive=True)]
+# The second starts on the port and the data that the first has left.
+@pytest.mark.parametrize("core", ["gcs_server", pytest.param("raylet", marks=pytest.mark.long)])
+def test_a_server_that_loses_rays_core_ends_with_one_line(lost: tuple[int, str], core: str) -> None:
+    port, data = lost
+    with small_server(port, EVERRUNS_DATA_DIR=data) as server:
+        started = [server.process, *server.process.children(recursive=True)]
 
-            next(process for process in started if process.name() == core).kill()
+        next(process for process in started if process.name() == core).kill()
 
-            assert server.process.wait(END_WITHIN_S) == 1
-            told = server.printed.read_text().partition("Stop with Ctrl-C\n")[2]
-            assert told.startswith(f"everruns: Ray's {core}"), told
-            assert told.count("\n") == 1, told
-            assert not any(map(is_alive, started))
+        assert server.process.wait(END_WITHIN_S) == 1
+        told = server.printed.read_text().partition("Stop with Ctrl-C\n")[2]
+        assert told.startswith(f"everruns: Ray's {core}"), told
+        assert told.count("\n") == 1, told
+        assert not any(map(is_alive, started))
 
 
 def test_no_file_of_the_data_directory_is_open_to_others(server: Server) -> None:

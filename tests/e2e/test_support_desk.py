@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from actors.clusters.ports import free_port
-from bench.server import running_server
 from tests.chromium import Page, open_page
 from tests.e2e.command_line import everruns
-from tests.faults.processes import kill
+from tests.faults.processes import Role, in_role, kill
+from tests.servers import small_server
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -100,19 +100,23 @@ async def shows(page: Page, lines: list[str]) -> None:
         pytest.fail(f"The page shows {seen}, not {lines}")
 
 
-@pytest.mark.timeout(400)
-async def test_a_refund_is_made_once_and_the_chat_goes_on_whatever_dies(tmp_path: Path) -> None:
+# The second takes another start of the server.
+@pytest.mark.parametrize(
+    "dies", [Role.SESSION_ACTOR, pytest.param(Role.EVERYTHING, marks=pytest.mark.long)]
+)
+async def test_a_refund_is_made_once_and_the_chat_goes_on_whatever_dies(
+    tmp_path: Path, dies: Role
+) -> None:
     server_port, desk_port = free_port(), free_port()
     environment = {
         "EVERRUNS_DATA_DIR": str(tmp_path / "data"),
-        "EVERRUNS_DASHBOARD": "false",
         "EVERRUNS_AUTH": "api_keys",
         "EVERRUNS_ALLOWED_ORIGINS": f"http://127.0.0.1:{desk_port}",
     }
     api_key = everruns("keys", "create", "desk", **environment).stdout.strip()
     desk = Desk(tmp_path, f"http://127.0.0.1:{server_port}", api_key, desk_port)
     with ExitStack() as lives:
-        server = lives.enter_context(running_server(server_port, **environment))
+        server = lives.enter_context(small_server(server_port, **environment))
         backend = lives.enter_context(desk.running())
         assert await desk.asked("GET", "/operator/approvals")
         async with open_page(f"{desk.address}/?customer=ada", tmp_path / "profile") as page:
@@ -123,9 +127,12 @@ async def test_a_refund_is_made_once_and_the_chat_goes_on_whatever_dies(tmp_path
             await shows(page, HELD)
 
             everything = [server.process, *server.process.children(recursive=True)]
-            kill(backend, *everything)
-            psutil.wait_procs(everything, PATIENCE_S)
-            lives.enter_context(running_server(server_port, **environment))
+            if dies is Role.EVERYTHING:
+                kill(backend, *everything)
+                psutil.wait_procs(everything, PATIENCE_S)
+                lives.enter_context(small_server(server_port, **environment))
+            else:
+                kill(backend, *in_role(dies, everything))
             backend = lives.enter_context(desk.running())
             (call,) = await desk.held()
             decision = {key: call[key] for key in ("session_id", "tool_call_id")}

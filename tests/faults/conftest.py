@@ -8,13 +8,17 @@ import pytest
 pytest.register_assert_rewrite("tests.faults.checks", "tests.faults.broken_wire")
 
 from actors.processes import wait  # noqa: E402
+from bench.postgres import PostgresServer  # noqa: E402
 from tests.faults.processes import Role  # noqa: E402
 from tests.faults.report import REPORT  # noqa: E402
+from tests.faults.slow_wire import SlowWire  # noqa: E402
 from tests.faults.talk import World, cluster_of, cluster_world, running_world  # noqa: E402
 
 # Ray spreads them by chance, and every node should have some.
 SESSION_ACTORS = 6
 SESSION_ACTORS_WITHIN_S = 120.0
+# Two seconds, in the form of an address.
+STATEMENT_TIMEOUT = "-c%20statement_timeout%3D2s"
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +26,40 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The server under test, the model it asks, and the tools it runs."""
     # Small enough to be filled.
     with running_world(tmp_path_factory.mktemp("faults"), SESSIONS_PER_ACTOR="128") as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[PostgresServer]:
+    """PostgreSQL as it is deployed, with a count of the statements that it executes."""
+    settings = {"shared_preload_libraries": "pg_stat_statements"}
+    with PostgresServer(durable=True, settings=settings) as server:
+        server.execute("CREATE EXTENSION pg_stat_statements")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database_name(database: PostgresServer) -> str:
+    """The database of the server under test."""
+    return database.create_database()
+
+
+@pytest.fixture(scope="session")
+def wire(database: PostgresServer) -> Iterator[SlowWire]:
+    """What is between the server under test and PostgreSQL."""
+    with SlowWire(database.socket).carrying() as wire:
+        yield wire
+
+
+@pytest.fixture(scope="session")
+def world_on_postgres(
+    wire: SlowWire, database_name: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """A server under test that stores in PostgreSQL."""
+    address = f"postgres@127.0.0.1:{wire.port}/{database_name}?options={STATEMENT_TIMEOUT}"
+    with running_world(
+        tmp_path_factory.mktemp("postgres"), DATABASE_URL=f"postgresql://{address}"
+    ) as world:
         yield world
 
 

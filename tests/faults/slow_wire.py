@@ -65,7 +65,11 @@ class SlowWire:
     async def _connected(
         self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter
     ) -> None:
-        from_server, to_server = await asyncio.open_unix_connection(self._socket)
+        try:
+            from_server, to_server = await asyncio.open_unix_connection(self._socket)
+        except OSError:  # The server is away; its client is told by the end of the connection.
+            to_client.close()
+            return
         try:
             async with asyncio.TaskGroup() as ways:
                 for source, target in ((from_client, to_server), (from_server, to_client)):

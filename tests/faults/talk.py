@@ -138,7 +138,13 @@ def running_world(folder: Path, **settings: str) -> Iterator[World]:
         settings: More settings of the server, by their names in capitals.
     """
     with ModelServer().running() as model:
-        given = {"DASHBOARD": "false", "ALLOW_PRIVATE_ADDRESSES": "true", **settings}
+        given = {
+            "DASHBOARD": "false",
+            # One that dies and one that goes on.
+            "MAX_SESSION_ACTORS": "2",
+            "ALLOW_PRIVATE_ADDRESSES": "true",
+            **settings,
+        }
         environment = {
             **write_package(folder / "package", model.tools_url),
             "EVERRUNS_DATA_DIR": str(folder / "data"),

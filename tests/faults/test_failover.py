@@ -12,6 +12,9 @@ from tests.faults.storm import ride_out, script
 from tests.faults.talk import World, running_world
 from tests.waiting import eventually
 
+# What a store does meanwhile, and a server without its database, is tried in each run.
+pytestmark = pytest.mark.long
+
 CONVERSATIONS = 20
 BEFORE_S = 3.0
 AFTER_S = 3.0
@@ -32,7 +35,7 @@ def world(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
         yield world
 
 
-@pytest.mark.parametrize("away_s", [5.0, pytest.param(60.0, marks=pytest.mark.long)])
+@pytest.mark.parametrize("away_s", [5.0, 60.0])
 async def test_conversations_go_on_after_a_failover(
     world: World, pair: Pair, away_s: float
 ) -> None:
@@ -56,7 +59,6 @@ async def test_conversations_go_on_after_a_failover(
         assert all(is_503(*refusal) for refusal in talk.client.refusals)
 
 
-@pytest.mark.long
 async def test_nothing_is_acknowledged_while_the_synchronous_standby_is_away(
     world: World, pair: Pair
 ) -> None:

@@ -78,8 +78,8 @@ MOMENTS: list[Moment] = [
     after_the_last_token,
 ]
 DAILY: dict[Role, list[Moment]] = {
-    Role.SESSION_ACTOR: MOMENTS,
-    Role.REGISTRY: [before_the_append, mid_stream],
+    Role.SESSION_ACTOR: [before_the_append, mid_stream, in_a_tool_that_is_not_repeatable],
+    Role.REGISTRY: [before_the_append],
     Role.REPLICA: [mid_stream],
     Role.EVERYTHING: [mid_stream],
 }

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from statistics import median
 
@@ -14,7 +13,7 @@ from tests.faults.client import connected
 from tests.faults.report import REPORT
 from tests.faults.slow_wire import SlowWire
 from tests.faults.storm import script
-from tests.faults.talk import Talk, World, running_world
+from tests.faults.talk import Talk, World
 from tests.waiting import eventually
 
 CONVERSATIONS = 20
@@ -22,38 +21,11 @@ ROUND_TRIP_S = 0.05
 FIRST_EVENT_ROUND_TRIPS = 10
 # Longer than a server waits for what it stores.
 REFUSED_WITHIN_S = 75.0
-STATEMENT_TIMEOUT = "-c%20statement_timeout%3D2s"
 # How often the statement that appends was executed, and how many appends it stored.
 APPENDED = """
     SELECT sum(calls), sum(rows) FROM pg_stat_statements
     WHERE query LIKE '%advanced AS%INSERT INTO events%'
 """
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[PostgresServer]:
-    settings = {"shared_preload_libraries": "pg_stat_statements"}
-    with PostgresServer(durable=True, settings=settings) as server:
-        server.execute("CREATE EXTENSION pg_stat_statements")
-        yield server
-
-
-@pytest.fixture(scope="module")
-def name(database: PostgresServer) -> str:
-    return database.create_database()
-
-
-@pytest.fixture(scope="module")
-def wire(database: PostgresServer) -> Iterator[SlowWire]:
-    with SlowWire(database.socket).carrying() as wire:
-        yield wire
-
-
-@pytest.fixture(scope="module")
-def world(wire: SlowWire, name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    url = f"postgresql://postgres@127.0.0.1:{wire.port}/{name}?options={STATEMENT_TIMEOUT}"
-    with running_world(tmp_path_factory.mktemp("slow"), DATABASE_URL=url) as world:
-        yield world
 
 
 async def first_event_s(talk: Talk) -> float:
@@ -67,12 +39,15 @@ async def first_event_s(talk: Talk) -> float:
 
 
 async def test_many_conversations_at_once_share_the_round_trips(
-    world: World, wire: SlowWire, database: PostgresServer
+    world_on_postgres: World, wire: SlowWire, database: PostgresServer
 ) -> None:
-    async with connected(lambda: world.service.address) as client, AsyncExitStack() as stack:
-        model_id = await world.model_id(client)
+    async with (
+        connected(lambda: world_on_postgres.service.address) as client,
+        AsyncExitStack() as stack,
+    ):
+        model_id = await world_on_postgres.model_id(client)
         talks = [
-            await stack.enter_async_context(world.talk_over(client, model_id, script))
+            await stack.enter_async_context(world_on_postgres.talk_over(client, model_id, script))
             for _ in range(CONVERSATIONS)
         ]
         # Sessions are loaded now, and connections are open.
@@ -96,15 +71,15 @@ async def test_many_conversations_at_once_share_the_round_trips(
 
 @pytest.mark.long
 async def test_statements_that_take_too_long_are_refused_until_they_do_not(
-    world: World, database: PostgresServer, name: str
+    world_on_postgres: World, database: PostgresServer, database_name: str
 ) -> None:
     outcome = REPORT["PostgreSQL too slow"]
-    async with world.talk(script) as talk:
+    async with world_on_postgres.talk(script) as talk:
         await talk.send()
         await talk.follower.turn_ended(1)
 
         with outcome.fault() as faults:
-            with psycopg.connect(database.conninfo(name)) as other:
+            with psycopg.connect(database.conninfo(database_name)) as other:
                 other.execute("LOCK TABLE events IN EXCLUSIVE MODE")
                 sending = asyncio.create_task(talk.send())
                 await eventually(lambda: talk.client.refusals, REFUSED_WITHIN_S)

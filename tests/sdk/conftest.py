@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from everruns_sdk import Agent, Everruns, Session
 
-from bench.server import Server, running_server
+from bench.server import Server
+from tests.servers import small_server
 from tests.waiting import PATIENCE_S, POLL_S
 
 MODEL = "simulated/simulated-1"
@@ -15,7 +16,7 @@ MODEL = "simulated/simulated-1"
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """One server for all tests here, on which only their agents and providers are."""
-    with running_server(EVERRUNS_DASHBOARD="false") as server:
+    with small_server() as server:
         yield server
 
 

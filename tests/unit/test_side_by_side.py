@@ -1,12 +1,14 @@
 """How a run of several processes is divided, and what it shows."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.progress import Progress
-from tests.side_by_side import STARTED_ONCE, group_of
+from tests.side_by_side import LONG_FILES, STARTED_ONCE, group_of, long_first
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,9 +31,23 @@ def reports(node_id: str, outcome: str, seconds: float) -> Iterator[pytest.TestR
         yield pytest.TestReport(node_id, ("", 0, ""), {}, said, None, when, duration=taken)
 
 
-@pytest.mark.parametrize("file", [file for files in STARTED_ONCE.values() for file in files])
-def test_what_shares_a_start_is_there(file: str):
+@pytest.mark.parametrize(
+    "file", [*LONG_FILES, *(file for files in STARTED_ONCE.values() for file in files)]
+)
+def test_what_is_named_is_there(file: str):
     assert (ROOT / file).exists()
+
+
+def test_whoever_uses_the_cluster_of_a_run_does_so_in_the_process_that_has_it():
+    users = [
+        str(file.relative_to(ROOT))
+        for folder in ("tests/ray", "tests/contract")
+        for file in (ROOT / folder).rglob("test_*.py")
+        if re.search(r"\bray_(runtime|settings)\b|\{request.param\}_runtime", file.read_text())
+    ]
+
+    assert len(users) == len(STARTED_ONCE["cluster"])
+    assert {group_of(file) for file in users} == {"cluster"}
 
 
 def test_tests_of_one_server_stay_together_and_others_go_by_file():
@@ -39,6 +55,14 @@ def test_tests_of_one_server_stay_together_and_others_go_by_file():
         "tests/e2e/test_readme.py::test_b"
     )
     assert group_of("tests/unit/test_a.py::test_b[x::y]") == "tests/unit/test_a.py"
+
+
+def test_what_takes_longest_is_run_first_and_all_else_in_its_order():
+    names = ["a.py::one", f"{LONG_FILES[1]}::two", "b.py::three", f"{LONG_FILES[0]}::four"]
+
+    first = long_first([SimpleNamespace(nodeid=name) for name in names])
+
+    assert [item.nodeid for item in first] == [names[1], names[3], names[0], names[2]]
 
 
 def test_a_file_is_shown_when_its_last_test_has_ended():

@@ -1,36 +1,17 @@
 """Access tokens on the whole server: valid on every replica, and in no file that it writes."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from bench.server import Server, running_server
-from tests.e2e.command_line import everruns
+from bench.server import Server
+from tests.e2e.command_line import create_key
 
 pytestmark = pytest.mark.timeout(600)
 
 LOGS = re.compile(r"Logs\s+(/\S+)")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running_server(
-        EVERRUNS_AUTH="api_keys",
-        EVERRUNS_REPLICAS="2",
-        EVERRUNS_WARM_SESSION_ACTORS="1",
-        EVERRUNS_DASHBOARD="false",
-    ) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def key(server: Server) -> str:
-    made = everruns("keys", "create", "tests", EVERRUNS_DATA_DIR=server.data_dir)
-    assert made.returncode == 0, made.stderr
-    return made.stdout.strip()
 
 
 def files_with(secrets: list[str], *folders: Path) -> list[str]:
@@ -44,7 +25,9 @@ def files_with(secrets: list[str], *folders: Path) -> list[str]:
     return found
 
 
-def test_a_token_counts_on_every_replica_and_is_written_nowhere(server: Server, key: str):
+def test_a_token_counts_on_every_replica_and_is_written_nowhere(replicated: Server):
+    server = replicated
+    key = create_key(server.data_dir, "tokens")
     by_key = {"Authorization": f"Bearer {key}"}
     with httpx.Client(base_url=server.address, headers=by_key, timeout=30) as client:
         session = client.post("/v1/sessions", json={}).json()["id"]

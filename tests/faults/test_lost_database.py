@@ -8,32 +8,18 @@ import psutil
 import pytest
 
 from actors.processes import wait
-from bench.postgres import PostgresServer, database_on
-from bench.server import Server, running_server
+from bench.postgres import PostgresServer
 from tests.e2e.conversation import post, read_turn, say, start_session
-from tests.faults.processes import Role, in_role, paused
+from tests.faults.processes import Role, paused
+from tests.faults.talk import World
 
 PATIENCE_S = 60
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[PostgresServer]:
-    with PostgresServer(durable=True) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def server(database: PostgresServer) -> Iterator[Server]:
-    with (
-        database_on(database) as url,
-        running_server(EVERRUNS_DATABASE_URL=url, EVERRUNS_DASHBOARD="false") as server,
-    ):
-        yield server
-
-
 @pytest.fixture
-def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.address, timeout=PATIENCE_S) as client:
+def client(world_on_postgres: World) -> Iterator[httpx.Client]:
+    address = world_on_postgres.service.address
+    with httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -45,8 +31,8 @@ def talk(client: httpx.Client) -> str:
     return session_id
 
 
-def registry_of(server: Server) -> psutil.Process:
-    (registry,) = in_role(Role.REGISTRY, server.process.children(recursive=True))
+def registry_of(world: World) -> psutil.Process:
+    (registry,) = world.service.processes(Role.REGISTRY)
     return registry
 
 
@@ -57,9 +43,9 @@ def texts(client: httpx.Client, session_id: str) -> list[str]:
 
 
 def test_a_known_session_goes_on_while_the_registry_stands_still(
-    server: Server, client: httpx.Client, talk: str
+    world_on_postgres: World, client: httpx.Client, talk: str
 ) -> None:
-    with paused(registry_of(server)):
+    with paused(registry_of(world_on_postgres)):
         post(client, f"/v1/sessions/{talk}/messages", {"content": "Again."})
         events = read_turn(client, talk)
         said = texts(client, talk)
@@ -70,9 +56,9 @@ def test_a_known_session_goes_on_while_the_registry_stands_still(
 
 
 def test_a_killed_registry_finds_the_sessions_where_they_are(
-    server: Server, client: httpx.Client, talk: str
+    world_on_postgres: World, client: httpx.Client, talk: str
 ) -> None:
-    first = registry_of(server)
+    first = registry_of(world_on_postgres)
     first.kill()
     say_again = post(client, f"/v1/sessions/{talk}/messages", {"content": "Again."})
 
@@ -80,7 +66,7 @@ def test_a_killed_registry_finds_the_sessions_where_they_are(
     assert texts(client, talk)[2] == say_again["content"][0]["text"] == "Again."
     # What needs a registry waits for the next one.
     assert say(client, start_session(client), "Hello.")[-1]["type"] == "session.completed"
-    assert registry_of(server).pid != first.pid
+    assert registry_of(world_on_postgres).pid != first.pid
 
 
 def test_a_database_that_restarts_is_waited_for(
@@ -96,6 +82,8 @@ def test_a_database_that_restarts_is_waited_for(
     assert texts(client, talk)[2] == "Now?"
 
 
+# A server waits half a minute for its database.
+@pytest.mark.long
 def test_a_database_that_stays_away_is_a_503_that_says_when_to_come_again(
     database: PostgresServer, client: httpx.Client, talk: str
 ) -> None:
