@@ -61,6 +61,17 @@ class ToolResultPart(Model):
     error: str | None = None
 
 
+class OutputPart(Model):
+    """The value of a structured answer; or ``error``, what is wrong with the answer instead.
+
+    Without ``error`` the answer is a value, also if ``value`` is null.
+    """
+
+    type: Literal["output"] = "output"
+    value: Any = None
+    error: str | None = None
+
+
 def _bounded(part: TextPart) -> TextPart:
     if len(part.text.encode()) > MAX_TEXT_BYTES:
         raise ValueError(f"text: must be at most {MAX_TEXT_BYTES} bytes of UTF-8")
@@ -71,7 +82,7 @@ def _bounded(part: TextPart) -> TextPart:
 TextInput = Annotated[TextPart, AfterValidator(_bounded)]
 InputPart = Annotated[TextInput | ImagePart, Field(discriminator="type")]
 ContentPart = Annotated[
-    TextPart | ImagePart | ToolCallPart | ToolResultPart, Field(discriminator="type")
+    TextPart | ImagePart | ToolCallPart | ToolResultPart | OutputPart, Field(discriminator="type")
 ]
 
 
@@ -197,3 +208,8 @@ class Message(Model):
             for part in self.content
             if isinstance(part, ToolCallPart)
         ]
+
+    @property
+    def output(self) -> OutputPart | None:
+        """The part that says what came of a structured answer, if the message is one."""
+        return next((part for part in self.content if isinstance(part, OutputPart)), None)

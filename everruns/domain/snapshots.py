@@ -18,7 +18,7 @@ from everruns.domain.base import MIB
 from everruns.domain.events import Event
 from everruns.domain.state import SessionState
 
-FORMAT = 2
+FORMAT = 3
 """The format of snapshots: raise it when ``SessionState`` or its fold changes."""
 
 # Folding this many events takes a few milliseconds.

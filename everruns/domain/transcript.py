@@ -8,11 +8,15 @@ Source: docs/contract.md, "Turns".
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+
+import orjson
 
 from everruns.domain.messages import (
     ContentPart,
     ImagePart,
     Message,
+    OutputPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -21,6 +25,10 @@ from everruns.domain.messages import (
 ORPHAN_ERROR = "No result was recorded for this call."
 BLANK = "(The message is blank.)"
 MESSAGE_LEFT_OUT = "(What was here cannot be shown to you.)"
+CORRECTION = (
+    "Your answer is not the value that was asked for. {error} Answer again with nothing but the "
+    "whole corrected JSON value."
+)
 IMAGE_LEFT_OUT = "(An image was here that you cannot see.)"
 
 
@@ -33,8 +41,9 @@ def build_transcript(
     """Return the messages to send to a model, oldest first.
 
     Every agent message with tool calls is followed by exactly one ``tool_result`` message per call,
-    in call order; results without a call and empty messages are left out; the transcript begins
-    with a user message.
+    in call order; results without a call and empty messages are left out; an answer that is not the
+    value asked for is followed by a note that says so, if it was or is to be corrected; the
+    transcript begins with a user message.
 
     Args:
         history: The messages that a model has read or written.
@@ -95,15 +104,45 @@ def leave_out_images(message: Message) -> Message:
 
 def _well_formed(messages: Sequence[Message]) -> Iterator[Message]:
     results = _Results(messages)
-    for message in messages:
+    for message, following in pairwise([*messages, None]):
+        assert message is not None  # noqa: S101
         if message.role == "tool_result" or not message.content:
             continue
-        answer, returned = results.of_answer(message)
+        answer, returned = results.of_answer(_as_said(message))
         if not _is_blank(answer):
             yield answer
         elif answer.role == "user":
             yield answer.model_copy(update={"content": [TextPart(text=BLANK)]})
         yield from returned
+        output = message.output
+        if output and output.error is not None and (not following or following.role == "agent"):
+            yield _correction(message, output.error)
+
+
+def _as_said(message: Message) -> Message:
+    """Return a message without the value that it is, since its text says the same."""
+    output = message.output
+    if output is None:
+        return message
+    said = [part for part in message.content if not isinstance(part, OutputPart)]
+    if not message.text.strip() and output.error is None:
+        said += [TextPart(text=orjson.dumps(output.value).decode())]
+    return message.model_copy(update={"content": said})
+
+
+def _correction(message: Message, error: str) -> Message:
+    return Message(
+        id=message.id,
+        session_id=message.session_id,
+        role="user",
+        content=[TextPart(text=CORRECTION.format(error=error))],
+        created_at=message.created_at,
+    )
+
+
+def is_correction(message: Message, previous: Message | None) -> bool:
+    """Tell whether a message of a transcript is the note that asks for a correction."""
+    return message.role == "user" and previous is not None and previous.id == message.id
 
 
 class _Results:

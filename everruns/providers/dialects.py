@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from everruns.providers import image_limits, tool_rules
 from everruns.providers.image_limits import ANYWHERE, ImageLimits
+from everruns.providers.output_rules import OPENAI_OUTPUT, USUAL_OUTPUT, OutputRules
 from everruns.providers.tool_calls import USUAL_ID
 from everruns.providers.tool_rules import ANY_TOOLS, ToolRules
 
@@ -54,6 +55,7 @@ class Dialect:
         images: Which images it takes: ``all``; ``data``, only by content; or ``none``.
         image_limits: Which of the images that it takes by content it refuses.
         tools: Which names and schemas of tools it takes.
+        output: Which schemas of structured answers it enforces; ``None`` for none.
         call_id: The form of the ids that it gives to calls, as a regular expression. Those of
             other forms were made elsewhere.
         foreign_call: Fields to add to the first tool call of an answer by another model.
@@ -74,6 +76,7 @@ class Dialect:
     images: Literal["all", "data", "none"] = "all"
     image_limits: ImageLimits = ANYWHERE
     tools: ToolRules = ANY_TOOLS
+    output: OutputRules | None = USUAL_OUTPUT
     call_id: str = USUAL_ID
     foreign_call: Mapping[str, Any] | None = None
     reply_to_tools: str | None = None
@@ -101,6 +104,7 @@ DIALECTS: dict[str, Dialect] = {
         call_id=_FORTY,
         image_limits=image_limits.OPENAI,
         tools=tool_rules.OPENAI_TOOLS,
+        output=OPENAI_OUTPUT,
     ),
     "azure": Dialect(
         hosts=("openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"),
@@ -109,6 +113,7 @@ DIALECTS: dict[str, Dialect] = {
         call_id=_FORTY,
         image_limits=image_limits.OPENAI,
         tools=tool_rules.OPENAI_TOOLS,
+        output=OPENAI_OUTPUT,
     ),
     "gemini": Dialect(
         hosts=("generativelanguage.googleapis.com", "aiplatform.googleapis.com"),
@@ -139,6 +144,7 @@ DIALECTS: dict[str, Dialect] = {
         reasoning="always",
         unknown_reasoning="",
         images="none",
+        output=None,
     ),
     "moonshot": Dialect(
         hosts=("api.moonshot.ai", "api.moonshot.cn"),

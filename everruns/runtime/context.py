@@ -14,6 +14,7 @@ from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
 from everruns.domain.schemas import find_foreign_violation
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
+from everruns.domain.structured_output import corrections
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.transcript import build_transcript
 from everruns.domain.waits import OPEN_RULE, DeciderKind, WaitRule
@@ -102,6 +103,10 @@ class TurnContext:
     def request(self, state: SessionState) -> ModelRequest:
         """Return the model call that continues the conversation."""
         name = self.model.qualified_name
+        is_correction = self.controls.output_schema is not None and bool(
+            corrections(state.history, state.unread)
+        )
+        tools = () if is_correction else (*self.toolbox.definitions, *self.client_tools.values())
         images, messages = (
             {said for said, model in refused.items() if model == name}
             for refused in (state.without_images, state.without_messages)
@@ -110,9 +115,10 @@ class TurnContext:
             model=self.model,
             system_prompt=self.system_prompt,
             messages=build_transcript(state.history, state.unread, images, messages),
-            tools=[*self.toolbox.definitions, *self.client_tools.values()],
+            tools=tools,
             controls=self.controls,
             parallel_tool_calls=self.parallel_tool_calls,
+            is_correction=is_correction,
         )
 
 

@@ -10,12 +10,14 @@ from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import (
     ContentPart,
     Message,
+    OutputPart,
     SendMessage,
     TextPart,
     ThinkingBlock,
     ToolCallPart,
 )
 from everruns.domain.state import SessionState
+from everruns.domain.structured_output import MAX_CORRECTIONS, corrections
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn, turn_context
 from everruns.domain.waits import Unanswered
@@ -24,9 +26,7 @@ from everruns.providers.base import ModelAnswer
 from everruns.providers.catalogue import priced
 from everruns.runtime.context import TurnContext
 from everruns.runtime.feed.draft import Draft
-
-# Calls run only if the model finished its answer: one that was cut off may look complete.
-FINISHED = frozenset({"stop", "tool_calls"})
+from everruns.turn_failures import OutputInvalid, TurnFailure
 
 
 def received(
@@ -66,8 +66,14 @@ def answered(
 ) -> list[NewEvent]:
     """Return the events of a model's answer: its message, and the turn's end unless it continues.
 
-    The turn continues if the answer calls tools or a user message has arrived in the meantime.
+    The turn continues if the answer calls tools, a user message has arrived in the meantime, or
+    the answer is to be corrected.
     """
+    steered = any(message.sequence > draft.input_sequence for message in state.unread)
+    output = draft.output
+    # Nobody waits for the value any more; the next answer is for the newer message.
+    if steered and output and output.error is not None:
+        output = None
     usage = priced(answer.usage, context.model.profile)
     calls, refused_calls = _distinct_calls(answer, state)
     refused = {"refused_calls": refused_calls} if refused_calls else {}
@@ -78,7 +84,7 @@ def answered(
     said = NewEvent(
         EventType.MESSAGE_CREATED,
         {
-            "message": _agent_message(state, draft, now, calls, answer).wire(),
+            "message": _agent_message(state, draft, now, calls, answer, output).wire(),
             "usage": usage.wire(),
             "model": context.model.qualified_name,
             "finish_reason": answer.finish_reason,
@@ -88,9 +94,12 @@ def answered(
         },
         turn_context(turn),
     )
-    steered = any(message.sequence > draft.input_sequence for message in state.unread)
     if calls or steered:
         return [said]
+    if output and output.error is not None:
+        is_last = corrections(state.history, state.unread) >= MAX_CORRECTIONS
+        failure = draft.failure or (_output_invalid(output.error) if is_last else None)
+        return [said, _failed(turn, failure)] if failure else [said]
     completed = {
         "turn_id": turn.id,
         "iterations": turn.iterations + 1,
@@ -99,6 +108,20 @@ def answered(
         "final_message_id": draft.message_id,
     }
     return [said, NewEvent(EventType.SESSION_COMPLETED, completed, turn_context(turn))]
+
+
+def _output_invalid(error: str) -> OutputInvalid:
+    return OutputInvalid(
+        f"The model's answer is not what output_schema describes, after {MAX_CORRECTIONS} "
+        f"corrections. {error} Its text is kept. Simplify the schema, allow more output tokens, "
+        "or choose another model."
+    )
+
+
+def _failed(turn: OpenTurn, failure: TurnFailure) -> NewEvent:
+    error = {"message": failure.message, "code": failure.code}
+    data = {"turn_id": turn.id, "error": error}
+    return NewEvent(EventType.SESSION_FAILED, data, turn_context(turn))
 
 
 def called(turn: OpenTurn, call: ToolCall, message_id: str) -> NewEvent:
@@ -161,6 +184,7 @@ def _agent_message(
     now: int,
     calls: Sequence[ToolCall],
     answer: ModelAnswer | None,
+    output: OutputPart | None = None,
 ) -> Message:
     """Return the message of a draft; without an answer it is marked as incomplete."""
     content: list[ContentPart] = []
@@ -169,6 +193,8 @@ def _agent_message(
     content += [
         ToolCallPart(id=call.id, name=call.name, arguments=call.arguments) for call in calls
     ]
+    if output is not None:
+        content.append(output)
     return Message(
         id=draft.message_id,
         session_id=state.session_id,
@@ -206,7 +232,7 @@ def _distinct_calls(
         fresh = call.model_copy(update={"id": new_id("call")}) if call.id in seen else call
         seen.add(fresh.id)
         distinct.append(fresh)
-        if answer.finish_reason not in FINISHED:
+        if not answer.is_finished:
             refused[fresh.id] = (
                 f"Your answer was cut off ({answer.finish_reason}), so this call may be incomplete "
                 "and was not run. Make it again, with less in one answer."

@@ -33,6 +33,7 @@ from everruns.runtime.environment import Environment
 from everruns.runtime.feed.draft import Draft
 from everruns.runtime.outcomes import answered, broken_off
 from everruns.runtime.session import LiveSession
+from everruns.runtime.structured_answers import with_output
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 from everruns.runtime.unfinished import unfinished_usage
 from everruns.runtime.waiting import elapsed
@@ -147,7 +148,7 @@ class Turn:
         draft = session.draft = Draft(
             new_id("message"), turn.id, session.state.sequence, request=request
         )
-        answer = await self._answer_in_time(driver, request, draft)
+        answer = await with_output(draft, await self._answer_in_time(driver, request, draft))
 
         def outcome(state: SessionState, now: int) -> list[NewEvent]:
             return answered(state, still_open(state, self._id), now, draft, answer, context)

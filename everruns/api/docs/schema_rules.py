@@ -14,7 +14,7 @@ NULL: dict[str, Any] = {"type": "null"}
 CAPABILITY_ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 256}
 CAPABILITY: dict[str, Any] = {"$ref": "#/components/schemas/CapabilityConfig"}
 BODIES = ("Input", "Patch")
-PARTS = ("TextPart", "ImagePart", "ToolCallPart", "ToolResultPart")
+PARTS = ("TextPart", "ImagePart", "ToolCallPart", "ToolResultPart", "OutputPart")
 ONE_SOURCE: dict[str, Any] = {
     "if": {"required": ["base64"], "properties": {"base64": STRING}},
     "then": {

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import OfferedModel
 from everruns.domain.messages import TextPart, ThinkingBlock
+from everruns.domain.structured_output import corrections
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.transcript import build_transcript
 from everruns.providers.anthropic_request import message_body
@@ -21,7 +23,7 @@ from everruns.providers.dialects import DIALECTS
 from everruns.providers.responses_request import response_body
 from tests.logs import LogWriter
 from tests.odd_images import IMAGES
-from tests.odd_logs import THOUGHTS, TOOLS, odd_logs, question
+from tests.odd_logs import OUTPUT_SCHEMAS, THOUGHTS, TOOLS, odd_logs, question
 from tests.vendors.seals import seal
 from tests.vendors.table import VENDORS, all_problems
 
@@ -59,9 +61,12 @@ def body_of(vendor: str, request: ModelRequest) -> dict[str, Any]:
     return orjson.loads(orjson.dumps(body))
 
 
-def request_of(vendor: str, log: LogWriter, tools: list[ToolDefinition]) -> ModelRequest:
+def request_of(
+    vendor: str, log: LogWriter, tools: list[ToolDefinition], output_schema: Any = None
+) -> ModelRequest:
     transcript = build_transcript(log.state.history, log.state.unread)
-    return ModelRequest(offered(vendor), "Be brief.", transcript, tools)
+    controls = AnswerControls(output_schema=output_schema)
+    return ModelRequest(offered(vendor), "Be brief.", transcript, tools, controls)
 
 
 def sealed(vendor: str) -> st.SearchStrategy[ThinkingBlock]:
@@ -101,11 +106,15 @@ def test_after_any_history_the_request_is_legal(vendor: str):
         log=odd_logs(models, sealed(vendor)),
         images=st.lists(st.sampled_from(sorted(IMAGES)), max_size=2),
         tools=TOOLS,
+        output_schema=st.none() | OUTPUT_SCHEMAS,
     )
-    def legal(log: LogWriter, images: list[str], tools: list[ToolDefinition]) -> None:
-        question(log, [IMAGES[name] for name in images] or [TEXT])
+    def legal(
+        log: LogWriter, images: list[str], tools: list[ToolDefinition], output_schema: Any
+    ) -> None:
+        if not corrections(log.state.history, log.state.unread):
+            question(log, [IMAGES[name] for name in images] or [TEXT])
 
-        body = body_of(vendor, request_of(vendor, log, tools))
+        body = body_of(vendor, request_of(vendor, log, tools, output_schema))
 
         assert all_problems(vendor, body) == []
 
