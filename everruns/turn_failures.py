@@ -42,6 +42,12 @@ class OutputInvalid(TurnFailure):
     code = "OUTPUT_INVALID"
 
 
+class LoopDetected(TurnFailure):
+    """The model made the same calls again and again, and they showed nothing new."""
+
+    code = "LOOP_DETECTED"
+
+
 class TurnCrashed(TurnFailure):
     """The turn crashed its process several times in a row without making progress."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from everruns.domain.controls import Controls
 from everruns.domain.events import TURN_ENDS, Event, EventType
+from everruns.domain.loops import LoopWatch
 from everruns.domain.messages import Message, ToolResultPart
 from everruns.domain.questions import are_questions
 from everruns.domain.retries import RetriedTurn, is_superseded
@@ -187,8 +188,13 @@ class SessionState:
     def _returned(self, data: dict[str, Any]) -> None:
         call_id = data["tool_call_id"]
         if self.turn:
+            call = self.turn.pending.get(call_id)
+            if call is not None:
+                self.turn.watch.note_result(call, data.get("result"), data.get("error"))
             for calls in (self.turn.pending, self.turn.asked, self.turn.held):
                 calls.pop(call_id, None)
+            if call is not None and not self.turn.pending:
+                self.turn.watch.close_step()
         if unanswered := data.get("unanswered"):
             self.unanswered[call_id] = unanswered
 
@@ -255,6 +261,8 @@ class SessionState:
     ) -> None:
         if message.role == "user":
             self.unread.append(message)
+            if self.turn:
+                self.turn.watch = LoopWatch()
             self.last_input_sequence = message.sequence
             self.preview = self.preview or message.text[:PREVIEW_CHARACTERS] or None
             if idempotency := context.get("idempotency"):

@@ -37,6 +37,7 @@ def build_transcript(
     unread: Sequence[Message],
     without_images: Collection[str] = (),
     without_messages: Collection[str] = (),
+    note: str | None = None,
 ) -> list[Message]:
     """Return the messages to send to a model, oldest first.
 
@@ -50,12 +51,15 @@ def build_transcript(
         unread: User messages that come after it.
         without_images: Ids of the messages whose images the model refused.
         without_messages: Ids of the messages that the model refused.
+        note: What the model is told after the results of its last calls, if anything.
     """
     transcript = list(_well_formed([*history, *unread]))
     if without_images or without_messages:
         transcript = leave_out(transcript, without_images, without_messages)
     while transcript and transcript[0].role not in {"user", "system"}:
         transcript.pop(0)
+    if note is not None and transcript and transcript[-1].role == "tool_result":
+        transcript.append(_told(transcript[-1], note))
     return transcript
 
 
@@ -116,7 +120,7 @@ def _well_formed(messages: Sequence[Message]) -> Iterator[Message]:
         yield from returned
         output = message.output
         if output and output.error is not None and (not following or following.role == "agent"):
-            yield _correction(message, output.error)
+            yield _told(message, CORRECTION.format(error=output.error))
 
 
 def _as_said(message: Message) -> Message:
@@ -130,12 +134,13 @@ def _as_said(message: Message) -> Message:
     return message.model_copy(update={"content": said})
 
 
-def _correction(message: Message, error: str) -> Message:
+def _told(message: Message, note: str) -> Message:
+    """Return a note to the model about what is before it."""
     return Message(
         id=message.id,
         session_id=message.session_id,
         role="user",
-        content=[TextPart(text=CORRECTION.format(error=error))],
+        content=[TextPart(text=note)],
         created_at=message.created_at,
     )
 

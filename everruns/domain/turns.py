@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from everruns.domain.controls import Controls
+from everruns.domain.loops import LoopWatch
 from everruns.domain.questions import are_questions
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
@@ -41,6 +42,7 @@ class OpenTurn:
         held: Pending calls that wait for approval, by call id.
         allowed: Pending calls that were held and allowed.
         refused: Pending calls that must not run, by call id, with the reason for the model.
+        watch: What calls have shown since the newest user message.
     """
 
     id: str
@@ -56,6 +58,7 @@ class OpenTurn:
     held: dict[str, Asked] = field(default_factory=dict[str, Asked])
     allowed: set[str] = field(default_factory=set[str])
     refused: dict[str, str] = field(default_factory=dict[str, str])
+    watch: LoopWatch = field(default_factory=LoopWatch)
 
     @property
     def waiting(self) -> dict[str, Asked]:

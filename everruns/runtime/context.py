@@ -11,6 +11,7 @@ from everruns.domain.agents import Agent, CapabilityConfig
 from everruns.domain.approvals import ApprovalRule
 from everruns.domain.controls import AnswerControls, Controls, effective_controls
 from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
+from everruns.domain.loops import Loop, find_loop
 from everruns.domain.schemas import find_foreign_violation
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
@@ -42,6 +43,7 @@ class TurnContext:
         client_tool_wait: How long a client-side call waits, unless its tool says otherwise.
         question_wait: How long questions to the user wait.
         max_iterations: Maximum model calls of the turn.
+        max_repeated_calls: After how many calls that show nothing new the turn ends; 0 for never.
         parallel_tool_calls: Whether one step may run several calls; ``None`` if unspecified.
         controls: Options for the answers.
     """
@@ -56,6 +58,7 @@ class TurnContext:
     client_tool_wait: WaitRule
     question_wait: WaitRule
     max_iterations: int
+    max_repeated_calls: int
     parallel_tool_calls: bool | None
     controls: AnswerControls
 
@@ -100,9 +103,19 @@ class TurnContext:
         tool = self.toolbox.find(call.name)
         return tool.definition if tool else self.client_tools.get(call.name)
 
+    def loop(self, state: SessionState) -> Loop | None:
+        """Return the loop that the model is in, if any."""
+        if state.turn is None:
+            return None
+        return find_loop(state.turn.watch, self._has_effects, self.max_repeated_calls)
+
+    def _has_effects(self, name: str) -> bool:
+        tool = self.toolbox.find(name)
+        return tool is not None and not tool.repeatable
+
     def request(self, state: SessionState) -> ModelRequest:
         """Return the model call that continues the conversation."""
-        name = self.model.qualified_name
+        name, loop = self.model.qualified_name, self.loop(state)
         is_correction = self.controls.output_schema is not None and bool(
             corrections(state.history, state.unread)
         )
@@ -114,7 +127,9 @@ class TurnContext:
         return ModelRequest(
             model=self.model,
             system_prompt=self.system_prompt,
-            messages=build_transcript(state.history, state.unread, images, messages),
+            messages=build_transcript(
+                state.history, state.unread, images, messages, loop.note if loop else None
+            ),
             tools=tools,
             controls=self.controls,
             parallel_tool_calls=self.parallel_tool_calls,
@@ -182,6 +197,7 @@ def turn_context(
         max_iterations=session.max_iterations
         or (agent.max_iterations if agent else None)
         or settings.max_iterations,
+        max_repeated_calls=settings.max_repeated_calls,
         parallel_tool_calls=parallel,
         controls=controls,
     )

@@ -38,6 +38,7 @@ from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 from everruns.runtime.unfinished import unfinished_usage
 from everruns.runtime.waiting import elapsed
 from everruns.turn_failures import (
+    LoopDetected,
     MaxIterations,
     ModelFailure,
     ProviderTimedOut,
@@ -140,6 +141,12 @@ class Turn:
                 "message to continue, or raise max_iterations."
             )
         session = self._session
+        if (loop := context.loop(session.state)) and loop.is_over:
+            raise LoopDetected(
+                f"The model {loop.what} each time, so the turn was ended. Send a message that "
+                "tells it what to do instead, check what the tool returns, or raise "
+                "max_repeated_calls."
+            )
         self._environment.check_size(session.state)
         await self._environment.check_budgets(session, context.model)
         driver = await self._environment.driver(context.account)
