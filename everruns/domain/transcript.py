@@ -32,6 +32,10 @@ CORRECTION = (
 IMAGE_LEFT_OUT = "(An image was here that you cannot see.)"
 
 
+class Note(Message):
+    """What a model is told in place of the user, who has not said it; it is in no log."""
+
+
 def build_transcript(
     history: Sequence[Message],
     unread: Sequence[Message],
@@ -134,20 +138,15 @@ def _as_said(message: Message) -> Message:
     return message.model_copy(update={"content": said})
 
 
-def _told(message: Message, note: str) -> Message:
+def _told(message: Message, note: str) -> Note:
     """Return a note to the model about what is before it."""
-    return Message(
+    return Note(
         id=message.id,
         session_id=message.session_id,
         role="user",
         content=[TextPart(text=note)],
         created_at=message.created_at,
     )
-
-
-def is_correction(message: Message, previous: Message | None) -> bool:
-    """Tell whether a message of a transcript is the note that asks for a correction."""
-    return message.role == "user" and previous is not None and previous.id == message.id
 
 
 class _Results:

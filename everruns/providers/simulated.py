@@ -16,7 +16,7 @@ from everruns.domain.base import MIB
 from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import ModelProfile
 from everruns.domain.messages import Message, ThinkingBlock, ToolCallPart
-from everruns.domain.transcript import is_correction
+from everruns.domain.transcript import Note
 from everruns.domain.usage import Usage
 from everruns.providers.base import (
     ModelAnswer,
@@ -203,7 +203,7 @@ def answers_in_turn(transcript: Sequence[Message]) -> int:
         is_steering = previous is not None and previous.role == "tool_result"
         if message.role == "agent":
             answers += 1
-        elif message.role == "user" and not (is_steering or is_correction(message, previous)):
+        elif message.role == "user" and not (is_steering or isinstance(message, Note)):
             answers = 0
         previous = message
     return answers
