@@ -12,6 +12,7 @@ from everruns.domain.tools import ToolDefinition
 from everruns.providers.anthropic_request import message_body
 from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import profile_of
+from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.chat_request import completion_body
 from everruns.providers.concessions import Attempt, Learned, concede, first_attempt
 from everruns.providers.dialects import DIALECTS
@@ -200,3 +201,31 @@ def test_a_schema_that_is_refused_is_told_in_words_from_then_on(reason: str, has
     assert IN_WORDS.partition(":")[0] in str(first["content"])
     again = first_attempt(asked, less.learned, OPENAI_OUTPUT)
     assert again.request.controls.output_schema is None
+
+
+WORDS = {"type": "array", "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize(("schema", "is_wrapped"), [(CITY, False), (WORDS, True)])
+async def test_an_answer_says_whether_its_value_was_asked_for_within_an_object(
+    provider: Any, collect: Any, schema: Any, is_wrapped: bool
+):
+    said = {"choices": [{"index": 0, "delta": {"content": "{}"}, "finish_reason": "stop"}]}
+    provider.streams(said)
+    driver = ChatCompletionsDriver(provider.wire(), DIALECTS["openai"])
+    end = (await collect(driver, request(schema)))[-1]
+    assert end.is_output_wrapped is is_wrapped
+
+
+async def test_a_server_that_refuses_schemas_is_asked_again_in_words(provider: Any, collect: Any):
+    said = {"choices": [{"index": 0, "delta": {"content": "[]"}, "finish_reason": "stop"}]}
+    words = "'response_format' of type 'json_schema' is not supported with this model"
+    provider.refuses(400, {"message": words, "type": "invalid_request_error"})
+    provider.streams(said)
+    driver = ChatCompletionsDriver(provider.wire(), DIALECTS["openai"])
+    end = (await collect(driver, request(WORDS)))[-1]
+    assert not end.is_output_wrapped
+    first, again = provider.bodies
+    assert "response_format" in first
+    assert "response_format" not in again
+    assert "JSON Schema" in again["messages"][0]["content"]
