@@ -169,6 +169,9 @@ class Settings(BaseSettings):
 
     # Turns
     max_iterations: int = Field(100, ge=1, description="Default limit of model calls per turn.")
+    max_repeated_calls: int = Field(
+        10, ge=0, description="Same calls with the same results that end a turn; 0 for no limit."
+    )
     tool_timeout_s: float = Field(60.0, gt=0, description="Seconds that a tool call may take.")
     client_tool_timeout_s: float = Field(
         300.0,

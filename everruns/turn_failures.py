@@ -36,6 +36,18 @@ class BudgetUnpriced(TurnFailure):
     code = "BUDGET_UNPRICED"
 
 
+class OutputInvalid(TurnFailure):
+    """The model's answers, corrections included, are not what ``output_schema`` describes."""
+
+    code = "OUTPUT_INVALID"
+
+
+class LoopDetected(TurnFailure):
+    """The model made the same calls again and again, and they showed nothing new."""
+
+    code = "LOOP_DETECTED"
+
+
 class TurnCrashed(TurnFailure):
     """The turn crashed its process several times in a row without making progress."""
 

@@ -10,8 +10,9 @@ from everruns.domain.compaction import CompactionReason
 from everruns.domain.compaction_plan import plan_compaction
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
+from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message, TextPart, ToolCallPart
-from everruns.domain.state import SessionState, fold, message_of
+from everruns.domain.state import SessionState, fold
 from everruns.domain.token_estimates import message_tokens
 from everruns.domain.waits import DeciderKind, WaitRule
 from everruns.ids import format_time, new_id

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from everruns.domain.events import EventType
-from everruns.domain.messages import ThinkingBlock, ToolCallPart
+from everruns.domain.messages import OutputPart, ThinkingBlock, ToolCallPart
 from everruns.domain.parts import AttachedFilePart, FilePart, ImagePart, JsonPart, TextPart
 from everruns.domain.tools import ToolDefinition
 from tests.logs import LogWriter
@@ -93,6 +93,9 @@ FILE_PARTS = st.sampled_from(
     ]
 )
 SAID_PARTS = TEXTS.map(lambda text: TextPart(text=text)) | IMAGE_PARTS | FILE_PARTS
+OUTPUTS = st.lists(
+    st.builds(OutputPart, value=VALUES) | st.builds(OutputPart, error=TEXTS), min_size=1, max_size=2
+)
 CALLS = st.builds(ToolCallPart, id=CALL_IDS, name=NAMES, arguments=ARGUMENTS)
 
 SCHEMAS = st.sampled_from(
@@ -138,6 +141,31 @@ SCHEMAS = st.sampled_from(
         {"type": "object", "not": {"required": ["x"]}, "if": {}, "then": {}, "required": ["w"]},
     ]
 )
+OUTPUT_SCHEMAS = SCHEMAS | st.sampled_from(
+    [
+        {"type": "array", "items": {"type": ["string", "null"]}, "minItems": 3},
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "none"}]},
+        {"enum": [1, "two", None]},
+        {"type": "object", "additionalProperties": {"type": "number"}},
+        {
+            "$ref": "#/$defs/N",
+            "$defs": {"N": {"type": "object", "properties": {"v": {"const": 1}}}},
+        },
+        {"type": "string", "format": "uri", "pattern": "^https", "maxLength": 9, "default": "x"},
+        {
+            "type": "object",
+            "properties": {
+                "tree": {"$ref": "#/definitions/Tree"},
+                "when": {"type": "string", "format": "date", "title": "When"},
+                "kind": {"oneOf": [{"type": "null"}, {"$ref": "#/definitions/Kind"}]},
+            },
+            "definitions": {
+                "Tree": {"type": "object", "properties": {"of": {"$ref": "#/definitions/Tree"}}},
+                "Kind": {"enum": ["a", "b"]},
+            },
+        },
+    ]
+)
 # As they may be declared: the names of capabilities' and clients' tools have this form.
 DECLARED = st.sampled_from(["tool", "1st", "-x", "_", "n" * 64, "mcp__server__tool", "tool_1"])
 TOOLS = st.lists(
@@ -181,7 +209,7 @@ def odd_logs(
             case "large images" if not draw(st.integers(0, 9)):
                 _say(log, "user", [draw(st.sampled_from(LARGE))] * draw(st.sampled_from([1, 7])))
             case "agent":
-                calls = draw(st.lists(CALLS, max_size=3))
+                calls = draw(st.lists(CALLS, max_size=3) | OUTPUTS)
                 texts = draw(st.lists(TEXTS.map(_text), max_size=2))
                 fields = {
                     "model": draw(models),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from everruns.domain.base import Model, Number
+from everruns.domain.output_schemas import check_output_schema
 
 # Fields that clients of the wider Everruns API may send under /api/v1; they mean nothing here.
 IGNORED = frozenset({"error_disclosure", "hints", "locale"})
@@ -27,7 +28,8 @@ StopSequence = Annotated[str, Field(min_length=1, max_length=256)]
 class AnswerControls(Model):
     """Options for a model's answers; those left out are decided by the model.
 
-    ``max_output_tokens`` limits one model call, reasoning included.
+    ``max_output_tokens`` limits one model call, reasoning included. ``output_schema`` is a JSON
+    Schema: the answer is a value that matches it (``everruns.domain.structured_output``).
     """
 
     model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
@@ -38,6 +40,7 @@ class AnswerControls(Model):
     max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000), Number] | None = None
     stop: Annotated[list[StopSequence], Field(min_length=1, max_length=16)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1), Number] | None = None
+    output_schema: dict[str, Any] | None = None
 
 
 class Controls(AnswerControls):
@@ -68,9 +71,12 @@ def _strict(kind: type[AnswerControls]) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         options = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-        kind.model_validate(
+        given = kind.model_validate(
             {name: options[name] for name in options if name not in IGNORED}, extra="forbid"
         )
+        # Only here: stored options are read often, and were checked before.
+        if given.output_schema is not None:
+            check_output_schema(given.output_schema)
         return cast("Any", value)
 
     return BeforeValidator(check)

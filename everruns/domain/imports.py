@@ -17,6 +17,7 @@ from everruns.domain.messages import (
     ContentPart,
     ImagePart,
     Message,
+    OutputPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -30,7 +31,7 @@ from everruns.ids import format_time, new_id, parse_time
 MAX_MESSAGES = 10_000
 PARTS: Mapping[str, tuple[type, ...]] = {
     "user": (TextPart, ImagePart, AttachedFilePart),
-    "agent": (TextPart, ToolCallPart),
+    "agent": (TextPart, ToolCallPart, OutputPart),
     "tool_result": (ToolResultPart,),
 }
 

@@ -16,7 +16,7 @@ from everruns.domain.parts import (
     FileInput,
     ImageInput,
     ImagePart,
-    OutputPart,
+    ResultPart,
     TextPart,
 )
 from everruns.domain.tools import CallId, ToolCall
@@ -43,8 +43,19 @@ class ToolResultPart(Model):
     result: Any = None
     error: str | None = None
     parts: Annotated[
-        list[OutputPart] | None, Field(description="The result if it is more than one JSON value.")
+        list[ResultPart] | None, Field(description="The result if it is more than one JSON value.")
     ] = None
+
+
+class OutputPart(Model):
+    """The value of a structured answer; or ``error``, what is wrong with the answer instead.
+
+    Without ``error`` the answer is a value, also if ``value`` is null.
+    """
+
+    type: Literal["output"] = "output"
+    value: Any = None
+    error: str | None = None
 
 
 def _bounded(part: TextPart) -> TextPart:
@@ -58,7 +69,7 @@ TextInput = Annotated[TextPart, AfterValidator(_bounded)]
 InputPart = Annotated[TextInput | ImageInput | FileInput, Field(discriminator="type")]
 SentPart = TextPart | ImagePart | AttachedFilePart
 ContentPart = Annotated[
-    TextPart | ImagePart | AttachedFilePart | ToolCallPart | ToolResultPart,
+    TextPart | ImagePart | AttachedFilePart | ToolCallPart | ToolResultPart | OutputPart,
     Field(discriminator="type"),
 ]
 
@@ -229,3 +240,8 @@ class Message(Model):
             for part in self.content
             if isinstance(part, ToolCallPart)
         ]
+
+    @property
+    def output(self) -> OutputPart | None:
+        """The part that says what came of a structured answer, if the message is one."""
+        return next((part for part in self.content if isinstance(part, OutputPart)), None)

@@ -131,16 +131,16 @@ class FilePart(Model):
     size_bytes: int = 0
 
 
-OutputPart = Annotated[TextPart | ImagePart | JsonPart | FilePart, Field(discriminator="type")]
+ResultPart = Annotated[TextPart | ImagePart | JsonPart | FilePart, Field(discriminator="type")]
 
 
 class ToolOutput(Model):
     """What a tool returns if it is more than one JSON value."""
 
-    parts: list[OutputPart]
+    parts: list[ResultPart]
 
 
-def outcome(result: Any, error: str | None, parts: Sequence[OutputPart] | None) -> dict[str, Any]:
+def outcome(result: Any, error: str | None, parts: Sequence[ResultPart] | None) -> dict[str, Any]:
     """Return the fields of a tool's result on the wire: ``error``, ``parts`` or ``result``."""
     if error is not None:
         return {"error": error}

@@ -11,6 +11,8 @@ from referencing.exceptions import Unresolvable
 
 MAX_DETAIL_CHARACTERS = 200
 MAX_STEPS = 20_000
+PROPERTY = "property"
+"""What error texts call a field of a value that need not be an object."""
 
 _NOUNS = {
     "array": "an array",
@@ -22,7 +24,7 @@ _NOUNS = {
     "string": "a string",
 }
 # Keywords of a client's schema that need regular expressions, or whose cost has no bound.
-_UNCHECKED = (
+UNBOUNDED = (
     "pattern",
     "patternProperties",
     "unevaluatedProperties",
@@ -65,7 +67,7 @@ def find_foreign_violation(schema: Mapping[str, Any], value: Mapping[str, Any]) 
     required = schema.get("required", ())
     given = {name: item for name, item in value.items() if name in required or item is not None}
     try:
-        return _find_foreign_violation(schema, given)
+        return find_bounded_violation(schema, given)
     except UnusableSchema as error:
         return f"The tool's schema cannot be used: {error}"
 
@@ -76,27 +78,69 @@ def check_foreign_schema(schema: Mapping[str, Any]) -> None:
     Raises:
         UnusableSchema: It is not a JSON Schema of an object, or refers to what is not there.
     """
+    check_is_schema(schema)
+    if schema.get("type", "object") != "object":
+        raise UnusableSchema('its type must be "object", since arguments are named')
+    find_bounded_violation(schema, {})
+
+
+def check_is_schema(schema: Mapping[str, Any]) -> None:
+    """Check that something is a JSON Schema.
+
+    Raises:
+        UnusableSchema: It is not.
+    """
     try:
         cast("Any", Draft202012Validator).check_schema(schema)
     except SchemaError as error:
         place = ".".join(map(str, error.absolute_path))
         detail = " ".join(error.message.split())[:MAX_DETAIL_CHARACTERS]
         raise UnusableSchema(f"{place or 'the schema'}: {detail}") from None
-    if schema.get("type", "object") != "object":
-        raise UnusableSchema('its type must be "object", since arguments are named')
-    _find_foreign_violation(schema, {})
+    except RecursionError:
+        raise UnusableSchema("it is nested too deeply") from None
 
 
-def _find_foreign_violation(schema: Mapping[str, Any], value: Mapping[str, Any]) -> str | None:
+def find_bounded_violation(
+    schema: Mapping[str, Any], value: Any, subject: str = "parameter"
+) -> str | None:
+    """Return what is wrong with a value, within ``MAX_STEPS`` and without ``UNBOUNDED`` keywords.
+
+    Args:
+        schema: A JSON Schema that a client has sent.
+        value: The value to check.
+        subject: What the error text calls the fields of objects.
+
+    Raises:
+        UnusableSchema: It takes too many steps, or refers to what is not there.
+    """
     _steps_left.set([MAX_STEPS])
-    checker = _ForeignValidator(schema, registry=Registry[Any]())
+    return _first_violation(_ForeignValidator, schema, value, subject)
+
+
+def find_any_violation(schema: Mapping[str, Any], value: Any, subject: str) -> str | None:
+    """Return what is wrong with a value by every keyword, however long that takes.
+
+    Args:
+        schema: A JSON Schema that a client has sent.
+        value: The value to check.
+        subject: What the error text calls the fields of objects.
+
+    Raises:
+        UnusableSchema: The schema refers to what is not there.
+    """
+    return _first_violation(Draft202012Validator, schema, value, subject)
+
+
+def _first_violation(kind: Any, schema: Mapping[str, Any], value: Any, subject: str) -> str | None:
+    # Nothing is fetched from an empty registry.
+    checker = kind(schema, registry=Registry[Any]())
     try:
         error: ValidationError | None = cast("Any", best_match)(checker.iter_errors(value))
     except Unresolvable as missing:
         raise UnusableSchema(f"nothing is at the reference {missing.ref!r}") from None
     except RecursionError:
         raise UnusableSchema("it refers to itself without end") from None
-    return None if error is None else _describe(error, "parameter")
+    return None if error is None else _describe(error, subject)
 
 
 _steps_left: ContextVar[list[int]] = ContextVar("steps left")
@@ -130,7 +174,7 @@ _BOUNDED = {name: _counted(check) for name, check in _KEYWORDS.items()}
 _FOREIGN_KEYWORDS = {
     **_BOUNDED,
     "additionalProperties": _counted(_no_others),
-    **dict.fromkeys(_UNCHECKED, _unchecked),
+    **dict.fromkeys(UNBOUNDED, _unchecked),
 }
 _ForeignValidator: Any = cast("Any", validators).extend(Draft202012Validator, _FOREIGN_KEYWORDS)
 
@@ -142,7 +186,8 @@ def _describe(error: ValidationError, subject: str) -> str:
         error = whole
     place = _place(error)
     within = f" in '{place}'" if place else ""
-    holder = f"{subject.capitalize()} '{place}'" if place else f"The {subject}s"
+    whole_name = "The value" if subject == PROPERTY else f"The {subject}s"
+    holder = f"{subject.capitalize()} '{place}'" if place else whole_name
     rule: Any = error.validator_value
     instance: Any = error.instance
     match error.validator:

@@ -7,35 +7,25 @@ writes, and again when the session is loaded. Nothing else changes the state.
 import gc
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from everruns.domain.compaction import Compaction, CompactionPlan, replaced_before
 from everruns.domain.controls import Controls
 from everruns.domain.events import TURN_ENDS, Event, EventType
-from everruns.domain.messages import Message, ToolResultPart
+from everruns.domain.known_calls import KnownCalls
+from everruns.domain.logged_messages import message_of
+from everruns.domain.loops import LoopWatch
+from everruns.domain.messages import Message
 from everruns.domain.prepared import Prepared, apply_changes, changed_tools
-from everruns.domain.questions import are_questions
 from everruns.domain.retries import RetriedTurn, is_superseded
 from everruns.domain.sessions import SessionStatus, SessionSummary
-from everruns.domain.suspensions import Suspended
 from everruns.domain.token_estimates import ConversationSize
-from everruns.domain.tools import ToolCall
 from everruns.domain.turns import LastTurn, OpenTurn
 from everruns.domain.usage import Usage
-from everruns.domain.waits import Asked, DeciderKind, Unanswered
 from everruns.ids import format_time
 
 PREVIEW_CHARACTERS = 200
-
-
-@dataclass(frozen=True)
-class StoredDecision:
-    """A decision on a held call: whether it may run, whether that is permanent, and whose it is."""
-
-    is_allowed: bool
-    is_for_always: bool
-    by: DeciderKind
 
 
 @dataclass
@@ -56,17 +46,12 @@ class SessionState:
         last_turn: The newest turn.
         last_input_sequence: The newest user message or retry: where streams without cursors start.
         prepared: What capabilities offered when they were last prepared, by their ids.
-        always: The permanent decisions, by the tool's name.
-        decided: The decisions on held calls, by call id.
-        answers: The last answers to the questions of suspended calls, by call id; empty until
-            they are given.
-        unanswered: Why calls that waited for outside input never got it, by call id.
-        cancelled_turn: The last turn that was cancelled.
+                        they are given.
+            cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message's sequence of each send, by its key's
             digest.
         retries: The request's digest and the turn of each retry, by its key's digest.
-        superseded_calls: The ids of calls that retries have taken out of the conversation.
-        without_images: The models that refused a message's images, by its id.
+            without_images: The models that refused a message's images, by its id.
         without_messages: The models that refused a message, by its id.
         compaction: What compactions have made of the conversation, if there were any.
         compaction_before_turn: The same when the newest turn was first started.
@@ -87,16 +72,12 @@ class SessionState:
     usage: Usage = field(default_factory=Usage)
     last_input_sequence: int = 0
     prepared: dict[str, Prepared] = field(default_factory=dict[str, Prepared])
-    always: dict[str, StoredDecision] = field(default_factory=dict[str, StoredDecision])
-    decided: dict[str, StoredDecision] = field(default_factory=dict[str, StoredDecision])
-    answers: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    unanswered: dict[str, Unanswered] = field(default_factory=dict[str, Unanswered])
+    calls: KnownCalls = field(default_factory=KnownCalls)
     cancelled_turn: str | None = None
     idempotency: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
     retries: dict[str, tuple[str, RetriedTurn]] = field(
         default_factory=dict[str, tuple[str, RetriedTurn]]
     )
-    superseded_calls: set[str] = field(default_factory=set[str])
     without_images: dict[str, str | None] = field(default_factory=dict[str, str | None])
     without_messages: dict[str, str | None] = field(default_factory=dict[str, str | None])
     compaction: Compaction | None = None
@@ -171,18 +152,8 @@ class SessionState:
                 self._offered(apply_changes(self.prepared, data))
             case EventType.SESSION_FORKED:
                 self._forked(event)
-            case EventType.TOOL_CALL if self.turn:
-                self._called(self.turn, data, event.ts)
-            case EventType.TOOL_SUSPENDED if self.turn:
-                _suspended(self.turn, data, event.ts)
-            case EventType.TOOL_RESUMED if self.turn:
-                self._resumed(self.turn, data)
-            case EventType.TOOL_APPROVAL if self.turn:
-                self._approval(self.turn, data, event.ts)
-            case EventType.WAIT_REMINDER if self.turn:
-                _reminded(self.turn, data)
             case EventType.TOOL_RESULT:
-                self._returned(data)
+                self.calls.returned(self.turn, data)
                 result = message_of(event, envelope)
                 self.history.append(result)
                 self.size.add(result)
@@ -194,6 +165,8 @@ class SessionState:
                 self._compacted(event, data)
             case _ if event.type in TURN_ENDS:
                 self._ended(event, data)
+            case _ if self.turn:
+                self.calls.apply(event.type, self.turn, data, event.ts)
             case _:
                 pass
 
@@ -209,18 +182,13 @@ class SessionState:
 
     def _offered(self, prepared: dict[str, Prepared]) -> None:
         """Note what is offered now; what was allowed for a tool does not hold for another one."""
-        changed = changed_tools(self.prepared, prepared)
-        self.always = {
-            name: decided
-            for name, decided in self.always.items()
-            if name not in changed or not decided.is_allowed
-        }
+        self.calls.forget_allowed(changed_tools(self.prepared, prepared))
         self.prepared = prepared
 
     def _forked(self, event: Event) -> None:
         """Begin the fork's own part of the log: only the conversation comes from its source."""
         self.usage = Usage()
-        self.always = {}
+        self.calls.always = {}
         self.idempotency, self.retries = {}, {}
         self.cancelled_turn = None
         self.last_input_sequence = event.sequence
@@ -235,15 +203,6 @@ class SessionState:
         # A turn ends only when every message is answered or abandoned with it.
         self.history += self.unread
         self.unread = []
-
-    def _returned(self, data: dict[str, Any]) -> None:
-        call_id = data["tool_call_id"]
-        if self.turn:
-            turn = self.turn
-            for calls in (turn.pending, turn.asked, turn.held, turn.suspended):
-                calls.pop(call_id, None)
-        if unanswered := data.get("unanswered"):
-            self.unanswered[call_id] = unanswered
 
     def _session_started(self, event: Event, data: dict[str, Any], context: dict[str, Any]) -> None:
         controls = data.get("controls")
@@ -273,11 +232,7 @@ class SessionState:
         from_sequence = self.last_turn.from_sequence if self.last_turn else 0
         gone = [said for said in self.history if is_superseded(said.sequence, ranges)]
         gone_calls = {call.id for message in gone for call in message.tool_calls}
-        self.superseded_calls |= gone_calls
-        for call_id in gone_calls:
-            self.decided.pop(call_id, None)
-            self.answers.pop(call_id, None)
-            self.unanswered.pop(call_id, None)
+        self.calls.supersede(gone_calls)
         kept = [said for said in self.history if not is_superseded(said.sequence, ranges)]
         self.history = [said for said in kept if said.sequence < from_sequence]
         self.unread = [said for said in kept if said.sequence >= from_sequence]
@@ -309,49 +264,14 @@ class SessionState:
         self.history = [said for said in self.history if said.sequence in left]
         return gone
 
-    def _called(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
-        call_id = data["tool_call"]["id"]
-        suspended = turn.suspended.get(call_id)
-        if data.get("client_side") and suspended:
-            questions = data["tool_call"]["arguments"]
-            turn.suspended[call_id] = replace(suspended, questions=questions)
-            turn.asked[call_id] = Asked.of(data, ts)
-            self.answers[call_id] = {}
-        elif data.get("client_side"):
-            # Older logs do not say what happens at the end; recommendations were taken then.
-            is_asked = are_questions(ToolCall.model_validate(data["tool_call"]))
-            turn.asked[call_id] = Asked.of(data, ts, "recommendation" if is_asked else "error")
-        else:
-            turn.started_calls.add(call_id)
-
-    def _resumed(self, turn: OpenTurn, data: dict[str, Any]) -> None:
-        call_id, answers = data["tool_call_id"], data.get("answers")
-        turn.asked.pop(call_id, None)
-        turn.suspended[call_id] = replace(turn.suspended[call_id], is_resumed=True, answers=answers)
-        if answers is not None:
-            self.answers[call_id] = answers
-
-    def _approval(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
-        call_id, status = data["tool_call_id"], data["status"]
-        if status == "requested":
-            turn.held[call_id] = Asked.of(data, ts)
-            return
-        turn.held.pop(call_id, None)
-        if status == "allowed":
-            turn.allowed.add(call_id)
-        # Older logs do not say who has decided; it was left to the user.
-        by: DeciderKind = data.get("decided_by", {}).get("kind", "end_user")
-        decided = StoredDecision(status == "allowed", bool(data.get("always")), by)
-        self.decided[call_id] = decided
-        if decided.is_for_always:
-            self.always[data["name"]] = decided
-
     def _message_created(
         self, message: Message, data: dict[str, Any], context: dict[str, Any]
     ) -> None:
         if message.role == "user":
             self.unread.append(message)
             self.size.add(message)
+            if self.turn:
+                self.turn.watch = LoopWatch()
             self.last_input_sequence = message.sequence
             self.preview = self.preview or message.text[:PREVIEW_CHARACTERS] or None
             if idempotency := context.get("idempotency"):
@@ -381,53 +301,12 @@ class SessionState:
             self.turn.refused = _refused_calls(data)
 
 
-def _suspended(turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
-    sleep_s = data.get("resume_after_seconds")
-    resumes_ms = None if sleep_s is None else ts + round(sleep_s * 1000)
-    turn.started_calls.discard(data["tool_call_id"])
-    turn.suspended[data["tool_call_id"]] = Suspended(data.get("state"), resumes_ms)
-
-
-def _reminded(turn: OpenTurn, data: dict[str, Any]) -> None:
-    for calls in (turn.asked, turn.held):
-        if asked := calls.get(data["tool_call_id"]):
-            done = {"is_overdue": True} if data["overdue"] else {"remind_ms": None}
-            calls[data["tool_call_id"]] = replace(asked, **done)
-
-
 def _refused_calls(data: dict[str, Any]) -> dict[str, str]:
     # Older logs hold the arguments that were not a JSON object.
     invalid: dict[str, str] = data.get("invalid_arguments", {})
     return data.get("refused_calls") or {
         call_id: f"The arguments are not a JSON object: {raw}" for call_id, raw in invalid.items()
     }
-
-
-def message_of(event: Event, envelope: dict[str, Any] | None = None) -> Message:
-    """Return the message that an event adds to the conversation.
-
-    Args:
-        event: A ``message.created`` or ``tool.result``.
-        envelope: Its envelope, if the caller has already decoded it.
-    """
-    envelope = envelope or event.envelope
-    data = envelope["data"]
-    if event.type == EventType.MESSAGE_CREATED:
-        return Message.model_validate(data["message"])
-    part = ToolResultPart(
-        tool_call_id=data["tool_call_id"],
-        result=data.get("result"),
-        error=data.get("error"),
-        parts=data.get("parts"),
-    )
-    return Message(
-        id=event.id.replace("event_", "message_"),
-        session_id=event.session_id,
-        role="tool_result",
-        content=[part],
-        sequence=event.sequence,
-        created_at=envelope["ts"],
-    )
 
 
 def _time(ms: int | None) -> str | None:

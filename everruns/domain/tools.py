@@ -22,7 +22,7 @@ from everruns.domain.parts import (
     MAX_OUTPUT_IMAGES,
     MAX_OUTPUT_PARTS,
     ImagePart,
-    OutputPart,
+    ResultPart,
 )
 from everruns.domain.schemas import check_foreign_schema
 from everruns.domain.waits import DeciderKind, WaitRule
@@ -38,7 +38,7 @@ def _bounded(result: Any) -> Any:
     return result
 
 
-def _bounded_parts(parts: list[OutputPart]) -> list[OutputPart]:
+def _bounded_parts(parts: list[ResultPart]) -> list[ResultPart]:
     images = [part for part in parts if isinstance(part, ImagePart)]
     if len(images) > MAX_OUTPUT_IMAGES:
         raise ValueError(f"must have at most {MAX_OUTPUT_IMAGES} images")
@@ -125,7 +125,7 @@ class ToolResult(Model):
     tool_call_id: str
     result: Any = None
     error: str | None = None
-    parts: list[OutputPart] | None = None
+    parts: list[ResultPart] | None = None
 
 
 class ClientToolResult(ToolResult):
@@ -136,7 +136,7 @@ class ClientToolResult(ToolResult):
     error: Annotated[str, max_bytes(MAX_CLIENT_RESULT_BYTES)] | None = None
     parts: (
         Annotated[
-            list[OutputPart],
+            list[ResultPart],
             Field(min_length=1, max_length=MAX_OUTPUT_PARTS),
             AfterValidator(_bounded_parts),
         ]

@@ -8,10 +8,14 @@ Source: docs/contract.md, "Turns".
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+
+import orjson
 
 from everruns.domain.messages import (
     ContentPart,
     Message,
+    OutputPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -21,7 +25,15 @@ from everruns.domain.parts import AttachedFilePart
 ORPHAN_ERROR = "No result was recorded for this call."
 BLANK = "(The message is blank.)"
 MESSAGE_LEFT_OUT = "(What was here cannot be shown to you.)"
+CORRECTION = (
+    "Your answer is not the value that was asked for. {error} Answer again with nothing but the "
+    "whole corrected JSON value."
+)
 IMAGE_LEFT_OUT = "(An image was here that you cannot see.)"
+
+
+class Note(Message):
+    """What a model is told in place of the user, who has not said it; it is in no log."""
 
 
 def build_transcript(
@@ -29,24 +41,29 @@ def build_transcript(
     unread: Sequence[Message],
     without_images: Collection[str] = (),
     without_messages: Collection[str] = (),
+    note: str | None = None,
 ) -> list[Message]:
     """Return the messages to send to a model, oldest first.
 
     Every agent message with tool calls is followed by exactly one ``tool_result`` message per call,
-    in call order; results without a call and empty messages are left out; the transcript begins
-    with a user message.
+    in call order; results without a call and empty messages are left out; an answer that is not the
+    value asked for is followed by a note that says so, if it was or is to be corrected; the
+    transcript begins with a user message.
 
     Args:
         history: The messages that a model has read or written.
         unread: User messages that come after it.
         without_images: Ids of the messages whose images the model refused.
         without_messages: Ids of the messages that the model refused.
+        note: What the model is told after the results of its last calls, if anything.
     """
     transcript = list(_well_formed([*history, *unread]))
     if without_images or without_messages:
         transcript = leave_out(transcript, without_images, without_messages)
     while transcript and transcript[0].role not in {"user", "system"}:
         transcript.pop(0)
+    if note is not None and transcript and transcript[-1].role == "tool_result":
+        transcript.append(_told(transcript[-1], note))
     return transcript
 
 
@@ -97,15 +114,41 @@ def leave_out_images(message: Message) -> Message:
 
 def _well_formed(messages: Sequence[Message]) -> Iterator[Message]:
     results = _Results(messages)
-    for message in messages:
+    for message, following in pairwise([*messages, None]):
+        assert message is not None  # noqa: S101
         if message.role == "tool_result" or not message.content:
             continue
-        answer, returned = results.of_answer(message)
+        answer, returned = results.of_answer(_as_said(message))
         if not _is_blank(answer):
             yield answer
         elif answer.role == "user":
             yield answer.model_copy(update={"content": [TextPart(text=BLANK)]})
         yield from returned
+        output = message.output
+        if output and output.error is not None and (not following or following.role == "agent"):
+            yield _told(message, CORRECTION.format(error=output.error))
+
+
+def _as_said(message: Message) -> Message:
+    """Return a message without the value that it is, since its text says the same."""
+    output = message.output
+    if output is None:
+        return message
+    said = [part for part in message.content if not isinstance(part, OutputPart)]
+    if not message.text.strip() and output.error is None:
+        said += [TextPart(text=orjson.dumps(output.value).decode())]
+    return message.model_copy(update={"content": said})
+
+
+def _told(message: Message, note: str) -> Note:
+    """Return a note to the model about what is before it."""
+    return Note(
+        id=message.id,
+        session_id=message.session_id,
+        role="user",
+        content=[TextPart(text=note)],
+        created_at=message.created_at,
+    )
 
 
 class _Results:

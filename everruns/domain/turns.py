@@ -5,6 +5,7 @@ from typing import Any
 
 from everruns.domain.compaction import CompactionPlan, CompactionReason
 from everruns.domain.controls import Controls
+from everruns.domain.loops import LoopWatch
 from everruns.domain.questions import are_questions
 from everruns.domain.suspensions import Suspended
 from everruns.domain.tools import ToolCall
@@ -46,6 +47,7 @@ class OpenTurn:
         refused: Pending calls that must not run, by call id, with the reason for the model.
         compacting: The compaction that has been announced and has not come to its end.
         compacted_for: Why compactions were announced since the last answer.
+        watch: What calls have shown since the newest user message.
     """
 
     id: str
@@ -64,6 +66,7 @@ class OpenTurn:
     refused: dict[str, str] = field(default_factory=dict[str, str])
     compacting: CompactionPlan | None = None
     compacted_for: set[CompactionReason] = field(default_factory=set[CompactionReason])
+    watch: LoopWatch = field(default_factory=LoopWatch)
 
     @property
     def waiting(self) -> dict[str, Asked]:

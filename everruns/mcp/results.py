@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from everruns.domain.base import KIB, MAX_DEPTH, MIB
 from everruns.domain.images import READABLE, read_image, whole_base64
-from everruns.domain.parts import ImagePart, JsonPart, OutputPart, TextPart, ToolOutput
+from everruns.domain.parts import ImagePart, JsonPart, ResultPart, TextPart, ToolOutput
 from everruns.mcp.failures import said
 from everruns.tools.base import ToolError
 from everruns.tools.results import cut_text
@@ -54,11 +54,11 @@ class _Parts:
     """The parts of one result, within bounds."""
 
     def __init__(self) -> None:
-        self._parts: list[OutputPart] = []
+        self._parts: list[ResultPart] = []
         self._text_left = MAX_TEXT_BYTES
         self._images_left = MAX_IMAGES_BYTES
 
-    def add(self, part: OutputPart) -> None:
+    def add(self, part: ResultPart) -> None:
         self._parts.append(part)
 
     def note(self, text: str) -> None:

@@ -12,6 +12,8 @@ from everruns.providers.attachments import ANTHROPIC_FILES, sent_messages
 from everruns.providers.base import ModelRequest
 from everruns.providers.concessions import Attempt
 from everruns.providers.image_limits import ANTHROPIC
+from everruns.providers.output_rules import ANTHROPIC_OUTPUT
+from everruns.providers.output_schemas import sent_output
 from everruns.providers.tool_calls import result_parts, result_text, sent_ids
 from everruns.providers.tool_rules import ANTHROPIC_TOOLS, sent_name
 from everruns.providers.tool_schemas import sent_tools
@@ -80,6 +82,9 @@ def message_body(attempt: Attempt) -> dict[str, Any]:
         if request.parallel_tool_calls is False:
             body["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
     body.update(_thinking(request, body["max_tokens"], with_budget=with_thinking))
+    if (schema := sent_output(request, ANTHROPIC_OUTPUT)) is not None:
+        config = body.setdefault("output_config", {})
+        config["format"] = {"type": "json_schema", "schema": schema}
     return body
 
 

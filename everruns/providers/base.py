@@ -15,6 +15,8 @@ from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.usage import Usage
 from everruns.providers.model_lists import ListedModel
 
+FINISHED = frozenset({"stop", "tool_calls"})
+
 
 @dataclass(frozen=True)
 class ModelRequest:
@@ -27,6 +29,8 @@ class ModelRequest:
         tools: The tools that the model may call.
         controls: Options for the answer.
         parallel_tool_calls: Whether one answer may contain several calls; ``None`` for the default.
+        is_correction: Whether the answer is to correct a structured answer; then there are no
+            tools.
     """
 
     model: OfferedModel
@@ -35,6 +39,7 @@ class ModelRequest:
     tools: Sequence[ToolDefinition] = ()
     controls: AnswerControls = field(default_factory=AnswerControls)
     parallel_tool_calls: bool | None = None
+    is_correction: bool = False
 
     @property
     def effort(self) -> str | None:
@@ -103,6 +108,8 @@ class ModelAnswer:
         without_images: Ids of the messages whose images the provider refused and was asked again
             without.
         without_messages: Ids of the messages that the provider refused, in the same way.
+        is_output_wrapped: Whether the provider was asked for an object that holds the value of a
+            structured answer.
     """
 
     tool_calls: Sequence[ToolCall] = ()
@@ -113,6 +120,12 @@ class ModelAnswer:
     model: str | None = None
     without_images: Sequence[str] = ()
     without_messages: Sequence[str] = ()
+    is_output_wrapped: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the model finished its answer: one that was cut off may look complete."""
+        return self.finish_reason in FINISHED
 
 
 ModelChunk = TextDelta | ReasoningDelta | UsageSoFar | ModelAnswer

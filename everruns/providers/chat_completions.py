@@ -37,6 +37,7 @@ class ChatCompletionsDriver(StreamingDriver):
         super().__init__(wire, **amendments)
         self._dialect = dialect
         self.path = path
+        self.output_rules = dialect.output
 
     def _body(self, attempt: Attempt) -> dict[str, Any]:
         return completion_body(attempt, self._dialect)

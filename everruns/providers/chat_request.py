@@ -24,6 +24,7 @@ from everruns.providers.chat_calls import EXTRA_FIELDS
 from everruns.providers.chat_opaque import OPAQUE_FIELDS
 from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import Dialect
+from everruns.providers.output_schemas import OUTPUT_NAME, sent_output
 from everruns.providers.tool_calls import json_text, result_text, sent_ids
 from everruns.providers.tool_rules import sent_name
 from everruns.providers.tool_schemas import sent_tools
@@ -48,6 +49,7 @@ def completion_body(attempt: Attempt, dialect: Dialect) -> Fields:
         "stream_options": {"include_usage": True},
         **_controls(request, dialect, attempt.learned.output_limit or dialect.output_limit),
         **_tools(request, dialect),
+        **_output(request, dialect),
     }
     return {name: value for name, value in body.items() if name not in dialect.omitted}
 
@@ -91,6 +93,14 @@ def _tools(request: ModelRequest, dialect: Dialect) -> Fields:
         return {}
     parallel = request.parallel_tool_calls
     return {"tools": tools} | ({} if parallel is None else {"parallel_tool_calls": parallel})
+
+
+def _output(request: ModelRequest, dialect: Dialect) -> Fields:
+    schema = sent_output(request, dialect.output)
+    if schema is None:
+        return {}
+    described = {"name": OUTPUT_NAME, "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": described}}
 
 
 def _messages(attempt: Attempt, dialect: Dialect) -> list[Fields]:

@@ -14,6 +14,13 @@ from typing import Any
 from everruns.domain.messages import Message, TextPart
 from everruns.domain.transcript import leave_out
 from everruns.providers.base import ModelRequest
+from everruns.providers.output_rules import OutputRules
+from everruns.providers.output_schemas import (
+    in_words,
+    is_surely_enforced,
+    sent_output,
+    without_schema,
+)
 from everruns.providers.refused_parts import (
     Cut,
     named_parts,
@@ -46,6 +53,15 @@ _UNKNOWN_FIELD = re.compile(
 _NOT_TAKEN = re.compile(
     r"(un|not )(supported|known|recognized|permitted|allowed|expected)|extra", re.IGNORECASE
 )
+# Fields by which a schema for structured answers is sent.
+OUTPUT_FIELDS = frozenset({"response_format", "text", "text.format", "output_config.format"})
+_OUTPUT = re.compile(
+    r"response_?format|response[ _]mime|json_?schema|output_(format|config)|text\.format|"
+    r"structured[ _]outputs?",
+    re.IGNORECASE,
+)
+# Words that may also be about a tool.
+_PERHAPS_OUTPUT = re.compile("grammar|schema", re.IGNORECASE)
 _REASONING = re.compile("thinking|reasoning|signature|encrypted", re.IGNORECASE)
 # The templates of Gemma and of some models of Mistral.
 _NO_SYSTEM = re.compile(
@@ -63,11 +79,13 @@ class Learned:
         omitted: Fields of the body that it does not take, as paths: ``a.b``.
         output_limit: Field for the limit of output tokens in place of the dialect's.
         has_system_role: Whether it takes a system prompt of its own.
+        enforces_schemas: Whether it takes a schema for a structured answer.
     """
 
     omitted: frozenset[str] = frozenset()
     output_limit: str | None = None
     has_system_role: bool = True
+    enforces_schemas: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,8 +112,21 @@ class Attempt:
 Render = Callable[[Attempt], Mapping[str, Any]]
 
 
-def first_attempt(request: ModelRequest, learned: Learned) -> Attempt:
-    """Return the first attempt of a request, without what the model refused before."""
+def first_attempt(request: ModelRequest, learned: Learned, rules: OutputRules | None) -> Attempt:
+    """Return the first attempt of a request, without what the model refused before.
+
+    Args:
+        request: The request.
+        learned: What the model does not take.
+        rules: Which schemas of structured answers its provider enforces, if it does.
+    """
+    if request.controls.output_schema is not None:
+        takes_schema = learned.enforces_schemas and not learned.omitted & OUTPUT_FIELDS
+        is_sent = takes_schema and sent_output(request, rules) is not None
+        if not is_sent or not is_surely_enforced(request):
+            request = in_words(request)
+        if not is_sent:
+            request = without_schema(request)
     if request.system_prompt and not learned.has_system_role:
         request = _with_prompt_in_first_message(request)
     return Attempt(request, learned)
@@ -181,11 +212,24 @@ def _refused_fields(body: Mapping[str, Any], reason: str) -> frozenset[str]:
 
 def _with_other_fields(attempt: Attempt, body: Mapping[str, Any], reason: str) -> Attempt | None:
     learned = attempt.learned
+    has_schema = attempt.request.controls.output_schema is not None
+    if has_schema and _OUTPUT.search(reason):
+        return _without_schema(attempt)
     if learned.output_limit is None and (name := _other_limit(body, reason)):
         return replace(attempt, learned=replace(learned, output_limit=name))
     if fields := _refused_fields(body, reason):
         return replace(attempt, learned=replace(learned, omitted=learned.omitted | fields))
-    return None
+    return _without_schema(attempt) if has_schema and _PERHAPS_OUTPUT.search(reason) else None
+
+
+def _without_schema(attempt: Attempt) -> Attempt:
+    """Tell the model of the schema in words alone."""
+    request, learned = attempt.request, replace(attempt.learned, enforces_schemas=False)
+    if is_surely_enforced(request):
+        request = in_words(request)
+        if not learned.has_system_role:
+            request = _with_prompt_in_first_message(request)
+    return replace(attempt, request=without_schema(request), learned=learned)
 
 
 def _other_limit(body: Mapping[str, Any], reason: str) -> str | None:

@@ -17,6 +17,7 @@ from everruns.providers.attachments import (
     FileLimits,
 )
 from everruns.providers.image_limits import ANYWHERE, ImageLimits
+from everruns.providers.output_rules import OPENAI_OUTPUT, USUAL_OUTPUT, OutputRules
 from everruns.providers.tool_calls import USUAL_ID
 from everruns.providers.tool_rules import ANY_TOOLS, ToolRules
 
@@ -61,6 +62,7 @@ class Dialect:
         image_limits: Which of the images that it takes by content it refuses.
         file_limits: Which PDFs it takes; others go as text.
         tools: Which names and schemas of tools it takes.
+        output: Which schemas of structured answers it enforces; ``None`` for none.
         call_id: The form of the ids that it gives to calls, as a regular expression. Those of
             other forms were made elsewhere.
         foreign_call: Fields to add to the first tool call of an answer by another model.
@@ -82,6 +84,7 @@ class Dialect:
     image_limits: ImageLimits = ANYWHERE
     file_limits: FileLimits = NO_FILES
     tools: ToolRules = ANY_TOOLS
+    output: OutputRules | None = USUAL_OUTPUT
     call_id: str = USUAL_ID
     foreign_call: Mapping[str, Any] | None = None
     reply_to_tools: str | None = None
@@ -110,6 +113,7 @@ DIALECTS: dict[str, Dialect] = {
         image_limits=image_limits.OPENAI,
         file_limits=OPENAI_FILES,
         tools=tool_rules.OPENAI_TOOLS,
+        output=OPENAI_OUTPUT,
     ),
     "azure": Dialect(
         hosts=("openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"),
@@ -118,6 +122,7 @@ DIALECTS: dict[str, Dialect] = {
         call_id=_FORTY,
         image_limits=image_limits.OPENAI,
         tools=tool_rules.OPENAI_TOOLS,
+        output=OPENAI_OUTPUT,
     ),
     "gemini": Dialect(
         hosts=("generativelanguage.googleapis.com", "aiplatform.googleapis.com"),
@@ -148,6 +153,7 @@ DIALECTS: dict[str, Dialect] = {
         reasoning="always",
         unknown_reasoning="",
         images="none",
+        output=None,
     ),
     "moonshot": Dialect(
         hosts=("api.moonshot.ai", "api.moonshot.cn"),

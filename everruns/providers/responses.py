@@ -13,6 +13,7 @@ from everruns.providers.concessions import Attempt
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
 from everruns.providers.openai_usage import read_usage
+from everruns.providers.output_rules import OPENAI_OUTPUT
 from everruns.providers.response_items import OutputItems, arguments_text
 from everruns.providers.responses_request import response_body
 from everruns.providers.streaming import Delta, StreamingDriver
@@ -37,6 +38,7 @@ class ResponsesDriver(StreamingDriver):
     """Speaks the Responses API."""
 
     path = "/responses"
+    output_rules = OPENAI_OUTPUT
 
     def _body(self, attempt: Attempt) -> dict[str, Any]:
         return response_body(attempt)

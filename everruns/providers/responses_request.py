@@ -16,6 +16,8 @@ from everruns.providers.base import ModelRequest
 from everruns.providers.catalogue import api_of
 from everruns.providers.concessions import Attempt
 from everruns.providers.image_limits import OPENAI
+from everruns.providers.output_rules import OPENAI_OUTPUT
+from everruns.providers.output_schemas import OUTPUT_NAME, sent_output
 from everruns.providers.tool_calls import json_text, result_parts, result_text, sent_ids
 from everruns.providers.tool_rules import OPENAI_TOOLS, sent_name
 from everruns.providers.tool_schemas import sent_tools
@@ -70,6 +72,9 @@ def response_body(attempt: Attempt) -> dict[str, Any]:
         ]
         if request.parallel_tool_calls is not None:
             body["parallel_tool_calls"] = request.parallel_tool_calls
+    if (schema := sent_output(request, OPENAI_OUTPUT)) is not None:
+        described = {"name": OUTPUT_NAME, "schema": schema, "strict": True}
+        body["text"] = {"format": {"type": "json_schema", **described}}
     return body
 
 

@@ -16,6 +16,7 @@ from everruns.domain.base import MIB
 from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import MAX_TOKENS, ModelLimits, ModelProfile
 from everruns.domain.messages import Message, ThinkingBlock, ToolCallPart, ToolResultPart
+from everruns.domain.transcript import Note
 from everruns.domain.usage import Usage
 from everruns.providers.base import (
     ModelAnswer,
@@ -216,13 +217,14 @@ class SimulatedDriver:
 def answers_in_turn(transcript: Sequence[Message]) -> int:
     """Count the agent's answers since the user message that began the turn."""
     answers = 0
-    previous = ""
+    previous: Message | None = None
     for message in transcript:
+        is_steering = previous is not None and previous.role == "tool_result"
         if message.role == "agent":
             answers += 1
-        elif message.role == "user" and previous != "tool_result":
+        elif message.role == "user" and not (is_steering or isinstance(message, Note)):
             answers = 0
-        previous = message.role
+        previous = message
     return answers
 
 

@@ -28,6 +28,8 @@ from everruns.providers.base import (
 from everruns.providers.concessions import Attempt, Learned, concede, first_attempt, leave_out_field
 from everruns.providers.http import Wire
 from everruns.providers.model_lists import ListedModel, read_model_list
+from everruns.providers.output_rules import OutputRules
+from everruns.providers.output_schemas import needs_wrapper
 from everruns.turn_failures import ModelFailure
 
 # Token counts may follow the end of an answer. A server that sends heartbeats for ever instead
@@ -85,9 +87,11 @@ class StreamingDriver(ABC):
     Attributes:
         path: Path of model calls; ``{model}`` stands for the model's name.
         models_path: Path of the list of models.
+        output_rules: Which schemas of structured answers it enforces; ``None`` for none.
     """
 
     path: str
+    output_rules: OutputRules | None
     models_path = "/models"
 
     def __init__(
@@ -105,7 +109,8 @@ class StreamingDriver(ABC):
         """Call the model once. See ``Driver``."""
         model_id = request.model.model_id
         path = self.path.format(model=quote(model_id, safe=""))
-        attempt = first_attempt(request, self._learned.get(model_id, self._assumed))
+        learned = self._learned.get(model_id, self._assumed)
+        attempt = first_attempt(request, learned, self.output_rules)
         while True:
             body = {**self._extra_body, **self._body(attempt)}
             for path in attempt.learned.omitted:
@@ -138,8 +143,10 @@ class StreamingDriver(ABC):
         if attempt.learned != self._assumed:
             self._learned[model_id] = attempt.learned
         end = answer.end()
+        enforced = attempt.request.controls.output_schema
         yield replace(
             end,
+            is_output_wrapped=enforced is not None and needs_wrapper(enforced),
             without_images=attempt.without_images,
             without_messages=attempt.without_messages,
         )

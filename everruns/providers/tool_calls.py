@@ -5,7 +5,6 @@ ids that are unique in their session; providers refuse names and ids in other fo
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from typing import Any, cast
 
 import orjson
 
+from everruns.domain.exact_json import MAX_INTEGER, InexactNumber, decode_exactly, is_deeper
 from everruns.domain.messages import Message, ToolCallPart, ToolResultPart
-from everruns.domain.parts import FilePart, ImagePart, JsonPart, OutputPart, TextPart
+from everruns.domain.parts import FilePart, ImagePart, JsonPart, ResultPart, TextPart
 from everruns.domain.tools import ToolCall
 from everruns.ids import new_id
 from everruns.providers.base import ModelRequest
@@ -30,14 +30,11 @@ MAX_DEPTH = 100
 QUOTED_CHARACTERS = 200
 IMAGE_FOLLOWS = "(The image follows in the next message.)"
 NOTHING_RETURNED = "(The tool returned nothing.)"
-MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 
 _ID_CHARACTERS = ascii_letters + digits
 USUAL_ID = r"[a-zA-Z0-9_.:-]{1,64}"
 _OUR_ID = re.compile(r"call_[0-9a-f]{32}")
 _UNNAMED_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
-# Such a number may be beyond 64 bits; orjson would round it.
-_LONG_NUMBER = re.compile(r"\d{19}")
 
 
 @dataclass
@@ -115,16 +112,9 @@ def read_arguments(text: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise _no_object(text)
-    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(value, MAX_DEPTH):
+    if text.count("{") + text.count("[") > MAX_DEPTH and is_deeper(value, MAX_DEPTH):
         raise UnusableArguments(f"The arguments are nested more than {MAX_DEPTH} levels deep.")
     return cast("dict[str, Any]", value)
-
-
-def _is_deep(value: Any, depth: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    items = cast("Sequence[Any]", value.values() if isinstance(value, dict) else value)
-    return depth == 0 or any(_is_deep(item, depth - 1) for item in items)
 
 
 def _read_json(text: str) -> Any:
@@ -139,17 +129,13 @@ def _read_json(text: str) -> Any:
 
 
 def _decoded(text: str) -> Any:
-    if not _LONG_NUMBER.search(text):
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError:
-            pass
-    # Also accepts the line breaks within strings that models forget to escape.
-    value = json.loads(
-        text, strict=False, parse_int=_integer, parse_float=_real, parse_constant=_real
-    )
-    orjson.dumps(value)
-    return value
+    try:
+        return decode_exactly(text)
+    except InexactNumber as error:
+        raise UnusableArguments(
+            f"The number {error.number} cannot be passed on exactly. Pass it as a string if the "
+            "tool takes one."
+        ) from None
 
 
 def _without_repeats(text: str) -> str:
@@ -181,28 +167,8 @@ def _spelled_out(value: Any) -> Any:
     return int(value) if is_rounded else value
 
 
-def _integer(text: str) -> int:
-    if len(text) > len(str(MIN_INTEGER)) or not MIN_INTEGER <= int(text) <= MAX_INTEGER:
-        raise _inexact(text)
-    return int(text)
-
-
-def _real(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise _inexact(text)
-    return number
-
-
 def _no_object(text: str) -> UnusableArguments:
     return UnusableArguments(f"The arguments are not a JSON object: {text[:QUOTED_CHARACTERS]}")
-
-
-def _inexact(text: str) -> UnusableArguments:
-    return UnusableArguments(
-        f"The number {text[:40]} cannot be passed on exactly. Pass it as a string if the tool "
-        "takes one."
-    )
 
 
 def sent_ids(request: ModelRequest, form: str = USUAL_ID) -> dict[str, str]:
@@ -264,7 +230,7 @@ def result_parts(part: ToolResultPart) -> list[TextPart | ImagePart]:
     return [_shown(shown) for shown in part.parts] or [TextPart(text=NOTHING_RETURNED)]
 
 
-def _shown(part: OutputPart) -> TextPart | ImagePart:
+def _shown(part: ResultPart) -> TextPart | ImagePart:
     match part:
         case ImagePart():
             return part

@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 # Beyond these bounds stands any object.
 MAX_DEPTH = 12
 MAX_SCHEMAS = 2000
-_PLAIN_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+PLAIN_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 # What every provider takes at the root; the other keywords describe choices.
 _ROOT = ("title", "description", "properties", "required", "additionalProperties")
 _BRANCHES = ("allOf", "anyOf", "oneOf")
@@ -217,7 +217,7 @@ def _with_plain_properties(schema: Any) -> Any:
     if not isinstance(properties, dict):
         return plain
     named = cast("Schema", properties)
-    odd = {name: part for name, part in named.items() if not _PLAIN_PROPERTY.fullmatch(name)}
+    odd = {name: part for name, part in named.items() if not PLAIN_PROPERTY.fullmatch(name)}
     if not odd:
         return plain
     plain["properties"] = {name: part for name, part in named.items() if name not in odd}

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from everruns.domain.events import TURN_ENDS, Event, EventType
 from everruns.domain.forks import InsideTurn
+from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
 from everruns.domain.retries import Ranges, disjoint
 from everruns.domain.sessions import SessionSummary
-from everruns.domain.state import PREVIEW_CHARACTERS, message_of
+from everruns.domain.state import PREVIEW_CHARACTERS
 from everruns.errors import Conflict, InvalidRequest
 from everruns.storage.logs import EventQuery, LogStore
 

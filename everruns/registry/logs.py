@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from everruns.domain.base import Page
 from everruns.domain.events import MESSAGE_EVENTS, Event, EventType, body_bytes
+from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
 from everruns.domain.retries import Ranges, disjoint, is_superseded
 from everruns.domain.sessions import Session
 from everruns.domain.snapshots import FORMAT, Snapshot
-from everruns.domain.state import message_of
 from everruns.errors import SessionNotFound
 from everruns.registry.database import Database
 from everruns.registry.group_commit import GroupCommit

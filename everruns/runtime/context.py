@@ -13,9 +13,11 @@ from everruns.domain.approvals import ApprovalRule
 from everruns.domain.compaction import SEARCH_HISTORY, CompactionRule, shown
 from everruns.domain.controls import AnswerControls, Controls, effective_controls
 from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
+from everruns.domain.loops import Loop, find_loop
 from everruns.domain.schemas import find_foreign_violation
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
+from everruns.domain.structured_output import corrections
 from everruns.domain.tools import ToolCall, ToolDefinition
 from everruns.domain.transcript import build_transcript
 from everruns.domain.waits import OPEN_RULE, DeciderKind, WaitRule
@@ -43,6 +45,7 @@ class TurnContext:
         client_tool_wait: How long a client-side call waits, unless its tool says otherwise.
         question_wait: How long questions to the user wait.
         max_iterations: Maximum model calls of the turn.
+        max_repeated_calls: After how many calls that show nothing new the turn ends; 0 for never.
         parallel_tool_calls: Whether one step may run several calls; ``None`` if unspecified.
         controls: Options for the answers.
         to_prepare: The capabilities that are prepared at the start of a turn.
@@ -59,6 +62,7 @@ class TurnContext:
     client_tool_wait: WaitRule
     question_wait: WaitRule
     max_iterations: int
+    max_repeated_calls: int
     parallel_tool_calls: bool | None
     controls: AnswerControls
     to_prepare: Sequence[Resolved]
@@ -95,7 +99,7 @@ class TurnContext:
 
         A permission of an end user does not count once an operator decides.
         """
-        decided = state.always.get(call.name)
+        decided = state.calls.always.get(call.name)
         if decided is None or (decided.by == "end_user" and self.decided_by(call) == "operator"):
             return None
         return decided.is_allowed
@@ -117,9 +121,23 @@ class TurnContext:
         tool = self.toolbox.find(call.name)
         return tool.definition if tool else self.client_tools.get(call.name)
 
+    def loop(self, state: SessionState) -> Loop | None:
+        """Return the loop that the model is in, if any."""
+        if state.turn is None:
+            return None
+        return find_loop(state.turn.watch, self._has_effects, self.max_repeated_calls)
+
+    def _has_effects(self, name: str) -> bool:
+        tool = self.toolbox.find(name)
+        return tool is not None and not tool.repeatable
+
     def request(self, state: SessionState) -> ModelRequest:
         """Return the model call that continues the conversation."""
-        name = self.model.qualified_name
+        name, loop = self.model.qualified_name, self.loop(state)
+        is_correction = self.controls.output_schema is not None and bool(
+            corrections(state.history, state.unread)
+        )
+        tools = () if is_correction else self.tools
         images, messages = (
             {said for said, model in refused.items() if model == name}
             for refused in (state.without_images, state.without_messages)
@@ -132,10 +150,12 @@ class TurnContext:
                 state.unread,
                 images,
                 messages,
+                loop.note if loop else None,
             ),
-            tools=self.tools,
+            tools=tools,
             controls=self.controls,
             parallel_tool_calls=self.parallel_tool_calls,
+            is_correction=is_correction,
         )
 
 
@@ -208,6 +228,7 @@ def turn_context(
         max_iterations=session.max_iterations
         or (agent.max_iterations if agent else None)
         or settings.max_iterations,
+        max_repeated_calls=settings.max_repeated_calls,
         parallel_tool_calls=parallel,
         controls=controls,
         to_prepare=[one for one in used if one[0].preparation is not None],

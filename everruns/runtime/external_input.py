@@ -150,7 +150,7 @@ class _Submission:
             open_ids: The calls that are open for this kind of input.
             was_asked: Whether the call was, or may yet be, open for this kind of input.
         """
-        if call_id in self.state.superseded_calls:
+        if call_id in self.state.calls.superseded:
             return CallClosed(f"Call {call_id!r} takes no more input: a retry has superseded it.")
         if was_asked and call_id in self.calls:
             return self._refusal_of_asked(call_id)
@@ -164,9 +164,9 @@ class _Submission:
 
     def _refusal_of_asked(self, call_id: str) -> EverrunsError:
         turn = self.turn
-        if end := self.state.unanswered.get(call_id):
+        if end := self.state.calls.unanswered.get(call_id):
             return CallClosed(f"Call {call_id!r} takes no more input: {_ENDS[end]}.")
-        if call_id in self.results or call_id in self.state.decided:
+        if call_id in self.results or call_id in self.state.calls.decided:
             return Conflict(f"Call {call_id!r} was already answered differently")
         if turn is None or call_id not in turn.pending:
             return CallClosed(f"Call {call_id!r} takes no more input: its turn has ended.")
@@ -219,7 +219,7 @@ def _replied(
     """Take the answers to the named questions or, without a name, to the oldest that are open."""
     turn = submission.turn
     open_ids = [key for key in turn.asked if _asks(turn, key)] if turn else []
-    answered = [*submission.results, *submission.state.answers]
+    answered = [*submission.results, *submission.state.calls.answers]
     last = next((key for key in reversed(answered) if _were_questions(submission, key)), None)
     wanted = given.tool_call_id
     if wanted is None and is_repeated and last and _is_same_answer(submission, last, given):
@@ -250,12 +250,12 @@ def _reply(turn: OpenTurn, call: ToolCall, given: QuestionAnswers, now: int) -> 
 
 def _were_questions(submission: _Submission, call_id: str) -> bool:
     call = submission.calls.get(call_id)
-    return call_id in submission.state.answers or (call is not None and are_questions(call))
+    return call_id in submission.state.calls.answers or (call is not None and are_questions(call))
 
 
 def _is_same_answer(submission: _Submission, call_id: str, given: QuestionAnswers) -> bool:
-    if call_id in submission.state.answers:
-        return submission.state.answers[call_id] == as_result(given)
+    if call_id in submission.state.calls.answers:
+        return submission.state.calls.answers[call_id] == as_result(given)
     stored = submission.results.get(call_id)
     try:
         same = result_of(submission.calls[call_id].arguments, given)
@@ -304,7 +304,7 @@ def _decided(submission: _Submission, given: ToolApprovals, by: Decider) -> list
 
 
 def _is_same_decision(state: SessionState, given: ToolDecision) -> bool:
-    stored = state.decided.get(given.tool_call_id)
+    stored = state.calls.decided.get(given.tool_call_id)
     return stored is not None and (
         (stored.is_allowed, stored.is_for_always) == (given.is_allowed, given.is_for_always)
     )
@@ -315,9 +315,11 @@ def _may_be_held(submission: _Submission, call_id: str) -> bool:
     state, turn = submission.state, submission.turn
     if turn is not None and call_id in turn.pending:
         begun = call_id in turn.started_calls or call_id in turn.asked
-        return call_id in state.decided or not begun
+        return call_id in state.calls.decided or not begun
     return (
-        call_id in state.decided or call_id in state.unanswered or call_id not in submission.results
+        call_id in state.calls.decided
+        or call_id in state.calls.unanswered
+        or call_id not in submission.results
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from everruns.domain.base import MIB
 from everruns.domain.events import MESSAGE_EVENTS
 from everruns.domain.excerpts import plain_text, shortened
+from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
-from everruns.domain.state import SessionState, message_of
+from everruns.domain.state import SessionState
 from everruns.registry.logs import Logs
 from everruns.storage.logs import EventQuery
 from everruns.tools.base import ToolError

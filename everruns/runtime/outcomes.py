@@ -11,6 +11,7 @@ from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import (
     ContentPart,
     Message,
+    OutputPart,
     SendMessage,
     TextPart,
     ThinkingBlock,
@@ -18,6 +19,7 @@ from everruns.domain.messages import (
 )
 from everruns.domain.parts import outcome
 from everruns.domain.state import SessionState
+from everruns.domain.structured_output import MAX_CORRECTIONS, corrections
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn, turn_context
 from everruns.domain.waits import Unanswered
@@ -26,9 +28,7 @@ from everruns.providers.base import ModelAnswer
 from everruns.providers.catalogue import priced
 from everruns.runtime.context import TurnContext
 from everruns.runtime.feed.draft import Draft
-
-# Calls run only if the model finished its answer: one that was cut off may look complete.
-FINISHED = frozenset({"stop", "tool_calls"})
+from everruns.turn_failures import OutputInvalid, TurnFailure
 
 
 def received(
@@ -80,8 +80,14 @@ def answered(
 ) -> list[NewEvent]:
     """Return the events of a model's answer: its message, and the turn's end unless it continues.
 
-    The turn continues if the answer calls tools or a user message has arrived in the meantime.
+    The turn continues if the answer calls tools, a user message has arrived in the meantime, or
+    the answer is to be corrected.
     """
+    steered = any(message.sequence > draft.input_sequence for message in state.unread)
+    output = draft.output
+    # Nobody waits for the value any more; the next answer is for the newer message.
+    if steered and output and output.error is not None:
+        output = None
     usage = priced(answer.usage, context.model.profile)
     calls, refused_calls = _distinct_calls(answer, state)
     refused = {"refused_calls": refused_calls} if refused_calls else {}
@@ -92,7 +98,7 @@ def answered(
     said = NewEvent(
         EventType.MESSAGE_CREATED,
         {
-            "message": _agent_message(state, draft, now, calls, answer).wire(),
+            "message": _agent_message(state, draft, now, calls, answer, output).wire(),
             "usage": usage.wire(),
             "model": context.model.qualified_name,
             "finish_reason": answer.finish_reason,
@@ -102,9 +108,12 @@ def answered(
         },
         turn_context(turn),
     )
-    steered = any(message.sequence > draft.input_sequence for message in state.unread)
     if calls or steered:
         return [said]
+    if output and output.error is not None:
+        is_last = corrections(state.history, state.unread) >= MAX_CORRECTIONS
+        failure = draft.failure or (_output_invalid(output.error) if is_last else None)
+        return [said, _failed(turn, failure)] if failure else [said]
     completed = {
         "turn_id": turn.id,
         "iterations": turn.iterations + 1,
@@ -123,6 +132,20 @@ def prepared(turn: OpenTurn, changes: dict[str, Any]) -> NewEvent:
         changes: What has changed; see ``find_changes``.
     """
     return NewEvent(EventType.CAPABILITIES_PREPARED, changes, turn_context(turn))
+
+
+def _output_invalid(error: str) -> OutputInvalid:
+    return OutputInvalid(
+        f"The model's answer is not what output_schema describes, after {MAX_CORRECTIONS} "
+        f"corrections. {error} Its text is kept. Simplify the schema, allow more output tokens, "
+        "or choose another model."
+    )
+
+
+def _failed(turn: OpenTurn, failure: TurnFailure) -> NewEvent:
+    error = {"message": failure.message, "code": failure.code}
+    data = {"turn_id": turn.id, "error": error}
+    return NewEvent(EventType.SESSION_FAILED, data, turn_context(turn))
 
 
 def called(turn: OpenTurn, call: ToolCall, message_id: str) -> NewEvent:
@@ -185,6 +208,7 @@ def _agent_message(
     now: int,
     calls: Sequence[ToolCall],
     answer: ModelAnswer | None,
+    output: OutputPart | None = None,
 ) -> Message:
     """Return the message of a draft; without an answer it is marked as incomplete."""
     content: list[ContentPart] = []
@@ -193,6 +217,8 @@ def _agent_message(
     content += [
         ToolCallPart(id=call.id, name=call.name, arguments=call.arguments) for call in calls
     ]
+    if output is not None:
+        content.append(output)
     return Message(
         id=draft.message_id,
         session_id=state.session_id,
@@ -223,7 +249,7 @@ def _distinct_calls(
     if not answer.tool_calls:
         return [], {}
     seen = {call.id for message in state.history for call in message.tool_calls}
-    seen |= state.superseded_calls
+    seen |= state.calls.superseded
     distinct: list[ToolCall] = []
     refused: dict[str, str] = {}
     for call in answer.tool_calls:
@@ -232,7 +258,7 @@ def _distinct_calls(
         fresh = call.model_copy(update={"id": new_id("call")}) if is_known else call
         seen.add(fresh.id)
         distinct.append(fresh)
-        if answer.finish_reason not in FINISHED:
+        if not answer.is_finished:
             refused[fresh.id] = (
                 f"Your answer was cut off ({answer.finish_reason}), so this call may be incomplete "
                 "and was not run. Make it again, with less in one answer."

@@ -7,10 +7,11 @@ from typing import Protocol
 
 from everruns.domain.base import MIB
 from everruns.domain.events import MESSAGE_EVENTS, Event, NewEvent, ToolProgress, body_bytes
+from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.snapshots import Snapshot, is_due, resume, snapshot_of
-from everruns.domain.state import SessionState, fold, message_of
+from everruns.domain.state import SessionState, fold
 from everruns.domain.token_estimates import BYTES_OF_A_TOKEN, message_tokens
 from everruns.errors import EverrunsError, PlacedElsewhere, SessionUnreadable, StoreUnavailable
 from everruns.ids import now_ms

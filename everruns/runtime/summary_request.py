@@ -102,7 +102,7 @@ def restated(state: SessionState, replaced: Sequence[Message], *, is_summarized:
         sections.append(shortened(todos, MAX_RESTATED_CHARACTERS))
     decided = [
         f"- {name}: {'allowed' if decision.is_allowed else 'rejected'} for always"
-        for name, decision in state.always.items()
+        for name, decision in state.calls.always.items()
     ]
     if decided:
         sections.append(

@@ -34,11 +34,13 @@ from everruns.runtime.environment import Environment
 from everruns.runtime.feed.draft import Draft
 from everruns.runtime.outcomes import answered, broken_off, prepared
 from everruns.runtime.session import LiveSession
+from everruns.runtime.structured_answers import with_output
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 from everruns.runtime.unfinished import unfinished_usage
 from everruns.runtime.waiting import elapsed
 from everruns.turn_failures import (
     ContextTooLong,
+    LoopDetected,
     MaxIterations,
     ModelFailure,
     ProviderTimedOut,
@@ -157,6 +159,12 @@ class Turn:
                 "message to continue, or raise max_iterations."
             )
         session = self._session
+        if (loop := context.loop(session.state)) and loop.is_over:
+            raise LoopDetected(
+                f"The model {loop.what} each time, so the turn was ended. Send a message that "
+                "tells it what to do instead, check what the tool returns, or raise "
+                "max_repeated_calls."
+            )
         self._environment.check_size(session.state)
         await self._environment.check_budgets(session, context.model)
         driver = await self._environment.driver(context.account)
@@ -174,6 +182,7 @@ class Turn:
             if not draft.is_empty or not await compacting.after_refusal(refused):
                 raise
             return
+        answer = await with_output(draft, answer)
 
         def outcome(state: SessionState, now: int) -> list[NewEvent]:
             return answered(state, still_open(state, self._id), now, draft, answer, context)

@@ -17,7 +17,7 @@ from everruns.domain.parts import (
     FilePart,
     ImagePart,
     JsonPart,
-    OutputPart,
+    ResultPart,
     TextPart,
     ToolOutput,
 )
@@ -58,9 +58,9 @@ class _Bounds:
         self._images = MAX_OUTPUT_IMAGES
         self._image_bytes = MAX_IMAGES_BYTES
 
-    def fit(self, parts: list[OutputPart]) -> list[OutputPart]:
+    def fit(self, parts: list[ResultPart]) -> list[ResultPart]:
         """Return the parts that fit, cut where necessary; a note stands for those that do not."""
-        fitting: list[OutputPart] = []
+        fitting: list[ResultPart] = []
         left_out = 0
         for part in parts:
             fits = self._fit(part) if len(fitting) < MAX_OUTPUT_PARTS else None
@@ -72,7 +72,7 @@ class _Bounds:
             fitting.append(TextPart(text=f"[Cut: {left_out} more parts were left out.]"))
         return fitting
 
-    def _fit(self, part: OutputPart) -> OutputPart | None:
+    def _fit(self, part: ResultPart) -> ResultPart | None:
         if isinstance(part, ImagePart):
             return self._fit_image(part)
         if self._bytes < SMALLEST_CUT:
@@ -90,7 +90,7 @@ class _Bounds:
         self._bytes -= len(orjson.dumps(value))
         return fitting
 
-    def _fit_image(self, part: ImagePart) -> OutputPart:
+    def _fit_image(self, part: ImagePart) -> ResultPart:
         size = len(part.base64 or "")
         if not self._images or size > self._image_bytes:
             return TextPart(

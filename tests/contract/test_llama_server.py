@@ -18,6 +18,8 @@ from everruns.domain.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from everruns.domain.output_schemas import find_violation_quickly
+from everruns.domain.structured_output import read_value, readings
 from everruns.domain.tools import ToolDefinition
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest, TextDelta
 from everruns.providers.connections import Connections
@@ -125,6 +127,34 @@ async def test_it_ends_before_a_stop_sequence(driver: Driver):
 
     assert "e" not in text
     assert end.finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {
+            "type": "object",
+            "properties": {
+                "city": {"type": "string", "pattern": "^[A-Z][a-z]{1,8}$"},
+                "is_capital": {"type": "boolean"},
+                "size": {"enum": ["small", "large", None]},
+            },
+            "required": ["city", "size"],
+        },
+        {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 9}, "maxItems": 3},
+        {"$ref": "#/$defs/Word", "$defs": {"Word": {"enum": ["yes", "no"]}}},
+    ],
+)
+async def test_it_writes_what_a_schema_allows(driver: Driver, schema: dict[str, Any]):
+    controls = AnswerControls(max_output_tokens=120, temperature=0, output_schema=schema)
+
+    text, end = await answer(driver, request(message("user", "Is it Paris?"), controls=controls))
+
+    violations = [
+        find_violation_quickly(schema, value)
+        for value in readings(read_value(text), schema, is_wrapped=end.is_output_wrapped)
+    ]
+    assert None in violations
 
 
 async def test_it_takes_the_history_of_another_model(driver: Driver):

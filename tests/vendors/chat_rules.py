@@ -12,6 +12,7 @@ import orjson
 
 from tests.vendors.file_rules import file_problems
 from tests.vendors.image_rules import ImageRule, Sent, image_problems
+from tests.vendors.output_rules import openai_output
 from tests.vendors.seals import SKIP_SIGNATURE, is_sealed
 from tests.vendors.tool_rules import NAMES, tool_problems
 
@@ -63,6 +64,20 @@ def well_formed(body: Body) -> Iterator[str]:
             yield "Invalid schema for function: object schema missing properties"
     tools = [tool.get("function") or {} for tool in body.get("tools") or ()]
     yield from tool_problems((tool.get("name", ""), tool.get("parameters", {})) for tool in tools)
+    if described := body.get("response_format"):
+        yield from openai_output(described["json_schema"])
+
+
+def no_schema_with_tools(body: Body) -> Iterator[str]:
+    """Servers that bind their models to a grammar do so from the first token of an answer."""
+    if body.get("response_format") and body.get("tools"):
+        yield "Function calling with a response mime type: 'application/json' is unsupported"
+
+
+def no_schema(body: Body) -> Iterator[str]:
+    """Some servers know JSON as a format, and no schema of it."""
+    if body.get("response_format", {}).get("type") == "json_schema":
+        yield "This response_format type is unavailable now"
 
 
 def _content_problems(at: int, message: Body) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.vendors.file_rules import pdf_problems
 from tests.vendors.image_rules import ANTHROPIC, Sent, image_problems
+from tests.vendors.output_rules import anthropic_output
 from tests.vendors.seals import is_sealed
 from tests.vendors.tool_rules import NAMES, flat_root, tool_problems
 
@@ -55,6 +56,8 @@ def problems(body: Body) -> Iterator[str]:
     )
     for tool in body.get("tools") or ():
         yield from flat_root(tool["input_schema"])
+    if described := body.get("output_config", {}).get("format"):
+        yield from anthropic_output(described)
     yield from _pairs(messages)
     if messages and messages[-1]["role"] != "user":
         # Source: https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6.

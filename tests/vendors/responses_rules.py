@@ -11,6 +11,7 @@ import orjson
 
 from tests.vendors.file_rules import file_problems
 from tests.vendors.image_rules import OPENAI, Sent, image_problems
+from tests.vendors.output_rules import openai_output
 from tests.vendors.seals import is_sealed
 from tests.vendors.tool_rules import NAMES, flat_root, tool_problems
 
@@ -60,6 +61,8 @@ def problems(body: Body) -> Iterator[str]:
     tools = body.get("tools") or ()
     yield from tool_problems((tool.get("name", ""), tool["parameters"]) for tool in tools)
     yield from image_problems(OPENAI, _images(items), body)
+    if described := body.get("text", {}).get("format"):
+        yield from openai_output(described)
 
 
 def _item_problems(at: int, item: Body) -> Iterator[str]:

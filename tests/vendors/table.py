@@ -118,6 +118,8 @@ VENDORS: dict[str, Vendor] = {
                 assistant={"extra_content"},
             ),
             chat.thought_signatures,
+            # Source: https://github.com/googleapis/python-genai/issues/867.
+            chat.no_schema_with_tools,
             # Source: https://ai.google.dev/gemini-api/docs/image-understanding.
             chat.images(
                 ImageRule(_PNG_AND_JPEG | {"image/webp", "image/heic", "image/heif"}, total=20 * MB)
@@ -172,6 +174,8 @@ VENDORS: dict[str, Vendor] = {
                 may_be_empty=True,
             ),
             chat.images_within((), "unknown variant `image_url`, expected `text`"),
+            # Source: https://api-docs.deepseek.com/guides/json_mode.
+            chat.no_schema,
         ),
         Speech(reasoning="reasoning_content", call_id="call_00_{}"),
     ),
@@ -308,7 +312,8 @@ VENDORS: dict[str, Vendor] = {
     "llama.cpp": Vendor(
         "chat",
         "qwen3-4b.gguf",
-        (chat.images(ImageRule(_PNG_AND_JPEG | {"image/gif"})),),
+        # Source: https://github.com/modelship-ai/modelship/pull/71.
+        (chat.images(ImageRule(_PNG_AND_JPEG | {"image/gif"})), chat.no_schema_with_tools),
         Speech(reasoning="reasoning_content", call_id="hP1bJ7sUe2QmVt5RkZa{}"),
     ),
 }

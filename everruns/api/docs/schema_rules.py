@@ -24,6 +24,7 @@ PARTS = (
     "FilePart",
     "ToolCallPart",
     "ToolResultPart",
+    "OutputPart",
 )
 ONE_SOURCE: dict[str, Any] = {
     "if": {"required": ["base64"], "properties": {"base64": STRING}},

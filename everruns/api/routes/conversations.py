@@ -23,9 +23,9 @@ from everruns.domain.base import Name, Tags
 from everruns.domain.events import MESSAGE_EVENTS, Event
 from everruns.domain.forms import PRINTABLE, id_form
 from everruns.domain.imports import MAX_MESSAGES, check_conversation, read_message
+from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionInput
-from everruns.domain.state import message_of
 from everruns.errors import InvalidRequest
 from everruns.runtime.runtime import Runtime
 from everruns.storage.logs import EventQuery

@@ -28,6 +28,7 @@ MESSAGE = {"message": {"role": "user", "content": [{"type": "text", "text": "Wha
 SHORTHAND = {"content": "What time is it?"}
 
 routes = Routes("messages")
+lists = Routes("messages")
 
 
 @routes.add(
@@ -53,7 +54,7 @@ async def send_message(request: Request) -> Response:
     )
 
 
-@routes.add("GET /sessions/{session_id}/messages", "read")
+@lists.add("GET /sessions/{session_id}/messages", "read")
 async def list_messages(
     session_id: SessionId,
     runtime: TheRuntime,

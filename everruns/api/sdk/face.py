@@ -2,13 +2,14 @@
 
 from everruns.api.http.faces import Face
 from everruns.api.routes.shared import SHARED
-from everruns.api.sdk import agents, event_routes, not_offered, runtime_tokens
+from everruns.api.sdk import agents, event_routes, messages, not_offered, runtime_tokens
 
 # The SDK never requests a second page.
 SDK = Face(
     "/api/v1",
     [
         event_routes.of_sessions,
+        messages.routes,
         *SHARED,
         event_routes.of_channels,
         agents.routes,

@@ -16,7 +16,7 @@ from everruns.domain.compaction import CompactionReason, CompactionStrategy
 from everruns.domain.controls import Controls
 from everruns.domain.events import EventContext
 from everruns.domain.messages import Message
-from everruns.domain.parts import OutputPart
+from everruns.domain.parts import ResultPart
 from everruns.domain.prepared import Prepared
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
@@ -155,7 +155,7 @@ class ToolAnswered(Model):
     name: str
     success: bool
     result: Any = None
-    parts: list[OutputPart] | None = Field(
+    parts: list[ResultPart] | None = Field(
         None, description="The result if it is more than one JSON value."
     )
     error: str | None = None

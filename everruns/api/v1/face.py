@@ -1,11 +1,19 @@
 """The face `/v1`: the API itself."""
 
 from everruns.api.http.faces import Face
+from everruns.api.routes import messages
 from everruns.api.routes.shared import SHARED
 from everruns.api.v1 import agents, events
 
 V1 = Face(
     "/v1",
-    [events.of_sessions, *SHARED, events.of_channels, agents.routes, agents.documents],
+    [
+        events.of_sessions,
+        messages.lists,
+        *SHARED,
+        events.of_channels,
+        agents.routes,
+        agents.documents,
+    ],
     is_strict=True,
 )

@@ -3,8 +3,10 @@
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
+from everruns.domain.messages import OutputPart
 from everruns.domain.usage import Usage
 from everruns.providers.base import ModelRequest
+from everruns.turn_failures import OutputInvalid
 
 
 class GrowingText:
@@ -54,6 +56,8 @@ class Draft:
         reasoning: Its readable reasoning so far.
         request: The model request.
         reported: The provider's token counts so far; ``None`` before the model has started.
+        output: What came of it as a structured answer, once it is complete.
+        failure: Why no further answer can be such a one.
     """
 
     message_id: str
@@ -63,6 +67,8 @@ class Draft:
     reasoning: GrowingText = field(default_factory=GrowingText)
     request: ModelRequest | None = None
     reported: Usage | None = None
+    output: OutputPart | None = None
+    failure: OutputInvalid | None = None
 
     @property
     def is_empty(self) -> bool:

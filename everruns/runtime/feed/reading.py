@@ -9,8 +9,8 @@ from enum import Enum
 
 from everruns.domain.base import KIB
 from everruns.domain.events import Delta, Event, EventType, Passing
+from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
-from everruns.domain.state import message_of
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.session import LiveSession
 

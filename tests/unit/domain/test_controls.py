@@ -74,8 +74,8 @@ def test_an_option_that_is_like_none_is_refused_with_the_list_of_all():
         (
             "controls.zzz",
             (
-                "unknown field. Known fields: max_output_tokens, model_id, reasoning, seed, stop, "
-                "temperature, top_p"
+                "unknown field. Known fields: max_output_tokens, model_id, output_schema, "
+                "reasoning, seed, stop, temperature, top_p"
             ),
         )
     ]

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.forks import ForkInput, forked_event, forked_session
+from everruns.domain.logged_messages import message_of
 from everruns.domain.sessions import SessionSummary
 from everruns.domain.snapshots import copied, resume, snapshot_of
-from everruns.domain.state import SessionState, fold, message_of
+from everruns.domain.state import SessionState, fold
 from everruns.domain.usage import Usage
 from everruns.ids import EventPlace, read_event_id
 from tests.logs import LogWriter, call_part, logs
@@ -104,7 +105,7 @@ def test_usage_permissions_and_keys_start_anew_where_a_session_is_forked():
     log.end(EventType.SESSION_CANCELLED)
     log.retry()
     log.end()
-    assert (log.state.usage.output_tokens, log.state.always.keys()) == (12, {"tool"})
+    assert (log.state.usage.output_tokens, log.state.calls.always.keys()) == (12, {"tool"})
     assert log.state.idempotency
     assert log.state.retries
     assert log.state.cancelled_turn
@@ -112,11 +113,11 @@ def test_usage_permissions_and_keys_start_anew_where_a_session_is_forked():
     forked = forked_event(FORK, log.events[-1], log.now + 5)
     state = fold(FORK.id, [*copy_of(log), forked])
 
-    assert (state.usage, state.always) == (Usage(), {})
+    assert (state.usage, state.calls.always) == (Usage(), {})
     assert (state.idempotency, state.retries, state.cancelled_turn) == ({}, {}, None)
     assert state.last_input_sequence == state.sequence == forked.sequence
     assert state.last_turn == log.state.last_turn
-    assert state.superseded_calls == log.state.superseded_calls == {"call_1"}
+    assert state.calls.superseded == log.state.calls.superseded == {"call_1"}
     assert state.status == "idle"
 
 

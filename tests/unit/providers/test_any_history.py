@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from everruns.domain.compaction import shown
+from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import OfferedModel
 from everruns.domain.messages import TextPart, ThinkingBlock
+from everruns.domain.structured_output import corrections
 from everruns.domain.tools import ToolDefinition
 from everruns.domain.transcript import build_transcript
 from everruns.providers.anthropic_request import message_body
@@ -22,7 +24,7 @@ from everruns.providers.dialects import DIALECTS
 from everruns.providers.responses_request import response_body
 from tests.logs import LogWriter
 from tests.odd_images import IMAGES
-from tests.odd_logs import THOUGHTS, TOOLS, odd_logs, question
+from tests.odd_logs import OUTPUT_SCHEMAS, THOUGHTS, TOOLS, odd_logs, question
 from tests.vendors.seals import seal
 from tests.vendors.table import VENDORS, all_problems
 
@@ -60,11 +62,14 @@ def body_of(vendor: str, request: ModelRequest) -> dict[str, Any]:
     return orjson.loads(orjson.dumps(body))
 
 
-def request_of(vendor: str, log: LogWriter, tools: list[ToolDefinition]) -> ModelRequest:
+def request_of(
+    vendor: str, log: LogWriter, tools: list[ToolDefinition], output_schema: Any = None
+) -> ModelRequest:
     state = log.state
     history = shown(state.history, state.compaction, state.session_id)
     transcript = build_transcript(history, state.unread)
-    return ModelRequest(offered(vendor), "Be brief.", transcript, tools)
+    controls = AnswerControls(output_schema=output_schema)
+    return ModelRequest(offered(vendor), "Be brief.", transcript, tools, controls)
 
 
 def sealed(vendor: str) -> st.SearchStrategy[ThinkingBlock]:
@@ -104,11 +109,15 @@ def test_after_any_history_the_request_is_legal(vendor: str):
         log=odd_logs(models, sealed(vendor)),
         images=st.lists(st.sampled_from(sorted(IMAGES)), max_size=2),
         tools=TOOLS,
+        output_schema=st.none() | OUTPUT_SCHEMAS,
     )
-    def legal(log: LogWriter, images: list[str], tools: list[ToolDefinition]) -> None:
-        question(log, [IMAGES[name] for name in images] or [TEXT])
+    def legal(
+        log: LogWriter, images: list[str], tools: list[ToolDefinition], output_schema: Any
+    ) -> None:
+        if not corrections(log.state.history, log.state.unread):
+            question(log, [IMAGES[name] for name in images] or [TEXT])
 
-        body = body_of(vendor, request_of(vendor, log, tools))
+        body = body_of(vendor, request_of(vendor, log, tools, output_schema))
 
         assert all_problems(vendor, body) == []
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from actors.calls.dispatch import dispatch
 from actors.calls.stub import stub
 from everruns.domain.events import Event, EventType
-from everruns.domain.state import message_of
+from everruns.domain.logged_messages import message_of
 from everruns.errors import HostLost
 from everruns.providers.base import ModelAnswer, ModelChunk, ModelRequest, TextDelta
 from everruns.runtime import session as live_session

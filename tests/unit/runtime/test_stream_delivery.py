@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everruns.domain.events import Delta, Event, EventType, Passing
+from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
-from everruns.domain.state import message_of
 from everruns.ids import read_event_id
 from everruns.runtime import session
 from everruns.runtime.feed import subscription
