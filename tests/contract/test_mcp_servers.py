@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -51,11 +52,13 @@ def running(command: list[str], port: int, path: str) -> Iterator[str]:
         env={**os.environ, "PORT": str(port)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         yield f"http://127.0.0.1:{port}{path}"
     finally:
-        process.kill()
+        # The command may be a wrapper whose child is the server.
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
