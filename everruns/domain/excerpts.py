@@ -2,7 +2,21 @@
 
 import orjson
 
-from everruns.domain.messages import ContentPart, ImagePart, Message, TextPart, ToolCallPart
+from everruns.domain.messages import (
+    ContentPart,
+    Message,
+    OutputPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from everruns.domain.parts import (
+    AttachedFilePart,
+    FilePart,
+    ImagePart,
+    JsonPart,
+    ResultPart,
+    TextPart,
+)
 
 _SPEAKERS = {"user": "User", "agent": "Assistant", "tool_result": "Tool", "system": "System"}
 
@@ -26,18 +40,33 @@ def shortened(text: str, limit: int) -> str:
     return f"{text[:head]} […{left_out:,} characters left out…] {text[len(text) - tail :]}"
 
 
-def _part_text(part: ContentPart) -> str:
+def _part_text(part: ContentPart | ResultPart) -> str:
     match part:
         case TextPart():
             return part.text
         case ImagePart():
             return "[an image]"
+        case AttachedFilePart():
+            return f"[the file {part.filename}]\n{part.text}"
         case ToolCallPart():
-            return f"[calls {part.name} with {orjson.dumps(part.arguments).decode()}]"
-        case _:
-            if part.error is not None:
-                return f"[error] {part.error}"
-            return part.result if isinstance(part.result, str) else _json_text(part.result)
+            return f"[calls {part.name} with {_json_text(part.arguments)}]"
+        case ToolResultPart():
+            return _result_text(part)
+        case JsonPart():
+            return _json_text(part.value)
+        case FilePart():
+            return f"[the file {part.path}]"
+        case OutputPart():
+            # The value stands in the text too.
+            return f"[not the value that was asked for: {part.error}]" if part.error else ""
+
+
+def _result_text(part: ToolResultPart) -> str:
+    if part.error is not None:
+        return f"[error] {part.error}"
+    if part.parts is not None:
+        return "\n".join(map(_part_text, part.parts))
+    return part.result if isinstance(part.result, str) else _json_text(part.result)
 
 
 def _json_text(value: object) -> str:

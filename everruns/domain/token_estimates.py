@@ -9,7 +9,21 @@ from typing import Any
 
 import orjson
 
-from everruns.domain.messages import ImagePart, Message, TextPart, ToolCallPart
+from everruns.domain.messages import (
+    ContentPart,
+    Message,
+    OutputPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from everruns.domain.parts import (
+    AttachedFilePart,
+    FilePart,
+    ImagePart,
+    JsonPart,
+    ResultPart,
+    TextPart,
+)
 from everruns.domain.usage import Usage
 
 BYTES_OF_A_TOKEN = 4
@@ -63,18 +77,35 @@ def json_tokens(value: Any) -> int:
 
 def message_tokens(message: Message) -> int:
     """Estimate the tokens of a message."""
-    tokens = TOKENS_OF_A_FRAME
-    for part in message.content:
-        match part:
-            case TextPart():
-                tokens += text_tokens(part.text)
-            case ImagePart():
-                tokens += TOKENS_OF_AN_IMAGE
-            case ToolCallPart():
-                tokens += text_tokens(part.name) + json_tokens(part.arguments)
-            case _:
-                tokens += json_tokens(part.result if part.error is None else part.error)
+    tokens = TOKENS_OF_A_FRAME + sum(map(_part_tokens, message.content))
     for block in message.thinking_blocks or ():
         sealed = block.signature or block.redacted or ""
         tokens += text_tokens(block.thinking) + text_tokens(sealed)
     return tokens
+
+
+def _part_tokens(part: ContentPart | ResultPart) -> int:
+    match part:
+        case TextPart():
+            return text_tokens(part.text)
+        case ImagePart():
+            return TOKENS_OF_AN_IMAGE
+        case AttachedFilePart():
+            return text_tokens(part.text) + part.pages * TOKENS_OF_AN_IMAGE
+        case ToolCallPart():
+            return text_tokens(part.name) + json_tokens(part.arguments)
+        case ToolResultPart():
+            return _result_tokens(part)
+        case JsonPart():
+            return json_tokens(part.value)
+        case FilePart():
+            return text_tokens(part.path)
+        case OutputPart():
+            # A value stands in the text too.
+            return text_tokens(part.error or "")
+
+
+def _result_tokens(part: ToolResultPart) -> int:
+    if part.parts is not None:
+        return sum(map(_part_tokens, part.parts))
+    return json_tokens(part.result if part.error is None else part.error)
