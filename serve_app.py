@@ -22,7 +22,7 @@ from everruns.api.app import create_app, end_streams
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import InvalidRequest
 from everruns.log import configure_log
-from everruns.settings import check_variables, load_settings
+from everruns.settings_loading import check_variables, load_settings
 
 # Every open event stream counts as a request under way.
 MAX_ONGOING_REQUESTS = 20_000

@@ -34,7 +34,8 @@ from everruns.registry.registry import Registry
 from everruns.runtime.host import RELIEF_QUIET_S
 from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.watch import HostWatch
-from everruns.settings import Settings, load_settings
+from everruns.settings import Settings
+from everruns.settings_loading import load_settings
 from everruns.storage.store import Store
 
 START_RETRY_S = 1.0

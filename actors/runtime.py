@@ -5,7 +5,7 @@ from typing import Any
 from actors.registry import ensure_registry
 from actors.stubs import find_host, meet_host, own_logs, remote_registry
 from everruns.runtime.runtime import PATIENCE_S, Runtime
-from everruns.settings import load_settings
+from everruns.settings_loading import load_settings
 
 
 class RayRuntime(Runtime):

@@ -17,7 +17,7 @@ from everruns.log import configure_log
 from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
 from everruns.runtime.loading import OwnLoading
-from everruns.settings import load_settings
+from everruns.settings_loading import load_settings
 
 log = structlog.get_logger(__name__)
 

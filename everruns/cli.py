@@ -16,7 +16,8 @@ from everruns.errors import EverrunsError, InvalidRequest
 from everruns.key_commands import keys
 from everruns.log import configure_log
 from everruns.reaching import DataDirOption, Rooms, with_rooms
-from everruns.settings import Settings, check_variables, load_settings
+from everruns.settings import Settings
+from everruns.settings_loading import check_variables, load_settings
 
 if TYPE_CHECKING:
     from actors.serving.place import Place

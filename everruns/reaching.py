@@ -14,7 +14,8 @@ from everruns.errors import Conflict, HostLost
 from everruns.registry.backups import Backups
 from everruns.registry.database import Database
 from everruns.registry.keys import ApiKeys
-from everruns.settings import Settings, load_settings
+from everruns.settings import Settings
+from everruns.settings_loading import load_settings
 from everruns.storage.data_directory.lock import lock_data_directory
 
 # How long to wait for a server that is starting.

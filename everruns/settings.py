@@ -1,16 +1,14 @@
 """Settings: one frozen model, read once.
 
 Each setting comes from the first of these that gives it: a command-line flag, an ``EVERRUNS_*``
-environment variable, a TOML file, the default here. Only this module and
-``everruns.process_environment`` read the environment.
+environment variable, a TOML file, the default here. Only this module,
+``everruns.settings_loading`` and ``everruns.process_environment`` read the environment.
 """
 
 import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -19,7 +17,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
 )
 from pydantic_settings import (
@@ -31,7 +28,6 @@ from pydantic_settings import (
 )
 
 from everruns.domain.mcp_servers import McpAccount, McpProgram, McpServerName
-from everruns.domain.problems import words_of
 from everruns.domain.waits import MAX_WAIT_S
 from everruns.errors import InvalidRequest
 from everruns.origins import ANYTHING, host_pattern, origin_pattern
@@ -43,14 +39,6 @@ MAX_PORT = 65_535
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 PREFIX = "EVERRUNS_"
 CONFIG_VARIABLE = "EVERRUNS_CONFIG"
-# Not settings: the name of the settings file, and variables of SDKs, examples and tests that may
-# be set in the same shell.
-OTHER_VARIABLES = frozenset(
-    {
-        "agent_key", "agent_url", "api_key", "api_url", "base_url", "chromium", "config", "org",
-        "org_id",
-    }
-)  # fmt: skip
 
 
 def _entries(value: Any) -> Any:
@@ -347,57 +335,6 @@ class Settings(BaseSettings):
             InitSettingsSource(settings_cls, vendor),
             InitSettingsSource(settings_cls, _read_file(os.environ.get(CONFIG_VARIABLE))),
         )
-
-
-def load_settings(config: Path | None = None, **flags: Any) -> Settings:
-    """Read the settings.
-
-    Args:
-        config: A TOML file; without it, the one that ``EVERRUNS_CONFIG`` names, if any.
-        flags: Settings given on the command line; ``None`` means not given.
-
-    Raises:
-        InvalidRequest: A setting is wrong. The message names it and what would be right.
-    """
-    if found := config or os.environ.get(CONFIG_VARIABLE):
-        # Other processes read it too, from a different working directory.
-        os.environ[CONFIG_VARIABLE] = str(Path(found).absolute())
-    try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        problems = "; ".join(map(_problem, error.errors(include_url=False, include_input=False)))
-        raise InvalidRequest(f"Settings are not valid. {problems}") from None
-
-
-def _problem(problem: Mapping[str, Any]) -> str:
-    name = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        return f"{name} is not a setting. {_nearest(name, '')}"
-    return f"{name}: {words_of(problem)}"
-
-
-def _nearest(name: str, prefix: str) -> str:
-    near = get_close_matches(name, Settings.model_fields, n=1)
-    if not near:
-        return "See `everruns config`."
-    return f"Did you mean {prefix + near[0].upper() if prefix else near[0]}?"
-
-
-def check_variables() -> None:
-    """Refuse variables that look like settings but are not; most are misspelt.
-
-    Raises:
-        InvalidRequest: There is one. The message names it and the closest setting.
-    """
-    allowed = {*Settings.model_fields, *OTHER_VARIABLES}
-    for variable in sorted(os.environ):
-        if not variable.upper().startswith(PREFIX):
-            continue
-        name = variable[len(PREFIX) :].lower()
-        if name not in allowed:
-            raise InvalidRequest(
-                f"The variable {variable} is not a setting. {_nearest(name, PREFIX)}"
-            )
 
 
 def _read_file(path: str | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from xdist.scheduler import LoadFileScheduling
 # of its own.
 STARTED_ONCE = {
     "cluster": (
+        "tests/ray/test_killed_forks.py",
         "tests/ray/test_kills.py",
         "tests/ray/test_payment.py",
         "tests/ray/test_remote_objects.py",

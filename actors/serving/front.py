@@ -17,7 +17,8 @@ from actors.clusters.ports import free_ports
 from actors.serving import front_program
 from actors.serving.front_program import Front, become_haproxy
 from everruns.process_environment import get_environment, take_environment
-from everruns.settings import Settings, load_settings
+from everruns.settings import Settings
+from everruns.settings_loading import load_settings
 
 HAPROXY_CONNECTIONS = 20_000
 REPLICA_PORTS = 100

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from actors.clusters.environment import prepare_environment
 from actors.serving.front import front_folder
-from everruns.settings import Settings, load_settings
+from everruns.settings import Settings
+from everruns.settings_loading import load_settings
 
 
 def main() -> None:

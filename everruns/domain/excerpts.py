@@ -43,22 +43,23 @@ def shortened(text: str, limit: int) -> str:
 def _part_text(part: ContentPart | ResultPart) -> str:
     match part:
         case TextPart():
-            return part.text
+            text = part.text
         case ImagePart():
-            return "[an image]"
+            text = "[an image]"
         case AttachedFilePart():
-            return f"[the file {part.filename}]\n{part.text}"
+            text = f"[the file {part.filename}]\n{part.text}"
         case ToolCallPart():
-            return f"[calls {part.name} with {_json_text(part.arguments)}]"
+            text = f"[calls {part.name} with {_json_text(part.arguments)}]"
         case ToolResultPart():
-            return _result_text(part)
+            text = _result_text(part)
         case JsonPart():
-            return _json_text(part.value)
+            text = _json_text(part.value)
         case FilePart():
-            return f"[the file {part.path}]"
+            text = f"[the file {part.path}]"
         case OutputPart():
-            # The value stands in the text too.
-            return f"[not the value that was asked for: {part.error}]" if part.error else ""
+            # A value stands in the text too.
+            text = f"[not the value that was asked for: {part.error}]" if part.error else ""
+    return text
 
 
 def _result_text(part: ToolResultPart) -> str:

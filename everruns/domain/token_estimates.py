@@ -87,22 +87,23 @@ def message_tokens(message: Message) -> int:
 def _part_tokens(part: ContentPart | ResultPart) -> int:
     match part:
         case TextPart():
-            return text_tokens(part.text)
+            tokens = text_tokens(part.text)
         case ImagePart():
-            return TOKENS_OF_AN_IMAGE
+            tokens = TOKENS_OF_AN_IMAGE
         case AttachedFilePart():
-            return text_tokens(part.text) + part.pages * TOKENS_OF_AN_IMAGE
+            tokens = text_tokens(part.text) + part.pages * TOKENS_OF_AN_IMAGE
         case ToolCallPart():
-            return text_tokens(part.name) + json_tokens(part.arguments)
+            tokens = text_tokens(part.name) + json_tokens(part.arguments)
         case ToolResultPart():
-            return _result_tokens(part)
+            tokens = _result_tokens(part)
         case JsonPart():
-            return json_tokens(part.value)
+            tokens = json_tokens(part.value)
         case FilePart():
-            return text_tokens(part.path)
+            tokens = text_tokens(part.path)
         case OutputPart():
             # A value stands in the text too.
-            return text_tokens(part.error or "")
+            tokens = text_tokens(part.error or "")
+    return tokens
 
 
 def _result_tokens(part: ToolResultPart) -> int:

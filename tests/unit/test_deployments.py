@@ -15,7 +15,8 @@ from ray.serve.schema import ServeDeploySchema
 
 import serve_app
 from actors.serving.front_program import TEMPLATES
-from everruns.settings import OTHER_VARIABLES, Settings, load_settings
+from everruns.settings import Settings
+from everruns.settings_loading import OTHER_VARIABLES, load_settings
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"

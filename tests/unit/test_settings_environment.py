@@ -7,7 +7,8 @@ import pytest
 
 from everruns.errors import InvalidRequest
 from everruns.process_environment import bypass_proxies_on_loopback
-from everruns.settings import Settings, check_variables, load_settings
+from everruns.settings import Settings
+from everruns.settings_loading import check_variables, load_settings
 
 LOOPBACK = "127.0.0.1,::1,localhost"
 

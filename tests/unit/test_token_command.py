@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from everruns.cli import token_command
-from everruns.settings import load_settings
+from everruns.settings_loading import load_settings
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from everruns.api.app import create_app
 from everruns.api.docs.openapi import render_document
 from everruns.capabilities.registry import load_capabilities
 from everruns.runtime.local import LocalRuntime
-from everruns.settings import load_settings
+from everruns.settings_loading import load_settings
 from everruns.storage.memory.store import MemoryStore
 
 

@@ -14,7 +14,7 @@ from ray.serve.schema import (
 
 from actors.serving import application
 from everruns.errors import Unavailable
-from everruns.settings import load_settings
+from everruns.settings_loading import load_settings
 
 REPLICA = """The deployment failed to start 3 times in a row. See controller logs. Error:
 ray::ServeReplica:everruns:api.initialize_and_get_metadata() (pid=7, ip=10.0.0.1)

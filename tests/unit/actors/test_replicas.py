@@ -4,7 +4,8 @@ import pytest
 
 from actors.serving.leftovers import MARK
 from actors.serving.replicas import REQUESTS_PER_REPLICA, replica_options
-from everruns.settings import Settings, load_settings
+from everruns.settings import Settings
+from everruns.settings_loading import load_settings
 
 
 @pytest.fixture

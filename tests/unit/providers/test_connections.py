@@ -22,7 +22,7 @@ from everruns.providers import connections as room
 from everruns.providers.connections import Connections
 from everruns.providers.http import Wire
 from everruns.providers.proxies import Proxies
-from everruns.settings import load_settings
+from everruns.settings_loading import load_settings
 from everruns.tools.addresses import resolve
 from everruns.turn_failures import ContextTooLong, ProviderRejected, ProviderUnavailable
 from tests.waiting import PATIENCE_S, eventually

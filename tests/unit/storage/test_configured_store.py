@@ -17,7 +17,7 @@ OTHER_KEY = SecretStr("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
 
 SETTINGS = """
 import sys
-from everruns.settings import load_settings
+from everruns.settings_loading import load_settings
 settings = load_settings()
 """
 OPENS = """
