@@ -7,10 +7,11 @@ sequence 0, has an empty log.
 Source: docs/contract.md, "Fork".
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from everruns.domain.base import Number
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.forms import id_form
 from everruns.domain.sessions import Session, SessionPatch, SessionSummary
@@ -33,10 +34,8 @@ class ForkInput(SessionPatch):
             workspace, or an empty one.
     """
 
-    sequence: int | None = Field(
+    sequence: Annotated[int, Field(ge=0, le=2**36 - 1), Number] | None = Field(
         None,
-        ge=0,
-        le=2**36 - 1,
         description="The last event that the fork begins with; 0 for none. Without it and without "
         "event_id, the fork begins with everything up to the end of the last turn.",
     )

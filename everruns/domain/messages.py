@@ -13,9 +13,9 @@ from everruns.domain.controls import Controls, GivenControls
 from everruns.domain.parts import (
     MAX_IMAGES_BYTES,
     AttachedFilePart,
-    FileInput,
-    ImageInput,
+    FileToAttach,
     ImagePart,
+    ImageToAttach,
     ResultPart,
     TextPart,
 )
@@ -66,7 +66,7 @@ def _bounded(part: TextPart) -> TextPart:
 
 # Limits on what clients send; what models write has its own limit.
 TextInput = Annotated[TextPart, AfterValidator(_bounded)]
-InputPart = Annotated[TextInput | ImageInput | FileInput, Field(discriminator="type")]
+InputPart = Annotated[TextInput | ImageToAttach | FileToAttach, Field(discriminator="type")]
 SentPart = TextPart | ImagePart | AttachedFilePart
 ContentPart = Annotated[
     TextPart | ImagePart | AttachedFilePart | ToolCallPart | ToolResultPart | OutputPart,

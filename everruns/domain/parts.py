@@ -56,11 +56,11 @@ class ImagePart(_Image):
         return self
 
 
-class ImageInput(_Image):
+class ImageToAttach(_Image):
     """An image as it is sent: by URL, by content, or by its path in the session's workspace."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> "ImageInput":
+    def _one_source(self) -> "ImageToAttach":
         if sum(source is not None for source in (self.url, self.base64, self.path)) != 1:
             raise ValueError("an image needs either url, base64 or path")
         if self.base64 is not None and self.media_type is None:
@@ -68,7 +68,7 @@ class ImageInput(_Image):
         return self
 
 
-class FileInput(Model):
+class FileToAttach(Model):
     """A file as it is sent: by its path in the session's workspace, or by content."""
 
     type: Literal["file"] = "file"
@@ -78,7 +78,7 @@ class FileInput(Model):
     filename: FileName | None = None
 
     @model_validator(mode="after")
-    def _one_source(self) -> "FileInput":
+    def _one_source(self) -> "FileToAttach":
         if (self.path is None) == (self.base64 is None):
             raise ValueError("a file needs either path or base64")
         if self.base64 is not None and self.media_type is None:

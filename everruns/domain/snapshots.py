@@ -15,6 +15,7 @@ from hashlib import sha256
 from pydantic import TypeAdapter
 
 from everruns.domain.base import MIB
+from everruns.domain.compaction import Compaction
 from everruns.domain.events import Event
 from everruns.domain.messages import Message
 from everruns.domain.state import SessionState
@@ -128,6 +129,8 @@ def copied(snapshot: Snapshot, event: Event, session_id: str) -> Snapshot | None
         session_id=session_id,
         history=[_copied(message, session_id) for message in state.history],
         unread=[_copied(message, session_id) for message in state.unread],
+        compaction=_compaction_copied(state.compaction, session_id),
+        compaction_before_turn=_compaction_copied(state.compaction_before_turn, session_id),
     )
     content = _ENCODING.dump_json((_digest(event.copied(session_id)), moved))
     return replace(snapshot, session_id=session_id, content=content)
@@ -138,6 +141,12 @@ def _copied(message: Message, session_id: str) -> Message:
     if message.role == "tool_result":
         changes["id"] = copied_id(message.id, session_id)
     return message.model_copy(update=changes)
+
+
+def _compaction_copied(compaction: Compaction | None, session_id: str) -> Compaction | None:
+    if compaction is None:
+        return None
+    return compaction.model_copy(update={"id": copied_id(compaction.id, session_id)})
 
 
 def _digest(event: Event) -> str:

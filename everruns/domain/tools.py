@@ -153,7 +153,14 @@ class ClientToolResult(ToolResult):
 class ToolResults(Model):
     """Results of client-side tool calls."""
 
-    tool_results: Annotated[list[ClientToolResult], Field(min_length=1, max_length=100)]
+    tool_results: Annotated[
+        list[ClientToolResult],
+        Field(
+            min_length=1,
+            max_length=100,
+            examples=[[{"tool_call_id": "call_1", "result": {"found": 3}}]],
+        ),
+    ]
 
 
 class Submitted(Model):

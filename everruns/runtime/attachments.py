@@ -19,9 +19,9 @@ from everruns.domain.parts import (
     PDF,
     TEXT,
     AttachedFilePart,
-    FileInput,
-    ImageInput,
+    FileToAttach,
     ImagePart,
+    ImageToAttach,
     TextPart,
 )
 from everruns.errors import InvalidFile, Overloaded
@@ -78,16 +78,16 @@ class _Reading:
             case TextPart():
                 self._take_text(part.text, where)
                 return part
-            case ImageInput(path=str(path)):
+            case ImageToAttach(path=str(path)):
                 return self._image(await self._workspace_file(path, where), where)
-            case ImageInput():
+            case ImageToAttach():
                 self._take_base64(part.base64 or "", where)
                 return ImagePart(url=part.url, base64=part.base64, media_type=part.media_type)
-            case FileInput(path=str(path)):
+            case FileToAttach(path=str(path)):
                 file = await self._workspace_file(path, where)
                 at = part.model_copy(update={"path": file.path})
                 return await self._file(file.content, at, where)
-            case FileInput():
+            case FileToAttach():
                 whole = whole_base64(part.base64 or "")
                 if whole is None:
                     raise InvalidFile(f"{where}.base64: must be base64")
@@ -112,7 +112,7 @@ class _Reading:
         self._take_base64(image.base64 or "", where)
         return image
 
-    async def _file(self, content: bytes, given: FileInput, where: str) -> AttachedFilePart:
+    async def _file(self, content: bytes, given: FileToAttach, where: str) -> AttachedFilePart:
         name = given.filename or _name_at(given.path or "/file")
         attached_file = AttachedFilePart(
             path=given.path, filename=name, media_type=TEXT, size_bytes=len(content), text=""

@@ -195,5 +195,10 @@ def is_beyond_schemas(response: schemathesis.Response) -> bool:
         "must be less than timeout_seconds",
         "agent_id: the path names the agent",
         "writes at most",
+        # Which events a log has.
+        "Give one of them, or leave it out",
+        # Which JSON is a JSON Schema.
+        "output_schema: ",
+        ".parameters: ",
     )
     return error["code"] in BEYOND_SCHEMAS or any(words in error["message"] for words in says)

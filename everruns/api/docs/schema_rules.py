@@ -17,8 +17,8 @@ BODIES = ("Input", "Patch")
 PARTS = (
     "TextPart",
     "ImagePart",
-    "ImageInput",
-    "FileInput",
+    "ImageToAttach",
+    "FileToAttach",
     "AttachedFilePart",
     "JsonPart",
     "FilePart",
@@ -51,6 +51,10 @@ ONE_OUTCOME: dict[str, Any] = {
     "if": {"required": ["parts"], "properties": {"parts": {"type": "array"}}},
     "then": {"properties": {"result": NULL, "error": NULL}},
 }
+ONE_PLACE: dict[str, Any] = {
+    "if": {"required": ["sequence"], "properties": {"sequence": {"type": "integer"}}},
+    "then": {"properties": {"event_id": NULL}},
+}
 ONE_MESSAGE: dict[str, Any] = {
     "if": {"required": ["message"]},
     "then": {"not": {"anyOf": [{"required": ["content"]}, {"required": ["role"]}]}},
@@ -69,9 +73,10 @@ def state_rules(schemas: dict[str, Any]) -> None:
         part = schemas[name]
         part["required"] = sorted({"type", *part.get("required", [])})
     schemas["ImagePart"] |= ONE_SOURCE
-    schemas["ImageInput"] |= BY_PATH_OR_SOURCE
-    schemas["FileInput"] |= BY_PATH_OR_CONTENT
+    schemas["ImageToAttach"] |= BY_PATH_OR_SOURCE
+    schemas["FileToAttach"] |= BY_PATH_OR_CONTENT
     schemas["ClientToolResult"] |= ONE_OUTCOME
+    schemas["ForkInput"] |= ONE_PLACE
     # Computed, and left out where there is none.
     schemas["Message"]["required"].remove("thinking")
     _state_shorthands(schemas)

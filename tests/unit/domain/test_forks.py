@@ -66,7 +66,7 @@ def test_a_copied_snapshot_and_the_events_after_it_give_the_state_of_the_fork(
 
     assert snapshot is not None
     state = complete(resume(snapshot, events[cut - 1 :]), events)
-    assert state == fold(FORK.id, events)
+    assert state == complete(fold(FORK.id, events), events)
 
 
 def test_a_snapshot_that_cannot_be_used_is_not_copied():

@@ -9,7 +9,7 @@ from everruns.domain.base import MAX_METADATA_BYTES, MIB
 from everruns.domain.messages import (
     MAX_IMAGES_BYTES,
     MAX_TEXT_BYTES,
-    ImageInput,
+    ImageToAttach,
     SendMessage,
     TextPart,
 )
@@ -50,7 +50,7 @@ def test_shorthands_keep_the_fields_beside_the_message():
 def test_images_come_by_address_or_by_content():
     address = {"type": "image", "url": "https://example.org/a.png"}
     sent = SendMessage.model_validate({"content": [address, IMAGE]})
-    assert all(isinstance(part, ImageInput) for part in sent.message.content)
+    assert all(isinstance(part, ImageToAttach) for part in sent.message.content)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from everruns.domain.llm import ModelProfile
 from everruns.domain.messages import Message, ToolCallPart, ToolResultPart
-from everruns.domain.parts import FilePart, ImagePart, JsonPart, OutputPart, TextPart
+from everruns.domain.parts import FilePart, ImagePart, JsonPart, ResultPart, TextPart
 from everruns.domain.transcript import IMAGE_LEFT_OUT
 from everruns.providers.anthropic_request import message_body
 from everruns.providers.base import ModelRequest
@@ -30,7 +30,7 @@ CHART = [TextPart(text="A chart:"), IMAGE, JsonPart(value={"rows": 3})]
 def returned(say: Callable[..., Message]) -> Callable[..., list[Message]]:
     """Build a conversation in which calls returned these parts, one list each."""
 
-    def build(*outputs: list[OutputPart]) -> list[Message]:
+    def build(*outputs: list[ResultPart]) -> list[Message]:
         calls = [ToolCallPart(id=f"call_{at}", name="draw") for at, _ in enumerate(outputs)]
         results = [
             ToolResultPart(tool_call_id=call.id, parts=parts)

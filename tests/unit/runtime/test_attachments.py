@@ -3,7 +3,7 @@
 import pytest
 
 from everruns.domain.files import File
-from everruns.domain.parts import FileInput
+from everruns.domain.parts import FileToAttach
 from everruns.errors import InvalidFile, Overloaded
 from everruns.runtime import attachments
 from everruns.runtime.attachments import attached
@@ -26,8 +26,8 @@ class Workspace(Files):
         return File(path, False, False, "base64", len(content), "", "", content)
 
 
-def named(path: str) -> FileInput:
-    return FileInput(path=path)
+def named(path: str) -> FileToAttach:
+    return FileToAttach(path=path)
 
 
 async def test_pdfs_that_take_too_long_together_are_to_be_sent_again(
@@ -56,7 +56,7 @@ async def test_images_and_pdfs_have_one_limit(monkeypatch: pytest.MonkeyPatch):
 
     with pytest.raises(InvalidFile, match=r"content\.1: images and PDFs"):
         await attached(
-            [attachments.ImageInput(path="image"), named("a")],
+            [attachments.ImageToAttach(path="image"), named("a")],
             Workspace(image=png(), a=pdf("Hello")),
         )
 

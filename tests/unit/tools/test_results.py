@@ -15,7 +15,7 @@ from everruns.domain.parts import (
     FilePart,
     ImagePart,
     JsonPart,
-    OutputPart,
+    ResultPart,
     TextPart,
     ToolOutput,
 )
@@ -24,12 +24,12 @@ from everruns.tools.results import MAX_RESULT_BYTES, cut_text, plain_json, store
 from tests.odd_images import IMAGES, image, png
 
 
-def stored(*parts: OutputPart) -> list[OutputPart]:
+def stored(*parts: ResultPart) -> list[ResultPart]:
     """The parts that are stored of a tool's output."""
     return stored_result("call_1", ToolOutput(parts=list(parts))).parts or []
 
 
-def text_of(part: OutputPart) -> str:
+def text_of(part: ResultPart) -> str:
     assert isinstance(part, TextPart)
     return part.text
 
@@ -109,7 +109,7 @@ def test_every_json_like_value_can_be_stored(value):
 
 
 @pytest.mark.parametrize("part", [TextPart(text="21"), JsonPart(value="21")])
-def test_output_of_one_value_is_that_value(part: OutputPart):
+def test_output_of_one_value_is_that_value(part: ResultPart):
     result = stored_result("call_1", ToolOutput(parts=[part]))
 
     assert (result.result, result.parts) == ("21", None)
