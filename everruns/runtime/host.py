@@ -17,14 +17,12 @@ from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import ContentPart, Message, SendMessage
 from everruns.domain.retries import RetriedTurn
 from everruns.domain.state import SessionState
-from everruns.domain.waits import NEVER_MS
 from everruns.errors import (
     EverrunsError,
     IdempotencyKeyReused,
     Overloaded,
     PlacedElsewhere,
 )
-from everruns.ids import now_ms
 from everruns.providers.local import LocalModel
 from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
@@ -39,13 +37,12 @@ from everruns.runtime.held import HeldSessions
 from everruns.runtime.loading import Loading
 from everruns.runtime.outcomes import received
 from everruns.runtime.retrying import controls_of, retried
-from everruns.runtime.session import LiveSession
-from everruns.runtime.turn import Turn, end_turn
+from everruns.runtime.turn import end_turn
+from everruns.runtime.turn_tasks import TurnTasks, stop
 from everruns.runtime.waiting import discarded
 from everruns.settings import Settings
 from everruns.storage.logs import LogHead
 
-CANCEL_PATIENCE_S = 0.5
 # A full host releases every session that has neither turn nor reader.
 RELIEF_QUIET_S = 0.0
 
@@ -90,8 +87,9 @@ class SessionHost:
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
         self._settings = settings
+        self._turns = TurnTasks(self.environment, lambda: self.held)
         self.held = HeldSessions(
-            name, registry, loading or registry.hosting, self.environment, settings, self._run
+            name, registry, loading or registry.hosting, self.environment, settings, self._turns.run
         )
         self._feeds = Feeds(self.held.hold, registry.logs.events, settings.delta_pace_ms / 1000)
 
@@ -155,7 +153,7 @@ class SessionHost:
             return [*received(state, sent, content, idempotency, now), *instead]
 
         await session.append(build)
-        self._run(session)
+        self._turns.run(session)
         _, sequence = session.state.idempotency[idempotency.key]
         return await session.message(sequence, self._registry.logs.events)
 
@@ -189,7 +187,7 @@ class SessionHost:
             return new
 
         await session.append(build)
-        self._run(session)
+        self._turns.run(session)
         return session.state.retries[idempotency.key][1]
 
     @remote(Repeat.YES)
@@ -224,7 +222,7 @@ class SessionHost:
             return events
 
         await session.append(build)
-        self._run(session)
+        self._turns.run(session)
         assert outcome is not None  # noqa: S101
         return outcome
 
@@ -254,10 +252,10 @@ class SessionHost:
         if turn is None or turn.id != turn_id:
             return is_repeated and session.state.cancelled_turn == turn_id
         session.stopped_turn = turn.id
-        await _stop(session)
+        await stop(session)
         data = {"reason": reason or "cancelled"}
         ended = await end_turn(session, turn.id, EventType.SESSION_CANCELLED, data)
-        self._run(session)
+        self._turns.run(session)
         return ended
 
     @remote(Repeat.YES)
@@ -288,7 +286,7 @@ class SessionHost:
         """
         session = await self.held.get(session_id)
         session.stopped_turn = session.state.turn.id if session.state.turn else None
-        await _stop(session)
+        await stop(session)
         try:
             # Held until it is deleted from the store, so that nobody loads it in between.
             await self._registry.sessions.delete(session_id)
@@ -306,40 +304,6 @@ class SessionHost:
         if self.held.is_closed:
             raise PlacedElsewhere("This session host is stopping.")
         return await self._feeds.poll(poll)
-
-    # Turns
-
-    def _run(self, session: LiveSession) -> None:
-        """Make sure that exactly one task runs the session's open turn, once it can proceed."""
-        running = session.task is not None and not session.task.done()
-        turn = session.state.turn
-        if self.held.is_closed or session.closed or running:
-            return
-        if turn is None or turn.id == session.stopped_turn:
-            return
-        if session.alarm is not None:
-            session.alarm.cancel()
-        if turn.waits_until_ms == NEVER_MS:
-            return
-        waits_ms = (turn.waits_until_ms or 0) - now_ms()
-        if waits_ms > 0:
-            loop = asyncio.get_running_loop()
-            session.alarm = loop.call_later(waits_ms / 1000, self._run, session)
-            return
-        session.task = asyncio.create_task(Turn(session, self.environment).run(), name=session.id)
-        session.task.add_done_callback(lambda task: self._turn_left(session, task))
-
-    def _turn_left(self, session: LiveSession, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
-            log.warning("turn interrupted", session_id=session.id, error=str(error))
-            session.close()
-        self.held.write_snapshot(session)
-        if session.closed:
-            self.held.release(session)
-        elif not task.cancelled():
-            # A message may have started the next turn while this one's task was ending.
-            self._run(session)
-            self.held.trim()
 
     @remote(Repeat.YES)
     async def report(self, wait_s: float, *, on_network: bool = False) -> HostReport:
@@ -408,14 +372,7 @@ class SessionHost:
         """
         self.held.is_closed = True
         sessions = list(self.held.loaded.values())
-        await asyncio.gather(*map(_stop, sessions))
+        await asyncio.gather(*map(stop, sessions))
         for session in sessions:
             session.close()
         await self.environment.close()
-
-
-async def _stop(session: LiveSession) -> None:
-    """Stop the task that runs a session's turn, waiting briefly for it to finish."""
-    if session.task is not None and not session.task.done():
-        session.task.cancel()
-        await asyncio.wait([session.task], timeout=CANCEL_PATIENCE_S)

@@ -171,7 +171,7 @@ async def test_a_long_log_is_replayed_in_pages(monkeypatch):
         async for chunk in wanted(request):
             yield chunk
 
-    async with local_runtime(ScriptedDriver(*[answer] * 31), work) as runtime:
+    async with local_runtime(ScriptedDriver(*[answer] * 31), work, max_repeated_calls=0) as runtime:
         talk = await Conversation.begin(runtime, capabilities=["kit"])
         await talk.send("go")
         await talk.ended()
