@@ -97,7 +97,7 @@ class KnownCalls:
             questions = data["tool_call"]["arguments"]
             turn.suspended[call_id] = replace(suspended, questions=questions)
             turn.asked[call_id] = Asked.of(data, ts)
-            self.answers[call_id] = {}
+            self.answers.setdefault(call_id, {})
         elif data.get("client_side"):
             # Older logs do not say what happens at the end; recommendations were taken then.
             is_asked = are_questions(ToolCall.model_validate(data["tool_call"]))
@@ -142,7 +142,9 @@ def _suspended(turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
     sleep_s = data.get("resume_after_seconds")
     resumes_ms = None if sleep_s is None else ts + round(sleep_s * 1000)
     turn.started_calls.discard(data["tool_call_id"])
-    turn.suspended[data["tool_call_id"]] = Suspended(data.get("state"), resumes_ms)
+    before = turn.suspended.get(data["tool_call_id"])
+    rounds = before.rounds + 1 if before else 1
+    turn.suspended[data["tool_call_id"]] = Suspended(data.get("state"), resumes_ms, rounds=rounds)
 
 
 def _reminded(turn: OpenTurn, data: dict[str, Any]) -> None:

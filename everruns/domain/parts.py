@@ -19,6 +19,7 @@ MAX_OUTPUT_IMAGES = 20
 
 # The types of files that models are shown.
 PDF = "application/pdf"
+MAX_PAGES = 1_000_000
 TEXT = "text/plain"
 
 Base64 = Annotated[str, Field(max_length=MAX_IMAGES_BYTES, pattern=BASE64)]
@@ -109,10 +110,10 @@ class AttachedFilePart(Model):
     path: WorkspacePath | None = None
     filename: FileName
     media_type: Annotated[str, Field(max_length=255, pattern=MEDIA_TYPE)]
-    size_bytes: int
+    size_bytes: Annotated[int, Field(ge=0, le=2**40)]
     text: Annotated[str, Field(max_length=MIB)]
     base64: Base64 | None = None
-    pages: int = 0
+    pages: Annotated[int, Field(ge=0, le=MAX_PAGES)] = 0
 
 
 class JsonPart(Model):

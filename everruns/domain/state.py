@@ -46,12 +46,12 @@ class SessionState:
         last_turn: The newest turn.
         last_input_sequence: The newest user message or retry: where streams without cursors start.
         prepared: What capabilities offered when they were last prepared, by their ids.
-                        they are given.
-            cancelled_turn: The last turn that was cancelled.
+        calls: What the log says of its calls, besides their results.
+        cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message's sequence of each send, by its key's
             digest.
         retries: The request's digest and the turn of each retry, by its key's digest.
-            without_images: The models that refused a message's images, by its id.
+        without_images: The models that refused a message's images, by its id.
         without_messages: The models that refused a message, by its id.
         compaction: What compactions have made of the conversation, if there were any.
         compaction_before_turn: The same when the newest turn was first started.

@@ -6,6 +6,7 @@ it again.
 Source: docs/contract.md, "Waiting"; ADR 0052.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from everruns.domain.base import KIB, Model
 from everruns.domain.questions import Question
 
 MAX_STATE_BYTES = 64 * KIB
+MAX_ID_CHARACTERS = 60
 MAX_QUESTIONS = 20
 LONGEST_SLEEP_S = 86_400
 
@@ -24,6 +26,12 @@ def _bounded(state: Any) -> Any:
     if len(orjson.dumps(state)) > MAX_STATE_BYTES:
         raise ValueError(f"must be at most {MAX_STATE_BYTES} bytes of JSON")
     return state
+
+
+def _short_ids(questions: list[Question]) -> list[Question]:
+    if any(len(question.id) > MAX_ID_CHARACTERS for question in questions):
+        raise ValueError(f"ids must have at most {MAX_ID_CHARACTERS} characters")
+    return questions
 
 
 class Suspension(Model):
@@ -36,9 +44,9 @@ class Suspension(Model):
     """
 
     state: Annotated[Any, AfterValidator(_bounded)] = None
-    questions: Annotated[list[Question], Field(max_length=MAX_QUESTIONS)] = Field(
-        default_factory=list[Question]
-    )
+    questions: Annotated[
+        list[Question], Field(max_length=MAX_QUESTIONS), AfterValidator(_short_ids)
+    ] = Field(default_factory=list[Question])
     resume_after_seconds: Annotated[float, Field(gt=0, le=LONGEST_SLEEP_S)] | None = None
 
     @model_validator(mode="after")
@@ -58,6 +66,7 @@ class Suspended:
         questions: The arguments of ``ask_user`` that it asks with; ``None`` if it does not ask.
         is_resumed: Whether it may go on now.
         answers: The user's answers, in the form of a result of ``ask_user``.
+        rounds: How often the call has been suspended.
     """
 
     state: Any
@@ -65,8 +74,36 @@ class Suspended:
     questions: dict[str, Any] | None = None
     is_resumed: bool = False
     answers: dict[str, Any] | None = None
+    rounds: int = 1
 
     @property
     def sleeps_until_ms(self) -> int | None:
         """Until when nothing happens to it; ``None`` if it asks or has been resumed."""
         return None if self.is_resumed else self.resumes_ms
+
+
+def asked_in_round(questions: Sequence[Question], round_: int) -> list[Question]:
+    """Return questions with ids that no other round of their call has.
+
+    An answer that is sent again can so not be taken for the answer to a later question.
+
+    Args:
+        questions: The questions of one round.
+        round_: How often the call has been suspended before.
+    """
+    if not round_:
+        return list(questions)
+    return [
+        question.model_copy(update={"id": f"{question.id}#{round_ + 1}"}) for question in questions
+    ]
+
+
+def answers_for_tool(suspended: Suspended) -> dict[str, Any] | None:
+    """Return the answers to a suspended call with the ids that its tool gave the questions."""
+    if suspended.answers is None or suspended.rounds == 1:
+        return suspended.answers
+    mark = f"#{suspended.rounds}"
+    answers = [
+        {**answer, "id": answer["id"].removesuffix(mark)} for answer in suspended.answers["answers"]
+    ]
+    return {**suspended.answers, "answers": answers}

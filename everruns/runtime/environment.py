@@ -12,6 +12,7 @@ from everruns.domain.controls import Controls
 from everruns.domain.llm import OfferedModel, ProviderAccount
 from everruns.domain.prepared import find_changes
 from everruns.domain.state import SessionState
+from everruns.domain.suspensions import answers_for_tool
 from everruns.domain.tools import ToolCall
 from everruns.errors import InvalidRequest, SessionTooLarge
 from everruns.providers.base import Driver
@@ -219,7 +220,9 @@ class Environment:
             call_id=call.id,
             is_repeated=is_repeated,
             report_progress=ProgressReport(session, call).update,
-            resumption=Resumption(suspended.state, suspended.answers) if suspended else None,
+            resumption=Resumption(suspended.state, answers_for_tool(suspended))
+            if suspended
+            else None,
             history=CompactedHistory.of(self._registry.logs, session.state),
         )
 

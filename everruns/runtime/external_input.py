@@ -154,7 +154,9 @@ class _Submission:
             return CallClosed(f"Call {call_id!r} takes no more input: a retry has superseded it.")
         if was_asked and call_id in self.calls:
             return self._refusal_of_asked(call_id)
-        if call_id not in self.calls and self._may_still_ask:
+        # After a compaction old calls are in the log alone, and new ones get ids of ours.
+        may_be_new = self._may_still_ask and self.state.compaction is None
+        if call_id not in self.calls and may_be_new:
             return not_waiting(self.state.session_id, self.given)
         names = ", ".join(map(repr, open_ids)) or "none"
         return UnknownCall(
@@ -219,7 +221,9 @@ def _replied(
     """Take the answers to the named questions or, without a name, to the oldest that are open."""
     turn = submission.turn
     open_ids = [key for key in turn.asked if _asks(turn, key)] if turn else []
-    answered = [*submission.results, *submission.state.calls.answers]
+    # A suspended call without a result is newer than all that have one.
+    answers = submission.state.calls.answers
+    answered = [*submission.results, *(key for key in answers if key not in submission.results)]
     last = next((key for key in reversed(answered) if _were_questions(submission, key)), None)
     wanted = given.tool_call_id
     if wanted is None and is_repeated and last and _is_same_answer(submission, last, given):
@@ -227,7 +231,7 @@ def _replied(
     wanted = wanted or next(iter(open_ids), last)
     if wanted is None:
         raise not_waiting(submission.state.session_id, given)
-    if turn and wanted in open_ids:
+    if turn and wanted in open_ids and not _answered_before(submission, wanted, given):
         return [_reply(turn, turn.pending[wanted], given, submission.now)]
     were_questions = _were_questions(submission, wanted)
     if were_questions and _is_same_answer(submission, wanted, given):
@@ -246,6 +250,13 @@ def _reply(turn: OpenTurn, call: ToolCall, given: QuestionAnswers, now: int) -> 
     if call.id in turn.suspended:
         return resumed(turn, call, result)
     return answer(turn, ToolResult(tool_call_id=call.id, result=result), now)
+
+
+def _answered_before(submission: _Submission, call_id: str, given: QuestionAnswers) -> bool:
+    """Tell whether answers are those to the questions that a call has asked before these."""
+    stored = submission.state.calls.answers.get(call_id)
+    # That nobody wants to answer names no question, so it is taken for the ones that are open.
+    return given.status == "answered" and stored == as_result(given)
 
 
 def _were_questions(submission: _Submission, call_id: str) -> bool:

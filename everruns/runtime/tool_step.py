@@ -170,6 +170,8 @@ class ToolStep:
         )
 
     async def _suspend(self, call: ToolCall, suspension: Suspension) -> None:
+        # A tool that is suspended again and again must not fill the log without end.
+        self._environment.check_size(self._session.state)
         answer_id, rule = self._answer_id, self._context.question_wait
         await self._session.append(
             lambda state, _now: suspended(self._turn(state), call, answer_id, suspension, rule)

@@ -16,7 +16,7 @@ from typing import Any
 
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.questions import ASK_USER, recommended_result
-from everruns.domain.suspensions import Suspension
+from everruns.domain.suspensions import Suspension, asked_in_round
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn, turn_context
 from everruns.domain.waits import Asked, DeciderKind, Unanswered, WaitRule
@@ -60,7 +60,9 @@ def suspended(
     event = NewEvent(EventType.TOOL_SUSPENDED, data, turn_context(turn))
     if not suspension.questions:
         return [event]
-    questions = {"questions": [question.wire() for question in suspension.questions]}
+    before = turn.suspended.get(call.id)
+    asked = asked_in_round(suspension.questions, before.rounds if before else 0)
+    questions = {"questions": [question.wire() for question in asked]}
     asking = ToolCall(id=call.id, name=ASK_USER, arguments=questions)
     if rule.on_timeout == "recommendation":
         rule = rule.model_copy(update={"on_timeout": "error"})

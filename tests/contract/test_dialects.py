@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from everruns.domain.events import EventType
 from everruns.domain.llm import ModelInput, ProviderInput
 from everruns.domain.messages import SendMessage
+from everruns.domain.schemas import find_violation
 from everruns.domain.tools import ToolDefinition
 from everruns.runtime.local import LocalRuntime
 from everruns.tools.base import ToolContext
@@ -52,9 +53,14 @@ class Multiply:
             "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
         },
     )
+    reads_only = True
     repeatable = True
     destructive = False
+    runs_alone = None
     timeout_s = 5.0
+
+    def problem_with(self, arguments: dict[str, Any]) -> str | None:
+        return find_violation(self.definition.parameters, arguments)
 
     async def run(self, arguments: Mapping[str, Any], _context: ToolContext) -> Any:
         return arguments["a"] * arguments["b"]

@@ -14,7 +14,7 @@ import pytest
 
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.parts import ImagePart
-from everruns.mcp.capability import McpServer
+from everruns.mcp.capability import ServerTools
 from everruns.mcp.connections import Connections
 from everruns.mcp.limits import Limits
 from everruns.tools.base import ToolContext, ToolError
@@ -74,8 +74,8 @@ class Turn:
     """One server as a turn uses it."""
 
     def __init__(self, account: McpAccount, connections: Connections) -> None:
-        self._server = McpServer(account, connections, self._progressed)
-        self.progress: list[float] = []
+        self._server = ServerTools(account, connections)
+        self.progress: list[str] = []
         self.context = ToolContext(
             "session_1",
             files=None,  # type: ignore[arg-type] - these tools use none
@@ -83,10 +83,8 @@ class Turn:
             config={},
             call_id="call_1",
             allow_private_addresses=True,
+            report_progress=self.progress.append,
         )
-
-    def _progressed(self, _context, done, _total, _message) -> None:
-        self.progress.append(done)
 
     async def tools(self):
         prepared = await self._server.prepare({}, self.context)

@@ -88,7 +88,7 @@ class Server:
 async def server() -> AsyncIterator[Server]:
     """The API over real sockets, with a model that a test paces."""
     driver = PacedDriver()
-    async with local_runtime(driver, shout) as runtime:
+    async with local_runtime(driver, shout, max_repeated_calls=0) as runtime:
         settings = Settings(data_dir="unused", delta_pace_ms=0)
         app = create_app(runtime, settings, load_capabilities())
         listener = socket.create_server(("127.0.0.1", 0), backlog=512)

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from everruns.api.events.description import event_parameters, event_stream
 from everruns.api.events.pages import EventPages
 from everruns.api.events.requests import STREAM_PARAMETERS, EventsRequest
+from everruns.api.http.auth import principal_of
 from everruns.api.http.parameters import runtime_of
 from everruns.api.http.requests import id_of
 from everruns.api.http.routes import Handler, Routes
@@ -27,17 +28,23 @@ class EventRoutes:
 
     Args:
         vocabulary: How the face shows events.
+        limited: How it shows them to senders who may not read agents.
         list_parameters: The query parameters that its lists take.
         limit: How many events a list returns by default.
         ids_are: Which events of a stream have an id, e.g. ``On every event``.
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, list_parameters: Sequence[str], limit: int, ids_are: str
+        self,
+        vocabulary: Vocabulary,
+        limited: Vocabulary,
+        list_parameters: Sequence[str],
+        limit: int,
+        ids_are: str,
     ) -> None:
         self._vocabulary = vocabulary
+        self._limited = limited
         self._ids_are = ids_are
-        self._event_types = vocabulary.event_types
         self._list_parameters = list_parameters
         self._defaults = {"limit": limit}
 
@@ -94,8 +101,9 @@ class EventRoutes:
             await runtime_of(request).sessions.get(session_id)
             return StreamHeaders()
         settings: Settings = request.app.state.settings
-        cursor = Cursor() if start is None else self._vocabulary.cursor(start)
-        frames = Frames(self._vocabulary.begin(session_id, start), wanted)
+        vocabulary = self._seen_by(request)
+        cursor = Cursor() if start is None else vocabulary.cursor(start)
+        frames = Frames(vocabulary.begin(session_id, start), wanted)
         return EventStream(
             await runtime_of(request).sessions.stream(session_id, cursor),
             frames.of,
@@ -108,7 +116,8 @@ class EventRoutes:
         self, request: Request, session_id: str, wanted: EventsRequest, start: EventPlace | None
     ) -> Response:
         read = runtime_of(request).sessions.events
-        page = await EventPages(read, self._vocabulary, session_id, wanted, start).page()
+        vocabulary = self._seen_by(request)
+        page = await EventPages(read, vocabulary, session_id, wanted, start).page()
         bodies = b",".join(event.body for event in page)
         return Response(b'{"data":[%b]}' % bodies, media_type="application/json")
 
@@ -117,15 +126,22 @@ class EventRoutes:
     ) -> tuple[str, EventsRequest, EventPlace | None]:
         session_id = id_of(request, "session")
         wanted = EventsRequest.of(request, parameters, self._defaults)
+        vocabulary = self._seen_by(request)
         for field, names in (("types", wanted.types), ("exclude", wanted.exclude)):
             for name in names:
-                if name not in self._event_types:
-                    known = ", ".join(self._event_types)
+                if name not in vocabulary.event_types:
+                    known = ", ".join(vocabulary.event_types)
                     raise InvalidRequest(
                         f"{field}: {name[:64]!r} is not an event type. Known types: {known}"
                     )
         last_event_id = request.headers.get("last-event-id", "")
-        return session_id, wanted, wanted.start(session_id, last_event_id, self._vocabulary)
+        return session_id, wanted, wanted.start(session_id, last_event_id, vocabulary)
+
+    def _seen_by(self, request: Request) -> Vocabulary:
+        grant = principal_of(request.scope).grant
+        if grant is None or "read_agents" in grant.rights:
+            return self._vocabulary
+        return self._limited
 
 
 class Frames:

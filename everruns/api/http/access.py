@@ -208,21 +208,30 @@ async def session_in_scope(request: Request, wanted: SessionInput) -> SessionInp
     return wanted.model_copy(update={"agent_id": agent_id, "end_user": end_user})
 
 
-def check_fork(request: Request, wanted: ForkInput) -> None:
+async def check_fork(request: Request, session_id: str, wanted: ForkInput) -> None:
     """Check how a session is forked: with limits, as a session of its agent with files of its own.
 
     Raises:
-        Forbidden: The fork would change the agent, or share the workspace, which would outlive
-            both sessions.
+        Forbidden: The fork would change the agent, show a history that may not be read, copy files
+            of a workspace that sessions share, or share the workspace, which would outlive both
+            sessions.
     """
     grant = principal_of(request.scope).grant
     if grant is None:
         return
+    grant.require("read")
     grant.check_session_fields(wanted.model_fields_set - FORK_FIELDS)
     if wanted.files == "share":
         raise Forbidden(
             'files: only an API key without limits may share a workspace. Use "copy" or "none".'
         )
+    if wanted.files == "copy":
+        session = await runtime_of(request).sessions.get(session_id)
+        if owner_id(session.workspace_id) != session_id:
+            raise Forbidden(
+                "files: only an API key without limits may copy the files of a workspace that "
+                'sessions share. Use "none".'
+            )
 
 
 def check_controls(request: Request, controls: Controls | None) -> None:

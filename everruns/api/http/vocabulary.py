@@ -113,7 +113,10 @@ def _as_logged(hidden: frozenset[str] = frozenset()) -> Vocabulary:
 AS_LOGGED = _as_logged()
 """The log's own names, its bytes as they are."""
 
-AS_LOGGED_IN_CHANNELS = _as_logged(
+AS_LOGGED_WITH_LIMITS = _as_logged(
     frozenset({EventType.CAPABILITIES_PREPARED, EventType.TOOL_SUSPENDED})
 )
-"""The same without what an agent is made of and what its tools keep, which end users do not see."""
+"""The same without what an agent is made of and what its tools keep.
+
+End users do not see these, in channels or elsewhere, and neither do senders who may not read agents.
+"""

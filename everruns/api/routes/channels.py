@@ -215,7 +215,10 @@ async def list_sessions(
     has_more = page.total > len(page.data)
     # Present on the last page too, because callers look it up.
     token = _token(page.data[-1]) if has_more else None
-    shown = {"data": [session.wire() for session in page.data], "next_page_token": token}
+    shown = {
+        "data": [_without_servers(session).wire() for session in page.data],
+        "next_page_token": token,
+    }
     return Response(orjson.dumps(shown), media_type="application/json")
 
 
@@ -233,8 +236,13 @@ def _place(token: str | None) -> tuple[int, str] | None:
 @routes.add(f"GET {SESSION}", "read", name="get_channel_session", reads=Reads(ids=["session"]))
 async def get_session(session: OwnSession, runtime: TheRuntime) -> ChannelSession:
     """Read a session of the caller with its open questions and approvals."""
-    session = await runtime.sessions.with_waits(session)
-    return ChannelSession.model_validate({**dict(session), **_pending(session.waiting_for)})
+    shown = _without_servers(await runtime.sessions.with_waits(session))
+    return ChannelSession.model_validate({**dict(shown), **_pending(shown.waiting_for)})
+
+
+def _without_servers(session: Session) -> Session:
+    """Return a session without its MCP servers, which are nothing for end users to see."""
+    return session.model_copy(update={"mcp_servers": {}})
 
 
 def _pending(waits: Sequence[Wait]) -> dict[str, Any]:

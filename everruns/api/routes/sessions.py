@@ -100,7 +100,7 @@ async def fork_session(request: Request) -> Response:
     """Create a session with the history of another one, up to an event where no turn is open."""
     session_id = id_of(request, "session")
     wanted = await read_body(request, ForkInput, NOTHING)
-    check_fork(request, wanted)
+    await check_fork(request, session_id, wanted)
     return answer(
         await runtime_of(request).sessions.fork(session_id, wanted, await read_key(request))
     )

@@ -23,7 +23,7 @@ SDK_LIST_PARAMETERS = (
     "order_desc",
 )
 
-_events = EventRoutes(EVERRUNS, SDK_LIST_PARAMETERS, limit=1000, ids_are="On every event")
+_events = EventRoutes(EVERRUNS, EVERRUNS, SDK_LIST_PARAMETERS, limit=1000, ids_are="On every event")
 
 
 def _add(routes: Routes, session: str, suffix: str = "") -> Routes:

@@ -8,13 +8,19 @@ from fastapi import Request, Response
 from everruns.api.events.requests import LIST_PARAMETERS
 from everruns.api.events.routes import EventRoutes
 from everruns.api.http.routes import Routes
-from everruns.api.http.vocabulary import AS_LOGGED, AS_LOGGED_IN_CHANNELS, Vocabulary
+from everruns.api.http.vocabulary import AS_LOGGED, AS_LOGGED_WITH_LIMITS, Vocabulary
 from everruns.api.routes import channels
 from everruns.errors import RouteNotFound
 
 
 def _routes_of(vocabulary: Vocabulary) -> EventRoutes:
-    return EventRoutes(vocabulary, LIST_PARAMETERS, limit=100, ids_are="On durable events")
+    return EventRoutes(
+        vocabulary,
+        AS_LOGGED_WITH_LIMITS,
+        LIST_PARAMETERS,
+        limit=100,
+        ids_are="On durable events",
+    )
 
 
 async def refuse_stream(request: Request) -> Response:
@@ -37,7 +43,7 @@ def _add(routes: Routes, events: EventRoutes, session: str, suffix: str = "") ->
 of_sessions = _add(Routes("events"), _routes_of(AS_LOGGED), "/sessions/{session_id}")
 of_channels = _add(
     Routes("channels", dependencies=channels.OWN_SESSION),
-    _routes_of(AS_LOGGED_IN_CHANNELS),
+    _routes_of(AS_LOGGED_WITH_LIMITS),
     channels.SESSION,
     "_of_channel",
 )

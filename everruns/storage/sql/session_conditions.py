@@ -3,7 +3,7 @@
 All of them are SQL that DuckDB and PostgreSQL both take.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Column, ColumnElement, and_, or_, select, true
 
@@ -52,12 +52,22 @@ def _covered(grant: Grant) -> ColumnElement[bool]:
     return and_(c.agent_id.in_(grant.agent_ids), of_user)
 
 
+SLEEPS = "sleeps"
+"""What follows the status of a session with a call that is suspended for a time."""
+
+
+def may_only_wait() -> ColumnElement[bool]:
+    """Return the condition that a session's open turn may have nothing to do but wait."""
+    return or_(is_waiting(True), sessions.c.state.contains(f" {SLEEPS}", autoescape=True))
+
+
 def is_waiting(what: WaitType | Literal[True]) -> ColumnElement[bool]:
     """Return the condition that the open turn of a session waits for a type of call, or any."""
     state = sessions.c.state
     # The types follow the status; a session of an older version may lack them.
     if what is True:
-        return or_(state.contains(" "), state.startswith("waiting"))
+        types = [state.contains(f" {kind}", autoescape=True) for kind in get_args(WaitType)]
+        return or_(*types, state.startswith("waiting"))
     return state.contains(f" {what}", autoescape=True)
 
 

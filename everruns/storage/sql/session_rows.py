@@ -3,6 +3,7 @@
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.ids import parse_time
 from everruns.storage.logs import FIRST_HOLDER
+from everruns.storage.sql.session_conditions import SLEEPS
 from everruns.storage.sql.tables import Row, StoredRow
 
 
@@ -54,5 +55,6 @@ def summary_row(summary: SessionSummary) -> Row:
 
 
 def _state(summary: SessionSummary) -> str:
-    """Return a session's status, followed by the types of calls that its turn waits for."""
-    return " ".join([summary.status, *sorted({wait.type for wait in summary.waiting_for})])
+    """Return a session's status, followed by what its turn waits for: types of calls, or sleep."""
+    sleep = [SLEEPS] if summary.sleeps else []
+    return " ".join([summary.status, *sorted({wait.type for wait in summary.waiting_for}), *sleep])

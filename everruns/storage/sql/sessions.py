@@ -21,7 +21,7 @@ from everruns.storage.sql.logs import SqlLogs, delete_log, read_log
 from everruns.storage.sql.page_bound import NewestSessions
 from everruns.storage.sql.receipts import forget_receipts_of, remember
 from everruns.storage.sql.registry import newest_life
-from everruns.storage.sql.session_conditions import is_waiting, listed_sessions
+from everruns.storage.sql.session_conditions import listed_sessions, may_only_wait
 from everruns.storage.sql.session_rows import session_of, session_row, tag_rows
 from everruns.storage.sql.session_statements import (
     delete_tags,
@@ -164,7 +164,7 @@ class SqlSessions:
         c = sessions.c
         is_open = or_(*(c.state.startswith(status) for status in OPEN_STATUSES))
         # Most open turns wait for nobody. To read the summary of each would take long.
-        waiting = case((is_waiting(True), c.summary))
+        waiting = case((may_only_wait(), c.summary))
         unfinished = select(c.id, waiting).where(is_open)
         with self._database.reading() as connection:
             rows = connection.execute(unfinished.order_by(c.created_ms, c.id)).all()

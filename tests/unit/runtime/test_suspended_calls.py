@@ -168,9 +168,45 @@ async def test_a_tool_can_ask_again():
         await answer(talk, **SMALL)
         await asked(talk, runtime, count=2)
         cup = {"status": "answered", "answers": [{"id": "cup", "selected": ["large"]}]}
-        await answer(talk, **cup)
+        sent = {"status": "answered", "answers": [{"id": "cup#2", "selected": ["large"]}]}
+        await answer(talk, **sent)
         await talk.ended()
     assert desk.resumptions[1:] == [Resumption({"order": 7}, SMALL), Resumption(2, cup)]
+
+
+async def test_an_answer_that_is_sent_again_does_not_answer_the_next_question():
+    desk = Desk(ASKS, ASKS.model_copy(update={"state": "second"}))
+    async with local_runtime(ordering(), desk.tool) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit"])
+        await talk.send("tea please")
+        await asked(talk, runtime)
+        await answer(talk, tool_call_id="c1", **SMALL)
+        await asked(talk, runtime, count=2)
+        repeated = await answer(talk, tool_call_id="c1", **SMALL)
+        assert (repeated.stored, repeated.already_stored) == (0, 1)
+        assert len(desk.resumptions) == 2
+        await answer(talk, tool_call_id="c1", status="declined")
+        await talk.ended()
+    assert desk.resumptions[2] == Resumption("second", {"status": "declined", "answers": []})
+
+
+async def test_an_unnamed_answer_is_the_newest_ones_also_after_a_suspended_call():
+    ask = call("ask_user", "q1", questions=[SIZE])
+    driver = ScriptedDriver(
+        calls(call("order", "c1", what="tea")), says("Done."), calls(ask), says("Thanks.")
+    )
+    async with local_runtime(driver, Desk(ASKS).tool) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit", "ask_user"])
+        await talk.send("tea please")
+        await asked(talk, runtime)
+        await answer(talk, **SMALL)
+        await talk.ended()
+        await talk.send("and now?")
+        await asked(talk, runtime, count=2)
+        large = {"status": "answered", "answers": [{"id": "size", "selected": ["large"]}]}
+        await answer(talk, **large)
+        await talk.ended()
+        assert (await answer(talk, **large)).already_stored == 1
 
 
 async def test_an_answer_that_is_sent_again_changes_nothing():
@@ -295,6 +331,7 @@ def test_a_suspension_waits_for_one_thing_and_keeps_little():
         {"resume_after_seconds": 10**6},
         {"resume_after_seconds": 1, "state": "x" * 2**17},
         {"questions": [SIZE] * 21},
+        {"questions": [{**SIZE, "id": "x" * 61}]},
     ):
         with pytest.raises(ValueError, match="validation error"):
             Suspension.model_validate(wrong)
@@ -312,3 +349,12 @@ async def test_a_session_whose_call_sleeps_is_active_and_need_not_be_held():
     assert (session.status, session.waiting_for) == ("active", [])
     assert summary.only_waits(now_ms())
     assert not summary.only_waits(now_ms() + 3_600_000)
+
+
+async def test_a_tool_that_is_suspended_again_and_again_cannot_fill_the_log():
+    desk = Desk(*[Suspension(state="x" * 10_000, resume_after_seconds=0.01)] * 100)
+    async with local_runtime(ordering(), desk.tool, max_session_bytes=200_000) as runtime:
+        talk = await Conversation.begin(runtime, capabilities=["kit"])
+        await talk.send("tea please")
+        ended = await talk.ended()
+    assert ended.data["error"]["code"] == "SESSION_TOO_LARGE"
