@@ -44,20 +44,25 @@ class SessionState:
         unread: User messages that no model has read yet.
         turn: The open turn, if any.
         last_turn: The newest turn.
+        usage: Of all turns together.
         last_input_sequence: The newest user message or retry: where streams without cursors start.
         prepared: What capabilities offered when they were last prepared, by their ids.
-                        they are given.
-            cancelled_turn: The last turn that was cancelled.
+        calls: What the log says of calls, besides their results.
+        cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message's sequence of each send, by its key's
             digest.
         retries: The request's digest and the turn of each retry, by its key's digest.
-            without_images: The models that refused a message's images, by its id.
+        without_images: The models that refused a message's images, by its id.
         without_messages: The models that refused a message, by its id.
         compaction: What compactions have made of the conversation, if there were any.
         compaction_before_turn: The same when the newest turn was first started.
         set_aside: The sequences of earlier messages that the newest turn's compactions replaced.
         size: How long the next request is.
+        preview: The beginning of the first user message.
+        output_preview: The beginning of the newest answer.
         output_preview_before_turn: The output preview when the newest turn was first started.
+        started_ms: When the first turn was started.
+        finished_ms: When the last turn ended; ``None`` while one is open.
     """
 
     session_id: str
