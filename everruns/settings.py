@@ -85,8 +85,8 @@ class Settings(BaseSettings):
     )
     encryption_key: SecretStr | None = Field(
         None,
-        description="Base64 of 32 bytes that encrypt keys and headers of providers and MCP servers. "
-        "Default: a file in data_dir.",
+        description="Base64 of 32 bytes that encrypt keys and headers of providers and MCP "
+        "servers. Default: a file in data_dir.",
     )
 
     # Access

@@ -116,4 +116,4 @@ AS_LOGGED = _as_logged()
 AS_LOGGED_IN_CHANNELS = _as_logged(
     frozenset({EventType.CAPABILITIES_PREPARED, EventType.TOOL_SUSPENDED})
 )
-"""The same without what an agent is made of and what its tools keep, which end users do not see."""
+"""The same without what end users must not see: what an agent is made of, and its tools' state."""
