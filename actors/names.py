@@ -29,7 +29,7 @@ def find_actor(name: str) -> Any:
 
 
 def find_registry() -> Any:
-    """Return the registry that answers; if one stands by, a moment is given to it to take over.
+    """Return the registry that answers; one that stands by gets a moment to take over.
 
     Raises:
         ValueError: There is none, or none answers.

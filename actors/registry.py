@@ -40,7 +40,7 @@ from everruns.storage.store import Store
 
 START_RETRY_S = 1.0
 JOINED_CLUSTER_CPUS = 0.5
-# How long whoever looks for the registry waits at one that stands by.
+# How long a caller that looks for the registry waits for one that stands by.
 BEGIN_WITHIN_S = 2.0
 SWITCH_THREADS_S = 0.0005
 HEAD_NODE = {"node:__internal_head__": 0.001}
@@ -75,7 +75,7 @@ class RegistryActor(RpcActor):
         self._targets: dict[str, object] = {}
         self._tasks: list[asyncio.Future[None]] = []
         self._answerable = asyncio.Event()
-        # Whether it does not stand by.
+        # Set once it answers instead of standing by.
         self._begun = asyncio.Event()
         self._name: str = ray.get_runtime_context().get_actor_name() or REGISTRY
         self._started = asyncio.ensure_future(self._begin(self._own))
@@ -149,9 +149,10 @@ class RegistryActor(RpcActor):
         collect_rarely()
 
     async def _stand_by(self, settings: Settings) -> None:
-        """Return when this registry is to begin; what that takes has been loaded by then.
+        """Return when this registry is to begin; everything that it needs is imported by then.
 
-        The database is closed again, because what is read from it at its opening grows old.
+        The database is opened for that and closed again: what is read when it is opened would be
+        out of date by the time this registry begins.
         """
         store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
         database = Database(store)
@@ -232,7 +233,7 @@ class RegistryActor(RpcActor):
 
     @ray.method
     async def begun(self) -> bool:
-        """Return whether this registry is the one that answers; wait a moment until it is."""
+        """Return whether this registry answers; one that stands by waits a moment to take over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(BEGIN_WITHIN_S):
                 await self._begun.wait()

@@ -3,9 +3,9 @@
 Of two registries over one database, the one whose turn it is answers all calls. The other has
 everything imported and nothing open but a connection to the first. It takes over when the process
 at the other end has ended, or when its machine is silent. A process that is stopped or too busy is
-neither: its machine still completes connections.
+waited for: its machine still completes connections.
 
-To be wrong costs little. If both begin, the store lets only the one that began last take sessions
+A mistake costs little. If both begin, the store lets only the one that began last take sessions
 (see ``everruns.registry.life``).
 """
 
@@ -72,7 +72,7 @@ class Rival(Protocol):
     """The other registry, as Ray reaches it."""
 
     async def begun(self) -> bool:
-        """Tell whether it answers; soon, if it does not.
+        """Tell whether it answers, and quickly if it does not.
 
         Raises:
             ConnectionError: It is not there.
@@ -171,7 +171,7 @@ class Standby:
     async def _outlives(self, address: Address) -> bool:
         """Return whether the process at an address has ended, or its machine is silent.
 
-        Not before it was connected to: it may be behind a firewall.
+        One that was never connected to has not ended: it may be behind a firewall.
         """
         has_met = False
         while True:
@@ -194,8 +194,8 @@ class Standby:
     async def _is_replaced(self, connection: DirectConnection) -> bool:
         """Follow over a connection until that ends; return whether the other one has stepped down.
 
-        A question without an answer ends it too: whether the machine is there shows when it is
-        connected to again.
+        A question without an answer ends the connection too; the next attempt to connect shows
+        whether the machine is there.
         """
         other = stub(Succession, SingleConnection(connection), SUCCESSION)
         while True:

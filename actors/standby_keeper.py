@@ -22,8 +22,7 @@ class StandbyKeeper:
         node: The node of the registry that answers.
         succession: Knows where the other one is, if it is there.
         nodes: Returns the cluster's nodes.
-        start: Starts the other one on a node, unless it is there. It need not be up, or there, when
-            this returns.
+        start: Starts the other one on a node unless it exists; may return before it is up.
         stop: Ends the other one.
     """
 
@@ -64,5 +63,5 @@ class StandbyKeeper:
             log.info("registry that stands by is moved", node=there)
             await asyncio.to_thread(self._stop)
         elif there is None and others:
-            # A head that carries no actors comes last.
+            # A head without CPUs for actors is chosen last.
             await asyncio.to_thread(self._start, max(others, key=others.__getitem__))

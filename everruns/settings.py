@@ -85,7 +85,8 @@ class Settings(BaseSettings):
     )
     encryption_key: SecretStr | None = Field(
         None,
-        description="Base64 of 32 bytes that encrypt provider keys. Default: a file in data_dir.",
+        description="Base64 of 32 bytes that encrypt keys and headers of providers and MCP "
+        "servers. Default: a file in data_dir.",
     )
 
     # Access
@@ -224,7 +225,9 @@ class Settings(BaseSettings):
 
     # Tools
     allow_private_addresses: bool = Field(
-        False, description="Allow web_fetch to reach loopback and private networks."
+        False,
+        description="Let web_fetch, and connections to MCP servers, reach loopback and private "
+        "networks.",
     )
 
     mcp_servers: Annotated[dict[McpServerName, McpProgram], NoDecode, BeforeValidator(_table)] = (

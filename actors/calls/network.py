@@ -24,8 +24,8 @@ ANY_PORT = range(0)
 # A machine that is cut off or loses its power sends no farewell.
 KEEPALIVE_S = 5
 SILENCE_TIMEOUT_S = 10
-# A machine answers by its system, however busy its processes are. If a packet was lost, Ray is
-# asked or a registry taken over in vain.
+# The operating system answers for a machine, however busy its processes are. If a packet is lost,
+# Ray is asked, or a registry taken over, without need.
 CONNECT_TIMEOUT_S = 1.0
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 

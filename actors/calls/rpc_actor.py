@@ -17,10 +17,10 @@ from actors.calls.dispatch import dispatch
 from actors.calls.network import ANY_PORT
 from everruns.address import Address
 
-# How long the address that is known is tried before Ray is asked as well.
+# How long a known address is tried before Ray is asked as well.
 HEAD_START_S = 0.25
-# Ray may not know for long that an actor has gone with its machine, and says nothing until it does.
-# Whoever calls it learns sooner from the registry where it is to go instead.
+# Ray may take long to notice that an actor has gone with its machine, and says nothing until then.
+# A caller that gives up learns sooner from the registry where to go instead.
 AGAIN_WITHIN_S = 3.0
 
 log = structlog.get_logger(__name__)

@@ -32,7 +32,7 @@ class OwnCluster:
         self._watch: RayWatch | None = None
 
     def check(self) -> None:
-        """Check the key and the port, for which an earlier server's processes end.
+        """Check the key and the port, after ending what an earlier server has left running.
 
         Raises:
             InvalidRequest: The encryption key is invalid.

@@ -34,7 +34,7 @@ class Cluster(Protocol):
     """A cluster for a server: one of its own, or one that is there already."""
 
     def check(self) -> None:
-        """Find what would fail the start, as far as it can be known before anything is started.
+        """Look, before anything is started, for what would make the start fail.
 
         Raises:
             EverrunsError: It cannot be served here. The message says what to do.

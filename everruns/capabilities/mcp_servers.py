@@ -17,11 +17,13 @@ CONFIG_SCHEMA: dict[str, Any] = {
     "properties": {
         "allowed_tools": {
             **TOOL_NAMES,
-            "description": "The server's names of the tools to offer, of those that it may offer.",
+            "description": "The tools to offer, by the server's names; no more than its entry "
+            "allows.",
         },
         "require_approval": {
             "anyOf": [{"enum": ["always", "never"]}, TOOL_NAMES],
-            "description": "Whose calls are held for approval, besides those of the server's own.",
+            "description": "Tools whose calls are held for approval, besides those of the "
+            "server's entry.",
         },
     },
     "additionalProperties": False,

@@ -19,7 +19,7 @@ from everruns.domain.token_estimates import message_tokens
 from everruns.ids import format_time
 
 SEARCH_HISTORY = "search_history"
-"""The tool by which a model looks up what it is not shown any more."""
+"""The tool with which a model looks up what it is no longer shown."""
 
 CompactionReason = Literal["proactive_budget", "request_too_large"]
 CompactionStrategy = Literal["observation_masking", "summarization", "trim"]
@@ -91,7 +91,7 @@ class Compaction(Model):
         masked_up_to_sequence: The results up to it are shown as notes.
         kept_sequences: The user messages before the cut that are shown all the same.
         summary: The newest summary, in the words of the model that wrote it.
-        restated: What holds on whatever the summary says: the task list, permissions.
+        restated: What still holds, whatever the summary says: the task list, permissions.
         ts: When, in milliseconds since the epoch.
     """
 
@@ -109,7 +109,7 @@ class Compaction(Model):
     ) -> "Compaction":
         """Return what holds after a ``context.compacted``.
 
-        A summary that the event does not bring is the one before it.
+        If the event has no summary, the one before it stays.
 
         Args:
             earlier: What held before.

@@ -13,11 +13,11 @@ from everruns.domain.messages import Message, ToolResultPart
 from everruns.domain.state import SessionState
 from everruns.domain.token_estimates import message_tokens
 
-# Notes in place of results are enough if they leave so much of the room free that the next
-# compaction is a while away; else each step would change what providers have cached.
+# Notes in place of results are enough if the request then takes at most this share of the room, so
+# that the next compaction is a while away; else each step would change what providers have cached.
 ENOUGH = 0.75
 KEPT = 1 / 3
-"""The share of the room that the newest messages may take beside a summary."""
+"""The share of the room that the newest messages may take next to a summary."""
 LEAST_REPLACED = 1 / 8
 """The share of the room that a summary has to replace to be worth its call."""
 # Providers count differently, but not by more than this.
@@ -36,7 +36,7 @@ def plan_compaction(
 
     Args:
         state: The session, with its whole history in memory.
-        reason: Why it has to be.
+        reason: Why it has to be made shorter.
         tokens: How long the next request would be, as the provider counts.
         room: How long it may be, as the provider counts.
         instruction_tokens: The estimated tokens of instructions and tools.
@@ -69,7 +69,7 @@ def plan_compaction(
     cut = _cut(left, state.unread, pending, kept_tokens)
     replaced = _tokens(left[:cut])
     is_worth_it = reason == "request_too_large" or replaced >= room_counted * LEAST_REPLACED
-    # The note of an earlier compaction is no message of the history.
+    # The note of an earlier compaction is not a message of the history.
     up_to = max((said.sequence for said in left[:cut]), default=0)
     if up_to <= earlier.up_to_sequence or not is_worth_it:
         return plan if saved else None
@@ -85,7 +85,7 @@ def plan_compaction(
 def cuts(
     messages: Sequence[Message], unread: Sequence[Message], pending: Collection[str]
 ) -> Iterator[int]:
-    """Yield the places where a conversation can be cut, each as the index of what would come first.
+    """Yield the places where a conversation can be cut, as indexes of the first message that stays.
 
     Args:
         messages: What the model has read and written, in that order.
@@ -93,7 +93,7 @@ def cuts(
         pending: The ids of calls whose results are still to come.
     """
     places = _places_of_results(messages)
-    # The least sequence of what is at or after each index.
+    # The smallest sequence at or after each index.
     following = min((said.sequence for said in unread), default=None)
     least: list[int | None] = [following]
     for message in reversed(messages):

@@ -102,7 +102,7 @@ class Event:
         identity = copied_id(self.id, session_id)
         own, other = session_field(self.session_id), session_field(session_id)
         head, tail = self.body[: len(ID_FIELD)], self.body[BODY_AFTER_ID:]
-        # Before a message come ids and a time alone, so its session is the second that is named.
+        # Only ids and a time come before a message, so its session is the second that is named.
         named = 2 if self.type == EventType.MESSAGE_CREATED else 1
         body = head + identity.encode() + tail.replace(own.encode(), other.encode(), named)
         return replace(self, session_id=session_id, id=identity, body=body)

@@ -1,7 +1,7 @@
 """Forks: new sessions that begin with the history of another one.
 
 The log of a fork begins with a copy of the events of its source, each at its sequence, and one
-``session.forked``, after which usage, permissions and keys start anew. A fork of nothing, at
+``session.forked``, after which usage, permissions and keys start afresh. A fork of nothing, at
 sequence 0, has an empty log.
 
 Source: docs/contract.md, "Fork".
@@ -65,7 +65,7 @@ class ForkInput(SessionPatch):
 
 
 FORK_FIELDS = ForkInput.model_fields.keys() - SessionPatch.model_fields.keys()
-"""What says how to fork, rather than what the fork is."""
+"""The fields that say how to fork; the others change the session in the fork."""
 
 
 def forked_session(

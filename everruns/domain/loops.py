@@ -2,8 +2,8 @@
 
 A *step* is the calls of one answer with their results. What counts is what was seen: a call with
 its arguments and its result. A poll whose result changes, and calls with other arguments, show
-something new and are no loop. The calls since the newest user message count, and they are counted
-as they come, so that a long turn costs no more than a short one.
+something new and are not a loop. The calls since the newest user message count. They are counted as
+they come, so that a step of a long turn costs no more than one of a short turn.
 
 Source: docs/contract.md, "Loops".
 """

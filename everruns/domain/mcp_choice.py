@@ -10,7 +10,7 @@ from everruns.domain.agents import CapabilityConfig
 from everruns.domain.mcp_servers import McpAccount
 
 MCP_PREFIX = "mcp:"
-"""What the ids of capabilities begin with that stand for servers of the catalogue."""
+"""The beginning of the ids of capabilities that stand for servers of the catalogue."""
 
 RequiredApproval = Literal["always", "never"] | list[str]
 
@@ -61,7 +61,7 @@ def narrowed(account: McpAccount, config: Mapping[str, Any]) -> McpAccount:
 
 
 def _stricter(one: RequiredApproval, other: RequiredApproval) -> RequiredApproval:
-    """Return the rule that holds every call which one of two rules holds."""
+    """Return the rule that holds every call that either of two rules holds."""
     if "always" in (one, other):
         return "always"
     names = [name for rule in (one, other) if rule != "never" for name in rule]

@@ -72,7 +72,7 @@ class GivenMcpServer(Model):
         if given.get("type") == "stdio" or "command" in given:
             raise PydanticCustomError(
                 "mcp_program",
-                "a server that is a program (stdio) can only be named in the server's "
+                "a server that is a program (stdio) can only be named in the deployment's "
                 "configuration, as mcp_servers.NAME with its command",
             )
         return given
@@ -83,7 +83,7 @@ GivenMcpServers = Annotated[
     Field(max_length=MAX_INLINE_SERVERS, json_schema_extra={"additionalProperties": False}),
 ]
 MCP_SERVERS_SPELLINGS = AliasChoices("mcp_servers", "mcpServers")
-"""What the field of inline servers is called; the second is that of other programs' files."""
+"""The names of the field of inline servers; the second is that of other clients' files."""
 
 
 class McpServerInput(GivenMcpServer):
@@ -136,7 +136,7 @@ class McpServer(Model):
 
     @property
     def is_configured(self) -> bool:
-        """Whether it stands in the configuration, where alone it can be changed."""
+        """Whether it is in the configuration, and can only be changed there."""
         return self.type == "stdio"
 
 

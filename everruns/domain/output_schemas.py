@@ -35,8 +35,8 @@ def check_output_schema(schema: Mapping[str, Any]) -> None:
     """Check that a client's schema can be used for structured answers.
 
     Raises:
-        UnusableSchema: It is no JSON Schema, is too large, or refers to something outside of it or
-            to what is not there.
+        UnusableSchema: It is not a JSON Schema, is too large, or refers to something outside it or
+            to something that does not exist.
     """
     if is_deeper(schema, MAX_DEPTH):
         raise UnusableSchema(f"output_schema: must be at most {MAX_DEPTH} levels deep")

@@ -44,9 +44,10 @@ class SessionState:
         unread: User messages that no model has read yet.
         turn: The open turn, if any.
         last_turn: The newest turn.
+        usage: Of all turns together.
         last_input_sequence: The newest user message or retry: where streams without cursors start.
         prepared: What capabilities offered when they were last prepared, by their ids.
-        calls: What the log says of its calls, besides their results.
+        calls: What the log says of calls, besides their results.
         cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message's sequence of each send, by its key's
             digest.
@@ -57,7 +58,11 @@ class SessionState:
         compaction_before_turn: The same when the newest turn was first started.
         set_aside: The sequences of earlier messages that the newest turn's compactions replaced.
         size: How long the next request is.
+        preview: The beginning of the first user message.
+        output_preview: The beginning of the newest answer.
         output_preview_before_turn: The output preview when the newest turn was first started.
+        started_ms: When the first turn was started.
+        finished_ms: When the last turn ended; ``None`` while one is open.
     """
 
     session_id: str

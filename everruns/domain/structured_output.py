@@ -18,7 +18,7 @@ from everruns.domain.output_schemas import referred
 
 MAX_CORRECTIONS = 2
 MAX_VALUE_BYTES = MIB
-# Parts of a schema that are looked at for one value, as often as that may be.
+# How often parts of a schema may be looked at for one value.
 MAX_FORMS = 20_000
 # The property that holds the value where a provider takes only schemas of objects.
 WRAPPER = "value"
@@ -37,7 +37,7 @@ def corrections(history: Sequence[Message], unread: Sequence[Message]) -> int:
 
     Args:
         history: The messages that a model has read or written.
-        unread: User messages that come after it. They are answered anew.
+        unread: User messages that come after it. They are answered instead.
     """
     count = 0
     for message in reversed(() if unread else history):
@@ -96,7 +96,7 @@ def readings(value: Any, schema: Mapping[str, Any], *, is_wrapped: bool) -> Iter
 
 
 class _SpareNulls:
-    """Leaves out properties that are null, need not be there and may not be null.
+    """Leaves out optional properties that are null where the schema does not allow null.
 
     Args:
         whole: The schema of the whole value.

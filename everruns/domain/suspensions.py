@@ -1,7 +1,7 @@
 """Tool calls that are suspended: they go on when the user has answered, or after a time.
 
-A suspended call holds nothing: what its tool needs to go on is in the log, and any process can run
-it again.
+A suspended call occupies no process or connection: what its tool needs to go on is in the log, and
+any process can run it again.
 
 Source: docs/contract.md, "Waiting"; ADR 0052.
 """

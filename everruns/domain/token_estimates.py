@@ -37,7 +37,7 @@ class ConversationSize:
     """How long the next request of a session is.
 
     Attributes:
-        tokens: The known or estimated tokens; ``None`` if the messages have to be counted anew.
+        tokens: The known or estimated tokens; ``None`` if the messages have to be counted again.
         is_whole: Whether the instructions and tools are counted in, as in what providers report.
     """
 
@@ -53,7 +53,7 @@ class ConversationSize:
         """Count an answer, and take over what its provider reported.
 
         Returns:
-            Whether it reported something, which holds only what the model had read.
+            Whether it reported something; what it reports covers only what the model had read.
         """
         if not usage.input_tokens:
             self.add(answer)

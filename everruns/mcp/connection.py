@@ -1,4 +1,4 @@
-"""One connection to a server: its calls, its list of tools, and when it is used no more.
+"""One connection to a server: its calls, its list of tools, and when it is closed.
 
 Importing this module loads the protocol's library, which takes a second: ``connections`` does it
 when the first server is used.

@@ -27,7 +27,7 @@ from everruns.mcp.secrets import masked
 from everruns.mcp.transports import Way
 
 CLOSE_TIMEOUT_S = 8.0
-# What cancels a call at the server is still on its way when the call has ended here.
+# The message that cancels a call at the server is still on its way when the call has ended here.
 LAST_WORDS_S = 0.5
 
 Elicit = Callable[[ElicitRequestParams], Awaitable[ElicitResult]]

@@ -17,9 +17,10 @@ _REFUSED = re.compile(r"[^A-Za-z0-9_-]")
 def tool_name(server: str, tool: str) -> str:
     """Return the name of a server's tool: ``mcp_<server>__<tool>``.
 
-    A name that has to be changed or cut ends with a hash of both raw names, so that two stay two.
+    A name that has to be changed or cut ends with a hash of both raw names, so that no two tools
+    share one.
     """
-    # Only then does the first "__" separate the two, so that no two pairs give the same name.
+    # Otherwise the first "__" might not be the separator, and two pairs could give the same name.
     is_separable = "__" not in server and not server.endswith("_")
     whole = f"mcp_{server}__{tool}"
     if is_separable and len(whole) <= MAX_CHARACTERS and not _REFUSED.search(whole):

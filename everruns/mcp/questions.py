@@ -113,7 +113,7 @@ def _question(
         many = schema.get("type") == "array"
         return _choice(identity, words, [*labels, *optional], many=many)
     if not is_required or "default" in schema:
-        words += f"\nAnswer {NOTHING} to leave it."
+        words += f"\nAnswer {NOTHING} to leave it out."
     return Question(id=identity[:64], question=words, kind="text")
 
 

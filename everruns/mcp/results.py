@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from everruns.domain.base import KIB, MAX_DEPTH, MIB
+from everruns.domain.exact_json import is_deeper
 from everruns.domain.images import READABLE, read_image, whole_base64
 from everruns.domain.parts import ImagePart, JsonPart, ResultPart, TextPart, ToolOutput
 from everruns.mcp.failures import said
@@ -29,7 +30,7 @@ MAX_IMAGES_BYTES = 4 * MIB
 def told(result: "CallToolResult") -> Any:
     """Return a result as a JSON value, or as parts if it has more than one or an image.
 
-    Of structured content and the same as text, the structured content is told.
+    If structured content is repeated as text, only the structured content is returned.
 
     Raises:
         ToolError: The tool failed; the text is the server's.
@@ -38,7 +39,7 @@ def told(result: "CallToolResult") -> Any:
         raise ToolError(_error_text(result.content))
     parts = _Parts()
     structured = result.structured_content
-    has_structure = structured is not None and not _is_deeper(structured, MAX_DEPTH)
+    has_structure = structured is not None and not is_deeper(structured, MAX_DEPTH)
     if has_structure:
         parts.add(JsonPart(value=structured))
     for block in result.content[:MAX_BLOCKS]:
@@ -137,7 +138,7 @@ def _size(data: str) -> int:
 
 
 def _as_text(blob: str, claimed: str | None) -> str | None:
-    """Return what is text though it was sent as bytes."""
+    """Return a resource that was sent as bytes as text; ``None`` if it is not text."""
     if not (claimed or "").startswith("text/") or len(blob) > 2 * MAX_TEXT_BYTES:
         return None
     try:
@@ -149,11 +150,3 @@ def _as_text(blob: str, claimed: str | None) -> str | None:
 def _error_text(content: "Sequence[ContentBlock]") -> str:
     texts = [block.text for block in content[:MAX_BLOCKS] if block.type == "text"]
     return cut_text("\n".join(texts)) or "The tool failed and did not say why."
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    if isinstance(value, dict):
-        value = list(value.values())  # type: ignore[reportUnknownVariableType]
-    if not isinstance(value, list):
-        return False
-    return levels == 0 or any(_is_deeper(member, levels - 1) for member in value)  # type: ignore[reportUnknownVariableType]

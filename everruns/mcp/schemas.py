@@ -1,4 +1,4 @@
-"""Which schemas of a server's tools can be used, within what bounds.
+"""Which schemas of a server's tools can be used, and within which bounds.
 
 Source: docs/mcp.md, "Bounds".
 """
@@ -19,7 +19,7 @@ def check_tool_schema(schema: Mapping[str, Any]) -> None:
     """Check the schema of a tool's arguments.
 
     Raises:
-        UnusableSchema: It is too large or too deep, is no schema of an object, or refers to
+        UnusableSchema: It is too large or too deep, does not describe an object, or refers to
             something outside itself, which would have to be fetched.
     """
     try:

@@ -3,7 +3,7 @@
 from everruns.domain.mcp_servers import McpAccount
 
 MASK = "***"
-# Shorter values are no secrets, and would mask parts of words.
+# Shorter values are hardly secrets, and masking them would mask parts of words.
 MIN_CHARACTERS = 6
 
 

@@ -96,7 +96,7 @@ async def _read(process: Process, received: Any, server: str) -> None:
                 message = jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValueError:
                 # Many programs print a greeting before they speak the protocol.
-                log.debug("mcp server printed what is no message", server=server)
+                log.debug("mcp server printed something that is not a message", server=server)
                 continue
             await received.send(SessionMessage(message))
 

@@ -49,7 +49,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         self.failure: str | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Return the server's response; a failure is one, too."""
+        """Return the server's response, or one that stands for a failure."""
         try:
             return await self._answer(request)
         except ToolError as refusal:

@@ -1,6 +1,6 @@
 """The files of messages, as a provider takes them: PDFs as they are, or as their text.
 
-Text files are text for every model. What a provider is sent of PDFs is decided anew for each
+Text files are text for every model. What a provider is sent of PDFs is decided again for each
 request, as with images (``everruns.providers.image_limits``).
 """
 

@@ -1,7 +1,7 @@
-"""Where a log can be forked, and what a fork is summed up as, read from the log without a fold.
+"""Where a log can be forked, and the summary of a fork, both read without folding the log.
 
-A log can be forked where no turn is open and no message waits for one. Both questions take a few
-events of the log, however long it is.
+A log can be forked where no turn is open and no message waits for one. Both are read from
+a few events of the log, however long it is.
 
 Source: docs/contract.md, "Fork".
 """
@@ -28,8 +28,8 @@ class ForkPoint:
     """A place in a log, and the nearest ones where it can be forked.
 
     Attributes:
-        before: The greatest sequence up to the place where it can be forked.
-        after: The least from the place on; ``None`` while the turn there is open.
+        before: The last sequence, at the place or before it, where it can be forked.
+        after: The first one, at the place or after it; ``None`` while the turn there is open.
     """
 
     before: int
@@ -107,7 +107,7 @@ def fork_sequence(
 
 
 def summary_at(logs: LogStore, session_id: str, sequence: int, forked: Event) -> SessionSummary:
-    """Return what a fork is summed up as, which is what the fold of its log gives.
+    """Return the summary of a fork, the same that the fold of its log gives.
 
     Args:
         logs: Have the log of its source.

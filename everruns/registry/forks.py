@@ -83,7 +83,7 @@ class Forks:
         return created
 
     async def _newly_shared(self, source: Session) -> Workspace | None:
-        """Return the workspace of a session, if it is the session's own until now."""
+        """Return a source's workspace as a shared one; ``None`` if it is shared already."""
         workspace_id = source.workspace_id
         workspace = await self._database.control.read(workspace_of, self._store, workspace_id)
         if workspace.session_id is not None:

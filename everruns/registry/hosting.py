@@ -139,7 +139,8 @@ class Hosting:
         """Return how many events the log of a session has, unless that is left to its host.
 
         A host that takes the session from the store finds out whether there is one, and frees its
-        place if there is none. Where there is no place, nothing is freed for what does not exist.
+        place if there is none. If every host is full, the log is asked first, so that no host makes
+        room for a session that does not exist.
         """
         is_left = self.hands_over_new_only and self._placement.has_room
         if is_left and not self._logs.is_new(session_id):

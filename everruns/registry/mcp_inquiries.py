@@ -33,7 +33,7 @@ class McpProbe(Protocol):
 
 
 class NoMcpClient:
-    """Stands for a client where there is none; implements ``McpProbe``."""
+    """Stands in where there is no client; implements ``McpProbe``."""
 
     async def probe(self, account: McpAccount) -> McpProbed:
         """Refuse.

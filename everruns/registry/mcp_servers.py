@@ -211,8 +211,8 @@ class McpServers:
         server = await self.get(server_id)
         if server.is_configured:
             raise Conflict(
-                f"MCP server {server.name} stands in the server's configuration. Change it there "
-                f"(mcp_servers.{server.name})."
+                f"MCP server {server.name} is named in the deployment's configuration. Change it "
+                f"there (mcp_servers.{server.name})."
             )
         return server
 

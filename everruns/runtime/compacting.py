@@ -48,7 +48,7 @@ REFUSED_SHARE = 0.5
 """How much of a conversation that was refused may be left, if nobody says how long it may be."""
 # A provider that refuses a request mostly says how many tokens it takes and how many came.
 STATED_TOKENS = re.compile(r"\b\d{1,3}(?:,\d{3})+\b|\b\d{4,8}\b")
-# What answers would fail with too: the conversation must not suffer from it.
+# Failures that an answer would meet as well: the conversation must not lose anything to them.
 OUTAGES = (ProviderUnavailable, ProviderRateLimited, ProviderUnauthorized)
 
 log = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ class Compacting:
         """Compact the conversation if the next request would be too long.
 
         Returns:
-            Whether it did; the request is then another one.
+            Whether it did; the request then has to be made again.
 
         Raises:
             ModelFailure: The provider cannot be asked at all now.
@@ -111,7 +111,7 @@ class Compacting:
         rooms = [
             self._context.room_tokens,
             int(share * min(stated)) if stated else None,
-            # Whatever else is said: what was sent was too long.
+            # Whatever the provider's numbers say, what was sent was too long.
             fixed + int(max(tokens - fixed, 0) * (share if stated else REFUSED_SHARE)),
         ]
         room = min(known for known in rooms if known is not None)

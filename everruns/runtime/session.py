@@ -61,7 +61,7 @@ class LiveSession:
         refreshing: Held while the resource is read anew.
         state: The fold of its log.
         draft: The message being written, if any.
-        aside: What a model writes that is no message and that no reader sees, if anything.
+        aside: What a model writes that is not a message and that no reader sees, if anything.
         holder: The number with which this host has taken it; see ``SessionStore.take``.
         closed: Set when the session has left this host; nothing is appended afterwards.
         watchers: Those who are told of what is new.

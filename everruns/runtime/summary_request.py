@@ -87,7 +87,7 @@ def summary_request(
 
 
 def restated(state: SessionState, replaced: Sequence[Message], *, is_summarized: bool) -> str:
-    """Return what holds on after a compaction, whatever its summary says.
+    """Return what still holds after a compaction, whatever its summary says.
 
     Args:
         state: The session before the compaction.

@@ -45,7 +45,7 @@ def suspended(
 ) -> list[NewEvent]:
     """Return the events of a call that its tool has suspended: that, and what the user is asked.
 
-    The questions are asked as those of ``ask_user`` are, so whoever answers these answers them too.
+    The questions are asked as those of ``ask_user`` are, so the same clients can answer.
 
     Args:
         turn: The turn.

@@ -21,10 +21,10 @@ class ToolError(Exception):
 
 
 class Suspend(Exception):
-    """Raised by a tool whose call cannot go on now: the user has to answer first, or time to pass.
+    """Raised by a tool whose call has to wait until the user has answered or some time has passed.
 
-    The call holds nothing meanwhile. When it goes on, the tool is run again, in this process or in
-    another one, with the same arguments and ``ToolContext.resumption``.
+    Meanwhile no process holds the call. When it goes on, the tool is run again, in this process or
+    in another one, with the same arguments and ``ToolContext.resumption``.
     """
 
     def __init__(self, suspension: Suspension) -> None:

@@ -1,7 +1,7 @@
 """Reading the text of PDFs, in a separate process.
 
-PDFs may be hostile, as pages may (``everruns.tools.pages``): they loop, and a small one unfolds to
-gigabytes.
+PDFs may be hostile, as pages may (``everruns.tools.pages``): they can loop, and a small one
+can unpack to gigabytes.
 """
 
 from collections.abc import Iterator

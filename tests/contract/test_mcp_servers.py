@@ -134,7 +134,7 @@ async def test_everything_that_the_servers_tools_return_is_told(everything):
 
 async def test_progress_of_a_long_call_arrives(everything):
     await everything.call("trigger-long-running-operation", duration=1, steps=4)
-    assert everything.progress[-1] == 4
+    assert everything.progress[-1] == "4 of 4"
 
 
 async def test_a_question_that_nobody_can_be_asked_is_declined(everything):

@@ -209,7 +209,7 @@ async def session_in_scope(request: Request, wanted: SessionInput) -> SessionInp
 
 
 async def check_fork(request: Request, session_id: str, wanted: ForkInput) -> None:
-    """Check how a session is forked: with limits, as a session of its agent with files of its own.
+    """Check that a sender with limits leaves the agent and the workspace of the source alone.
 
     Raises:
         Forbidden: The fork would change the agent, show a history that may not be read, copy files

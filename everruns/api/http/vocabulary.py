@@ -116,7 +116,7 @@ AS_LOGGED = _as_logged()
 AS_LOGGED_WITH_LIMITS = _as_logged(
     frozenset({EventType.CAPABILITIES_PREPARED, EventType.TOOL_SUSPENDED})
 )
-"""The same without what an agent is made of and what its tools keep.
+"""The same without what an agent is made of, and its tools' state.
 
-End users do not see these, in channels or elsewhere, and neither do senders who may not read agents.
+End users must not see these, in channels or elsewhere, nor a sender who may not read agents.
 """

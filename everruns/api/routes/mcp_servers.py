@@ -40,7 +40,7 @@ async def list_mcp_servers(
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[McpServer]:
-    """List the servers, newest first, then those that the server's configuration names."""
+    """List the servers, newest first, then those that the deployment's configuration names."""
     servers = await runtime.mcp_servers.list()
     return page_of(servers, offset, limit, search, _searched)
 

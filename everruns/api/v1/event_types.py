@@ -100,7 +100,7 @@ class ToolCalled(Model):
 
 
 class ToolSuspended(Model):
-    """A tool call holds nothing until the user has answered, or some time has passed."""
+    """A tool call is suspended until the user has answered, or some time has passed."""
 
     tool_call_id: str
     name: str
@@ -215,7 +215,7 @@ class ContextCompacted(ContextCompacting):
     tokens_after: int
     summary: str | None = None
     restated: str | None = Field(
-        None, description="What holds on whatever the summary says: task list, decisions."
+        None, description="What still holds, whatever the summary says: task list, decisions."
     )
     model: str | None = Field(None, description="The model that was asked for the summary.")
     usage: Usage | None = None

@@ -57,7 +57,7 @@ class Draft:
         request: The model request.
         reported: The provider's token counts so far; ``None`` before the model has started.
         output: What came of it as a structured answer, once it is complete.
-        failure: Why no further answer can be such a one.
+        failure: Why no answer can be checked against the schema, so that the turn fails.
     """
 
     message_id: str
