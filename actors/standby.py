@@ -63,6 +63,10 @@ class Succession:
             await asyncio.sleep(ANSWER_EVERY_S)
         return self._life.number
 
+    def forget(self) -> None:
+        """Take note that nobody stands by any more."""
+        self._heard_at = float("-inf")
+
     def follower(self, within_s: float) -> str | None:
         """Return the node of the registry that stands by, if it has asked lately."""
         return self._node if time.monotonic() - self._heard_at <= within_s else None

@@ -62,6 +62,7 @@ class StandbyKeeper:
             # On the same node, they would die together. The other node may be about to go.
             log.info("registry that stands by is moved", node=there)
             await asyncio.to_thread(self._stop)
+            self._succession.forget()
         elif there is None and others:
             # A head without CPUs for actors is chosen last.
             await asyncio.to_thread(self._start, max(others, key=others.__getitem__))

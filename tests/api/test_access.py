@@ -1,6 +1,7 @@
 """Who may do what: every route with every kind of credential."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 import pytest
@@ -379,7 +380,7 @@ async def test_a_message_names_files_that_its_sender_may_read(desk: Desk, scope:
 
 
 async def test_a_message_names_no_files_of_a_workspace_that_sessions_share(desk: Desk):
-    shared = await desk.client.post("/v1/workspaces", json={"name": "x"}, headers=desk.owner)
+    shared = await desk.client.post("/api/v1/workspaces", json={"name": "x"}, headers=desk.owner)
     wanted = {"agent_id": desk.own["agent_id"], "workspace_id": shared.json()["id"]}
     session = (await desk.client.post("/v1/sessions", json=wanted, headers=desk.owner)).json()
     headers = await desk.credential("agent", ["send", "read"])
@@ -500,6 +501,38 @@ async def test_a_fork_is_of_the_same_agent_and_the_same_end_user(desk: Desk, sco
     assert made.json()["workspace_id"] != desk.own["workspace_id"]
     again = await desk.client.get(f"/v1/sessions/{made.json()['id']}", headers=headers)
     assert again.json()["title"] == "t"
+
+
+@pytest.mark.parametrize("scope", ["key", "agent", "end user"])
+async def test_files_of_a_shared_workspace_do_not_leave_it_by_a_fork(desk: Desk, scope: str):
+    post = partial(desk.client.post, headers=desk.owner)
+    shared = (await post("/api/v1/workspaces", json={"name": "shared"})).json()["id"]
+    wanted = {"agent_id": desk.own["agent_id"], "end_user": "alice", "workspace_id": shared}
+    session = (await post("/v1/sessions", json=wanted)).json()["id"]
+    headers = await desk.credential(scope, ["create_sessions", "read"])
+    path = f"/v1/sessions/{session}/fork"
+
+    assert (await desk.client.post(path, json={}, headers=headers)).status_code == 403
+    made = await desk.client.post(path, json={"files": "none"}, headers=headers)
+    assert made.status_code == 201, made.text
+
+
+async def test_who_may_not_read_a_session_is_not_shown_its_history_by_a_fork(desk: Desk):
+    headers = await desk.credential("key", ["create_sessions"])
+    path = f"/v1/sessions/{desk.own['session_id']}/fork"
+    made = (await desk.client.post(path, json={}, headers=headers)).json()
+    assert "preview" not in made
+    assert "output_preview" not in made
+
+
+@pytest.mark.parametrize("kind", ["capabilities.prepared", "tool.suspended"])
+async def test_what_an_agent_is_made_of_is_only_for_those_who_may_read_agents(
+    desk: Desk, kind: str
+):
+    path = f"/v1/sessions/{desk.own['session_id']}/events/list?types={kind}"
+    for rights, status in ((["read"], 400), (["read", "read_agents"], 200)):
+        headers = await desk.credential("session", rights)
+        assert (await desk.client.get(path, headers=headers)).status_code == status
 
 
 @pytest.mark.parametrize(

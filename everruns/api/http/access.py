@@ -21,7 +21,7 @@ from everruns.domain.controls import Controls
 from everruns.domain.forks import FORK_FIELDS, ForkInput
 from everruns.domain.messages import MessageInput
 from everruns.domain.rights import Grant, Right
-from everruns.domain.sessions import SessionInput
+from everruns.domain.sessions import Session, SessionInput
 from everruns.domain.workspaces import owner_id
 from everruns.errors import (
     AgentNotFound,
@@ -219,7 +219,6 @@ async def check_fork(request: Request, session_id: str, wanted: ForkInput) -> No
     grant = principal_of(request.scope).grant
     if grant is None:
         return
-    grant.require("read")
     grant.check_session_fields(wanted.model_fields_set - FORK_FIELDS)
     if wanted.files == "share":
         raise Forbidden(
@@ -232,6 +231,14 @@ async def check_fork(request: Request, session_id: str, wanted: ForkInput) -> No
                 "files: only an API key without limits may copy the files of a workspace that "
                 'sessions share. Use "none".'
             )
+
+
+def without_history(request: Request, fork: Session) -> Session:
+    """Return a fork as its sender may see it: one who may not read is not shown what was said."""
+    grant = principal_of(request.scope).grant
+    if grant is None or "read" in grant.rights:
+        return fork
+    return fork.model_copy(update={"preview": None, "output_preview": None})
 
 
 def check_controls(request: Request, controls: Controls | None) -> None:

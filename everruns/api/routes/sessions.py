@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query, Request, Response
 
-from everruns.api.http.access import check_controls, check_fork, session_in_scope
+from everruns.api.http.access import check_controls, check_fork, session_in_scope, without_history
 from everruns.api.http.answers import answer
 from everruns.api.http.input import is_strict
 from everruns.api.http.parameters import (
@@ -101,9 +101,8 @@ async def fork_session(request: Request) -> Response:
     session_id = id_of(request, "session")
     wanted = await read_body(request, ForkInput, NOTHING)
     await check_fork(request, session_id, wanted)
-    return answer(
-        await runtime_of(request).sessions.fork(session_id, wanted, await read_key(request))
-    )
+    fork = await runtime_of(request).sessions.fork(session_id, wanted, await read_key(request))
+    return answer(without_history(request, fork))
 
 
 @routes.add("GET /agents/{agent_id}/sessions", "read")

@@ -1,7 +1,8 @@
 """Messages as the Everruns SDK reads them.
 
-It knows no part of type ``output`` and refuses messages with one, so the value of a structured
-answer, or what is wrong with it, is in the message's metadata.
+The SDK refuses messages with parts of types that it does not know. So a file is shown as its name
+and text, and the parts of a tool's result as its JSON. The value of a structured answer, or what is
+wrong with it, is in the message's metadata.
 
 Source: docs/sdk.md, "Structured answers".
 """
@@ -37,21 +38,32 @@ async def list_sdk_messages(
     return page.model_copy(update={"data": [_shown(message) for message in page.data]})
 
 
-def shown_output(message: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON of a message with what came of a structured answer in its metadata."""
-    parts = message["content"]
-    output = next((part for part in parts if part["type"] == "output"), None)
-    if output is None:
-        return message
-    came = {name: value for name, value in output.items() if name != "type"}
-    return {
+def sdk_message(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a message as the SDK reads it.
+
+    Args:
+        message: The JSON of a message, as the log has it.
+    """
+    parts: list[dict[str, Any]] = message["content"]
+    shown = {
         **message,
-        "content": [part for part in parts if part["type"] != "output"],
-        "metadata": {**message.get("metadata", {}), "output": came or {"value": None}},
+        "content": [_sdk_part(part) for part in parts if part["type"] != "output"],
     }
+    output = next((part for part in parts if part["type"] == "output"), None)
+    if output is not None:
+        came = {name: value for name, value in output.items() if name != "type"}
+        shown["metadata"] = {**message.get("metadata", {}), "output": came or {"value": None}}
+    return shown
+
+
+def _sdk_part(part: dict[str, Any]) -> dict[str, Any]:
+    if part["type"] == "file":
+        return {"type": "text", "text": f"[{part['filename']}]\n{part['text']}"}
+    if part["type"] == "tool_result" and part.get("parts") is not None:
+        others = {name: value for name, value in part.items() if name != "parts"}
+        return {**others, "result": part["parts"]}
+    return part
 
 
 def _shown(message: Message) -> Message:
-    if message.output is None:
-        return message
-    return Message.model_validate(shown_output(message.wire()))
+    return Message.model_validate(sdk_message(message.wire()))

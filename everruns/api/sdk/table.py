@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from everruns.api.sdk.messages import shown_output
+from everruns.api.sdk.messages import sdk_message
 from everruns.domain.events import EventType
 
 Data = dict[str, Any]
@@ -20,7 +20,7 @@ Part = tuple[str, Data]
 
 
 def _message_created(data: Data, context: Data) -> Iterator[Part]:
-    message = shown_output(data["message"])
+    message = sdk_message(data["message"])
     if message["role"] == "user":
         yield "input.message", {"message": message}
         return

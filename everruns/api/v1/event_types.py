@@ -282,7 +282,7 @@ class SessionStartedEvent(_DurableEnvelope):
 
 
 class CapabilitiesPreparedEvent(_DurableEnvelope):
-    """``capabilities.prepared``; not shown in channels."""
+    """``capabilities.prepared``; shown to those who may read agents."""
 
     type: Literal["capabilities.prepared"]
     data: CapabilitiesPrepared
@@ -310,7 +310,7 @@ class ToolCallEvent(_DurableEnvelope):
 
 
 class ToolSuspendedEvent(_DurableEnvelope):
-    """``tool.suspended``; not shown in channels."""
+    """``tool.suspended``; shown to those who may read agents."""
 
     type: Literal["tool.suspended"]
     data: ToolSuspended

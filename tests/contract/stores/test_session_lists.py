@@ -174,3 +174,14 @@ def test_turns_that_only_wait_are_left_out_until_they_are_due(store: Store) -> N
     assert store.sessions.unfinished(1000) == [session(1).id, session(4).id]
     in_a_century = 4_000_000_000_000
     assert store.sessions.unfinished(in_a_century) == [session(n).id for n in (1, 2, 4)]
+
+
+def test_a_turn_that_sleeps_is_left_out_until_it_is_due_and_waits_for_nobody(store: Store) -> None:
+    for number, until_ms in ((1, 1000), (2, 2000)):
+        store.sessions.insert(session(number))
+        sleeps = {"turn_id": "turn_1", "waits_until_ms": until_ms, "sleeps": True}
+        store.logs.append([append(number, events(number, 1), status="active", **sleeps)])
+    assert store.sessions.unfinished(1000) == [session(1).id]
+    assert store.sessions.unfinished(2000) == [session(1).id, session(2).id]
+    assert store.sessions.list(SessionQuery(waiting=True)) == ([], 0)
+    assert store.sessions.list(SessionQuery(status="active"))[1] == 2
