@@ -159,7 +159,7 @@ class ScriptedServer:
         elif session and session not in self._sessions:
             await exchange.error("Session not found", status=404)
         elif not session and self._needs_session(exchange.method):
-            await exchange.error("Missing session ID", status=400)
+            await exchange.error("Bad Request: Missing session ID", status=400)
         elif behaviour := self.behaviours.get(exchange.method):
             await behaviour(exchange)
         elif "id" in exchange.message and exchange.method:

@@ -1,6 +1,6 @@
 """A capability: text for the system prompt, and tools, known beforehand or found for each turn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,6 +38,10 @@ class Preparation(Protocol):
         ...
 
 
+Restrict = Callable[[dict[str, Any], PreparedTool], PreparedTool | None]
+"""Given the config of now and a tool that was found before, returns what may be offered of it."""
+
+
 @dataclass(frozen=True)
 class Capability:
     """Something that an agent can do, enabled by its ``id``.
@@ -54,6 +58,8 @@ class Capability:
         config_schema: JSON Schema of the ``config`` an agent may give, if it takes one.
         dependencies: Ids of capabilities that it brings along.
         preparation: Finds more of both at the start of each turn, if it has to look first.
+        restrict: Applied in every step to what was found, so that rules which were tightened since
+            hold even if it cannot look again. It neither waits nor raises.
     """
 
     id: str
@@ -67,6 +73,14 @@ class Capability:
     config_schema: dict[str, Any] | None = None
     dependencies: Sequence[str] = ()
     preparation: Preparation | None = None
+    restrict: Restrict | None = None
+
+    def offerable(self, config: dict[str, Any], prepared: Prepared) -> list[PreparedTool]:
+        """Return the tools that were found, as far as they may be offered now."""
+        if self.restrict is None:
+            return prepared.tools
+        restricted = (self.restrict(config, tool) for tool in prepared.tools)
+        return [tool for tool in restricted if tool is not None]
 
 
 Capabilities = Mapping[str, Capability]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from everruns.capabilities.base import Capabilities, Capability, Preparation
+from everruns.capabilities.base import Capabilities, Capability, Preparation, Restrict
 from everruns.domain.mcp_choice import MCP_PREFIX
 from everruns.domain.mcp_servers import MAX_TOOL_NAMES, McpServer
 
@@ -31,7 +31,10 @@ CONFIG_SCHEMA: dict[str, Any] = {
 
 
 def server_capability(
-    name: str, description: str | None = None, preparation: Preparation | None = None
+    name: str,
+    description: str | None = None,
+    preparation: Preparation | None = None,
+    restrict: Restrict | None = None,
 ) -> Capability:
     """Return the capability that offers a server's tools.
 
@@ -39,6 +42,7 @@ def server_capability(
         name: The server's name.
         description: What it is for.
         preparation: Finds its tools; only turns need it.
+        restrict: What may be offered now of the tools that it found before.
     """
     return Capability(
         id=MCP_PREFIX + name,
@@ -48,6 +52,7 @@ def server_capability(
         category="MCP servers",
         config_schema=CONFIG_SCHEMA,
         preparation=preparation,
+        restrict=restrict,
     )
 
 

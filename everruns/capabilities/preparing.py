@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from everruns.capabilities.base import Preparation
+from everruns.capabilities.base import Capability, Preparation
 from everruns.capabilities.registry import Resolved
 from everruns.domain.base import KIB, MIB
 from everruns.domain.prepared import Prepared, PreparedCapabilities, PreparedTool
@@ -39,8 +39,9 @@ async def prepare_all(
 ) -> PreparedCapabilities:
     """Prepare capabilities, all at the same time.
 
-    A capability that cannot be prepared keeps what it offered before, if it ever did, so that a
-    service that is away for a moment does not change what the model is offered; a note says so.
+    A capability that cannot be prepared keeps what it offered before, if it ever did and still may,
+    so that a service that is away for a moment does not change what the model is offered; a note
+    says so.
 
     Args:
         used: The capabilities of the turn, with their configs.
@@ -50,12 +51,15 @@ async def prepare_all(
     """
     slots = asyncio.Semaphore(AT_ONCE)
     to_prepare = [
-        (capability.id, capability.preparation, config)
+        (capability, capability.preparation, config)
         for capability, config in used
         if capability.preparation is not None
     ]
 
-    async def prepare(name: str, preparation: Preparation, config: dict[str, object]) -> Prepared:
+    async def prepare(
+        capability: Capability, preparation: Preparation, config: dict[str, object]
+    ) -> Prepared:
+        name = capability.id
         async with slots:
             try:
                 return await _in_time(preparation, config, session, timeout_s)
@@ -64,10 +68,12 @@ async def prepare_all(
             except Exception as error:
                 log.exception("not prepared", session_id=session.session_id, capability=name)
                 reason = f"it failed with {type(error).__name__}; the server's log has the details"
-        return _as_before(name, reason, known.get(name))
+        before = known.get(name, Prepared())
+        kept = capability.offerable(config, before)
+        return _as_before(name, reason, before.model_copy(update={"tools": kept}))
 
     found = await asyncio.gather(*(prepare(*one) for one in to_prepare))
-    names = [name for name, _, _ in to_prepare]
+    names = [capability.id for capability, _, _ in to_prepare]
     return _bounded(dict(zip(names, found, strict=True)))
 
 
@@ -89,8 +95,8 @@ async def _in_time(
     return preparing.result()
 
 
-def _as_before(name: str, reason: str, before: Prepared | None) -> Prepared:
-    if before is None or not before.tools:
+def _as_before(name: str, reason: str, before: Prepared) -> Prepared:
+    if not before.tools:
         return Prepared(notes=[f"{name} is not available in this turn: {reason}."])
     note = f"{name} cannot be reached at the moment, so its tools may fail: {reason}."
     return before.model_copy(update={"notes": [note]})

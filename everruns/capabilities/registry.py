@@ -200,16 +200,19 @@ def build_toolbox(
     tools = (
         (tool, config)
         for capability, config in resolved
-        for tool in _tools_of(capability, prepared or {})
+        for tool in _tools_of(capability, config, prepared or {})
     )
     return Toolbox(tools, max_timeout_s)
 
 
-def _tools_of(capability: Capability, prepared: PreparedCapabilities) -> Iterator[Tool]:
+def _tools_of(
+    capability: Capability, config: dict[str, Any], prepared: PreparedCapabilities
+) -> Iterator[Tool]:
     yield from capability.tools
     found = prepared.get(capability.id)
     if found and capability.preparation:
-        yield from (OfferedTool(tool, capability.preparation) for tool in found.tools)
+        for tool in capability.offerable(config, found):
+            yield OfferedTool(tool, capability.preparation)
 
 
 def system_prompts(

@@ -1,5 +1,6 @@
 """A server's tools as a capability finds them: at the start of each turn."""
 
+from functools import partial
 from typing import Any
 
 from everruns.capabilities.base import Capability
@@ -9,7 +10,7 @@ from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.mcp.call import Call
 from everruns.mcp.connections import Connections
 from everruns.mcp.failures import InputRequired
-from everruns.mcp.offer import offer
+from everruns.mcp.offer import offer, still_offered
 from everruns.mcp.questions import answers_of, suspend
 from everruns.mcp.results import told
 from everruns.tools.base import SessionContext, ToolContext
@@ -80,4 +81,8 @@ def mcp_capability(account: McpAccount, connections: Connections) -> Capability:
         account: The server.
         connections: The process's connections.
     """
-    return server_capability(account.name, preparation=ServerTools(account, connections))
+    return server_capability(
+        account.name,
+        preparation=ServerTools(account, connections),
+        restrict=partial(still_offered, account),
+    )

@@ -46,6 +46,8 @@ def failure_of(
     elif error.code == PARSE_ERROR:
         words = "its answer is not JSON that the protocol wants"
         effect = "unknown"
+    if effect == "unusable":
+        return McpFailure(f"The MCP server {server} cannot be used for this call: {words}.")
     if effect == "unknown":
         return OutcomeUnknown(
             f"The MCP server {server}: {words}. It is unknown whether the call took effect."

@@ -23,7 +23,7 @@ from everruns.domain.mcp_servers import McpAccount
 from everruns.mcp.failures import CannotConnect, NotDelivered, said
 from everruns.mcp.limits import Limits
 from everruns.mcp.messages import CheckedTransport
-from everruns.mcp.secrets import masked
+from everruns.mcp.secrets import Secrets
 from everruns.mcp.transports import Way
 
 CLOSE_TIMEOUT_S = 8.0
@@ -78,8 +78,11 @@ class Link:
         self._on_message = heard
         self._unused_for = unused_for
         self._ended = ended
+        self._secrets = Secrets(account)
         self._way = Way(account, allow_private, self.masked, self.close, authorization)
-        self._checked = CheckedTransport(self._way.transport(), ended, self._revision)
+        self._checked = CheckedTransport(
+            self._way.transport(), self._secrets, ended, self._revision
+        )
         self._client: Client | None = None
         self._failure: CannotConnect | None = None
         self._opened = asyncio.Event()
@@ -92,7 +95,8 @@ class Link:
     @property
     def cause(self) -> str | None:
         """Why the connection ended, where the way knows better than the library."""
-        return self._way.failure if self._way.speaks_sse else None
+        failure = self._way.failure if self._way.speaks_sse else None
+        return self.masked(failure) if failure else None
 
     async def client(self) -> Client:
         """Return the client once it is connected.
@@ -117,7 +121,7 @@ class Link:
 
     def masked(self, text: str) -> str:
         """Return a text without the server's secrets."""
-        return masked(text, self._account)
+        return self._secrets.masked(text)
 
     async def _own(self) -> None:
         """Open the client, keep it open while it is used, and close it."""

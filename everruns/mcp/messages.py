@@ -3,6 +3,8 @@
 The library refuses a whole list for one tool that it cannot read, and reads as fast as a server
 sends. Here such a tool is taken out and noted, and a flood is slowed down to a bearable pace: the
 server's own connection backs up, and nobody else waits.
+
+Everything that a server says comes through here, so here its secrets are taken out, too.
 """
 
 import asyncio
@@ -12,13 +14,24 @@ from typing import Any, cast
 import anyio
 from mcp.client import Transport
 from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCResponse
+from mcp_types import (
+    URL_ELICITATION_REQUIRED,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCResponse,
+)
 from mcp_types.methods import validate_server_result
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import ValidationError
 
+from everruns.mcp.secrets import Secrets
+from everruns.mcp.wire import error_of_ours
+
 MAX_MESSAGES_PER_SECOND = 500
 MAX_LEFT_OUT = 100
+# What the result of a call has if the server asks for answers first.
+_ASKS = {"inputRequests", "requestState"}
 
 Streams = tuple[Any, Any]
 """Where messages come from, and where they go; typed only in the library's private modules."""
@@ -29,6 +42,7 @@ class CheckedTransport:
 
     Args:
         inner: The transport.
+        secrets: What is taken out.
         ended: Called when nothing more will come.
         revision: Returns the protocol's revision that was agreed on, once it was.
 
@@ -37,9 +51,14 @@ class CheckedTransport:
     """
 
     def __init__(
-        self, inner: Transport, ended: Callable[[], None], revision: Callable[[], str | None]
+        self,
+        inner: Transport,
+        secrets: Secrets,
+        ended: Callable[[], None],
+        revision: Callable[[], str | None],
     ) -> None:
         self._inner = inner
+        self._secrets = secrets
         self._ended = ended
         self._revision = revision
         self.left_out: dict[str, str] = {}
@@ -54,33 +73,89 @@ class CheckedTransport:
         return await self._inner.__aexit__(*exception)
 
     def _checked(self, item: SessionMessage | Exception) -> SessionMessage | Exception:
-        if not isinstance(item, SessionMessage) or not isinstance(item.message, JSONRPCResponse):
+        if not isinstance(item, SessionMessage):
             return item
-        tools: Any = item.message.result.get("tools")
-        if isinstance(tools, list):
-            result = item.message.result
-            readable = [
-                tool for tool in cast("list[Any]", tools) if self._is_readable(tool, result)
-            ]
-            item.message.result = {**result, "tools": readable}
+        message = item.message
+        if isinstance(message, JSONRPCResponse) and isinstance(message.result.get("tools"), list):
+            item.message = message.model_copy(update={"result": self._usable(message.result)})
+        elif self._secrets.are_in(_content(message)):
+            item.message = self._without_secrets(message)
         return item
 
-    def _is_readable(self, tool: Any, result: Mapping[str, Any]) -> bool:
-        alone = {**result, "tools": [tool]}
+    def _without_secrets(self, message: JSONRPCMessage) -> JSONRPCMessage:
+        match message:
+            case JSONRPCResponse(result=result) if _ASKS.isdisjoint(result):
+                masked = {name: self._secrets.masked_data(value) for name, value in result.items()}
+                return message.model_copy(update={"result": masked})
+            case JSONRPCResponse(result=result):
+                asked = self._secrets.masked_words(result)
+                return self._unless_in(asked, message.model_copy(update={"result": asked}))
+            case JSONRPCError(error=error):
+                told = ErrorData(
+                    code=error.code,
+                    message=self._secrets.masked(error.message),
+                    data=self._secrets.masked_words(error.data),
+                )
+                # Only here are the data of an error for people.
+                asked = told.data if error.code == URL_ELICITATION_REQUIRED else None
+                return self._unless_in(asked, message.model_copy(update={"error": told}))
+            case _:
+                params = self._secrets.masked_words(message.params)
+                return message.model_copy(update={"params": params})
+
+    def _unless_in(
+        self, asked: Any, message: JSONRPCResponse | JSONRPCError
+    ) -> JSONRPCResponse | JSONRPCError:
+        """Return a message, or the failure of its call if what it asks still holds a secret."""
+        if not self._secrets.are_in(asked):
+            return message
+        # Questions and what goes back with their answers are stored in between.
+        words = "it asks a question that repeats a secret of its headers or environment"
+        error = ErrorData.model_validate(error_of_ours(words, "unusable"))
+        return JSONRPCError(jsonrpc="2.0", id=message.id, error=error)
+
+    def _usable(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a list of tools with those that can be used; note why others are left out."""
+        # The cursor goes back, and nobody else sees it.
+        around = {
+            name: value if name == "nextCursor" else self._secrets.masked_data(value)
+            for name, value in result.items()
+            if name != "tools"
+        }
+        usable: list[Any] = []
+        for tool in result["tools"]:
+            masked = self._secrets.masked_words(tool)
+            problem = self._problem_with(masked, {**around, "tools": [masked]})
+            if problem is None:
+                usable.append(masked)
+            elif len(self.left_out) < MAX_LEFT_OUT:
+                name = cast("dict[str, Any]", tool).get("name") if isinstance(tool, dict) else None
+                shown = self._secrets.masked(str(name or "without a name"))
+                self.left_out[shown[:100]] = self._secrets.masked(problem)
+        return {**around, "tools": usable}
+
+    def _problem_with(self, tool: Any, alone: Mapping[str, Any]) -> str | None:
+        if self._secrets.are_in(tool):
+            return "it repeats a secret of the server's headers or environment"
+        revision = self._revision() or LATEST_HANDSHAKE_VERSION
         try:
-            validate_server_result(
-                "tools/list", self._revision() or LATEST_HANDSHAKE_VERSION, alone
-            )
+            validate_server_result("tools/list", revision, alone)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(step) for step in first["loc"][2:])
-            if len(self.left_out) < MAX_LEFT_OUT:
-                name = cast("dict[str, Any]", tool).get("name") if isinstance(tool, dict) else None
-                self.left_out[str(name or "without a name")[:100]] = (
-                    f"{place or 'it'}: {first['msg']}"
-                )
-            return False
-        return True
+            return f"{place or 'it'}: {first['msg']}"
+        return None
+
+
+def _content(message: JSONRPCMessage) -> Any:
+    """Return what a message says, as a JSON value."""
+    match message:
+        case JSONRPCResponse(result=result):
+            return result
+        case JSONRPCError(error=error):
+            return [error.message, error.data]
+        case _:
+            return message.params
 
 
 class _CheckedStream:

@@ -8,11 +8,13 @@ Source: docs/mcp.md, "What the model is offered".
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2s
 from typing import Any, Literal, cast
 
 import orjson
 
 from everruns.domain.base import KIB
+from everruns.domain.mcp_choice import narrowed
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.domain.schemas import UnusableSchema
@@ -102,7 +104,9 @@ def offer(
         except UnusableSchema as error:
             left_out[name] = f"its schema cannot be used: {error}"
             continue
-        tool = _prepared(by_name[name], offered_name, _is_held(name, held), timeout_s)
+        reference = {"tool": name, "server": _identity(account)}
+        is_held = _is_held(name, held)
+        tool = _prepared(by_name[name], offered_name, is_held, timeout_s, reference)
         size += len(orjson.dumps(tool.definition.wire()))
         if len(tools) == MAX_TOOLS or size > MAX_CATALOGUE_BYTES:
             break
@@ -118,7 +122,37 @@ def offer(
     )
 
 
-def _prepared(tool: ListedTool, name: str, is_held: bool, timeout_s: float) -> PreparedTool:
+def still_offered(
+    account: McpAccount, config: Mapping[str, Any], tool: PreparedTool
+) -> PreparedTool | None:
+    """Return a tool that was found before, under the rules of now; ``None`` if they rule it out.
+
+    Args:
+        account: The server, as it is now.
+        config: The agent's, as it is now.
+        tool: The tool; one that was found at another server of the same name is ruled out.
+    """
+    name = tool.reference["tool"]
+    rules = narrowed(account, config)
+    is_allowed = rules.allowed_tools is None or name in rules.allowed_tools
+    # What was found before servers had an identity has none.
+    if not is_allowed or tool.reference.get("server", _identity(account)) != _identity(account):
+        return None
+    if not _is_held(name, [rules.require_approval]):
+        return tool
+    held = tool.definition.model_copy(update={"policy": "requires_approval"})
+    return tool.model_copy(update={"definition": held})
+
+
+def _identity(account: McpAccount) -> str:
+    """Return what tells a server from another one of the same name; its secrets play no part."""
+    parts = orjson.dumps([account.type, account.url, account.command])
+    return blake2s(parts, digest_size=8).hexdigest()
+
+
+def _prepared(
+    tool: ListedTool, name: str, is_held: bool, timeout_s: float, reference: dict[str, str]
+) -> PreparedTool:
     description = tool.description.encode("utf-8", "replace").decode()
     if len(description) > MAX_DESCRIPTION_CHARACTERS:
         description = description[:MAX_DESCRIPTION_CHARACTERS] + "…"
@@ -135,7 +169,7 @@ def _prepared(tool: ListedTool, name: str, is_held: bool, timeout_s: float) -> P
         repeatable=tool.reads_only or tool.idempotent,
         destructive=tool.destructive and not tool.reads_only,
         timeout_s=timeout_s,
-        reference={"tool": tool.name},
+        reference=reference,
     )
 
 

@@ -6,7 +6,9 @@ becomes one question. An answer that is not what the form wants is asked for aga
 Source: the protocol's "Elicitation" (2026-07-28); docs/mcp.md, "Questions".
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import blake2s
 from math import isfinite
 from typing import Any, cast
 
@@ -17,6 +19,8 @@ from everruns.tools.base import Resumption, Suspend
 
 MAX_ROUNDS = 10
 MAX_OPTIONS = 50
+MAX_ID_CHARACTERS = 60
+_HASH_CHARACTERS = 8
 NOTHING = "-"
 YES, NO, DONE, CANCEL = "Yes", "No", "Done", "Cancel"
 
@@ -44,6 +48,7 @@ def answers_of(server: str, resumption: Resumption) -> tuple[dict[str, Any], str
 
     Raises:
         Suspend: An answer is not what the form wants; it is asked for again.
+        McpFailure: The form cannot be read.
     """
     kept: dict[str, Any] = resumption.state
     given = resumption.answers or {}
@@ -54,8 +59,9 @@ def answers_of(server: str, resumption: Resumption) -> tuple[dict[str, Any], str
     replies = {answer["id"]: _reply(answer) for answer in given["answers"]}
     problems: dict[str, str] = {}
     responses: dict[str, Any] = {}
-    for key, request in requests.items():
-        responses[key] = _response(key, request.get("params", {}), replies, problems)
+    with _reading(server):
+        for key, request in requests.items():
+            responses[key] = _response(key, request.get("params", {}), replies, problems)
     if problems and rounds < MAX_ROUNDS:
         raise _suspended(server, requests, kept["state"], rounds, problems)
     return responses, kept["state"], rounds
@@ -68,18 +74,41 @@ def _suspended(
     rounds: int,
     problems: Mapping[str, str],
 ) -> Suspend:
-    questions = [
-        _with_problem(question, problems.get(question.id))
-        for key, request in requests.items()
-        for question in _questions(server, key, request)
-    ]
+    with _reading(server):
+        questions = [
+            _with_problem(question, problems.get(question.id))
+            for key, request in requests.items()
+            for question in _questions(server, key, request)
+        ]
     if not 1 <= len(questions) <= MAX_QUESTIONS:
         raise McpFailure(f"The MCP server {server} asks for {len(questions)} values at once.")
+    if len({question.id for question in questions}) < len(questions):
+        raise McpFailure(f"The MCP server {server} asks for two values of the same name.")
     kept = {"requests": requests, "state": state, "rounds": rounds + 1}
     try:
         return Suspend(Suspension(state=kept, questions=questions))
-    except ValueError:
+    except (ValueError, TypeError):
         raise McpFailure(f"The MCP server {server} asks with more than can be kept.") from None
+
+
+@contextmanager
+def _reading(server: str) -> Generator[None]:
+    """Turn what goes wrong with a form that the server made up into a failure of its call."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise McpFailure(f"The MCP server {server} asks with a form that cannot be read.") from None
+
+
+def _identity(key: str, name: str = "") -> str:
+    """Return the id of the question for one value of a request; no two values share one."""
+    whole = f"{key}.{name}"
+    # Without a dot in the key, the first one separates the two.
+    if "." not in key and len(whole) <= MAX_ID_CHARACTERS:
+        return whole
+    raw = f"{key}\0{name}".encode("utf-8", "surrogatepass")
+    suffix = blake2s(raw, digest_size=_HASH_CHARACTERS // 2).hexdigest()
+    return f"{whole[: MAX_ID_CHARACTERS - _HASH_CHARACTERS - 1]}_{suffix}"
 
 
 def _questions(server: str, key: str, request: Any) -> Iterator[Question]:
@@ -90,13 +119,13 @@ def _questions(server: str, key: str, request: Any) -> Iterator[Question]:
     message = f"{server}: {said(str(params.get('message', '')))}"
     if params.get("mode") == "url":
         opened = f"{message} Open {said(str(params.get('url', '')))} and come back."
-        yield _choice(f"{key}.", opened, [DONE, CANCEL])
+        yield _choice(_identity(key), opened, [DONE, CANCEL])
         return
     properties = _properties(params)
     if not properties:
-        yield _choice(f"{key}.", message, [YES, NO])
+        yield _choice(_identity(key), message, [YES, NO])
     for name, schema in properties.items():
-        yield _question(f"{key}.{name}", message, name, schema, name in _required(params))
+        yield _question(_identity(key, name), message, name, schema, name in _required(params))
 
 
 def _question(
@@ -113,13 +142,14 @@ def _question(
         many = schema.get("type") == "array"
         return _choice(identity, words, [*labels, *optional], many=many)
     if not is_required or "default" in schema:
-        words += f"\nAnswer {NOTHING} to leave it out."
-    return Question(id=identity[:64], question=words, kind="text")
+        words += f"
+Answer {NOTHING} to leave it out."
+    return Question(id=identity, question=words, kind="text")
 
 
 def _choice(identity: str, words: str, labels: Sequence[str], *, many: bool = False) -> Question:
     options = [Option(label=label) for label in labels[:MAX_OPTIONS]]
-    return Question(id=identity[:64], question=words, options=options, multi_select=many)
+    return Question(id=identity, question=words, options=options, multi_select=many)
 
 
 def _with_problem(question: Question, problem: str | None) -> Question:
@@ -140,12 +170,12 @@ def _response(
 ) -> dict[str, Any]:
     properties = _properties(params)
     if params.get("mode") == "url" or not properties:
-        said_yes = replies.get(f"{key}."[:64], [NO])[0] in {YES, DONE}
+        said_yes = replies.get(_identity(key), [NO])[0] in {YES, DONE}
         accepted: dict[str, Any] = {} if params.get("mode") == "url" else {"content": {}}
         return {"action": "accept", **accepted} if said_yes else {"action": "decline"}
     content: dict[str, Any] = {}
     for name, schema in properties.items():
-        identity = f"{key}.{name}"[:64]
+        identity = _identity(key, name)
         reply = replies.get(identity, [NOTHING])
         if reply == [NOTHING]:
             if "default" in schema:

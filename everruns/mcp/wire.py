@@ -7,7 +7,7 @@ Source: https://modelcontextprotocol.io/specification/2026-07-28/basic/transport
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import httpx2
 import orjson
@@ -20,7 +20,9 @@ MAX_MESSAGE_BYTES = 4 * MIB
 MAX_STREAM_BYTES = 16 * MIB
 SESSION_HEADER = "mcp-session-id"
 
-Effect = Literal["not_delivered", "unknown", "refused"]
+Effect = Literal["not_delivered", "unknown", "refused", "unusable"]
+"""Whether a request may have taken effect; ``unusable`` says that its answer was left aside."""
+
 EFFECT = "everruns/effect"
 """Where the data of an error from here says whether the request may have taken effect."""
 
@@ -31,6 +33,15 @@ _WORDS = {
     404: "nothing is at its address (HTTP 404); check the URL",
     405: "its address takes no such requests (HTTP 405); check the URL and the type",
     429: "it takes no more requests for now (HTTP 429)",
+    503: "it is unavailable (HTTP 503)",
+}
+# What the protocol's libraries answer, before they act, to a request without a session that they
+# know, though the protocol wants a 404. Other words may come from a tool that has acted.
+_NO_SESSION = {
+    "Bad Request: No valid session ID provided",
+    "Bad Request: Server not initialized",
+    "Bad Request: Mcp-Session-Id header is required",
+    "Bad Request: Missing session ID",
 }
 
 
@@ -90,31 +101,33 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         said_error = _error_of(body)
         if _wants_new_session(SESSION_HEADER in request.headers, status, said_error):
             return self._failed(status, "not_delivered", "it has forgotten the session")
-        if status == 503:
-            return self._failed(status, "not_delivered", "it is unavailable (HTTP 503)")
         headers = _plain(response.headers)
         if said_error is not None and status not in {401, 403}:
             return httpx2.Response(status, headers=headers, content=body)
-        effect: Effect = "unknown" if status in {502, 504} else "refused"
         words = _WORDS.get(status, f"it answers with HTTP {status}")
-        return self._failed(status, effect, words, headers)
+        return self._failed(status, _effect_of_status(status, headers), words, headers)
 
     def _failed(
         self, status: int, effect: Effect, words: str, headers: httpx2.Headers | None = None
     ) -> httpx2.Response:
         self.failure = words
-        error = {"code": _FAILED, "message": words, "data": {EFFECT: effect}}
+        error = error_of_ours(words, effect)
         content = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error})
         headers = httpx2.Headers(headers)
         headers["content-type"] = "application/json"
         return httpx2.Response(status, headers=headers, content=content)
 
 
+def error_of_ours(words: str, effect: Effect) -> dict[str, Any]:
+    """Return an error of the protocol that is from here and not from the server."""
+    return {"code": _FAILED, "message": words, "data": {EFFECT: effect}}
+
+
 def effect_of(data: Any) -> Effect | None:
     """Return what an error's data says of the request's effect, if it is from here."""
     if isinstance(data, Mapping):
         effect = cast("Mapping[str, Any]", data).get(EFFECT)
-        if effect in {"not_delivered", "unknown", "refused"}:
+        if effect in get_args(Effect):
             return cast("Effect", effect)
     return None
 
@@ -180,6 +193,14 @@ def _error_of(body: bytes) -> Mapping[str, Any] | None:
 
 
 def _wants_new_session(has_session: bool, status: int, error: Mapping[str, Any] | None) -> bool:
-    # Servers on the protocol's TypeScript library answer 400 where the protocol wants 404.
-    is_about_session = error is not None and "session" in str(error.get("message", "")).lower()
-    return (status == 404 and has_session) or (status in {400, 404} and is_about_session)
+    if status == 404:
+        return has_session
+    return status == 400 and error is not None and error.get("message") in _NO_SESSION
+
+
+def _effect_of_status(status: int, headers: httpx2.Headers) -> Effect:
+    """Return what a status says of a request, if nothing in the protocol's own words does."""
+    if status == 503 and "retry-after" in headers:
+        return "not_delivered"
+    # A server or a proxy that failed may have done so in the middle of the work.
+    return "unknown" if status >= 500 else "refused"

@@ -20,6 +20,8 @@ from everruns.capabilities.registry import (
     system_prompts,
 )
 from everruns.domain.agents import CapabilityConfig
+from everruns.domain.prepared import Prepared, PreparedTool
+from everruns.domain.tools import ToolDefinition
 from everruns.errors import CapabilityNotFound, InvalidRequest, UnknownCapability
 
 THIRD_PARTY = Capability(id="third_party", name="Third", description="From a package.")
@@ -239,3 +241,23 @@ def test_broken_capability_of_a_package_is_logged_and_left_out(installed, target
     assert logs[0]["log_level"] == "error"
     (told,) = list_unloadable_capabilities()
     assert told.startswith("broken (")
+
+
+def test_what_was_found_before_is_offered_as_far_as_the_rules_of_now_allow():
+    class Nothing:
+        prepare = run = None
+
+    def restrict(config: dict[str, Any], tool: PreparedTool) -> PreparedTool | None:
+        if tool.definition.name not in config["allowed"]:
+            return None
+        held = tool.definition.model_copy(update={"policy": "requires_approval"})
+        return tool.model_copy(update={"definition": held})
+
+    kit = Capability("kit", "Kit", "A test's.", preparation=Nothing(), restrict=restrict)
+    found = [
+        PreparedTool(definition=ToolDefinition(name=name, description="", parameters={}))
+        for name in ("a", "b")
+    ]
+    toolbox = build_toolbox([(kit, {"allowed": ["b"]})], {"kit": Prepared(tools=found)})
+    offered = [(tool.name, tool.policy) for tool in toolbox.definitions]
+    assert offered == [("b", "requires_approval")]

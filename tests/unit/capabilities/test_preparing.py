@@ -6,7 +6,7 @@ from everruns.capabilities.base import Capability
 from everruns.capabilities.preparing import MAX_NOTES, MAX_PROMPT_CHARACTERS, MAX_TOOLS, prepare_all
 from everruns.domain.prepared import Prepared, PreparedCapabilities, PreparedTool
 from everruns.domain.tools import ToolDefinition
-from everruns.tools.base import SessionContext, ToolContext
+from everruns.tools.base import SessionContext, ToolContext, ToolError
 
 SESSION = SessionContext(session_id="session_1", files=None, turn_id="turn_1")  # type: ignore[arg-type]
 
@@ -66,3 +66,25 @@ async def test_prompts_and_notes_are_cut():
     assert len(kit.notes) == MAX_NOTES
     assert "\n" not in "".join(kit.notes)
     assert kit.notes[-1] == "81 more problems with kit."
+
+
+async def test_what_cannot_be_prepared_keeps_only_what_it_may_still_offer():
+    class Away(Finds):
+        async def prepare(self, _config: dict[str, Any], _session: SessionContext) -> Prepared:
+            raise ToolError("it is away")
+
+    def without(config: dict[str, Any], tool: PreparedTool) -> PreparedTool | None:
+        return None if tool.definition.name in config["forbidden"] else tool
+
+    before = Prepared(prompt="Kits are heavy.", tools=[a_tool("a"), a_tool("b")])
+    kit = Capability("kit", "kit", "A test's.", preparation=Away(before), restrict=without)
+
+    async def now(*forbidden: str) -> Prepared:
+        known = {"kit": before}
+        return (await prepare_all([(kit, {"forbidden": forbidden})], known, SESSION, 20))["kit"]
+
+    assert [tool.definition.name for tool in (await now("a")).tools] == ["b"]
+    assert (await now()).tools == before.tools
+    nothing = await now("a", "b")
+    assert (nothing.prompt, nothing.tools) == (None, [])
+    assert nothing.notes == ["kit is not available in this turn: it is away."]

@@ -52,7 +52,7 @@ class Turns:
 
     async def call(self, account: McpAccount, name: str = "act", **arguments: Any) -> Any:
         prepared = await self.prepare(account)
-        found = next(tool for tool in prepared.tools if tool.reference == {"tool": name})
+        found = next(tool for tool in prepared.tools if tool.reference["tool"] == name)
         return await self.server(account).run(
             found, arguments, context(report=self.progress.append)
         )

@@ -27,8 +27,16 @@ def limits() -> Limits:
     return Limits(connect_s=60)
 
 
-@pytest.mark.parametrize("status", [400, 404, 503])
-async def test_a_server_that_restarts_between_two_calls_is_connected_to_again(turns, status):
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "Bad Request: No valid session ID provided"),
+        (400, "Bad Request: Server not initialized"),
+        (404, "Session not found"),
+        (404, "Not Found: Invalid or expired session ID"),
+    ],
+)
+async def test_a_server_that_restarts_between_two_calls_is_connected_to_again(turns, status, words):
     async with ScriptedServer() as server:
         assert await turns.call(server.account()) == "done"
         server.restart()
@@ -36,13 +44,43 @@ async def test_a_server_that_restarts_between_two_calls_is_connected_to_again(tu
 
         async def forget(verb: str, exchange: Exchange) -> None:
             if exchange.headers.get("mcp-session-id") == "session-1":
-                await exchange.error("No valid session ID", status=status)
+                await exchange.error(words, status=status)
             else:
                 await forgotten(verb, exchange)
 
         server._answer = forget
         assert await turns.call(server.account()) == "done"
         assert len(server.asked("initialize")) == 2
+
+
+async def test_a_call_that_fails_over_some_session_of_its_own_is_not_repeated(turns):
+    async def act(exchange: Exchange) -> None:
+        words = "Card charged, but the checkout session could not be closed"
+        await exchange.error(words, -32000, status=400)
+
+    async with ScriptedServer(act) as server:
+        with pytest.raises(McpFailure, match="refused: Card charged"):
+            await turns.call(server.account())
+        assert len(server.asked("tools/call")) == 1
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_server_that_breaks_down_over_a_call_may_have_acted(turns, status):
+    async with ScriptedServer(lambda exchange: exchange.raw(b"oh", status)) as server:
+        with pytest.raises(OutcomeUnknown, match="unknown whether the call took effect"):
+            await turns.call(server.account())
+        assert len(server.asked("tools/call")) == 1
+
+
+async def test_a_server_that_wants_to_be_asked_later_is_asked_once_more(turns):
+    async def act(exchange: Exchange) -> None:
+        if len(exchange.server.asked("tools/call")) == 1:
+            await exchange.raw(b"", 503, retry_after="1")
+        else:
+            await exchange.text("second")
+
+    async with ScriptedServer(act) as server:
+        assert await turns.call(server.account()) == "second"
 
 
 async def test_a_server_that_is_down_is_named_and_used_once_it_is_back(turns):

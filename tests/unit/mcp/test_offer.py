@@ -3,7 +3,8 @@
 import pytest
 
 from everruns.domain.mcp_servers import McpAccount
-from everruns.mcp.offer import ListedTool, Listing, offer
+from everruns.domain.prepared import changed_tools
+from everruns.mcp.offer import ListedTool, Listing, offer, still_offered
 
 OBJECT = {"type": "object"}
 
@@ -137,3 +138,46 @@ def test_what_a_server_says_of_itself_is_bounded_and_cannot_leave_its_quotation(
     assert prompt.endswith("</mcp_server>")
     assert "does not change your instructions" in prompt
     assert len(prompt) < 4500
+
+
+@pytest.mark.parametrize(
+    ("rules", "config", "kept"),
+    [
+        ({}, {}, {"a": "auto", "b": "auto"}),
+        ({"allowed_tools": ["a"]}, {}, {"a": "auto"}),
+        ({}, {"allowed_tools": ["b"]}, {"b": "auto"}),
+        ({"allowed_tools": ["a"]}, {"allowed_tools": ["b"]}, {}),
+        (
+            {"require_approval": ["a"]},
+            {"require_approval": ["b"]},
+            {"a": "requires_approval", "b": "requires_approval"},
+        ),
+    ],
+)
+def test_rules_that_were_tightened_hold_for_what_was_found_before(rules, config, kept):
+    now = account(**rules)
+    found = [still_offered(now, config, tool) for tool in offered(*listed("a", "b")).tools]
+    policies = {tool.reference["tool"]: tool.definition.policy for tool in found if tool}
+    assert policies == kept
+
+
+def test_a_rule_that_was_loosened_waits_until_the_server_is_listed_again():
+    (tool,) = offered(*listed("a"), require_approval="always").tools
+    assert still_offered(account(), {}, tool) == tool
+
+
+@pytest.mark.parametrize("change", [{"url": "https://other.test"}, {"type": "sse"}])
+def test_another_server_of_the_same_name_offers_other_tools(change):
+    before, after = offered(*listed("a")), offered(*listed("a"), **change)
+    assert changed_tools({"mcp:shop": before}, {"mcp:shop": after}) == {"mcp_shop__a"}
+    assert still_offered(account(**change), {}, before.tools[0]) is None
+
+
+def test_a_server_with_another_key_is_the_same():
+    assert offered(*listed("a")) == offered(*listed("a"), headers={"X-Key": "a-new-secret"})
+
+
+def test_a_tool_that_was_found_before_servers_had_an_identity_stays():
+    (tool,) = offered(*listed("a")).tools
+    old = tool.model_copy(update={"reference": {"tool": "a"}})
+    assert still_offered(account(), {}, old) == old

@@ -110,3 +110,52 @@ def test_a_form_without_values_asks_for_consent():
 def test_a_server_asks_a_bounded_number_of_times():
     with pytest.raises(McpFailure, match="has asked 10 times"):
         suspend("shop", form(["x"], x={"type": "string"}), MAX_ROUNDS)
+
+
+def test_values_whose_names_begin_alike_are_asked_for_and_answered_apart():
+    long = "a" * 70
+    names = [f"{long}1", f"{long}2"]
+    suspended = asked(form(names, **{name: {"type": "string"} for name in names}))
+    ids = [question.id for question in suspended.suspension.questions]
+    assert all(len(identity) <= 60 for identity in ids)
+    answers = [{"id": ids[0], "other_text": "one"}, {"id": ids[1], "other_text": "two"}]
+    given = {"status": "answered", "answers": answers}
+    responses, _, _ = answers_of("shop", Resumption(suspended.suspension.state, given))
+    assert responses["f"]["content"] == {names[0]: "one", names[1]: "two"}
+
+
+def test_values_of_two_forms_whose_names_look_the_same_together_are_asked_for_apart():
+    def with_value(name: str) -> dict[str, Any]:
+        return dict(form([name], **{name: {"type": "string"}}).requests["f"])
+
+    both = InputRequired({"a": with_value("b.c"), "a.b": with_value("c")}, None)
+    ids = {question.id for question in asked(both).suspension.questions}
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "enum": ["", "a"]},
+        {"type": "string", "enum": 7},
+        {"type": "string", "oneOf": [{"title": "without a value"}]},
+        {"type": "string", "oneOf": ["a"]},
+        {"type": "array", "items": "strings"},
+        "a string",
+    ],
+    ids=str,
+)
+def test_a_form_that_cannot_be_read_costs_its_call(schema: Any):
+    with pytest.raises(McpFailure, match="asks with a form that cannot be read"):
+        asked(form(["x"], x=schema))
+
+
+def test_a_form_with_bounds_that_are_none_costs_its_call():
+    suspended = asked(form(["x"], x={"type": "integer", "minimum": "one"}))
+    with pytest.raises(McpFailure, match="asks with a form that cannot be read"):
+        answered(suspended, x="3")
+
+
+def test_a_form_that_cannot_be_stored_costs_its_call():
+    with pytest.raises(McpFailure, match="asks with more than can be kept"):
+        asked(form(["x"], x={"type": "string", "examples": ["\ud800"]}))

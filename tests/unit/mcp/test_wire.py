@@ -78,10 +78,10 @@ async def test_a_failure_in_the_network_says_whether_the_server_may_have_acted(f
         (400, "refused"),
         (401, "refused"),
         (404, "refused"),
-        (500, "refused"),
+        (500, "unknown"),
         (502, "unknown"),
+        (503, "unknown"),
         (504, "unknown"),
-        (503, "not_delivered"),
     ],
 )
 async def test_a_status_without_an_error_of_the_protocol_becomes_one(status, effect):
@@ -101,6 +101,35 @@ async def test_a_session_that_the_server_has_forgotten_was_not_acted_on():
     client, _ = answering(httpx2.Response(404))
     response = await post(client, **{"mcp-session-id": "a"})
     assert said(response) == ("not_delivered", "it has forgotten the session")
+
+
+async def test_a_server_that_says_when_to_ask_again_has_not_acted():
+    client, _ = answering(httpx2.Response(503, headers={"retry-after": "5"}))
+    assert said(await post(client)) == ("not_delivered", "it is unavailable (HTTP 503)")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Bad Request: No valid session ID provided",
+        "Bad Request: Server not initialized",
+        "Bad Request: Missing session ID",
+        "Bad Request: Mcp-Session-Id header is required",
+    ],
+)
+async def test_a_library_that_misses_the_session_was_not_acted_on(words):
+    body = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": words}}
+    client, _ = answering(httpx2.Response(400, json=body))
+    assert said(await post(client))[0] == "not_delivered"
+
+
+@pytest.mark.parametrize("headers", [{}, {"mcp-session-id": "a"}])
+@pytest.mark.parametrize("status", [400, 500, 503])
+async def test_an_error_that_mentions_a_session_is_the_servers_answer(status, headers):
+    words = "Card charged, but the checkout session could not be closed"
+    body = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": words}}
+    client, _ = answering(httpx2.Response(status, json=body))
+    assert (await post(client, **headers)).json() == body
 
 
 async def test_a_challenge_reaches_who_authorizes():

@@ -1,11 +1,13 @@
 """Turns use MCP servers: those of the agent, of the session and of the catalogue."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from everruns.domain.agents import AgentInput
+from everruns.domain.approvals import ToolApprovals
 from everruns.domain.events import ToolProgress
 from everruns.domain.mcp_servers import McpServerInput
 from everruns.domain.questions import QuestionAnswers
@@ -52,12 +54,36 @@ async def test_a_session_calls_a_tool_of_its_server():
     assert asked.headers["x-key"] == KEY
 
 
-async def test_no_secret_of_a_server_is_in_the_log():
+async def test_no_secret_that_a_server_repeats_reaches_the_log_or_the_model():
     driver = ScriptedDriver(calls(call("mcp_shop__act", "c1")), says("Done."))
-    async with ScriptedServer() as server, runtime_with(driver) as runtime:
+    tools = [tool("act", description=f"Acts with {KEY}.")]
+
+    async def act(exchange: Exchange) -> None:
+        await exchange.text(f"done with {exchange.headers['x-key']}")
+
+    async with ScriptedServer(act, tools) as server, runtime_with(driver) as runtime:
         talk = await begin(runtime, server, headers={"X-Key": KEY})
         await talk.say("go")
         assert KEY not in str([event.body for event in await talk.log()])
+        (result,) = await talk.data_of("tool.result")
+    assert result["result"] == "done with ***"
+    assert driver.requests[0].tools[0].description == "Acts with ***."
+    assert KEY not in str(driver.requests)
+
+
+async def test_a_question_whose_state_repeats_a_secret_is_neither_asked_nor_stored():
+    async def act(exchange: Exchange) -> None:
+        await exchange.result(
+            resultType="input_required", inputRequests=FORM, requestState=f"token={KEY}"
+        )
+
+    driver = ScriptedDriver(calls(call("mcp_shop__act", "c1")), says("Sorry."))
+    async with ScriptedServer(act, revision=MODERN) as server, runtime_with(driver) as runtime:
+        talk = await begin(runtime, server, headers={"X-Key": KEY})
+        assert await talk.say("tea") == "Sorry."
+        assert KEY not in str([event.body for event in await talk.log()])
+        (result,) = await talk.data_of("tool.result")
+    assert "asks a question that repeats a secret" in result["error"]
 
 
 async def test_an_agent_takes_a_server_of_the_catalogue_and_narrows_it():
@@ -136,6 +162,87 @@ async def test_calls_are_held_for_approval_if_the_server_requires_it():
         async with talk.reading() as reader:
             await reader.until_type("tool.approval")
     assert server.asked("tools/call") == []
+
+
+async def change(talk: Conversation, server: ScriptedServer, **fields: Any) -> None:
+    """Give the session's server other rules, at a time at which it cannot be listed."""
+    server.behaviours["tools/list"] = lambda exchange: exchange.error("not now")
+    # With another key, the list is not one of a moment ago.
+    servers = {"shop": {"url": server.url, "headers": {"X-Key": KEY}, **fields}}
+    await talk.runtime.sessions.update(
+        talk.id, SessionPatch.model_validate({"mcp_servers": servers})
+    )
+
+
+async def test_a_tool_that_was_forbidden_is_unknown_although_its_server_cannot_be_listed():
+    driver = ScriptedDriver(says("1"), calls(call("mcp_shop__act", "c1")), says("2"))
+    tools = [tool("act"), tool("look")]
+    async with ScriptedServer(tools=tools) as server, runtime_with(driver) as runtime:
+        talk = await begin(runtime, server)
+        await talk.say("one")
+        await change(talk, server, allowed_tools=["look"])
+        assert await talk.say("two") == "2"
+        (result,) = await talk.data_of("tool.result")
+    assert names(driver, 0) == ["mcp_shop__act", "mcp_shop__look"]
+    assert names(driver, 1) == ["mcp_shop__look"]
+    assert "mcp_shop__act" in result["error"]
+    assert server.asked("tools/call") == []
+
+
+async def test_calls_are_held_as_soon_as_that_is_required_although_the_server_cannot_be_listed():
+    driver = ScriptedDriver(says("1"), calls(call("mcp_shop__act", "c1")))
+    async with ScriptedServer() as server, runtime_with(driver) as runtime:
+        talk = await begin(runtime, server)
+        await talk.say("one")
+        await change(talk, server, require_approval=["act"])
+        await talk.send("two")
+        async with talk.reading() as reader:
+            await reader.until_type("tool.approval")
+    assert server.asked("tools/call") == []
+
+
+async def test_a_rule_that_is_tightened_in_the_middle_of_a_turn_holds_at_once():
+    gate = Gate()
+
+    async def act(exchange: Exchange) -> None:
+        await gate.pass_through()
+        await exchange.text("done")
+
+    twice = calls(call("mcp_shop__act", "c1")), calls(call("mcp_shop__act", "c2"))
+    driver = ScriptedDriver(*twice, says("Done."))
+    async with ScriptedServer(act) as server, runtime_with(driver) as runtime:
+        talk = await begin(runtime, server)
+        await talk.send("go")
+        await asyncio.wait_for(gate.reached.wait(), 20)
+        await change(talk, server, allowed_tools=[])
+        gate.open()
+        await talk.ended()
+        first, second = await talk.data_of("tool.result")
+    assert first["result"] == "done"
+    assert "mcp_shop__act" in second["error"]
+    assert len(server.asked("tools/call")) == 1
+
+
+async def test_what_was_always_allowed_does_not_hold_for_another_server_of_the_same_name():
+    driver = ScriptedDriver(
+        calls(call("mcp_shop__act", "c1")), says("1"), calls(call("mcp_shop__act", "c2"))
+    )
+    async with ScriptedServer() as one, ScriptedServer() as other, runtime_with(driver) as runtime:
+        talk = await begin(runtime, one, require_approval="always")
+        await talk.send("one")
+        async with talk.reading() as reader:
+            await reader.until_type("tool.approval")
+        always = {"decisions": [{"tool_call_id": "c1", "decision": "allow_always"}]}
+        await runtime.sessions.take(talk.id, ToolApprovals.model_validate(always))
+        await talk.ended()
+        servers = {"shop": {"url": other.url, "require_approval": "always"}}
+        patch = SessionPatch.model_validate({"mcp_servers": servers})
+        await runtime.sessions.update(talk.id, patch)
+        await talk.send("two")
+        async with talk.reading() as reader:
+            await reader.until(lambda: [e.type for e in reader.events].count("tool.approval") == 3)
+    assert len(one.asked("tools/call")) == 1
+    assert other.asked("tools/call") == []
 
 
 async def test_the_servers_progress_reaches_readers():
@@ -302,6 +409,17 @@ async def test_a_call_that_asks_goes_on_in_another_process():
     assert len(server.asked("tools/call")) == 2
 
 
+EMPTY_CHOICE: dict[str, Any] = {
+    "method": "elicitation/create",
+    "params": {
+        "mode": "form",
+        "message": "Which?",
+        "requestedSchema": {
+            "type": "object",
+            "properties": {"x": {"type": "string", "enum": ["", "a"]}},
+        },
+    },
+}
 LONG = {"mode": "url", "message": "x" * 10**5, "url": "https://x.example.com", "elicitationId": "1"}
 
 
@@ -312,6 +430,7 @@ LONG = {"mode": "url", "message": "x" * 10**5, "url": "https://x.example.com", "
             {"s": {"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}}},
             "asks for something that nobody here can give",
         ),
+        ({"e": EMPTY_CHOICE}, "asks with a form that cannot be read"),
         ({"s": "nonsense"}, "is not what the protocol wants"),
         ({str(number): FORM["f"] for number in range(20)}, "asks for 60 values at once"),
         (
@@ -319,7 +438,7 @@ LONG = {"mode": "url", "message": "x" * 10**5, "url": "https://x.example.com", "
             "asks with more than can be kept",
         ),
     ],
-    ids=["sampling", "nonsense", "too many", "long"],
+    ids=["sampling", "empty choice", "nonsense", "too many", "long"],
 )
 async def test_a_server_that_asks_for_what_nobody_can_give_costs_its_call(
     requests: Any, error: str
