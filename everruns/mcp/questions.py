@@ -142,8 +142,7 @@ def _question(
         many = schema.get("type") == "array"
         return _choice(identity, words, [*labels, *optional], many=many)
     if not is_required or "default" in schema:
-        words += f"
-Answer {NOTHING} to leave it out."
+        words += f"\nAnswer {NOTHING} to leave it out."
     return Question(id=identity, question=words, kind="text")
 
 
