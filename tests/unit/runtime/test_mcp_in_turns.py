@@ -223,6 +223,22 @@ async def test_a_rule_that_is_tightened_in_the_middle_of_a_turn_holds_at_once():
     assert len(server.asked("tools/call")) == 1
 
 
+async def test_a_held_call_whose_tool_was_forbidden_meanwhile_does_not_run_when_it_is_allowed():
+    driver = ScriptedDriver(calls(call("mcp_shop__act", "c1")), says("Sorry."))
+    async with ScriptedServer() as server, runtime_with(driver) as runtime:
+        talk = await begin(runtime, server, require_approval="always")
+        await talk.send("go")
+        async with talk.reading() as reader:
+            await reader.until_type("tool.approval")
+        await change(talk, server, require_approval="always", allowed_tools=[])
+        once = {"decisions": [{"tool_call_id": "c1", "decision": "allow"}]}
+        await runtime.sessions.take(talk.id, ToolApprovals.model_validate(once))
+        await talk.ended()
+        (result,) = await talk.data_of("tool.result")
+    assert "mcp_shop__act" in result["error"]
+    assert server.asked("tools/call") == []
+
+
 async def test_what_was_always_allowed_does_not_hold_for_another_server_of_the_same_name():
     driver = ScriptedDriver(
         calls(call("mcp_shop__act", "c1")), says("1"), calls(call("mcp_shop__act", "c2"))
@@ -337,6 +353,27 @@ async def test_what_a_server_asks_becomes_questions_and_the_answers_go_back():
     assert result["result"] == {"responses": responses, "state": "st-1"}
 
 
+async def test_answers_are_not_sent_to_another_server_that_took_the_name():
+    driver = ScriptedDriver(calls(call("mcp_shop__act", "c1")), says("Sorry."))
+    async with (
+        ScriptedServer(asking(FORM), revision=MODERN) as server,
+        ScriptedServer(revision=MODERN) as other,
+        runtime_with(driver) as runtime,
+    ):
+        talk = await begin(runtime, server)
+        await talk.send("tea")
+        await asked(talk)
+        servers = {"shop": {"url": other.url}}
+        patch = SessionPatch.model_validate({"mcp_servers": servers})
+        await runtime.sessions.update(talk.id, patch)
+        replies = reply("f.size", None, "small"), reply("f.count", "2"), reply("f.note", "-")
+        await answer(talk, *replies)
+        await talk.ended()
+        (result,) = await talk.data_of("tool.result")
+    assert "mcp_shop__act" in result["error"]
+    assert other.asked("tools/call") == []
+
+
 async def test_an_answer_that_the_form_does_not_want_is_asked_for_again():
     driver = ScriptedDriver(calls(call("mcp_shop__act", "c1")), says("Done."))
     async with (
@@ -351,7 +388,9 @@ async def test_an_answer_that_the_form_does_not_want_is_asked_for_again():
         questions = await asked(talk, 2)
         assert "A whole number is needed." in questions[1]["question"]
         assert len(server.asked("tools/call")) == 1
-        await answer(talk, size, reply("f.count", "3"), note)
+        # Each round has ids of its own, so that no answer is taken for a later one's.
+        again = reply("f.size#2", None, "large"), reply("f.note#2", "hot")
+        await answer(talk, *again, reply("f.count#2", "3"))
         await talk.ended()
         (result,) = await talk.data_of("tool.result")
     content = {"size": "l", "count": 3, "note": "hot"}
@@ -466,8 +505,8 @@ async def test_a_server_that_never_stops_asking_is_stopped():
         talk = await begin(runtime, server)
         await talk.send("tea")
         for count in range(1, 11):
-            await asked(talk, count)
-            await answer(talk, reply("y.", None, "Yes"))
+            (question,) = await asked(talk, count)
+            await answer(talk, reply(question["id"], None, "Yes"))
         await talk.ended()
         (result,) = await talk.data_of("tool.result")
     assert "has asked 10 times" in result["error"]
