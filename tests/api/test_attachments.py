@@ -82,7 +82,7 @@ async def test_a_file_of_the_workspace_is_kept_as_it_was_sent(
     ]
     # The file is gone, and the message is the same.
     assert again.json() == sent.json()
-    listed = (await client.get(f"{face}/sessions/{session['id']}/messages")).json()["data"]
+    listed = (await client.get(f"/v1/sessions/{session['id']}/messages")).json()["data"]
     assert listed[0]["content"] == sent.json()["content"]
 
 

@@ -59,7 +59,7 @@ async def test_a_client_answers_with_parts(client: httpx.AsyncClient, waiting: d
     assert (stored["parts"], stored["success"], "result" in stored) == (PARTS, True, False)
     other = await client.post(path, json=result(waiting["call_id"], parts=PARTS[:1]))
     assert other.status_code == 409
-    messages = (await client.get(f"{face}/sessions/{waiting['id']}/messages")).json()["data"]
+    messages = (await client.get(f"/v1/sessions/{waiting['id']}/messages")).json()["data"]
     assert messages[2]["content"][0]["parts"] == PARTS
 
 
