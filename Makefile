@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
 PEERS := agno adk langgraph bare
-# Tests wait for a third of their time, so three processes keep two cores busy. What shares a server
-# or a cluster stays in one of them.
-TEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# What shares a server or a cluster stays in one process. Three keep two cores busy; where servers
+# and clusters start, with time limits of their own, two do.
+TEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 # The others start servers and clusters and wait for them.
 WITHOUT_SERVERS := tests/unit tests/api
 WITH_SERVERS := tests/faults tests/e2e tests/ray tests/sdk tests/contract tests/conformance
@@ -26,8 +26,8 @@ desk: $(VENV)/.run ## Start the example of a whole application: a support desk
 	$(BIN)/python -m examples.support_desk
 
 test: $(VENV)/.test $(VENV)/.generators $(VENV)/.browser ## Run every test
-	$(TEST) $(WITHOUT_SERVERS)
-	$(TEST) $(WITH_SERVERS)
+	$(TEST) -n 3 $(WITHOUT_SERVERS)
+	$(TEST) -n 2 $(WITH_SERVERS)
 
 faults: $(VENV)/.test ## Kill, pause and cut everything, for long
 	$(BIN)/python -m pytest tests/faults -vv -s -m "long or not long"

@@ -28,6 +28,7 @@ API_KEY = os.environ.get("EVERRUNS_API_KEY", "")
 SHOP = Path(os.environ.get("DESK_SHOP", "shop.sqlite"))
 OPERATOR_PASSWORD = os.environ.get("DESK_OPERATOR_PASSWORD") or secrets.token_urlsafe(9)
 LOOK_EVERY_S = 0.5
+RETRIES = 10
 # What a customer's browser may do with its token.
 RIGHTS = ["read", "send"]
 
@@ -39,12 +40,17 @@ shop = Shop(SHOP)
 
 
 async def ask(method: str, path: str, **request: Any) -> Any:
-    """Call Everruns and return its answer.
+    """Call Everruns and return its answer; while it has no room, call again when it says.
 
     Raises:
         httpx.HTTPError: It cannot be reached, or it refused.
     """
     answer = await everruns.request(method, path, **request)
+    for _ in range(RETRIES):
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
+        answer = await everruns.request(method, path, **request)
     if answer.is_error:
         log.warning("%s %s: %s", method, path, answer.text)
     return answer.raise_for_status().json()

@@ -19,7 +19,7 @@ from tests.e2e.command_line import create_key, everruns
 from tests.e2e.conversation import post, start_session
 from tests.waiting import eventually
 
-STOP_WITHIN_S = 10
+STOP_WITHIN_S = 30
 REVOKED_WITHIN_S = 10
 REDEPLOY_WITHIN_S = 120
 RECONNECT_S = 0.1

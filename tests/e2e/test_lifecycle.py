@@ -18,7 +18,7 @@ from tests.e2e.command_line import everruns
 from tests.e2e.conversation import post, read_turn, say, start_session, types
 from tests.servers import small_server
 
-STOP_WITHIN_S = 10
+STOP_WITHIN_S = 30
 # What is left of the server is waited for in this time.
 END_WITHIN_S = 40
 SLOW = {
