@@ -29,6 +29,7 @@ SHOP = Path(os.environ.get("DESK_SHOP", "shop.sqlite"))
 OPERATOR_PASSWORD = os.environ.get("DESK_OPERATOR_PASSWORD") or secrets.token_urlsafe(9)
 LOOK_EVERY_S = 0.5
 RETRIES = 10
+NO_ROOM = 503
 # What a customer's browser may do with its token.
 RIGHTS = ["read", "send"]
 
@@ -47,7 +48,7 @@ async def ask(method: str, path: str, **request: Any) -> Any:
     """
     answer = await everruns.request(method, path, **request)
     for _ in range(RETRIES):
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+        if answer.status_code != NO_ROOM:
             break
         await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
         answer = await everruns.request(method, path, **request)
