@@ -8,7 +8,6 @@ Source: docs/contract.md, "Turns".
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise
 
 import orjson
 
@@ -114,8 +113,7 @@ def leave_out_images(message: Message) -> Message:
 
 def _well_formed(messages: Sequence[Message]) -> Iterator[Message]:
     results = _Results(messages)
-    for message, following in pairwise([*messages, None]):
-        assert message is not None  # noqa: S101
+    for message, following in zip(messages, [*messages[1:], None], strict=False):
         if message.role == "tool_result" or not message.content:
             continue
         answer, returned = results.of_answer(_as_said(message))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from everruns.api.v1.event_types import SessionForked, ToolApproval, ToolProgressed, WaitReminder
+from everruns.api.v1.event_data import SessionForked, ToolApproval, ToolProgressed, WaitReminder
 from everruns.domain.base import Model
 from everruns.domain.compaction import CompactionReason, CompactionStrategy
 from everruns.domain.events import EventContext
