@@ -88,7 +88,6 @@ class RegistryActor(RpcActor):
             log.exception("registry not started")
             await asyncio.sleep(START_RETRY_S)
             os._exit(1)
-        self._problem = None
         self._answerable.set()
 
     async def _start(self, settings: Settings) -> None:
@@ -132,6 +131,9 @@ class RegistryActor(RpcActor):
         pool = SessionActorPool(placement, watch, settings, _reserved_cpus(settings))
         await pool.adopt()
         succession = Succession(registry.life)
+        self._targets = {**registry_targets(registry), SUCCESSION: succession}
+        # Before the tasks begin: one of them notes that another registry has taken over.
+        self._problem = None
         self._tasks = [
             asyncio.ensure_future(pool.keep()),
             asyncio.ensure_future(reconciler.run()),
@@ -144,7 +146,6 @@ class RegistryActor(RpcActor):
             )
             self._tasks.append(asyncio.ensure_future(keeper.keep()))
             self._tasks.append(asyncio.ensure_future(registry.keys.follow()))
-        self._targets = {**registry_targets(registry), SUCCESSION: succession}
         await self._publish(settings.data_dir)
         collect_rarely()
 

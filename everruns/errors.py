@@ -311,6 +311,13 @@ class StoreUnavailable(Unavailable):
     code = "STORE_UNAVAILABLE"
 
 
+class SecretsUnreadable(StoreUnavailable):
+    """A stored secret was encrypted with another key; no retry helps."""
+
+    code = "SECRETS_UNREADABLE"
+    retryable = False
+
+
 class McpServerUnavailable(Unavailable):
     """An MCP server does not answer, or does not speak the protocol."""
 

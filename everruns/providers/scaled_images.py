@@ -20,7 +20,7 @@ from everruns.domain.messages import ImagePart, Message
 from everruns.providers.base import ModelRequest
 from everruns.providers.image_limits import ImageLimits
 from everruns.tools.child_processes import ChildrenBusy
-from everruns.tools.scaling import Bounds, ScalingError, scaled_image
+from everruns.tools.scaling import Bounds, ScalingError, ScalingTimedOut, scaled_image
 
 # Of all images of a request. Those that are not ready are left out of it.
 TIMEOUT_S = 20.0
@@ -99,7 +99,7 @@ class ScaledImages:
                 # The newest first. A request has few, and two are made at a time anyway.
                 for at, (part, bounds) in reversed(list(enumerate(wanted))):
                     made[at] = await self._one(part, bounds)
-        except TimeoutError:
+        except (TimeoutError, ScalingTimedOut):
             log.warning("images not scaled in time", images=len(wanted))
         except ChildrenBusy:
             log.warning("images not scaled, too many are waiting", images=len(wanted))

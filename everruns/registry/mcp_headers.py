@@ -62,7 +62,7 @@ class McpHeaders:
             server: The stored server, which has an address.
 
         Raises:
-            StoreUnavailable: They were encrypted with another key.
+            SecretsUnreadable: They were encrypted with another key.
         """
         url = server.url or ""
         return McpAccount(

@@ -60,7 +60,7 @@ class McpServers:
             counts.
 
         Raises:
-            StoreUnavailable: Headers were encrypted with another key.
+            SecretsUnreadable: Headers were encrypted with another key.
         """
         active = [server for server in await self._catalogue() if server.status == "active"]
         return [*(self._headers.open(server.name, server) for server in active), *self._programs]
@@ -70,7 +70,7 @@ class McpServers:
         """Return the servers of an agent's or a session's map with their secrets, for hosts alone.
 
         Raises:
-            StoreUnavailable: Headers were encrypted with another key.
+            SecretsUnreadable: Headers were encrypted with another key.
         """
         return [self._headers.open(name, server) for name, server in servers.items()]
 

@@ -142,7 +142,7 @@ class Registry:
         to a provider that merely has the vendor's name.
 
         Raises:
-            StoreUnavailable: Headers of MCP servers were encrypted with another key.
+            SecretsUnreadable: Headers of MCP servers were encrypted with another key.
         """
         await self.mcp_servers.accounts()
         known = {provider.name: provider for provider in await self.providers.list()}

@@ -35,7 +35,7 @@ class Servers:
         """Return the servers that a session's turns use as capabilities, by their ids.
 
         Raises:
-            StoreUnavailable: Headers were encrypted with another key.
+            SecretsUnreadable: Headers were encrypted with another key.
         """
         agent = configuration.agent
         used = [*(agent.capabilities if agent else []), *session.capabilities]

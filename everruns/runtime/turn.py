@@ -18,7 +18,7 @@ from everruns.domain.base import MIB
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.state import SessionState
 from everruns.domain.turns import OpenTurn, turn_context
-from everruns.errors import EverrunsError, InvalidRequest, SessionTooLarge
+from everruns.errors import EverrunsError, InvalidRequest, SecretsUnreadable, SessionTooLarge
 from everruns.ids import new_id
 from everruns.providers.base import (
     Driver,
@@ -96,7 +96,7 @@ class Turn:
             pass
         except TurnFailure as failure:
             await self._fail(failure)
-        except (InvalidRequest, SessionTooLarge) as refused:
+        except (InvalidRequest, SessionTooLarge, SecretsUnreadable) as refused:
             # The configuration is unusable or the session is full; a retry cannot help.
             await self._fail(TurnFailure(refused.message, refused.code))
         except EverrunsError:

@@ -31,7 +31,11 @@ LEAST_SIDE = 64
 
 
 class ScalingError(Exception):
-    """An image could not be made smaller: it is broken, or takes too much time or memory."""
+    """An image cannot be made smaller: it is broken, takes too much memory, or does not fit."""
+
+
+class ScalingTimedOut(Exception):
+    """An image was not made smaller in time; on a machine with less to do it may be."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,17 @@ async def scaled_image(part: ImagePart, bounds: Bounds) -> ImagePart:
         bounds: What it must not exceed.
 
     Raises:
-        ScalingError: It cannot be decoded within limits of time and memory, or does not fit.
+        ScalingError: It cannot be decoded within the limit of memory, or does not fit.
+        ScalingTimedOut: It took too long.
         ChildrenBusy: Too many images and documents are waiting.
     """
     content = b64decode(whole_base64(part.base64 or "") or "")
     try:
         frames = [orjson.dumps(asdict(bounds)), content]
         scaled = await converters().run(scale_image_here, frames, SCALE_TIMEOUT_S)
-    except (ChildTimedOut, ChildFailed) as error:
+    except ChildTimedOut:
+        raise ScalingTimedOut from None
+    except ChildFailed as error:
         raise ScalingError(str(error)) from None
     encoded = b64encode(scaled).decode()
     if (image := read_image(encoded)) is None:

@@ -112,10 +112,27 @@ async def test_what_was_not_used_for_longest_is_given_up_for_new_ones():
     assert kept.size_bytes <= 3_000
 
 
-async def test_images_that_are_not_ready_in_time_are_left_as_they_are(monkeypatch):
-    monkeypatch.setattr(scaled_images, "TIMEOUT_S", 0)
+async def test_an_image_that_is_not_ready_in_time_stays_as_it_is_until_the_next_request(
+    monkeypatch,
+):
+    kept, wanted = ScaledImages(10**6), [(LONG, Bounds(side=50))]
+    with monkeypatch.context() as patched:
+        patched.setattr(scaled_images, "TIMEOUT_S", 0)
+        assert await kept.scaled(wanted) == [None]
+    with monkeypatch.context() as patched:
+        patched.setattr("everruns.tools.scaling.SCALE_TIMEOUT_S", 0.0)
+        assert await kept.scaled(wanted) == [None]
 
-    assert await ScaledImages(10**6).scaled([(LONG, Bounds(side=50))]) == [None]
+    assert await kept.scaled(wanted) != [None]
+
+
+async def test_an_image_that_cannot_be_made_smaller_is_tried_once(monkeypatch):
+    kept, wanted = ScaledImages(10**6), [(IMAGES["9000 pixels"], Bounds(side=50))]
+    assert await kept.scaled(wanted) == [None]
+
+    monkeypatch.setattr(scaled_images, "scaled_image", None)
+
+    assert await kept.scaled(wanted) == [None]
 
 
 async def test_a_photo_that_is_too_large_reaches_the_model(provider, ask, say, collect):

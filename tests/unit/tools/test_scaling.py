@@ -8,7 +8,7 @@ from PIL.Image import Exif
 
 from everruns.domain.messages import ImagePart
 from everruns.tools import scaling
-from everruns.tools.scaling import Bounds, ScalingError, scaled_image
+from everruns.tools.scaling import Bounds, ScalingError, ScalingTimedOut, scaled_image
 from tests.odd_images import IMAGES, image, png
 from tests.pictures import opened, picture
 
@@ -100,5 +100,5 @@ async def test_other_formats_that_the_decoder_knows_are_not_opened():
 async def test_an_image_that_keeps_the_decoder_busy_is_given_up(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scaling, "SCALE_TIMEOUT_S", 0.01)
 
-    with pytest.raises(ScalingError):
+    with pytest.raises(ScalingTimedOut):
         await scaled_image(picture(2000, 2000, "PNG"), Bounds(side=1000, size=1000))
