@@ -39,7 +39,8 @@ class Preparation(Protocol):
 
 
 Restrict = Callable[[dict[str, Any], PreparedTool], PreparedTool | None]
-"""Given the config of now and a tool that was found before, returns what may be offered of it."""
+"""Given the current config and a tool found earlier, returns the tool as it may be offered now, or
+``None``."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Capability:
         tools: Offered to the model, in this order.
         config_schema: JSON Schema of the ``config`` an agent may give, if it takes one.
         dependencies: Ids of capabilities that it brings along.
-        preparation: Finds more of both at the start of each turn, if it has to look first.
+        preparation: Finds further prompt text and tools at the start of each turn.
         restrict: Applied in every step to what was found, so that rules which were tightened since
             hold even if it cannot look again. It neither waits nor raises.
     """

@@ -83,7 +83,7 @@ class CompactionPlan(Model):
 
 
 class Compaction(Model):
-    """What a conversation's compactions have come to.
+    """The combined effect of a conversation's compactions.
 
     Attributes:
         id: The id of the note that stands for what was replaced.

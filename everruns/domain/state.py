@@ -47,7 +47,7 @@ class SessionState:
         usage: Of all turns together.
         last_input_sequence: The newest user message or retry: where streams without cursors start.
         prepared: What capabilities offered when they were last prepared, by their ids.
-        calls: What the log says of calls, besides their results.
+        calls: What the log says about calls, besides their results.
         cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message's sequence of each send, by its key's
             digest.

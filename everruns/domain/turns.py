@@ -98,7 +98,7 @@ class OpenTurn:
 
     @property
     def only_waits_for_input(self) -> bool:
-        """Whether nothing happens in it unless somebody outside acts, or is too late."""
+        """Whether only outside input or a timeout can continue it."""
         return bool(self.waiting) and self.waits_until_ms is not None
 
     @property
