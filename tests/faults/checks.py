@@ -78,8 +78,14 @@ def check_model_calls(scenario: Scenario, follower: Follower, faults: Sequence[f
         before = last_asked.get(call.answers)
         assert before is None or any(
             before - ARRIVES_WITHIN_S <= fault <= call.at for fault in faults
-        ), f"asked twice without a fault in between: {call}"
+        ), f"asked twice without a fault in between: {_seconds_before(call.at, faults)}, {call}"
         last_asked[call.answers] = call.at
+
+
+def _seconds_before(moment: float, faults: Sequence[float]) -> str:
+    """Return how long before a moment the last faults were."""
+    before = [f"{moment - fault:.1f} s" for fault in faults if fault <= moment]
+    return f"the last faults were {', '.join(before[-3:])} before"
 
 
 def check_tools(scenario: Scenario) -> None:
