@@ -130,7 +130,7 @@ class Compacting:
         context = self._context
         return text_tokens(context.system_prompt) + sum(
             text_tokens(tool.name) + text_tokens(tool.description) + json_tokens(tool.parameters)
-            for tool in context.tools
+            for tool in context.offered.listed
         )
 
     async def _compact(self, reason: CompactionReason, tokens: int, room: int) -> bool:
