@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from everruns.domain.compaction import SEARCH_HISTORY
 from everruns.domain.deferred_tools import CALL_TOOL, SEARCH_TOOLS
 from everruns.domain.forks import ForkInput
 from everruns.domain.idempotency import Idempotency
@@ -10,6 +11,7 @@ from everruns.domain.prepared import PreparedTool
 from everruns.domain.sessions import SessionPatch
 from everruns.providers.base import ModelRequest
 from everruns.storage.memory.store import MemoryStore
+from everruns.turn_failures import ContextTooLong
 from tests.conversations import Conversation
 from tests.many_tools import (
     Warehouse,
@@ -19,7 +21,8 @@ from tests.many_tools import (
     names,
     said_calls,
 )
-from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
+from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says, step
+from tests.unit.runtime.test_compacting import LONG, answer, summary
 
 
 async def test_a_call_goes_on_in_another_process_whose_settings_are_other_ones():
@@ -116,6 +119,29 @@ async def test_zero_324_nothing_is_lost_by_a_retry_or_a_fork():
         (SEARCH_TOOLS, {"query": "close ticket"}),
         (CALL_TOOL, {"name": "close_ticket", "arguments": {"id": 7}}),
     ]
+
+
+async def test_claude_code_84189_after_a_compaction_deferred_tools_can_still_be_called():
+    driver = ScriptedDriver(
+        answer("", call(SEARCH_TOOLS, "s1", query="close ticket")),
+        *[answer(f"answer {number} {LONG}") for number in range(4)],
+        step(ContextTooLong("The prompt is too long.")),
+        summary(),
+        answer("", by_call_tool("close_ticket", id=7)),
+        answer("Closed."),
+    )
+    warehouse = Warehouse()
+    async with local_runtime(driver, preparation=warehouse) as runtime:
+        talk = await begin(runtime)
+        for number in range(4):
+            await talk.say(f"question {number}")
+        assert await talk.say("Close it.") == "Closed."
+        assert "context.compacted" in await talk.types()
+    assert [name for name, _, _ in warehouse.ran] == ["close_ticket"]
+    last = driver.requests[-1]
+    assert names(last) == [SEARCH_HISTORY, SEARCH_TOOLS, CALL_TOOL]
+    # What the search has shown is gone, and the tools are where they were.
+    assert said_calls(last) == [(CALL_TOOL, {"name": "close_ticket", "arguments": {"id": 7}})]
 
 
 async def test_rules_that_are_tightened_meanwhile_hold_for_deferred_tools_too():
