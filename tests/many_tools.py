@@ -7,7 +7,7 @@ from everruns.domain.deferred_tools import CALL_TOOL
 from everruns.domain.messages import ToolCallPart
 from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.domain.suspensions import Suspension
-from everruns.domain.tools import ToolCall, ToolDefinition
+from everruns.domain.tools import ToolCall, ToolDefinition, ToolPolicy
 from everruns.providers.base import ModelRequest
 from everruns.runtime.local import LocalRuntime
 from everruns.tools.base import SessionContext, Suspend, ToolContext, ToolError
@@ -18,22 +18,27 @@ NOUNS = ("issue", "invoice", "customer", "branch", "ticket", "shipment", "calend
 VERBS = ("create", "list", "close", "update", "delete", "export")
 
 
-def tool_named(name: str, **fields: Any) -> PreparedTool:
+PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer", "description": "Which one, by its number."},
+        "reason": {"type": "string", "description": "Why, in a few words."},
+    },
+    "required": ["id"],
+    "additionalProperties": False,
+}
+
+
+def tool_named(
+    name: str, policy: ToolPolicy = "auto", parameters: dict[str, Any] = PARAMETERS, **fields: Any
+) -> PreparedTool:
     verb, _, noun = name.partition("_")
     definition = ToolDefinition(
         type="builtin",
         name=name,
         description=f"{verb.capitalize()} one {noun} of the account, and say what became of it.",
-        parameters={
-            "type": "object",
-            "properties": {
-                "id": {"type": "integer", "description": f"Which {noun}."},
-                "reason": {"type": "string", "description": "Why, in a few words."},
-            },
-            "required": ["id"],
-            "additionalProperties": False,
-        },
-        policy=fields.pop("policy", "auto"),
+        parameters=parameters,
+        policy=policy,
     )
     return PreparedTool(definition=definition, reference=name, **fields)
 

@@ -28,7 +28,7 @@ from tests.scripts import USAGE, ScriptedDriver, call, calls, local_runtime, say
 
 async def test_a_model_with_300_tools_is_shown_two_in_their_place():
     driver = ScriptedDriver(calls(call(SEARCH_TOOLS, query="create issue")), says("Done."))
-    async with local_runtime(driver, preparation=Warehouse(many(300))) as runtime:
+    async with local_runtime(driver, preparation=Warehouse(many(300, parameters={}))) as runtime:
         talk = await begin(runtime)
         await talk.say("go")
     for request in driver.requests:
@@ -137,14 +137,9 @@ async def test_a_search_for_nothing_says_what_there_is():
 
 
 async def test_a_search_shows_no_more_than_fits():
-    def large(name: str) -> PreparedTool:
-        tool = tool_named(name)
-        wide = {"x": {"type": "string", "description": "word " * 1_000}}
-        parameters = {**tool.definition.parameters, "properties": wide, "required": []}
-        definition = tool.definition.model_copy(update={"parameters": parameters})
-        return tool.model_copy(update={"definition": definition})
-
-    warehouse = Warehouse([large(f"create_issue_{number}") for number in range(41)])
+    wide = {"type": "object", "properties": {"x": {"description": "word " * 1_000}}}
+    tools = [tool_named(f"create_issue_{number}", parameters=wide) for number in range(41)]
+    warehouse = Warehouse(tools)
     driver = ScriptedDriver(calls(call(SEARCH_TOOLS, query="create issue", limit=20)), says("."))
     async with local_runtime(driver, preparation=warehouse) as runtime:
         talk = await begin(runtime)
