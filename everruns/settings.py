@@ -161,6 +161,12 @@ class Settings(BaseSettings):
     max_repeated_calls: int = Field(
         10, ge=0, description="Same calls with the same results that end a turn; 0 for no limit."
     )
+    max_listed_tools: int = Field(
+        40,
+        ge=0,
+        description="Tools above which a model searches for most of them instead of being shown "
+        "all; 0 means never.",
+    )
     tool_timeout_s: float = Field(60.0, gt=0, description="Seconds that a tool call may take.")
     client_tool_timeout_s: float = Field(
         300.0,

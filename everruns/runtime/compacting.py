@@ -127,7 +127,7 @@ class Compacting:
         return tokens if state.size.is_whole else tokens + self._instruction_tokens()
 
     def _instruction_tokens(self) -> int:
-        return instruction_tokens(self._context.system_prompt, self._context.tools)
+        return instruction_tokens(self._context.system_prompt, self._context.offered.listed)
 
     async def _compact(self, reason: CompactionReason, tokens: int, room: int) -> bool:
         session = self._session

@@ -60,6 +60,12 @@ class Toolbox:
         for tool, config in tools:
             self._tools.setdefault(tool.definition.name, (tool, config))
 
+    def with_tools(self, tools: Iterable[Tool]) -> "Toolbox":
+        """Return a toolbox that has further tools, which take no config."""
+        return Toolbox(
+            [*self._tools.values(), *((tool, {}) for tool in tools)], self._max_timeout_s
+        )
+
     @property
     def definitions(self) -> list[ToolDefinition]:
         """The tools as described to the model."""

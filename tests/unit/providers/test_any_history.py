@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from everruns.domain.compaction import shown
 from everruns.domain.controls import AnswerControls
+from everruns.domain.deferred_tools import called_by_call_tool
 from everruns.domain.llm import OfferedModel
 from everruns.domain.messages import TextPart, ThinkingBlock
 from everruns.domain.structured_output import corrections
@@ -22,6 +23,7 @@ from everruns.providers.chat_request import completion_body
 from everruns.providers.concessions import Attempt
 from everruns.providers.dialects import DIALECTS
 from everruns.providers.responses_request import response_body
+from everruns.tools.deferred import CALL_DEFINITION, SEARCH_DEFINITION
 from tests.logs import LogWriter
 from tests.odd_images import IMAGES
 from tests.odd_logs import OUTPUT_SCHEMAS, THOUGHTS, TOOLS, odd_logs, question
@@ -63,11 +65,19 @@ def body_of(vendor: str, request: ModelRequest) -> dict[str, Any]:
 
 
 def request_of(
-    vendor: str, log: LogWriter, tools: list[ToolDefinition], output_schema: Any = None
+    vendor: str,
+    log: LogWriter,
+    tools: list[ToolDefinition],
+    output_schema: Any = None,
+    *,
+    are_deferred: bool = False,
 ) -> ModelRequest:
     state = log.state
     history = shown(state.history, state.compaction, state.session_id)
     transcript = build_transcript(history, state.unread)
+    if are_deferred:
+        transcript = called_by_call_tool(transcript, {tool.name for tool in tools})
+        tools = [SEARCH_DEFINITION, CALL_DEFINITION]
     controls = AnswerControls(output_schema=output_schema)
     return ModelRequest(offered(vendor), "Be brief.", transcript, tools, controls)
 
@@ -110,14 +120,20 @@ def test_after_any_history_the_request_is_legal(vendor: str):
         images=st.lists(st.sampled_from(sorted(IMAGES)), max_size=2),
         tools=TOOLS,
         output_schema=st.none() | OUTPUT_SCHEMAS,
+        are_deferred=st.booleans(),
     )
     def legal(
-        log: LogWriter, images: list[str], tools: list[ToolDefinition], output_schema: Any
+        log: LogWriter,
+        images: list[str],
+        tools: list[ToolDefinition],
+        output_schema: Any,
+        are_deferred: bool,
     ) -> None:
         if not corrections(log.state.history, log.state.unread):
             question(log, [IMAGES[name] for name in images] or [TEXT])
 
-        body = body_of(vendor, request_of(vendor, log, tools, output_schema))
+        request = request_of(vendor, log, tools, output_schema, are_deferred=are_deferred)
+        body = body_of(vendor, request)
 
         assert all_problems(vendor, body) == []
 
