@@ -32,6 +32,9 @@ STARTED_ONCE = {
     ),
     "world": (
         "tests/faults/test_crash_loop.py",
+        "tests/faults/test_forks_beside_kills.py",
+        "tests/faults/test_killed_compactions.py",
+        "tests/faults/test_killed_mcp_calls.py",
         "tests/faults/test_kills.py",
         "tests/faults/test_long_answers.py",
     ),
