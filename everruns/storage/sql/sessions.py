@@ -27,7 +27,7 @@ from everruns.storage.sql.session_statements import (
     delete_tags,
     insert_sessions,
     insert_tags,
-    select_lengths,
+    keep_session,
     select_session,
     take_session,
     update_session,
@@ -123,10 +123,10 @@ class SqlSessions:
     def put_snapshot(self, snapshot: Snapshot) -> bool:
         """Store a session's snapshot, replacing an earlier one; return whether it exists."""
         with self._database.writing() as connection:
-            exists = bool(select_lengths(connection, [snapshot.session_id]))
-            if exists:
-                put_snapshot(connection, snapshot)
-            return exists
+            if keep_session(connection, snapshot.session_id) is None:
+                return False
+            put_snapshot(connection, snapshot)
+            return True
 
     def update(self, session: Session) -> bool:
         """Store the changed fields of a session; return whether it exists."""
