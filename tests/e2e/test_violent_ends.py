@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -113,19 +113,19 @@ def test_a_killed_server_comes_back_on_its_port_and_serves_readers_again_until_r
 
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
-        with (
-            asking(server.address) as answers,
-            small_server(port_of(server), EVERRUNS_DATA_DIR=server.data_dir) as second,
-        ):
-            assert second.address == server.address
-            # Node's EventSource gives up when a port refuses it; a browser's does not.
-            assert "retrying" in notes.read_text()
-            with event_source(second.address, session_id, tmp_path / "again") as again:
-                wait(lambda: connections(again) == 1, PATIENCE_S)
-                assert connections(again) == 1
-            answers.clear()
-            wait(lambda: answers["success"] > 10, PATIENCE_S)
-            assert answers["success"] > 10
+        with ExitStack() as lives:
+            environment = {"EVERRUNS_DATA_DIR": server.data_dir}
+            with asking(server.address) as answers:
+                second = lives.enter_context(small_server(port_of(server), **environment))
+                assert second.address == server.address
+                # Node's EventSource gives up when a port refuses it; a browser's does not.
+                assert "retrying" in notes.read_text()
+                with event_source(second.address, session_id, tmp_path / "again") as again:
+                    wait(lambda: connections(again) == 1, PATIENCE_S)
+                    assert connections(again) == 1
+                answers.clear()
+                wait(lambda: answers["success"] > 10, PATIENCE_S)
+                assert answers["success"] > 10
             _, left = psutil.wait_procs(everything, timeout=0)
             assert left == []
 
