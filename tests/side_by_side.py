@@ -29,6 +29,7 @@ STARTED_ONCE = {
         "tests/e2e/test_front.py",
         "tests/e2e/test_lifecycle.py",
         "tests/e2e/test_readme.py",
+        "tests/e2e/test_violent_ends.py",
     ),
     "world": (
         "tests/faults/test_crash_loop.py",

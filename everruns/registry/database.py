@@ -41,7 +41,9 @@ class Lane:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Answer:
-        """Run a call that others need not wait for: one that reads, or that takes a session.
+        """Run a call that others need not wait for.
+
+        It reads, takes a session, or stores something new that nothing else is about yet.
 
         Raises:
             StoreOverloaded: The lane is full.
@@ -94,7 +96,7 @@ class Database:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.control = Lane("requests", readers=2, max_calls=2_000)
+        self.control = Lane("requests", readers=store.reads_at_once, max_calls=2_000)
         self.bulk = Lane("lists and pages", readers=2, max_calls=256)
         self.files = Lane("file operations", readers=1, max_calls=256)
         self._keyed: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

@@ -75,6 +75,28 @@ class StoredLog:
 
 
 @dataclass(frozen=True)
+class NewSession:
+    """A session to store with what it begins with. Its id was never used before.
+
+    Attributes:
+        session: The session.
+        files: The first files of its workspace.
+        receipt: Remembers the answer.
+        log: Its first events.
+    """
+
+    session: Session
+    files: Sequence[StoredFile] = ()
+    receipt: Receipt | None = None
+    log: Append | None = None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing to store but its row."""
+        return not (self.files or self.receipt or self.log)
+
+
+@dataclass(frozen=True)
 class Fork:
     """A new session that begins with events of another one.
 
@@ -108,9 +130,14 @@ class SessionStore(Protocol):
         receipt: Receipt | None = None,
         log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files and events. Its id was never used before.
+        """Store a new session with its first files and events; see ``insert_many``."""
+        ...
 
-        Its holder's number is ``FIRST_HOLDER``, for the caller to hand out once.
+    def insert_many(self, new: Sequence[NewSession]) -> None:
+        """Store new sessions, each with its first files and events and all or nothing.
+
+        The number of their holder is ``FIRST_HOLDER``, for the caller to hand out once. A session
+        that is there already stays as it is.
         """
         ...
 

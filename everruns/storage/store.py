@@ -66,6 +66,11 @@ class Store(Protocol):
     def registry(self) -> RegistryStore: ...
 
     @property
+    def reads_at_once(self) -> int:
+        """How many small reads are worth making at a time: few where they take this CPU."""
+        ...
+
+    @property
     def cipher(self) -> Cipher:
         """Encrypts secrets that are stored within other things."""
         ...

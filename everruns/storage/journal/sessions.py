@@ -9,7 +9,7 @@ from everruns.storage.files import StoredFile
 from everruns.storage.journal.write_ahead import WriteAhead
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import Fork, SessionQuery, StoredLog
+from everruns.storage.sessions import Fork, NewSession, SessionQuery, StoredLog
 
 
 class JournaledSessions:
@@ -26,10 +26,15 @@ class JournaledSessions:
         log: Append | None = None,
     ) -> None:
         """Store a new session with its first files and events."""
-        if files or receipt or log:
-            self._ahead.settled(session.id).sessions.insert(session, files, receipt, log)
-        else:
-            self._ahead.insert(session)
+        self.insert_many([NewSession(session, files, receipt, log)])
+
+    def insert_many(self, new: Sequence[NewSession]) -> None:
+        """Store new sessions, each with its first files and events."""
+        if bare := [each.session for each in new if each.is_bare]:
+            self._ahead.insert(bare)
+        if others := [each for each in new if not each.is_bare]:
+            # Nothing was acknowledged about any of them yet.
+            self._ahead.settled(others[0].session.id).sessions.insert_many(others)
 
     def fork(self, fork: Fork) -> bool:
         """Store a new session with a copy of another one's events, and of its files if wanted."""

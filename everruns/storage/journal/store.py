@@ -21,6 +21,8 @@ class JournaledStore:
         journal: The journal of this database, which is closed too.
     """
 
+    reads_at_once = 2
+
     def __init__(self, database: SqlStore, journal: Journal) -> None:
         self._database = database
         self._ahead = WriteAhead(database, journal)

@@ -27,6 +27,8 @@ class MemoryStore:
         cipher: Encrypts with a key that is lost with the process, too.
     """
 
+    reads_at_once = 2
+
     def __init__(self) -> None:
         self.contents = Contents()
         self.cipher = Cipher(secrets.token_bytes(KEY_BYTES))

@@ -28,9 +28,11 @@ class PostgresStore:
     Args:
         database: Has the tables.
         cipher: Encrypts the secrets of providers.
+        reads_at_once: As many as its connections are good for.
     """
 
-    def __init__(self, database: Postgres, cipher: Cipher) -> None:
+    def __init__(self, database: Postgres, cipher: Cipher, reads_at_once: int) -> None:
+        self.reads_at_once = reads_at_once
         self._store = store = SqlStore(database, cipher, budgets_are_shared=True)
         self.cipher = cipher
         self.agents: AgentStore = repeating(store.agents)

@@ -3,18 +3,17 @@
 The database copies the rows by itself, so that they do not pass through this process.
 """
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from everruns.domain.events import Event
 from everruns.domain.snapshots import FORMAT, Snapshot, copied
 from everruns.storage.logs import EventQuery
 from everruns.storage.sessions import Fork
 from everruns.storage.sql.chunks import copy_chunks, event_owner, read_first_chunk
-from everruns.storage.sql.dialects import is_duckdb
 from everruns.storage.sql.log_statements import copy_events, select_wide_events
 from everruns.storage.sql.logs import read_events
+from everruns.storage.sql.session_statements import keep_session
 from everruns.storage.sql.snapshots import find_snapshot
-from everruns.storage.sql.tables import sessions
 
 
 def keep_source(connection: Connection, fork: Fork) -> bool:
@@ -23,11 +22,7 @@ def keep_source(connection: Connection, fork: Fork) -> bool:
     Returns:
         Whether it has the events that are to be copied.
     """
-    source = select(sessions.c.sequence).where(sessions.c.id == fork.source_id)
-    if not is_duckdb(connection):
-        # Appends go on; in DuckDB there is no other writer.
-        source = source.with_for_update(read=True, key_share=True)
-    length = connection.execute(source).scalar_one_or_none()
+    length = keep_session(connection, fork.source_id)
     return length is not None and length >= fork.sequence
 
 

@@ -21,7 +21,7 @@ class SqlMcpServers:
         row = {"id": server.id, "created_at": server.created_at, "document": server.stored()}
         with self._database.writing() as connection:
             MCP_SERVERS.put(connection, [row])
-            remember(connection, receipt)
+            remember(connection, *filter(None, [receipt]))
 
     def delete(self, server_id: str) -> bool:
         """Delete a server; return whether it existed."""
