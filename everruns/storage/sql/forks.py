@@ -20,6 +20,7 @@ from everruns.storage.sql.dialects import is_duckdb
 from everruns.storage.sql.log_copies import copy_events, select_stretches, stage_events
 from everruns.storage.sql.log_statements import select_wide_events
 from everruns.storage.sql.logs import delete_log, read_events
+from everruns.storage.sql.session_statements import select_lengths
 from everruns.storage.sql.snapshots import find_snapshot
 from everruns.storage.sql.statements import rendered
 from everruns.storage.sql.tables import events, sessions, unfinished_forks
@@ -42,11 +43,11 @@ def copy_in_stretches(database: Database, fork: Fork) -> bool:
         RegistryReplaced: Another registry has cleared the copy away.
     """
     with database.reading() as connection:
+        if select_lengths(connection, [fork.source_id]).get(fork.source_id, -1) < fork.sequence:
+            return False
         begin = _reached(connection, fork)
         left = EventQuery(after=begin, before=fork.sequence + 1)
         ends = select_stretches(connection, fork.source_id, left, STRETCH_BYTES)
-    if begin < fork.sequence and ends[-1:] != [fork.sequence]:
-        return False
     if begin == 0 and len(ends) <= 1:
         return True
     with database.copying() as transaction:
