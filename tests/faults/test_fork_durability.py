@@ -1,6 +1,5 @@
 """A process that is killed while it forks leaves forks that are whole, and nothing else."""
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +14,9 @@ from everruns.storage.sessions import SessionQuery
 EVENTS = 401
 FILES = 3
 
-# Forks one session again and again until it is killed, telling which forks are stored. Given a
-# number, it is killed when so many stretches of a log are copied.
+# Forks one session again and again until it is killed, telling which forks are stored.
 FORKER = f"""
-import asyncio, os, signal, sys
+import asyncio, sys
 from pathlib import Path
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.forks import ForkInput
@@ -27,25 +25,10 @@ from everruns.domain.sessions import SessionInput
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage.data_directory.opening import open_store
-from everruns.storage.sql import forks
 
 def said(role, words):
     part = TextPart(text=words)
     return Message(id="message_", session_id="session_", role=role, content=[part], created_at="")
-
-def die_in_the_middle(stretches):
-    forks.STRETCH_BYTES = 50_000
-    copy_events = forks.copy_events
-    copied = 0
-
-    def copy(*args):
-        nonlocal copied
-        if copied == stretches:
-            os.kill(os.getpid(), signal.SIGKILL)
-        copy_events(*args)
-        copied += 1
-
-    forks.copy_events = copy
 
 async def fork():
     placement = Placement(sessions_per_host=2, warm_hosts=1, max_hosts=2)
@@ -56,8 +39,6 @@ async def fork():
     files = [{{"path": f"/{{n}}", "content": "x" * 60_000}} for n in range({FILES})]
     wanted = SessionInput.model_validate({{"title": "source", "initial_files": files}})
     source = await registry.sessions.create(wanted, conversation=conversation)
-    if len(sys.argv) > 2:
-        die_in_the_middle(int(sys.argv[2]))
     while True:
         made = await registry.forks.create(source.id, ForkInput())
         print(made.id, flush=True)
@@ -105,30 +86,3 @@ def test_each_fork_is_there_as_a_whole_and_nothing_of_another(tmp_path: Path, fo
     assert {found for (found,) in workspaces} == {session.workspace_id for session in sessions}
     # A wide event and the files of each session.
     assert len(owners) == (1 + FILES) * len(sessions)
-
-
-@pytest.mark.parametrize("stretches", [1, 3])
-def test_what_a_killed_process_has_copied_is_deleted_by_the_next_registry(
-    tmp_path: Path, stretches: int
-) -> None:
-    command = [sys.executable, "-c", FORKER, str(tmp_path), str(stretches)]
-    killed = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, b"")
-    assert len(stored_logs(tmp_path)) == 2
-
-    store = open_store(tmp_path)
-    (source,), _ = store.sessions.list(SessionQuery())
-    store.registry.begin_life()
-    store.close()
-
-    assert stored_logs(tmp_path) == {source.id}
-    with duckdb.connect(str(tmp_path / DATABASE_FILE)) as database:
-        owners = database.execute("SELECT DISTINCT owner FROM chunks").fetchall()
-    assert len(owners) == 1 + FILES
-
-
-def stored_logs(data_dir: Path) -> set[str]:
-    """Return the ids of all sessions of which there are events."""
-    open_store(data_dir).close()
-    with duckdb.connect(str(data_dir / DATABASE_FILE)) as database:
-        return {log for (log,) in database.execute("SELECT session_id FROM events").fetchall()}
