@@ -23,7 +23,7 @@ from everruns.domain.sessions import SessionStatus, SessionSummary
 from everruns.domain.token_estimates import ConversationSize
 from everruns.domain.turns import LastTurn, OpenTurn
 from everruns.domain.usage import Usage
-from everruns.ids import format_time
+from everruns.ids import copied_id, event_mark, format_time
 
 PREVIEW_CHARACTERS = 200
 
@@ -194,9 +194,26 @@ class SessionState:
         """Begin the fork's own part of the log: only the conversation comes from its source."""
         self.usage = Usage()
         self.calls.always = {}
+        self.compaction = self.compaction and self.compaction.without_decisions()
+        before = self.compaction_before_turn
+        self.compaction_before_turn = before and before.without_decisions()
+        source_id = event.data["forked_from_session_id"]
+        self.without_images = self._renamed(self.without_images, source_id)
+        self.without_messages = self._renamed(self.without_messages, source_id)
         self.idempotency, self.retries = {}, {}
         self.cancelled_turn = None
         self.last_input_sequence = event.sequence
+
+    def _renamed(self, by_message: dict[str, str | None], source_id: str) -> dict[str, str | None]:
+        """Return what is known of messages by the ids that they have in this fork.
+
+        Only results of tools have others than in the source; see ``ids.copied_id``.
+        """
+        mark = event_mark(source_id)
+        return {
+            copied_id(identity, self.session_id) if identity.endswith(mark) else identity: known
+            for identity, known in by_message.items()
+        }
 
     def _ended(self, event: Event, data: dict[str, Any]) -> None:
         self.turn = None

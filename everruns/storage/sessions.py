@@ -141,8 +141,29 @@ class SessionStore(Protocol):
         """
         ...
 
+    def copy_log(self, fork: Fork) -> bool:
+        """Copy most of a long log for a fork that will be stored, so that ``fork`` takes not long.
+
+        It is several transactions, and others write between them. Nobody sees the copy. If the fork
+        is not stored, ``clear_copy`` deletes it, or else the next registry that begins its life.
+        Repeated, it goes on where it stood.
+
+        Returns:
+            Whether the source has these events.
+
+        Raises:
+            RegistryReplaced: Another registry has begun its life and deleted the copy.
+        """
+        ...
+
+    def clear_copy(self, session_id: str) -> None:
+        """Delete what was copied for a fork that is not stored; if it is, nothing happens."""
+        ...
+
     def fork(self, fork: Fork) -> bool:
         """Store a new session with a copy of another one's events, and of its files if wanted.
+
+        What ``copy_log`` has copied is not copied again.
 
         Nothing of the source changes but who owns its workspace, if that is shared from now on. Its
         newest snapshot is copied too, if that is of an event which is copied.

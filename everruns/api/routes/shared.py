@@ -11,7 +11,6 @@ from everruns.api.routes import (
     conversations,
     harnesses,
     mcp_servers,
-    messages,
     models,
     providers,
     raw_files,
@@ -22,7 +21,6 @@ from everruns.api.routes import (
 )
 
 SHARED = (
-    messages.routes,
     conversations.routes,
     sessions.routes,
     tool_results.routes,

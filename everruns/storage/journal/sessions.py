@@ -36,6 +36,14 @@ class JournaledSessions:
             # Nothing was acknowledged about any of them yet.
             self._ahead.settled(others[0].session.id).sessions.insert_many(others)
 
+    def copy_log(self, fork: Fork) -> bool:
+        """Copy most of a long log for a fork, in transactions that others need not wait for."""
+        return self._ahead.settled(fork.source_id).sessions.copy_log(fork)
+
+    def clear_copy(self, session_id: str) -> None:
+        """Delete what was copied for a fork that is not stored."""
+        self._ahead.settled(session_id).sessions.clear_copy(session_id)
+
     def fork(self, fork: Fork) -> bool:
         """Store a new session with a copy of another one's events, and of its files if wanted."""
         return self._ahead.settled(fork.source_id).sessions.fork(fork)

@@ -42,6 +42,15 @@ class MemorySessions:
                 self._contents.put_files(each.files)
                 self._contents.remember(each.receipt)
 
+    def copy_log(self, fork: Fork) -> bool:
+        """Copy nothing: in memory, ``fork`` takes events as they are."""
+        with self._contents.lock:
+            source = self._contents.sessions.get(fork.source_id)
+            return source is not None and len(source.events) >= fork.sequence
+
+    def clear_copy(self, session_id: str) -> None:
+        """Delete nothing, as nothing was copied."""
+
     def fork(self, fork: Fork) -> bool:
         """Store a new session with a copy of another one's events, and of its files if wanted."""
         contents = self._contents

@@ -15,7 +15,13 @@ from everruns.storage.sql.budgets import SqlBudgets
 from everruns.storage.sql.chunks import SESSIONS, delete_chunks, put_chunks
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.files import copy_files, delete_all_files, put_files
-from everruns.storage.sql.forks import copy_log, keep_source, snapshot_for
+from everruns.storage.sql.forks import (
+    clear_unfinished,
+    copy_in_stretches,
+    copy_rest,
+    keep_source,
+    snapshot_for,
+)
 from everruns.storage.sql.lists import contains, full, select_page
 from everruns.storage.sql.logs import SqlLogs, delete_log, read_log
 from everruns.storage.sql.page_bound import NewestSessions
@@ -71,6 +77,14 @@ class SqlSessions:
             put_files(connection, [file for each in stored for file in each.files])
             remember(connection, *filter(None, (each.receipt for each in stored)))
 
+    def copy_log(self, fork: Fork) -> bool:
+        """Copy most of a long log for a fork, in transactions that others need not wait for."""
+        return copy_in_stretches(self._database, fork)
+
+    def clear_copy(self, session_id: str) -> None:
+        """Delete what was copied for a fork that is not stored."""
+        clear_unfinished(self._database, session_id)
+
     def fork(self, fork: Fork) -> bool:
         """Store a new session with a copy of another one's events, and of its files if wanted."""
         new = fork.session
@@ -80,7 +94,7 @@ class SqlSessions:
             if not keep_source(connection, fork):
                 return False
             self._insert(connection, [new], fork.sequence)
-            copy_log(connection, fork.source_id, new.id, fork.sequence)
+            copy_rest(connection, fork)
             self._logs.advance(connection, [] if fork.log is None else [fork.log])
             if snapshot is not None:
                 put_snapshot(connection, snapshot)

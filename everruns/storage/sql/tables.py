@@ -109,6 +109,15 @@ events = Table(
     Index("events_session_id", "session_id").ddl_if(dialect="duckdb"),
 )
 
+# Forks whose events are being copied: the row of the session itself comes when all else is there.
+# The sequence is that of the last event which the copy has; see ``forks.py``.
+unfinished_forks = Table(
+    "unfinished_forks",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+
 # The newest snapshot of each session that has one; see ``everruns.domain.snapshots``.
 snapshots = Table(
     "snapshots",
