@@ -43,8 +43,9 @@ class Secrets:
             secret.get_secret_value()
             for secret in (*account.headers.values(), *account.environment.values())
         ]
-        # A server may repeat a token without the word in front of it.
-        parts = {*values, *(value.rpartition(" ")[2] for value in values)}
+        # A server may repeat a token without the word in front of it, and one line of many.
+        lines = {line.strip() for value in values for line in value.splitlines()}
+        parts = {*values, *lines, *(value.rpartition(" ")[2] for value in values)}
         kept = {part for part in parts if len(part) >= MIN_CHARACTERS and part not in _PROTOCOL}
         forms = {form for part in kept for form in _forms(part)}
         # The longest first, since one may be a part of another.

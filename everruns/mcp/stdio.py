@@ -28,7 +28,9 @@ from everruns.mcp.wire import MAX_MESSAGE_BYTES
 EXIT_TIMEOUT_S = 2.0
 EXIT_POLL_S = 0.25
 MAX_LOGGED_LINES = 200
+MAX_LOGGED_CHARACTERS = 500
 MAX_LINE_BYTES = 64 * KIB
+TOO_LONG = f"[a line of more than {MAX_LINE_BYTES // KIB} KiB]"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -124,13 +126,31 @@ async def _watch(process: Process, received: Any) -> None:
 
 async def _log(process: Process, server: str, masked: Callable[[str], str]) -> None:
     """Log what the program writes to its standard error, up to a limit; drain the rest."""
-    errors = cast("asyncio.StreamReader", process.stderr)
     lines = 0
-    while chunk := await errors.read(MAX_LINE_BYTES):
-        for line in chunk.decode("utf-8", "replace").splitlines():
+    async for text in _texts(cast("asyncio.StreamReader", process.stderr)):
+        # A secret may have several lines, so they are masked before they are told apart.
+        for line in masked(text).splitlines() if lines < MAX_LOGGED_LINES else ():
             if lines < MAX_LOGGED_LINES and line.strip():
-                log.info("mcp server", server=server, says=masked(line)[:500])
+                log.info("mcp server", server=server, says=line[:MAX_LOGGED_CHARACTERS])
             lines += 1
+
+
+async def _texts(errors: asyncio.StreamReader) -> AsyncGenerator[str]:
+    """Yield whole lines, since half of a secret would not be recognized; a note for long ones."""
+    line = bytearray()
+    is_long = False
+    while chunk := await errors.read(MAX_LINE_BYTES):
+        *whole, rest = chunk.split(b"\n")
+        for end in whole:
+            line += end
+            is_long = is_long or len(line) > MAX_LINE_BYTES
+            yield TOO_LONG if is_long else line.decode("utf-8", "replace")
+            line, is_long = bytearray(), False
+        line += rest
+        if len(line) > MAX_LINE_BYTES:
+            line, is_long = bytearray(), True
+    if line or is_long:
+        yield TOO_LONG if is_long else line.decode("utf-8", "replace")
 
 
 async def _end(process: Process) -> None:
