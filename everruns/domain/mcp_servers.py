@@ -14,7 +14,8 @@ from pydantic_core import PydanticCustomError
 
 from everruns.domain.base import Description, Model
 from everruns.domain.forms import MCP_SERVER_NAME, MCP_URL
-from everruns.domain.headers import MASK, Headers, SealedHeaders
+from everruns.domain.headers import Headers, SealedHeaders
+from everruns.domain.secret_forms import MASK
 
 McpTransport = Literal["http", "sse", "stdio"]
 """``http`` is streamable HTTP; ``stdio`` runs a program that the configuration names."""
