@@ -22,11 +22,13 @@ from mcp_types import jsonrpc_message_adapter
 
 from everruns.domain.base import KIB
 from everruns.domain.mcp_servers import McpAccount
-from everruns.mcp.messages import Streams
+from everruns.mcp.messages import Pace, Streams
 from everruns.mcp.wire import MAX_MESSAGE_BYTES
 
 EXIT_TIMEOUT_S = 2.0
 EXIT_POLL_S = 0.25
+# Many programs print a greeting before they speak the protocol.
+MAX_FOREIGN_LINES = 1_000
 MAX_LOGGED_LINES = 200
 MAX_LOGGED_CHARACTERS = 500
 MAX_LINE_BYTES = 64 * KIB
@@ -85,8 +87,11 @@ async def program_streams(
 
 async def _read(process: Process, received: Any, server: str) -> None:
     output = cast("asyncio.StreamReader", process.stdout)
+    pace = Pace()
+    foreign = 0
     with received, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-        while True:
+        while foreign < MAX_FOREIGN_LINES:
+            await pace.keep()
             try:
                 line = await output.readuntil(b"\n")
             except asyncio.IncompleteReadError:
@@ -97,10 +102,12 @@ async def _read(process: Process, received: Any, server: str) -> None:
             try:
                 message = jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValueError:
-                # Many programs print a greeting before they speak the protocol.
                 log.debug("mcp server printed something that is not a message", server=server)
+                foreign += 1
                 continue
+            foreign = 0
             await received.send(SessionMessage(message))
+        log.warning("mcp server prints what are no messages", server=server, lines=foreign)
 
 
 async def _write(process: Process, sent: Any, received: Any) -> None:

@@ -1,5 +1,6 @@
 """Servers that are programs: started with few variables, and ended with all they started."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ def answer(asked):
             arguments = asked["params"]["arguments"]
             if "exit" in arguments:
                 os._exit(3)
+            if "blank" in arguments:
+                while True:
+                    sys.stdout.write("\\n" * 100_000)
             if "say" in arguments:
                 print(arguments["say"], end="", file=sys.stderr, flush=True)
             if "large" in arguments:
@@ -132,6 +136,12 @@ async def test_a_program_that_exits_in_a_call_is_started_again_for_the_next(turn
 async def test_a_message_of_8_mb_ends_the_program_and_not_the_next_call(turns, program):
     with pytest.raises(OutcomeUnknown):
         await turns.call(program, large=True)
+    assert "PATH" in await turns.call(program)
+
+
+async def test_a_program_that_prints_blank_lines_without_end_ends_and_blocks_nobody(turns, program):
+    with pytest.raises(OutcomeUnknown, match="closed before it answered"):
+        await asyncio.wait_for(turns.call(program, blank=True), 20)
     assert "PATH" in await turns.call(program)
 
 
