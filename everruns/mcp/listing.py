@@ -10,6 +10,7 @@ from everruns.mcp.offer import ListedTool, Listing
 
 MAX_PAGES = 50
 MAX_LISTED = 5000
+MAX_NAME_CHARACTERS = 200
 
 
 async def list_tools(client: Client, left_out: Mapping[str, str]) -> tuple[Listing, float | None]:
@@ -40,7 +41,8 @@ async def list_tools(client: Client, left_out: Mapping[str, str]) -> tuple[Listi
         tools=tools[:MAX_LISTED],
         left_out=dict(left_out),
         instructions=client.instructions,
-        server=said(f"{info.name} {info.version}")[:200] if info else None,
+        server_name=said(info.name)[:MAX_NAME_CHARACTERS] if info else None,
+        server_version=said(info.version)[:MAX_NAME_CHARACTERS] if info else None,
         revision=client.protocol_version,
         is_cut=bool(cursor) or len(tools) > MAX_LISTED,
     )

@@ -61,7 +61,8 @@ class Listing:
         tools: Those that can be read.
         left_out: Why others cannot, by their names.
         instructions: What it says of itself.
-        server: Its name and version, as it says.
+        server_name: Its name, as it says.
+        server_version: Its version, as it says.
         revision: The revision of the protocol that was agreed on.
         is_cut: Whether it lists more than was read.
     """
@@ -69,7 +70,8 @@ class Listing:
     tools: Sequence[ListedTool]
     left_out: Mapping[str, str]
     instructions: str | None = None
-    server: str | None = None
+    server_name: str | None = None
+    server_version: str | None = None
     revision: str | None = None
     is_cut: bool = False
 
