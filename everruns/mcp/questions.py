@@ -12,13 +12,12 @@ from hashlib import blake2s
 from math import isfinite
 from typing import Any, cast
 
-from everruns.domain.questions import Option, Question
+from everruns.domain.questions import MAX_OPTIONS, Option, Question
 from everruns.domain.suspensions import MAX_QUESTIONS, Suspension
 from everruns.mcp.failures import InputRequired, McpFailure, said
 from everruns.tools.base import Resumption, Suspend
 
 MAX_ROUNDS = 10
-MAX_OPTIONS = 50
 MAX_ID_CHARACTERS = 60
 _HASH_CHARACTERS = 8
 NOTHING = "-"
@@ -125,6 +124,11 @@ def _questions(server: str, key: str, request: Any) -> Iterator[Question]:
     if not properties:
         yield _choice(_identity(key), message, [YES, NO])
     for name, schema in properties.items():
+        if (count := len(_labels(schema))) > MAX_OPTIONS:
+            raise McpFailure(
+                f"The MCP server {server} asks to choose among {count} values; at most "
+                f"{MAX_OPTIONS} can be shown."
+            )
         yield _question(_identity(key, name), message, name, schema, name in _required(params))
 
 
@@ -147,7 +151,7 @@ def _question(
 
 
 def _choice(identity: str, words: str, labels: Sequence[str], *, many: bool = False) -> Question:
-    options = [Option(label=label) for label in labels[:MAX_OPTIONS]]
+    options = [Option(label=label) for label in labels]
     return Question(id=identity, question=words, options=options, multi_select=many)
 
 
