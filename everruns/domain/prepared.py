@@ -13,9 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from everruns.domain.base import Model
-from everruns.domain.tools import ToolDefinition
-
-DEFAULT_TIMEOUT_S = 60.0
+from everruns.domain.tools import DEFAULT_TIMEOUT_S, ToolDefinition
 
 
 class PreparedTool(Model):

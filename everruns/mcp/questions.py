@@ -8,18 +8,16 @@ Source: the protocol's "Elicitation" (2026-07-28); docs/mcp.md, "Questions".
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import blake2s
 from math import isfinite
 from typing import Any, cast
 
 from everruns.domain.questions import MAX_OPTIONS, Option, Question
-from everruns.domain.suspensions import MAX_QUESTIONS, Suspension
+from everruns.domain.suspensions import MAX_ID_CHARACTERS, MAX_QUESTIONS, Suspension
 from everruns.mcp.failures import InputRequired, McpFailure, said
+from everruns.mcp.names import cut_with_hash
 from everruns.tools.base import Resumption, Suspend
 
 MAX_ROUNDS = 10
-MAX_ID_CHARACTERS = 60
-_HASH_CHARACTERS = 8
 NOTHING = "-"
 YES, NO, DONE, CANCEL = "Yes", "No", "Done", "Cancel"
 
@@ -105,9 +103,7 @@ def _identity(key: str, name: str = "") -> str:
     # Without a dot in the key, the first one separates the two.
     if "." not in key and len(whole) <= MAX_ID_CHARACTERS:
         return whole
-    raw = f"{key}\0{name}".encode("utf-8", "surrogatepass")
-    suffix = blake2s(raw, digest_size=_HASH_CHARACTERS // 2).hexdigest()
-    return f"{whole[: MAX_ID_CHARACTERS - _HASH_CHARACTERS - 1]}_{suffix}"
+    return cut_with_hash(whole, (key, name), MAX_ID_CHARACTERS)
 
 
 def _questions(server: str, key: str, request: Any) -> Iterator[Question]:
