@@ -11,7 +11,7 @@ import os
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, cast
 
 import anyio
@@ -133,13 +133,19 @@ async def _watch(process: Process, received: Any) -> None:
 
 async def _log(process: Process, server: str, masked: Callable[[str], str]) -> None:
     """Log what the program writes to its standard error, up to a limit; drain the rest."""
+    errors = cast("asyncio.StreamReader", process.stderr)
     lines = 0
-    async for text in _texts(cast("asyncio.StreamReader", process.stderr)):
-        # A secret may have several lines, so they are masked before they are told apart.
-        for line in masked(text).splitlines() if lines < MAX_LOGGED_LINES else ():
-            if lines < MAX_LOGGED_LINES and line.strip():
-                log.info("mcp server", server=server, says=line[:MAX_LOGGED_CHARACTERS])
-            lines += 1
+    async with aclosing(_texts(errors)) as texts:
+        async for text in texts:
+            # A secret may have several lines, so they are masked before they are told apart.
+            for line in masked(text).splitlines() or [""]:
+                if lines < MAX_LOGGED_LINES and line.strip():
+                    log.info("mcp server", server=server, says=line[:MAX_LOGGED_CHARACTERS])
+                lines += 1
+            if lines >= MAX_LOGGED_LINES:
+                break
+    while await errors.read(MAX_LINE_BYTES):
+        pass
 
 
 async def _texts(errors: asyncio.StreamReader) -> AsyncGenerator[str]:

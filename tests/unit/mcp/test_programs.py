@@ -123,6 +123,14 @@ async def test_a_line_without_end_is_not_kept(turns, program):
     assert said(logs) == ["key None", "[a line of more than 64 KiB]", "next"]
 
 
+async def test_what_a_program_prints_beyond_the_bound_is_read_and_not_logged(turns, program):
+    with capture_logs() as logs:
+        await turns.call(program, say="line\n" * 150 + "\n" * 100_000 + "late\n")
+        assert "PATH" in await turns.call(program, say="later\n")
+        await eventually(lambda: said(logs).count("line") == 150)
+    assert not {"late", "later"} & set(said(logs))
+
+
 def said(logs: list[Any]) -> list[str]:
     return [entry["says"] for entry in logs if "says" in entry]
 
