@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, Serializ
 
 from everruns.domain.base import KIB, STORED
 from everruns.domain.forms import HEADER_NAME
+from everruns.domain.secret_forms import MASK
 
 HeaderName = Annotated[
     str,
@@ -60,9 +61,6 @@ Headers = Annotated[
     Field(max_length=MAX_HEADERS, json_schema_extra={"additionalProperties": False}),
     AfterValidator(_checked_headers),
 ]
-
-MASK = "***"
-"""What is shown of a stored value, and what a client sends to keep it."""
 
 
 def _masked_unless_stored(value: str, info: SerializationInfo) -> str:

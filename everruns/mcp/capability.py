@@ -1,6 +1,5 @@
 """A server's tools as a capability finds them: at the start of each turn."""
 
-from functools import partial
 from typing import Any
 
 from everruns.capabilities.base import Capability
@@ -10,7 +9,7 @@ from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.mcp.call import Call
 from everruns.mcp.connections import Connections
 from everruns.mcp.failures import InputRequired
-from everruns.mcp.offer import offer, still_offered
+from everruns.mcp.offer import StillOffered, offer
 from everruns.mcp.questions import answers_of, suspend
 from everruns.mcp.results import told
 from everruns.tools.base import SessionContext, ToolContext
@@ -84,5 +83,5 @@ def mcp_capability(account: McpAccount, connections: Connections) -> Capability:
     return server_capability(
         account.name,
         preparation=ServerTools(account, connections),
-        restrict=partial(still_offered, account),
+        restrict=StillOffered(account),
     )

@@ -49,9 +49,7 @@ def failure_of(
     if effect == "unusable":
         return McpFailure(f"The MCP server {server} cannot be used for this call: {words}.")
     if effect == "unknown":
-        return OutcomeUnknown(
-            f"The MCP server {server}: {words}. It is unknown whether the call took effect."
-        )
+        return OutcomeUnknown(server, words)
     return McpFailure(f"The MCP server {server} refused: {words or 'it did not say why'}.")
 
 

@@ -60,7 +60,6 @@ class Connection:
         authorization: httpx2.Auth | None = None,
         ended: Callable[["Connection"], None] = lambda _: None,
     ) -> None:
-        self._account = account
         self._limits = limits
         self._on_end = ended
         self._is_retired = False
@@ -103,19 +102,26 @@ class Connection:
         """Which era the server speaks, once that is known."""
         return self._link.verdict
 
-    async def listing(self) -> Listing:
+    async def listing(self, server: str) -> Listing:
         """Return what the server offers, from the server or from a little while ago.
+
+        Args:
+            server: Its name for whoever asks; those who share a connection may have several.
 
         Raises:
             McpFailure: It cannot be listed.
         """
-        async with self._borrow() as client, self._listing_lock:
+        async with self._borrow(server) as client, self._listing_lock:
             if self._listing is None or _now() > self._listed_until:
-                self._listing = await self._list(client)
+                self._listing = await self._list(client, server)
             return self._listing
 
-    async def call(self, call: Call) -> CallToolResult:
+    async def call(self, call: Call, server: str) -> CallToolResult:
         """Call a tool.
+
+        Args:
+            call: The call.
+            server: The server's name for whoever calls.
 
         Raises:
             NotDelivered: The server did not act on it.
@@ -124,10 +130,10 @@ class Connection:
             McpFailure: The server refused.
         """
         whole = asyncio.timeout(self._limits.call_s)
-        async with self._borrow() as client, self._slots:
+        async with self._borrow(server) as client, self._slots:
             try:
                 async with whole:
-                    result = await self._send(client, call)
+                    result = await self._send(client, call, server)
             except TimeoutError as error:
                 # A request that was given up may go on at the server and fill the connection.
                 self._gave_up = True
@@ -137,7 +143,7 @@ class Connection:
                 else:
                     limit = f"make progress for {self._limits.silence_s:g} seconds"
                 what = f"the tool did not {limit}, so the call was cancelled"
-                raise self._unknown(what) from error
+                raise OutcomeUnknown(server, what) from error
         if isinstance(result, InputRequiredResult):
             raise input_required(result)
         return result
@@ -159,25 +165,28 @@ class Connection:
             self._link.close(last_words=self._gave_up)
 
     @asynccontextmanager
-    async def _borrow(self) -> AsyncGenerator[Client]:
+    async def _borrow(self, server: str) -> AsyncGenerator[Client]:
         if self._borrowed >= self._limits.calls + self._limits.waiting:
             raise McpFailure(
-                f"The MCP server {self._account.name} is busy: {self._borrowed} calls are running "
+                f"The MCP server {server} is busy: {self._borrowed} calls are running "
                 "or waiting. Try again later."
             )
         self._borrowed += 1
         try:
-            yield await self._link.client()
+            yield await self._link.client(server)
         finally:
             self._borrowed -= 1
             self._last_used = _now()
             self._close_if_unused()
 
-    async def _send(self, client: Client, call: Call) -> CallToolResult | InputRequiredResult:
+    async def _send(
+        self, client: Client, call: Call, server: str
+    ) -> CallToolResult | InputRequiredResult:
         if isinstance(self.verdict, DiscoverResult) and self._listing is None:
             # The headers of a call repeat arguments that the list of tools names.
             async with self._listing_lock:
-                self._listing = await self._list(client)
+                if self._listing is None:
+                    self._listing = await self._list(client, server)
         fields = {
             "name": call.tool,
             "arguments": call.arguments,
@@ -194,47 +203,47 @@ class Connection:
                 if call.progress:
                     call.progress(progress, total, message)
 
-            with self._complaints():
+            with self._complaints(server):
                 return await client.session.send_request(
                     request, _RESULT, progress_callback=progressed
                 )
 
-    async def _list(self, client: Client) -> Listing:
+    async def _list(self, client: Client, server: str) -> Listing:
         self._link.left_out.clear()
         try:
             async with asyncio.timeout(self._limits.list_s):
-                with self._complaints():
+                with self._complaints(server):
                     listing, ttl_s = await list_tools(client, self._link.left_out)
         except TimeoutError:
             self.retire()
             raise CannotConnect(
-                f"The MCP server {self._account.name} did not list its tools within "
+                f"The MCP server {server} did not list its tools within "
                 f"{self._limits.list_s:g} seconds."
+            ) from None
+        except OutcomeUnknown as failure:
+            # Nothing was called: whoever wanted to call can do so on a new connection.
+            raise NotDelivered(
+                f"The MCP server {server} could not be asked for its tools: {failure.what}."
             ) from None
         ttl_s = self._limits.list_ttl_s if ttl_s is None else min(ttl_s, self._limits.list_ttl_s)
         self._listed_until = _now() + max(ttl_s, self._limits.least_list_ttl_s)
         return listing
 
     @contextmanager
-    def _complaints(self) -> Generator[None]:
+    def _complaints(self, server: str) -> Generator[None]:
         """Turn the library's errors into failures, and retire a connection that they end."""
         try:
             yield
         except MCPError as error:
-            failure = failure_of(self._account.name, error, self._link.masked, self._link.cause)
+            failure = failure_of(server, error, self._link.masked, self._link.cause)
             if isinstance(failure, NotDelivered | OutcomeUnknown):
                 # Perhaps the server was replaced by one that speaks another era.
                 self._link.verdict = None
                 self.retire()
             raise failure from None
         except ValidationError:
-            raise self._unknown("its answer is not what the protocol wants") from None
-
-    def _unknown(self, what: str) -> OutcomeUnknown:
-        return OutcomeUnknown(
-            f"The MCP server {self._account.name}: {what}. It is unknown whether the call took "
-            "effect."
-        )
+            what = "its answer is not what the protocol wants"
+            raise OutcomeUnknown(server, what) from None
 
     def _heard(self, message: Any) -> None:
         if isinstance(message, ToolListChangedNotification):

@@ -60,10 +60,12 @@ class Connections:
         Raises:
             McpFailure: The server cannot be used; the message says why.
         """
+        connection = await self._connection(account, allow_private, end_user)
         try:
-            return await (await self._connection(account, allow_private, end_user)).listing()
+            return await connection.listing(account.name)
         except (NotDelivered, OutcomeUnknown):
-            return await (await self._connection(account, allow_private, end_user)).listing()
+            connection = await self._connection(account, allow_private, end_user)
+            return await connection.listing(account.name)
 
     async def call(
         self,
@@ -89,13 +91,12 @@ class Connections:
         """
         connection = await self._connection(account, allow_private, end_user)
         try:
-            return await connection.call(call)
-        except NotDelivered:
-            return await (await self._connection(account, allow_private, end_user)).call(call)
-        except OutcomeUnknown:
-            if not repeatable:
+            return await connection.call(call, account.name)
+        except (NotDelivered, OutcomeUnknown) as failure:
+            if isinstance(failure, OutcomeUnknown) and not repeatable:
                 raise
-            return await (await self._connection(account, allow_private, end_user)).call(call)
+        connection = await self._connection(account, allow_private, end_user)
+        return await connection.call(call, account.name)
 
     async def close(self) -> None:
         """Close all connections."""

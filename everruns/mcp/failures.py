@@ -24,7 +24,17 @@ class CannotConnect(McpFailure):
 
 
 class OutcomeUnknown(McpFailure):
-    """The request may have taken effect, but its result is lost."""
+    """The request may have taken effect, but its result is lost.
+
+    Attributes:
+        what: What happened.
+    """
+
+    def __init__(self, server: str, what: str) -> None:
+        super().__init__(
+            f"The MCP server {server}: {what}. It is unknown whether the call took effect."
+        )
+        self.what = what
 
 
 class InputRequired(ToolError):

@@ -84,7 +84,7 @@ class Link:
             self._way.transport(), self._secrets, ended, self._revision
         )
         self._client: Client | None = None
-        self._failure: CannotConnect | None = None
+        self._failure: str | None = None
         self._opened = asyncio.Event()
         self._closing = asyncio.Event()
         self._last_words_s = 0.0
@@ -98,18 +98,21 @@ class Link:
         failure = self._way.failure if self._way.speaks_sse else None
         return self.masked(failure) if failure else None
 
-    async def client(self) -> Client:
+    async def client(self, server: str) -> Client:
         """Return the client once it is connected.
+
+        Args:
+            server: The server's name for whoever asks.
 
         Raises:
             CannotConnect: It could not be.
             NotDelivered: It is closed.
         """
         await self._opened.wait()
+        if self._failure is not None:
+            raise CannotConnect(f"The MCP server {server} cannot be used: {self._failure}.")
         if self._client is None or self._closing.is_set():
-            raise self._failure or NotDelivered(
-                f"The connection to the MCP server {self._account.name} was closed."
-            )
+            raise NotDelivered(f"The connection to the MCP server {server} was closed.")
         return self._client
 
     def close(self, last_words: bool = False) -> None:
@@ -159,9 +162,7 @@ class Link:
         log.info("mcp connection failed", server=self._account.name, reason=what)
         if not self._opened.is_set():
             self.verdict = None
-            self._failure = CannotConnect(
-                f"The MCP server {self._account.name} cannot be used: {what}."
-            )
+            self._failure = what
 
     def _new_client(self) -> Client:
         known = self.verdict if isinstance(self.verdict, DiscoverResult) else None

@@ -17,7 +17,6 @@ from everruns.tools.base import ToolError
 from everruns.tools.egress import decompressed
 
 MAX_MESSAGE_BYTES = 4 * MIB
-MAX_STREAM_BYTES = 16 * MIB
 SESSION_HEADER = "mcp-session-id"
 
 Effect = Literal["not_delivered", "unknown", "refused", "unusable"]
@@ -27,6 +26,8 @@ EFFECT = "everruns/effect"
 """Where the data of an error from here says whether the request may have taken effect."""
 
 _FAILED = -32050
+# A line ends with a line feed, a carriage return or both, and an event with a blank line.
+_BLANK_LINES = (b"\n\n", b"\r\r", b"\n\r")
 _WORDS = {
     401: "it asks for authorization (HTTP 401); check the headers configured for it",
     403: "it denies access (HTTP 403); check the headers configured for it",
@@ -137,11 +138,16 @@ class _BoundedStream(httpx2.AsyncByteStream):
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = MAX_STREAM_BYTES
+        # A stream may live as long as its connection, so its events are bounded and not the whole.
+        event_bytes = 0
+        last = b""
         async for chunk in cast("httpx2.AsyncByteStream", self._response.stream):
-            left -= len(chunk)
-            if left < 0:
-                raise httpx2.ReadError("the stream is too long")
+            seen = last + chunk
+            end = max(seen.rfind(blank) for blank in _BLANK_LINES)
+            event_bytes = event_bytes + len(chunk) if end < 0 else len(seen) - end - 2
+            if event_bytes > MAX_MESSAGE_BYTES:
+                raise httpx2.ReadError("an event of the stream is too long")
+            last = seen[-1:]
             yield chunk
 
     async def aclose(self) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from everruns.domain.headers import MASK
 from everruns.domain.mcp_servers import InlineMcpServer, McpAccount, McpServer
+from everruns.domain.secret_forms import MASK
 from everruns.errors import CredentialsRequired
 from everruns.storage.data_directory.encryption import Cipher
 

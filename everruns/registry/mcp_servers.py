@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import SecretStr
 
-from everruns.domain.headers import MASK
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.mcp_servers import (
     GivenMcpServer,
@@ -17,6 +16,7 @@ from everruns.domain.mcp_servers import (
     McpTested,
     shown,
 )
+from everruns.domain.secret_forms import MASK
 from everruns.errors import Conflict, McpServerNameTaken, McpServerNotFound
 from everruns.ids import format_time, new_id, now_ms
 from everruns.registry.database import Database, receipt_of

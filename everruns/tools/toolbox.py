@@ -8,7 +8,6 @@ Source: docs/contract.md, "Turns".
 
 import asyncio
 import math
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,14 +29,10 @@ class Outcome:
 
     Attributes:
         result: What the model reads.
-        success: Whether the tool succeeded, rather than refused or failed.
-        duration_ms: How long the call took.
         suspension: How the tool has suspended the call, if it has; the result counts for nothing.
     """
 
     result: ToolResult
-    success: bool
-    duration_ms: int
     suspension: Suspension | None = None
 
 
@@ -96,7 +91,6 @@ class Toolbox:
             call: The model's call.
             context: The call's context; its ``config`` is replaced by the tool's own.
         """
-        started = time.perf_counter()
         suspension: Suspension | None = None
         try:
             result = stored_result(call.id, await self._run(call, context))
@@ -116,12 +110,7 @@ class Toolbox:
                 f"The tool failed with {type(failure).__name__}. The server's log has the details."
             )
             result = ToolResult(tool_call_id=call.id, error=error)
-        return Outcome(
-            result=result,
-            success=result.error is None,
-            duration_ms=round((time.perf_counter() - started) * 1000),
-            suspension=suspension,
-        )
+        return Outcome(result=result, suspension=suspension)
 
     async def _run(self, call: ToolCall, context: ToolContext) -> Any:
         if call.name not in self._tools:

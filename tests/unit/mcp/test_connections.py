@@ -40,6 +40,26 @@ async def test_arguments_are_repeated_in_headers_where_the_servers_list_wants_it
         assert called.headers["mcp-protocol-version"] == MODERN
 
 
+async def test_calls_that_come_together_list_the_tools_once():
+    connections = Connections()
+
+    async def list_late(exchange: Exchange) -> None:
+        await eventually(lambda: next(iter(connections._open.values()))._borrowed == 3)
+        await server._list(exchange)
+
+    async with ScriptedServer(revision=MODERN) as server:
+        server.behaviours["tools/list"] = list_late
+        wanted = [
+            connections.call(
+                server.account(), Call("act", {}), repeatable=False, allow_private=True
+            )
+            for _ in range(3)
+        ]
+        await asyncio.gather(*wanted)
+        assert len(server.asked("tools/list")) == 1
+    await connections.close()
+
+
 async def test_the_list_of_tools_is_kept_for_a_while(turns):
     async with ScriptedServer() as server:
         for _ in range(3):
@@ -193,6 +213,25 @@ async def test_calls_beyond_what_may_wait_are_refused_at_once():
             task.cancel()
         await asyncio.wait(running)
     await connections.close()
+
+
+async def test_who_shares_a_connection_reads_of_the_server_by_their_own_name(turns):
+    async with ScriptedServer(lambda exchange: exchange.error("no")) as server:
+        for name in ("shop", "store"):
+            with pytest.raises(McpFailure, match=f"^The MCP server {name} refused: no"):
+                await turns.call(server.account(name))
+        assert len(server.asked("initialize")) == 1
+
+
+async def test_whose_connection_fails_reads_of_the_server_by_their_own_name(turns):
+    async with ScriptedServer() as server:
+        server._server.close()
+        asked = [turns.prepare(server.account(name)) for name in ("shop", "store")]
+        failed = await asyncio.gather(*asked, return_exceptions=True)
+    assert [str(one).split(" cannot be used")[0] for one in failed] == [
+        "The MCP server shop",
+        "The MCP server store",
+    ]
 
 
 async def test_closing_ends_calls_that_run():

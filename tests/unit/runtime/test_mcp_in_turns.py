@@ -1,10 +1,11 @@
 """Turns use MCP servers: those of the agent, of the session and of the catalogue."""
 
+import pytest
 from pydantic import SecretStr
 
 from everruns.domain.agents import AgentInput
 from everruns.domain.events import ToolProgress
-from everruns.domain.mcp_servers import McpServerInput
+from everruns.domain.mcp_servers import McpServerInput, McpServerPatch
 from everruns.domain.sessions import SessionPatch
 from tests.conversations import Conversation
 from tests.mcp_server import Exchange, ScriptedServer, tool
@@ -65,18 +66,24 @@ async def test_an_agents_servers_are_used_by_its_sessions():
     assert names(driver) == ["mcp_desk__act"]
 
 
-async def test_a_server_that_was_removed_from_the_catalogue_is_a_note():
-    driver = ScriptedDriver(says("1"), acts(), says("2"))
+@pytest.mark.parametrize("removed", [True, False], ids=["removed", "disabled"])
+async def test_a_server_that_is_not_in_the_catalogue_any_more_is_a_note_and_offers_nothing(removed):
+    driver = ScriptedDriver(says("1"), acts(), says("2"), says("3"))
     async with ScriptedServer() as server, runtime_with(driver) as runtime:
         servers = runtime.registry.mcp_servers
         added = await servers.create(McpServerInput(name="shop", url=server.url))
         talk = await Conversation.begin(runtime, capabilities=["mcp:shop"])
         await talk.say("one")
-        await servers.delete(added.id)
+        if removed:
+            await servers.delete(added.id)
+        else:
+            await servers.update(added.id, McpServerPatch(status="disabled"))
         await talk.say("two")
+        await talk.say("three")
         (result,) = await talk.data_of("tool.result")
+    assert [names(driver, request) for request in range(4)] == [["mcp_shop__act"], [], [], []]
     assert "not in the catalogue any more" in driver.requests[1].system_prompt
-    assert "not in the catalogue any more" in result["error"]
+    assert "Unknown tool" in result["error"]
 
 
 async def test_what_a_client_changes_of_a_sessions_servers_counts_from_the_next_turn():
