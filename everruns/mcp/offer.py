@@ -104,7 +104,7 @@ def offer(
         except UnusableSchema as error:
             left_out[name] = f"its schema cannot be used: {error}"
             continue
-        reference = {"tool": name, "server": _identity(account)}
+        reference = {"tool": name, "server": identity(account)}
         is_held = _is_held(name, held)
         tool = _prepared(by_name[name], offered_name, is_held, timeout_s, reference)
         size += len(orjson.dumps(tool.definition.wire()))
@@ -136,7 +136,7 @@ def still_offered(
     rules = narrowed(account, config)
     is_allowed = rules.allowed_tools is None or name in rules.allowed_tools
     # What was found before servers had an identity has none.
-    if not is_allowed or tool.reference.get("server", _identity(account)) != _identity(account):
+    if not is_allowed or tool.reference.get("server", identity(account)) != identity(account):
         return None
     if not _is_held(name, [rules.require_approval]):
         return tool
@@ -144,7 +144,7 @@ def still_offered(
     return tool.model_copy(update={"definition": held})
 
 
-def _identity(account: McpAccount) -> str:
+def identity(account: McpAccount) -> str:
     """Return what tells a server from another one of the same name; its secrets play no part."""
     parts = orjson.dumps([account.type, account.url, account.command])
     return blake2s(parts, digest_size=8).hexdigest()

@@ -8,6 +8,7 @@ Source: docs/mcp.md, "Security".
 
 import json
 from base64 import b64encode
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import quote
@@ -19,6 +20,8 @@ from everruns.domain.mcp_servers import McpAccount
 MASK = "***"
 # Shorter values are hardly secrets, and masking them would mask parts of words.
 MIN_CHARACTERS = 6
+# A server may still answer to the one before.
+REMEMBERED_TOKENS = 4
 # Masking words that the protocol itself uses would make its messages unreadable.
 _PROTOCOL = " ".join(
     [
@@ -32,7 +35,7 @@ _WORDS = {"$comment", "description", "enumNames", "message", "title"}
 
 
 class Secrets:
-    """The values of an account's headers and environment variables.
+    """The values of an account's headers and environment variables, and its latest tokens.
 
     Args:
         account: The server's account.
@@ -44,7 +47,18 @@ class Secrets:
             for secret in (*account.headers.values(), *account.environment.values())
         ]
         # A server may repeat a token without the word in front of it.
-        parts = {*values, *(value.rpartition(" ")[2] for value in values)}
+        self._fixed = {*values, *(value.rpartition(" ")[2] for value in values)}
+        self._tokens: deque[str] = deque(maxlen=REMEMBERED_TOKENS)
+        self._arrange()
+
+    def learn(self, token: str) -> None:
+        """Take a token for one of the secrets, in place of the oldest if there are many."""
+        if token not in self._tokens:
+            self._tokens.append(token)
+            self._arrange()
+
+    def _arrange(self) -> None:
+        parts = {*self._fixed, *self._tokens}
         kept = {part for part in parts if len(part) >= MIN_CHARACTERS and part not in _PROTOCOL}
         forms = {form for part in kept for form in _forms(part)}
         # The longest first, since one may be a part of another.
