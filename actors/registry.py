@@ -25,6 +25,7 @@ from actors.stubs import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, RegistryReplaced
 from everruns.log import configure_log
+from everruns.mcp.oauth.client import OAuthClient
 from everruns.mcp.probe import Probe
 from everruns.registry.database import Database
 from everruns.registry.inquiries import Inquiries
@@ -110,6 +111,7 @@ class RegistryActor(RpcActor):
             inquiries,
             McpInquiries(Probe(allow_private=settings.allow_private_addresses)),
             settings.mcp_programs,
+            OAuthClient.at(settings.browser_url, allow_private=settings.allow_private_addresses),
         )
         await self._persist(registry.life.begin)
         has_local_model = local_model_installed()

@@ -140,6 +140,12 @@ class McpServerNotFound(NotFound):
     code = "MCP_SERVER_NOT_FOUND"
 
 
+class McpAuthorizationNotFound(NotFound):
+    """An MCP server has no authorization with this id."""
+
+    code = "MCP_AUTHORIZATION_NOT_FOUND"
+
+
 class AgentNotFound(NotFound):
     """No active agent has this id."""
 

@@ -1,6 +1,6 @@
 """A capability: text for the system prompt, and tools, known beforehand or found for each turn."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,6 +42,9 @@ Restrict = Callable[[dict[str, Any], PreparedTool], PreparedTool | None]
 """Given the current config and a tool found earlier, returns the tool as it may be offered now, or
 ``None``."""
 
+Opens = Callable[[PreparedTool], bool]
+"""Tells whether there is more to find once a tool that was found has a result."""
+
 
 @dataclass(frozen=True)
 class Capability:
@@ -61,6 +64,8 @@ class Capability:
         preparation: Finds further prompt text and tools at the start of each turn.
         restrict: Applied in every step to what was found, so that rules which were tightened since
             hold even if it cannot look again. It neither waits nor raises.
+        opens: Applied to the tools whose results are new: if there is more to find, capabilities
+            are prepared again before the model reads them.
     """
 
     id: str
@@ -75,6 +80,13 @@ class Capability:
     dependencies: Sequence[str] = ()
     preparation: Preparation | None = None
     restrict: Restrict | None = None
+    opens: Opens | None = None
+
+    def is_opened_by(self, names: Collection[str], prepared: Prepared) -> bool:
+        """Tell whether there is more to find now that tools of these names have results."""
+        return self.opens is not None and any(
+            tool.definition.name in names and self.opens(tool) for tool in prepared.tools
+        )
 
     def offerable(self, config: dict[str, Any], prepared: Prepared) -> list[PreparedTool]:
         """Return the tools that were found, as far as they may be offered now."""

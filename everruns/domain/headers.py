@@ -67,5 +67,8 @@ def _masked_unless_stored(value: str, info: SerializationInfo) -> str:
     return value if info.context is STORED else MASK
 
 
-SealedHeaders = dict[str, Annotated[str, PlainSerializer(_masked_unless_stored, return_type=str)]]
+Sealed = Annotated[str, PlainSerializer(_masked_unless_stored, return_type=str)]
+"""An encrypted value; whoever is shown it sees ``MASK``."""
+
+SealedHeaders = dict[str, Sealed]
 """Headers by name, their values encrypted; whoever is shown them sees ``MASK`` as each value."""

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from everruns.domain.base import Description, Model
 from everruns.domain.forms import MCP_SERVER_NAME, MCP_URL
 from everruns.domain.headers import Headers, SealedHeaders
+from everruns.domain.mcp_auth import ActsAs, GivenMcpAuth, McpAuth
 from everruns.domain.secret_forms import MASK
 
 McpTransport = Literal["http", "sse", "stdio"]
@@ -39,6 +40,8 @@ class McpAccount(Model):
         type: How it is reached.
         url: Its address; ``None`` for ``stdio``.
         headers: Sent with every request; their values are secrets.
+        id: Its id in the catalogue, if it wants OAuth.
+        acts_as: For whom requests are authorized; ``None`` if headers suffice.
         command: The program and its arguments for ``stdio``; only from the configuration.
         environment: The program's environment variables; their values are secrets.
         allowed_tools: The server's names of the tools to offer; ``None`` offers all.
@@ -50,6 +53,8 @@ class McpAccount(Model):
     type: McpTransport = "http"
     url: str | None = None
     headers: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    id: str | None = None
+    acts_as: ActsAs | None = None
     command: list[str] = Field(default_factory=list)
     environment: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
     allowed_tools: list[str] | None = None
@@ -92,6 +97,7 @@ class McpServerInput(GivenMcpServer):
     """Adds a server to the catalogue."""
 
     name: McpServerName
+    auth: GivenMcpAuth | None = None
     description: Description | None = None
     status: McpServerStatus = "active"
 
@@ -101,6 +107,7 @@ class McpServerPatch(GivenMcpServer):
 
     url: McpUrl = "-"
     name: McpServerName = "-"
+    auth: GivenMcpAuth | None = None
     description: Description | None = None
     status: McpServerStatus = "active"
 
@@ -127,6 +134,7 @@ class McpServer(Model):
     type: McpTransport = "http"
     url: str | None = None
     headers: SealedHeaders = Field(default_factory=dict[str, str])
+    auth: McpAuth | None = None
     command: list[str] = Field(default_factory=list)
     environment: dict[str, str] = Field(default_factory=dict[str, str])
     description: str | None = None

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-import httpx2
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -23,6 +22,7 @@ from mcp_types import (
 from pydantic import TypeAdapter, ValidationError
 
 from everruns.domain.mcp_servers import McpAccount
+from everruns.mcp.authorized import Obtain
 from everruns.mcp.call import Call
 from everruns.mcp.complaints import failure_of, input_required
 from everruns.mcp.failures import CannotConnect, McpFailure, NotDelivered, OutcomeUnknown
@@ -46,7 +46,7 @@ class Connection:
         verdict: Which era the server speaks, if that is known.
         elicit: Answers what the server asks in the middle of a call; by default nobody can be
             asked, so it is declined.
-        authorization: Authorizes the requests, if headers do not.
+        obtain: Returns what authorizes requests, if headers do not suffice.
         ended: Called once, when the connection takes no more calls.
     """
 
@@ -57,7 +57,7 @@ class Connection:
         limits: Limits,
         verdict: Verdict | None = None,
         elicit: Elicit | None = None,
-        authorization: httpx2.Auth | None = None,
+        obtain: Obtain | None = None,
         ended: Callable[["Connection"], None] = lambda _: None,
     ) -> None:
         self._limits = limits
@@ -76,7 +76,7 @@ class Connection:
             limits,
             verdict,
             elicit,
-            authorization,
+            obtain,
             heard=self._heard,
             unused_for=self._unused_for,
             ended=self.retire,
@@ -109,6 +109,7 @@ class Connection:
             server: Its name for whoever asks; those who share a connection may have several.
 
         Raises:
+            NotAuthorized: A person has to consent first.
             McpFailure: It cannot be listed.
         """
         async with self._borrow(server) as client, self._listing_lock:
@@ -127,6 +128,7 @@ class Connection:
             NotDelivered: The server did not act on it.
             OutcomeUnknown: It may have.
             InputRequired: The server wants answers first.
+            NotAuthorized: A person has to consent first.
             McpFailure: The server refused.
         """
         whole = asyncio.timeout(self._limits.call_s)

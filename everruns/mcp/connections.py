@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from types import ModuleType
@@ -10,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from everruns.domain.mcp_authorizations import Subject
 from everruns.domain.mcp_servers import McpAccount
+from everruns.mcp.authorization import Accesses, Authorizations
 from everruns.mcp.call import Call
 from everruns.mcp.failures import McpFailure, NotDelivered, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from everruns.mcp.offer import Listing
 
 if TYPE_CHECKING:
-    import httpx2
     from mcp_types import CallToolResult
 
     from everruns.mcp.connection import Connection
     from everruns.mcp.link import Elicit, Verdict
 
 MAX_VERDICTS = 1000
+APPLICATION = Subject()
 _MODULE = "everruns.mcp.connection"
-
-Authorize = Callable[[McpAccount, str | None], "httpx2.Auth | None"]
 
 
 class Connections:
@@ -35,36 +34,37 @@ class Connections:
     Args:
         limits: Bounds.
         elicit: Answers what servers ask in the middle of a call; by default it is declined.
-        authorize: Returns how requests for an end user are authorized, if headers do not suffice.
+        authorizations: Hands out access to servers that want OAuth.
     """
 
     def __init__(
         self,
         limits: Limits | None = None,
         elicit: "Elicit | None" = None,
-        authorize: Authorize | None = None,
+        authorizations: Authorizations | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._elicit = elicit
-        self._authorize = authorize
+        self._accesses = Accesses(authorizations)
         self._module: ModuleType | None = None
         self._open: dict[str, Connection] = {}
         self._closing: set[Connection] = set()
         self._verdicts: dict[str, Verdict] = {}
 
     async def listing(
-        self, account: McpAccount, allow_private: bool, end_user: str | None = None
+        self, account: McpAccount, allow_private: bool, subject: Subject = APPLICATION
     ) -> Listing:
         """Return what a server offers; a connection that turns out to be lost is opened again.
 
         Raises:
+            NotAuthorized: A person has to consent first.
             McpFailure: The server cannot be used; the message says why.
         """
-        connection = await self._connection(account, allow_private, end_user)
+        connection = await self._connection(account, allow_private, subject)
         try:
             return await connection.listing(account.name)
         except (NotDelivered, OutcomeUnknown):
-            connection = await self._connection(account, allow_private, end_user)
+            connection = await self._connection(account, allow_private, subject)
             return await connection.listing(account.name)
 
     async def call(
@@ -74,7 +74,7 @@ class Connections:
         *,
         repeatable: bool,
         allow_private: bool,
-        end_user: str | None = None,
+        subject: Subject = APPLICATION,
     ) -> "CallToolResult":
         """Call a tool; at most once unless it is repeatable or the server did not act on it.
 
@@ -83,20 +83,25 @@ class Connections:
             call: The call.
             repeatable: Whether the call may run twice.
             allow_private: Whether loopback and private networks are allowed.
-            end_user: For whom, where servers tell users apart.
+            subject: For whom, where servers tell users apart.
 
         Raises:
+            NotAuthorized: A person has to consent first.
             McpFailure: The server refused, or failed; the message says what is known.
             InputRequired: The server wants answers from a person first.
         """
-        connection = await self._connection(account, allow_private, end_user)
+        connection = await self._connection(account, allow_private, subject)
         try:
             return await connection.call(call, account.name)
         except (NotDelivered, OutcomeUnknown) as failure:
             if isinstance(failure, OutcomeUnknown) and not repeatable:
                 raise
-        connection = await self._connection(account, allow_private, end_user)
+        connection = await self._connection(account, allow_private, subject)
         return await connection.call(call, account.name)
+
+    def forget_access(self) -> None:
+        """Forget access that may have ended."""
+        self._accesses.forget()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -104,13 +109,14 @@ class Connections:
         await asyncio.gather(*(connection.close() for connection in everything))
 
     async def _connection(
-        self, account: McpAccount, allow_private: bool, end_user: str | None
+        self, account: McpAccount, allow_private: bool, subject: Subject
     ) -> "Connection":
         if self._module is None:
             # In a thread, because it takes a second, and the loop serves all sessions.
             self._module = await asyncio.to_thread(importlib.import_module, _MODULE)
-        authorization = self._authorize(account, end_user) if self._authorize else None
-        key = _key(account, allow_private, end_user if authorization else None)
+        obtain = partial(self._accesses.of, account, subject) if account.acts_as else None
+        access = await obtain() if obtain else None
+        key = _key(account, allow_private, access.grant_id if access else None)
         found = self._open.get(key)
         if found is None:
             self._make_room()
@@ -120,7 +126,7 @@ class Connections:
                 self.limits,
                 verdict=self._verdicts.get(key),
                 elicit=self._elicit,
-                authorization=authorization,
+                obtain=obtain,
                 ended=partial(self._forget, key),
             )
             self._open[key] = found

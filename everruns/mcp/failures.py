@@ -37,6 +37,18 @@ class OutcomeUnknown(McpFailure):
         self.what = what
 
 
+class NotAuthorized(McpFailure):
+    """The server did not act on the request: a person has to consent first.
+
+    Attributes:
+        scope: What the request lacked, if it lacked only a part.
+    """
+
+    def __init__(self, server: str, scope: str | None = None) -> None:
+        super().__init__(f"The MCP server {server} needs the user's consent first.")
+        self.scope = scope
+
+
 class InputRequired(ToolError):
     """A server needs answers from a person before it goes on with a call.
 

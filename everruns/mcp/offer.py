@@ -106,7 +106,7 @@ def offer(
         account.require_approval,
         config.get("require_approval", "never"),
     ]
-    identity = _identity(account)
+    server = identity(account)
     by_name = {tool.name: tool for tool in sorted(listing.tools, key=lambda tool: tool.name)}
     wanted = [name for name in by_name if all(name in names for names in allowed)]
     left_out = {
@@ -120,7 +120,7 @@ def offer(
         if problem := by_name[name].problem:
             left_out[name] = problem
             continue
-        reference = {"tool": name, "server": identity}
+        reference = {"tool": name, "server": server}
         is_held = _is_held(name, held)
         tool = _prepared(by_name[name], offered_name, is_held, timeout_s, reference)
         size += len(orjson.dumps(tool.definition.wire()))
@@ -147,7 +147,7 @@ class StillOffered:
 
     def __init__(self, account: McpAccount) -> None:
         self._account = account
-        self._identity = _identity(account)
+        self._identity = identity(account)
         # A step asks for each tool with the same config.
         self._config: Mapping[str, Any] | None = None
         self._allowed: Set[str] | None = None
@@ -175,7 +175,7 @@ class StillOffered:
         return tool.model_copy(update={"definition": held})
 
 
-def _identity(account: McpAccount) -> str:
+def identity(account: McpAccount) -> str:
     """Return what tells a server from another one of the same name; its secrets play no part."""
     parts = orjson.dumps([account.type, account.url, account.command])
     return blake2s(parts, digest_size=8).hexdigest()

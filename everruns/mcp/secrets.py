@@ -7,6 +7,7 @@ Source: docs/mcp.md, "Security".
 """
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from heapq import merge
 from typing import Any, cast
@@ -18,6 +19,8 @@ from everruns.domain.secret_forms import MASK, lowered, secret_forms
 
 # Shorter values are hardly secrets, and masking them would mask parts of words.
 MIN_CHARACTERS = 6
+# A server may still answer to the one before.
+REMEMBERED_TOKENS = 4
 # Masking words that the protocol itself uses would make its messages unreadable.
 _PROTOCOL = lowered(
     " ".join(
@@ -33,7 +36,7 @@ _WORDS = {"$comment", "description", "enumNames", "message", "title"}
 
 
 class Secrets:
-    """The values of an account's headers and environment variables.
+    """The values of an account's headers and environment variables, and its latest tokens.
 
     Args:
         account: The server's account.
@@ -46,7 +49,18 @@ class Secrets:
         ]
         # A server may repeat a token without the word in front of it, and one line of many.
         lines = {line.strip() for value in values for line in value.splitlines()}
-        parts = {*values, *lines, *(value.rpartition(" ")[2] for value in values)}
+        self._fixed = {*values, *lines, *(value.rpartition(" ")[2] for value in values)}
+        self._tokens: deque[str] = deque(maxlen=REMEMBERED_TOKENS)
+        self._arrange()
+
+    def learn(self, token: str) -> None:
+        """Take a token for one of the secrets, in place of the oldest if there are many."""
+        if token not in self._tokens:
+            self._tokens.append(token)
+            self._arrange()
+
+    def _arrange(self) -> None:
+        parts = {*self._fixed, *self._tokens}
         kept = {
             part for part in parts if len(part) >= MIN_CHARACTERS and lowered(part) not in _PROTOCOL
         }

@@ -27,7 +27,7 @@ class Servers:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._connections = Connections()
+        self._connections = Connections(authorizations=registry.mcp_authorizations)
         # The registry is asked again only when a session's map has changed.
         self._opened: dict[str, tuple[Any, list[McpAccount]]] = {}
 
@@ -43,12 +43,16 @@ class Servers:
         if not inline and not any(catalogue_name(one.ref) for one in used):
             return {}
         accounts = chosen_accounts(inline, used, configuration.mcp_accounts)
-        found = [mcp_capability(account, self._connections) for account in accounts.values()]
+        found = [
+            mcp_capability(account, self._connections, self._registry.mcp_authorizations)
+            for account in accounts.values()
+        ]
         return {**_missing(used), **{capability.id: capability for capability in found}}
 
     def forget(self) -> None:
         """Forget secrets that may have been removed."""
         self._opened.clear()
+        self._connections.forget_access()
 
     async def close(self) -> None:
         """Close the connections."""

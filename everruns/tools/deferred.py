@@ -21,8 +21,8 @@ from everruns.domain.deferred_tools import (
 from everruns.domain.names import nearest_name
 from everruns.domain.schemas import find_violation
 from everruns.domain.tool_ranking import rank_tools
-from everruns.domain.tools import ToolDefinition
-from everruns.tools.base import DEFAULT_TIMEOUT_S, ToolContext, ToolError
+from everruns.domain.tools import DEFAULT_TIMEOUT_S, ToolDefinition
+from everruns.tools.base import ToolContext, ToolError
 from everruns.tools.results import cut_text
 
 USUAL_FOUND = 5

@@ -1,4 +1,4 @@
-"""Encryption of API keys and headers of other services, and the encryption key.
+"""Encryption of keys, headers and tokens of other services, and the encryption key.
 
 AES-256 in Galois/Counter Mode: without the encryption key, the database does not reveal
 a secret, and moving one to another owner is detected.

@@ -30,6 +30,7 @@ class JournaledStore:
         self.agents = database.agents
         self.providers = database.providers
         self.mcp_servers = database.mcp_servers
+        self.mcp_authorizations = database.mcp_authorizations
         self.sessions = JournaledSessions(self._ahead)
         self.logs = JournaledLogs(self._ahead)
         self.receipts = database.receipts

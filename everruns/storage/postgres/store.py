@@ -8,6 +8,7 @@ from everruns.storage.budgets import BudgetStore, LedgerStore
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.files import FileStore
 from everruns.storage.logs import LogStore
+from everruns.storage.mcp_authorizations import McpAuthorizationStore
 from everruns.storage.mcp_servers import McpServerStore
 from everruns.storage.postgres.database import Postgres
 from everruns.storage.postgres.errors import repeated, repeating
@@ -38,6 +39,7 @@ class PostgresStore:
         self.agents: AgentStore = repeating(store.agents)
         self.providers: ProviderStore = repeating(store.providers)
         self.mcp_servers: McpServerStore = repeating(store.mcp_servers)
+        self.mcp_authorizations: McpAuthorizationStore = repeating(store.mcp_authorizations)
         self.sessions: SessionStore = repeating(store.sessions)
         self.logs: LogStore = repeating(
             PostgresLogs(database, store.logs, store.budgets, store.registry)

@@ -53,6 +53,20 @@ providers = Table(
     Column("encrypted_headers", Text),
 )
 
+# Tokens, consents on their way and registered clients, their secrets encrypted.
+mcp_authorizations = Table(
+    "mcp_authorizations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("server_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("expires_ms", BigInteger),
+)
+
 # The values of headers are encrypted within the document.
 mcp_servers = Table(
     "mcp_servers",

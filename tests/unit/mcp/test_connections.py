@@ -1,12 +1,17 @@
 """Connections: shared, bounded, closed when unused, and reopened when lost."""
 
 import asyncio
+from typing import Any, NoReturn
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
+from everruns.domain.mcp_authorizations import Access, Subject
+from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import PreparedTool
 from everruns.domain.tools import ToolDefinition
+from everruns.mcp.authorized import AuthorizedTransport
 from everruns.mcp.call import Call
 from everruns.mcp.capability import ServerTools
 from everruns.mcp.connections import Connections
@@ -248,18 +253,71 @@ async def test_closing_ends_calls_that_run():
             await call
 
 
+class Tokens:
+    """Gives each subject a token of its own."""
+
+    async def access(
+        self,
+        server_id: str,
+        subject: Subject,
+        rejected: SecretStr | None = None,
+        needed: str | None = None,
+    ) -> Access | None:
+        return Access(SecretStr(f"token-of-{subject.end_user}"), subject.id_at(server_id))
+
+    async def begin(self, *_: Any) -> NoReturn:
+        raise AssertionError("nobody is asked")
+
+
 async def test_users_who_are_authorized_each_for_themselves_share_no_connection():
-    connections = Connections(authorize=lambda _account, user: httpx2.BasicAuth(user or "", "pw"))
+    connections = Connections(authorizations=Tokens())
     async with ScriptedServer() as server:
+        account = server.account(id="mcpserver_1", acts_as="user")
         for user in ("ada", "bob", "ada"):
             await connections.call(
-                server.account(),
+                account,
                 Call("act", {}),
                 repeatable=False,
                 allow_private=True,
-                end_user=user,
+                subject=Subject("agent_1", user),
             )
         assert len(server.asked("initialize")) == 2
         sent = [seen.headers["authorization"] for seen in server.asked("tools/call")]
-        assert sent[0] == sent[2] != sent[1]
+    assert sent == [f"bearer token-of-{user}" for user in ("ada", "bob", "ada")]
     await connections.close()
+
+
+async def test_a_server_that_wants_oauth_gets_no_request_where_nobody_authorizes():
+    connections = Connections()
+    async with ScriptedServer() as server:
+        account = server.account(id="mcpserver_1", acts_as="user")
+        with pytest.raises(McpFailure, match="cannot be authorized here"):
+            await connections.listing(account, True)
+        assert server.seen == []
+
+
+async def test_a_token_goes_to_no_other_origin():
+    sent: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        return httpx2.Response(200)
+
+    async def obtain(_rejected: SecretStr | None, _needed: str | None) -> Access:
+        return Access(SecretStr("token-1"), "grant-1")
+
+    account = McpAccount(name="shop", url="https://shop.example.com/mcp", acts_as="user")
+    inner = httpx2.MockTransport(answer)
+    transport = AuthorizedTransport(inner, account, obtain, lambda _token: None)
+    async with httpx2.AsyncClient(transport=transport) as client:
+        for url in (
+            "https://shop.example.com/a",
+            "https://evil.example.com/",
+            "http://shop.example.com/",
+        ):
+            await client.get(url)
+    assert [request.headers.get("authorization") for request in sent] == [
+        "Bearer token-1",
+        None,
+        None,
+    ]

@@ -134,7 +134,7 @@ async def test_an_error_that_mentions_a_session_is_the_servers_answer(status, he
     assert (await post(client, **headers)).json() == body
 
 
-async def test_a_challenge_reaches_who_authorizes():
+async def test_the_headers_of_a_refusal_are_kept():
     headers = {"www-authenticate": 'Bearer resource_metadata="https://a.test/m"'}
     client, _ = answering(httpx2.Response(401, headers=headers))
     assert (await post(client)).headers["www-authenticate"] == headers["www-authenticate"]
