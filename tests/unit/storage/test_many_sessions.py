@@ -162,8 +162,9 @@ def test_what_a_session_has_is_found_by_its_index(call: Callable[[SqlStore], obj
     run: list[tuple[str, Any]] = []
 
     def note(_connection, _cursor, statement, parameters, *_) -> None:
-        # The table of the registry has one row.
-        if not statement.startswith("INSERT") and "FROM registry" not in statement:
+        # These tables have hardly any rows.
+        is_small = "FROM registry" in statement or "FROM unfinished_forks" in statement
+        if not statement.startswith("INSERT") and not is_small:
             run.append((statement, parameters))
 
     event.listen(engine, "before_cursor_execute", note)
