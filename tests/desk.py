@@ -49,9 +49,9 @@ class Desk:
 
     async def open(self, address: str) -> httpx.Response:
         """Open an address as a browser does, and follow it back to this server."""
-        return await self.come_back(await consented(address))
+        return await self.call_back(await consented(address))
 
-    async def come_back(self, location: str) -> httpx.Response:
+    async def call_back(self, location: str) -> httpx.Response:
         app = create_app(self.runtime, Settings(auth="api_keys"), load_capabilities())
         headers = {
             "Sec-Fetch-Site": "cross-site",

@@ -137,7 +137,7 @@ class McpAuthorization(Model):
 
 
 @dataclass(frozen=True)
-class Homecoming:
+class FinishedConsent:
     """What became of a consent when the person came back.
 
     Attributes:

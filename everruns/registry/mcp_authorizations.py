@@ -15,7 +15,7 @@ from everruns.domain.mcp_auth import McpAuth
 from everruns.domain.mcp_authorizations import (
     Access,
     AskedBy,
-    Homecoming,
+    FinishedConsent,
     McpAuthorization,
     McpConsent,
     Subject,
@@ -162,9 +162,9 @@ class McpAuthorizations:
         return f"{granted} {needed}" if granted else needed
 
     @remote(Repeat.YES, timeout_s=CALL_TIMEOUT_S)
-    async def come_back(
+    async def finish_consent(
         self, state: str, code: SecretStr | None, issuer: str | None, error: str | None
-    ) -> Homecoming:
+    ) -> FinishedConsent:
         """Take what a person's browser brings back from a page of consent; only once.
 
         Args:
@@ -175,17 +175,17 @@ class McpAuthorizations:
         """
         found = await self._vault.find_consent(state)
         if found is None:
-            return Homecoming("unknown")
+            return FinishedConsent("unknown")
         stored, consent = found
         try:
             server = await self._servers.get(consent.server_id)
         except McpServerNotFound:
-            return Homecoming("unknown")
+            return FinishedConsent("unknown")
         outcome, reason = "used", ""
         if not consent.is_used and await self._vault.use_consent(stored, consent):
             outcome, reason = await self._outcome(server, stored, consent, code, issuer, error)
             log.info("mcp consent", server=server.name, outcome=outcome, reason=reason)
-        return Homecoming(outcome, server.name, consent.end_user, reason, consent.asked_by)
+        return FinishedConsent(outcome, server.name, consent.end_user, reason, consent.asked_by)
 
     async def _outcome(
         self,

@@ -84,11 +84,11 @@ class Suite:
             location = (await browser.get(consent.authorization_url)).headers["location"]
         query = parse_qs(urlsplit(location).query)
         first = {name: values[0] for name, values in query.items()}
-        home = await authorizations.come_back(
+        finished = await authorizations.finish_consent(
             first["state"], SecretStr(first["code"]), first.get("iss"), None
         )
-        if home.outcome != "connected":
-            raise ToolError(home.reason)
+        if finished.outcome != "connected":
+            raise ToolError(finished.reason)
 
     async def tools(self) -> list[tuple[str, dict[str, Any]]]:
         async def listed():

@@ -15,9 +15,9 @@ from starlette.responses import HTMLResponse, JSONResponse
 from everruns.api.http.parameters import runtime_of
 from everruns.api.http.routes import Routes
 from everruns.domain.base import KIB
-from everruns.domain.mcp_authorizations import CALLBACK_PATH, CLIENT_PATH, Homecoming
+from everruns.domain.mcp_authorizations import CALLBACK_PATH, CLIENT_PATH, FinishedConsent
 from everruns.errors import EverrunsError, RouteNotFound
-from everruns.runtime.homecomings import welcome
+from everruns.runtime.finished_consents import finish_consent
 
 LONGEST = {"state": 128, "code": 4 * KIB, "iss": 2 * KIB, "error": 128}
 NO_STORE = {"Cache-Control": "no-store"}
@@ -32,7 +32,7 @@ routes = Routes("oauth")
 
 
 @routes.add(f"GET {CALLBACK_PATH}", include_in_schema=False)
-async def come_back(request: Request) -> HTMLResponse:
+async def take_callback(request: Request) -> HTMLResponse:
     """Take what a person's browser brings back from a page of consent."""
     given = _given(request)
     if given is None:
@@ -41,12 +41,12 @@ async def come_back(request: Request) -> HTMLResponse:
     request.scope["query_string"] = b""
     code = SecretStr(given["code"]) if "code" in given else None
     try:
-        home = await welcome(
+        finished = await finish_consent(
             runtime_of(request), given["state"], code, given.get("iss"), given.get("error")
         )
     except EverrunsError as failure:
         return _page(503, "Not connected", f"{failure.message} Go back and try again.")
-    return _answer(home)
+    return _answer(finished)
 
 
 @routes.add(f"GET {CLIENT_PATH}", include_in_schema=False)
@@ -78,18 +78,18 @@ def _given(request: Request) -> dict[str, str] | None:
     return given if is_once and fits and is_answer else None
 
 
-def _answer(home: Homecoming) -> HTMLResponse:
-    account = f"your account at {home.server}" if home.end_user else home.server
-    match home.outcome:
+def _answer(finished: FinishedConsent) -> HTMLResponse:
+    account = f"your account at {finished.server}" if finished.end_user else finished.server
+    match finished.outcome:
         case "connected":
-            whose = f" for {home.end_user}" if home.end_user else ""
+            whose = f" for {finished.end_user}" if finished.end_user else ""
             text = f"Agents can now use {account}{whose}. You can close this window."
             return _page(200, "Connected", text)
         case "declined":
             text = f"Agents cannot use {account}. You can close this window."
             return _page(200, "Not connected", text)
         case "failed":
-            text = f"{home.reason} Go back to where you came from and begin again."
+            text = f"{finished.reason} Go back to where you came from and begin again."
             return _page(400, "Not connected", text)
         case "used":
             return _page(

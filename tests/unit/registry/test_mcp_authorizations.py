@@ -76,10 +76,10 @@ async def connected(registry: Registry, server: McpServer, subject: Subject = AD
     async with httpx2.AsyncClient() as browser:
         location = (await browser.get(consent.authorization_url)).headers["location"]
     query = dict(parse_qsl(urlsplit(location).query))
-    home = await registry.mcp_authorizations.come_back(
+    finished = await registry.mcp_authorizations.finish_consent(
         query["state"], SecretStr(query["code"]), query["iss"], None
     )
-    assert home.outcome == "connected", home.reason
+    assert finished.outcome == "connected", finished.reason
     access = await registry.mcp_authorizations.access(server.id, subject)
     assert access is not None
     return access

@@ -158,10 +158,10 @@ async def test_an_address_that_was_used_lets_a_call_go_on_that_was_not_told():
         location = await consented(address)
         query = dict(parse_qsl(urlsplit(location).query))
         # The process that takes the person back is lost before it tells the conversation.
-        await desk.runtime.mcp_authorizations.come_back(
+        await desk.runtime.mcp_authorizations.finish_consent(
             query["state"], SecretStr(query["code"]), query["iss"], None
         )
-        page = await desk.come_back(location)
+        page = await desk.call_back(location)
         assert (page.status_code, "Already used" in page.text) == (400, True)
         assert await talk.ended()
         assert "desk is connected" in (await results(talk))[0]

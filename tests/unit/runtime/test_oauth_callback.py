@@ -14,8 +14,8 @@ from tests.scripts import ScriptedDriver
 async def test_an_address_works_once():
     async with OAuthServer() as oauth, desk_with(ScriptedDriver(), oauth) as desk:
         location = await consented(await desk.address())
-        assert (await desk.come_back(location)).status_code == 200
-        again = await desk.come_back(location)
+        assert (await desk.call_back(location)).status_code == 200
+        again = await desk.call_back(location)
         assert (again.status_code, "Already used" in again.text) == (400, True)
         assert len(oauth.requests("/token")) == 1
 
@@ -59,14 +59,14 @@ async def test_a_code_of_another_server_is_not_exchanged_here():
             url = f"{other.issuer}/authorize"
             other.clients[mine["client_id"]] = None
             location = (await browser.get(url, params=mine)).headers["location"]
-        page = await desk.come_back(location)
+        page = await desk.call_back(location)
         assert "another authorization server" in page.text
         assert oauth.requests("/token") == other.requests("/token") == []
 
 
 async def test_whoever_comes_back_without_anything_gets_a_page():
     async with OAuthServer() as oauth, desk_with(ScriptedDriver(), oauth) as desk:
-        page = await desk.come_back(f"http://localhost{CALLBACK_PATH}?code=x")
+        page = await desk.call_back(f"http://localhost{CALLBACK_PATH}?code=x")
         assert (page.status_code, page.headers["content-type"]) == (
             400,
             "text/html; charset=utf-8",
@@ -79,5 +79,5 @@ async def test_an_address_of_before_a_disconnection_connects_nobody():
         location = await consented(await desk.address())
         authorization = desk.subject().id_at(desk.server.id)
         await desk.runtime.mcp_authorizations.delete(desk.server.id, authorization)
-        assert (await desk.come_back(location)).status_code == 400
+        assert (await desk.call_back(location)).status_code == 400
         assert await desk.standing() == []

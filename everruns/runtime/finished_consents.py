@@ -6,7 +6,7 @@ Source: docs/contract.md, "Authorizations of MCP servers".
 import structlog
 from pydantic import SecretStr
 
-from everruns.domain.mcp_authorizations import CONNECTED, QUESTION_ID, AskedBy, Homecoming
+from everruns.domain.mcp_authorizations import CONNECTED, QUESTION_ID, AskedBy, FinishedConsent
 from everruns.domain.questions import Answer, QuestionAnswers
 from everruns.domain.waits import Wait
 from everruns.errors import EverrunsError
@@ -15,9 +15,9 @@ from everruns.runtime.runtime import Runtime
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-async def welcome(
+async def finish_consent(
     runtime: Runtime, state: str, code: SecretStr | None, issuer: str | None, error: str | None
-) -> Homecoming:
+) -> FinishedConsent:
     """Take what a person's browser brings back, and let the call that waits for it go on.
 
     A consent that has been used before does nothing but let the call go on, in case the process
@@ -30,10 +30,10 @@ async def welcome(
         issuer: The authorization server, if it names itself.
         error: Its word for why there is no code.
     """
-    home = await runtime.mcp_authorizations.come_back(state, code, issuer, error)
-    if home.asked_by is not None and home.outcome in {"connected", "declined", "used"}:
-        await _answer(runtime, home.asked_by, is_declined=home.outcome == "declined")
-    return home
+    finished = await runtime.mcp_authorizations.finish_consent(state, code, issuer, error)
+    if finished.asked_by is not None and finished.outcome in {"connected", "declined", "used"}:
+        await _answer(runtime, finished.asked_by, is_declined=finished.outcome == "declined")
+    return finished
 
 
 async def _answer(runtime: Runtime, asked_by: AskedBy, *, is_declined: bool) -> None:
