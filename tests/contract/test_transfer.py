@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from typer.testing import CliRunner, Result
 
 from bench.postgres import database_on
@@ -20,14 +20,15 @@ from everruns.domain.budgets import LedgerEntry
 from everruns.domain.snapshots import Snapshot
 from everruns.errors import Conflict, InvalidRequest, StoreUnavailable
 from everruns.storage.data_directory.lock import lock_data_directory
-from everruns.storage.data_directory.opening import open_store
+from everruns.storage.data_directory.opening import DATABASE_FILE, open_store
+from everruns.storage.duckdb.database import DuckDB
 from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.files import StoredFile
 from everruns.storage.opening import open_configured_store
 from everruns.storage.pages import ListQuery
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
-from everruns.storage.sql.tables import metadata, providers
+from everruns.storage.sql.tables import metadata, providers, unfinished_forks
 from everruns.storage.store import Store
 from everruns.storage.transfer import source, target
 from everruns.storage.transfer.copying import copy_data_directory
@@ -109,7 +110,16 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.sessions.put_snapshot(Snapshot(session(2).id, 3, 1, os.urandom(50_000)))
     assert store.sessions.take(session(3).id, store.registry.newest_life()) is not None
     store.close()
+    leave_fork_unfinished(folder)
     return folder
+
+
+def leave_fork_unfinished(folder: Path) -> None:
+    """Leave in a database what a registry leaves that dies while it copies a log."""
+    database = DuckDB(duckdb_engine(str(folder / DATABASE_FILE)))
+    with database.writing() as connection:
+        connection.execute(insert(unfinished_forks).values(session_id="session_fork", sequence=9))
+    database.close()
 
 
 @pytest.fixture
