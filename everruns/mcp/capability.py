@@ -7,12 +7,13 @@ from everruns.capabilities.base import Capability
 from everruns.capabilities.mcp_servers import server_capability
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import Prepared, PreparedTool
-from everruns.mcp.call import Call
+from everruns.mcp.call import AskNow, Call, Task
 from everruns.mcp.connections import Connections
 from everruns.mcp.failures import InputRequired
 from everruns.mcp.offer import offer, still_offered
-from everruns.mcp.questions import answers_of, suspend
+from everruns.mcp.questions import answer_now, answers_of, suspend
 from everruns.mcp.results import told
+from everruns.mcp.tasks import Tasks, is_task
 from everruns.tools.base import SessionContext, ToolContext
 
 # The call's own limit comes first and says more.
@@ -30,6 +31,7 @@ class ServerTools:
     def __init__(self, account: McpAccount, connections: Connections) -> None:
         self._account = account
         self._connections = connections
+        self._tasks = Tasks(account, connections)
 
     async def prepare(self, config: dict[str, Any], session: SessionContext) -> Prepared:
         """Return the server's tools.
@@ -49,18 +51,28 @@ class ServerTools:
 
         Raises:
             McpFailure: The server refused, or failed; the message says what is known.
-            Suspend: The server wants answers from a person first.
+            Suspend: The server wants answers from a person first, or works on a task.
             ToolError: The tool failed.
         """
         answers, state, rounds = None, None, 0
         if context.resumption is not None:
+            if is_task(context.resumption.state):
+                return await self._tasks.look(context.resumption, context)
             answers, state, rounds = answers_of(self._account.name, context.resumption)
 
         def progressed(done: float, total: float | None, message: str | None) -> None:
             share = f"{done:g}" if total is None else f"{done:g} of {total:g}"
             context.report_progress(message or share)
 
-        call = Call(tool.reference["tool"], arguments, answers, state, progressed)
+        call = Call(
+            tool.reference["tool"],
+            arguments,
+            answers,
+            state,
+            progressed,
+            ask=self._ask_now(context),
+            asker=context.session_id,
+        )
         try:
             result = await self._connections.call(
                 self._account,
@@ -71,7 +83,24 @@ class ServerTools:
             )
         except InputRequired as asked:
             raise suspend(self._account.name, asked, rounds) from None
+        if isinstance(result, Task):
+            return await self._tasks.begin(result, rounds, context)
         return told(result)
+
+    def _ask_now(self, context: ToolContext) -> AskNow | None:
+        if context.ask is None:
+            return None
+        server, wait_s = self._account.name, self._connections.limits.answer_s
+        return partial(answer_now, server, ask=context.ask, wait_s=wait_s)
+
+    async def abandon(self, tool: PreparedTool, state: Any, context: SessionContext) -> None:  # noqa: ARG002 - one server's tasks are alike
+        """Cancel the task of a suspended call that nobody waits for any more.
+
+        Raises:
+            McpFailure: The server cannot be told.
+        """
+        if is_task(state):
+            await self._tasks.cancel(state, context)
 
 
 def mcp_capability(account: McpAccount, connections: Connections) -> Capability:

@@ -17,19 +17,30 @@ from mcp_types import (
     CallToolRequestParams,
     CallToolResult,
     DiscoverResult,
+    ElicitCompleteNotification,
+    ElicitRequestParams,
+    ElicitResult,
     InputRequiredResult,
+    Request,
     ToolListChangedNotification,
 )
 from pydantic import TypeAdapter, ValidationError
 
 from everruns.domain.mcp_servers import McpAccount
-from everruns.mcp.call import Call
+from everruns.mcp.call import Call, Task, TaskRequest
 from everruns.mcp.complaints import failure_of, input_required
-from everruns.mcp.failures import CannotConnect, McpFailure, NotDelivered, OutcomeUnknown
+from everruns.mcp.failures import (
+    Busy,
+    CannotConnect,
+    NotDelivered,
+    OutcomeUnknown,
+)
 from everruns.mcp.limits import Limits
 from everruns.mcp.link import Elicit, Link, Verdict
 from everruns.mcp.listing import list_tools
 from everruns.mcp.offer import Listing
+from everruns.mcp.open_calls import OpenCall, OpenCalls
+from everruns.mcp.task_messages import AnyResult, message_of, task_of
 
 _RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
     CallToolResult | InputRequiredResult
@@ -44,10 +55,11 @@ class Connection:
         allow_private: Whether loopback and private networks are allowed.
         limits: Bounds.
         verdict: Which era the server speaks, if that is known.
-        elicit: Answers what the server asks in the middle of a call; by default nobody can be
-            asked, so it is declined.
+        elicit: Answers what the server asks in the middle of a call, in place of the one who calls.
         authorization: Authorizes the requests, if headers do not.
         ended: Called once, when the connection takes no more calls.
+        unrelated: Called when the server has asked something that belongs to no known call.
+        is_shared: Whether several may call at the same time.
     """
 
     def __init__(
@@ -59,13 +71,18 @@ class Connection:
         elicit: Elicit | None = None,
         authorization: httpx2.Auth | None = None,
         ended: Callable[["Connection"], None] = lambda _: None,
+        unrelated: Callable[[], None] = lambda: None,
+        *,
+        is_shared: bool = True,
     ) -> None:
         self._account = account
         self._limits = limits
         self._on_end = ended
         self._is_retired = False
         self._gave_up = False
-        self._slots = asyncio.Semaphore(limits.calls)
+        self._slots = asyncio.Semaphore(limits.calls if is_shared else 1)
+        self._is_shared = is_shared
+        self._calls = OpenCalls(unrelated)
         self._borrowed = 0
         self._last_used = _now()
         self._listing: Listing | None = None
@@ -76,7 +93,7 @@ class Connection:
             allow_private,
             limits,
             verdict,
-            elicit,
+            elicit or self._elicit,
             authorization,
             heard=self._heard,
             unused_for=self._unused_for,
@@ -114,8 +131,8 @@ class Connection:
                 self._listing = await self._list(client)
             return self._listing
 
-    async def call(self, call: Call) -> CallToolResult:
-        """Call a tool.
+    async def call(self, call: Call) -> CallToolResult | Task:
+        """Call a tool; return its result, or the task that the server has made of the call.
 
         Raises:
             NotDelivered: The server did not act on it.
@@ -123,24 +140,30 @@ class Connection:
             InputRequired: The server wants answers first.
             McpFailure: The server refused.
         """
-        whole = asyncio.timeout(self._limits.call_s)
         async with self._borrow() as client, self._slots:
-            try:
-                async with whole:
-                    result = await self._send(client, call)
-            except TimeoutError as error:
-                # A request that was given up may go on at the server and fill the connection.
-                self._gave_up = True
-                self.retire()
-                if whole.expired():
-                    limit = f"finish within {self._limits.call_s:g} seconds"
-                else:
-                    limit = f"make progress for {self._limits.silence_s:g} seconds"
-                what = f"the tool did not {limit}, so the call was cancelled"
-                raise self._unknown(what) from error
-        if isinstance(result, InputRequiredResult):
-            raise input_required(result)
-        return result
+            with self._calls.open(call) as opened:
+                async with self._in_time(self._limits.call_s, opened):
+                    answer = await self._send_call(client, opened)
+            return self._read(client, answer)
+
+    async def task(self, request: TaskRequest) -> Task | None:
+        """Send a request about a task; return how it stands, if that was asked.
+
+        Raises:
+            NotDelivered: The server did not act on it.
+            OutcomeUnknown: It may have.
+            McpFailure: The server refused.
+        """
+        async with (
+            self._borrow() as client,
+            self._slots,
+            self._in_time(self._limits.task_request_s),
+        ):
+            answer = await self._send(client, message_of(request))
+            if request.method != "tasks/get":
+                return None
+            with self._complaints():
+                return task_of(answer, client.protocol_version or "")
 
     async def close(self) -> None:
         """Close the connection; calls that still use it fail."""
@@ -155,13 +178,16 @@ class Connection:
             self._close_if_unused()
 
     def _close_if_unused(self) -> None:
-        if self._is_retired and not self._borrowed:
+        if not self._is_shared and self._calls.has_left and not self._is_retired:
+            # Whatever that call still asks would be taken for a question of the next one.
+            self.retire()
+        elif self._is_retired and not self._borrowed:
             self._link.close(last_words=self._gave_up)
 
     @asynccontextmanager
     async def _borrow(self) -> AsyncGenerator[Client]:
         if self._borrowed >= self._limits.calls + self._limits.waiting:
-            raise McpFailure(
+            raise Busy(
                 f"The MCP server {self._account.name} is busy: {self._borrowed} calls are running "
                 "or waiting. Try again later."
             )
@@ -173,7 +199,30 @@ class Connection:
             self._last_used = _now()
             self._close_if_unused()
 
-    async def _send(self, client: Client, call: Call) -> CallToolResult | InputRequiredResult:
+    @asynccontextmanager
+    async def _in_time(
+        self, limit_s: float, opened: OpenCall | None = None
+    ) -> AsyncGenerator[None]:
+        """Give up a request that takes too long in all, or shows no sign of progress."""
+        whole = asyncio.timeout(limit_s)
+        try:
+            async with whole:
+                if opened:
+                    opened.ends_with(whole)
+                yield
+        except TimeoutError as error:
+            # A request that was given up may go on at the server and fill the connection.
+            self._gave_up = self._calls.has_left = True
+            self.retire()
+            if whole.expired():
+                limit = f"finish within {limit_s:g} seconds"
+            else:
+                limit = f"make progress for {self._limits.silence_s:g} seconds"
+            what = f"the tool did not {limit}, so the call was cancelled"
+            raise self._unknown(what) from error
+
+    async def _send_call(self, client: Client, opened: OpenCall) -> dict[str, Any]:
+        call = opened.call
         if isinstance(self.verdict, DiscoverResult) and self._listing is None:
             # The headers of a call repeat arguments that the list of tools names.
             async with self._listing_lock:
@@ -184,20 +233,39 @@ class Connection:
             "inputResponses": call.answers,
             "requestState": call.state,
         }
-        request = CallToolRequest(params=CallToolRequestParams.model_validate(fields))
+        params = CallToolRequestParams.model_validate(fields)
+        return await self._send(client, CallToolRequest(params=params), opened)
+
+    async def _send(
+        self, client: Client, request: Request[Any, Any], opened: OpenCall | None = None
+    ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
+        report = opened.call.progress if opened else None
         async with asyncio.timeout(self._limits.silence_s) as silence:
+            if opened:
+                opened.ends_with(silence)
 
             async def progressed(progress: float, total: float | None, message: str | None) -> None:
-                if not silence.expired():
+                is_still = opened is not None and opened.is_asking
+                if not silence.expired() and not is_still:
                     silence.reschedule(loop.time() + self._limits.silence_s)
-                if call.progress:
-                    call.progress(progress, total, message)
+                if report:
+                    report(progress, total, message)
 
             with self._complaints():
-                return await client.session.send_request(
-                    request, _RESULT, progress_callback=progressed
+                answer = await client.session.send_request(
+                    request, AnyResult, progress_callback=progressed
                 )
+                return answer.model_extra or {}
+
+    def _read(self, client: Client, answer: dict[str, Any]) -> CallToolResult | Task:
+        with self._complaints():
+            if answer.get("resultType") == "task":
+                return task_of(answer, client.protocol_version or "", is_new=True)
+            result = _RESULT.validate_python(answer, by_name=False)
+        if isinstance(result, InputRequiredResult):
+            raise input_required(result)
+        return result
 
     async def _list(self, client: Client) -> Listing:
         self._link.left_out.clear()
@@ -237,8 +305,18 @@ class Connection:
         )
 
     def _heard(self, message: Any) -> None:
-        if isinstance(message, ToolListChangedNotification):
-            self._listed_until = 0.0
+        match message:
+            case ToolListChangedNotification():
+                self._listed_until = 0.0
+            case ElicitCompleteNotification(params=params):
+                self._calls.has_been_done(params.elicitation_id)
+            case _:
+                pass
+
+    async def _elicit(self, params: ElicitRequestParams) -> ElicitResult:
+        asked = params.model_dump(mode="json", by_alias=True, exclude_none=True)
+        request = {"method": "elicitation/create", "params": asked}
+        return ElicitResult.model_validate(await self._calls.ask(request))
 
     def _unused_for(self) -> float:
         return 0.0 if self._borrowed else _now() - self._last_used

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from everruns.domain.mcp_servers import McpAccount
-from everruns.mcp.call import Call
-from everruns.mcp.failures import McpFailure, NotDelivered, OutcomeUnknown
+from everruns.mcp.call import Call, Task, TaskRequest
+from everruns.mcp.failures import Busy, NotDelivered, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from everruns.mcp.offer import Listing
 
@@ -34,7 +34,7 @@ class Connections:
 
     Args:
         limits: Bounds.
-        elicit: Answers what servers ask in the middle of a call; by default it is declined.
+        elicit: Answers what servers ask in the middle of a call, in place of those who call.
         authorize: Returns how requests for an end user are authorized, if headers do not suffice.
     """
 
@@ -51,6 +51,8 @@ class Connections:
         self._open: dict[str, Connection] = {}
         self._closing: set[Connection] = set()
         self._verdicts: dict[str, Verdict] = {}
+        # The servers whose questions belong to no known call; see ``OpenCalls``.
+        self._unrelated: set[str] = set()
 
     async def listing(
         self, account: McpAccount, allow_private: bool, end_user: str | None = None
@@ -73,8 +75,10 @@ class Connections:
         repeatable: bool,
         allow_private: bool,
         end_user: str | None = None,
-    ) -> "CallToolResult":
-        """Call a tool; at most once unless it is repeatable or the server did not act on it.
+    ) -> "CallToolResult | Task":
+        """Call a tool, and perhaps get a task in place of its result.
+
+        The call is sent at most once unless it is repeatable or the server did not act on it.
 
         Args:
             account: The server.
@@ -87,15 +91,43 @@ class Connections:
             McpFailure: The server refused, or failed; the message says what is known.
             InputRequired: The server wants answers from a person first.
         """
-        connection = await self._connection(account, allow_private, end_user)
+        open_one = partial(self._connection, account, allow_private, end_user, call.asker)
+        connection = await open_one()
         try:
             return await connection.call(call)
         except NotDelivered:
-            return await (await self._connection(account, allow_private, end_user)).call(call)
+            return await (await open_one()).call(call)
         except OutcomeUnknown:
             if not repeatable:
                 raise
-            return await (await self._connection(account, allow_private, end_user)).call(call)
+            return await (await open_one()).call(call)
+
+    async def task(
+        self,
+        account: McpAccount,
+        request: TaskRequest,
+        *,
+        allow_private: bool,
+        end_user: str | None = None,
+    ) -> Task | None:
+        """Send a request about a task, once more if it is lost; return how the task stands.
+
+        Args:
+            account: The server.
+            request: The request; all of them can safely be sent twice.
+            allow_private: Whether loopback and private networks are allowed.
+            end_user: For whom, where servers tell users apart.
+
+        Returns:
+            The task, if that was asked, otherwise ``None``.
+
+        Raises:
+            McpFailure: The server cannot be asked, or refuses.
+        """
+        try:
+            return await (await self._connection(account, allow_private, end_user)).task(request)
+        except (NotDelivered, OutcomeUnknown):
+            return await (await self._connection(account, allow_private, end_user)).task(request)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -103,13 +135,16 @@ class Connections:
         await asyncio.gather(*(connection.close() for connection in everything))
 
     async def _connection(
-        self, account: McpAccount, allow_private: bool, end_user: str | None
+        self, account: McpAccount, allow_private: bool, end_user: str | None, asker: str = ""
     ) -> "Connection":
         if self._module is None:
             # In a thread, because it takes a second, and the loop serves all sessions.
             self._module = await asyncio.to_thread(importlib.import_module, _MODULE)
         authorization = self._authorize(account, end_user) if self._authorize else None
-        key = _key(account, allow_private, end_user if authorization else None)
+        server = key = _key(account, allow_private, end_user if authorization else None)
+        is_shared = not asker or server not in self._unrelated
+        if not is_shared:
+            key = f"{server} {asker}"
         found = self._open.get(key)
         if found is None:
             self._make_room()
@@ -117,10 +152,12 @@ class Connections:
                 account,
                 allow_private,
                 self.limits,
-                verdict=self._verdicts.get(key),
+                verdict=self._verdicts.get(key) or self._verdicts.get(server),
                 elicit=self._elicit,
                 authorization=authorization,
                 ended=partial(self._forget, key),
+                unrelated=partial(self._unrelated.add, server),
+                is_shared=is_shared,
             )
             self._open[key] = found
         return found
@@ -130,7 +167,7 @@ class Connections:
             return
         unused = [connection for connection in self._open.values() if not connection.is_busy]
         if not unused:
-            raise McpFailure(
+            raise Busy(
                 f"All {self.limits.connections} connections to MCP servers are in use. Try again "
                 "later."
             )
@@ -144,6 +181,8 @@ class Connections:
         self._verdicts.pop(key, None)
         if connection.verdict is not None:
             self._verdicts[key] = connection.verdict
+        while len(self._unrelated) > MAX_VERDICTS:
+            self._unrelated.pop()
         while len(self._verdicts) > MAX_VERDICTS:
             del self._verdicts[next(iter(self._verdicts))]
 
