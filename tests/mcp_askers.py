@@ -33,9 +33,7 @@ class AskingServer(ScriptedServer):
 
     async def _ask(self, exchange: Exchange) -> None:
         await exchange.stream()
-        responses: list[Any] = []
-        for params in self.questions:
-            responses.append(await self.ask(exchange, params))
+        responses = [await self.ask(exchange, params) for params in self.questions]
         result = {"content": [], "structuredContent": {"responses": responses}}
         await exchange.event({"id": exchange.message["id"], "result": result})
         exchange.close()

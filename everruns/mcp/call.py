@@ -1,6 +1,6 @@
 """A call of a server's tool, and the task that a server may make of it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 Progress = Callable[[float, float | None, str | None], None]
 """Told how much is done, of how much in all, and in the server's words."""
 
-AskNow = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+AskNow = Callable[[Mapping[str, Any]], Coroutine[Any, Any, Mapping[str, Any]]]
 """Given a request of a server, returns the response that a person has given to it."""
 
-TaskMethod = Literal["tasks/get", "tasks/update", "tasks/cancel"]
+TaskMethod = Literal["tasks/get", "tasks/update", "tasks/cancel", "tasks/result"]
 TaskStatus = Literal["working", "input_required", "completed", "failed", "cancelled"]
 
 
@@ -29,6 +29,7 @@ class Call:
         progress: Told of each sign of progress.
         ask: Answers what a server with sessions asks while it works on the call.
         asker: Who is asked. Calls of the same one can share a connection, whatever the server does.
+        needs_task: Whether the call has to ask for a task.
     """
 
     tool: str
@@ -38,6 +39,7 @@ class Call:
     progress: Progress | None = None
     ask: AskNow | None = None
     asker: str = ""
+    needs_task: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,15 @@ class TaskRequest:
         method: What is wanted.
         task_id: The server's handle of the task.
         answers: What a person answered to the task's requests, by the server's keys.
+        ask: Answers what a server with sessions asks while it works on the task.
+        asker: Who is asked.
     """
 
     method: TaskMethod
     task_id: str
     answers: Mapping[str, Any] | None = None
+    ask: AskNow | None = None
+    asker: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from everruns.capabilities.base import Capability
 from everruns.capabilities.mcp_servers import server_capability
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import Prepared, PreparedTool
-from everruns.mcp.call import AskNow, Call, Task
+from everruns.mcp.call import Call, Task
 from everruns.mcp.connections import Connections
 from everruns.mcp.failures import InputRequired
 from everruns.mcp.offer import offer, still_offered
-from everruns.mcp.questions import answer_now, answers_of, suspend
+from everruns.mcp.questions import answers_of, ask_now, suspend
 from everruns.mcp.results import told
 from everruns.mcp.tasks import Tasks, is_task
 from everruns.tools.base import SessionContext, ToolContext
@@ -70,8 +70,9 @@ class ServerTools:
             answers,
             state,
             progressed,
-            ask=self._ask_now(context),
+            ask=ask_now(self._account.name, context, self._connections.limits.answer_s),
             asker=context.session_id,
+            needs_task=tool.reference.get("task") == "required",
         )
         try:
             result = await self._connections.call(
@@ -86,12 +87,6 @@ class ServerTools:
         if isinstance(result, Task):
             return await self._tasks.begin(result, rounds, context)
         return told(result)
-
-    def _ask_now(self, context: ToolContext) -> AskNow | None:
-        if context.ask is None:
-            return None
-        server, wait_s = self._account.name, self._connections.limits.answer_s
-        return partial(answer_now, server, ask=context.ask, wait_s=wait_s)
 
     async def abandon(self, tool: PreparedTool, state: Any, context: SessionContext) -> None:  # noqa: ARG002 - one server's tasks are alike
         """Cancel the task of a suspended call that nobody waits for any more.

@@ -7,6 +7,7 @@ when the first server is used.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -24,6 +25,7 @@ from mcp_types import (
     Request,
     ToolListChangedNotification,
 )
+from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import TypeAdapter, ValidationError
 
 from everruns.domain.mcp_servers import McpAccount
@@ -40,7 +42,7 @@ from everruns.mcp.link import Elicit, Link, Verdict
 from everruns.mcp.listing import list_tools
 from everruns.mcp.offer import Listing
 from everruns.mcp.open_calls import OpenCall, OpenCalls
-from everruns.mcp.task_messages import AnyResult, message_of, task_of
+from everruns.mcp.task_messages import AnyResult, message_of, result_in, task_of
 
 _RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
     CallToolResult | InputRequiredResult
@@ -163,7 +165,23 @@ class Connection:
             if request.method != "tasks/get":
                 return None
             with self._complaints():
-                return task_of(answer, client.protocol_version or "")
+                task = task_of(answer, client.protocol_version or "")
+        if client.session.initialize_result and task.status in {"completed", "input_required"}:
+            return await self._result_of(task, request)
+        return task
+
+    async def _result_of(self, task: Task, request: TaskRequest) -> Task:
+        """Fetch the result of a task of revision 2025-11-25, for which the server may ask."""
+        fetch = replace(request, method="tasks/result")
+        call = Call("", {}, ask=request.ask, asker=request.asker)
+        async with self._borrow() as client, self._slots:
+            with self._calls.open(call) as opened:
+                async with self._in_time(self._limits.call_s, opened):
+                    answer = await self._send(client, message_of(fetch), opened)
+            with self._complaints():
+                return replace(
+                    task, status="completed", result=result_in(answer, LATEST_HANDSHAKE_VERSION)
+                )
 
     async def close(self) -> None:
         """Close the connection; calls that still use it fail."""
@@ -232,6 +250,7 @@ class Connection:
             "arguments": call.arguments,
             "inputResponses": call.answers,
             "requestState": call.state,
+            "task": {"ttl": round(self._limits.task_s * 1000)} if call.needs_task else None,
         }
         params = CallToolRequestParams.model_validate(fields)
         return await self._send(client, CallToolRequest(params=params), opened)
@@ -260,6 +279,8 @@ class Connection:
 
     def _read(self, client: Client, answer: dict[str, Any]) -> CallToolResult | Task:
         with self._complaints():
+            if isinstance(answer.get("task"), dict):
+                return task_of(answer["task"], client.protocol_version or "", is_new=True)
             if answer.get("resultType") == "task":
                 return task_of(answer, client.protocol_version or "", is_new=True)
             result = _RESULT.validate_python(answer, by_name=False)

@@ -124,10 +124,11 @@ class Connections:
         Raises:
             McpFailure: The server cannot be asked, or refuses.
         """
+        open_one = partial(self._connection, account, allow_private, end_user, request.asker)
         try:
-            return await (await self._connection(account, allow_private, end_user)).task(request)
+            return await (await open_one()).task(request)
         except (NotDelivered, OutcomeUnknown):
-            return await (await self._connection(account, allow_private, end_user)).task(request)
+            return await (await open_one()).task(request)
 
     async def close(self) -> None:
         """Close all connections."""

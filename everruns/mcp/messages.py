@@ -82,13 +82,19 @@ class CheckedTransport:
         message = item.message
         if isinstance(message, JSONRPCResponse) and isinstance(message.result.get("tools"), list):
             item.message = message.model_copy(update={"result": self._usable(message.result)})
+        elif isinstance(message, JSONRPCResponse) and _task_in(message.result):
+            # The library knows no tasks of this revision, and refuses a result without content.
+            result = {"content": [], **message.result}
+            item.message = self._without_secrets(message.model_copy(update={"result": result}))
         elif self._secrets.are_in(_content(message)):
             item.message = self._without_secrets(message)
         return item
 
     def _without_secrets(self, message: JSONRPCMessage) -> JSONRPCMessage:
         match message:
-            case JSONRPCResponse(result=result) if _GOES_BACK.isdisjoint(result):
+            case JSONRPCResponse(result=result) if _GOES_BACK.isdisjoint(result) and not _task_in(
+                result
+            ):
                 masked = {name: self._secrets.masked_data(value) for name, value in result.items()}
                 return message.model_copy(update={"result": masked})
             case JSONRPCResponse(result=result):
@@ -123,7 +129,8 @@ class CheckedTransport:
         if not self._secrets.are_in(asked):
             return message
         # What goes back is stored in between.
-        does = "begins a task" if "taskId" in asked else "asks a question"
+        is_task = "taskId" in asked or _task_in(asked)
+        does = "begins a task" if is_task else "asks a question"
         words = f"it {does} that repeats a secret of its headers or environment"
         error = ErrorData.model_validate(error_of_ours(words, "unusable"))
         return JSONRPCError(jsonrpc="2.0", id=message.id, error=error)
@@ -159,6 +166,12 @@ class CheckedTransport:
             place = ".".join(str(step) for step in first["loc"][2:])
             return f"{place or 'it'}: {first['msg']}"
         return None
+
+
+def _task_in(result: Any) -> bool:
+    """Tell whether a result names a new task as revision 2025-11-25 does."""
+    task = cast("dict[str, Any]", result).get("task") if isinstance(result, dict) else None
+    return isinstance(task, dict) and "taskId" in task
 
 
 def _content(message: JSONRPCMessage) -> Any:

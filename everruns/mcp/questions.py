@@ -8,6 +8,7 @@ Source: the protocol's "Elicitation" (2026-07-28); docs/mcp.md, "Questions".
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2s
 from math import isfinite
 from typing import Any, cast
@@ -16,8 +17,9 @@ import structlog
 
 from everruns.domain.questions import Option, Question
 from everruns.domain.suspensions import MAX_QUESTIONS, Suspension
+from everruns.mcp.call import AskNow
 from everruns.mcp.failures import InputRequired, McpFailure, said
-from everruns.tools.base import Ask, Resumption, Suspend, ToolError
+from everruns.tools.base import Ask, Resumption, Suspend, ToolContext, ToolError
 
 MAX_ROUNDS = 10
 MAX_OPTIONS = 50
@@ -68,17 +70,22 @@ def answers_of(server: str, resumption: Resumption) -> tuple[dict[str, Any], str
     return responses, kept["state"], rounds
 
 
-async def answer_now(
-    server: str, request: Mapping[str, Any], ask: Ask, wait_s: float
-) -> Mapping[str, Any]:
-    """Ask what a server wants to know while its call goes on, and return the response.
+def ask_now(server: str, context: ToolContext, wait_s: float) -> AskNow | None:
+    """Return what answers a server's questions while a call goes on; ``None`` if nobody can.
 
     Args:
         server: The server's name.
-        request: What it asks, as the protocol's JSON.
-        ask: Asks the user.
+        context: The call's context.
         wait_s: Seconds that an answer may take.
     """
+    if context.ask is None:
+        return None
+    return partial(_answer_now, server, context.ask, wait_s)
+
+
+async def _answer_now(
+    server: str, ask: Ask, wait_s: float, request: Mapping[str, Any]
+) -> Mapping[str, Any]:
     requests = {NOW: request}
     problems: dict[str, str] = {}
     try:

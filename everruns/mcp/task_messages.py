@@ -2,7 +2,8 @@
 
 The library knows that there are extensions, and not this one.
 
-Source: the extension ``io.modelcontextprotocol/tasks`` of revision 2026-07-28 (SEP-2663).
+Sources: the extension ``io.modelcontextprotocol/tasks`` of revision 2026-07-28 (SEP-2663); "Tasks"
+of revision 2025-11-25.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,8 @@ from mcp.client import ClientExtension
 from mcp.client.extension import ClaimContext, ResultClaim
 from mcp_types import CallToolResult, Request, RequestParams, Result
 from mcp_types.methods import validate_server_result
-from pydantic import BaseModel, ConfigDict, Field
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from everruns.mcp.call import Task, TaskMethod, TaskRequest, TaskStatus
@@ -42,8 +44,11 @@ class _Task(_Camel):
     task_id: str = Field(min_length=1, max_length=MAX_ID_CHARACTERS)
     status: TaskStatus
     status_message: str | None = None
-    ttl_ms: float | None = None
-    poll_interval_ms: float | None = None
+    # The names without a unit are those of revision 2025-11-25.
+    ttl_ms: float | None = Field(None, validation_alias=AliasChoices("ttlMs", "ttl"))
+    poll_interval_ms: float | None = Field(
+        None, validation_alias=AliasChoices("pollIntervalMs", "pollInterval")
+    )
     input_requests: dict[str, Any] = Field(default_factory=dict[str, Any])
     result: dict[str, Any] | None = None
     error: _Error | None = None
@@ -97,11 +102,8 @@ def task_of(answer: Mapping[str, Any], revision: str, *, is_new: bool = False) -
     """
     read = _Task.model_validate(answer)
     words = said(read.status_message or (read.error.message if read.error else ""))
-    result = None
-    if read.status == "completed" and not is_new:
-        returned = {"resultType": "complete", **(read.result or {})}
-        validate_server_result("tools/call", revision, returned)
-        result = CallToolResult.model_validate(returned, by_name=False)
+    has_result = read.status == "completed" and not is_new and revision in MODERN_PROTOCOL_VERSIONS
+    result = result_in(read.result or {}, revision) if has_result else None
     return Task(
         id=read.task_id,
         status=read.status,
@@ -111,6 +113,17 @@ def task_of(answer: Mapping[str, Any], revision: str, *, is_new: bool = False) -
         requests=read.input_requests,
         result=result,
     )
+
+
+def result_in(answer: Mapping[str, Any], revision: str) -> CallToolResult:
+    """Return the result of a tool that a task has returned.
+
+    Raises:
+        pydantic.ValidationError: It is not what the protocol wants.
+    """
+    returned = {"resultType": "complete", **answer}
+    validate_server_result("tools/call", revision, returned)
+    return CallToolResult.model_validate(returned, by_name=False)
 
 
 def _seconds(ms: float | None) -> float | None:

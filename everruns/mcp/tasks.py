@@ -26,7 +26,7 @@ from everruns.mcp.failures import (
     NotDelivered,
     OutcomeUnknown,
 )
-from everruns.mcp.questions import answers_of, suspend
+from everruns.mcp.questions import answers_of, ask_now, suspend
 from everruns.mcp.results import told
 from everruns.tools.base import Resumption, SessionContext, Suspend, ToolContext, ToolError
 
@@ -121,7 +121,9 @@ class Tasks:
                 await self._ask(TaskRequest("tasks/update", handle.id, handle.answers), context)
                 answered = [*handle.answered, *handle.answers]
                 handle = handle.model_copy(update={"answers": {}, "answered": answered})
-            task = await self._ask(TaskRequest("tasks/get", handle.id), context)
+            ask = ask_now(self._account.name, context, self._limits.answer_s)
+            get = TaskRequest("tasks/get", handle.id, ask=ask, asker=context.session_id)
+            task = await self._ask(get, context)
         except _NOT_NOW as failure:
             self._try_later(handle, rounds, failure, context)
         except McpFailure as refusal:
