@@ -110,11 +110,11 @@ class Connections:
         allow_private: bool,
         end_user: str | None = None,
     ) -> Task | None:
-        """Send a request about a task, once more if it is lost; return how the task stands.
+        """Send a request about a task, again if it was not delivered; return how the task stands.
 
         Args:
             account: The server.
-            request: The request; all of them can safely be sent twice.
+            request: The request.
             allow_private: Whether loopback and private networks are allowed.
             end_user: For whom, where servers tell users apart.
 
@@ -127,7 +127,7 @@ class Connections:
         open_one = partial(self._connection, account, allow_private, end_user, request.asker)
         try:
             return await (await open_one()).task(request)
-        except (NotDelivered, OutcomeUnknown):
+        except NotDelivered:
             return await (await open_one()).task(request)
 
     async def close(self) -> None:

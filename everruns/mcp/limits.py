@@ -32,7 +32,7 @@ class Limits:
     list_s: float = 30.0
     silence_s: float = 60.0
     call_s: float = 300.0
-    task_request_s: float = 30.0
+    task_request_s: float = 10.0
     task_s: float = 604_800.0
     task_silence_s: float = 3600.0
     answer_s: float = 600.0

@@ -84,7 +84,7 @@ class CheckedTransport:
             item.message = message.model_copy(update={"result": self._usable(message.result)})
         elif isinstance(message, JSONRPCResponse) and _task_in(message.result):
             # The library knows no tasks of this revision, and refuses a result without content.
-            result = {"content": [], **message.result}
+            result: dict[str, Any] = {"content": [], **message.result}
             item.message = self._without_secrets(message.model_copy(update={"result": result}))
         elif self._secrets.are_in(_content(message)):
             item.message = self._without_secrets(message)

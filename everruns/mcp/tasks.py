@@ -7,6 +7,7 @@ Source: the extension ``io.modelcontextprotocol/tasks`` (SEP-2663); docs/mcp.md,
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import structlog
@@ -122,8 +123,7 @@ class Tasks:
                 answered = [*handle.answered, *handle.answers]
                 handle = handle.model_copy(update={"answers": {}, "answered": answered})
             ask = ask_now(self._account.name, context, self._limits.answer_s)
-            get = TaskRequest("tasks/get", handle.id, ask=ask, asker=context.session_id)
-            task = await self._ask(get, context)
+            task = await self._ask(TaskRequest("tasks/get", handle.id, ask=ask), context)
         except _NOT_NOW as failure:
             self._try_later(handle, rounds, failure, context)
         except McpFailure as refusal:
@@ -149,7 +149,7 @@ class Tasks:
     async def _ask(self, request: TaskRequest, context: SessionContext) -> Task:
         task = await self._connections.task(
             self._account,
-            request,
+            replace(request, asker=context.session_id),
             allow_private=context.allow_private_addresses,
             end_user=context.end_user,
         )

@@ -11,8 +11,8 @@ from everruns.mcp.tasks import TaskHandle, wait_s
 from everruns.runtime.local import LocalRuntime
 from everruns.storage.memory.store import MemoryStore
 from tests.conversations import Conversation
-from tests.mcp_server import Exchange
-from tests.mcp_tasks import DONE, TaskServer
+from tests.mcp_server import Exchange, ScriptedServer, tool
+from tests.mcp_tasks import DONE, STAMPS, TaskServer
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
 from tests.waiting import eventually
 
@@ -42,7 +42,7 @@ def runtime_with(driver: ScriptedDriver, **settings: Any) -> Any:
     return local_runtime(driver, allow_private_addresses=True, **settings)
 
 
-async def begin(runtime: LocalRuntime, server: TaskServer, **fields: Any) -> Conversation:
+async def begin(runtime: LocalRuntime, server: ScriptedServer, **fields: Any) -> Conversation:
     talk = await Conversation.begin(runtime, mcp_servers={"shop": {"url": server.url, **fields}})
     await talk.send("bake")
     return talk
@@ -185,11 +185,7 @@ async def test_an_answer_waits_for_a_server_that_is_away():
             server.behaviours["tasks/update"] = update
             await exchange.raw(b"", 503)
 
-        async def away(exchange: Exchange) -> None:
-            server.behaviours["tasks/update"] = away_once
-            await exchange.raw(b"", 503)
-
-        server.behaviours["tasks/update"] = away
+        server.behaviours["tasks/update"] = away_once
         await reply(talk, "f.size")
         assert (await outcome(talk))["result"] == "baked"
     assert server.answers == [{"f": {"action": "accept", "content": {"size": "small"}}}]
@@ -307,3 +303,31 @@ def test_a_task_is_looked_at_less_often_the_longer_it_takes():
     assert wait_s(handle, 900.0, 600 * minute) == 900
     assert wait_s(handle, 5.0, day - 20_000) == 10
     assert wait_s(handle, 10.0**9, 0) == 3600
+
+
+async def test_a_tool_of_2025_11_25_that_requires_a_task_is_given_one():
+    stamps = {"taskId": "t-1", "ttl": 60_000, "pollInterval": 1, **STAMPS}
+
+    async def initialize(exchange: Exchange) -> None:
+        result = {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {"tools": {}, "tasks": {"requests": {"tools": {"call": {}}}}},
+            "serverInfo": {"name": "scripted", "version": "1"},
+        }
+        await exchange.result(**result)
+
+    async def create(exchange: Exchange) -> None:
+        assert exchange.message["params"]["task"] == {"ttl": 604_800_000}
+        await exchange.result(task={**stamps, "status": "working"})
+
+    bake = tool("bake", execution={"taskSupport": "required"})
+    async with (
+        ScriptedServer(create, [bake]) as server,
+        runtime_with(baking()) as runtime,
+    ):
+        server._needs_session = lambda _method: False
+        server.behaviours["initialize"] = initialize
+        server.behaviours["tasks/get"] = lambda seen: seen.result(**stamps, status="completed")
+        server.behaviours["tasks/result"] = lambda seen: seen.result(**DONE)
+        talk = await begin(runtime, server)
+        assert (await outcome(talk))["result"] == "baked"
