@@ -25,6 +25,7 @@ from actors.stubs import find_host
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, RegistryReplaced
 from everruns.log import configure_log
+from everruns.mcp.oauth.client import OAuthClient
 from everruns.mcp.probe import Probe
 from everruns.registry.database import Database
 from everruns.registry.inquiries import Inquiries
@@ -88,7 +89,6 @@ class RegistryActor(RpcActor):
             log.exception("registry not started")
             await asyncio.sleep(START_RETRY_S)
             os._exit(1)
-        self._problem = None
         self._answerable.set()
 
     async def _start(self, settings: Settings) -> None:
@@ -111,6 +111,7 @@ class RegistryActor(RpcActor):
             inquiries,
             McpInquiries(Probe(allow_private=settings.allow_private_addresses)),
             settings.mcp_programs,
+            OAuthClient.at(settings.browser_url, allow_private=settings.allow_private_addresses),
         )
         await self._persist(registry.life.begin)
         has_local_model = local_model_installed()
@@ -132,6 +133,9 @@ class RegistryActor(RpcActor):
         pool = SessionActorPool(placement, watch, settings, _reserved_cpus(settings))
         await pool.adopt()
         succession = Succession(registry.life)
+        self._targets = {**registry_targets(registry), SUCCESSION: succession}
+        # Before the tasks begin: one of them notes that another registry has taken over.
+        self._problem = None
         self._tasks = [
             asyncio.ensure_future(pool.keep()),
             asyncio.ensure_future(reconciler.run()),
@@ -144,7 +148,6 @@ class RegistryActor(RpcActor):
             )
             self._tasks.append(asyncio.ensure_future(keeper.keep()))
             self._tasks.append(asyncio.ensure_future(registry.keys.follow()))
-        self._targets = {**registry_targets(registry), SUCCESSION: succession}
         await self._publish(settings.data_dir)
         collect_rarely()
 

@@ -45,7 +45,8 @@ class StandbyKeeper:
         while True:
             try:
                 await self.look()
-            except RayError as error:
+            except (RayError, ValueError) as error:
+                # Ray raises the latter if the name is freed while it is looked for.
                 log.warning("no registry stands by", error=str(error))
             await asyncio.sleep(KEEP_EVERY_S)
 

@@ -140,6 +140,12 @@ class McpServerNotFound(NotFound):
     code = "MCP_SERVER_NOT_FOUND"
 
 
+class McpAuthorizationNotFound(NotFound):
+    """An MCP server has no authorization with this id."""
+
+    code = "MCP_AUTHORIZATION_NOT_FOUND"
+
+
 class AgentNotFound(NotFound):
     """No active agent has this id."""
 
@@ -309,6 +315,13 @@ class StoreUnavailable(Unavailable):
     """The database did not answer or refused the write. Nothing was stored."""
 
     code = "STORE_UNAVAILABLE"
+
+
+class SecretsUnreadable(StoreUnavailable):
+    """A stored secret was encrypted with another key; no retry helps."""
+
+    code = "SECRETS_UNREADABLE"
+    retryable = False
 
 
 class McpServerUnavailable(Unavailable):

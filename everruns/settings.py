@@ -34,6 +34,7 @@ from everruns.origins import ANYTHING, host_pattern, origin_pattern
 
 _DATABASE_SCHEMES = ("postgresql://", "postgresql+psycopg://")
 _PROXY = re.compile(r"environment|https?://[^\s/?#]+/?")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~/-]*)?")
 _PORTS = re.compile(r"\d{1,5}-\d{1,5}")
 MAX_PORT = 65_535
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -64,6 +65,12 @@ def _table(value: Any) -> Any:
         raise ValueError("must be a table in a TOML file, or an object as JSON") from None
 
 
+def _address(url: str) -> str:
+    if not _ADDRESS.fullmatch(url):
+        raise ValueError("must be an address such as https://agents.example.com, without a query")
+    return url.rstrip("/")
+
+
 HostPattern = Annotated[str, AfterValidator(host_pattern)]
 OriginPattern = Annotated[str, AfterValidator(origin_pattern)]
 
@@ -85,8 +92,8 @@ class Settings(BaseSettings):
     )
     encryption_key: SecretStr | None = Field(
         None,
-        description="Base64 of 32 bytes that encrypt keys and headers of providers and MCP "
-        "servers. Default: a file in data_dir.",
+        description="Base64 of 32 bytes that encrypt keys, headers and authorizations of providers "
+        "and MCP servers. Default: a file in data_dir.",
     )
 
     # Access
@@ -101,6 +108,12 @@ class Settings(BaseSettings):
     )
     allowed_origins: Annotated[tuple[OriginPattern, ...], NoDecode, BeforeValidator(_entries)] = (
         Field((), description="Origins whose web pages may call this server (CORS).")
+    )
+    public_url: Annotated[str, AfterValidator(_address)] | None = Field(
+        None,
+        description="Address at which browsers reach this server, such as "
+        "`https://agents.example.com`; people come back to it from pages of consent of MCP "
+        "servers. Default: host and port, if the host is loopback.",
     )
     docs: bool = Field(True, description="Serve /swagger-ui/ and /api-doc/openapi.json.")
     max_body_bytes: int = Field(
@@ -160,6 +173,12 @@ class Settings(BaseSettings):
     max_iterations: int = Field(100, ge=1, description="Default limit of model calls per turn.")
     max_repeated_calls: int = Field(
         10, ge=0, description="Same calls with the same results that end a turn; 0 for no limit."
+    )
+    max_listed_tools: int = Field(
+        40,
+        ge=0,
+        description="Tools above which a model searches for most of them instead of being shown "
+        "all; 0 means never.",
     )
     tool_timeout_s: float = Field(60.0, gt=0, description="Seconds that a tool call may take.")
     client_tool_timeout_s: float = Field(
@@ -283,6 +302,14 @@ class Settings(BaseSettings):
     def mcp_programs(self) -> list[McpAccount]:
         """The MCP servers that are programs, with their secrets."""
         return [program.account(name) for name, program in self.mcp_servers.items()]
+
+    @property
+    def browser_url(self) -> str | None:
+        """The address at which browsers reach this server, if it is known."""
+        if self.public_url is not None or not (self.is_loopback and self.port):
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:

@@ -1,21 +1,25 @@
 """Talking to a runtime as a client does, whichever runtime it is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from everruns.domain.events import TURN_ENDS, Delta, Event, EventType, Passing
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import Provider, ProviderInput
 from everruns.domain.messages import Message, SendMessage
 from everruns.domain.sessions import Session, SessionInput
+from everruns.errors import CapacityExhausted
 from everruns.ids import new_id
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.storage.logs import EventQuery
 
 PATIENCE_S = 30.0
+ROOM_PATIENCE_S = 60.0
+ROOM_POLL_S = 0.05
+Answer = TypeVar("Answer")
 
 
 class Reader:
@@ -88,6 +92,16 @@ class Reader:
 
     async def close(self) -> None:
         await self._batches.aclose()
+
+
+async def when_there_is_room(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask, and ask again while the answer is that every session actor is full for now."""
+    async with asyncio.timeout(ROOM_PATIENCE_S):
+        while True:
+            try:
+                return await ask()
+            except CapacityExhausted:
+                await asyncio.sleep(ROOM_POLL_S)
 
 
 class Conversation:

@@ -70,10 +70,13 @@ THOUGHTS = st.builds(
 SMALL = [part for part in IMAGES.values() if len(part.base64 or "") < 300_000]
 LARGE = [part for part in IMAGES.values() if part not in SMALL]
 IMAGE_PARTS = st.sampled_from(SMALL)
+# A check of megabytes takes as long as a hundred others.
+ANY_IMAGE_PARTS = st.sampled_from([*SMALL * 4, *LARGE])
+MEDIA_TYPES = TEXTS.filter(lambda text: len(text) <= 256)
 OUTPUT_PARTS = st.one_of(
     TEXTS.map(lambda text: TextPart(text=text)),
     st.builds(JsonPart, value=VALUES),
-    st.builds(FilePart, path=TEXTS, media_type=st.none() | TEXTS),
+    st.builds(FilePart, path=TEXTS, media_type=st.none() | MEDIA_TYPES),
     IMAGE_PARTS,
 )
 FILE_PARTS = st.sampled_from(
@@ -206,7 +209,7 @@ def odd_logs(
                 )
             case "images":
                 _say(log, "user", [draw(IMAGE_PARTS)] * draw(st.sampled_from([6, 21])))
-            case "large images" if not draw(st.integers(0, 9)):
+            case "large images" if not draw(st.integers(0, 29)):
                 _say(log, "user", [draw(st.sampled_from(LARGE))] * draw(st.sampled_from([1, 7])))
             case "agent":
                 calls = draw(st.lists(CALLS, max_size=3) | OUTPUTS)

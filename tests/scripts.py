@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from everruns.capabilities.base import Capability, Preparation
+from everruns.capabilities.base import Capability, Preparation, Restrict
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.tools import ToolCall
@@ -120,10 +120,18 @@ async def local_runtime(
     *tools: Tool,
     store: Store | None = None,
     preparation: Preparation | None = None,
+    restrict: Restrict | None = None,
     **settings: Any,
 ) -> AsyncIterator[LocalRuntime]:
     """A started runtime; its sessions find tools and preparation in the capability ``kit``."""
-    kit = Capability("kit", "Kit", "What a test wrote.", tools=tools, preparation=preparation)
+    kit = Capability(
+        "kit",
+        "Kit",
+        "What a test wrote.",
+        tools=tools,
+        preparation=preparation,
+        restrict=restrict,
+    )
     runtime = LocalRuntime(
         store or MemoryStore(),
         Settings(

@@ -29,9 +29,13 @@ STARTED_ONCE = {
         "tests/e2e/test_front.py",
         "tests/e2e/test_lifecycle.py",
         "tests/e2e/test_readme.py",
+        "tests/e2e/test_violent_ends.py",
     ),
     "world": (
         "tests/faults/test_crash_loop.py",
+        "tests/faults/test_forks_beside_kills.py",
+        "tests/faults/test_killed_compactions.py",
+        "tests/faults/test_killed_mcp_calls.py",
         "tests/faults/test_kills.py",
         "tests/faults/test_long_answers.py",
     ),

@@ -1,6 +1,7 @@
 """Things to store, told apart by a number."""
 
 from dataclasses import replace
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -15,6 +16,7 @@ from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.workspaces import Workspace
 from everruns.ids import format_time
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
+from everruns.storage.mcp_authorizations import StoredAuthorization
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.store import Store
 
@@ -82,6 +84,20 @@ def mcp_server(number: int, **fields: object) -> McpServer:
         "updated_at": time(number),
     }
     return McpServer.model_validate(defaults | fields)
+
+
+def mcp_authorization(number: int, **fields: Any) -> StoredAuthorization:
+    authorization_id = f"mcpauthorization_{number:032x}"
+    defaults = {
+        "id": authorization_id,
+        "server_id": mcp_server(1).id,
+        "kind": "authorization",
+        "subject_id": authorization_id,
+        "version": "v",
+        "document": "{}",
+        "sealed": "v1:sealed",
+    }
+    return StoredAuthorization(**(defaults | fields))
 
 
 def events(

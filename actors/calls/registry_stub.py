@@ -23,6 +23,7 @@ from everruns.registry.forks import Forks
 from everruns.registry.hosting import Hosting
 from everruns.registry.keys import ApiKeys
 from everruns.registry.logs import Logs
+from everruns.registry.mcp_authorizations import McpAuthorizations
 from everruns.registry.mcp_servers import McpServers
 from everruns.registry.providers import Providers
 from everruns.registry.registry import Registry
@@ -47,6 +48,7 @@ def registry_stub(
     registry.agents = stub(Agents, channel, "agents", patience_s)
     registry.providers = stub(Providers, channel, "providers", patience_s)
     registry.mcp_servers = stub(McpServers, channel, "mcp_servers", patience_s)
+    registry.mcp_authorizations = stub(McpAuthorizations, channel, "mcp_authorizations", patience_s)
     registry.sessions = stub(Sessions, channel, "sessions", patience_s)
     registry.forks = stub(Forks, channel, "forks", patience_s)
     registry.logs = logs or stub(Logs, channel, "logs", patience_s)
@@ -66,6 +68,7 @@ def registry_targets(registry: Registry) -> dict[str, object]:
         "agents": registry.agents,
         "providers": registry.providers,
         "mcp_servers": registry.mcp_servers,
+        "mcp_authorizations": registry.mcp_authorizations,
         "sessions": registry.sessions,
         "forks": registry.forks,
         "logs": registry.logs,

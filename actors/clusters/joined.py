@@ -115,7 +115,7 @@ class JoinedCluster:
         wait(lambda: not list_actors(), GONE_TIMEOUT_S)
 
     def _find_port(self, application: Any) -> tuple[str, int, tuple[str, ...]]:
-        """Return the host and port to serve on, and what is to be said of them.
+        """Return the host and port to serve on, and what is to be said about them.
 
         Serve's address cannot change while it runs, and it runs as long as an application does.
         """

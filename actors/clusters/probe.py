@@ -79,7 +79,7 @@ def _channel(address: str) -> grpc.Channel:
 
 
 def _ask_metadata(address: str, channel: grpc.Channel) -> dict[str, Any]:
-    """Return what the cluster says of itself.
+    """Return what the cluster says about itself.
 
     Raises:
         Unavailable: Nothing answers, what answers is not a Ray cluster, or it refuses the token.

@@ -23,7 +23,6 @@ from everruns.settings_loading import load_settings
 HAPROXY_CONNECTIONS = 20_000
 REPLICA_PORTS = 100
 STREAM_END_S = 60
-PORT_QUARANTINE_S = 150
 HEADER_TIMEOUT_S = 10
 # Longer than the silence of any stream, because of its heartbeats.
 CLIENT_SILENCE_S = 30
@@ -73,12 +72,6 @@ def front_environment(settings: Settings) -> dict[str, str]:
         # A metric series would be kept for each method that a stranger invents. The replicas count
         # requests too, behind HAProxy, which lets known methods pass.
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
-        # A change of replicas leaves an old HAProxy to its streams. Serve would end it, and them,
-        # after two minutes, and keep ports of lost replicas unused for longer than that.
-        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(
-            math.ceil(settings.stream_cycle_s) + STREAM_END_S
-        ),
-        "RAY_SERVE_PORT_QUARANTINE_S": str(PORT_QUARANTINE_S),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports[0]),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(ports[1]),
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports[2]),
@@ -133,6 +126,7 @@ def _front(folder: Path, binary: str, settings: Settings, host: str | None) -> F
         HEADER_TIMEOUT_S,
         max(CLIENT_SILENCE_S, silence_s),
         max(SERVER_SILENCE_S, silence_s),
+        math.ceil(settings.stream_cycle_s) + STREAM_END_S,
         str(folder),
     )
 

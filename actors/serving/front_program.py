@@ -32,7 +32,6 @@ KEPT_GLOBALS = (
     "nbthread ",
     "server-state-base ",
     "server-state-file ",
-    "hard-stop-after ",
 )
 
 
@@ -54,6 +53,8 @@ class Front:
         header_timeout_s: Seconds within which a request's headers must arrive.
         client_silence_s: Seconds after which an idle client is disconnected.
         server_silence_s: The same for a replica.
+        stream_s: Seconds after which every stream has ended. A change of the replicas leaves an old
+            HAProxy to its streams for as long; Serve would end it, and them, after two minutes.
         pages: Folder of HAProxy's own responses, ``<status>.http``.
     """
 
@@ -62,6 +63,7 @@ class Front:
     header_timeout_s: int
     client_silence_s: int
     server_silence_s: int
+    stream_s: int
     pages: str
 
 
@@ -136,6 +138,7 @@ def render(generated: Generated, front: Front) -> str:
         header_timeout_s=str(front.header_timeout_s),
         client_silence_s=str(front.client_silence_s),
         server_silence_s=str(front.server_silence_s),
+        stream_s=str(front.stream_s),
         pages=front.pages,
     )
     if generated.backend is None or not generated.servers:

@@ -36,6 +36,7 @@ def cluster_database(address: str, port: int, folder: Path) -> Generator[Cluster
     """
     rules = folder / "pg_hba.conf"
     rules.write_text(f"local all all trust\nhost all {USER} {address}/24 scram-sha-256\n")
+    rules.chmod(0o644)  # Whatever the umask of this process is, the server runs as another user.
     settings = {
         "listen_addresses": address,
         "port": str(port),

@@ -19,7 +19,7 @@ from everruns.api.http.faces import Face
 from everruns.api.http.key_ring import KeyRing
 from everruns.api.http.sse import OpenStreams
 from everruns.api.http.unread import UnreadBodies
-from everruns.api.routes import health
+from everruns.api.routes import health, oauth
 from everruns.api.sdk.face import SDK
 from everruns.api.v1.face import V1
 from everruns.capabilities.base import Capabilities
@@ -30,6 +30,8 @@ from everruns.settings import Settings
 FACES = (V1, SDK)
 # Of the process, whoever asks.
 ROOT = Face("", [health.routes], is_strict=True)
+# Authorization servers add what they like to the addresses that browsers come back to.
+OAUTH = Face("", [oauth.routes])
 
 
 class Application(FastAPI):
@@ -95,7 +97,7 @@ def _routes() -> Sequence[BaseRoute]:
     They find what they need in the state of the app that serves them, so several apps can share
     them. Building them takes a sixth of a second, which adds up in tests, where apps are many.
     """
-    return [route for face in (*FACES, ROOT) for route in face.build()]
+    return [route for face in (*FACES, ROOT, OAUTH) for route in face.build()]
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """A capability: text for the system prompt, and tools, known beforehand or found for each turn."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -59,7 +59,11 @@ class Abandons(Protocol):
 
 
 Restrict = Callable[[dict[str, Any], PreparedTool], PreparedTool | None]
-"""Given the config of now and a tool that was found before, returns what may be offered of it."""
+"""Given the current config and a tool found earlier, returns the tool as it may be offered now, or
+``None``."""
+
+Opens = Callable[[PreparedTool], bool]
+"""Tells whether there is more to find once a tool that was found has a result."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,11 @@ class Capability:
         tools: Offered to the model, in this order.
         config_schema: JSON Schema of the ``config`` an agent may give, if it takes one.
         dependencies: Ids of capabilities that it brings along.
-        preparation: Finds more of both at the start of each turn, if it has to look first.
+        preparation: Finds further prompt text and tools at the start of each turn.
         restrict: Applied in every step to what was found, so that rules which were tightened since
             hold even if it cannot look again. It neither waits nor raises.
+        opens: Applied to the tools whose results are new: if there is more to find, capabilities
+            are prepared again before the model reads them.
     """
 
     id: str
@@ -94,6 +100,13 @@ class Capability:
     dependencies: Sequence[str] = ()
     preparation: Preparation | None = None
     restrict: Restrict | None = None
+    opens: Opens | None = None
+
+    def is_opened_by(self, names: Collection[str], prepared: Prepared) -> bool:
+        """Tell whether there is more to find now that tools of these names have results."""
+        return self.opens is not None and any(
+            tool.definition.name in names and self.opens(tool) for tool in prepared.tools
+        )
 
     def offerable(self, config: dict[str, Any], prepared: Prepared) -> list[PreparedTool]:
         """Return the tools that were found, as far as they may be offered now."""

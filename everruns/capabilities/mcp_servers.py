@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from everruns.capabilities.base import Capabilities, Capability, Preparation, Restrict
+from everruns.capabilities.base import Capabilities, Capability, Opens, Preparation, Restrict
 from everruns.domain.mcp_choice import MCP_PREFIX
 from everruns.domain.mcp_servers import MAX_TOOL_NAMES, McpServer
 
@@ -35,6 +35,7 @@ def server_capability(
     description: str | None = None,
     preparation: Preparation | None = None,
     restrict: Restrict | None = None,
+    opens: Opens | None = None,
 ) -> Capability:
     """Return the capability that offers a server's tools.
 
@@ -43,6 +44,7 @@ def server_capability(
         description: What it is for.
         preparation: Finds its tools; only turns need it.
         restrict: What may be offered now of the tools that it found before.
+        opens: Whether there is more to find once one of them has a result.
     """
     return Capability(
         id=MCP_PREFIX + name,
@@ -53,6 +55,7 @@ def server_capability(
         config_schema=CONFIG_SCHEMA,
         preparation=preparation,
         restrict=restrict,
+        opens=opens,
     )
 
 

@@ -69,8 +69,7 @@ async def prepare_all(
                 log.exception("not prepared", session_id=session.session_id, capability=name)
                 reason = f"it failed with {type(error).__name__}; the server's log has the details"
         before = known.get(name, Prepared())
-        kept = capability.offerable(config, before)
-        return _as_before(name, reason, before.model_copy(update={"tools": kept}))
+        return _as_before(name, reason, before, capability.offerable(config, before))
 
     found = await asyncio.gather(*(prepare(*one) for one in to_prepare))
     names = [capability.id for capability, _, _ in to_prepare]
@@ -95,11 +94,13 @@ async def _in_time(
     return preparing.result()
 
 
-def _as_before(name: str, reason: str, before: Prepared) -> Prepared:
-    if not before.tools:
+def _as_before(name: str, reason: str, before: Prepared, offerable: list[PreparedTool]) -> Prepared:
+    # A prompt may tell of tools, so it goes with them; it may also be all that there is.
+    if not offerable and (before.tools or not before.prompt):
         return Prepared(notes=[f"{name} is not available in this turn: {reason}."])
-    note = f"{name} cannot be reached at the moment, so its tools may fail: {reason}."
-    return before.model_copy(update={"notes": [note]})
+    so = ", so its tools may fail" if offerable else ""
+    note = f"{name} cannot be reached at the moment{so}: {reason}."
+    return before.model_copy(update={"tools": offerable, "notes": [note]})
 
 
 def _bounded(found: Mapping[str, Prepared]) -> PreparedCapabilities:

@@ -23,9 +23,11 @@ from everruns.capabilities.stateless_todo_list import STATELESS_TODO_LIST
 from everruns.capabilities.test_math import TEST_MATH
 from everruns.capabilities.test_weather import TEST_WEATHER
 from everruns.capabilities.tool_approval import TOOL_APPROVAL
+from everruns.capabilities.tool_search import TOOL_SEARCH
 from everruns.capabilities.web_fetch import WEB_FETCH
 from everruns.domain.agents import CapabilityConfig
 from everruns.domain.capabilities import CapabilityInfo
+from everruns.domain.deferred_tools import ToolGroup
 from everruns.domain.mcp_choice import catalogue_name
 from everruns.domain.names import nearest_name
 from everruns.domain.prepared import PreparedCapabilities
@@ -46,6 +48,7 @@ BUILTIN: tuple[Capability, ...] = (
     SESSION_FILE_SYSTEM,
     ASK_USER,
     TOOL_APPROVAL,
+    TOOL_SEARCH,
     TEST_MATH,
     TEST_WEATHER,
     STATELESS_TODO_LIST,
@@ -203,6 +206,26 @@ def build_toolbox(
         for tool in _tools_of(capability, config, prepared or {})
     )
     return Toolbox(tools, max_timeout_s)
+
+
+def tool_groups(resolved: Sequence[Resolved], prepared: PreparedCapabilities) -> list[ToolGroup]:
+    """Return the names of the tools of capabilities, by capability, in their order.
+
+    Those that were found count as they were found, whatever may be offered of them by now: so a
+    rule that is tightened in the middle of a turn does not change which tools are listed. The
+    built-in capabilities have few tools, which prompts and other parts rely on; they stay listed.
+
+    Args:
+        resolved: The result of ``resolve``.
+        prepared: What was found when they were prepared.
+    """
+    groups: list[ToolGroup] = []
+    for capability, _ in resolved:
+        found = prepared.get(capability.id) if capability.preparation else None
+        names = [tool.definition.name for tool in capability.tools]
+        names += [tool.definition.name for tool in found.tools] if found else []
+        groups.append(ToolGroup(capability.id, tuple(names), capability in BUILTIN))
+    return [group for group in groups if group.tools]
 
 
 def _tools_of(

@@ -28,6 +28,9 @@ NOTE = (
     "[Earlier messages of this conversation were replaced by this note, to save room. It was "
     "written by the system, not by the user.]"
 )
+DECISIONS_HEADING = "## Decisions of people on tools"
+"""Begins the section of a note that restates which tools are allowed or rejected for always."""
+
 MASKED_EXCERPT = 160
 # A note in place of a result that is shorter than this would save nothing.
 LEAST_MASKED_TOKENS = 96
@@ -83,7 +86,7 @@ class CompactionPlan(Model):
 
 
 class Compaction(Model):
-    """What a conversation's compactions have come to.
+    """The combined effect of a conversation's compactions.
 
     Attributes:
         id: The id of the note that stands for what was replaced.
@@ -122,6 +125,12 @@ class Compaction(Model):
         return cls.model_validate(
             {**known, **given, "id": event_id.replace("event_", "message_"), "ts": ts}
         )
+
+    def without_decisions(self) -> "Compaction":
+        """Return it as it is where the permanent decisions on tools do not hold."""
+        sections = (self.restated or "").split("\n\n")
+        left = [section for section in sections if not section.startswith(DECISIONS_HEADING)]
+        return self.model_copy(update={"restated": "\n\n".join(left) or None})
 
     def shows(self, sequence: int) -> bool:
         """Tell whether the model is shown a message of the conversation, masked or not."""

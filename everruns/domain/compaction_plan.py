@@ -6,12 +6,12 @@ results, and what the model has not read yet stays.
 Source: docs/adr/0047-compaction.md.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from everruns.domain.compaction import Compaction, CompactionPlan, CompactionReason, masked, shown
 from everruns.domain.messages import Message, ToolResultPart
 from everruns.domain.state import SessionState
-from everruns.domain.token_estimates import message_tokens
+from everruns.domain.token_estimates import conversation_tokens, message_tokens
 
 # Notes in place of results are enough if the request then takes at most this share of the room, so
 # that the next compaction is a while away; else each step would change what providers have cached.
@@ -43,7 +43,7 @@ def plan_compaction(
         kept_results: How many of the newest results are never shown as notes, if they fit.
     """
     before = list(shown(state.history, state.compaction, state.session_id))
-    counted = _tokens(before) + _tokens(state.unread)
+    counted = conversation_tokens(before) + conversation_tokens(state.unread)
     ratio = min(max(tokens / max(counted + instruction_tokens, 1), LEAST_RATIO), MOST_RATIO)
     room_counted = int(room / ratio) - instruction_tokens
     if room_counted <= 0:
@@ -52,7 +52,7 @@ def plan_compaction(
     kept_tokens = int(room_counted * KEPT)
     mask_up_to = max(earlier.masked_up_to_sequence, _mask_up_to(before, kept_results, kept_tokens))
     left = [masked(said) if said.sequence <= mask_up_to else said for said in before]
-    saved = counted - _tokens(left) - _tokens(state.unread)
+    saved = counted - conversation_tokens(left) - conversation_tokens(state.unread)
     plan = CompactionPlan(
         reason=reason,
         strategy="observation_masking",
@@ -67,7 +67,7 @@ def plan_compaction(
         return plan
     pending = state.turn.pending if state.turn else ()
     cut = _cut(left, state.unread, pending, kept_tokens)
-    replaced = _tokens(left[:cut])
+    replaced = conversation_tokens(left[:cut])
     is_worth_it = reason == "request_too_large" or replaced >= room_counted * LEAST_REPLACED
     # The note of an earlier compaction is not a message of the history.
     up_to = max((said.sequence for said in left[:cut]), default=0)
@@ -123,10 +123,10 @@ def _cut(
     # If nothing is unread, the model goes on from its own last step, which it has to see.
     end = len(messages) if unread else len(messages) - 1
     possible = [place for place in cuts(messages, unread, pending) if place <= end]
-    left = _tokens(messages)
+    left = conversation_tokens(messages)
     start = 0
     for place in possible:
-        left -= _tokens(messages[start:place])
+        left -= conversation_tokens(messages[start:place])
         start = place
         if left <= kept_tokens:
             break
@@ -169,7 +169,3 @@ def _places_of_results(messages: Sequence[Message]) -> dict[str, list[int]]:
             if isinstance(part, ToolResultPart):
                 places.setdefault(part.tool_call_id, []).append(index)
     return places
-
-
-def _tokens(messages: Iterable[Message]) -> int:
-    return sum(map(message_tokens, messages))

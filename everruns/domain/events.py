@@ -195,7 +195,7 @@ class Delta:
 
 @dataclass(frozen=True)
 class ToolProgress:
-    """What a running tool says of its progress, for readers only.
+    """What a running tool says about its progress, for readers only.
 
     Attributes:
         call_id: The call.

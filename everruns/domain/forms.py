@@ -23,6 +23,8 @@ MCP_SERVER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 MCP_URL = r"^https?://[A-Za-z0-9.:\[\]_-]+([/?][!$-~]*)?$"
 PAGE_TOKEN = r"^[0-9]{1,15}\.session_[0-9a-f]{32}$"  # noqa: S105
 PRINTABLE = r"^[\x20-\x7e]{1,255}$"
+# Source: RFC 6749, section 3.3: a scope-token.
+SCOPE = r"^[!#-\[\]-~]{1,255}$"
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 TOOL_NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 WITHOUT_SLASH = r"^[^/]+$"
@@ -49,6 +51,7 @@ WORDS: Mapping[str, str] = {
     NOT_BLANK: "must not be blank",
     PAGE_TOKEN: "must be the next_page_token of a page",
     PRINTABLE: "must be 1 to 255 printable ASCII characters",
+    SCOPE: "must be 1 to 255 printable ASCII characters without blanks, quotes and backslashes",
     SLUG: "must be lower-case words joined by hyphens, such as research-assistant",
     TOOL_NAME: "must be 1 to 64 letters, digits, hyphens and underscores",
     WITHOUT_SLASH: "must not have a slash (/), because models are named provider/model",

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, Serializ
 
 from everruns.domain.base import KIB, STORED
 from everruns.domain.forms import HEADER_NAME
+from everruns.domain.secret_forms import MASK
 
 HeaderName = Annotated[
     str,
@@ -61,13 +62,13 @@ Headers = Annotated[
     AfterValidator(_checked_headers),
 ]
 
-MASK = "***"
-"""What is shown of a stored value, and what a client sends to keep it."""
-
 
 def _masked_unless_stored(value: str, info: SerializationInfo) -> str:
     return value if info.context is STORED else MASK
 
 
-SealedHeaders = dict[str, Annotated[str, PlainSerializer(_masked_unless_stored, return_type=str)]]
+Sealed = Annotated[str, PlainSerializer(_masked_unless_stored, return_type=str)]
+"""An encrypted value; whoever is shown it sees ``MASK``."""
+
+SealedHeaders = dict[str, Sealed]
 """Headers by name, their values encrypted; whoever is shown them sees ``MASK`` as each value."""

@@ -1,7 +1,7 @@
 """What an image really is: its type and size, read from its first bytes.
 
-Clients, tools and imports say of images what they like. Only the few bytes that tell are decoded,
-wherever they stand, so that looking at an image costs the same whatever its size.
+Clients, tools and imports may mislabel images. Only the bytes that identify type and size are
+decoded, wherever they stand, so that looking at an image costs the same whatever its size.
 
 Source: https://www.w3.org/TR/png-3/#11IHDR, https://www.w3.org/Graphics/GIF/spec-gif89a.txt,
 https://www.w3.org/Graphics/JPEG/itu-t81.pdf (B.2), RFC 9649 (WebP).

@@ -1,4 +1,4 @@
-"""What the log says of a session's calls, besides their results: permissions, waits and answers.
+"""What the log says about a session's calls, besides their results: permissions, waits and answers.
 
 Source: docs/contract.md, "Waiting" and "Approvals".
 """

@@ -17,9 +17,9 @@ import orjson
 
 from everruns.domain.tools import ToolCall
 
-# Between the same calls others may show something new: that takes longer to look like a loop.
+# Repeats among calls that show something new need three times as many to count as a loop.
 IN_BETWEEN = 3
-# A change that fails is not worth trying as often as a look at something.
+# A failing change is stopped after fewer tries than a failing read.
 FAILED_CHANGE = 3
 
 

@@ -4,15 +4,13 @@ Source: docs/contract.md, "Resources", MCP server.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from everruns.domain.agents import CapabilityConfig
-from everruns.domain.mcp_servers import McpAccount
+from everruns.domain.mcp_servers import ApprovalPolicy, McpAccount
 
 MCP_PREFIX = "mcp:"
 """The beginning of the ids of capabilities that stand for servers of the catalogue."""
-
-RequiredApproval = Literal["always", "never"] | list[str]
 
 
 def catalogue_name(ref: str) -> str | None:
@@ -55,12 +53,13 @@ def narrowed(account: McpAccount, config: Mapping[str, Any]) -> McpAccount:
     if allowed is None:
         allowed = account.allowed_tools
     elif account.allowed_tools is not None:
-        allowed = [name for name in account.allowed_tools if name in allowed]
+        wanted = set(allowed)
+        allowed = [name for name in account.allowed_tools if name in wanted]
     required = _stricter(account.require_approval, config.get("require_approval", "never"))
     return account.model_copy(update={"allowed_tools": allowed, "require_approval": required})
 
 
-def _stricter(one: RequiredApproval, other: RequiredApproval) -> RequiredApproval:
+def _stricter(one: ApprovalPolicy, other: ApprovalPolicy) -> ApprovalPolicy:
     """Return the rule that holds every call that either of two rules holds."""
     if "always" in (one, other):
         return "always"

@@ -14,7 +14,9 @@ from pydantic_core import PydanticCustomError
 
 from everruns.domain.base import Description, Model
 from everruns.domain.forms import MCP_SERVER_NAME, MCP_URL
-from everruns.domain.headers import MASK, Headers, SealedHeaders
+from everruns.domain.headers import Headers, SealedHeaders
+from everruns.domain.mcp_auth import ActsAs, GivenMcpAuth, McpAuth
+from everruns.domain.secret_forms import MASK
 
 McpTransport = Literal["http", "sse", "stdio"]
 """``http`` is streamable HTTP; ``stdio`` runs a program that the configuration names."""
@@ -26,7 +28,8 @@ McpServerName = Annotated[str, Field(pattern=MCP_SERVER_NAME)]
 McpUrl = Annotated[str, Field(max_length=2048, pattern=MCP_URL)]
 McpToolName = Annotated[str, Field(min_length=1, max_length=256)]
 McpToolNames = Annotated[list[McpToolName], Field(max_length=MAX_TOOL_NAMES)]
-RequireApproval = Literal["always", "never"] | McpToolNames
+ApprovalPolicy = Literal["always", "never"] | McpToolNames
+"""The server's names of the tools whose calls are held for approval, or all or none of them."""
 
 
 class McpAccount(Model):
@@ -37,6 +40,8 @@ class McpAccount(Model):
         type: How it is reached.
         url: Its address; ``None`` for ``stdio``.
         headers: Sent with every request; their values are secrets.
+        id: Its id in the catalogue, if it wants OAuth.
+        acts_as: For whom requests are authorized; ``None`` if headers suffice.
         command: The program and its arguments for ``stdio``; only from the configuration.
         environment: The program's environment variables; their values are secrets.
         allowed_tools: The server's names of the tools to offer; ``None`` offers all.
@@ -48,10 +53,12 @@ class McpAccount(Model):
     type: McpTransport = "http"
     url: str | None = None
     headers: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    id: str | None = None
+    acts_as: ActsAs | None = None
     command: list[str] = Field(default_factory=list)
     environment: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
     allowed_tools: list[str] | None = None
-    require_approval: Literal["always", "never"] | list[str] = "never"
+    require_approval: ApprovalPolicy = "never"
 
 
 class GivenMcpServer(Model):
@@ -61,7 +68,7 @@ class GivenMcpServer(Model):
     url: McpUrl
     headers: Headers | None = None
     allowed_tools: McpToolNames | None = None
-    require_approval: RequireApproval = "never"
+    require_approval: ApprovalPolicy = "never"
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +97,7 @@ class McpServerInput(GivenMcpServer):
     """Adds a server to the catalogue."""
 
     name: McpServerName
+    auth: GivenMcpAuth | None = None
     description: Description | None = None
     status: McpServerStatus = "active"
 
@@ -99,6 +107,7 @@ class McpServerPatch(GivenMcpServer):
 
     url: McpUrl = "-"
     name: McpServerName = "-"
+    auth: GivenMcpAuth | None = None
     description: Description | None = None
     status: McpServerStatus = "active"
 
@@ -110,7 +119,7 @@ class InlineMcpServer(Model):
     url: str
     headers: SealedHeaders = Field(default_factory=dict[str, str])
     allowed_tools: list[str] | None = None
-    require_approval: Literal["always", "never"] | list[str] = "never"
+    require_approval: ApprovalPolicy = "never"
 
 
 class McpServer(Model):
@@ -125,11 +134,12 @@ class McpServer(Model):
     type: McpTransport = "http"
     url: str | None = None
     headers: SealedHeaders = Field(default_factory=dict[str, str])
+    auth: McpAuth | None = None
     command: list[str] = Field(default_factory=list)
     environment: dict[str, str] = Field(default_factory=dict[str, str])
     description: str | None = None
     allowed_tools: list[str] | None = None
-    require_approval: Literal["always", "never"] | list[str] = "never"
+    require_approval: ApprovalPolicy = "never"
     status: McpServerStatus = "active"
     created_at: str | None = None
     updated_at: str | None = None
@@ -149,7 +159,7 @@ class McpProgram(Model):
     args: list[str] = Field(default_factory=list)
     env: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
     allowed_tools: McpToolNames | None = None
-    require_approval: RequireApproval = "never"
+    require_approval: ApprovalPolicy = "never"
 
     def account(self, name: str) -> McpAccount:
         """Return the server that the client runs."""

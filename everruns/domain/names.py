@@ -73,7 +73,7 @@ def nearest_name(name: str, known: Collection[str]) -> str | None:
 
 
 def unknown_name(known: Collection[str], name: str, noun: str = "field") -> str:
-    """Return what to say of a name that nothing has: the nearest one, and those there are.
+    """Return what to say about a name that nothing has: the nearest one, and those there are.
 
     Args:
         known: The names that there are.

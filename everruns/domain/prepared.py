@@ -13,9 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from everruns.domain.base import Model
-from everruns.domain.tools import ToolDefinition
-
-DEFAULT_TIMEOUT_S = 60.0
+from everruns.domain.tools import DEFAULT_TIMEOUT_S, ToolDefinition
 
 
 class PreparedTool(Model):
@@ -61,24 +59,29 @@ PreparedCapabilities = Mapping[str, Prepared]
 def find_changes(known: PreparedCapabilities, found: PreparedCapabilities) -> dict[str, Any] | None:
     """Return the data of the event that says what has changed; ``None`` if nothing has.
 
-    A capability whose notes alone have changed is not written with all its tools again.
+    A capability's tools are written only if they have changed: they may be large, and prompts and
+    notes may be other ones each turn.
 
     Args:
         known: What the log says so far.
         found: What was found now.
     """
     offered: dict[str, Any] = {}
+    prompts: dict[str, str | None] = {}
     notes: dict[str, list[str]] = {}
     for name, prepared in found.items():
         # Compared as the log has them, where a tuple is a list.
         now = prepared.model_dump(mode="json")
         before = known[name].model_dump(mode="json") if name in known else None
-        if before is None or {**before, "notes": now["notes"]} != now:
+        if before is None or before["tools"] != now["tools"]:
             offered[name] = now
-        elif before != now:
+            continue
+        if before["prompt"] != now["prompt"]:
+            prompts[name] = now["prompt"]
+        if before["notes"] != now["notes"]:
             notes[name] = now["notes"]
     dropped = [name for name in known if name not in found]
-    data = {"offered": offered, "notes": notes, "dropped": dropped}
+    data = {"offered": offered, "prompts": prompts, "notes": notes, "dropped": dropped}
     changes = {name: change for name, change in data.items() if change}
     return changes or None
 
@@ -89,6 +92,8 @@ def apply_changes(known: PreparedCapabilities, data: Mapping[str, Any]) -> dict[
     now = {name: prepared for name, prepared in known.items() if name not in dropped}
     for name, offered in data.get("offered", {}).items():
         now[name] = Prepared.model_validate(offered)
+    for name, prompt in data.get("prompts", {}).items():
+        now[name] = now[name].model_copy(update={"prompt": prompt})
     for name, notes in data.get("notes", {}).items():
         now[name] = now[name].model_copy(update={"notes": notes})
     return now

@@ -14,6 +14,8 @@ from everruns.domain.tools import ToolCall
 from everruns.errors import InvalidRequest
 
 ASK_USER = "ask_user"
+MAX_OPTIONS = 50
+"""Most options of a question; of those that a model asks, fewer."""
 
 Words = Annotated[str, Field(min_length=1), max_bytes(10 * KIB)]
 Identity = Annotated[str, Field(min_length=1, max_length=64)]
@@ -47,7 +49,9 @@ class Answer(Model):
     """The user's answer to one question: chosen labels, own words, or both."""
 
     id: Identity
-    selected: Annotated[list[Words], Field(max_length=6)] = Field(default_factory=list[str])
+    selected: Annotated[list[Words], Field(max_length=MAX_OPTIONS)] = Field(
+        default_factory=list[str]
+    )
     other_text: Words | None = None
 
     @field_validator("selected", mode="before")

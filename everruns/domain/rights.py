@@ -44,7 +44,7 @@ RIGHTS: Mapping[Right, str] = {
 
 AgentRef = Annotated[str, Field(pattern=id_form("agent"))]
 
-# What a session with limits may say of itself; the rest is its agent's.
+# What a session with limits may say about itself; the rest is its agent's.
 OWN_FIELDS = frozenset(
     {"agent_id", "agent_name", "end_user", "title", "locale", "tags", "metadata"}
 )

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from hashlib import blake2s
 from typing import Any, cast
 
+import orjson
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import SchemaError, ValidationError, best_match  # type: ignore[reportUnknownVariableType]
 from referencing import Registry
@@ -11,6 +13,7 @@ from referencing.exceptions import Unresolvable
 
 MAX_DETAIL_CHARACTERS = 200
 MAX_STEPS = 20_000
+MAX_REMEMBERED = 20_000
 PROPERTY = "property"
 """What error texts call a field of a value that need not be an object."""
 
@@ -32,6 +35,10 @@ UNBOUNDED = (
     "uniqueItems",
     "$dynamicRef",
 )
+
+
+# Why foreign schemas cannot be used, or None if they can, by their digests.
+_problems: dict[bytes, str | None] = {}
 
 
 class UnusableSchema(ValueError):
@@ -75,13 +82,37 @@ def find_foreign_violation(schema: Mapping[str, Any], value: Mapping[str, Any]) 
 def check_foreign_schema(schema: Mapping[str, Any]) -> None:
     """Check that a client's schema can be used to check arguments.
 
+    The verdict on a schema is remembered: the same ones come again with each turn.
+
     Raises:
         UnusableSchema: It is not a JSON Schema of an object, or refers to what is not there.
     """
-    check_is_schema(schema)
-    if schema.get("type", "object") != "object":
-        raise UnusableSchema('its type must be "object", since arguments are named')
-    find_bounded_violation(schema, {})
+    if (problem := _remembered_problem(schema)) is not None:
+        raise UnusableSchema(problem)
+
+
+def _remembered_problem(schema: Mapping[str, Any]) -> str | None:
+    try:
+        digest = blake2s(orjson.dumps(schema)).digest()
+    except TypeError:
+        # Such as a number of more than 64 bits.
+        return _problem_with(schema)
+    if digest not in _problems:
+        if len(_problems) >= MAX_REMEMBERED:
+            _problems.clear()
+        _problems[digest] = _problem_with(schema)
+    return _problems[digest]
+
+
+def _problem_with(schema: Mapping[str, Any]) -> str | None:
+    try:
+        check_is_schema(schema)
+        if schema.get("type", "object") != "object":
+            return 'its type must be "object", since arguments are named'
+        find_bounded_violation(schema, {})
+    except UnusableSchema as problem:
+        return str(problem)
+    return None
 
 
 def check_is_schema(schema: Mapping[str, Any]) -> None:

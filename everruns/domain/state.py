@@ -23,7 +23,7 @@ from everruns.domain.sessions import SessionStatus, SessionSummary
 from everruns.domain.token_estimates import ConversationSize
 from everruns.domain.turns import LastTurn, OpenTurn
 from everruns.domain.usage import Usage
-from everruns.ids import format_time
+from everruns.ids import copied_id, event_mark, format_time
 
 PREVIEW_CHARACTERS = 200
 
@@ -47,7 +47,7 @@ class SessionState:
         usage: Of all turns together.
         last_input_sequence: The newest user message or retry: where streams without cursors start.
         prepared: What capabilities offered when they were last prepared, by their ids.
-        calls: What the log says of calls, besides their results.
+        calls: What the log says about calls, besides their results.
         cancelled_turn: The last turn that was cancelled.
         idempotency: The request's digest and the message's sequence of each send, by its key's
             digest.
@@ -194,9 +194,26 @@ class SessionState:
         """Begin the fork's own part of the log: only the conversation comes from its source."""
         self.usage = Usage()
         self.calls.always = {}
+        self.compaction = self.compaction and self.compaction.without_decisions()
+        before = self.compaction_before_turn
+        self.compaction_before_turn = before and before.without_decisions()
+        source_id = event.data["forked_from_session_id"]
+        self.without_images = self._renamed(self.without_images, source_id)
+        self.without_messages = self._renamed(self.without_messages, source_id)
         self.idempotency, self.retries = {}, {}
         self.cancelled_turn = None
         self.last_input_sequence = event.sequence
+
+    def _renamed(self, by_message: dict[str, str | None], source_id: str) -> dict[str, str | None]:
+        """Return what is known of messages by the ids that they have in this fork.
+
+        Only results of tools have others than in the source; see ``ids.copied_id``.
+        """
+        mark = event_mark(source_id)
+        return {
+            copied_id(identity, self.session_id) if identity.endswith(mark) else identity: known
+            for identity, known in by_message.items()
+        }
 
     def _ended(self, event: Event, data: dict[str, Any]) -> None:
         self.turn = None

@@ -90,7 +90,7 @@ class Suspended:
 def asked_in_round(questions: Sequence[Question], round_: int) -> list[Question]:
     """Return questions with ids that no other round of their call has.
 
-    An answer that is sent again can so not be taken for the answer to a later question.
+    So an answer that is sent again cannot be mistaken for the answer to a later question.
 
     Args:
         questions: The questions of one round.

@@ -4,6 +4,7 @@ A token is taken to be four bytes of UTF-8. What a provider reports about a requ
 estimate of all that the request held; see ``ConversationSize``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from everruns.domain.parts import (
     ResultPart,
     TextPart,
 )
+from everruns.domain.tools import ToolDefinition
 from everruns.domain.usage import Usage
 
 BYTES_OF_A_TOKEN = 4
@@ -82,6 +84,19 @@ def message_tokens(message: Message) -> int:
         sealed = block.signature or block.redacted or ""
         tokens += text_tokens(block.thinking) + text_tokens(sealed)
     return tokens
+
+
+def conversation_tokens(messages: Iterable[Message]) -> int:
+    """Estimate the tokens of messages."""
+    return sum(map(message_tokens, messages))
+
+
+def instruction_tokens(system_prompt: str, tools: Iterable[ToolDefinition]) -> int:
+    """Estimate the tokens of what a request has besides its messages."""
+    return text_tokens(system_prompt) + sum(
+        text_tokens(tool.name) + text_tokens(tool.description) + json_tokens(tool.parameters)
+        for tool in tools
+    )
 
 
 def _part_tokens(part: ContentPart | ResultPart) -> int:

@@ -29,6 +29,9 @@ from everruns.domain.waits import DeciderKind, WaitRule
 
 ToolName = Annotated[str, Field(pattern=TOOL_NAME)]
 MAX_CLIENT_RESULT_BYTES = 100 * KIB
+DEFAULT_TIMEOUT_S = 60.0
+"""Seconds after which a call of a tool times out that says nothing else."""
+
 ToolPolicy = Literal["auto", "requires_approval", "client_side"]
 
 

@@ -13,8 +13,15 @@ from mcp_types import (
     InputRequiredResult,
 )
 
-from everruns.mcp.failures import InputRequired, McpFailure, NotDelivered, OutcomeUnknown, said
-from everruns.mcp.wire import effect_of
+from everruns.mcp.failures import (
+    InputRequired,
+    McpFailure,
+    NotAuthorized,
+    NotDelivered,
+    OutcomeUnknown,
+    said,
+)
+from everruns.mcp.wire import SCOPE, effect_of
 from everruns.tools.base import ToolError
 
 # The library's words for a connection that ended; servers use the same code for errors of theirs.
@@ -36,8 +43,10 @@ def failure_of(
     """
     if error.code == URL_ELICITATION_REQUIRED:
         return _url_required(error.data)
-    words = said(masked(error.message)).rstrip(".")
     effect = effect_of(error.data)
+    if effect == "unauthorized":
+        return NotAuthorized(server, error.data.get(SCOPE))
+    words = said(masked(error.message)).rstrip(".")
     if effect == "not_delivered" or error.code in _NOT_SPOKEN:
         return NotDelivered(f"The MCP server {server} did not take the request: {words}.")
     if error.code == CONNECTION_CLOSED and error.message.startswith(_ENDED):
@@ -49,9 +58,7 @@ def failure_of(
     if effect == "unusable":
         return McpFailure(f"The MCP server {server} cannot be used for this call: {words}.")
     if effect == "unknown":
-        return OutcomeUnknown(
-            f"The MCP server {server}: {words}. It is unknown whether the call took effect."
-        )
+        return OutcomeUnknown(server, words)
     return McpFailure(f"The MCP server {server} refused: {words or 'it did not say why'}.")
 
 

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any
 
-import httpx2
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -29,6 +28,7 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import TypeAdapter, ValidationError
 
 from everruns.domain.mcp_servers import McpAccount
+from everruns.mcp.authorized import Obtain
 from everruns.mcp.call import Call, Task, TaskRequest
 from everruns.mcp.complaints import failure_of, input_required
 from everruns.mcp.failures import (
@@ -58,7 +58,7 @@ class Connection:
         limits: Bounds.
         verdict: Which era the server speaks, if that is known.
         elicit: Answers what the server asks in the middle of a call, in place of the one who calls.
-        authorization: Authorizes the requests, if headers do not.
+        obtain: Returns what authorizes requests, if headers do not suffice.
         ended: Called once, when the connection takes no more calls.
         unrelated: Called when the server has asked something that belongs to no known call.
         is_shared: Whether several may call at the same time.
@@ -71,13 +71,12 @@ class Connection:
         limits: Limits,
         verdict: Verdict | None = None,
         elicit: Elicit | None = None,
-        authorization: httpx2.Auth | None = None,
+        obtain: Obtain | None = None,
         ended: Callable[["Connection"], None] = lambda _: None,
         unrelated: Callable[[], None] = lambda: None,
         *,
         is_shared: bool = True,
     ) -> None:
-        self._account = account
         self._limits = limits
         self._on_end = ended
         self._is_retired = False
@@ -96,7 +95,7 @@ class Connection:
             limits,
             verdict,
             elicit or self._elicit,
-            authorization,
+            obtain,
             heard=self._heard,
             unused_for=self._unused_for,
             ended=self.retire,
@@ -122,63 +121,77 @@ class Connection:
         """Which era the server speaks, once that is known."""
         return self._link.verdict
 
-    async def listing(self) -> Listing:
+    async def listing(self, server: str) -> Listing:
         """Return what the server offers, from the server or from a little while ago.
 
+        Args:
+            server: Its name for whoever asks; those who share a connection may have several.
+
         Raises:
+            NotAuthorized: A person has to consent first.
             McpFailure: It cannot be listed.
         """
-        async with self._borrow() as client, self._listing_lock:
+        async with self._borrow(server) as client, self._listing_lock:
             if self._listing is None or _now() > self._listed_until:
-                self._listing = await self._list(client)
+                self._listing = await self._list(client, server)
             return self._listing
 
-    async def call(self, call: Call) -> CallToolResult | Task:
+    async def call(self, call: Call, server: str) -> CallToolResult | Task:
         """Call a tool; return its result, or the task that the server has made of the call.
+
+        Args:
+            call: The call.
+            server: The server's name for whoever calls.
 
         Raises:
             NotDelivered: The server did not act on it.
             OutcomeUnknown: It may have.
             InputRequired: The server wants answers first.
+            NotAuthorized: A person has to consent first.
             McpFailure: The server refused.
         """
-        async with self._borrow() as client, self._slots:
+        async with self._borrow(server) as client, self._slots:
             with self._calls.open(call) as opened:
-                async with self._in_time(self._limits.call_s, opened):
-                    answer = await self._send_call(client, opened)
-            return self._read(client, answer)
+                async with self._in_time(server, self._limits.call_s, opened):
+                    answer = await self._send_call(client, opened, server)
+            return self._read(client, answer, server)
 
-    async def task(self, request: TaskRequest) -> Task | None:
+    async def task(self, request: TaskRequest, server: str) -> Task | None:
         """Send a request about a task; return how it stands, if that was asked.
+
+        Args:
+            request: The request.
+            server: The server's name for whoever asks.
 
         Raises:
             NotDelivered: The server did not act on it.
             OutcomeUnknown: It may have.
+            NotAuthorized: A person has to consent first.
             McpFailure: The server refused.
         """
         async with (
-            self._borrow() as client,
+            self._borrow(server) as client,
             self._slots,
-            self._in_time(self._limits.task_request_s),
+            self._in_time(server, self._limits.task_request_s),
         ):
-            answer = await self._send(client, message_of(request))
+            answer = await self._send(client, message_of(request), server)
             if request.method != "tasks/get":
                 return None
-            with self._complaints():
+            with self._complaints(server):
                 task = task_of(answer, client.protocol_version or "")
         if client.session.initialize_result and task.status in {"completed", "input_required"}:
-            return await self._result_of(task, request)
+            return await self._result_of(task, request, server)
         return task
 
-    async def _result_of(self, task: Task, request: TaskRequest) -> Task:
+    async def _result_of(self, task: Task, request: TaskRequest, server: str) -> Task:
         """Fetch the result of a task of revision 2025-11-25, for which the server may ask."""
         fetch = replace(request, method="tasks/result")
         call = Call("", {}, ask=request.ask, asker=request.asker)
-        async with self._borrow() as client, self._slots:
+        async with self._borrow(server) as client, self._slots:
             with self._calls.open(call) as opened:
-                async with self._in_time(self._limits.call_s, opened):
-                    answer = await self._send(client, message_of(fetch), opened)
-            with self._complaints():
+                async with self._in_time(server, self._limits.call_s, opened):
+                    answer = await self._send(client, message_of(fetch), server, opened)
+            with self._complaints(server):
                 return replace(
                     task, status="completed", result=result_in(answer, LATEST_HANDSHAKE_VERSION)
                 )
@@ -203,15 +216,15 @@ class Connection:
             self._link.close(last_words=self._gave_up)
 
     @asynccontextmanager
-    async def _borrow(self) -> AsyncGenerator[Client]:
+    async def _borrow(self, server: str) -> AsyncGenerator[Client]:
         if self._borrowed >= self._limits.calls + self._limits.waiting:
             raise Busy(
-                f"The MCP server {self._account.name} is busy: {self._borrowed} calls are running "
+                f"The MCP server {server} is busy: {self._borrowed} calls are running "
                 "or waiting. Try again later."
             )
         self._borrowed += 1
         try:
-            yield await self._link.client()
+            yield await self._link.client(server)
         finally:
             self._borrowed -= 1
             self._last_used = _now()
@@ -219,7 +232,7 @@ class Connection:
 
     @asynccontextmanager
     async def _in_time(
-        self, limit_s: float, opened: OpenCall | None = None
+        self, server: str, limit_s: float, opened: OpenCall | None = None
     ) -> AsyncGenerator[None]:
         """Give up a request that takes too long in all, or shows no sign of progress."""
         whole = asyncio.timeout(limit_s)
@@ -237,14 +250,15 @@ class Connection:
             else:
                 limit = f"make progress for {self._limits.silence_s:g} seconds"
             what = f"the tool did not {limit}, so the call was cancelled"
-            raise self._unknown(what) from error
+            raise OutcomeUnknown(server, what) from error
 
-    async def _send_call(self, client: Client, opened: OpenCall) -> dict[str, Any]:
+    async def _send_call(self, client: Client, opened: OpenCall, server: str) -> dict[str, Any]:
         call = opened.call
         if isinstance(self.verdict, DiscoverResult) and self._listing is None:
             # The headers of a call repeat arguments that the list of tools names.
             async with self._listing_lock:
-                self._listing = await self._list(client)
+                if self._listing is None:
+                    self._listing = await self._list(client, server)
         fields = {
             "name": call.tool,
             "arguments": call.arguments,
@@ -253,10 +267,14 @@ class Connection:
             "task": {"ttl": round(self._limits.task_s * 1000)} if call.needs_task else None,
         }
         params = CallToolRequestParams.model_validate(fields)
-        return await self._send(client, CallToolRequest(params=params), opened)
+        return await self._send(client, CallToolRequest(params=params), server, opened)
 
     async def _send(
-        self, client: Client, request: Request[Any, Any], opened: OpenCall | None = None
+        self,
+        client: Client,
+        request: Request[Any, Any],
+        server: str,
+        opened: OpenCall | None = None,
     ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         report = opened.call.progress if opened else None
@@ -271,14 +289,14 @@ class Connection:
                 if report:
                     report(progress, total, message)
 
-            with self._complaints():
+            with self._complaints(server):
                 answer = await client.session.send_request(
                     request, AnyResult, progress_callback=progressed
                 )
                 return answer.model_extra or {}
 
-    def _read(self, client: Client, answer: dict[str, Any]) -> CallToolResult | Task:
-        with self._complaints():
+    def _read(self, client: Client, answer: dict[str, Any], server: str) -> CallToolResult | Task:
+        with self._complaints(server):
             if isinstance(answer.get("task"), dict):
                 return task_of(answer["task"], client.protocol_version or "", is_new=True)
             if answer.get("resultType") == "task":
@@ -288,42 +306,42 @@ class Connection:
             raise input_required(result)
         return result
 
-    async def _list(self, client: Client) -> Listing:
+    async def _list(self, client: Client, server: str) -> Listing:
         self._link.left_out.clear()
         try:
             async with asyncio.timeout(self._limits.list_s):
-                with self._complaints():
+                with self._complaints(server):
                     listing, ttl_s = await list_tools(client, self._link.left_out)
         except TimeoutError:
             self.retire()
             raise CannotConnect(
-                f"The MCP server {self._account.name} did not list its tools within "
+                f"The MCP server {server} did not list its tools within "
                 f"{self._limits.list_s:g} seconds."
+            ) from None
+        except OutcomeUnknown as failure:
+            # Nothing was called: whoever wanted to call can do so on a new connection.
+            raise NotDelivered(
+                f"The MCP server {server} could not be asked for its tools: {failure.what}."
             ) from None
         ttl_s = self._limits.list_ttl_s if ttl_s is None else min(ttl_s, self._limits.list_ttl_s)
         self._listed_until = _now() + max(ttl_s, self._limits.least_list_ttl_s)
         return listing
 
     @contextmanager
-    def _complaints(self) -> Generator[None]:
+    def _complaints(self, server: str) -> Generator[None]:
         """Turn the library's errors into failures, and retire a connection that they end."""
         try:
             yield
         except MCPError as error:
-            failure = failure_of(self._account.name, error, self._link.masked, self._link.cause)
+            failure = failure_of(server, error, self._link.masked, self._link.cause)
             if isinstance(failure, NotDelivered | OutcomeUnknown):
                 # Perhaps the server was replaced by one that speaks another era.
                 self._link.verdict = None
                 self.retire()
             raise failure from None
         except ValidationError:
-            raise self._unknown("its answer is not what the protocol wants") from None
-
-    def _unknown(self, what: str) -> OutcomeUnknown:
-        return OutcomeUnknown(
-            f"The MCP server {self._account.name}: {what}. It is unknown whether the call took "
-            "effect."
-        )
+            what = "its answer is not what the protocol wants"
+            raise OutcomeUnknown(server, what) from None
 
     def _heard(self, message: Any) -> None:
         match message:

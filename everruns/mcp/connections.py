@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from types import ModuleType
@@ -10,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from everruns.domain.mcp_authorizations import Subject
 from everruns.domain.mcp_servers import McpAccount
+from everruns.mcp.authorization import Accesses, Authorizations
 from everruns.mcp.call import Call, Task, TaskRequest
 from everruns.mcp.failures import Busy, NotDelivered, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from everruns.mcp.offer import Listing
 
 if TYPE_CHECKING:
-    import httpx2
     from mcp_types import CallToolResult
 
     from everruns.mcp.connection import Connection
     from everruns.mcp.link import Elicit, Verdict
 
 MAX_VERDICTS = 1000
+APPLICATION = Subject()
 _MODULE = "everruns.mcp.connection"
-
-Authorize = Callable[[McpAccount, str | None], "httpx2.Auth | None"]
 
 
 class Connections:
@@ -35,18 +34,18 @@ class Connections:
     Args:
         limits: Bounds.
         elicit: Answers what servers ask in the middle of a call, in place of those who call.
-        authorize: Returns how requests for an end user are authorized, if headers do not suffice.
+        authorizations: Hands out access to servers that want OAuth.
     """
 
     def __init__(
         self,
         limits: Limits | None = None,
         elicit: "Elicit | None" = None,
-        authorize: Authorize | None = None,
+        authorizations: Authorizations | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._elicit = elicit
-        self._authorize = authorize
+        self._accesses = Accesses(authorizations)
         self._module: ModuleType | None = None
         self._open: dict[str, Connection] = {}
         self._closing: set[Connection] = set()
@@ -55,17 +54,20 @@ class Connections:
         self._unrelated: set[str] = set()
 
     async def listing(
-        self, account: McpAccount, allow_private: bool, end_user: str | None = None
+        self, account: McpAccount, allow_private: bool, subject: Subject = APPLICATION
     ) -> Listing:
         """Return what a server offers; a connection that turns out to be lost is opened again.
 
         Raises:
+            NotAuthorized: A person has to consent first.
             McpFailure: The server cannot be used; the message says why.
         """
+        connection = await self._connection(account, allow_private, subject)
         try:
-            return await (await self._connection(account, allow_private, end_user)).listing()
+            return await connection.listing(account.name)
         except (NotDelivered, OutcomeUnknown):
-            return await (await self._connection(account, allow_private, end_user)).listing()
+            connection = await self._connection(account, allow_private, subject)
+            return await connection.listing(account.name)
 
     async def call(
         self,
@@ -74,7 +76,7 @@ class Connections:
         *,
         repeatable: bool,
         allow_private: bool,
-        end_user: str | None = None,
+        subject: Subject = APPLICATION,
     ) -> "CallToolResult | Task":
         """Call a tool, and perhaps get a task in place of its result.
 
@@ -85,22 +87,21 @@ class Connections:
             call: The call.
             repeatable: Whether the call may run twice.
             allow_private: Whether loopback and private networks are allowed.
-            end_user: For whom, where servers tell users apart.
+            subject: For whom, where servers tell users apart.
 
         Raises:
+            NotAuthorized: A person has to consent first.
             McpFailure: The server refused, or failed; the message says what is known.
             InputRequired: The server wants answers from a person first.
         """
-        open_one = partial(self._connection, account, allow_private, end_user, call.asker)
+        open_one = partial(self._connection, account, allow_private, subject, call.asker)
         connection = await open_one()
         try:
-            return await connection.call(call)
-        except NotDelivered:
-            return await (await open_one()).call(call)
-        except OutcomeUnknown:
-            if not repeatable:
+            return await connection.call(call, account.name)
+        except (NotDelivered, OutcomeUnknown) as failure:
+            if isinstance(failure, OutcomeUnknown) and not repeatable:
                 raise
-            return await (await open_one()).call(call)
+        return await (await open_one()).call(call, account.name)
 
     async def task(
         self,
@@ -108,7 +109,7 @@ class Connections:
         request: TaskRequest,
         *,
         allow_private: bool,
-        end_user: str | None = None,
+        subject: Subject = APPLICATION,
     ) -> Task | None:
         """Send a request about a task, again if it was not delivered; return how the task stands.
 
@@ -116,19 +117,26 @@ class Connections:
             account: The server.
             request: The request.
             allow_private: Whether loopback and private networks are allowed.
-            end_user: For whom, where servers tell users apart.
+            subject: For whom, where servers tell users apart.
 
         Returns:
             The task, if that was asked, otherwise ``None``.
 
         Raises:
+            NotAuthorized: A person has to consent first.
             McpFailure: The server cannot be asked, or refuses.
         """
-        open_one = partial(self._connection, account, allow_private, end_user, request.asker)
+        open_one = partial(self._connection, account, allow_private, subject, request.asker)
+        connection = await open_one()
         try:
-            return await (await open_one()).task(request)
+            return await connection.task(request, account.name)
         except NotDelivered:
-            return await (await open_one()).task(request)
+            connection = await open_one()
+        return await connection.task(request, account.name)
+
+    def forget_access(self) -> None:
+        """Forget access that may have ended."""
+        self._accesses.forget()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -136,13 +144,14 @@ class Connections:
         await asyncio.gather(*(connection.close() for connection in everything))
 
     async def _connection(
-        self, account: McpAccount, allow_private: bool, end_user: str | None, asker: str = ""
+        self, account: McpAccount, allow_private: bool, subject: Subject, asker: str = ""
     ) -> "Connection":
         if self._module is None:
             # In a thread, because it takes a second, and the loop serves all sessions.
             self._module = await asyncio.to_thread(importlib.import_module, _MODULE)
-        authorization = self._authorize(account, end_user) if self._authorize else None
-        server = key = _key(account, allow_private, end_user if authorization else None)
+        obtain = partial(self._accesses.of, account, subject) if account.acts_as else None
+        access = await obtain() if obtain else None
+        server = key = _key(account, allow_private, access.grant_id if access else None)
         is_shared = not asker or server not in self._unrelated
         if not is_shared:
             key = f"{server} {asker}"
@@ -155,7 +164,7 @@ class Connections:
                 self.limits,
                 verdict=self._verdicts.get(key) or self._verdicts.get(server),
                 elicit=self._elicit,
-                authorization=authorization,
+                obtain=obtain,
                 ended=partial(self._forget, key),
                 unrelated=partial(self._unrelated.add, server),
                 is_shared=is_shared,

@@ -28,7 +28,29 @@ class Busy(McpFailure):
 
 
 class OutcomeUnknown(McpFailure):
-    """The request may have taken effect, but its result is lost."""
+    """The request may have taken effect, but its result is lost.
+
+    Attributes:
+        what: What happened.
+    """
+
+    def __init__(self, server: str, what: str) -> None:
+        super().__init__(
+            f"The MCP server {server}: {what}. It is unknown whether the call took effect."
+        )
+        self.what = what
+
+
+class NotAuthorized(McpFailure):
+    """The server did not act on the request: a person has to consent first.
+
+    Attributes:
+        scope: What the request lacked, if it lacked only a part.
+    """
+
+    def __init__(self, server: str, scope: str | None = None) -> None:
+        super().__init__(f"The MCP server {server} needs the user's consent first.")
+        self.scope = scope
 
 
 class InputRequired(ToolError):

@@ -11,16 +11,15 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any, Literal, cast
 
-import httpx2
 import structlog
 from mcp.client import Client, ClientRequestContext
-from mcp.client.auth import OAuthFlowError
 from mcp.shared.exceptions import MCPError
 from mcp_types import DiscoverResult, ElicitRequestParams, ElicitResult, Implementation
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from everruns.domain.mcp_servers import McpAccount
-from everruns.mcp.failures import CannotConnect, NotDelivered, said
+from everruns.mcp.authorized import Obtain
+from everruns.mcp.failures import CannotConnect, NotAuthorized, NotDelivered, said
 from everruns.mcp.limits import Limits
 from everruns.mcp.messages import CheckedTransport
 from everruns.mcp.secrets import Secrets
@@ -49,7 +48,7 @@ class Link:
         limits: Bounds.
         verdict: Which era the server speaks, if that is known.
         elicit: Answers what the server asks in the middle of a call.
-        authorization: Authorizes the requests, if headers do not.
+        obtain: Returns what authorizes requests, if headers do not suffice.
         heard: Told of each notification.
         unused_for: Returns the seconds since the last use, 0 during one.
         ended: Called when nothing can be sent any more, perhaps more than once.
@@ -67,7 +66,7 @@ class Link:
         limits: Limits,
         verdict: Verdict | None,
         elicit: Elicit,
-        authorization: httpx2.Auth | None,
+        obtain: Obtain | None,
         *,
         heard: Callable[[Any], None],
         unused_for: Callable[[], float],
@@ -80,12 +79,15 @@ class Link:
         self._unused_for = unused_for
         self._ended = ended
         self._secrets = Secrets(account)
-        self._way = Way(account, allow_private, self.masked, self.close, authorization)
+        self._way = Way(
+            account, allow_private, self.masked, self.close, obtain, self._secrets.learn
+        )
         self._checked = CheckedTransport(
             self._way.transport(), self._secrets, ended, self._revision
         )
         self._client: Client | None = None
-        self._failure: CannotConnect | None = None
+        self._failure: str | None = None
+        self._refusal: NotAuthorized | None = None
         self._opened = asyncio.Event()
         self._closing = asyncio.Event()
         self._last_words_s = 0.0
@@ -99,18 +101,24 @@ class Link:
         failure = self._way.failure if self._way.speaks_sse else None
         return self.masked(failure) if failure else None
 
-    async def client(self) -> Client:
+    async def client(self, server: str) -> Client:
         """Return the client once it is connected.
+
+        Args:
+            server: The server's name for whoever asks.
 
         Raises:
             CannotConnect: It could not be.
+            NotAuthorized: A person has to consent first.
             NotDelivered: It is closed.
         """
         await self._opened.wait()
+        if self._refusal is not None:
+            raise self._refusal
+        if self._failure is not None:
+            raise CannotConnect(f"The MCP server {server} cannot be used: {self._failure}.")
         if self._client is None or self._closing.is_set():
-            raise self._failure or NotDelivered(
-                f"The connection to the MCP server {self._account.name} was closed."
-            )
+            raise NotDelivered(f"The connection to the MCP server {server} was closed.")
         return self._client
 
     def close(self, last_words: bool = False) -> None:
@@ -160,9 +168,8 @@ class Link:
         log.info("mcp connection failed", server=self._account.name, reason=what)
         if not self._opened.is_set():
             self.verdict = None
-            self._failure = CannotConnect(
-                f"The MCP server {self._account.name} cannot be used: {what}."
-            )
+            self._failure = what
+            self._refusal = self._way.refusal
 
     def _new_client(self) -> Client:
         known = self.verdict if isinstance(self.verdict, DiscoverResult) else None
@@ -208,5 +215,5 @@ def _words(error: BaseException) -> str | None:
     """Return what an error says, if it is meant for people."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    is_meant = isinstance(error, MCPError | OAuthFlowError | OSError)
+    is_meant = isinstance(error, MCPError | OSError)
     return said(str(error)).rstrip(".") if is_meant else None

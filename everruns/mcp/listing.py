@@ -1,6 +1,7 @@
 """Reading the list of a server's tools, page by page, within bounds."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 
 from mcp.client import Client
 from mcp_types import DiscoverResult, PaginatedRequestParams, Tool
@@ -10,6 +11,7 @@ from everruns.mcp.offer import ListedTool, Listing
 
 MAX_PAGES = 50
 MAX_LISTED = 5000
+MAX_NAME_CHARACTERS = 200
 
 
 async def list_tools(client: Client, left_out: Mapping[str, str]) -> tuple[Listing, float | None]:
@@ -30,7 +32,8 @@ async def list_tools(client: Client, left_out: Mapping[str, str]) -> tuple[Listi
         if client.server_capabilities.tools is None and client.session.initialize_result:
             break
         page = await client.session.list_tools(params=PaginatedRequestParams(cursor=cursor))
-        tools += [_listed(tool, takes_tasks=takes_tasks) for tool in page.tools]
+        # In a thread, because checking some hundred schemas takes a while. The verdict is kept.
+        tools += await asyncio.to_thread(_checked, page.tools, takes_tasks=takes_tasks)
         ttl_ms = page.ttl_ms if ttl_ms is None else min(ttl_ms, page.ttl_ms)
         cursor = page.next_cursor
         if not cursor or len(tools) > MAX_LISTED:
@@ -41,7 +44,8 @@ async def list_tools(client: Client, left_out: Mapping[str, str]) -> tuple[Listi
         tools=tools[:MAX_LISTED],
         left_out=dict(left_out),
         instructions=client.instructions,
-        server=said(f"{info.name} {info.version}")[:200] if info else None,
+        server_name=said(info.name)[:MAX_NAME_CHARACTERS] if info else None,
+        server_version=said(info.version)[:MAX_NAME_CHARACTERS] if info else None,
         revision=client.protocol_version,
         is_cut=bool(cursor) or len(tools) > MAX_LISTED,
     )
@@ -53,6 +57,13 @@ def _takes_tasks(client: Client) -> bool:
     tasks = client.server_capabilities.tasks
     is_asked = tasks is not None and tasks.requests is not None and tasks.requests.tools is not None
     return is_asked and client.session.initialize_result is not None
+
+
+def _checked(tools: Sequence[Tool], *, takes_tasks: bool) -> list[ListedTool]:
+    listed = [_listed(tool, takes_tasks=takes_tasks) for tool in tools]
+    for tool in listed:
+        _ = tool.problem
+    return listed
 
 
 def _listed(tool: Tool, *, takes_tasks: bool) -> ListedTool:

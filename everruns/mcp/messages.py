@@ -185,6 +185,23 @@ def _content(message: JSONRPCMessage) -> Any:
             return message.params
 
 
+class Pace:
+    """The bounded pace at which what one server sends is read."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._count = 0
+
+    async def keep(self) -> None:
+        """Wait until one more may be read."""
+        now = asyncio.get_running_loop().time()
+        if int(now) != self._second:
+            self._second, self._count = int(now), 0
+        self._count += 1
+        if self._count > MAX_MESSAGES_PER_SECOND:
+            await asyncio.sleep(self._second + 1 - now)
+
+
 class _CheckedStream:
     """A stream of messages that checks each, and is read at a bounded pace."""
 
@@ -197,8 +214,7 @@ class _CheckedStream:
         self._inner = inner
         self._check = check
         self._ended = ended
-        self._second = 0
-        self._count = 0
+        self._pace = Pace()
 
     @property
     def last_context(self) -> Any:
@@ -206,20 +222,12 @@ class _CheckedStream:
         return getattr(self._inner, "last_context", None)
 
     async def receive(self) -> SessionMessage | Exception:
-        await self._keep_pace()
+        await self._pace.keep()
         try:
             return self._check(await self._inner.receive())
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             self._ended()
             raise
-
-    async def _keep_pace(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if int(now) != self._second:
-            self._second, self._count = int(now), 0
-        self._count += 1
-        if self._count > MAX_MESSAGES_PER_SECOND:
-            await asyncio.sleep(self._second + 1 - now)
 
     def __aiter__(self) -> "_CheckedStream":
         return self

@@ -40,7 +40,18 @@ def tool_names(server: str, tools: Iterable[str]) -> dict[str, str]:
 
 
 def _hashed(server: str, tool: str) -> str:
-    raw = f"{server}\0{tool}".encode("utf-8", "surrogatepass")
-    suffix = blake2s(raw, digest_size=_HASH_CHARACTERS // 2).hexdigest()
     clean = _REFUSED.sub("_", f"mcp_{server}__{tool}")
-    return f"{clean[: MAX_CHARACTERS - _HASH_CHARACTERS - 1]}_{suffix}"
+    return cut_with_hash(clean, (server, tool), MAX_CHARACTERS)
+
+
+def cut_with_hash(text: str, names: tuple[str, str], limit: int) -> str:
+    """Return a text of at most ``limit`` characters that ends with a hash of two names.
+
+    Args:
+        text: What stands before the hash, as far as there is room.
+        names: What the text is made of; no other two give the same hash.
+        limit: In characters.
+    """
+    raw = "\0".join(names).encode("utf-8", "surrogatepass")
+    suffix = blake2s(raw, digest_size=_HASH_CHARACTERS // 2).hexdigest()
+    return f"{text[: limit - _HASH_CHARACTERS - 1]}_{suffix}"

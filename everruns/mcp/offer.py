@@ -6,16 +6,17 @@ with a note and costs only itself.
 Source: docs/mcp.md, "What the model is offered".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2s
-from typing import Any, Literal, cast
+from typing import Any
 
 import orjson
 
 from everruns.domain.base import KIB
 from everruns.domain.mcp_choice import narrowed
-from everruns.domain.mcp_servers import McpAccount
+from everruns.domain.mcp_servers import ApprovalPolicy, McpAccount
 from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.domain.schemas import UnusableSchema
 from everruns.domain.tools import ToolDefinition
@@ -54,6 +55,15 @@ class ListedTool:
     destructive: bool = True
     needs_task: bool = False
 
+    @cached_property
+    def problem(self) -> str | None:
+        """Why its schema cannot be used; ``None`` if it can."""
+        try:
+            check_tool_schema(self.schema)
+        except UnusableSchema as error:
+            return f"its schema cannot be used: {error}"
+        return None
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -63,7 +73,8 @@ class Listing:
         tools: Those that can be read.
         left_out: Why others cannot, by their names.
         instructions: What it says of itself.
-        server: Its name and version, as it says.
+        server_name: Its name, as it says.
+        server_version: Its version, as it says.
         revision: The revision of the protocol that was agreed on.
         is_cut: Whether it lists more than was read.
     """
@@ -71,7 +82,8 @@ class Listing:
     tools: Sequence[ListedTool]
     left_out: Mapping[str, str]
     instructions: str | None = None
-    server: str | None = None
+    server_name: str | None = None
+    server_version: str | None = None
     revision: str | None = None
     is_cut: bool = False
 
@@ -87,10 +99,16 @@ def offer(
         config: The agent's; may narrow ``allowed_tools`` and raise ``require_approval``.
         timeout_s: Seconds after which a call times out.
     """
-    allowed = [
-        names for names in (account.allowed_tools, config.get("allowed_tools")) if names is not None
+    allowed: list[set[str]] = [
+        set(names)
+        for names in (account.allowed_tools, config.get("allowed_tools"))
+        if names is not None
     ]
-    held = [account.require_approval, config.get("require_approval", "never")]
+    held: list[ApprovalPolicy] = [
+        account.require_approval,
+        config.get("require_approval", "never"),
+    ]
+    server = identity(account)
     by_name = {tool.name: tool for tool in sorted(listing.tools, key=lambda tool: tool.name)}
     wanted = [name for name in by_name if all(name in names for names in allowed)]
     left_out = {
@@ -101,12 +119,10 @@ def offer(
     tools: list[PreparedTool] = []
     size = 0
     for name, offered_name in tool_names(account.name, wanted).items():
-        try:
-            check_tool_schema(by_name[name].schema)
-        except UnusableSchema as error:
-            left_out[name] = f"its schema cannot be used: {error}"
+        if problem := by_name[name].problem:
+            left_out[name] = problem
             continue
-        reference = {"tool": name, "server": _identity(account)}
+        reference = {"tool": name, "server": server}
         if by_name[name].needs_task:
             reference["task"] = "required"
         is_held = _is_held(name, held)
@@ -126,29 +142,44 @@ def offer(
     )
 
 
-def still_offered(
-    account: McpAccount, config: Mapping[str, Any], tool: PreparedTool
-) -> PreparedTool | None:
-    """Return a tool that was found before, under the rules of now; ``None`` if they rule it out.
+class StillOffered:
+    """Says what may be offered now of tools that were found before; implements ``Restrict``.
 
     Args:
         account: The server, as it is now.
-        config: The agent's, as it is now.
-        tool: The tool; one that was found at another server of the same name is ruled out.
     """
-    name = tool.reference["tool"]
-    rules = narrowed(account, config)
-    is_allowed = rules.allowed_tools is None or name in rules.allowed_tools
-    # What was found before servers had an identity has none.
-    if not is_allowed or tool.reference.get("server", _identity(account)) != _identity(account):
-        return None
-    if not _is_held(name, [rules.require_approval]):
-        return tool
-    held = tool.definition.model_copy(update={"policy": "requires_approval"})
-    return tool.model_copy(update={"definition": held})
+
+    def __init__(self, account: McpAccount) -> None:
+        self._account = account
+        self._identity = identity(account)
+        # A step asks for each tool with the same config.
+        self._config: Mapping[str, Any] | None = None
+        self._allowed: Set[str] | None = None
+        self._held: ApprovalPolicy = "never"
+
+    def __call__(self, config: dict[str, Any], tool: PreparedTool) -> PreparedTool | None:
+        """Return a tool under the rules of now; ``None`` if they rule it out.
+
+        Args:
+            config: The agent's, as it is now.
+            tool: The tool; one that was found at another server of the same name is ruled out.
+        """
+        if config is not self._config:
+            rules = narrowed(self._account, config)
+            self._config, self._held = config, rules.require_approval
+            self._allowed = None if rules.allowed_tools is None else set(rules.allowed_tools)
+        name = tool.reference["tool"]
+        is_allowed = self._allowed is None or name in self._allowed
+        # What was found before servers had an identity has none.
+        if not is_allowed or tool.reference.get("server", self._identity) != self._identity:
+            return None
+        if not _is_held(name, [self._held]):
+            return tool
+        held = tool.definition.model_copy(update={"policy": "requires_approval"})
+        return tool.model_copy(update={"definition": held})
 
 
-def _identity(account: McpAccount) -> str:
+def identity(account: McpAccount) -> str:
     """Return what tells a server from another one of the same name; its secrets play no part."""
     parts = orjson.dumps([account.type, account.url, account.command])
     return blake2s(parts, digest_size=8).hexdigest()
@@ -177,11 +208,8 @@ def _prepared(
     )
 
 
-def _is_held(name: str, rules: Iterable[Literal["always", "never"] | list[str] | Any]) -> bool:
-    return any(
-        rule == "always" or (isinstance(rule, list) and name in cast("list[str]", rule))
-        for rule in rules
-    )
+def _is_held(name: str, policies: Iterable[ApprovalPolicy]) -> bool:
+    return any(policy == "always" or (policy != "never" and name in policy) for policy in policies)
 
 
 def _prompt(server: str, instructions: str | None) -> str | None:

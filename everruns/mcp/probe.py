@@ -30,7 +30,8 @@ class Probe:
         finally:
             await connections.close()
         return McpProbed(
-            server_name=listing.server,
+            server_name=listing.server_name,
+            server_version=listing.server_version,
             protocol_version=listing.revision,
             tools=[
                 McpToolInfo(name=tool.name, description=tool.description or None)

@@ -9,22 +9,19 @@ Source: the protocol's "Elicitation" (2026-07-28); docs/mcp.md, "Questions".
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from hashlib import blake2s
 from math import isfinite
 from typing import Any, cast
 
 import structlog
 
-from everruns.domain.questions import Option, Question
-from everruns.domain.suspensions import MAX_QUESTIONS, Suspension
+from everruns.domain.questions import MAX_OPTIONS, Option, Question
+from everruns.domain.suspensions import MAX_ID_CHARACTERS, MAX_QUESTIONS, Suspension
 from everruns.mcp.call import AskNow
 from everruns.mcp.failures import InputRequired, McpFailure, said
+from everruns.mcp.names import cut_with_hash
 from everruns.tools.base import Ask, Resumption, Suspend, ToolContext, ToolError
 
 MAX_ROUNDS = 10
-MAX_OPTIONS = 50
-MAX_ID_CHARACTERS = 60
-_HASH_CHARACTERS = 8
 NOTHING = "-"
 YES, NO, DONE, CANCEL = "Yes", "No", "Done", "Cancel"
 NOW = "now"
@@ -156,9 +153,7 @@ def _identity(key: str, name: str = "") -> str:
     # Without a dot in the key, the first one separates the two.
     if "." not in key and len(whole) <= MAX_ID_CHARACTERS:
         return whole
-    raw = f"{key}\0{name}".encode("utf-8", "surrogatepass")
-    suffix = blake2s(raw, digest_size=_HASH_CHARACTERS // 2).hexdigest()
-    return f"{whole[: MAX_ID_CHARACTERS - _HASH_CHARACTERS - 1]}_{suffix}"
+    return cut_with_hash(whole, (key, name), MAX_ID_CHARACTERS)
 
 
 def _questions(server: str, key: str, request: Any) -> Iterator[Question]:
@@ -175,6 +170,11 @@ def _questions(server: str, key: str, request: Any) -> Iterator[Question]:
     if not properties:
         yield _choice(_identity(key), message, [YES, NO])
     for name, schema in properties.items():
+        if (count := len(_labels(schema))) > MAX_OPTIONS:
+            raise McpFailure(
+                f"The MCP server {server} asks to choose among {count} values; at most "
+                f"{MAX_OPTIONS} can be shown."
+            )
         yield _question(_identity(key, name), message, name, schema, name in _required(params))
 
 
@@ -197,7 +197,7 @@ def _question(
 
 
 def _choice(identity: str, words: str, labels: Sequence[str], *, many: bool = False) -> Question:
-    options = [Option(label=label) for label in labels[:MAX_OPTIONS]]
+    options = [Option(label=label) for label in labels]
     return Question(id=identity, question=words, options=options, multi_select=many)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_BLOCKS = 64
 MAX_TEXT_BYTES = 64 * KIB
-MAX_IMAGES_BYTES = 4 * MIB
+MAX_RESULT_IMAGES_BYTES = 4 * MIB
 
 
 def told(result: "CallToolResult") -> Any:
@@ -57,7 +57,7 @@ class _Parts:
     def __init__(self) -> None:
         self._parts: list[ResultPart] = []
         self._text_left = MAX_TEXT_BYTES
-        self._images_left = MAX_IMAGES_BYTES
+        self._images_left = MAX_RESULT_IMAGES_BYTES
 
     def add(self, part: ResultPart) -> None:
         self._parts.append(part)

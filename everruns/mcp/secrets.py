@@ -7,33 +7,37 @@ Source: docs/mcp.md, "Security".
 """
 
 import json
-from base64 import b64encode
+from collections import deque
 from collections.abc import Iterator, Mapping
+from heapq import merge
 from typing import Any, cast
-from urllib.parse import quote
 
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from everruns.domain.mcp_servers import McpAccount
+from everruns.domain.secret_forms import MASK, lowered, secret_forms
 
-MASK = "***"
 # Shorter values are hardly secrets, and masking them would mask parts of words.
 MIN_CHARACTERS = 6
+# A server may still answer to the one before.
+REMEMBERED_TOKENS = 4
 # Masking words that the protocol itself uses would make its messages unreadable.
-_PROTOCOL = " ".join(
-    [
-        *KNOWN_PROTOCOL_VERSIONS,
-        "object string integer number boolean array application/json text/event-stream",
-        "resource_link mimeType complete input_required elicitation/create version",
-        "taskId status working completed failed cancelled",
-    ]
+_PROTOCOL = lowered(
+    " ".join(
+        [
+            *KNOWN_PROTOCOL_VERSIONS,
+            "object string integer number boolean array application/json text/event-stream",
+            "resource_link mimeType complete input_required elicitation/create version",
+            "taskId status working completed failed cancelled",
+        ]
+    )
 )
 # What people and models read of a tool or a form, and what never goes back.
 _WORDS = {"$comment", "description", "enumNames", "message", "statusMessage", "title"}
 
 
 class Secrets:
-    """The values of an account's headers and environment variables.
+    """The values of an account's headers and environment variables, and its latest tokens.
 
     Args:
         account: The server's account.
@@ -44,26 +48,44 @@ class Secrets:
             secret.get_secret_value()
             for secret in (*account.headers.values(), *account.environment.values())
         ]
-        # A server may repeat a token without the word in front of it.
-        parts = {*values, *(value.rpartition(" ")[2] for value in values)}
-        kept = {part for part in parts if len(part) >= MIN_CHARACTERS and part not in _PROTOCOL}
-        forms = {form for part in kept for form in _forms(part)}
-        # The longest first, since one may be a part of another.
-        self._parts = sorted(forms, key=len, reverse=True)
-        self._in_json = [_json(part)[1:-1] for part in self._parts]
+        # A server may repeat a token without the word in front of it, and one line of many.
+        lines = {line.strip() for value in values for line in value.splitlines()}
+        self._fixed = {*values, *lines, *(value.rpartition(" ")[2] for value in values)}
+        self._tokens: deque[str] = deque(maxlen=REMEMBERED_TOKENS)
+        self._arrange()
+
+    def learn(self, token: str) -> None:
+        """Take a token for one of the secrets, in place of the oldest if there are many."""
+        if token not in self._tokens:
+            self._tokens.append(token)
+            self._arrange()
+
+    def _arrange(self) -> None:
+        parts = {*self._fixed, *self._tokens}
+        kept = {
+            part for part in parts if len(part) >= MIN_CHARACTERS and lowered(part) not in _PROTOCOL
+        }
+        self._forms = sorted({form for part in kept for form in secret_forms(part)})
+        self._in_json = [_json(form)[1:-1] for form in self._forms]
 
     def are_in(self, value: Any) -> bool:
         """Tell whether a JSON value contains a secret."""
-        if not self._parts:
+        if not self._forms:
             return False
-        text = _json(value)
-        return any(part in text for part in self._in_json)
+        text = lowered(_json(value))
+        return any(form in text for form in self._in_json)
 
     def masked(self, text: str) -> str:
         """Return a text without secrets."""
-        for part in self._parts:
-            text = text.replace(part, MASK)
-        return text
+        plain = lowered(text)
+        kept: list[str] = []
+        shown_from = 0
+        for start, end in merge(*(_places(plain, form) for form in self._forms)):
+            # Forms overlap where one is a part of another.
+            if start >= shown_from:
+                kept += [text[shown_from:start], MASK]
+            shown_from = max(shown_from, end)
+        return "".join([*kept, text[shown_from:]])
 
     def masked_data(self, value: Any) -> Any:
         """Return a JSON value without secrets, neither in its texts nor in its names."""
@@ -96,15 +118,12 @@ class Secrets:
         return self.masked_words(member)
 
 
-def _forms(part: str) -> Iterator[str]:
-    """Yield a secret as it may be written: plainly, in an address, and within base64."""
-    yield part
-    yield quote(part, safe="", errors="replace")
-    content = part.encode("utf-8", "surrogatepass")
-    # Base64 has six bits a character, so it depends on the place by three.
-    for before in range(3):
-        text = b64encode(b"\0" * before + content).decode()
-        yield text[-(-before * 8 // 6) : (before + len(content)) * 8 // 6]
+def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
+    """Yield where a form is in a text, from its first character to the one after its last."""
+    start = text.find(form)
+    while start >= 0:
+        yield start, start + len(form)
+        start = text.find(form, start + len(form))
 
 
 def _json(value: Any) -> str:

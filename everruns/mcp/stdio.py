@@ -11,7 +11,7 @@ import os
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, cast
 
 import anyio
@@ -22,13 +22,17 @@ from mcp_types import jsonrpc_message_adapter
 
 from everruns.domain.base import KIB
 from everruns.domain.mcp_servers import McpAccount
-from everruns.mcp.messages import Streams
+from everruns.mcp.messages import Pace, Streams
 from everruns.mcp.wire import MAX_MESSAGE_BYTES
 
 EXIT_TIMEOUT_S = 2.0
 EXIT_POLL_S = 0.25
+# Many programs print a greeting before they speak the protocol.
+MAX_FOREIGN_LINES = 1_000
 MAX_LOGGED_LINES = 200
+MAX_LOGGED_CHARACTERS = 500
 MAX_LINE_BYTES = 64 * KIB
+TOO_LONG = f"[a line of more than {MAX_LINE_BYTES // KIB} KiB]"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -83,8 +87,11 @@ async def program_streams(
 
 async def _read(process: Process, received: Any, server: str) -> None:
     output = cast("asyncio.StreamReader", process.stdout)
+    pace = Pace()
+    foreign = 0
     with received, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-        while True:
+        while foreign < MAX_FOREIGN_LINES:
+            await pace.keep()
             try:
                 line = await output.readuntil(b"\n")
             except asyncio.IncompleteReadError:
@@ -95,10 +102,12 @@ async def _read(process: Process, received: Any, server: str) -> None:
             try:
                 message = jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValueError:
-                # Many programs print a greeting before they speak the protocol.
                 log.debug("mcp server printed something that is not a message", server=server)
+                foreign += 1
                 continue
+            foreign = 0
             await received.send(SessionMessage(message))
+        log.warning("mcp server prints what are no messages", server=server, lines=foreign)
 
 
 async def _write(process: Process, sent: Any, received: Any) -> None:
@@ -126,11 +135,35 @@ async def _log(process: Process, server: str, masked: Callable[[str], str]) -> N
     """Log what the program writes to its standard error, up to a limit; drain the rest."""
     errors = cast("asyncio.StreamReader", process.stderr)
     lines = 0
+    async with aclosing(_texts(errors)) as texts:
+        async for text in texts:
+            # A secret may have several lines, so they are masked before they are told apart.
+            for line in masked(text).splitlines() or [""]:
+                if lines < MAX_LOGGED_LINES and line.strip():
+                    log.info("mcp server", server=server, says=line[:MAX_LOGGED_CHARACTERS])
+                lines += 1
+            if lines >= MAX_LOGGED_LINES:
+                break
+    while await errors.read(MAX_LINE_BYTES):
+        pass
+
+
+async def _texts(errors: asyncio.StreamReader) -> AsyncGenerator[str]:
+    """Yield whole lines, since half of a secret would not be recognized; a note for long ones."""
+    line = bytearray()
+    is_long = False
     while chunk := await errors.read(MAX_LINE_BYTES):
-        for line in chunk.decode("utf-8", "replace").splitlines():
-            if lines < MAX_LOGGED_LINES and line.strip():
-                log.info("mcp server", server=server, says=masked(line)[:500])
-            lines += 1
+        *whole, rest = chunk.split(b"\n")
+        for end in whole:
+            line += end
+            is_long = is_long or len(line) > MAX_LINE_BYTES
+            yield TOO_LONG if is_long else line.decode("utf-8", "replace")
+            line, is_long = bytearray(), False
+        line += rest
+        if len(line) > MAX_LINE_BYTES:
+            line, is_long = bytearray(), True
+    if line or is_long:
+        yield TOO_LONG if is_long else line.decode("utf-8", "replace")
 
 
 async def _end(process: Process) -> None:

@@ -17,6 +17,7 @@ from everruns.domain.base import Model
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.suspensions import Suspension
 from everruns.ids import now_ms
+from everruns.mcp.authorization import subject_of
 from everruns.mcp.call import Task, TaskRequest
 from everruns.mcp.connections import Connections
 from everruns.mcp.failures import (
@@ -24,6 +25,7 @@ from everruns.mcp.failures import (
     CannotConnect,
     InputRequired,
     McpFailure,
+    NotAuthorized,
     NotDelivered,
     OutcomeUnknown,
 )
@@ -109,7 +111,8 @@ class Tasks:
 
         Raises:
             Suspend: The call goes on later.
-            OutcomeUnknown: The server does not say any more what becomes of the task.
+            NotAuthorized: A person has to consent first; the look can be repeated.
+            McpFailure: The server does not say any more what becomes of the task.
             ToolError: The task failed.
         """
         rounds: int = resumption.state["rounds"]
@@ -126,8 +129,10 @@ class Tasks:
             task = await self._ask(TaskRequest("tasks/get", handle.id, ask=ask), context)
         except _NOT_NOW as failure:
             self._try_later(handle, rounds, failure, context)
+        except NotAuthorized:
+            raise
         except McpFailure as refusal:
-            raise OutcomeUnknown(
+            raise McpFailure(
                 f"{str(refusal).rstrip('.')}, when it was asked for the task that it had begun. It "
                 "is unknown whether the call took effect."
             ) from None
@@ -151,7 +156,7 @@ class Tasks:
             self._account,
             replace(request, asker=context.session_id),
             allow_private=context.allow_private_addresses,
-            end_user=context.end_user,
+            subject=subject_of(context),
         )
         # The acknowledgement of the other requests does not say how the task stands.
         return task or Task(request.task_id, "working")
@@ -174,7 +179,7 @@ class Tasks:
         if now_ms() >= handle.ends_ms:
             await self._give_up(handle, context)
             hours = (handle.ends_ms - handle.begun_ms) / 3_600_000
-            raise OutcomeUnknown(
+            raise McpFailure(
                 f"The task of the MCP server {name} did not end within {hours:.2g} hours, so it "
                 "was cancelled. It is unknown what it has done."
             )
@@ -197,7 +202,7 @@ class Tasks:
         now = now_ms()
         since = handle.silent_since_ms or now
         if now - since >= self._limits.task_silence_s * 1000 or now >= handle.ends_ms:
-            raise OutcomeUnknown(
+            raise McpFailure(
                 f"{str(failure).rstrip('.')}, and neither could it be asked before what has become "
                 "of its task. It is unknown whether the call took effect."
             ) from None

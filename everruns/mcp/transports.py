@@ -9,6 +9,8 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from everruns.domain.mcp_servers import McpAccount
+from everruns.mcp.authorized import AuthorizedTransport, Obtain
+from everruns.mcp.failures import NotAuthorized
 from everruns.mcp.messages import Streams
 from everruns.mcp.stdio import program_streams
 from everruns.mcp.wire import MAX_MESSAGE_BYTES, BoundedTransport
@@ -28,7 +30,8 @@ class Way:
         allow_private: Whether loopback and private networks are allowed.
         masked: Removes the server's secrets from a text.
         lost: Called when a message could not be sent over a way that does not say so itself.
-        authorization: Authorizes the requests, if headers do not.
+        obtain: Returns what authorizes requests, if headers do not suffice.
+        learn: Told of each token that the server gets.
 
     Attributes:
         speaks_sse: Whether the way is the older SSE, which knows only the revisions with sessions.
@@ -40,19 +43,26 @@ class Way:
         allow_private: bool,
         masked: Callable[[str], str],
         lost: Callable[[], None],
-        authorization: httpx2.Auth | None = None,
+        obtain: Obtain | None = None,
+        learn: Callable[[str], None] = lambda _token: None,
     ) -> None:
         self._account = account
         self._masked = masked
         self._lost = lost
-        self._authorization = authorization
-        self._http = BoundedTransport(PinnedTransport(allow_private))
+        pinned = PinnedTransport(allow_private)
+        self._authorized = AuthorizedTransport(pinned, account, obtain, learn) if obtain else None
+        self._http = BoundedTransport(self._authorized or pinned)
         self.speaks_sse = account.type == "sse"
 
     @property
     def failure(self) -> str | None:
         """What went wrong with the last request that failed in the network."""
         return self._http.failure
+
+    @property
+    def refusal(self) -> NotAuthorized | None:
+        """That the server wants a person's consent, once it does."""
+        return self._authorized.refusal if self._authorized else None
 
     def transport(self) -> Transport:
         """Return a transport that is not open yet."""
@@ -98,6 +108,5 @@ class Way:
             transport=self._http,
             headers={**_HEADERS, **secrets},
             timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            auth=self._authorization,
             trust_env=False,
         )

@@ -13,20 +13,29 @@ import httpx2
 import orjson
 
 from everruns.domain.base import MIB
+from everruns.mcp.failures import NotAuthorized
 from everruns.tools.base import ToolError
 from everruns.tools.egress import decompressed
 
 MAX_MESSAGE_BYTES = 4 * MIB
-MAX_STREAM_BYTES = 16 * MIB
 SESSION_HEADER = "mcp-session-id"
 
-Effect = Literal["not_delivered", "unknown", "refused", "unusable"]
-"""Whether a request may have taken effect; ``unusable`` says that its answer was left aside."""
+Effect = Literal["not_delivered", "unknown", "refused", "unusable", "unauthorized"]
+"""Whether a request may have taken effect.
+
+``unusable`` says that its answer was left aside, ``unauthorized`` that a person has to consent
+before it is sent again.
+"""
 
 EFFECT = "everruns/effect"
 """Where the data of an error from here says whether the request may have taken effect."""
 
+SCOPE = "everruns/scope"
+"""Where the data of an error from here says which scopes an unauthorized request lacked."""
+
 _FAILED = -32050
+# A line ends with a line feed, a carriage return or both, and an event with a blank line.
+_BLANK_LINES = (b"\n\n", b"\r\r", b"\n\r")
 _WORDS = {
     401: "it asks for authorization (HTTP 401); check the headers configured for it",
     403: "it denies access (HTTP 403); check the headers configured for it",
@@ -63,6 +72,8 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         """Return the server's response, or one that stands for a failure."""
         try:
             return await self._answer(request)
+        except NotAuthorized as refusal:
+            return self._failed(401, "unauthorized", str(refusal), scope=refusal.scope)
         except ToolError as refusal:
             return self._failed(502, "not_delivered", str(refusal))
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
@@ -108,10 +119,17 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         return self._failed(status, _effect_of_status(status, headers), words, headers)
 
     def _failed(
-        self, status: int, effect: Effect, words: str, headers: httpx2.Headers | None = None
+        self,
+        status: int,
+        effect: Effect,
+        words: str,
+        headers: httpx2.Headers | None = None,
+        scope: str | None = None,
     ) -> httpx2.Response:
         self.failure = words
         error = error_of_ours(words, effect)
+        if scope is not None:
+            error["data"][SCOPE] = scope
         content = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error})
         headers = httpx2.Headers(headers)
         headers["content-type"] = "application/json"
@@ -137,11 +155,16 @@ class _BoundedStream(httpx2.AsyncByteStream):
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = MAX_STREAM_BYTES
+        # A stream may live as long as its connection, so its events are bounded and not the whole.
+        event_bytes = 0
+        last = b""
         async for chunk in cast("httpx2.AsyncByteStream", self._response.stream):
-            left -= len(chunk)
-            if left < 0:
-                raise httpx2.ReadError("the stream is too long")
+            seen = last + chunk
+            end = max(seen.rfind(blank) for blank in _BLANK_LINES)
+            event_bytes = event_bytes + len(chunk) if end < 0 else len(seen) - end - 2
+            if event_bytes > MAX_MESSAGE_BYTES:
+                raise httpx2.ReadError("an event of the stream is too long")
+            last = seen[-1:]
             yield chunk
 
     async def aclose(self) -> None:

@@ -22,6 +22,7 @@ from everruns.providers.concessions import Attempt
 from everruns.providers.deltas import CharacterJoiner
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
+from everruns.providers.image_limits import ANTHROPIC
 from everruns.providers.output_rules import ANTHROPIC_OUTPUT
 from everruns.providers.streaming import Delta, StreamingDriver
 from everruns.providers.tool_calls import RawCall, exact_json, read_calls
@@ -50,6 +51,7 @@ class AnthropicDriver(StreamingDriver):
     path = "/messages"
     models_path = "/models?limit=1000"
     output_rules = ANTHROPIC_OUTPUT
+    image_limits = ANTHROPIC
 
     def _body(self, attempt: Attempt) -> dict[str, Any]:
         return message_body(attempt)

@@ -38,6 +38,7 @@ class ChatCompletionsDriver(StreamingDriver):
         self._dialect = dialect
         self.path = path
         self.output_rules = dialect.output
+        self.image_limits = dialect.image_limits
 
     def _body(self, attempt: Attempt) -> dict[str, Any]:
         return completion_body(attempt, self._dialect)

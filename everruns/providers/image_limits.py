@@ -2,7 +2,7 @@
 
 An image that a provider refuses would be refused with every later request of its session. What can
 be known beforehand is decided here, anew for each request: another provider may take the image.
-Images are not made smaller, see docs/adr/0042-histories.md.
+What can be made to fit has been before (``everruns.providers.scaled_images``).
 """
 
 from collections.abc import Sequence

@@ -4,13 +4,11 @@ Providers quote keys and headers in their errors: whole, in part, or as they sto
 """
 
 import re
-from base64 import b64encode, urlsafe_b64encode
-from string import ascii_lowercase, ascii_uppercase
-from urllib.parse import quote
 
 from pydantic import SecretStr
 
-MASK = "***"
+from everruns.domain.secret_forms import MASK, lowered, secret_forms
+
 # A stretch this long that text and key share is taken to come from the key.
 SHARED_CHARACTERS = 6
 # Many services tell keys apart by their last four characters.
@@ -19,8 +17,6 @@ LONG_KEY_CHARACTERS = 16
 
 _KEY_LIKE = re.compile(r"\b(?:sk|key)-[\w*.\-]{4,}|\b(?:Bearer|Basic)\s+\S+")
 _ELLIPSIS = r"(?:\*{2,}|\.{3,}|…|•{2,}|x{3,}|X{3,})"
-# Keeps the length of a text, which lower() does not for all of Unicode.
-_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def masked(text: str, *secrets: SecretStr | None) -> str:
@@ -34,29 +30,16 @@ def masked(text: str, *secrets: SecretStr | None) -> str:
     for secret in secrets:
         key = secret.get_secret_value().strip() if secret else ""
         for part in dict.fromkeys([key, *key.split()[-1:]] if key else ()):
-            for form in _forms(part):
+            for form in secret_forms(part):
                 text = _without(text, form)
             text = _without_ends(text, part)
     return _KEY_LIKE.sub(MASK, text)
 
 
-def _forms(key: str) -> set[str]:
-    """Return the key as it may be written."""
-    content = key.encode()
-    forms = {key, quote(key, safe="")}
-    encoded = {content.hex()}
-    # Within a longer text, base64 looks different for each remainder of the place by three.
-    for before in range(3):
-        for encode in (b64encode, urlsafe_b64encode):
-            text = encode(b"\0" * before + content).decode().rstrip("=")
-            encoded.add(text[4 if before else 0 : -1])
-    return forms | {form for form in encoded if len(form) >= SHARED_CHARACTERS}
-
-
 def _without(text: str, form: str) -> str:
-    """Mask every stretch that a text shares with one form of the key."""
+    """Mask every stretch that a text shares with one form of the key, in lower case."""
     length = min(SHARED_CHARACTERS, len(form))
-    form, plain = form.translate(_LOWER), text.translate(_LOWER)
+    plain = lowered(text)
     pieces = {form[start : start + length] for start in range(len(form) - length + 1)}
     kept: list[str] = []
     masked_to = shown_from = 0

@@ -151,7 +151,7 @@ def _read(entry: Mapping[str, Any]) -> ListedModel | None:
 
 
 def _declares_chat(entry: Mapping[str, Any]) -> bool | None:
-    """Return what an entry says of itself: a chat model, something else, or nothing."""
+    """Return what an entry says about itself: a chat model, something else, or nothing."""
     if entry.get("active") is False:
         return False
     abilities = _mapping(entry.get("capabilities"))

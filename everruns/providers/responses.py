@@ -12,6 +12,7 @@ from everruns.providers.base import ModelAnswer, ModelRequest, UsageSoFar
 from everruns.providers.concessions import Attempt
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
+from everruns.providers.image_limits import OPENAI
 from everruns.providers.openai_usage import read_usage
 from everruns.providers.output_rules import OPENAI_OUTPUT
 from everruns.providers.response_items import OutputItems, arguments_text
@@ -39,6 +40,7 @@ class ResponsesDriver(StreamingDriver):
 
     path = "/responses"
     output_rules = OPENAI_OUTPUT
+    image_limits = OPENAI
 
     def _body(self, attempt: Attempt) -> dict[str, Any]:
         return response_body(attempt)

@@ -27,9 +27,11 @@ from everruns.providers.base import (
 )
 from everruns.providers.concessions import Attempt, Learned, concede, first_attempt, leave_out_field
 from everruns.providers.http import Wire
+from everruns.providers.image_limits import ImageLimits
 from everruns.providers.model_lists import ListedModel, read_model_list
 from everruns.providers.output_rules import OutputRules
 from everruns.providers.output_schemas import needs_wrapper
+from everruns.providers.scaled_images import with_scaled_images
 from everruns.turn_failures import ModelFailure
 
 # Token counts may follow the end of an answer. A server that sends heartbeats for ever instead
@@ -88,10 +90,12 @@ class StreamingDriver(ABC):
         path: Path of model calls; ``{model}`` stands for the model's name.
         models_path: Path of the list of models.
         output_rules: Which schemas of structured answers it enforces; ``None`` for none.
+        image_limits: The images that its provider takes.
     """
 
     path: str
     output_rules: OutputRules | None
+    image_limits: ImageLimits
     models_path = "/models"
 
     def __init__(
@@ -107,6 +111,7 @@ class StreamingDriver(ABC):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         """Call the model once. See ``Driver``."""
+        request = await with_scaled_images(request, self.image_limits)
         model_id = request.model.model_id
         path = self.path.format(model=quote(model_id, safe=""))
         learned = self._learned.get(model_id, self._assumed)

@@ -67,29 +67,40 @@ class Agents:
             TooLarge: Its total size is over the limit.
             IdempotencyKeyReused: The key was used with a different body.
         """
-        async with self._changes:
+        key = idempotency or Idempotency.of_call()
+        async with self._database.keyed(key.key):
             if answer := await self._database.earlier_answer(idempotency):
                 agent = Agent.model_validate_json(answer)
                 return agent, agent.created_at == agent.updated_at
             await self.check(wanted.capabilities, wanted.default_model_id)
             await self._check_controls(wanted)
-            known = await self._addressed(wanted, by_name=by_name)
-            now = format_time(now_ms())
-            stored = known.mcp_servers if known else {}
-            agent = Agent.model_validate(
-                {
-                    **dict(wanted),
-                    "mcp_servers": self._mcp_servers.sealed(wanted.mcp_servers, stored),
-                    "id": known.id if known else wanted.id or new_id("agent"),
-                    "harness_id": GENERIC_HARNESS_ID,
-                    "usage": known.usage if known else None,
-                    "created_at": known.created_at if known else now,
-                    "updated_at": now,
-                }
-            )
-            check_size(agent, agent.initial_files)
-            await self._put(agent, idempotency)
-            return agent, known is None
+            if wanted.id is None and not by_name:
+                # Nothing else is about it yet, so it waits for no other agent.
+                return await self._store_wanted(wanted, None, idempotency), True
+            async with self._changes:
+                known = await self._addressed(wanted, by_name=by_name)
+                return await self._store_wanted(wanted, known, idempotency), known is None
+
+    async def _store_wanted(
+        self, wanted: AgentInput, known: Agent | None, idempotency: Idempotency | None
+    ) -> Agent:
+        """Store what a request describes, in place of an agent that is known by then."""
+        now = format_time(now_ms())
+        stored = known.mcp_servers if known else {}
+        agent = Agent.model_validate(
+            {
+                **dict(wanted),
+                "mcp_servers": self._mcp_servers.sealed(wanted.mcp_servers, stored),
+                "id": known.id if known else wanted.id or new_id("agent"),
+                "harness_id": GENERIC_HARNESS_ID,
+                "usage": known.usage if known else None,
+                "created_at": known.created_at if known else now,
+                "updated_at": now,
+            }
+        )
+        check_size(agent, agent.initial_files)
+        await self._put(agent, idempotency, is_new=known is None and wanted.id is None)
+        return agent
 
     async def _addressed(self, wanted: AgentInput, *, by_name: bool) -> Agent | None:
         if wanted.id is not None:
@@ -245,10 +256,14 @@ class Agents:
             archived = {"status": "archived", "updated_at": format_time(now_ms())}
             await self._put(agent.model_copy(update=archived), idempotency)
 
-    async def _put(self, agent: Agent, idempotency: Idempotency | None = None) -> None:
+    async def _put(
+        self, agent: Agent, idempotency: Idempotency | None = None, *, is_new: bool = False
+    ) -> None:
         receipt = receipt_of(idempotency, agent.model_dump_json(), agent.id)
+        control = self._database.control
         try:
-            await self._database.control.write(self._store.agents.put, agent, receipt)
+            put = control.read if is_new else control.write
+            await put(self._store.agents.put, agent, receipt)
         finally:
             # Also after a failed write, because its outcome may be unknown.
             self._known.pop(agent.id, None)

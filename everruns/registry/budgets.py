@@ -131,6 +131,7 @@ class Budgets:
 
         Raises:
             BudgetNotFound: There is none with this id.
+            SessionNotFound: Its session is being deleted.
             Conflict: It would become active again, and its subject already has the maximum number.
         """
         changes = patch.changes()
@@ -180,7 +181,8 @@ class Budgets:
 
     def _top_up(self, entry: LedgerEntry) -> Standing:
         budget = self._find(entry.budget_id)
-        self._store.ledger.put(entry)
+        if not self._store.ledger.put(entry):
+            raise _not_found(entry.budget_id)
         return self._standing(budget)
 
     @remote(Repeat.YES)
@@ -279,7 +281,7 @@ class Budgets:
     def _find(self, budget_id: str) -> Budget:
         budget = self._store.budgets.find(budget_id)
         if budget is None:
-            raise BudgetNotFound(f"Budget {budget_id} not found")
+            raise _not_found(budget_id)
         return budget
 
     def _put(self, budget: Budget) -> None:
@@ -289,7 +291,8 @@ class Budgets:
                 f"{budget.subject_id} has {MAX_BUDGETS} active budgets, the maximum. "
                 "Disable one first."
             )
-        self._store.budgets.put(budget)
+        if not self._store.budgets.put(budget):
+            raise SessionNotFound(f"Session {budget.subject_id} not found")
 
     def _standing(self, budget: Budget) -> Standing:
         return self._standings([budget])[0]
@@ -311,3 +314,7 @@ class Budgets:
         if standing.budget.subject_type == "agent":
             await self._revision.advance()
         return standing.shown
+
+
+def _not_found(budget_id: str) -> BudgetNotFound:
+    return BudgetNotFound(f"Budget {budget_id} not found")

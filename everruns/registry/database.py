@@ -41,7 +41,9 @@ class Lane:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Answer:
-        """Run a call that others need not wait for: one that reads, or that takes a session.
+        """Run a call that others need not wait for.
+
+        It reads, takes a session, or stores something new that nothing else is about yet.
 
         Raises:
             StoreOverloaded: The lane is full.
@@ -90,13 +92,15 @@ class Database:
         control: What sessions, turns and changes of resources wait for: small calls.
         bulk: Lists, messages and pages of events, which may read a lot.
         files: The files of workspaces, and what deletes them.
+        forks: Copies of the logs of forks, which may take seconds.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.control = Lane("requests", readers=2, max_calls=2_000)
+        self.control = Lane("requests", readers=store.reads_at_once, max_calls=2_000)
         self.bulk = Lane("lists and pages", readers=2, max_calls=256)
         self.files = Lane("file operations", readers=1, max_calls=256)
+        self.forks = Lane("forks", readers=1, max_calls=64)
         self._keyed: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._appender = ThreadPoolExecutor(1, "store-appender")
 
@@ -136,7 +140,7 @@ class Database:
         """Wait for running writes, then close the store."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._appender, lambda: None)
-        lanes = (self.control, self.bulk, self.files)
+        lanes = (self.control, self.bulk, self.files, self.forks)
         await asyncio.gather(*(lane.settle() for lane in lanes))
         await loop.run_in_executor(self._appender, self.store.close)
         for lane in lanes:

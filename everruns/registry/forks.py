@@ -42,7 +42,8 @@ class Forks:
     ) -> Session:
         """Create a session with the history of another one, which stays as it is.
 
-        It is one transaction: the fork is there with all of its events and files, or not at all.
+        The fork is there with all of its events and files, or not at all. The last of its
+        transactions makes it visible.
 
         Args:
             session_id: The session to fork.
@@ -77,10 +78,22 @@ class Forks:
         created = fork.session.summed_up(fork.log.summary) if fork.log else fork.session
         receipt = receipt_of(key, created.model_dump_json(), identity)
         fork = replace(fork, shared=shared, receipt=receipt)
-        # In the lane of files, so that none is changed while they are copied.
-        if not await self._database.files.write(self._store.sessions.fork, fork):
+        if not await self._stored(fork):
             raise _not_found(session_id)
         return created
+
+    async def _stored(self, fork: Fork) -> bool:
+        """Store a fork; return whether its source still has the events."""
+        sessions = self._store.sessions
+        is_stored = False
+        try:
+            if await self._database.forks.write(sessions.copy_log, fork):
+                # In the lane of files, so that none is changed while they are copied.
+                is_stored = await self._database.files.write(sessions.fork, fork)
+        finally:
+            if not is_stored:
+                await self._database.forks.write(sessions.clear_copy, fork.session.id)
+        return is_stored
 
     async def _newly_shared(self, source: Session) -> Workspace | None:
         """Return a source's workspace as a shared one; ``None`` if it is shared already."""

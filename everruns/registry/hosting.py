@@ -102,6 +102,18 @@ class Hosting:
         await self._logs.length(session_id)
         return self._location(await self._choose_host(session_id))
 
+    async def place_known(self, session_id: str) -> str:
+        """Return the host of a session that was just found in the store, choosing one if none does.
+
+        Raises:
+            CapacityExhausted: Every host is full.
+        """
+        return self._placement.find(session_id) or await self._choose_host(session_id)
+
+    def is_up(self, host: str) -> bool:
+        """Tell whether a host is up, as far as known."""
+        return host in self._placement.hosts
+
     def _location(self, host: str) -> Location:
         return Location(host, self._placement.addresses.get(host))
 

@@ -1,12 +1,14 @@
 """The catalogue of MCP servers, and those of agents and sessions as far as they have secrets."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from pydantic import SecretStr
 
-from everruns.domain.headers import MASK
 from everruns.domain.idempotency import Idempotency
+from everruns.domain.mcp_auth import McpAuth
+from everruns.domain.mcp_authorizations import Subject
 from everruns.domain.mcp_servers import (
     GivenMcpServer,
     InlineMcpServer,
@@ -17,13 +19,24 @@ from everruns.domain.mcp_servers import (
     McpTested,
     shown,
 )
-from everruns.errors import Conflict, McpServerNameTaken, McpServerNotFound
+from everruns.domain.secret_forms import MASK
+from everruns.errors import (
+    Conflict,
+    EverrunsError,
+    InvalidRequest,
+    McpServerNameTaken,
+    McpServerNotFound,
+    McpServerUnavailable,
+)
 from everruns.ids import format_time, new_id, now_ms
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.mcp_headers import McpHeaders
 from everruns.registry.mcp_inquiries import McpInquiries
+from everruns.registry.mcp_tokens import McpTokens
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
+
+AUTHORIZATION = "authorization"
 
 
 class McpServers:
@@ -32,6 +45,8 @@ class McpServers:
     Args:
         database: Keeps them.
         revision: Tells session hosts of changes.
+        headers: Encrypts secrets.
+        tokens: Authorizes what is asked of servers that want OAuth.
         inquiries: Asks servers what they offer.
         programs: The servers of the configuration.
     """
@@ -40,12 +55,15 @@ class McpServers:
         self,
         database: Database,
         revision: Revision,
+        headers: McpHeaders,
+        tokens: McpTokens,
         inquiries: McpInquiries,
         programs: Sequence[McpAccount] = (),
     ) -> None:
         self._database = database
         self._store = database.store
-        self._headers = McpHeaders(database.store.cipher)
+        self._headers = headers
+        self._tokens = tokens
         self._revision = revision
         self._inquiries = inquiries
         self._programs = programs
@@ -60,7 +78,7 @@ class McpServers:
             counts.
 
         Raises:
-            StoreUnavailable: Headers were encrypted with another key.
+            SecretsUnreadable: Headers were encrypted with another key.
         """
         active = [server for server in await self._catalogue() if server.status == "active"]
         return [*(self._headers.open(server.name, server) for server in active), *self._programs]
@@ -70,7 +88,7 @@ class McpServers:
         """Return the servers of an agent's or a session's map with their secrets, for hosts alone.
 
         Raises:
-            StoreUnavailable: Headers were encrypted with another key.
+            SecretsUnreadable: Headers were encrypted with another key.
         """
         return [self._headers.open(name, server) for name, server in servers.items()]
 
@@ -132,12 +150,15 @@ class McpServers:
             if answer := await self._database.earlier_answer(idempotency):
                 return McpServer.model_validate_json(answer)
             _refuse_taken_name(wanted.name, await self.list())
+            auth = self._headers.seal_auth(wanted.auth, None)
+            _refuse_two_authorizations(auth, wanted.headers or {})
             now = format_time(now_ms())
             server = McpServer.model_validate(
                 {
                     **dict(wanted),
                     "id": new_id("mcpserver"),
                     "headers": self._headers.seal(wanted.headers or {}, wanted.url, None),
+                    "auth": auth,
                     "created_at": now,
                     "updated_at": now,
                 }
@@ -166,9 +187,25 @@ class McpServers:
             if "headers" not in changes:
                 given = dict.fromkeys(before.headers, SecretStr(MASK))
             changes["headers"] = self._headers.seal(given, url, before)
+            if "auth" in changes:
+                changes["auth"] = self._headers.seal_auth(patch.auth, before.auth)
             updated = before.model_copy(update={**changes, "updated_at": format_time(now_ms())})
-            await self._put(updated)
+            _refuse_two_authorizations(updated.auth, updated.headers)
+            is_other = (updated.url, _identity(updated)) != (before.url, _identity(before))
+            await self._put(updated, forget_authorizations=is_other)
             return updated
+
+    @asynccontextmanager
+    async def unchanged(self, server: McpServer) -> AsyncGenerator[None]:
+        """Keep a server from being changed or removed until the block ends.
+
+        Raises:
+            Conflict: It has been changed or removed already.
+        """
+        async with self._changes:
+            if _with_id(await self.list(), server.id) != server:
+                raise Conflict(f"MCP server {server.name} was changed meanwhile. Begin again.")
+            yield
 
     @remote(Repeat.KEYED)
     async def delete(self, server_id: str, idempotency: Idempotency | None = None) -> None:
@@ -202,7 +239,32 @@ class McpServers:
         program = next((each for each in self._programs if each.name == server.name), None)
         if server.is_configured and program is not None:
             return await self._inquiries.test(program)
-        return await self._inquiries.test(self._headers.open(server.name, server))
+        account = self._headers.open(server.name, server)
+        if server.auth is None:
+            return await self._inquiries.test(account)
+        return await self._test_authorized(server, server.auth, account)
+
+    async def _test_authorized(
+        self, server: McpServer, auth: McpAuth, account: McpAccount
+    ) -> McpTested:
+        """Test a server as the application itself."""
+        try:
+            access = await self._tokens.access(server, auth, Subject())
+        except EverrunsError as failure:
+            return McpTested(ok=False, duration_ms=0, code=failure.code, message=failure.message)
+        if access is None:
+            return McpTested(
+                ok=False,
+                duration_ms=0,
+                code=McpServerUnavailable.code,
+                message=f"MCP server {server.name} wants OAuth, and the application itself is not "
+                f"connected to it. POST /v1/mcp-servers/{server.id}/authorizations begins that.",
+            )
+        token = SecretStr(f"Bearer {access.token.get_secret_value()}")
+        headers = {**account.headers, AUTHORIZATION: token}
+        return await self._inquiries.test(
+            account.model_copy(update={"headers": headers, "acts_as": None})
+        )
 
     async def _catalogue(self) -> Sequence[McpServer]:
         return await self._database.control.read(self._store.mcp_servers.list)
@@ -216,10 +278,34 @@ class McpServers:
             )
         return server
 
-    async def _put(self, server: McpServer, idempotency: Idempotency | None = None) -> None:
+    async def _put(
+        self,
+        server: McpServer,
+        idempotency: Idempotency | None = None,
+        *,
+        forget_authorizations: bool = False,
+    ) -> None:
         receipt = receipt_of(idempotency, server.model_dump_json(), server.id)
-        await self._database.control.write(self._store.mcp_servers.put, server, receipt)
+        await self._database.control.write(
+            self._store.mcp_servers.put,
+            server,
+            receipt,
+            forget_authorizations=forget_authorizations,
+        )
         await self._revision.advance()
+
+
+def _identity(server: McpServer) -> tuple[str | None, ...]:
+    """Return what makes authorizations at a server other ones."""
+    auth = server.auth
+    return (auth.acts_as, auth.client_id, auth.issuer) if auth else ()
+
+
+def _refuse_two_authorizations(auth: McpAuth | None, headers: Mapping[str, object]) -> None:
+    if auth is not None and AUTHORIZATION in headers:
+        raise InvalidRequest(
+            "auth: a server that wants OAuth takes no header authorization; leave one of them out"
+        )
 
 
 def _refuse_taken_name(name: str, others: Sequence[McpServer]) -> None:

@@ -1,6 +1,6 @@
 """Which models a provider offers, and what is known about each.
 
-What a client says of a model comes first, then the catalogue, then the provider's list, then
+What a client says about a model comes first, then the catalogue, then the provider's list, then
 published prices.
 """
 
@@ -199,7 +199,7 @@ def _limits(first: ModelLimits | None, second: ModelLimits | None) -> ModelLimit
 
 
 def _given(model: OfferedModel) -> GivenFacts | None:
-    """Return what a client has said of a model. Older databases only have the resulting name."""
+    """Return what a client has said about a model. Older databases only have the resulting name."""
     if model.given is not None or model.source == "discovered":
         return model.given
     usual = model.profile.name if model.profile else model.model_id

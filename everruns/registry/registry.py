@@ -11,6 +11,7 @@ from everruns.domain.agents import Agent
 from everruns.domain.llm import OfferedModel, ProviderAccount, ProviderInput, ProviderPatch
 from everruns.domain.mcp_servers import McpAccount
 from everruns.errors import Unavailable
+from everruns.mcp.oauth.client import OAuthClient
 from everruns.providers.registry import points_at_vendor
 from everruns.registry.agents import Agents
 from everruns.registry.backups import Backups
@@ -24,8 +25,12 @@ from everruns.registry.inquiries import Inquiries
 from everruns.registry.keys import ApiKeys
 from everruns.registry.life import Life
 from everruns.registry.logs import Logs
+from everruns.registry.mcp_authorizations import McpAuthorizations
+from everruns.registry.mcp_headers import McpHeaders
 from everruns.registry.mcp_inquiries import McpInquiries
 from everruns.registry.mcp_servers import McpServers
+from everruns.registry.mcp_tokens import McpTokens
+from everruns.registry.mcp_vault import McpVault
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
 from everruns.registry.receipts import Receipts
@@ -72,6 +77,7 @@ class Registry:
         agents: The agents.
         providers: The providers and their models.
         mcp_servers: The catalogue of MCP servers.
+        mcp_authorizations: Who has authorized this deployment at them.
         sessions: The sessions.
         forks: New sessions with the history of others.
         logs: The logs of sessions.
@@ -92,6 +98,7 @@ class Registry:
         inquiries: Asks providers for their models; without it, no proxy is used for that.
         mcp_inquiries: Asks MCP servers what they offer; without it, none can be asked.
         mcp_programs: The MCP servers that the configuration names.
+        mcp_oauth: Asks authorization servers of MCP servers; without it, no person can be asked.
     """
 
     def __init__(
@@ -102,6 +109,7 @@ class Registry:
         inquiries: Inquiries | None = None,
         mcp_inquiries: McpInquiries | None = None,
         mcp_programs: Sequence[McpAccount] = (),
+        mcp_oauth: OAuthClient | None = None,
     ) -> None:
         self._inquiries = inquiries or Inquiries()
         self._database = Database(store)
@@ -109,8 +117,19 @@ class Registry:
         self._search = FileSearch(self._database)
         self.placement = placement
         self.providers = Providers(self._database, self._revision, self._inquiries)
+        oauth = mcp_oauth or OAuthClient()
+        headers, vault = McpHeaders(store.cipher), McpVault(self._database)
+        tokens = McpTokens(vault, headers, oauth)
         self.mcp_servers = McpServers(
-            self._database, self._revision, mcp_inquiries or McpInquiries(), mcp_programs
+            self._database,
+            self._revision,
+            headers,
+            tokens,
+            mcp_inquiries or McpInquiries(),
+            mcp_programs,
+        )
+        self.mcp_authorizations = McpAuthorizations(
+            self.mcp_servers, vault, tokens, self._revision, oauth
         )
         self.agents = Agents(
             self._database, self.providers, self.mcp_servers, capabilities, self._revision
@@ -142,7 +161,7 @@ class Registry:
         to a provider that merely has the vendor's name.
 
         Raises:
-            StoreUnavailable: Headers of MCP servers were encrypted with another key.
+            SecretsUnreadable: Headers of MCP servers were encrypted with another key.
         """
         await self.mcp_servers.accounts()
         known = {provider.name: provider for provider in await self.providers.list()}

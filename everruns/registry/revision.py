@@ -1,6 +1,10 @@
 """One number that tells session hosts when agents, providers or MCP servers have changed."""
 
+from collections.abc import Sequence
+
 from everruns.registry.database import Database
+from everruns.registry.group_commit import GroupCommit
+from everruns.storage.logs import Verdict
 
 
 class Revision:
@@ -16,6 +20,7 @@ class Revision:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._advances: GroupCommit[None] = GroupCommit(self._advance, "changes")
 
     @property
     def number(self) -> int:
@@ -23,9 +28,13 @@ class Revision:
         return self._database.store.registry.revision
 
     async def advance(self) -> None:
-        """Something changed.
+        """Something changed. Several changes at once need one new number.
 
         Raises:
             StoreUnavailable: The hosts do not learn of it before the next change.
         """
+        await self._advances.append(None)
+
+    async def _advance(self, changes: Sequence[None]) -> list[Verdict]:
         await self._database.control.write(self._database.store.registry.advance_revision)
+        return [None] * len(changes)

@@ -23,15 +23,16 @@ from everruns.ids import (
 )
 from everruns.registry.agents import MAX_REMEMBERED_BYTES, Agents
 from everruns.registry.database import Database, receipt_of
+from everruns.registry.group_commit import GroupCommit
 from everruns.registry.hosting import Hosting
 from everruns.registry.logs import Logs
 from everruns.registry.mcp_servers import McpServers
 from everruns.registry.providers import Providers
 from everruns.registry.workspace_files import initial_files
 from everruns.remote import Repeat, remote
-from everruns.storage.logs import FIRST_HOLDER, Append
+from everruns.storage.logs import FIRST_HOLDER, Append, Verdict
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import SessionQuery
+from everruns.storage.sessions import NewSession, SessionQuery
 
 
 class Sessions:
@@ -63,6 +64,7 @@ class Sessions:
         self._logs = logs
         self._hosting = hosting
         self._changes = asyncio.Lock()
+        self._creations: GroupCommit[NewSession] = GroupCommit(self._store_new, "sessions")
 
     @remote(Repeat.KEYED, timeout_s=30)
     async def create(
@@ -163,15 +165,22 @@ class Sessions:
         created = session.summed_up(log.summary) if log else session
         document = created.model_dump_json()
         receipt = receipt_of(idempotency, document, session.id)
+        is_small = log is None and len(document) <= MAX_REMEMBERED_BYTES
         if files:
             # In the lane of files, so that nothing else changes those of a shared workspace.
             await self._database.files.write(self._insert_with_files, session, files, receipt, log)
+        elif is_small:
+            await self._creations.append(NewSession(session, receipt=receipt))
         else:
             insert = self._store.sessions.insert
             await self._database.control.write(insert, session, (), receipt, log)
-        if log is None and len(document) <= MAX_REMEMBERED_BYTES:
+        if is_small:
             self._logs.remember_new(session)
         return created
+
+    async def _store_new(self, new: Sequence[NewSession]) -> list[Verdict]:
+        await self._database.control.write(self._store.sessions.insert_many, new)
+        return [None] * len(new)
 
     async def _check_controls(self, session: SessionInput | Session, agent: Agent | None) -> None:
         await self._providers.check_controls(

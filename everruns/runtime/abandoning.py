@@ -84,7 +84,7 @@ class Abandoning:
             log.warning("tools not told", session_id=session.id, reason=str(error) or "timed out")
 
     async def _tell_one(self, session: LiveSession, left: LeftCall, context: TurnContext) -> None:
-        tool = context.toolbox.find(left.call.name)
+        tool = context.offered.toolbox.find(left.call.name)
         if not isinstance(tool, OfferedTool):
             return
         surroundings = self._environment.session_context(session, context.agent)

@@ -20,8 +20,8 @@ from everruns.domain.messages import Message
 from everruns.domain.state import SessionState
 from everruns.domain.token_estimates import (
     BYTES_OF_A_TOKEN,
-    json_tokens,
-    message_tokens,
+    conversation_tokens,
+    instruction_tokens,
     text_tokens,
 )
 from everruns.domain.turns import OpenTurn, turn_context
@@ -107,10 +107,10 @@ class Compacting:
         if not share:
             return False
         tokens, fixed = self._request_tokens(), self._instruction_tokens()
-        stated = [int(number.replace(",", "")) for number in STATED_TOKENS.findall(refused.reason)]
+        stated = stated_limit(refused.reason)
         rooms = [
             self._context.room_tokens,
-            int(share * min(stated)) if stated else None,
+            int(share * stated) if stated else None,
             # Whatever the provider's numbers say, what was sent was too long.
             fixed + int(max(tokens - fixed, 0) * (share if stated else REFUSED_SHARE)),
         ]
@@ -123,15 +123,11 @@ class Compacting:
         tokens = state.size.tokens
         if tokens is None:
             history = shown(state.history, state.compaction, state.session_id)
-            tokens = _tokens([*history, *state.unread])
+            tokens = conversation_tokens([*history, *state.unread])
         return tokens if state.size.is_whole else tokens + self._instruction_tokens()
 
     def _instruction_tokens(self) -> int:
-        context = self._context
-        return text_tokens(context.system_prompt) + sum(
-            text_tokens(tool.name) + text_tokens(tool.description) + json_tokens(tool.parameters)
-            for tool in context.tools
-        )
+        return instruction_tokens(self._context.system_prompt, self._context.offered.listed)
 
     async def _compact(self, reason: CompactionReason, tokens: int, room: int) -> bool:
         session = self._session
@@ -161,7 +157,7 @@ class Compacting:
         return True
 
     async def _carry_out(self, plan: CompactionPlan) -> None:
-        """Ask for the summary, or do without it, and store what has come of it."""
+        """Ask for the summary, or do without it, and store the result."""
         session = self._session
         started_ms = now_ms()
         replaced = _replaced(session.state, plan)
@@ -214,6 +210,17 @@ class Compacting:
         return compacted(state, turn, plan, instructions, {"duration_ms": duration_ms, **outcome})
 
 
+def stated_limit(reason: str) -> int | None:
+    """Return how many tokens a model takes, if its provider says so in a refusal.
+
+    Next to the limit such words name what was sent, which is more, and often what that consists
+    of, which is less.
+    """
+    found = STATED_TOKENS.findall(reason)
+    stated = sorted({int(number.replace(",", "")) for number in found})
+    return stated[-2] if len(stated) > 1 else next(iter(stated), None)
+
+
 def announced(turn: OpenTurn, plan: CompactionPlan) -> NewEvent:
     """Return the event of a compaction that begins."""
     return NewEvent(EventType.CONTEXT_COMPACTING, plan.wire(), turn_context(turn))
@@ -223,7 +230,7 @@ def compacted(
     state: SessionState,
     turn: OpenTurn,
     plan: CompactionPlan,
-    instruction_tokens: int,
+    instructions: int,
     outcome: dict[str, Any],
 ) -> NewEvent:
     """Return the event of a compaction that has come to its end.
@@ -232,7 +239,7 @@ def compacted(
         state: The session before it.
         turn: The turn.
         plan: What was announced.
-        instruction_tokens: The estimated tokens of instructions and tools.
+        instructions: The estimated tokens of instructions and tools.
         outcome: What has come of it; fields without a value are left out.
     """
     given = {name: value for name, value in outcome.items() if value is not None}
@@ -240,11 +247,11 @@ def compacted(
     after = Compaction.after(state.compaction, "event_", 0, data)
     before = shown(state.history, state.compaction, state.session_id)
     left = shown(state.history, after, state.session_id)
-    fixed = instruction_tokens + _tokens(state.unread)
-    ratio = plan.tokens_before / max(fixed + _tokens(before), 1)
+    fixed = instructions + conversation_tokens(state.unread)
+    ratio = plan.tokens_before / max(fixed + conversation_tokens(before), 1)
     data |= {
         "messages_after": len(left) + len(state.unread),
-        "tokens_after": int((fixed + _tokens(left)) * ratio),
+        "tokens_after": int((fixed + conversation_tokens(left)) * ratio),
     }
     return NewEvent(EventType.CONTEXT_COMPACTED, data, turn_context(turn))
 
@@ -261,8 +268,4 @@ def _replaced(state: SessionState, plan: CompactionPlan) -> list[Message]:
 def _usable(text: str, replaced: Sequence[Message], plan: CompactionPlan) -> str | None:
     """Return a summary that is worth having: not blank, and shorter than what it replaces."""
     text = shortened(text.strip(), summary_tokens(plan.room_tokens) * BYTES_OF_A_TOKEN)
-    return text if text and text_tokens(text) < _tokens(replaced) else None
-
-
-def _tokens(messages: Sequence[Message]) -> int:
-    return sum(map(message_tokens, messages))
+    return text if text and text_tokens(text) < conversation_tokens(replaced) else None

@@ -1,32 +1,32 @@
 """The context of a turn: its model, system prompt and tools."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everruns.capabilities.ask_user import ASK_USER, what_silence_means
 from everruns.capabilities.base import Capabilities
-from everruns.capabilities.registry import Resolved, build_toolbox, resolve, system_prompts
+from everruns.capabilities.registry import Resolved, resolve, system_prompts
 from everruns.capabilities.search_history import SEARCH_COMPACTED
 from everruns.capabilities.tool_approval import TOOL_APPROVAL
+from everruns.capabilities.tool_search import TOOL_SEARCH
 from everruns.domain.agents import Agent, CapabilityConfig
 from everruns.domain.approvals import ApprovalRule
 from everruns.domain.compaction import SEARCH_HISTORY, CompactionRule, shown
 from everruns.domain.controls import AnswerControls, Controls, effective_controls
 from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
 from everruns.domain.loops import Loop, find_loop
-from everruns.domain.schemas import find_foreign_violation
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
 from everruns.domain.structured_output import corrections
-from everruns.domain.tools import ToolCall, ToolDefinition
+from everruns.domain.tools import ToolCall
 from everruns.domain.transcript import build_transcript
 from everruns.domain.waits import OPEN_RULE, DeciderKind, WaitRule
 from everruns.errors import UnknownModel
 from everruns.providers.base import ModelRequest
 from everruns.providers.controls import check_controls
 from everruns.registry.registry import Configuration
+from everruns.runtime.offered_tools import OfferedTools, offer_tools
 from everruns.settings import Settings
-from everruns.tools.toolbox import Toolbox
 from everruns.turn_failures import NoModel
 
 
@@ -38,8 +38,7 @@ class TurnContext:
         model: The model that answers.
         account: Its provider, with the key.
         system_prompt: The prompts of agent and session, then those of their capabilities.
-        toolbox: The tools of their capabilities.
-        client_tools: The client-side tools, by name; tools of the toolbox take precedence.
+        offered: The tools that the model may call.
         agent: The session's agent, if it has one.
         approval: Which calls require approval, and whose.
         client_tool_wait: How long a client-side call waits, unless its tool says otherwise.
@@ -55,8 +54,7 @@ class TurnContext:
     model: OfferedModel
     account: ProviderAccount
     system_prompt: str
-    toolbox: Toolbox
-    client_tools: Mapping[str, ToolDefinition]
+    offered: OfferedTools
     agent: Agent | None
     approval: ApprovalRule
     client_tool_wait: WaitRule
@@ -69,11 +67,6 @@ class TurnContext:
     compaction: CompactionRule
 
     @property
-    def tools(self) -> list[ToolDefinition]:
-        """The tools that the model is offered."""
-        return [*self.toolbox.definitions, *self.client_tools.values()]
-
-    @property
     def room_tokens(self) -> int | None:
         """How many tokens a request may have; ``None`` if that is not known."""
         limits = self.model.profile.limits if self.model.profile else None
@@ -82,16 +75,17 @@ class TurnContext:
 
     def needs_approval(self, call: ToolCall) -> bool:
         """Tell whether a call is held until somebody allows it."""
-        definition, tool = self._definition(call), self.toolbox.find(call.name)
+        definition = self.offered.definition_of(call.name)
+        tool = self.offered.toolbox.find(call.name)
         return definition is not None and self.approval.holds(
             definition,
-            has_effects=tool is not None and not tool.repeatable,
+            has_effects=self.offered.has_effects(call.name),
             is_destructive=tool is not None and tool.destructive,
         )
 
     def decided_by(self, call: ToolCall) -> DeciderKind:
         """Return who decides about a call that is held."""
-        definition = self._definition(call)
+        definition = self.offered.definition_of(call.name)
         return (definition and definition.decided_by) or self.approval.decided_by
 
     def decided_always(self, call: ToolCall, state: SessionState) -> bool | None:
@@ -106,30 +100,16 @@ class TurnContext:
 
     def wait_of(self, call: ToolCall) -> WaitRule | None:
         """Return how long a call waits for somebody outside; ``None`` if it runs here."""
-        if self.toolbox.asked(call):
+        if self.offered.toolbox.asked(call):
             return self.question_wait
-        tool = self.client_tools.get(call.name)
+        tool = self.offered.client_tools.get(call.name)
         return tool and (tool.wait or OPEN_RULE).or_else(self.client_tool_wait)
-
-    def problem_with(self, call: ToolCall) -> str | None:
-        """Return, for the model, why a call's arguments do not match its tool's schema."""
-        if tool := self.client_tools.get(call.name):
-            return find_foreign_violation(tool.parameters, call.arguments)
-        return self.toolbox.problem_with(call)
-
-    def _definition(self, call: ToolCall) -> ToolDefinition | None:
-        tool = self.toolbox.find(call.name)
-        return tool.definition if tool else self.client_tools.get(call.name)
 
     def loop(self, state: SessionState) -> Loop | None:
         """Return the loop that the model is in, if any."""
         if state.turn is None:
             return None
-        return find_loop(state.turn.watch, self._has_effects, self.max_repeated_calls)
-
-    def _has_effects(self, name: str) -> bool:
-        tool = self.toolbox.find(name)
-        return tool is not None and not tool.repeatable
+        return find_loop(state.turn.watch, self.offered.has_effects, self.max_repeated_calls)
 
     def request(self, state: SessionState) -> ModelRequest:
         """Return the model call that continues the conversation."""
@@ -137,7 +117,6 @@ class TurnContext:
         is_correction = self.controls.output_schema is not None and bool(
             corrections(state.history, state.unread)
         )
-        tools = () if is_correction else self.tools
         images, messages = (
             {said for said, model in refused.items() if model == name}
             for refused in (state.without_images, state.without_messages)
@@ -145,14 +124,16 @@ class TurnContext:
         return ModelRequest(
             model=self.model,
             system_prompt=self.system_prompt,
-            messages=build_transcript(
-                shown(state.history, state.compaction, state.session_id),
-                state.unread,
-                images,
-                messages,
-                loop.note if loop else None,
+            messages=self.offered.as_declared(
+                build_transcript(
+                    shown(state.history, state.compaction, state.session_id),
+                    state.unread,
+                    images,
+                    messages,
+                    loop.note if loop else None,
+                )
             ),
-            tools=tools,
+            tools=() if is_correction else self.offered.listed,
             controls=self.controls,
             parallel_tool_calls=self.parallel_tool_calls,
             is_correction=is_correction,
@@ -196,18 +177,20 @@ def turn_context(
     question_wait = WaitRule.of_config(configs.get(ASK_USER.id, {})).or_else(
         WaitRule.of_deployment(settings.question_timeout_s)
     )
-    prompts = [
-        agent.system_prompt if agent else None,
-        session.system_prompt,
-        *system_prompts(used, state.prepared),
-        what_silence_means(question_wait) if ASK_USER.id in configs else None,
-    ]
     declared = [*session.tools, *(agent.tools if agent else [])]
     is_free = all(tool.name != SEARCH_HISTORY for tool in declared)
     added: list[Resolved] = []
     if state.compaction is not None and is_free:
         added.append((SEARCH_COMPACTED, {}))
-    toolbox = build_toolbox([*used, *added], state.prepared, settings.tool_timeout_s)
+    searched = configs.get(TOOL_SEARCH.id, {})
+    offered = offer_tools(used, added, declared, state.prepared, searched, settings)
+    prompts = [
+        agent.system_prompt if agent else None,
+        session.system_prompt,
+        *system_prompts(used, state.prepared),
+        what_silence_means(question_wait) if ASK_USER.id in configs else None,
+        offered.note,
+    ]
     parallel = session.parallel_tool_calls
     if parallel is None and agent:
         parallel = agent.parallel_tool_calls
@@ -215,8 +198,7 @@ def turn_context(
         model=model,
         account=account,
         system_prompt="\n\n".join(prompt for prompt in prompts if prompt),
-        toolbox=toolbox,
-        client_tools=_client_tools(declared, toolbox),
+        offered=offered,
         agent=agent,
         approval=ApprovalRule.of(
             configs.get(TOOL_APPROVAL.id), WaitRule.of_deployment(settings.approval_timeout_s)
@@ -234,17 +216,6 @@ def turn_context(
         to_prepare=[one for one in used if one[0].preparation is not None],
         compaction=CompactionRule(settings.compaction_share, settings.compaction_kept_results),
     )
-
-
-def _client_tools(
-    tools: Sequence[ToolDefinition], toolbox: Toolbox
-) -> Mapping[str, ToolDefinition]:
-    """Return tools by name; of several with one name the first wins, the session's first."""
-    found: dict[str, ToolDefinition] = {}
-    for tool in tools:
-        if toolbox.find(tool.name) is None:
-            found.setdefault(tool.name, tool)
-    return found
 
 
 def check_wanted(session: Session, configuration: Configuration, wanted: Controls) -> None:

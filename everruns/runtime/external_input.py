@@ -1,8 +1,8 @@
 """Input from outside: results, answers and decisions, each judged by the log and then stored.
 
 A client that gets no response, or a server whose session host was lost, sends its input again.
-Input that the log already has is accepted and changes nothing. Otherwise it is told apart whether
-it comes too early, comes too late, differs from what is stored or names a call that nobody knows.
+Input that the log already has is accepted and changes nothing. Otherwise the error says
+whether it came too early or too late, differs from what is stored, or names an unknown call.
 
 Source: docs/contract.md, "Waiting".
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 from everruns.domain.base import MIB
@@ -21,8 +22,6 @@ MAX_FOUND = 10
 EXCERPT = 400
 LONGEST_PIECE = 8_000
 NEIGHBOURS = 3
-# Events that add no message lie between messages.
-WINDOW = 32
 
 
 class CompactedHistory:
@@ -58,8 +57,9 @@ class CompactedHistory:
             page = await self._read(query)
             for message in page:
                 text = plain_text(message)
-                if all(word in text.casefold() for word in wanted):
-                    found.append(_shown(message, _excerpt(text, wanted)))
+                folded = text.casefold()
+                if all(word in folded for word in wanted):
+                    found.append(_shown(message, _excerpt(text, folded, wanted)))
                 if len(found) == MAX_FOUND:
                     return {"found": found, "search_on_before_sequence": message.sequence}
             if not page:
@@ -69,26 +69,24 @@ class CompactedHistory:
 
     async def around(self, sequence: int, offset: int) -> dict[str, Any]:
         """See ``History.around``."""
-        query = replace(
-            await self._query(),
-            after=max(sequence - WINDOW, 0),
-            before=min(sequence + WINDOW, self._up_to + 1),
-        )
-        messages = await self._read(query)
-        asked = next((said for said in messages if said.sequence == sequence), None)
-        if asked is None:
+        end = self._up_to + 1
+        query = replace(await self._query(), limit=NEIGHBOURS)
+        # Each is read by itself, since a large neighbour fills a page.
+        found = await self._read(replace(query, after=sequence - 1, before=min(sequence + 1, end)))
+        if not found:
             raise ToolError(
                 f"There is no message {sequence} among those that you cannot see. Search for its "
                 "words instead."
             )
-        before = [said for said in messages if said.sequence < sequence][-NEIGHBOURS:]
-        after = [said for said in messages if said.sequence > sequence][:NEIGHBOURS]
+        before = await self._read(replace(query, before=sequence, newest_first=True))
+        after = await self._read(replace(query, after=sequence, before=end))
+        (asked,) = found
         text = plain_text(asked)
-        end = offset + LONGEST_PIECE
-        more = {"read_on_at_offset": end} if end < len(text) else {}
+        read_on = offset + LONGEST_PIECE
+        more = {"read_on_at_offset": read_on} if read_on < len(text) else {}
         return {
-            "before": list(_short(before)),
-            "message": _shown(asked, text[offset:end]) | more,
+            "before": list(_short(reversed(before))),
+            "message": _shown(asked, text[offset:read_on]) | more,
             "after": list(_short(after)),
         }
 
@@ -115,10 +113,18 @@ def _shown(message: Message, text: str) -> dict[str, Any]:
     }
 
 
-def _excerpt(text: str, words: Sequence[str]) -> str:
+def _excerpt(text: str, folded: str, words: Sequence[str]) -> str:
     """Return the surroundings of the first of these words in a text."""
-    folded = text.casefold()
-    place = min((folded.find(word) for word in words), default=0)
+    place = _unfolded(text, folded, min((folded.find(word) for word in words), default=0))
     start = max(place - EXCERPT // 2, 0)
     excerpt = text[start : start + EXCERPT]
     return f"{'…' if start else ''}{excerpt}{'…' if start + EXCERPT < len(text) else ''}"
+
+
+def _unfolded(text: str, folded: str, place: int) -> int:
+    """Return where in a text the character is that folding its case has put at a place."""
+    # Folding makes some characters longer, such as ß, and none shorter.
+    if len(folded) == len(text):
+        return place
+    ends = accumulate(len(character.casefold()) for character in text)
+    return next((number for number, end in enumerate(ends) if end > place), 0)

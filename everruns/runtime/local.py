@@ -3,6 +3,7 @@
 import asyncio
 
 from everruns.capabilities.base import Capabilities
+from everruns.mcp.oauth.client import OAuthClient
 from everruns.mcp.probe import Probe
 from everruns.providers.local import LocalModel
 from everruns.registry.inquiries import Inquiries
@@ -52,6 +53,7 @@ class LocalRuntime(Runtime):
             Inquiries.of(settings, local_model),
             McpInquiries(mcp_probe or Probe(allow_private=settings.allow_private_addresses)),
             settings.mcp_programs,
+            OAuthClient.at(settings.browser_url, allow_private=settings.allow_private_addresses),
         )
         self.host = SessionHost(HOST, registry, capabilities, settings, local_model)
         registry.hosting.relieve = lambda _host: self.host.hibernate(RELIEF_QUIET_S)

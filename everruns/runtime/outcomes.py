@@ -28,6 +28,7 @@ from everruns.providers.base import ModelAnswer
 from everruns.providers.catalogue import priced
 from everruns.runtime.context import TurnContext
 from everruns.runtime.feed.draft import Draft
+from everruns.runtime.offered_tools import OfferedTools
 from everruns.turn_failures import OutputInvalid, TurnFailure
 
 
@@ -89,7 +90,7 @@ def answered(
     if steered and output and output.error is not None:
         output = None
     usage = priced(answer.usage, context.model.profile)
-    calls, refused_calls = _distinct_calls(answer, state)
+    calls, refused_calls = _distinct_calls(answer, state, context.offered)
     refused = {"refused_calls": refused_calls} if refused_calls else {}
     left_out = {
         "without_images": [*answer.without_images],
@@ -239,9 +240,11 @@ def _thinking(draft: Draft, answer: ModelAnswer | None) -> list[ThinkingBlock] |
 
 
 def _distinct_calls(
-    answer: ModelAnswer, state: SessionState
+    answer: ModelAnswer, state: SessionState, offered: OfferedTools
 ) -> tuple[list[ToolCall], dict[str, str]]:
     """Give calls whose id the session has seen before a new id, since ids address results.
+
+    A call by another tool becomes the call that it means, unless it must not run.
 
     Returns:
         The calls, and the reasons why some must not run, by call id.
@@ -257,7 +260,6 @@ def _distinct_calls(
         is_known = call.id in seen or state.compaction is not None
         fresh = call.model_copy(update={"id": new_id("call")}) if is_known else call
         seen.add(fresh.id)
-        distinct.append(fresh)
         if not answer.is_finished:
             refused[fresh.id] = (
                 f"Your answer was cut off ({answer.finish_reason}), so this call may be incomplete "
@@ -265,4 +267,5 @@ def _distinct_calls(
             )
         elif reason := answer.refused_calls.get(call.id):
             refused[fresh.id] = reason
+        distinct.append(fresh if fresh.id in refused else offered.meant(fresh))
     return distinct, refused

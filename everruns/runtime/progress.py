@@ -1,4 +1,4 @@
-"""What a running tool says of its progress, on its way to those who follow the session."""
+"""What a running tool says about its progress, on its way to those who follow the session."""
 
 import asyncio
 

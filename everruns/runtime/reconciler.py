@@ -2,6 +2,8 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import structlog
 
@@ -17,6 +19,9 @@ from everruns.registry.hosting import Hosting
 from everruns.runtime.feed.streams import FindHost
 
 INTERVAL_S = 3.0
+# A turn that was not resumed for a reason that passes is looked for again after so long, and then
+# after twice as long each time, up to the interval.
+RETRY_S = 0.1
 AT_ONCE = 32
 # How often to retry a session that cannot be loaded, with doubling delays.
 TRIES = 4
@@ -32,6 +37,13 @@ class Failed:
     again_at: float
 
 
+class Activating(NamedTuple):
+    """A turn that is being resumed: by which host, and the call to it."""
+
+    host: str
+    task: asyncio.Task[None]
+
+
 class Reconciler:
     """Finds open turns that no host holds and has them resumed, concurrently.
 
@@ -45,14 +57,27 @@ class Reconciler:
     def __init__(self, hosting: Hosting, find_host: FindHost) -> None:
         self._hosting = hosting
         self._find_host = find_host
-        self._activating: dict[str, asyncio.Task[None]] = {}
+        self._activating: dict[str, Activating] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._wake = asyncio.Event()
+        self._retry_s = RETRY_S
+        self._retry: asyncio.TimerHandle | None = None
         self._failed: dict[str, Failed] = {}
 
     def wake(self) -> None:
         """Check at once, because sessions have lost their host."""
         self._wake.set()
+
+    def _wake_soon(self) -> None:
+        """Check before the interval is over, because a turn was not resumed."""
+        if self._retry is None:
+            loop = asyncio.get_running_loop()
+            self._retry = loop.call_later(min(self._retry_s, INTERVAL_S), self._try_again)
+            self._retry_s = min(2 * self._retry_s, INTERVAL_S)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self.wake()
 
     async def run(self) -> None:
         """Check every few seconds, and when woken, while the registry runs."""
@@ -76,29 +101,43 @@ class Reconciler:
         now = asyncio.get_running_loop().time()
         for session_id in abandoned:
             failed = self._failed.get(session_id)
-            if session_id in self._activating or (failed and failed.again_at > now):
+            if failed and failed.again_at > now:
                 continue
+            if under_way := self._activating.get(session_id):
+                if self._hosting.is_up(under_way.host):
+                    continue
+                # A call to a host that was lost since may wait for seconds before it fails.
+                under_way.task.cancel()
             try:
-                host, _ = await self._hosting.place(session_id)
+                host = await self._hosting.place_known(session_id)
             except CapacityExhausted:
                 log.info("turns wait for a host")
+                self._wake_soon()
                 return
             except EverrunsError as error:
                 log.warning("turn not resumed", session_id=session_id, code=error.code)
                 continue
             task = asyncio.create_task(self._resume(host, session_id))
-            self._activating[session_id] = task
-            task.add_done_callback(lambda _, done=session_id: self._activating.pop(done))
+            self._activating[session_id] = Activating(host, task)
+            task.add_done_callback(partial(self._done, session_id))
+
+    def _done(self, session_id: str, task: asyncio.Task[None]) -> None:
+        under_way = self._activating.get(session_id)
+        if under_way is not None and under_way.task is task:
+            del self._activating[session_id]
 
     async def _resume(self, host: str, session_id: str) -> None:
         try:
             async with self._at_once:
                 await (await self._find_host(host)).activate(session_id)
             self._failed.pop(session_id, None)
+            self._retry_s = RETRY_S
             log.info("turn resumed", session_id=session_id, host=host)
         except (Unavailable, Overloaded, Conflict, NotFound) as error:
-            # The cause lies outside the session and is transient.
+            # The cause lies outside the session and is transient. A host that was lost just now may
+            # have been lost before this call has failed, so nobody else wakes the reconciler.
             log.warning("turn not resumed", session_id=session_id, code=error.code)
+            self._wake_soon()
         except Exception as error:  # noqa: BLE001 - one session must not stop the others
             await self._note_failure(session_id, error)
 
@@ -123,5 +162,7 @@ class Reconciler:
 
     def close(self) -> None:
         """Cancel pending attempts."""
-        for task in self._activating.values():
-            task.cancel()
+        if self._retry is not None:
+            self._retry.cancel()
+        for under_way in self._activating.values():
+            under_way.task.cancel()

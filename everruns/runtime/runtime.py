@@ -66,6 +66,7 @@ class Runtime:
         agents: Agents.
         providers: Providers and the models that they offer.
         mcp_servers: The catalogue of MCP servers.
+        mcp_authorizations: Who has authorized this deployment at them.
         workspaces: Workspaces.
         files: The files of workspaces.
         budgets: Budgets and their ledgers.
@@ -80,6 +81,7 @@ class Runtime:
         self.agents = registry.agents
         self.providers = registry.providers
         self.mcp_servers = registry.mcp_servers
+        self.mcp_authorizations = registry.mcp_authorizations
         self.workspaces = registry.workspaces
         self.files = registry.files
         self.budgets = registry.budgets

@@ -27,7 +27,7 @@ class Servers:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._connections = Connections()
+        self._connections = Connections(authorizations=registry.mcp_authorizations)
         # The registry is asked again only when a session's map has changed.
         self._opened: dict[str, tuple[Any, list[McpAccount]]] = {}
 
@@ -35,7 +35,7 @@ class Servers:
         """Return the servers that a session's turns use as capabilities, by their ids.
 
         Raises:
-            StoreUnavailable: Headers were encrypted with another key.
+            SecretsUnreadable: Headers were encrypted with another key.
         """
         agent = configuration.agent
         used = [*(agent.capabilities if agent else []), *session.capabilities]
@@ -43,12 +43,16 @@ class Servers:
         if not inline and not any(catalogue_name(one.ref) for one in used):
             return {}
         accounts = chosen_accounts(inline, used, configuration.mcp_accounts)
-        found = [mcp_capability(account, self._connections) for account in accounts.values()]
+        found = [
+            mcp_capability(account, self._connections, self._registry.mcp_authorizations)
+            for account in accounts.values()
+        ]
         return {**_missing(used), **{capability.id: capability for capability in found}}
 
     def forget(self) -> None:
         """Forget secrets that may have been removed."""
         self._opened.clear()
+        self._connections.forget_access()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -69,20 +73,32 @@ class Servers:
 def _missing(used: Sequence[CapabilityConfig]) -> Capabilities:
     """Return what stands for servers that agents name; those that are there replace them."""
     names = [name for one in used if (name := catalogue_name(one.ref))]
-    gone = [server_capability(name, preparation=_Gone()) for name in names]
+    gone = [
+        server_capability(name, preparation=_Gone(name), restrict=_offers_none) for name in names
+    ]
     return {capability.id: capability for capability in gone}
 
 
+def _offers_none(config: dict[str, Any], tool: PreparedTool) -> None:
+    """Rule out what was found before a server was removed or disabled."""
+
+
 class _Gone:
-    """Stands for a server that was removed from the catalogue, or is disabled."""
+    """Stands for a server that was removed from the catalogue, or is disabled.
+
+    Args:
+        name: Its name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._note = (
+            f"The MCP server {name} is not available: it is not in the catalogue any more, or is "
+            "disabled."
+        )
 
     async def prepare(self, config: dict[str, Any], session: SessionContext) -> Prepared:  # noqa: ARG002
-        """Say that the server is not there.
-
-        Raises:
-            ToolError: Always.
-        """
-        raise ToolError("the server is not in the catalogue any more, or is disabled")
+        """Return a note alone, which takes the place of what was found before."""
+        return Prepared(notes=[self._note])
 
     async def run(self, tool: PreparedTool, arguments: dict[str, Any], context: ToolContext) -> Any:  # noqa: ARG002
         """Refuse the call of a tool that was offered before.
@@ -90,4 +106,4 @@ class _Gone:
         Raises:
             ToolError: Always.
         """
-        raise ToolError("The server of this tool is not in the catalogue any more, or is disabled.")
+        raise ToolError(self._note)

@@ -12,7 +12,7 @@ from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.snapshots import Snapshot, is_due, resume, snapshot_of
 from everruns.domain.state import SessionState, fold
-from everruns.domain.token_estimates import BYTES_OF_A_TOKEN, message_tokens
+from everruns.domain.token_estimates import BYTES_OF_A_TOKEN, conversation_tokens
 from everruns.domain.turns import LeftCall, left_by
 from everruns.errors import EverrunsError, PlacedElsewhere, SessionUnreadable, StoreUnavailable
 from everruns.ids import now_ms
@@ -202,7 +202,7 @@ class LiveSession:
 
     def _held_bytes(self) -> int:
         """Return about how many bytes the messages in memory have."""
-        return BYTES_OF_A_TOKEN * sum(map(message_tokens, self.state.messages))
+        return BYTES_OF_A_TOKEN * conversation_tokens(self.state.messages)
 
     async def complete(self, read_events: ReadEvents) -> None:
         """Read the messages of the history that are not in memory yet, if any are not.

@@ -28,11 +28,12 @@ from everruns.tools.child_processes import (
     ChildrenBusy,
     ChildTimedOut,
 )
-from everruns.turn_failures import OutputInvalid
+from everruns.turn_failures import OutputInvalid, TurnFailure
 
 CHECKS = 2
 CHECK_TIMEOUT_S = 10.0
 BUSY_WAIT_S = 0.1
+BUSY_PATIENCE_S = 60.0
 
 
 async def with_output(draft: Draft, answer: ModelAnswer) -> ModelAnswer:
@@ -102,11 +103,16 @@ async def _violation(schema: Mapping[str, Any], value: Any) -> str | None:
 
 
 async def _checked(frames: Sequence[bytes]) -> bytes:
+    deadline = asyncio.get_running_loop().time() + BUSY_PATIENCE_S
     while True:
         try:
             return await _children().run(find_violation_in_child, frames, CHECK_TIMEOUT_S)
         except ChildrenBusy:
-            # Each check ends within its time, so there will be room.
+            if asyncio.get_running_loop().time() >= deadline:
+                raise TurnFailure(
+                    "Too many answers are being checked against their schemas. Send the message "
+                    "again later."
+                ) from None
             await asyncio.sleep(BUSY_WAIT_S)
 
 

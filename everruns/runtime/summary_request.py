@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from everruns.capabilities.stateless_todo_list import write_todos
+from everruns.domain.compaction import DECISIONS_HEADING
 from everruns.domain.controls import AnswerControls
 from everruns.domain.excerpts import plain_text, shortened, speaker_of
 from everruns.domain.llm import OfferedModel
@@ -112,7 +113,6 @@ def restated(state: SessionState, replaced: Sequence[Message], *, is_summarized:
 
 
 TODO_HEADING = "## Task list at that point"
-DECISIONS_HEADING = "## Decisions of people on tools"
 
 
 def _todo_list(messages: Sequence[Message]) -> str | None:

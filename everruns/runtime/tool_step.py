@@ -102,7 +102,7 @@ class ToolStep:
         else:
             kind = "asked" if may_run and self._context.wait_of(call) else "here"
         # Nobody is asked about a call that cannot run.
-        return "here" if self._context.problem_with(call) else kind
+        return "here" if self._context.offered.problem_with(call) else kind
 
     def _may_run(self, call: ToolCall, turn: OpenTurn) -> bool | None:
         """Tell whether a call may run; ``None`` if somebody has to decide."""
@@ -132,7 +132,7 @@ class ToolStep:
             return [list(calls)] if calls else []
         chains: dict[str, list[ToolCall]] = {}
         for call in calls:
-            tool = self._context.toolbox.find(call.name)
+            tool = self._context.offered.toolbox.find(call.name)
             alone = tool and tool.runs_alone
             chains.setdefault(f"tools {alone}" if alone else f"call {call.id}", []).append(call)
         return list(chains.values())
@@ -163,7 +163,7 @@ class ToolStep:
                 self._session, self._context.agent, call, is_repeated=interrupted
             )
             asking = replace(tool_context, ask=partial(self._ask, call))
-            outcome = await self._context.toolbox.call(call, asking)
+            outcome = await self._context.offered.toolbox.call(call, asking)
             if outcome.suspension:
                 await self._suspend(call, outcome.suspension)
                 return
@@ -190,21 +190,21 @@ class ToolStep:
         )
 
     def _reason_not_to_run(self, call: ToolCall, *, interrupted: bool) -> str | None:
-        context, turn = self._context, self._turn(self._session.state)
+        offered, turn = self._context.offered, self._turn(self._session.state)
         # A client-side call only comes here to be refused, so nothing of it was ever run.
-        is_here = call.name not in context.client_tools
+        is_here = call.name not in offered.client_tools
         if is_here and interrupted and not self._is_repeatable(call, turn):
             return UNKNOWN_OUTCOME
         if reason := turn.refused.get(call.id):
             return reason
         if self._may_run(call, turn) is False and not interrupted:
             return rejection()
-        return None if is_here else context.problem_with(call)
+        return offered.problem_with(call)
 
     def _is_repeatable(self, call: ToolCall, turn: OpenTurn) -> bool:
         if (suspended := turn.suspended.get(call.id)) and suspended.is_repeatable:
             return True
-        tool = self._context.toolbox.find(call.name)
+        tool = self._context.offered.toolbox.find(call.name)
         return tool is not None and tool.repeatable
 
 

@@ -16,9 +16,11 @@ import structlog
 
 from everruns.domain.base import MIB
 from everruns.domain.events import EventType, NewEvent
+from everruns.domain.messages import Message
+from everruns.domain.prepared import Prepared
 from everruns.domain.state import SessionState
 from everruns.domain.turns import OpenTurn, turn_context
-from everruns.errors import EverrunsError, InvalidRequest, SessionTooLarge
+from everruns.errors import EverrunsError, InvalidRequest, SecretsUnreadable, SessionTooLarge
 from everruns.ids import new_id
 from everruns.providers.base import (
     Driver,
@@ -70,7 +72,8 @@ class Turn:
         self._session = session
         self._environment = environment
         self._id = opened.id
-        self._is_prepared = False
+        # After which message of the model; empty before the first.
+        self._prepared_after: str | None = None
 
     async def run(self) -> None:
         """Advance the turn until it ends or waits for outside input.
@@ -96,7 +99,7 @@ class Turn:
             pass
         except TurnFailure as failure:
             await self._fail(failure)
-        except (InvalidRequest, SessionTooLarge) as refused:
+        except (InvalidRequest, SessionTooLarge, SecretsUnreadable) as refused:
             # The configuration is unusable or the session is full; a retry cannot help.
             await self._fail(TurnFailure(refused.message, refused.code))
         except EverrunsError:
@@ -141,13 +144,38 @@ class Turn:
         return state.turn if state.turn and state.turn.id == self._id else None
 
     def _is_to_be_prepared(self, turn: OpenTurn, context: TurnContext) -> bool:
-        # Once a model has answered, the turn keeps what it was offered.
-        return bool(context.to_prepare) and not (turn.iterations or self._is_prepared)
+        """Tell whether capabilities look for what they offer before the model is asked.
+
+        Once a model has answered, the turn keeps what it was offered, unless a call has opened the
+        way to more.
+        """
+        if not context.to_prepare or self._prepared_after == self._answer_id(turn):
+            return False
+        return not turn.iterations or (not turn.pending and self._is_opened(context))
+
+    def _is_opened(self, context: TurnContext) -> bool:
+        state = self._session.state
+        last = self._last_answer
+        names = {call.name for call in last.tool_calls} if last else set[str]()
+        return any(
+            capability.is_opened_by(names, state.prepared.get(capability.id, Prepared()))
+            for capability, _ in context.to_prepare
+        )
+
+    def _answer_id(self, turn: OpenTurn) -> str:
+        """Return the id of the turn's last answer; empty before the first."""
+        last = self._last_answer if turn.iterations else None
+        return last.id if last else ""
+
+    @property
+    def _last_answer(self) -> Message | None:
+        history = self._session.state.history
+        return next((said for said in reversed(history) if said.role == "agent"), None)
 
     async def _prepare(self, context: TurnContext) -> None:
         """Let the turn's capabilities look for what they offer, and store what has changed."""
         changes = await self._environment.prepare(self._session, context)
-        self._is_prepared = True
+        self._prepared_after = self._answer_id(still_open(self._session.state, self._id))
         if changes is not None:
             await self._session.append(
                 lambda state, _now: [prepared(still_open(state, self._id), changes)]

@@ -16,8 +16,12 @@ from everruns.domain.budgets import Budget, LedgerEntry
 class BudgetStore(Protocol):
     """Keeps budgets."""
 
-    def put(self, budget: Budget) -> None:
-        """Store a budget, replacing the one with its id."""
+    def put(self, budget: Budget) -> bool:
+        """Store a budget, replacing the one with its id.
+
+        Returns:
+            Whether its subject is there. The budget of a session that was deleted is not stored.
+        """
         ...
 
     def find(self, budget_id: str) -> Budget | None:
@@ -41,8 +45,13 @@ class BudgetStore(Protocol):
 class LedgerStore(Protocol):
     """Keeps the entries of budgets: what they were charged and what was added to them."""
 
-    def put(self, entry: LedgerEntry) -> None:
-        """Store an entry; an existing entry stays as it is."""
+    def put(self, entry: LedgerEntry) -> bool:
+        """Store an entry; an existing entry stays as it is.
+
+        Returns:
+            Whether its budget is there. If not, it was deleted with its session, and the entry is
+            not stored.
+        """
         ...
 
     def totals(

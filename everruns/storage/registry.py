@@ -10,7 +10,8 @@ class RegistryStore(Protocol):
         """Return the number of the life that a registry begins.
 
         From now on, registries of earlier lives can take no session. The revision grows too, since
-        an earlier registry may have ended between a change and ``advance_revision``.
+        an earlier registry may have ended between a change and ``advance_revision``. What was
+        copied for forks that no registry has stored is deleted.
         """
         ...
 

@@ -75,6 +75,28 @@ class StoredLog:
 
 
 @dataclass(frozen=True)
+class NewSession:
+    """A session to store with what it begins with. Its id was never used before.
+
+    Attributes:
+        session: The session.
+        files: The first files of its workspace.
+        receipt: Remembers the answer.
+        log: Its first events.
+    """
+
+    session: Session
+    files: Sequence[StoredFile] = ()
+    receipt: Receipt | None = None
+    log: Append | None = None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing to store but its row."""
+        return not (self.files or self.receipt or self.log)
+
+
+@dataclass(frozen=True)
 class Fork:
     """A new session that begins with events of another one.
 
@@ -108,14 +130,40 @@ class SessionStore(Protocol):
         receipt: Receipt | None = None,
         log: Append | None = None,
     ) -> None:
-        """Store a new session with its first files and events. Its id was never used before.
+        """Store a new session with its first files and events; see ``insert_many``."""
+        ...
 
-        Its holder's number is ``FIRST_HOLDER``, for the caller to hand out once.
+    def insert_many(self, new: Sequence[NewSession]) -> None:
+        """Store new sessions, each with its first files and events and all or nothing.
+
+        The number of their holder is ``FIRST_HOLDER``, for the caller to hand out once. A session
+        that is there already stays as it is.
         """
+        ...
+
+    def copy_log(self, fork: Fork) -> bool:
+        """Copy most of a long log for a fork that will be stored, so that ``fork`` takes not long.
+
+        It is several transactions, and others write between them. Nobody sees the copy. If the fork
+        is not stored, ``clear_copy`` deletes it, or else the next registry that begins its life.
+        Repeated, it goes on where it stood.
+
+        Returns:
+            Whether the source has these events.
+
+        Raises:
+            RegistryReplaced: Another registry has begun its life and deleted the copy.
+        """
+        ...
+
+    def clear_copy(self, session_id: str) -> None:
+        """Delete what was copied for a fork that is not stored; if it is, nothing happens."""
         ...
 
     def fork(self, fork: Fork) -> bool:
         """Store a new session with a copy of another one's events, and of its files if wanted.
+
+        What ``copy_log`` has copied is not copied again.
 
         Nothing of the source changes but who owns its workspace, if that is shared from now on. Its
         newest snapshot is copied too, if that is of an event which is copied.

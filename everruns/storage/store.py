@@ -9,6 +9,7 @@ from everruns.storage.budgets import BudgetStore, LedgerStore
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.files import FileStore
 from everruns.storage.logs import LogStore
+from everruns.storage.mcp_authorizations import McpAuthorizationStore
 from everruns.storage.mcp_servers import McpServerStore
 from everruns.storage.providers import ProviderStore
 from everruns.storage.receipts import ReceiptStore
@@ -34,6 +35,9 @@ class Store(Protocol):
 
     @property
     def providers(self) -> ProviderStore: ...
+
+    @property
+    def mcp_authorizations(self) -> McpAuthorizationStore: ...
 
     @property
     def mcp_servers(self) -> McpServerStore: ...
@@ -64,6 +68,11 @@ class Store(Protocol):
 
     @property
     def registry(self) -> RegistryStore: ...
+
+    @property
+    def reads_at_once(self) -> int:
+        """How many small reads are worth making at a time: few where they take this CPU."""
+        ...
 
     @property
     def cipher(self) -> Cipher:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from everruns.domain.schemas import find_violation
-from everruns.domain.tools import ToolDefinition
-from everruns.tools.base import DEFAULT_TIMEOUT_S, ToolContext, ToolError
+from everruns.domain.tools import DEFAULT_TIMEOUT_S, ToolDefinition
+from everruns.tools.base import ToolContext, ToolError
 
 
 @dataclass(frozen=True)

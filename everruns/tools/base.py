@@ -14,8 +14,6 @@ from everruns.domain.questions import Question
 from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolDefinition, idempotency_key
 
-DEFAULT_TIMEOUT_S = 60.0
-
 
 class ToolError(Exception):
     """A tool's failure, worded for the model. It never ends a turn."""

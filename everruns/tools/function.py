@@ -22,9 +22,9 @@ from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
 from everruns.domain.schemas import find_violation
-from everruns.domain.tools import ToolDefinition
+from everruns.domain.tools import DEFAULT_TIMEOUT_S, ToolDefinition
 from everruns.domain.waits import DeciderKind
-from everruns.tools.base import DEFAULT_TIMEOUT_S, ToolContext, ToolError
+from everruns.tools.base import ToolContext, ToolError
 from everruns.tools.threads import Threads, ThreadsExhausted
 
 MAX_PLAIN_FUNCTIONS = 32

@@ -8,7 +8,6 @@ Source: docs/contract.md, "Turns".
 
 import asyncio
 import math
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,14 +31,10 @@ class Outcome:
 
     Attributes:
         result: What the model reads.
-        success: Whether the tool succeeded, rather than refused or failed.
-        duration_ms: How long the call took.
         suspension: How the tool has suspended the call, if it has; the result counts for nothing.
     """
 
     result: ToolResult
-    success: bool
-    duration_ms: int
     suspension: Suspension | None = None
 
 
@@ -61,6 +56,12 @@ class Toolbox:
         self._tools: dict[str, tuple[Tool, dict[str, Any]]] = {}
         for tool, config in tools:
             self._tools.setdefault(tool.definition.name, (tool, config))
+
+    def with_tools(self, tools: Iterable[Tool]) -> "Toolbox":
+        """Return a toolbox that has further tools, which take no config."""
+        return Toolbox(
+            [*self._tools.values(), *((tool, {}) for tool in tools)], self._max_timeout_s
+        )
 
     @property
     def definitions(self) -> list[ToolDefinition]:
@@ -92,7 +93,6 @@ class Toolbox:
             call: The model's call.
             context: The call's context; its ``config`` is replaced by the tool's own.
         """
-        started = time.perf_counter()
         suspension: Suspension | None = None
         try:
             result = stored_result(call.id, await self._run(call, context))
@@ -112,12 +112,7 @@ class Toolbox:
                 f"The tool failed with {type(failure).__name__}. The server's log has the details."
             )
             result = ToolResult(tool_call_id=call.id, error=error)
-        return Outcome(
-            result=result,
-            success=result.error is None,
-            duration_ms=round((time.perf_counter() - started) * 1000),
-            suspension=suspension,
-        )
+        return Outcome(result=result, suspension=suspension)
 
     async def _run(self, call: ToolCall, context: ToolContext) -> Any:
         if call.name not in self._tools:

@@ -16,7 +16,8 @@ from tests.api.credentials import Headers, bearer, key_headers, signed
 
 OUT_OF_SCOPE = {"AGENT_NOT_FOUND", "SESSION_NOT_FOUND", "WORKSPACE_NOT_FOUND"}
 SCOPES = ("key", "agent", "end user", "session")
-HEALTH = {"GET /health", "GET /ready"}
+# Of nobody in particular: what they answer shows nothing of anybody.
+FOR_ALL = {"GET /health", "GET /ready", "GET /oauth/callback", "GET /oauth/client"}
 
 # What a credential with limits may use, and with which right. Everything else is closed to it: a
 # route that is missing here must not be open, and a line here is what a review looks at.
@@ -26,6 +27,9 @@ OPEN: dict[str, Right] = {
     "GET /agents/{agent_id}/export": "read_agents",
     "GET /agents/{agent_id}/sessions": "read",
     "POST /agents/{agent_id}/sessions": "create_sessions",
+    "GET /mcp-servers/{mcpserver_id}/authorizations": "answer",
+    "POST /mcp-servers/{mcpserver_id}/authorizations": "answer",
+    "DELETE /mcp-servers/{mcpserver_id}/authorizations/{mcpauthorization_id}": "answer",
     "GET /sessions": "read",
     "POST /sessions": "create_sessions",
     "GET /sessions/{session_id}": "read",
@@ -69,7 +73,15 @@ OPEN: dict[str, Right] = {
     "POST /workspaces/{workspace_id}/fs/_/stat": "read",
 }
 FOR_KEYS = {"POST /access-tokens", "POST /channels/{channel}/runtime-auth"}
-KEEPING_SCOPE = {"GET /agents", "GET /sessions", "POST /sessions", "POST /access-tokens"}
+KEEPING_SCOPE = {
+    "GET /agents",
+    "GET /sessions",
+    "POST /sessions",
+    "POST /access-tokens",
+    "GET /mcp-servers/{mcpserver_id}/authorizations",
+    "POST /mcp-servers/{mcpserver_id}/authorizations",
+    "DELETE /mcp-servers/{mcpserver_id}/authorizations/{mcpauthorization_id}",
+}
 # Routes that take an access token in the query. Those of /v1 at …/sse say where the streams are.
 STREAMS = {
     "/v1/sessions/{session_id}/events",
@@ -183,7 +195,7 @@ def test_a_route_is_as_open_on_one_face_as_on_the_other(app: FastAPI):
 
 async def test_a_route_that_is_not_declared_is_for_keys_without_limits(app: FastAPI, desk: Desk):
     closed = [
-        route for route in routes_of(app) if route.operation not in OPEN.keys() | FOR_KEYS | HEALTH
+        route for route in routes_of(app) if route.operation not in OPEN.keys() | FOR_KEYS | FOR_ALL
     ]
     assert len(closed) > 50
 

@@ -100,7 +100,9 @@ async def test_a_revoked_key_ends_its_streams_and_no_others(
                     break
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/swagger-ui/", "/api-doc/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/ready", "/swagger-ui/", "/api-doc/openapi.json", "/oauth/client"]
+)
 async def test_health_and_documentation_are_open(guarded: httpx.AsyncClient, path: str):
     assert (await guarded.get(path)).status_code == 200
 

@@ -19,7 +19,8 @@ async def test_files_and_results_with_parts_are_shown_as_the_sdk_can_read_them(
     wanted = {"tools": [TOOL], "model_id": "scripted/simulated-1"}
     session = (await client.post("/v1/sessions", json=wanted)).json()["id"]
     file = {"type": "file", "base64": "aGVsbG8=", "media_type": "text/plain", "filename": "a.txt"}
-    await client.post(f"/v1/sessions/{session}/messages", json={"message": {"content": [file]}})
+    said = {"message": {"content": [file]}}
+    sent = await client.post(f"/api/v1/sessions/{session}/messages", json=said)
     talk = Conversation(runtime, await runtime.registry.sessions.get(session))
     async with talk.reading() as reader:
         await reader.until(lambda: any(event.data.get("client_side") for event in reader.events))
@@ -30,6 +31,7 @@ async def test_files_and_results_with_parts_are_shown_as_the_sdk_can_read_them(
 
     listed = (await client.get(f"/api/v1/sessions/{session}/messages")).json()["data"]
 
+    assert sent.json() == listed[0]
     messages = [SdkMessage.model_validate(message) for message in listed]
     assert messages[0].content[0].text == "[a.txt]\nhello"
     assert messages[2].content[0].result == PARTS

@@ -27,6 +27,7 @@ from everruns.storage.duckdb.database import DuckDB
 from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
+from everruns.storage.mcp_authorizations import Kind, StoredAuthorization
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
@@ -114,6 +115,25 @@ summaries = st.builds(
     updated_at=st.none() | times,
 )
 
+authorization_kinds = st.sampled_from(["authorization", "consent", "client"])
+expiries = st.none() | st.integers(1, 3)
+
+
+def authorization(
+    number: int, server: int, kind: Kind, version: str, expires_ms: int | None
+) -> StoredAuthorization:
+    """An authorization of one of three subjects."""
+    return StoredAuthorization(
+        id=f"mcpauthorization_{number}",
+        server_id=f"mcpserver_{server}",
+        kind=kind,
+        subject_id=f"subject_{number}",
+        version=version,
+        document="{}",
+        sealed="v1:sealed",
+        expires_ms=expires_ms,
+    )
+
 
 @st.composite
 def appends(draw: st.DrawFn) -> Append:
@@ -185,16 +205,34 @@ class StoresAgree(RuleBasedStateMachine):
     def delete_provider(self, number) -> None:
         self.both("providers.delete", f"provider_{number}")
 
-    @rule(number=numbers, created=times, receipt=receipts, header=texts)
-    def put_mcp_server(self, number, created, receipt, header) -> None:
+    @rule(number=numbers, created=times, receipt=receipts, header=texts, forget=st.booleans())
+    def put_mcp_server(self, number, created, receipt, header, forget) -> None:
         server = McpServer(
             id=f"mcpserver_{number}", name="s", headers={"x": header}, created_at=created
         )
-        self.both("mcp_servers.put", server, receipt)
+        self.both("mcp_servers.put", server, receipt, forget_authorizations=forget)
 
     @rule(number=numbers)
     def delete_mcp_server(self, number) -> None:
         self.both("mcp_servers.delete", f"mcpserver_{number}")
+
+    @rule(number=numbers, server=numbers, kind=authorization_kinds, version=texts, expires=expiries)
+    def put_mcp_authorization(self, number, server, kind, version, expires) -> None:
+        stored = authorization(number, server, kind, version, expires)
+        self.both("mcp_authorizations.put", stored)
+        self.both("mcp_authorizations.list", stored.server_id, kind)
+
+    @rule(number=numbers, kind=authorization_kinds, version=texts, before=texts)
+    def exchange_mcp_authorization(self, number, kind, version, before) -> None:
+        stored = authorization(number, 1, kind, version, None)
+        self.both("mcp_authorizations.exchange", stored, before)
+        self.both("mcp_authorizations.find", stored.id)
+
+    @rule(number=numbers, time=st.integers(1, 3))
+    def delete_mcp_authorizations(self, number, time) -> None:
+        self.both("mcp_authorizations.delete", f"mcpauthorization_{number}")
+        self.both("mcp_authorizations.delete_consents", f"subject_{number}")
+        self.both("mcp_authorizations.prune", time)
 
     @precondition(lambda self: self.unused)
     @rule(

@@ -43,6 +43,7 @@ from tests.stored import (
     events,
     file,
     log,
+    mcp_authorization,
     mcp_server,
     session,
     time,
@@ -80,6 +81,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.agents.put(agent(2, display_name="NULL \\N", status="archived"))
     store.providers.put(account(1, "sk-1"), account(2))
     store.mcp_servers.put(mcp_server(1, headers={"x-key": "v1:sealed"}))
+    store.mcp_authorizations.put(mcp_authorization(1))
     store.workspaces.put(workspace(1))
     store.api_keys.put(api_key(1), api_key(2))
     # What is deleted leaves gaps between the rows.
@@ -140,6 +142,7 @@ def what_is_stored(store: Store) -> dict[str, object]:
         "agents": (store.agents.list(ListQuery(limit=100)), store.agents.find(agent(2).id)),
         "providers": store.providers.list(),
         "mcp_servers": store.mcp_servers.list(),
+        "mcp_authorizations": store.mcp_authorizations.list(mcp_server(1).id, "authorization"),
         "keys": (store.api_keys.list(), store.api_keys.signing_secret()),
         "workspaces": store.workspaces.list(ListQuery(limit=100)),
         "sessions": sessions,

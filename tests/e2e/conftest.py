@@ -15,7 +15,7 @@ DRAINING_S = 2
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """One server for all tests here: it takes seconds to start."""
+    """One server for all tests here; ``test_violent_ends``, which comes last, ends it by force."""
     with small_server(EVERRUNS_ALLOW_PRIVATE_ADDRESSES="true") as server:
         yield server
 

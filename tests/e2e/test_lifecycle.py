@@ -11,27 +11,17 @@ import httpx
 import psutil
 import pytest
 
-from actors.clusters.ports import free_port
-from actors.processes import is_alive
 from bench.server import Server
 from tests.e2e.command_line import everruns
 from tests.e2e.conversation import post, read_turn, say, start_session, types
 from tests.servers import small_server
 
 STOP_WITHIN_S = 30
-# What is left of the server is waited for in this time.
-END_WITHIN_S = 40
 SLOW = {
     "name": "slow",
     "provider_type": "simulated",
     "settings": {"tokens": 80, "tokens_per_s": 20},
 }
-
-
-@pytest.fixture(scope="module")
-def lost(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str]:
-    """The port and the data directory of the servers that lose Ray's core, one after the other."""
-    return free_port(), str(tmp_path_factory.mktemp("lost") / "data")
 
 
 def test_no_process_is_started_that_has_nothing_to_do(server: Server) -> None:
@@ -95,22 +85,6 @@ def test_a_server_beside_another_serves_stops_at_once_and_goes_on_where_it_stood
             "message.created",
             "session.completed",
         ]
-
-
-# The second starts on the port and the data that the first has left.
-@pytest.mark.parametrize("core", ["gcs_server", pytest.param("raylet", marks=pytest.mark.long)])
-def test_a_server_that_loses_rays_core_ends_with_one_line(lost: tuple[int, str], core: str) -> None:
-    port, data = lost
-    with small_server(port, EVERRUNS_DATA_DIR=data) as server:
-        started = [server.process, *server.process.children(recursive=True)]
-
-        next(process for process in started if process.name() == core).kill()
-
-        assert server.process.wait(END_WITHIN_S) == 1
-        told = server.printed.read_text().partition("Stop with Ctrl-C\n")[2]
-        assert told.startswith(f"everruns: Ray's {core}"), told
-        assert told.count("\n") == 1, told
-        assert not any(map(is_alive, started))
 
 
 def test_no_file_of_the_data_directory_is_open_to_others(server: Server) -> None:

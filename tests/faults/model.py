@@ -7,6 +7,7 @@ The same server takes the reports of the tools of ``plugin.py``.
 Each user message begins with a marker, ``[name:3]``: the scenario's name and the message's number.
 The scenario's script says what the model answers; which of its answers is due is read off the
 transcript, as a real model would. User messages in a row arrive as one, so its last marker counts.
+A request for a summary is answered with a few words, at whose gate ``summary`` it can be held.
 """
 
 import asyncio
@@ -22,6 +23,8 @@ from typing import Any
 
 from aiohttp import web
 
+from everruns.domain.token_estimates import BYTES_OF_A_TOKEN
+from everruns.runtime.summary_request import INSTRUCTIONS
 from tests.faults.gates import Gates
 
 MARKER = re.compile(r"\[(?P<scenario>[^:\]]+):(?P<number>\d+)\]")
@@ -59,6 +62,7 @@ class Stop:
 
 Step = Say | Call | Stop
 Answer = Sequence[Step]
+SUMMARY: Answer = [Say(2), Stop("summary"), Say(2)]
 Script = Callable[[int, str], Sequence[Answer]]
 """Given a user message's number and its text, returns the answers to it, one a model call."""
 
@@ -110,6 +114,7 @@ class Scenario:
         script: What the model answers.
         gates: The gates of its answers and (by their names) of its tools.
         calls: What the model was asked.
+        summaries: Which summaries it was asked for.
         executions: What the tools did.
     """
 
@@ -117,6 +122,7 @@ class Scenario:
     script: Script
     gates: Gates = field(default_factory=Gates)
     calls: list[ModelCall] = field(default_factory=list)
+    summaries: list[ModelCall] = field(default_factory=list)
     executions: list[Execution] = field(default_factory=list)
 
     def message(self, number: int, text: str = "Go on.") -> str:
@@ -177,6 +183,7 @@ class ModelServer:
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         messages = [said for said in body["messages"] if said["role"] != "system"]
+        is_summary = any(said["content"] == INSTRUCTIONS for said in body["messages"])
         newest = [said["content"] for said in messages if said["role"] == "user"][-1]
         markers = [*MARKER.finditer(newest)]
         if not markers or markers[-1]["scenario"] not in self._scenarios:
@@ -192,14 +199,16 @@ class ModelServer:
             time.monotonic(),
             *(peer[:2] if peer else ("", 0)),
         )
-        scenario.calls.append(call)
-        answers = scenario.script(number, newest)
+        calls = scenario.summaries if is_summary else scenario.calls
+        calls.append(call)
+        answers = [SUMMARY] if is_summary else scenario.script(number, newest)
         due = min(_answered(messages), len(answers) - 1)
         wire = _Wire(web.StreamResponse(headers={"Content-Type": "text/event-stream"}))
+        wire.prompt_tokens = len(json.dumps(messages)) // BYTES_OF_A_TOKEN
         # The caller's process may die at any time: that is what these tests are about.
         with suppress(ConnectionError, asyncio.CancelledError):
             await wire.response.prepare(request)
-            await self._speak(wire, scenario, answers[due], len(scenario.calls))
+            await self._speak(wire, scenario, answers[due], len(calls))
             await wire.response.write_eof()
             call.finished_at = time.monotonic()
         return wire.response
@@ -255,9 +264,12 @@ class _Wire:
 
     def __init__(self, response: web.StreamResponse) -> None:
         self.response = response
+        self.prompt_tokens = 1
+        self._said = 0
         self._finished = False
 
     async def delta(self, finish_reason: str | None = None, **fields: Any) -> None:
+        self._said += len(fields.get("content", ""))
         choice = {"index": 0, "delta": fields, "finish_reason": finish_reason}
         await self._send({"model": "scripted", "choices": [choice]})
 
@@ -272,7 +284,8 @@ class _Wire:
             await self.delta(reason)
 
     async def done(self) -> None:
-        usage = {"prompt_tokens": 1, "completion_tokens": 1}
+        said = 1 + self._said // BYTES_OF_A_TOKEN
+        usage = {"prompt_tokens": self.prompt_tokens, "completion_tokens": said}
         await self._send({"model": "scripted", "choices": [], "usage": usage})
         await self.response.write(b"data: [DONE]\n\n")
 

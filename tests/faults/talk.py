@@ -22,9 +22,11 @@ from tests.faults.client import Client, Event, Follower, connected
 from tests.faults.cluster import ClusterService
 from tests.faults.model import ModelServer, Scenario, Script
 from tests.faults.plugin import CAPABILITY, write_package
-from tests.faults.processes import Service
+from tests.faults.processes import Role, Service, paused
 
 CANCEL_WITHIN_S = 10.0
+# Nothing shows from outside that an append is on its way to a registry that does not answer.
+ON_ITS_WAY_S = 0.3
 
 
 @dataclass
@@ -53,6 +55,27 @@ class Talk:
         identity = await self.client.send(self.session_id, self.scenario.message(number, text))
         self.sent.append(identity)
         return identity
+
+    async def begin_turn(self, *held: str) -> psutil.Process:
+        """Send the next message; return the session actor that runs its turn.
+
+        Args:
+            held: Gates that the turn is not to pass. Its script has one of the name ``begin``.
+        """
+        gates = self.scenario.gates
+        for name in ("begin", *held):
+            gates[name].hold()
+        await self.send()
+        await gates["begin"].reached()
+        holder = await self.holder()
+        gates["begin"].open()
+        return holder
+
+    @contextmanager
+    def registry_paused(self) -> Iterator[None]:
+        """Keep whatever is appended from arriving."""
+        with paused(*self.service.processes(Role.REGISTRY)):
+            yield
 
     async def holder(self) -> psutil.Process:
         """Return the session actor that runs the turn; a model call must be under way."""

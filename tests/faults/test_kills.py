@@ -1,21 +1,17 @@
 """A process is killed at a chosen moment of a turn: the turn ends by itself, exactly."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
-import psutil
 import pytest
 
 from tests.faults.checks import messages
 from tests.faults.model import Answer, Call, Say, Stop
-from tests.faults.processes import Role, kill_role, paused, returned
+from tests.faults.processes import Role, kill_role, returned
 from tests.faults.report import REPORT
-from tests.faults.talk import Talk, World
+from tests.faults.talk import ON_ITS_WAY_S, Talk, World
 from tests.waiting import eventually
 
-# Nothing shows from outside that an append is on its way to a registry that does not answer.
-ON_ITS_WAY_S = 0.3
 TURN_WITHIN_S = 60.0
 
 
@@ -101,13 +97,6 @@ CASES = [
 ]
 
 
-@asynccontextmanager
-async def registry_paused(talk: Talk) -> AsyncIterator[None]:
-    """Keep whatever is appended from arriving."""
-    with paused(*talk.service.processes(Role.REGISTRY)):
-        yield
-
-
 async def end_answer_unstored(talk: Talk) -> None:
     """Let the model finish its answer while nothing can be stored."""
     calls = talk.scenario.calls
@@ -116,28 +105,16 @@ async def end_answer_unstored(talk: Talk) -> None:
     await asyncio.sleep(ON_ITS_WAY_S)
 
 
-async def begin_turn(talk: Talk, *held: str) -> psutil.Process:
-    """Send the first message; return the session actor that runs its turn."""
-    gates = talk.scenario.gates
-    for name in ("begin", *held):
-        gates[name].hold()
-    await talk.send()
-    await gates["begin"].reached()
-    holder = await talk.holder()
-    gates["begin"].open()
-    return holder
-
-
 @pytest.mark.parametrize(("role", "moment"), CASES)
 async def test_a_turn_survives(world: World, role: Role, moment: Moment) -> None:
     outcome = REPORT[f"kill {role}"]
     async with world.talk(script, parallel_tool_calls=moment is not between_tool_calls) as talk:
-        holder = await begin_turn(talk, *filter(None, [HELD.get(moment)]))
+        holder = await talk.begin_turn(*filter(None, [HELD.get(moment)]))
         await moment(talk)
 
         with outcome.fault() as faults:
             if moment is before_the_append:
-                async with registry_paused(talk):
+                with talk.registry_paused():
                     await end_answer_unstored(talk)
                     victim = await kill_role(talk.service, role, holder)
             else:
@@ -170,11 +147,11 @@ async def test_a_turn_survives(world: World, role: Role, moment: Moment) -> None
 async def test_a_message_in_flight_is_stored_once(world: World, role: Role) -> None:
     outcome = REPORT[f"kill {role}"]
     async with world.talk(script) as talk:
-        holder = await begin_turn(talk)
+        holder = await talk.begin_turn()
         await talk.follower.turn_ended(1)
 
         with outcome.fault() as faults:
-            async with registry_paused(talk):
+            with talk.registry_paused():
                 sending = asyncio.create_task(talk.send("Are you there?"))
                 await asyncio.sleep(ON_ITS_WAY_S)
                 victim = await kill_role(talk.service, role, holder)

@@ -27,6 +27,10 @@ APPENDED = """
     WHERE query LIKE '%advanced AS%INSERT INTO events%'
 """
 
+CREATED = """
+    SELECT sum(calls), sum(rows) FROM pg_stat_statements WHERE query LIKE 'INSERT INTO sessions %'
+"""
+
 
 async def first_event_s(talk: Talk) -> float:
     """Send a message; return the seconds to its first event, when its turn is over."""
@@ -67,6 +71,22 @@ async def test_many_conversations_at_once_share_the_round_trips(
         assert appends >= 2 * statements
         for talk in talks:
             await talk.check([])
+
+
+async def test_sessions_that_are_created_at_once_share_the_round_trips(
+    world_on_postgres: World, wire: SlowWire, database: PostgresServer
+) -> None:
+    async with connected(lambda: world_on_postgres.service.address) as client:
+        database.execute("SELECT pg_stat_statements_reset()")
+        wire.delay_s = ROUND_TRIP_S / 2
+        try:
+            await asyncio.gather(*(client.post("/v1/sessions", {}) for _ in range(CONVERSATIONS)))
+            [(statements, sessions)] = database.execute(CREATED)
+        finally:
+            wire.delay_s = 0.0
+
+        print(f"{sessions} sessions in {statements} statements")
+        assert sessions >= 2 * statements
 
 
 @pytest.mark.long

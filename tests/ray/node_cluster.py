@@ -20,11 +20,9 @@ from typing import Any
 
 import psutil
 
-from everruns.errors import CapacityExhausted
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
-from tests.conversations import Conversation, simulated
-from tests.waiting import POLL_S
+from tests.conversations import Conversation, simulated, when_there_is_room
 
 PLAY_TIMEOUT_S = 180.0
 CPUS = 2
@@ -103,11 +101,8 @@ class NodeCluster:
 
     async def place(self, talk: Conversation) -> str:
         """Place a session as soon as there is room; return its host."""
-        while True:
-            try:
-                return (await self.runtime.registry.hosting.place(talk.id)).host
-            except CapacityExhausted:
-                await asyncio.sleep(POLL_S)
+        hosting = self.runtime.registry.hosting
+        return (await when_there_is_room(lambda: hosting.place(talk.id))).host
 
     async def until(self, condition: Callable[[], object], patience_s: float = 60.0) -> None:
         """Return when the condition holds."""

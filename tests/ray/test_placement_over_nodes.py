@@ -8,16 +8,13 @@ import pytest
 
 from actors.local_model import local_model_installed
 from everruns.domain.events import TURN_ENDS
-from everruns.errors import CapacityExhausted
-from tests.conversations import Conversation, Reader, simulated
+from tests.conversations import Conversation, Reader, simulated, when_there_is_room
 from tests.ray.node_cluster import NodeCluster, on_nodes, started_stage
-from tests.waiting import POLL_S
 
 # A turn of three seconds, and one that no drained node waits for.
 SHORT = {"tokens": 60, "tokens_per_s": 20}
 LONG = {"tokens": 200, "tokens_per_s": 20}
 MOVED_AFTER_S = 7.0
-PATIENCE_S = 50.0
 
 
 @pytest.fixture(scope="module")
@@ -122,15 +119,12 @@ async def test_new_sessions_are_taken_before_ray_declares_the_killed_node_of_eve
 
     cluster.kill_node(node)
 
+    # Whoever asks is told to try again shortly until there is room: nothing else is answered.
     model = await simulated(cluster.runtime, reply="Hello.")
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            new = await Conversation.begin(cluster.runtime, model_id=model)
-            try:
-                await new.send("hi")
-                break
-            except CapacityExhausted:  # Told to try again shortly: nothing else is answered.
-                await asyncio.sleep(POLL_S)
+    new = await Conversation.begin(cluster.runtime, model_id=model)
+    await when_there_is_room(lambda: new.send("hi"))
     assert cluster.is_alive(node), "as far as Ray knows"
-    await new.ended()
-    assert await talk.say("and you?") == "Hello."
+    await when_there_is_room(new.ended)
+    await when_there_is_room(lambda: talk.send("and you?"))
+    await when_there_is_room(talk.ended)
+    assert (await talk.messages())[-1].text == "Hello."

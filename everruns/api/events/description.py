@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the routes of events."""
+"""What the OpenAPI document says about the routes of events."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -14,11 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from everruns.api.docs.pages import is_documentation
 from everruns.api.http.key_ring import KeyRing
 from everruns.domain.access_tokens import PREFIX, invalid_token, read_token
+from everruns.domain.mcp_authorizations import CALLBACK_PATH, CLIENT_PATH
 from everruns.domain.rights import ANYBODY, Principal
 from everruns.errors import InvalidRequest, Unauthorized
 from everruns.ids import now_ms
 
-OPEN_PATHS = ("/health", "/ready")
+OPEN_PATHS = ("/health", "/ready", CALLBACK_PATH, CLIENT_PATH)
 QUERY_PARAMETER = "token"
 _PRINCIPAL = "everruns.principal"
 _IS_IN_QUERY = "everruns.credential_is_in_query"

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from everruns.api.docs.pages import PAGE_HEADERS, is_documentation
 from everruns.api.http.errors import error_answer
+from everruns.domain.mcp_authorizations import CALLBACK_PATH
 from everruns.errors import EverrunsError, HostNotAllowed, InvalidRequest, OriginNotAllowed
 from everruns.origins import (
     ANYTHING,
@@ -216,7 +217,7 @@ def check_page(scope: Scope, headers: Mapping[bytes, bytes], host: Host) -> None
             if shown != "null"
             else "Pages without an origin of their own (Origin: null) may not use this server."
         )
-    if headers.get(b"sec-fetch-site") not in OWN_SITES and not opens_documentation(scope, headers):
+    if headers.get(b"sec-fetch-site") not in OWN_SITES and not opens_page(scope, headers):
         raise OriginNotAllowed(
             "Pages of other sites may not use this server. To allow one, add its origin to the "
             "setting allowed_origins (EVERRUNS_ALLOWED_ORIGINS) and have it use fetch or "
@@ -231,11 +232,14 @@ def _is_own(header: bytes, host: Host) -> bool:
         return False
 
 
-def opens_documentation(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-    """Tell whether a user follows a link to the documentation, which no other page can read."""
+def opens_page(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether a user follows a link to a page of this server, which no other page can read.
+
+    Those are the documentation, and the page to which authorization servers send people back.
+    """
     return (
         scope["method"] in ("GET", "HEAD")
-        and is_documentation(scope["path"])
+        and (is_documentation(scope["path"]) or scope["path"] == CALLBACK_PATH)
         and headers.get(b"sec-fetch-mode") == b"navigate"
         and headers.get(b"sec-fetch-dest") == b"document"
     )

@@ -20,6 +20,9 @@ AgentId = Annotated[str, Path(pattern=id_form("agent"), description="Id of an ag
 SessionId = Annotated[str, Path(pattern=id_form("session"), description="Id of a session.")]
 ProviderId = Annotated[str, Path(pattern=id_form("provider"), description="Id of a provider.")]
 McpServerId = Annotated[str, Path(pattern=id_form("mcpserver"), description="Id of an MCP server.")]
+McpAuthorizationId = Annotated[
+    str, Path(pattern=id_form("mcpauthorization"), description="Id of an authorization.")
+]
 HarnessId = Annotated[str, Path(pattern=id_form("harness"), description="Id of a harness.")]
 WorkspaceId = Annotated[str, Path(pattern=id_form("workspace"), description="Id of a workspace.")]
 KeyId = Annotated[str, Path(pattern=id_form("key"), description="Id of an API key.")]

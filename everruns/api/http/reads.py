@@ -55,7 +55,7 @@ class Reads:
         return any(parameter["in"] == "query" for parameter in self.parameters)
 
     def described(self) -> dict[str, Any]:
-        """Return what the OpenAPI document says of it."""
+        """Return what the OpenAPI document says about it."""
         keys = [KEY_PARAMETER] if self.is_keyed else []
         described: dict[str, Any] = {
             "parameters": [*map(_id_parameter, self.ids), *self.parameters, *keys]

@@ -27,8 +27,11 @@ from everruns.domain.messages import Message, SendMessage
 MESSAGE = {"message": {"role": "user", "content": [{"type": "text", "text": "What time is it?"}]}}
 SHORTHAND = {"content": "What time is it?"}
 
+SENDS = Reads(
+    SendMessage, {"message": MESSAGE, "shorthand": SHORTHAND}, ids=["session"], is_keyed=True
+)
+
 routes = Routes("messages")
-lists = Routes("messages")
 
 
 @routes.add(
@@ -36,25 +39,23 @@ lists = Routes("messages")
     "send",
     status_code=201,
     response_model=Message,
-    reads=Reads(
-        SendMessage,
-        {"message": MESSAGE, "shorthand": SHORTHAND},
-        ids=["session"],
-        is_keyed=True,
-    ),
+    reads=SENDS,
 )
 async def send_message(request: Request) -> Response:
     """Send a user message; it starts a turn, or steers the running one."""
+    return answer(await sent_message(request))
+
+
+async def sent_message(request: Request) -> Message:
+    """Send the message of a request, and return it as the log has it."""
     session_id = id_of(request, "session")
     sent = await read_body(request, SendMessage)
     check_controls(request, sent.controls)
     await check_files(request, session_id, sent.message)
-    return answer(
-        await runtime_of(request).sessions.send(session_id, sent, await read_key(request))
-    )
+    return await runtime_of(request).sessions.send(session_id, sent, await read_key(request))
 
 
-@lists.add("GET /sessions/{session_id}/messages", "read")
+@routes.add("GET /sessions/{session_id}/messages", "read")
 async def list_messages(
     session_id: SessionId,
     runtime: TheRuntime,

@@ -10,8 +10,8 @@ from everruns.api.routes import (
     channels,
     conversations,
     harnesses,
+    mcp_authorizations,
     mcp_servers,
-    messages,
     models,
     providers,
     raw_files,
@@ -22,7 +22,6 @@ from everruns.api.routes import (
 )
 
 SHARED = (
-    messages.routes,
     conversations.routes,
     sessions.routes,
     tool_results.routes,
@@ -33,6 +32,7 @@ SHARED = (
     capabilities.routes,
     providers.routes,
     mcp_servers.routes,
+    mcp_authorizations.routes,
     models.routes,
     harnesses.routes,
     workspace_files.routes,

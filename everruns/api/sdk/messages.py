@@ -9,15 +9,29 @@ Source: docs/sdk.md, "Structured answers".
 
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Query, Request, Response
 
+from everruns.api.http.answers import answer
 from everruns.api.http.parameters import DEFAULT_LIMIT, Limit, Offset, SessionId, TheRuntime, Truth
 from everruns.api.http.routes import Routes
-from everruns.api.routes.messages import list_messages
+from everruns.api.routes.messages import SENDS, list_messages, sent_message
 from everruns.domain.base import Page
 from everruns.domain.messages import Message
 
 routes = Routes("messages")
+
+
+@routes.add(
+    "POST /sessions/{session_id}/messages",
+    "send",
+    name="send_message",
+    status_code=201,
+    response_model=Message,
+    reads=SENDS,
+)
+async def send_sdk_message(request: Request) -> Response:
+    """Send a user message; it starts a turn, or steers the running one."""
+    return answer(_shown(await sent_message(request)))
 
 
 @routes.add("GET /sessions/{session_id}/messages", "read", name="list_messages")

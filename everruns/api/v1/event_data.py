@@ -44,8 +44,11 @@ class CapabilitiesPrepared(Model):
     offered: dict[str, Prepared] | None = Field(
         None, description="What capabilities offer from now on, by their ids."
     )
+    prompts: dict[str, str | None] | None = Field(
+        None, description="The prompts of capabilities that still offer the same tools."
+    )
     notes: dict[str, list[str]] | None = Field(
-        None, description="What the model is told of capabilities that still offer the same."
+        None, description="What the model is told of capabilities that still offer the same tools."
     )
     dropped: list[str] | None = Field(None, description="Capabilities that offer nothing more.")
 

@@ -9,7 +9,7 @@ V1 = Face(
     "/v1",
     [
         events.of_sessions,
-        messages.lists,
+        messages.routes,
         *SHARED,
         events.of_channels,
         agents.routes,

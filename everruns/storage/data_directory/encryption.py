@@ -1,4 +1,4 @@
-"""Encryption of API keys and headers of other services, and the encryption key.
+"""Encryption of keys, headers and tokens of other services, and the encryption key.
 
 AES-256 in Galois/Counter Mode: without the encryption key, the database does not reveal
 a secret, and moving one to another owner is detected.
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
-from everruns.errors import InvalidRequest, StoreUnavailable
+from everruns.errors import InvalidRequest, SecretsUnreadable
 from everruns.storage.data_directory.secret_file import make_secret_file
 
 KEY_BYTES = 32
@@ -66,7 +66,7 @@ class Cipher:
         """Decrypt a text made by ``encrypt``.
 
         Raises:
-            StoreUnavailable: The text was encrypted with another key or for another owner, or it
+            SecretsUnreadable: The text was encrypted with another key or for another owner, or it
                 was changed.
         """
         try:
@@ -74,7 +74,7 @@ class Cipher:
             nonce, sealed = token[:_NONCE_BYTES], token[_NONCE_BYTES:]
             return SecretStr(self._algorithm.decrypt(nonce, sealed, owner_id.encode()).decode())
         except (InvalidTag, ValueError):
-            raise StoreUnavailable(
+            raise SecretsUnreadable(
                 f"What is encrypted for {owner_id} cannot be decrypted: it was stored with another"
                 " encryption key. Set EVERRUNS_ENCRYPTION_KEY to that key, or restore the"
                 f" {KEY_FILE} file of this data directory"

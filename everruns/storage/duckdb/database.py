@@ -1,7 +1,7 @@
 """A DuckDB file as the database of a store: many readers, one writer at a time."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -12,6 +12,8 @@ from everruns.storage.duckdb.copying import copy_database
 from everruns.storage.duckdb.engine import trim_cache
 from everruns.storage.duckdb.errors import answering
 from everruns.storage.duckdb.page_cache import PageCache
+from everruns.storage.duckdb.queue import Queue
+from everruns.storage.sql.database import Transactions
 
 WRITER_TIMEOUT_S = 60.0
 
@@ -25,7 +27,7 @@ class DuckDB:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writer = Lock()
+        self._writers = Queue()
         # Held for a moment by each reader that begins or ends.
         self._counting = Lock()
         self._readers = 0
@@ -62,14 +64,37 @@ class DuckDB:
             yield connection
 
     @contextmanager
+    def copying(self) -> Generator[Transactions]:
+        """Connect for transactions that write what nobody else does; see ``Database``.
+
+        Each keeps other writers waiting only while it commits.
+        """
+
+        @contextmanager
+        def transaction() -> Generator[Connection]:
+            begun = connection.begin()
+            yield connection
+            with self._only_writer():
+                begun.commit()
+
+        with (
+            self._counted(),
+            answering(self._engine),
+            self._engine.connect() as connection,
+        ):
+            # Closed at the end with its temporary tables, instead of lent to the next.
+            connection.detach()
+            yield transaction
+
+    @contextmanager
     def _only_writer(self) -> Generator[None]:
         """Let one transaction write at a time: DuckDB refuses two that change the same rows."""
-        if not self._writer.acquire(timeout=WRITER_TIMEOUT_S):
-            raise StoreUnavailable("The database is busy. Try again in a moment")
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._writers.turn(WRITER_TIMEOUT_S))
+            except TimeoutError:
+                raise StoreUnavailable("The database is busy. Try again in a moment") from None
             yield
-        finally:
-            self._writer.release()
 
     def trim_cache(self) -> bool:
         """Trim what DuckDB keeps of its file; see ``engine.trim_cache``.

@@ -25,6 +25,7 @@ from everruns.storage.journal.codec import (
 )
 from everruns.storage.journal.file import Journal
 from everruns.storage.logs import Append
+from everruns.storage.sessions import NewSession
 from everruns.storage.sql.store import SqlStore
 
 APPLY_AFTER_S = 0.25
@@ -199,7 +200,7 @@ class Applier:
     def _apply(self, changes: Sequence[Change], doubtful: bool) -> None:
         """Bring changes into the database, which has some of them already where it is doubtful."""
         if new := [change for change in changes if isinstance(change, Session)]:
-            self._database.sessions.insert_many(new)
+            self._database.sessions.insert_many([NewSession(session) for session in new])
         appends = [change for change in changes if isinstance(change, Append)]
         together = joined(self._lacking(appends) if doubtful else appends)
         # The last take of each session has its newest number.

@@ -18,11 +18,11 @@ class JournaledBudgets:
         self.is_budgeted = budgets.is_budgeted
         self.list = budgets.list
 
-    def put(self, budget: Budget) -> None:
-        """Store a budget, replacing the one with its id."""
+    def put(self, budget: Budget) -> bool:
+        """Store a budget, replacing the one with its id, unless its session is gone."""
         # What came before is none of its business, and charged where the old one said so.
         with self._ahead.still() as database:
-            database.budgets.put(budget)
+            return database.budgets.put(budget)
 
 
 class JournaledLedger:
@@ -31,9 +31,9 @@ class JournaledLedger:
     def __init__(self, ahead: WriteAhead) -> None:
         self._ahead = ahead
 
-    def put(self, entry: LedgerEntry) -> None:
-        """Store an entry; an existing entry stays as it is."""
-        self._ahead.settled().ledger.put(entry)
+    def put(self, entry: LedgerEntry) -> bool:
+        """Store an entry, unless its budget is gone; an existing entry stays as it is."""
+        return self._ahead.settled().ledger.put(entry)
 
     def totals(
         self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})

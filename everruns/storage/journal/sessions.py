@@ -9,7 +9,7 @@ from everruns.storage.files import StoredFile
 from everruns.storage.journal.write_ahead import WriteAhead
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import Fork, SessionQuery, StoredLog
+from everruns.storage.sessions import Fork, NewSession, SessionQuery, StoredLog
 
 
 class JournaledSessions:
@@ -26,10 +26,23 @@ class JournaledSessions:
         log: Append | None = None,
     ) -> None:
         """Store a new session with its first files and events."""
-        if files or receipt or log:
-            self._ahead.settled(session.id).sessions.insert(session, files, receipt, log)
-        else:
-            self._ahead.insert(session)
+        self.insert_many([NewSession(session, files, receipt, log)])
+
+    def insert_many(self, new: Sequence[NewSession]) -> None:
+        """Store new sessions, each with its first files and events."""
+        if bare := [each.session for each in new if each.is_bare]:
+            self._ahead.insert(bare)
+        if others := [each for each in new if not each.is_bare]:
+            # Nothing was acknowledged about any of them yet.
+            self._ahead.settled(others[0].session.id).sessions.insert_many(others)
+
+    def copy_log(self, fork: Fork) -> bool:
+        """Copy most of a long log for a fork, in transactions that others need not wait for."""
+        return self._ahead.settled(fork.source_id).sessions.copy_log(fork)
+
+    def clear_copy(self, session_id: str) -> None:
+        """Delete what was copied for a fork that is not stored."""
+        self._ahead.settled(session_id).sessions.clear_copy(session_id)
 
     def fork(self, fork: Fork) -> bool:
         """Store a new session with a copy of another one's events, and of its files if wanted."""

@@ -21,6 +21,8 @@ class JournaledStore:
         journal: The journal of this database, which is closed too.
     """
 
+    reads_at_once = 2
+
     def __init__(self, database: SqlStore, journal: Journal) -> None:
         self._database = database
         self._ahead = WriteAhead(database, journal)
@@ -28,6 +30,7 @@ class JournaledStore:
         self.agents = database.agents
         self.providers = database.providers
         self.mcp_servers = database.mcp_servers
+        self.mcp_authorizations = database.mcp_authorizations
         self.sessions = JournaledSessions(self._ahead)
         self.logs = JournaledLogs(self._ahead)
         self.receipts = database.receipts

@@ -92,11 +92,12 @@ class WriteAhead:
 
     # Writing
 
-    def insert(self, session: Session) -> None:
-        """Store a new session."""
+    def insert(self, new: Sequence[Session]) -> None:
+        """Store new sessions."""
         with self._appending:
-            number = self._write([session])
-            self._logs[session.id] = _Log(LogHead(0, FIRST_HOLDER), number, number)
+            number = self._write(new)
+            log = _Log(LogHead(0, FIRST_HOLDER), number, number)
+            self._logs.update({session.id: log for session in new})
 
     @property
     def life(self) -> int:

@@ -14,10 +14,14 @@ class MemoryBudgets:
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
 
-    def put(self, budget: Budget) -> None:
-        """Store a budget, replacing the one with its id."""
+    def put(self, budget: Budget) -> bool:
+        """Store a budget, replacing the one with its id, unless its session is gone."""
         with self._contents.lock:
+            is_of_session = budget.subject_type == "session"
+            if is_of_session and budget.subject_id not in self._contents.sessions:
+                return False
             self._contents.budgets[budget.id] = budget
+            return True
 
     def find(self, budget_id: str) -> Budget | None:
         """Return a budget, active or disabled."""
@@ -55,10 +59,13 @@ class MemoryLedger:
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
 
-    def put(self, entry: LedgerEntry) -> None:
-        """Store an entry; an existing entry stays as it is."""
+    def put(self, entry: LedgerEntry) -> bool:
+        """Store an entry, unless its budget is gone; an existing entry stays as it is."""
         with self._contents.lock:
+            if entry.budget_id not in self._contents.budgets:
+                return False
             self._contents.enter([entry])
+            return True
 
     def totals(
         self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})

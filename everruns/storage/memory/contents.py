@@ -19,6 +19,7 @@ from everruns.domain.workspaces import Workspace
 from everruns.ids import now_ms, parse_time
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import FIRST_HOLDER, Append
+from everruns.storage.mcp_authorizations import StoredAuthorization
 from everruns.storage.pages import ListQuery, cut
 from everruns.storage.receipts import Receipt
 
@@ -87,6 +88,9 @@ class Contents:
     agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     providers: dict[str, ProviderAccount] = field(default_factory=dict[str, ProviderAccount])
     mcp_servers: dict[str, McpServer] = field(default_factory=dict[str, McpServer])
+    mcp_authorizations: dict[str, StoredAuthorization] = field(
+        default_factory=dict[str, StoredAuthorization]
+    )
     sessions: dict[str, StoredSession] = field(default_factory=dict[str, StoredSession])
     receipts: dict[str, StoredReceipt] = field(default_factory=dict[str, StoredReceipt])
     workspaces: dict[str, Workspace] = field(default_factory=dict[str, Workspace])

@@ -11,15 +11,24 @@ class MemoryMcpServers:
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
 
-    def put(self, server: McpServer, receipt: Receipt | None = None) -> None:
-        """Store a server, replacing the one with its id."""
+    def put(
+        self,
+        server: McpServer,
+        receipt: Receipt | None = None,
+        *,
+        forget_authorizations: bool = False,
+    ) -> None:
+        """Store a server, replacing the one with its id, and perhaps forget who authorized it."""
         with self._contents.lock:
             self._contents.mcp_servers[server.id] = server
             self._contents.remember(receipt)
+            if forget_authorizations:
+                self._forget_authorizations(server.id)
 
     def delete(self, server_id: str) -> bool:
-        """Delete a server; return whether it existed."""
+        """Delete a server and its authorizations; return whether it existed."""
         with self._contents.lock:
+            self._forget_authorizations(server_id)
             return self._contents.mcp_servers.pop(server_id, None) is not None
 
     def list(self) -> list[McpServer]:
@@ -29,3 +38,10 @@ class MemoryMcpServers:
         return sorted(
             servers, key=lambda server: (server.created_at or "", server.id), reverse=True
         )
+
+    def _forget_authorizations(self, server_id: str) -> None:
+        self._contents.mcp_authorizations = {
+            key: stored
+            for key, stored in self._contents.mcp_authorizations.items()
+            if stored.server_id != server_id
+        }

@@ -11,7 +11,7 @@ from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.memory.contents import Contents, StoredSession, age, page_of
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import Fork, SessionQuery, StoredLog
+from everruns.storage.sessions import Fork, NewSession, SessionQuery, StoredLog
 
 
 class MemorySessions:
@@ -28,12 +28,28 @@ class MemorySessions:
         log: Append | None = None,
     ) -> None:
         """Store a new session with its first files and events."""
+        self.insert_many([NewSession(session, files, receipt, log)])
+
+    def insert_many(self, new: Sequence[NewSession]) -> None:
+        """Store new sessions, each with its first files and events."""
         with self._contents.lock:
-            stored = self._contents.sessions[session.id] = StoredSession.of(session)
-            if log is not None:
-                stored.take(log)
-            self._contents.put_files(files)
-            self._contents.remember(receipt)
+            for each in new:
+                if each.session.id in self._contents.sessions:
+                    continue
+                stored = self._contents.sessions[each.session.id] = StoredSession.of(each.session)
+                if each.log is not None:
+                    stored.take(each.log)
+                self._contents.put_files(each.files)
+                self._contents.remember(each.receipt)
+
+    def copy_log(self, fork: Fork) -> bool:
+        """Copy nothing: in memory, ``fork`` takes events as they are."""
+        with self._contents.lock:
+            source = self._contents.sessions.get(fork.source_id)
+            return source is not None and len(source.events) >= fork.sequence
+
+    def clear_copy(self, session_id: str) -> None:
+        """Delete nothing, as nothing was copied."""
 
     def fork(self, fork: Fork) -> bool:
         """Store a new session with a copy of another one's events, and of its files if wanted."""

@@ -11,6 +11,7 @@ from everruns.storage.memory.budgets import MemoryBudgets, MemoryLedger
 from everruns.storage.memory.contents import Contents
 from everruns.storage.memory.files import MemoryFiles
 from everruns.storage.memory.logs import MemoryLogs
+from everruns.storage.memory.mcp_authorizations import MemoryMcpAuthorizations
 from everruns.storage.memory.mcp_servers import MemoryMcpServers
 from everruns.storage.memory.providers import MemoryProviders
 from everruns.storage.memory.receipts import MemoryReceipts
@@ -27,12 +28,15 @@ class MemoryStore:
         cipher: Encrypts with a key that is lost with the process, too.
     """
 
+    reads_at_once = 2
+
     def __init__(self) -> None:
         self.contents = Contents()
         self.cipher = Cipher(secrets.token_bytes(KEY_BYTES))
         self.agents = MemoryAgents(self.contents)
         self.providers = MemoryProviders(self.contents)
         self.mcp_servers = MemoryMcpServers(self.contents)
+        self.mcp_authorizations = MemoryMcpAuthorizations(self.contents)
         self.sessions = MemorySessions(self.contents)
         self.logs = MemoryLogs(self.contents)
         self.receipts = MemoryReceipts(self.contents)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, QueuePool
 
 from everruns.errors import StoreUnavailable
 from everruns.storage.postgres.errors import Demoted, Undone, answering
+from everruns.storage.sql.database import Transactions
 
 # Only a commit that has written something waits for the standby, and then for all before it too.
 _CONFIRM = "SELECT pg_logical_emit_message(true, 'everruns', '')"
@@ -56,6 +57,11 @@ class Postgres:
             # Whether a commit that was not answered took place is not known.
             with self._committing(is_repeatable=False):
                 transaction.commit()
+
+    @contextmanager
+    def copying(self) -> Generator[Transactions]:
+        """Give transactions like any other: several may write at a time."""
+        yield self.writing
 
     @contextmanager
     def at_once(self) -> Generator[psycopg.Connection[TupleRow]]:

@@ -12,6 +12,7 @@ from everruns.storage.postgres.store import PostgresStore
 # Readers of two lanes and who writes snapshots, and who appends.
 LOG_CONNECTIONS = 5
 APPENDING_CONNECTIONS = 1
+READS_AT_ONCE = 2
 
 
 def join_postgres(address: SecretStr) -> PostgresStore:
@@ -29,4 +30,4 @@ def join_postgres(address: SecretStr) -> PostgresStore:
     database = Postgres(
         postgres_engine(conninfo, LOG_CONNECTIONS), autocommit_pool(conninfo, APPENDING_CONNECTIONS)
     )
-    return PostgresStore(database, Cipher(secrets.token_bytes(KEY_BYTES)))
+    return PostgresStore(database, Cipher(secrets.token_bytes(KEY_BYTES)), READS_AT_ONCE)

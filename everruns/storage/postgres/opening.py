@@ -24,6 +24,9 @@ _REASONS = {
     " target_session_attrs=read-write",
 }
 
+# Of the connections; the others are for lists, files and what writes.
+READS_AT_ONCE = 8
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -44,7 +47,7 @@ def open_postgres(address: SecretStr, cipher: Cipher) -> PostgresStore:
         database = Postgres(engine, autocommit_pool(conninfo))
         undo.callback(database.close)
         prepare_tables(engine)
-        store = PostgresStore(database, cipher)
+        store = PostgresStore(database, cipher, READS_AT_ONCE)
         store.providers.list()  # raises if they were encrypted with another key
         store.load_budgets()
         undo.pop_all()

@@ -8,6 +8,7 @@ from everruns.storage.budgets import BudgetStore, LedgerStore
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.files import FileStore
 from everruns.storage.logs import LogStore
+from everruns.storage.mcp_authorizations import McpAuthorizationStore
 from everruns.storage.mcp_servers import McpServerStore
 from everruns.storage.postgres.database import Postgres
 from everruns.storage.postgres.errors import repeated, repeating
@@ -28,14 +29,17 @@ class PostgresStore:
     Args:
         database: Has the tables.
         cipher: Encrypts the secrets of providers.
+        reads_at_once: As many as its connections are good for.
     """
 
-    def __init__(self, database: Postgres, cipher: Cipher) -> None:
+    def __init__(self, database: Postgres, cipher: Cipher, reads_at_once: int) -> None:
+        self.reads_at_once = reads_at_once
         self._store = store = SqlStore(database, cipher, budgets_are_shared=True)
         self.cipher = cipher
         self.agents: AgentStore = repeating(store.agents)
         self.providers: ProviderStore = repeating(store.providers)
         self.mcp_servers: McpServerStore = repeating(store.mcp_servers)
+        self.mcp_authorizations: McpAuthorizationStore = repeating(store.mcp_authorizations)
         self.sessions: SessionStore = repeating(store.sessions)
         self.logs: LogStore = repeating(
             PostgresLogs(database, store.logs, store.budgets, store.registry)

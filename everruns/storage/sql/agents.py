@@ -22,7 +22,7 @@ class SqlAgents:
         """Store an agent, replacing the one with its id."""
         with self._database.writing() as connection:
             AGENTS.put(connection, [_row(agent)])
-            remember(connection, receipt)
+            remember(connection, *filter(None, [receipt]))
 
     def find(self, agent_id: str) -> Agent | None:
         """Return an agent, active or archived."""

@@ -10,6 +10,7 @@ from everruns.domain.charges import CHARGED_EVENTS, charges
 from everruns.storage.logs import Append
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.ledger import delete_ledgers, enter
+from everruns.storage.sql.session_statements import keep_session
 from everruns.storage.sql.statements import upsert
 from everruns.storage.sql.tables import Row, budgets, sessions
 
@@ -40,18 +41,22 @@ class SqlBudgets:
             found = connection.execute(select(budgets.c.subject_id).where(_IN_FORCE))
             self._budgeted = set(found.scalars())
 
-    def put(self, budget: Budget) -> None:
-        """Store a budget, replacing the one with its id."""
+    def put(self, budget: Budget) -> bool:
+        """Store a budget, replacing the one with its id, unless its session is gone."""
         subject_id = budget.subject_id
         of_subject = and_(budgets.c.subject_id == subject_id, _IN_FORCE)
         with self._changing:
             with self._database.writing() as connection:
+                is_of_session = budget.subject_type == "session"
+                if is_of_session and keep_session(connection, subject_id) is None:
+                    return False
                 upsert(connection, budgets, [_row(budget)])
                 in_force = connection.execute(select(budgets.c.id).where(of_subject)).first()
                 # Before the commit, because the next writer must know.
                 self._budgeted.add(subject_id)
             if in_force is None:
                 self._budgeted.discard(subject_id)
+        return True
 
     def find(self, budget_id: str) -> Budget | None:
         """Return a budget, active or disabled."""

@@ -1,10 +1,14 @@
 """What a database must do for the store in SQL."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection
+
+Transactions = Callable[[], AbstractContextManager[Connection]]
+"""Opens a transaction that is committed at the end, unless an exception is raised."""
 
 
 class Database(Protocol):
@@ -16,6 +20,14 @@ class Database(Protocol):
 
     def writing(self) -> AbstractContextManager[Connection]:
         """Open a transaction that is committed at the end, unless an exception is raised."""
+        ...
+
+    def copying(self) -> AbstractContextManager[Transactions]:
+        """Connect for several transactions, one after another, that copy rows.
+
+        Nobody else may write what they write, so that others write until one commits. Temporary
+        tables last as long as the context.
+        """
         ...
 
     def copy_to(self, target: Path) -> None:

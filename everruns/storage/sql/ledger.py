@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from everruns.domain.budgets import LedgerEntry, exact
 from everruns.storage.sql.database import Database
-from everruns.storage.sql.tables import Row, ledger
+from everruns.storage.sql.dialects import is_duckdb
+from everruns.storage.sql.tables import Row, budgets, ledger
 
 
 class SqlLedger:
@@ -18,10 +19,17 @@ class SqlLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, entry: LedgerEntry) -> None:
-        """Store an entry; an existing entry stays as it is."""
+    def put(self, entry: LedgerEntry) -> bool:
+        """Store an entry, unless its budget is gone; an existing entry stays as it is."""
+        budget = select(budgets.c.id).where(budgets.c.id == entry.budget_id)
         with self._database.writing() as connection:
+            if not is_duckdb(connection):
+                # Who deletes the budget waits, and then finds the entry.
+                budget = budget.with_for_update(read=True, key_share=True)
+            if connection.execute(budget).first() is None:
+                return False
             enter(connection, [entry])
+            return True
 
     def totals(
         self, budget_ids: Collection[str], since: Mapping[str, str] = MappingProxyType({})

@@ -10,20 +10,19 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     Subquery,
     bindparam,
     case,
     delete,
     func,
-    literal,
     select,
 )
 from sqlalchemy import Row as EngineRow
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from everruns.domain.events import BODY_AFTER_ID, ID_FIELD, EventType, session_field
-from everruns.ids import EVENT_ID_LENGTH, MARK_LENGTH, event_mark
 from everruns.storage.logs import EventQuery
 from everruns.storage.sql.chunks import MARK
 from everruns.storage.sql.dialects import is_duckdb
@@ -34,18 +33,11 @@ from everruns.storage.sql.tables import Row, events
 # DuckDB reads no more rows than this by an index (``index_scan_max_count``).
 INDEXED_EVENTS = 2048
 
-# What a message's body has before the text of it: ids, times and digests.
-LONGEST_HEAD = 2048
+Columns = ReadOnlyColumnCollection[str, ColumnElement[Any]]
 
-_LOGGED = [column for column in events.c if column is not events.c.session_id]
-_SELECT_LOG = rendered(select(*_LOGGED).where(events.c.session_id == bindparam("id")))
+LOGGED = [column for column in events.c if column is not events.c.session_id]
+_SELECT_LOG = rendered(select(*LOGGED).where(events.c.session_id == bindparam("id")))
 _IN_LOG = events.c.session_id == bindparam("id")
-_SELECT_WIDE = rendered(
-    # As plain comparisons, both would make DuckDB read the events of all sessions.
-    select(events.c.sequence, events.c.id, events.c.type).where(
-        _IN_LOG, case((_IN_LOG, func.starts_with(events.c.body, bindparam("mark"))))
-    )
-)
 _INSERT_EVENTS = rendered(insert(events).from_select(events.c.keys(), rows_of(events.c)))
 
 
@@ -66,7 +58,7 @@ def select_events(
     connection: Connection, session_id: str, query: EventQuery
 ) -> Sequence[EngineRow[Any]]:
     """Return the rows of a session's events that match a query, all columns but its id."""
-    log = select(*_LOGGED).where(_IN_LOG)
+    log = select(*LOGGED).where(_IN_LOG)
     if query == EventQuery():
         statement: Select[Any] = log.order_by(events.c.sequence)
     else:
@@ -77,56 +69,9 @@ def select_events(
     return connection.execute(statement, {"id": session_id}).all()
 
 
-def copy_events(connection: Connection, session_id: str, other_id: str, sequence: int) -> None:
-    """Copy a session's events up to a sequence to the empty log of another one.
-
-    A body is copied as ``Event.copied`` does it, and the mark of one that is stored in chunks as
-    it is.
-    """
-    log = select(*_LOGGED).where(_IN_LOG)
-    is_long = _is_long(connection, session_id)
-    found = _matching(log, EventQuery(before=sequence + 1), is_long=is_long).subquery()
-    values: dict[str, ColumnElement[Any]] = {
-        **dict(found.c.items()),
-        "session_id": literal(other_id),
-        "id": _copied_id(found, other_id),
-        "body": _copied_body(found, session_id, other_id),
-    }
-    copied = select(*(values[column.name] for column in events.c))
-    statement = insert(events).from_select(events.c.keys(), copied)
-    connection.execute(statement, {"id": session_id})
-
-
-def _copied_id(found: Subquery, other_id: str) -> ColumnElement[str]:
-    return func.substr(found.c.id, 1, EVENT_ID_LENGTH - MARK_LENGTH).concat(event_mark(other_id))
-
-
-def _copied_body(found: Subquery, session_id: str, other_id: str) -> ColumnElement[str]:
-    # By places in the text: with regular expressions, PostgreSQL takes twice as long.
-    body, is_message = found.c.body, found.c.type == EventType.MESSAGE_CREATED
-    own, other = session_field(session_id), literal(session_field(other_id))
-    beyond = func.strpos(body, own) + len(own)
-    again = func.strpos(func.substr(body, beyond, LONGEST_HEAD), own)
-    names_it_again = is_message & (again > 0)
-    whole = (
-        literal(ID_FIELD)
-        .concat(_copied_id(found, other_id))
-        .concat(func.substr(body, BODY_AFTER_ID + 1, beyond - len(own) - BODY_AFTER_ID - 1))
-        .concat(other)
-    )
-    once = whole.concat(func.substr(body, beyond))
-    twice = (
-        whole.concat(func.substr(body, beyond, again - 1))
-        .concat(other)
-        .concat(func.substr(body, beyond + again - 1 + len(own)))
-    )
-    is_apart = func.starts_with(body, MARK)
-    return case((is_apart, body), (names_it_again, twice), else_=once)
-
-
 def count_events(connection: Connection, session_id: str, query: EventQuery) -> int:
     """Return how many of a session's events match a query, on all pages of a list."""
-    narrow = [column for column in _LOGGED if column is not events.c.body]
+    narrow = [column for column in LOGGED if column is not events.c.body]
     log = select(*narrow).where(_IN_LOG)
     matching = _matching(log, query, is_long=_is_long(connection, session_id))
     counted = select(func.count()).select_from(matching.subquery())
@@ -153,6 +98,10 @@ def _matching(log: Select[Any], query: EventQuery, *, is_long: bool) -> Select[A
     else:
         found = log.cte("log").prefix_with("MATERIALIZED", dialect="duckdb")
         c, statement = found.c, select(found)
+    return _where(statement, c, query)
+
+
+def _where(statement: Select[Any], c: Columns, query: EventQuery) -> Select[Any]:
     if query.after is not None:
         statement = statement.where(c.sequence > query.after)
     if query.before is not None:
@@ -170,10 +119,41 @@ def _matching(log: Select[Any], query: EventQuery, *, is_long: bool) -> Select[A
     return statement
 
 
-def select_wide_events(connection: Connection, session_id: str) -> list[tuple[int, str, str]]:
-    """Return sequence, id and type of a session's events whose bodies are stored in chunks."""
-    found = connection.execute(_SELECT_WIDE, {"id": session_id, "mark": MARK})
-    return [(row.sequence, row.id, row.type) for row in found]
+def select_wide_events(
+    connection: Connection, session_id: str, query: EventQuery, source: FromClause = events
+) -> list[tuple[int, str, str]]:
+    """Return sequence, id and type of events that match a query and are stored in chunks.
+
+    Args:
+        connection: In a transaction.
+        session_id: The session.
+        query: The events.
+        source: Where they are; see ``log_copies.stage_events``.
+    """
+    found = find_events(connection, session_id, query, source).c
+    # As a plain comparison, it would make DuckDB read the bodies of all sessions.
+    is_wide = case((found.sequence > 0, func.starts_with(found.body, MARK)))
+    wide = select(found.sequence, found.id, found.type).where(is_wide)
+    return [
+        (row.sequence, row.id, row.type) for row in connection.execute(wide, {"id": session_id})
+    ]
+
+
+def find_events(
+    connection: Connection, session_id: str, query: EventQuery, source: FromClause = events
+) -> Subquery:
+    """Select a session's events that match a query, all columns but its id.
+
+    Args:
+        connection: In a transaction.
+        session_id: The session, which has to be given once more when the query is executed.
+        query: The events.
+        source: The table of all events, or one that has this session's alone.
+    """
+    if source is not events:
+        return _where(select(source), source.c, query).subquery()
+    log = select(*LOGGED).where(_IN_LOG)
+    return _matching(log, query, is_long=_is_long(connection, session_id)).subquery()
 
 
 def delete_events(connection: Connection, session_id: str) -> None:

@@ -144,7 +144,7 @@ def read_events(connection: Connection, session_id: str, query: EventQuery) -> l
 
 def delete_log(connection: Connection, session_id: str) -> None:
     """Delete the events of a session."""
-    wide = select_wide_events(connection, session_id)
+    wide = select_wide_events(connection, session_id, EventQuery())
     delete_events(connection, session_id)
     delete_chunks(connection, [event_owner(session_id, sequence) for sequence, _, _ in wide])
 

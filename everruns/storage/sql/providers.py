@@ -42,7 +42,7 @@ class SqlProviders:
         """Return every provider with its secrets, newest first.
 
         Raises:
-            StoreUnavailable: They were encrypted with another key.
+            SecretsUnreadable: They were encrypted with another key.
         """
         newest_first = providers.c.created_at.desc(), providers.c.id.desc()
         with self._database.reading() as connection:

@@ -7,7 +7,15 @@ from everruns.ids import now_ms
 from everruns.storage.receipts import Receipt
 from everruns.storage.sql.chunks import RECEIPTS, delete_chunks, is_apart, put_chunks
 from everruns.storage.sql.database import Database
+from everruns.storage.sql.statements import by_column, rendered, rows_of
 from everruns.storage.sql.tables import receipts
+
+_INSERT = rendered(
+    insert(receipts)
+    .from_select(receipts.c.keys(), rows_of(receipts.c))
+    .on_conflict_do_nothing()
+    .returning(receipts.c.key)
+)
 
 
 class SqlReceipts:
@@ -31,15 +39,14 @@ class SqlReceipts:
             _delete(connection, receipts.c.stored_ms < before_ms)
 
 
-def remember(connection: Connection, receipt: Receipt | None) -> None:
-    """Store a receipt, if there is one; of two under one key the first stays."""
-    if receipt is None:
+def remember(connection: Connection, *new: Receipt) -> None:
+    """Store receipts; of two under one key the first stays."""
+    if not new:
         return
-    new = {**vars(receipt), "stored_ms": now_ms()}
-    (row,), apart = RECEIPTS.narrow([new])
-    statement = insert(receipts).on_conflict_do_nothing().returning(receipts.c.key)
-    if connection.execute(statement, row).all():
-        put_chunks(connection, apart)
+    stored_ms = now_ms()
+    rows, apart = RECEIPTS.narrow({**vars(receipt), "stored_ms": stored_ms} for receipt in new)
+    kept = {f"receipt/{key}" for key in connection.execute(_INSERT, by_column(rows)).scalars()}
+    put_chunks(connection, [chunk for chunk in apart if chunk["owner"] in kept])
 
 
 def forget_receipts_of(connection: Connection, resource_id: str) -> None:

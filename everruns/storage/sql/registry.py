@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from everruns.ids import now_ms
 from everruns.storage.sql.database import Database
+from everruns.storage.sql.forks import clear_all_unfinished
 from everruns.storage.sql.statements import rendered
 from everruns.storage.sql.tables import registry
 
@@ -51,8 +52,10 @@ class SqlRegistry:
         self._revision = max(self._revision, revision)
 
     def begin_life(self) -> int:
-        """Return the number of the life that a registry begins."""
-        return self._raise(lives=1)
+        """Return the number of the life that a registry begins, without what others left behind."""
+        life = self._raise(lives=1)
+        clear_all_unfinished(self._database)
+        return life
 
     def newest_life(self) -> int:
         """Return the life of the registry that began last; 0 before the first one."""

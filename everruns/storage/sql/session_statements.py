@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from everruns.storage.logs import Append, LogHead
+from everruns.storage.sql.dialects import is_duckdb
 from everruns.storage.sql.session_rows import summary_row
 from everruns.storage.sql.statements import by_column, rendered, rows_of
 from everruns.storage.sql.tables import Row, session_tags, sessions
@@ -133,6 +134,19 @@ def select_heads(connection: Connection, session_ids: Iterable[str]) -> dict[str
     """Return where each session's log stands, for those sessions that exist."""
     rows = connection.execute(_SELECT_HEADS, {"id": list(set(session_ids))})
     return {row.id: LogHead(row.sequence, row.holder) for row in rows}
+
+
+def keep_session(connection: Connection, session_id: str) -> int | None:
+    """Keep a session from being deleted until the transaction ends; its log goes on.
+
+    Returns:
+        The length of its log, or ``None`` if there is no session.
+    """
+    length = select(sessions.c.sequence).where(sessions.c.id == session_id)
+    if not is_duckdb(connection):
+        # In DuckDB there is no other writer.
+        length = length.with_for_update(read=True, key_share=True)
+    return connection.execute(length).scalar_one_or_none()
 
 
 def take_session(connection: Connection, session_id: str) -> int | None:

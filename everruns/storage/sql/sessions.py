@@ -1,6 +1,6 @@
 """Sessions in a database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, and_, case, delete, or_, select
 
@@ -10,12 +10,18 @@ from everruns.storage.append_rule import check_life
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import Fork, SessionQuery, StoredLog
+from everruns.storage.sessions import Fork, NewSession, SessionQuery, StoredLog
 from everruns.storage.sql.budgets import SqlBudgets
 from everruns.storage.sql.chunks import SESSIONS, delete_chunks, put_chunks
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.files import copy_files, delete_all_files, put_files
-from everruns.storage.sql.forks import copy_log, keep_source, snapshot_for
+from everruns.storage.sql.forks import (
+    clear_unfinished,
+    copy_in_stretches,
+    copy_rest,
+    keep_source,
+    snapshot_for,
+)
 from everruns.storage.sql.lists import contains, full, select_page
 from everruns.storage.sql.logs import SqlLogs, delete_log, read_log
 from everruns.storage.sql.page_bound import NewestSessions
@@ -27,7 +33,7 @@ from everruns.storage.sql.session_statements import (
     delete_tags,
     insert_sessions,
     insert_tags,
-    select_lengths,
+    keep_session,
     select_session,
     take_session,
     update_session,
@@ -60,16 +66,24 @@ class SqlSessions:
         log: Append | None = None,
     ) -> None:
         """Store a new session with its first files and events."""
-        with self._database.writing() as connection:
-            self._insert(connection, [session])
-            self._logs.advance(connection, [] if log is None else [log])
-            put_files(connection, files)
-            remember(connection, receipt)
+        self.insert_many([NewSession(session, files, receipt, log)])
 
-    def insert_many(self, new: Sequence[Session]) -> None:
-        """Store sessions in one transaction; existing sessions stay as they are."""
+    def insert_many(self, new: Sequence[NewSession]) -> None:
+        """Store new sessions with what they begin with, in one transaction."""
         with self._database.writing() as connection:
-            self._insert(connection, new)
+            made = self._insert(connection, [each.session for each in new])
+            stored = [each for each in new if each.session.id in made]
+            self._logs.advance(connection, [each.log for each in stored if each.log])
+            put_files(connection, [file for each in stored for file in each.files])
+            remember(connection, *filter(None, (each.receipt for each in stored)))
+
+    def copy_log(self, fork: Fork) -> bool:
+        """Copy most of a long log for a fork, in transactions that others need not wait for."""
+        return copy_in_stretches(self._database, fork)
+
+    def clear_copy(self, session_id: str) -> None:
+        """Delete what was copied for a fork that is not stored."""
+        clear_unfinished(self._database, session_id)
 
     def fork(self, fork: Fork) -> bool:
         """Store a new session with a copy of another one's events, and of its files if wanted."""
@@ -80,7 +94,7 @@ class SqlSessions:
             if not keep_source(connection, fork):
                 return False
             self._insert(connection, [new], fork.sequence)
-            copy_log(connection, fork.source_id, new.id, fork.sequence)
+            copy_rest(connection, fork)
             self._logs.advance(connection, [] if fork.log is None else [fork.log])
             if snapshot is not None:
                 put_snapshot(connection, snapshot)
@@ -88,16 +102,19 @@ class SqlSessions:
                 copy_files(connection, fork.files_of, new.workspace_id)
             if fork.shared is not None:
                 make_shared(connection, fork.shared)
-            remember(connection, fork.receipt)
+            remember(connection, *filter(None, [fork.receipt]))
         return True
 
-    def _insert(self, connection: Connection, new: Sequence[Session], length: int = 0) -> None:
+    def _insert(
+        self, connection: Connection, new: Sequence[Session], length: int = 0
+    ) -> Collection[str]:
         rows, apart = SESSIONS.narrow(session_row(session, length) for session in new)
         tags = [row for session in new for row in tag_rows(session)]
         made = insert_sessions(connection, rows)
         put_chunks(connection, [row for row in apart if row["owner"] in made])
         insert_tags(connection, [row for row in tags if row["session_id"] in made])
         self._newest.made(len(made))
+        return made
 
     def find(self, session_id: str) -> Session | None:
         """Return a session with its log's summary applied."""
@@ -123,10 +140,10 @@ class SqlSessions:
     def put_snapshot(self, snapshot: Snapshot) -> bool:
         """Store a session's snapshot, replacing an earlier one; return whether it exists."""
         with self._database.writing() as connection:
-            exists = bool(select_lengths(connection, [snapshot.session_id]))
-            if exists:
-                put_snapshot(connection, snapshot)
-            return exists
+            if keep_session(connection, snapshot.session_id) is None:
+                return False
+            put_snapshot(connection, snapshot)
+            return True
 
     def update(self, session: Session) -> bool:
         """Store the changed fields of a session; return whether it exists."""

@@ -12,6 +12,7 @@ from everruns.storage.sql.database import Database
 from everruns.storage.sql.files import SqlFiles
 from everruns.storage.sql.ledger import SqlLedger
 from everruns.storage.sql.logs import SqlLogs
+from everruns.storage.sql.mcp_authorizations import SqlMcpAuthorizations
 from everruns.storage.sql.mcp_servers import SqlMcpServers
 from everruns.storage.sql.providers import SqlProviders
 from everruns.storage.sql.receipts import SqlReceipts
@@ -37,6 +38,7 @@ class SqlStore:
         self.agents = SqlAgents(database)
         self.providers = SqlProviders(database, cipher)
         self.mcp_servers = SqlMcpServers(database)
+        self.mcp_authorizations = SqlMcpAuthorizations(database)
         self.receipts = SqlReceipts(database)
         self.workspaces = SqlWorkspaces(database)
         self.files = SqlFiles(database)

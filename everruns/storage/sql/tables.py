@@ -53,6 +53,20 @@ providers = Table(
     Column("encrypted_headers", Text),
 )
 
+# Tokens, consents on their way and registered clients, their secrets encrypted.
+mcp_authorizations = Table(
+    "mcp_authorizations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("server_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("expires_ms", BigInteger),
+)
+
 # The values of headers are encrypted within the document.
 mcp_servers = Table(
     "mcp_servers",
@@ -107,6 +121,15 @@ events = Table(
     PrimaryKeyConstraint("session_id", "sequence"),
     # DuckDB cannot use the primary key for its first column alone.
     Index("events_session_id", "session_id").ddl_if(dialect="duckdb"),
+)
+
+# Forks whose events are being copied: the row of the session itself comes when all else is there.
+# The sequence is that of the last event which the copy has; see ``forks.py``.
+unfinished_forks = Table(
+    "unfinished_forks",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
 )
 
 # The newest snapshot of each session that has one; see ``everruns.domain.snapshots``.

@@ -9,17 +9,19 @@ from tests.stored import answer, append, budget, session, time
 
 
 def test_budgets_in_force_are_listed_newest_first_by_subject(store: Store) -> None:
-    first, second = budget(1, "agent_1"), budget(2, "session_1", metadata={"a": [1.5]})
+    one, other = session(1), session(2)
+    store.sessions.insert(one)
+    first, second = budget(1, "agent_1"), budget(2, one.id, metadata={"a": [1.5]})
     for stored in (first, second, budget(3, "agent_1", status="disabled")):
         store.budgets.put(stored)
 
     assert store.budgets.list() == [second, first]
     assert store.budgets.list(limit=1) == [second]
     assert store.budgets.list("agent") == [first]
-    assert store.budgets.list(None, ["session_1", "session_2"]) == [second]
+    assert store.budgets.list(None, [one.id, other.id]) == [second]
     assert store.budgets.find("budget_3") == budget(3, "agent_1", status="disabled")
     assert store.budgets.find("budget_4") is None
-    subjects = ("agent_1", "session_1", "session_2", None)
+    subjects = ("agent_1", one.id, other.id, None)
     assert [store.budgets.is_budgeted(subject) for subject in subjects] == [
         True,
         True,
@@ -104,6 +106,7 @@ def test_an_entry_is_kept_as_it_was_put_first(store: Store) -> None:
         description="Ä☃",
         created_at=time(1),
     )
+    store.budgets.put(budget(1, "agent_1"))
     store.ledger.put(entry)
     store.ledger.put(entry.model_copy(update={"amount": -5}))
 

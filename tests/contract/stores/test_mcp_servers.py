@@ -1,7 +1,7 @@
 """What every store does with the catalogue of MCP servers, and with servers of agents."""
 
-from everruns.domain.headers import MASK
 from everruns.domain.mcp_servers import InlineMcpServer
+from everruns.domain.secret_forms import MASK
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.store import Store

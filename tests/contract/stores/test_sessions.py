@@ -7,6 +7,7 @@ from everruns.ids import parse_time
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import FIRST_HOLDER, EventQuery, LogHead
 from everruns.storage.receipts import Receipt
+from everruns.storage.sessions import NewSession
 from everruns.storage.store import Store
 from tests.stored import append, events, file, listed, log, session, time
 
@@ -123,3 +124,39 @@ def test_deleting_a_session_takes_its_log_and_files_along(store: Store) -> None:
     assert store.files.list("workspace_1", "/") == []
     assert log(store, 2) == [1, 2, 3]
     assert len(store.files.list("workspace_2", "/")) == 1
+
+
+def test_sessions_that_are_stored_together_have_what_each_begins_with(store: Store) -> None:
+    wide = Receipt("wide", "request", b"x" * 100_000, session(2).id)
+    new = [
+        NewSession(session(1, tags=["a"])),
+        NewSession(session(2), [StoredFile("workspace_2", file("/a", b"hi"))], wide),
+        NewSession(session(3), log=append(3, events(3, 1, 2))),
+        NewSession(session(4, system_prompt="x" * 100_000), receipt=Receipt("k", "r", b"{}")),
+    ]
+    store.sessions.insert_many(new)
+
+    assert [store.sessions.find(session(number).id) for number in (1, 2, 4)] == [
+        each.session for each in new if each.log is None
+    ]
+    assert store.files.read("workspace_2", ["/a"]) == [file("/a", b"hi")]
+    assert store.receipts.find("wide") == wide
+    assert store.receipts.find("k") == Receipt("k", "r", b"{}")
+    assert log(store, 3) == [1, 2]
+    heads = store.logs.heads([each.session.id for each in new])
+    assert {head.holder for head in heads.values()} == {FIRST_HOLDER}
+
+
+def test_a_session_that_is_there_stays_as_it_is(store: Store) -> None:
+    store.sessions.insert(session(1), log=append(1, events(1, 1)))
+    files = [StoredFile("workspace_1", file("/a", b"late"))]
+    late = NewSession(session(1, title="late"), files, Receipt("late", "r", b"{}"))
+    store.sessions.insert_many([late, NewSession(session(2))])
+
+    kept = store.sessions.find(session(1).id)
+    assert kept is not None
+    assert kept.title is None
+    assert store.files.read("workspace_1", ["/a"]) == []
+    assert store.receipts.find("late") is None
+    assert log(store, 1) == [1]
+    assert store.sessions.find(session(2).id) == session(2)

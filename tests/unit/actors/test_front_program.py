@@ -64,6 +64,7 @@ def front(tmp_path: Path) -> Front:
         header_timeout_s=10,
         client_silence_s=30,
         server_silence_s=120,
+        stream_s=3_660,
         pages=str(tmp_path),
     )
 
@@ -139,6 +140,12 @@ def test_no_request_is_logged(front: Front) -> None:
     assert not re.search(r"^\s*(log|option httplog)\b", configuration(front, BACKEND), re.MULTILINE)
 
 
+def test_a_haproxy_that_was_replaced_stays_for_as_long_as_its_streams(front: Front) -> None:
+    ends = re.findall(r"hard-stop-after .*", configuration(front, BACKEND))
+
+    assert ends == ["hard-stop-after 3660s"]
+
+
 def test_an_event_stream_does_not_wait_in_serves_proxy(front: Front) -> None:
     _, streams = configuration(front, BACKEND).split("backend http-everruns-streams\n")
 
@@ -180,18 +187,21 @@ def test_a_node_of_a_joined_cluster_serves_where_serve_was_told(tmp_path: Path) 
     serves_text(tmp_path, BACKEND)
     check = ["-c", "-f", f"{tmp_path}/haproxy.cfg"]
 
+    # As Ray's processes have it: the command itself.
+    environment = {"RAY_SERVE_HAPROXY_BINARY_PATH": sys.executable, "EVERRUNS_STREAM_CYCLE_S": "90"}
     read = subprocess.run(
         [sys.executable, "-c", "from actors.serving.front import main; main()", *check],
         capture_output=True,
         text=True,
         check=False,
-        # As Ray's processes have it: the command itself.
-        env={**os.environ, "RAY_SERVE_HAPROXY_BINARY_PATH": sys.executable},
+        env={**os.environ, **environment},
     )
 
     assert read.returncode == 0, read.stderr
     assert "Configuration file is valid" in read.stdout
-    assert binds((tmp_path / "haproxy.cfg").read_text()) == ["127.0.0.1:9300"]
+    text = (tmp_path / "haproxy.cfg").read_text()
+    assert binds(text) == ["127.0.0.1:9300"]
+    assert "hard-stop-after 150s" in text
 
 
 def test_a_server_of_its_own_takes_no_command_of_joined_clusters_for_haproxy(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
 import pytest
+from ray.exceptions import RayError
 
 from actors import standby as room
 from actors.calls import network
@@ -188,9 +189,13 @@ class Cluster:
         self.nodes = Nodes({"here": 2.0}, {})
         self.started: list[str] = []
         self.stopped = 0
-        self.keeper = StandbyKeeper(
-            "here", succession, lambda: self.nodes, self.started.append, self._stop
-        )
+        self.errors: list[Exception] = []
+        self.keeper = StandbyKeeper("here", succession, lambda: self.nodes, self._start, self._stop)
+
+    def _start(self, node: str) -> None:
+        if self.errors:
+            raise self.errors.pop()
+        self.started.append(node)
 
     def _stop(self) -> None:
         self.stopped += 1
@@ -219,6 +224,19 @@ async def test_a_second_that_stands_by_on_another_node_is_left_there(
     await other.succession.follow("there", None)
     await cluster.keeper.look()
     assert (cluster.started, cluster.stopped) == ([], 0)
+
+
+@pytest.mark.parametrize("error", [RayError("away"), ValueError("the name is free")])
+async def test_a_second_that_cannot_be_started_is_tried_again(
+    cluster: Cluster, error: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("actors.standby_keeper.KEEP_EVERY_S", 0.01)
+    cluster.nodes = Nodes({"here": 2.0, "there": 2.0}, {})
+    cluster.errors.append(error)
+    keeping = asyncio.create_task(cluster.keeper.keep())
+    await eventually(lambda: cluster.started)
+    keeping.cancel()
+    assert not cluster.errors
 
 
 @pytest.mark.parametrize("node", ["here", "drained"])

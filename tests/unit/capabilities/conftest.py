@@ -95,7 +95,7 @@ def answer(call: Call) -> Callable[..., Awaitable[Any]]:
 
     async def succeed(name: str, **arguments: Any) -> Any:
         outcome = await call(name, **arguments)
-        assert outcome.success, outcome.result.error
+        assert outcome.result.error is None, outcome.result.error
         return outcome.result.result
 
     return succeed
@@ -107,7 +107,7 @@ def refusal(call: Call) -> Callable[..., Awaitable[str | None]]:
 
     async def fail(name: str, **arguments: Any) -> str | None:
         outcome = await call(name, **arguments)
-        assert not outcome.success
+        assert outcome.result.error is not None
         return outcome.result.error
 
     return fail

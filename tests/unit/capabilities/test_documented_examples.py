@@ -67,12 +67,14 @@ async def test_the_example_of_a_suspended_call_asks_and_goes_on():
     context = ToolContext(session_id="s", files=None, turn_id="t", config={}, call_id="c")  # type: ignore[arg-type]
     with pytest.raises(Suspend) as suspended:
         await order.run({"part": "wheel"}, context)
-    state, answers = (
-        suspended.value.suspension.state,
-        {"status": "answered", "answers": [{"id": "delivery", "selected": ["express"]}]},
-    )
-    resumed = replace(context, resumption=Resumption(state, answers))
-    assert await order.run({"part": "wheel"}, resumed) == "ordered, express"
+    state = suspended.value.suspension.state
+    for given, ordered in [
+        ({"selected": ["express"]}, "ordered, express"),
+        ({"selected": [], "other_text": "by pigeon"}, "ordered, by pigeon"),
+    ]:
+        answers = {"status": "answered", "answers": [{"id": "delivery", **given}]}
+        resumed = replace(context, resumption=Resumption(state, answers))
+        assert await order.run({"part": "wheel"}, resumed) == ordered
 
 
 def test_the_dice_example_is_a_capability():

@@ -68,11 +68,20 @@ async def test_prompts_and_notes_are_cut():
     assert kit.notes[-1] == "81 more problems with kit."
 
 
-async def test_what_cannot_be_prepared_keeps_only_what_it_may_still_offer():
-    class Away(Finds):
-        async def prepare(self, _config: dict[str, Any], _session: SessionContext) -> Prepared:
-            raise ToolError("it is away")
+class Away(Finds):
+    async def prepare(self, _config: dict[str, Any], _session: SessionContext) -> Prepared:
+        raise ToolError("it is away")
 
+
+async def test_a_prompt_without_tools_outlives_an_outage():
+    before = Prepared(prompt="Kits are heavy.")
+    kit = Capability("kit", "kit", "A test's.", preparation=Away(before))
+    now = (await prepare_all([(kit, {})], {"kit": before}, SESSION, 20))["kit"]
+    assert now.prompt == "Kits are heavy."
+    assert now.notes == ["kit cannot be reached at the moment: it is away."]
+
+
+async def test_what_cannot_be_prepared_keeps_only_what_it_may_still_offer():
     def without(config: dict[str, Any], tool: PreparedTool) -> PreparedTool | None:
         return None if tool.definition.name in config["forbidden"] else tool
 

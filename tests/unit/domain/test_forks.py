@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from everruns.domain.compaction import DECISIONS_HEADING, Compaction
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.forks import ForkInput, forked_event, forked_session
 from everruns.domain.logged_messages import message_of
@@ -15,10 +16,10 @@ from everruns.domain.snapshots import copied, resume, snapshot_of
 from everruns.domain.state import SessionState, fold
 from everruns.domain.usage import Usage
 from everruns.ids import EventPlace, read_event_id
-from tests.logs import LogWriter, call_part, logs
+from tests.logs import SESSION_ID, LogWriter, call_part, logs
 from tests.stored import session
 
-FORK = session(2)
+FORK = session(2, forked_from_session_id=SESSION_ID, forked_from_sequence=1)
 
 
 def copy_of(log: LogWriter) -> list[Event]:
@@ -119,6 +120,44 @@ def test_usage_permissions_and_keys_start_anew_where_a_session_is_forked():
     assert state.last_turn == log.state.last_turn
     assert state.calls.superseded == log.state.calls.superseded == {"call_1"}
     assert state.status == "idle"
+
+
+def test_images_of_results_that_a_model_has_refused_stay_left_out_in_a_fork_and_its_forks():
+    log = LogWriter()
+    asked = log.user("one")
+    log.agent(calls=[call_part("call_1")])
+    log.tool_result("call_1")
+    refused = [asked.id, log.state.history[-1].id]
+    log.agent("done", without_images=refused, without_messages=refused, model="p/m")
+    log.end()
+    other = session(3, forked_from_session_id=FORK.id, forked_from_sequence=1)
+
+    events = [*copy_of(log), forked_event(FORK, log.events[-1], log.now + 5)]
+    fork = fold(FORK.id, events)
+    again = [event.copied(other.id) for event in events]
+    second = fold(other.id, [*again, forked_event(other, events[-1], log.now + 9)])
+
+    for state in (fork, second):
+        messages = {asked.id, state.history[2].id}
+        assert state.without_images.keys() == state.without_messages.keys() == messages
+
+
+def test_what_a_compaction_restates_of_permanent_decisions_does_not_hold_in_a_fork():
+    log = LogWriter()
+    log.user("one")
+    log.agent("done")
+    todos = "## Task list at that point\n- pending: Tea"
+    decided = f"{DECISIONS_HEADING}\n- pay: allowed for always"
+    restated = f"{todos}\n\n{decided}"
+    log.state.compaction = Compaction(id="message_1", summary="So far.", restated=restated)
+    log.state.compaction_before_turn = Compaction(id="message_1", restated=decided)
+    log.end()
+
+    own = session(1, id=log.session_id, forked_from_session_id=FORK.id, forked_from_sequence=1)
+    log.state.apply(forked_event(own, log.events[-1], log.now + 5))
+
+    assert log.state.compaction == Compaction(id="message_1", summary="So far.", restated=todos)
+    assert log.state.compaction_before_turn == Compaction(id="message_1")
 
 
 def test_the_event_of_a_fork_is_not_older_than_what_it_follows():

@@ -48,11 +48,20 @@ def test_the_changes_in_the_log_lead_to_what_was_found(rounds: list[dict[str, Pr
         assert find_changes(known, now) is None
 
 
-@given(found)
-def test_notes_alone_are_written_without_the_tools(known: dict[str, Prepared]):
-    noted = {name: one.model_copy(update={"notes": ["x"]}) for name, one in known.items()}
-    changes = find_changes(known, noted) or {}
-    assert changes.keys() <= {"notes"}
+@given(found, st.sampled_from(["prompt", "notes"]))
+def test_what_has_changed_besides_the_tools_is_written_without_them(
+    known: dict[str, Prepared], field: str
+):
+    other = {"prompt": "x", "notes": ["x"]}[field]
+    now = {name: one.model_copy(update={field: other}) for name, one in known.items()}
+    changes = find_changes(known, now) or {}
+    assert changes.keys() <= {"prompts" if field == "prompt" else "notes"}
+
+
+def test_an_event_from_before_prompts_were_written_alone_is_still_read():
+    known = {"kit": Prepared(prompt="Old.", notes=["away"])}
+    offered = {"kit": Prepared(prompt="New.").model_dump(mode="json")}
+    assert apply_changes(known, {"offered": offered}) == {"kit": Prepared(prompt="New.")}
 
 
 @given(found, found)

@@ -1,5 +1,7 @@
 """How a broken JSON Schema rule is told."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from everruns.domain.schemas import (
@@ -78,6 +80,20 @@ def test_fields_are_called_what_the_caller_calls_them():
 def test_a_clients_schema_that_cannot_be_used_is_refused(schema: dict, words: str):
     with pytest.raises(UnusableSchema, match=words):
         check_foreign_schema(schema)
+
+
+@pytest.mark.parametrize("kind", ["object", "array"])
+def test_a_clients_schema_is_checked_once_however_often_it_comes(kind: str, monkeypatch):
+    checked: list[object] = []
+    monkeypatch.setattr("everruns.domain.schemas.check_is_schema", checked.append)
+    for _ in range(3):
+        with nullcontext() if kind == "object" else pytest.raises(UnusableSchema, match="named"):
+            check_foreign_schema({"type": kind, "title": "comes again"})
+    assert len(checked) == 1
+
+
+def test_a_clients_schema_with_a_number_of_any_size_is_checked():
+    check_foreign_schema({"properties": {"a": {"maximum": 2**80}}})
 
 
 def test_a_clients_schema_is_followed_where_it_refers_to_itself():

@@ -1,12 +1,17 @@
 """Connections: shared, bounded, closed when unused, and reopened when lost."""
 
 import asyncio
+from typing import Any, NoReturn
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
+from everruns.domain.mcp_authorizations import Access, Subject
+from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import PreparedTool
 from everruns.domain.tools import ToolDefinition
+from everruns.mcp.authorized import AuthorizedTransport
 from everruns.mcp.call import Call
 from everruns.mcp.capability import ServerTools
 from everruns.mcp.connections import Connections
@@ -38,6 +43,26 @@ async def test_arguments_are_repeated_in_headers_where_the_servers_list_wants_it
         (called,) = server.asked("tools/call")
         assert called.headers["mcp-param-region"] == "eu"
         assert called.headers["mcp-protocol-version"] == MODERN
+
+
+async def test_calls_that_come_together_list_the_tools_once():
+    connections = Connections()
+
+    async def list_late(exchange: Exchange) -> None:
+        await eventually(lambda: next(iter(connections._open.values()))._borrowed == 3)
+        await server._list(exchange)
+
+    async with ScriptedServer(revision=MODERN) as server:
+        server.behaviours["tools/list"] = list_late
+        wanted = [
+            connections.call(
+                server.account(), Call("act", {}), repeatable=False, allow_private=True
+            )
+            for _ in range(3)
+        ]
+        await asyncio.gather(*wanted)
+        assert len(server.asked("tools/list")) == 1
+    await connections.close()
 
 
 async def test_the_list_of_tools_is_kept_for_a_while(turns):
@@ -195,6 +220,25 @@ async def test_calls_beyond_what_may_wait_are_refused_at_once():
     await connections.close()
 
 
+async def test_who_shares_a_connection_reads_of_the_server_by_their_own_name(turns):
+    async with ScriptedServer(lambda exchange: exchange.error("no")) as server:
+        for name in ("shop", "store"):
+            with pytest.raises(McpFailure, match=f"^The MCP server {name} refused: no"):
+                await turns.call(server.account(name))
+        assert len(server.asked("initialize")) == 1
+
+
+async def test_whose_connection_fails_reads_of_the_server_by_their_own_name(turns):
+    async with ScriptedServer() as server:
+        server._server.close()
+        asked = [turns.prepare(server.account(name)) for name in ("shop", "store")]
+        failed = await asyncio.gather(*asked, return_exceptions=True)
+    assert [str(one).split(" cannot be used")[0] for one in failed] == [
+        "The MCP server shop",
+        "The MCP server store",
+    ]
+
+
 async def test_closing_ends_calls_that_run():
     connections = Connections()
     async with ScriptedServer(Exchange.hang) as server:
@@ -209,18 +253,71 @@ async def test_closing_ends_calls_that_run():
             await call
 
 
+class Tokens:
+    """Gives each subject a token of its own."""
+
+    async def access(
+        self,
+        server_id: str,
+        subject: Subject,
+        rejected: SecretStr | None = None,
+        needed: str | None = None,
+    ) -> Access | None:
+        return Access(SecretStr(f"token-of-{subject.end_user}"), subject.id_at(server_id))
+
+    async def begin(self, *_: Any) -> NoReturn:
+        raise AssertionError("nobody is asked")
+
+
 async def test_users_who_are_authorized_each_for_themselves_share_no_connection():
-    connections = Connections(authorize=lambda _account, user: httpx2.BasicAuth(user or "", "pw"))
+    connections = Connections(authorizations=Tokens())
     async with ScriptedServer() as server:
+        account = server.account(id="mcpserver_1", acts_as="user")
         for user in ("ada", "bob", "ada"):
             await connections.call(
-                server.account(),
+                account,
                 Call("act", {}),
                 repeatable=False,
                 allow_private=True,
-                end_user=user,
+                subject=Subject("agent_1", user),
             )
         assert len(server.asked("initialize")) == 2
         sent = [seen.headers["authorization"] for seen in server.asked("tools/call")]
-        assert sent[0] == sent[2] != sent[1]
+    assert sent == [f"bearer token-of-{user}" for user in ("ada", "bob", "ada")]
     await connections.close()
+
+
+async def test_a_server_that_wants_oauth_gets_no_request_where_nobody_authorizes():
+    connections = Connections()
+    async with ScriptedServer() as server:
+        account = server.account(id="mcpserver_1", acts_as="user")
+        with pytest.raises(McpFailure, match="cannot be authorized here"):
+            await connections.listing(account, True)
+        assert server.seen == []
+
+
+async def test_a_token_goes_to_no_other_origin():
+    sent: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        return httpx2.Response(200)
+
+    async def obtain(_rejected: SecretStr | None, _needed: str | None) -> Access:
+        return Access(SecretStr("token-1"), "grant-1")
+
+    account = McpAccount(name="shop", url="https://shop.example.com/mcp", acts_as="user")
+    inner = httpx2.MockTransport(answer)
+    transport = AuthorizedTransport(inner, account, obtain, lambda _token: None)
+    async with httpx2.AsyncClient(transport=transport) as client:
+        for url in (
+            "https://shop.example.com/a",
+            "https://evil.example.com/",
+            "http://shop.example.com/",
+        ):
+            await client.get(url)
+    assert [request.headers.get("authorization") for request in sent] == [
+        "Bearer token-1",
+        None,
+        None,
+    ]

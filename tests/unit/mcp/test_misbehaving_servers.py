@@ -8,8 +8,9 @@ import time
 
 import pytest
 
+from everruns.mcp.call import Call
 from everruns.mcp.connections import Connections
-from everruns.mcp.failures import CannotConnect, McpFailure, OutcomeUnknown
+from everruns.mcp.failures import CannotConnect, McpFailure, NotDelivered, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from everruns.tools.base import ToolError
 from tests.mcp_server import MODERN, SESSIONS, Exchange, ScriptedServer, tool
@@ -171,6 +172,26 @@ async def test_a_flood_of_notifications_is_slowed_down_and_leaves_others_their_t
         assert time.perf_counter() - started < 2
         with pytest.raises(OutcomeUnknown):
             await flooded
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b'{"jsonrpc":"2.0","id":ID,"result":{"tools":1}}'])
+async def test_a_call_before_which_the_tools_cannot_be_listed_was_not_made(answer):
+    async def list_badly(exchange: Exchange) -> None:
+        number = str(exchange.message["id"]).encode()
+        await exchange.raw(answer.replace(b"ID", number), content_type="application/json")
+
+    connections = Connections()
+    async with ScriptedServer(revision=MODERN) as server:
+        server.behaviours["tools/list"] = list_badly
+        with pytest.raises(NotDelivered, match="could not be asked for its tools") as failed:
+            await connections.call(
+                server.account(), Call("act", {}), repeatable=False, allow_private=True
+            )
+        assert "took effect" not in str(failed.value)
+        with pytest.raises(NotDelivered, match="could not be asked for its tools"):
+            await connections.listing(server.account(), True)
+        assert server.asked("tools/call") == []
+    await connections.close()
 
 
 async def test_an_answer_shorter_than_it_says_is_a_broken_connection(turns):

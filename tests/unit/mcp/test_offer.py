@@ -2,9 +2,10 @@
 
 import pytest
 
+from everruns.domain.mcp_choice import narrowed
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import changed_tools
-from everruns.mcp.offer import ListedTool, Listing, offer, still_offered
+from everruns.mcp.offer import ListedTool, Listing, StillOffered, offer
 
 OBJECT = {"type": "object"}
 
@@ -103,6 +104,14 @@ def test_a_schema_that_cannot_be_used_costs_its_tool_alone(schema, why):
     assert why in prepared.notes[0]
 
 
+def test_the_schemas_of_a_list_are_checked_once_for_all_turns(monkeypatch):
+    checked: list[object] = []
+    monkeypatch.setattr("everruns.mcp.offer.check_tool_schema", checked.append)
+    tools = listed("a", "b")
+    assert offered(*tools) == offered(*tools)
+    assert len(checked) == 2
+
+
 def test_references_within_a_schema_stay_as_they_are():
     schema = {
         "type": "object",
@@ -156,21 +165,36 @@ def test_what_a_server_says_of_itself_is_bounded_and_cannot_leave_its_quotation(
 )
 def test_rules_that_were_tightened_hold_for_what_was_found_before(rules, config, kept):
     now = account(**rules)
-    found = [still_offered(now, config, tool) for tool in offered(*listed("a", "b")).tools]
+    found = [StillOffered(now)(config, tool) for tool in offered(*listed("a", "b")).tools]
     policies = {tool.reference["tool"]: tool.definition.policy for tool in found if tool}
     assert policies == kept
 
 
+def test_the_rules_of_now_are_put_together_once_for_all_tools(monkeypatch):
+    put_together: list[object] = []
+
+    def counted(*arguments):
+        put_together.append(arguments)
+        return narrowed(*arguments)
+
+    monkeypatch.setattr("everruns.mcp.offer.narrowed", counted)
+    tools = offered(*listed("a", "b", "c")).tools
+    restrict, config = StillOffered(account()), {"allowed_tools": ["a", "b"]}
+    assert [restrict(config, tool) for tool in tools] == [*tools[:2], None]
+    assert len(put_together) == 1
+    assert [restrict({"allowed_tools": ["c"]}, tool) for tool in tools] == [None, None, tools[2]]
+
+
 def test_a_rule_that_was_loosened_waits_until_the_server_is_listed_again():
     (tool,) = offered(*listed("a"), require_approval="always").tools
-    assert still_offered(account(), {}, tool) == tool
+    assert StillOffered(account())({}, tool) == tool
 
 
 @pytest.mark.parametrize("change", [{"url": "https://other.test"}, {"type": "sse"}])
 def test_another_server_of_the_same_name_offers_other_tools(change):
     before, after = offered(*listed("a")), offered(*listed("a"), **change)
     assert changed_tools({"mcp:shop": before}, {"mcp:shop": after}) == {"mcp_shop__a"}
-    assert still_offered(account(**change), {}, before.tools[0]) is None
+    assert StillOffered(account(**change))({}, before.tools[0]) is None
 
 
 def test_a_server_with_another_key_is_the_same():
@@ -180,4 +204,4 @@ def test_a_server_with_another_key_is_the_same():
 def test_a_tool_that_was_found_before_servers_had_an_identity_stays():
     (tool,) = offered(*listed("a")).tools
     old = tool.model_copy(update={"reference": {"tool": "a"}})
-    assert still_offered(account(), {}, old) == old
+    assert StillOffered(account())({}, old) == old

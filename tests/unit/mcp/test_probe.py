@@ -12,7 +12,7 @@ async def test_a_server_says_what_it_offers():
         probed = await Probe(allow_private=True).probe(server.account())
     assert [(found.name, found.description) for found in probed.tools] == [("act", "Acts.")]
     assert probed.protocol_version == "2025-06-18"
-    assert (probed.server_name or "").startswith("scripted")
+    assert (probed.server_name, probed.server_version) == ("scripted", "1")
 
 
 async def test_a_server_that_cannot_be_used_says_why():

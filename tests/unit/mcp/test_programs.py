@@ -1,5 +1,6 @@
 """Servers that are programs: started with few variables, and ended with all they started."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,11 @@ def answer(asked):
             arguments = asked["params"]["arguments"]
             if "exit" in arguments:
                 os._exit(3)
+            if "blank" in arguments:
+                while True:
+                    sys.stdout.write("\\n" * 100_000)
+            if "say" in arguments:
+                print(arguments["say"], end="", file=sys.stderr, flush=True)
             if "large" in arguments:
                 return {"content": [{"type": "text", "text": "x" * 8_000_000}]}
             return {"content": [{"type": "text", "text": ",".join(sorted(os.environ))}]}
@@ -91,6 +97,44 @@ async def test_what_a_program_prints_to_its_errors_is_logged_without_secrets(tur
     assert next(entry["says"] for entry in logs if "says" in entry) == "key ***"
 
 
+async def test_a_secret_that_is_printed_in_two_pieces_is_not_logged(turns, program):
+    given = account(*program.command, environment={"API_KEY": "hunter2hunter2"})
+    with capture_logs() as logs:
+        await turns.call(given, say="again hunter2")
+        await turns.call(given, say="hunter2\n")
+        await eventually(lambda: any("again" in line for line in said(logs)))
+    assert said(logs) == ["key ***", "again ***"]
+
+
+async def test_no_line_of_a_secret_of_several_lines_is_logged(turns, program):
+    key = "-----BEGIN KEY-----\nMIIEowIBAAKCAQEA\n-----END KEY-----"
+    given = account(*program.command, environment={"API_KEY": key})
+    with capture_logs() as logs:
+        await turns.call(given, say="line 2 MIIEowIBAAKCAQEA\n")
+        await eventually(lambda: any("line 2" in line for line in said(logs)))
+    assert said(logs)[-1] == "line 2 ***"
+    assert not any("MIIE" in line or "BEGIN" in line for line in said(logs))
+
+
+async def test_a_line_without_end_is_not_kept(turns, program):
+    with capture_logs() as logs:
+        await turns.call(program, say=f"{'x' * 1_000_000}\nnext\n")
+        await eventually(lambda: "next" in said(logs))
+    assert said(logs) == ["key None", "[a line of more than 64 KiB]", "next"]
+
+
+async def test_what_a_program_prints_beyond_the_bound_is_read_and_not_logged(turns, program):
+    with capture_logs() as logs:
+        await turns.call(program, say="line\n" * 150 + "\n" * 100_000 + "late\n")
+        assert "PATH" in await turns.call(program, say="later\n")
+        await eventually(lambda: said(logs).count("line") == 150)
+    assert not {"late", "later"} & set(said(logs))
+
+
+def said(logs: list[Any]) -> list[str]:
+    return [entry["says"] for entry in logs if "says" in entry]
+
+
 async def test_a_program_that_exits_in_a_call_is_started_again_for_the_next(turns, program):
     with pytest.raises(OutcomeUnknown, match="closed before it answered"):
         await turns.call(program, exit=True)
@@ -100,6 +144,12 @@ async def test_a_program_that_exits_in_a_call_is_started_again_for_the_next(turn
 async def test_a_message_of_8_mb_ends_the_program_and_not_the_next_call(turns, program):
     with pytest.raises(OutcomeUnknown):
         await turns.call(program, large=True)
+    assert "PATH" in await turns.call(program)
+
+
+async def test_a_program_that_prints_blank_lines_without_end_ends_and_blocks_nobody(turns, program):
+    with pytest.raises(OutcomeUnknown, match="closed before it answered"):
+        await asyncio.wait_for(turns.call(program, blank=True), 20)
     assert "PATH" in await turns.call(program)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from everruns.domain.questions import Answer
 from everruns.mcp.failures import InputRequired, McpFailure
 from everruns.mcp.questions import MAX_ROUNDS, answers_of, suspend
 from everruns.tools.base import Resumption, Suspend
@@ -159,3 +160,21 @@ def test_a_form_with_bounds_that_are_none_costs_its_call():
 def test_a_form_that_cannot_be_stored_costs_its_call():
     with pytest.raises(McpFailure, match="asks with more than can be kept"):
         asked(form(["x"], x={"type": "string", "examples": ["\ud800"]}))
+
+
+def many(count: int) -> dict[str, Any]:
+    values = [f"v{number}" for number in range(count)]
+    return {"type": "array", "items": {"type": "string", "enum": values}}
+
+
+def test_every_option_of_a_choice_can_be_selected():
+    suspended = asked(form(["x"], x=many(50)))
+    (question,) = suspended.suspension.questions
+    labels = [option.label for option in question.options]
+    answer = Answer(id=question.id, selected=labels)
+    assert answered(suspended, x=answer.selected) == {"x": labels}
+
+
+def test_a_choice_among_more_values_than_can_be_shown_costs_its_call():
+    with pytest.raises(McpFailure, match="shop asks to choose among 51 values; at most 50"):
+        asked(form(x=many(51)))

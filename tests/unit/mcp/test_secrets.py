@@ -188,7 +188,7 @@ async def test_an_address_to_open_that_repeats_a_secret_costs_its_call(turns):
             await call(turns, server)
 
 
-@pytest.mark.parametrize("value", ["object", "string", "application/json", MODERN, SESSIONS])
+@pytest.mark.parametrize("value", ["object", "STRING", "application/json", MODERN, SESSIONS])
 async def test_a_header_that_is_a_word_of_the_protocol_is_no_secret(turns, value):
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
     async with ScriptedServer(tools=[{"name": "act", "inputSchema": schema}]) as server:
@@ -200,3 +200,27 @@ def test_a_secret_that_json_writes_in_another_way_is_found():
     secrets = Secrets(McpAccount.model_validate({"name": "shop", "environment": {"KEY": key}}))
     assert secrets.are_in({"a": [f"x{key}"]})
     assert secrets.masked_data([f"x{key}"]) == ["x***"]
+
+
+@pytest.mark.parametrize("before", [b"", b"a", b"ab"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, bytes.hex])
+def test_a_secret_is_masked_within_what_encodes_it(encode, before):
+    key = "kö?~>12345/6789"
+    echo = encode(before + key.encode() + b" and more")
+    text = echo if isinstance(echo, str) else echo.decode()
+    secrets = Secrets(McpAccount.model_validate({"name": "shop", "environment": {"KEY": key}}))
+    for written in (text, text.upper() if encode is bytes.hex else text):
+        assert "***" in secrets.masked(written)
+        assert secrets.are_in([written])
+
+
+@pytest.mark.parametrize("echo", [KEY.upper(), f"Bearer {KEY}", f"bearer {KEY.lower()}"])
+def test_a_secret_is_masked_whole_in_any_case(echo):
+    account = McpAccount.model_validate({"name": "shop", "headers": BEARER})
+    assert Secrets(account).masked(f"İ says {echo}!") == "İ says ***!"
+
+
+def test_secrets_that_share_characters_are_masked_together():
+    shared = {"A": "abcdef-123456", "B": "123456-uvwxyz"}
+    account = McpAccount.model_validate({"name": "shop", "environment": shared})
+    assert Secrets(account).masked("<abcdef-123456-uvwxyz>") == "<***>"

@@ -26,6 +26,7 @@ from everruns.errors import (
 )
 from everruns.ids import new_id
 from everruns.registry.registry import Registry
+from everruns.storage.memory.agents import MemoryAgents
 from everruns.storage.pages import ListQuery
 from tests.waiting import eventually
 
@@ -246,3 +247,26 @@ async def test_every_change_of_agents_and_providers_advances_the_revision(regist
     await registry.providers.delete(provider.id)
     await note()
     assert seen == sorted(set(seen))
+
+
+async def test_a_new_agent_waits_for_no_other_one(registry: Registry, monkeypatch):
+    put, reached, released = MemoryAgents.put, Event(), Event()
+
+    def slow(self, agent, receipt=None):
+        if agent.name == "slow":
+            reached.set()
+            assert released.wait(10)
+        put(self, agent, receipt)
+
+    monkeypatch.setattr(MemoryAgents, "put", slow)
+    waiting = asyncio.create_task(registry.agents.create(wanted(name="slow")))
+    await eventually(reached.is_set)
+    async with asyncio.timeout(5):
+        agent, is_new = await registry.agents.create(wanted(name="quick"))
+    assert is_new
+    assert not waiting.done()
+    released.set()
+    slow_agent, _ = await waiting
+    assert {agent.id, slow_agent.id} == {
+        each.id for each in (await registry.agents.list(ListQuery())).data
+    }

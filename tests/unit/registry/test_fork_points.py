@@ -12,10 +12,10 @@ from everruns.errors import Conflict, InvalidRequest
 from everruns.registry.fork_points import ForkPoint, fork_sequence, summary_at
 from everruns.storage.logs import FIRST_HOLDER, Append
 from everruns.storage.memory.store import MemoryStore
-from tests.logs import LogWriter, call_part, logs
+from tests.logs import SESSION_ID, LogWriter, call_part, logs
 from tests.stored import session
 
-FORK = session(2)
+FORK = session(2, forked_from_session_id=SESSION_ID, forked_from_sequence=1)
 
 
 def store_of(log: LogWriter) -> MemoryStore:

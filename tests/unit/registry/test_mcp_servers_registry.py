@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.agents import AgentInput, AgentPatch
-from everruns.domain.headers import MASK
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.mcp_servers import McpAccount, McpProgram, McpServerInput, McpServerPatch
+from everruns.domain.secret_forms import MASK
 from everruns.domain.sessions import SessionInput, SessionPatch
 from everruns.errors import (
     Conflict,

@@ -458,3 +458,33 @@ async def test_requests_with_different_keys_do_not_wait_for_each_other():
         assert database.keyed("one").locked()
         assert not database.keyed("two").locked()
     await database.close()
+
+
+async def test_sessions_that_are_created_while_others_are_stored_are_stored_together():
+    class SlowSessions(MemorySessions):
+        def insert_many(self, new):
+            batches.append(len(new))
+            assert released.wait(10)
+            super().insert_many(new)
+
+    batches: list[int] = []
+    released = Event()
+    store = MemoryStore()
+    store.sessions = SlowSessions(store.contents)
+    placement = Placement(sessions_per_host=2, warm_hosts=1, max_hosts=2)
+    registry = Registry(store, load_capabilities(), placement)
+    keys = [Idempotency.of("POST /v1/sessions", f"key {number}", b"body") for number in range(5)]
+    first = asyncio.create_task(registry.sessions.create(wanted()))
+    await eventually(lambda: batches)
+    later = [asyncio.create_task(registry.sessions.create(wanted(), key)) for key in keys]
+    again = asyncio.create_task(registry.sessions.create(wanted(), keys[0]))
+    await asyncio.sleep(0)
+    released.set()
+
+    created = await asyncio.gather(first, *later)
+
+    assert await again == created[1]
+    assert [await registry.sessions.get(each.id) for each in created] == created
+    assert sum(batches) == 6
+    assert len(batches) < 6
+    await registry.close()

@@ -8,6 +8,7 @@ import pytest
 from everruns.domain.agents import AgentInput
 from everruns.domain.budgets import BudgetInput, BudgetPatch, BudgetShown, TopUp
 from everruns.domain.llm import ProviderInput
+from everruns.domain.token_estimates import TOKENS_OF_A_FRAME
 from everruns.domain.usage import Usage
 from everruns.errors import InvalidRequest
 from everruns.ids import parse_time
@@ -186,8 +187,8 @@ async def test_a_later_report_counts_more_than_the_rule():
 async def test_what_was_sent_is_estimated_where_nothing_was_reported(begun):
     usage = await spent_when_cancelled(begun)
 
-    # 9 characters of the prompt and 12 of the message, four a token.
-    assert tokens(usage) == (6, 0 if isinstance(begun, UsageSoFar) else 1)
+    # 9 bytes of the prompt and 12 of the message, four a token, and the marks around the message.
+    assert tokens(usage) == (3 + 3 + TOKENS_OF_A_FRAME, 0 if isinstance(begun, UsageSoFar) else 1)
 
 
 async def test_a_call_that_has_not_begun_costs_nothing():

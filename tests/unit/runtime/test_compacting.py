@@ -13,6 +13,7 @@ from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
 from everruns.providers.base import ModelAnswer, ModelChunk, ModelRequest, TextDelta, UsageSoFar
 from everruns.runtime import turn
+from everruns.runtime.compacting import stated_limit
 from everruns.runtime.summary_request import INSTRUCTIONS
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
@@ -135,6 +136,25 @@ async def test_a_refused_request_is_compacted_and_sent_again():
         assert await talk.say("And now?") == "Fine."
         (begun,) = await talk.data_of("context.compacting")
         assert begun["reason"] == "request_too_large"
+
+
+OVERSHOT = (
+    "This model's maximum context length is 16385 tokens. However, you requested 17000 tokens "
+    "(13000 in the messages, 4000 in the completion)."
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "limit"),
+    [
+        ("The prompt is too long.", None),
+        ("Requests may have 200000 tokens.", 200_000),
+        ("prompt is too long: 212,345 tokens > 200,000 maximum", 200_000),
+        (OVERSHOT, 16_385),
+    ],
+)
+def test_the_limit_that_a_refusal_states_is_found_among_its_numbers(reason: str, limit: int | None):
+    assert stated_limit(reason) == limit
 
 
 async def test_a_request_that_is_refused_again_fails_the_turn():

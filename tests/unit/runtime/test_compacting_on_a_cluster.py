@@ -1,28 +1,17 @@
 """A host dies while it compacts a conversation: nothing is doubled, and nothing is stuck."""
 
 import asyncio
+from functools import partial
 from random import Random
 
 import pytest
 
 from everruns.domain.events import TURN_ENDS
-from everruns.errors import CapacityExhausted
-from tests.conversations import Conversation
+from tests.conversations import Conversation, when_there_is_room
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import MOST_MESSAGES, Cluster
 
 PATIENCE_S = 120
-
-
-async def send(talk: Conversation, text: str) -> None:
-    """Send a message as soon as there is room: every host may just be restarting."""
-    while True:
-        try:
-            await talk.send(text)
-        except CapacityExhausted:
-            await asyncio.sleep(1)
-        else:
-            return
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.4, 0.6, 1.1, 1.6])
@@ -33,9 +22,9 @@ def test_a_compaction_that_is_cut_off_is_carried_out_once(after_s: float, kills:
         await cluster.start()
         talk = await Conversation.begin(cluster.runtime("replica"))
         for number in range(MOST_MESSAGES // 2):
-            await send(talk, f"talk {number}")
+            await when_there_is_room(partial(talk.send, f"talk {number}"))
             assert (await talk.ended()).type == "session.completed"
-        await send(talk, "talk last")
+        await when_there_is_room(partial(talk.send, "talk last"))
         for _ in range(kills):
             async with talk.reading() as reader:
                 await reader.until_type("context.compacting")

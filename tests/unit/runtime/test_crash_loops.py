@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 
 import pytest
 
 from everruns.domain.events import Event
-from everruns.errors import CapacityExhausted
 from everruns.runtime.turn import ALONE, CERTAIN
 from everruns.storage.memory.store import MemoryStore
 from everruns.turn_failures import TurnCrashed
-from tests.conversations import Conversation
+from tests.conversations import Conversation, when_there_is_room
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import Cluster
@@ -36,19 +36,8 @@ def on_a_cluster(story: Callable[[Cluster, Conversation], Awaitable[None]], host
         runner.run(tell())
 
 
-async def send(talk: Conversation, text: str) -> None:
-    """Send a message as soon as there is room: every host may just be restarting."""
-    while True:
-        try:
-            await talk.send(text)
-        except CapacityExhausted:
-            await asyncio.sleep(1)
-        else:
-            return
-
-
 async def outcome(talk: Conversation, text: str) -> Event:
-    await send(talk, text)
+    await when_there_is_room(lambda: talk.send(text))
     return await talk.ended()
 
 
@@ -85,7 +74,10 @@ def test_what_it_shares_with_others_is_no_proof_against_a_turn():
 
     async def story(cluster: Cluster, talk: Conversation) -> None:
         talks = [talk, await Conversation.begin(talk.runtime)]
-        await asyncio.gather(*(send(each, f"crash {MAX_CRASHES - 1} {each.id}") for each in talks))
+        crashing = f"crash {MAX_CRASHES - 1} "
+        await asyncio.gather(
+            *(when_there_is_room(partial(each.send, crashing + each.id)) for each in talks)
+        )
         while cluster.store.sessions.unfinished():
             await asyncio.sleep(1)
         assert len(cluster.asked) > 2 * MAX_CRASHES - 1

@@ -224,6 +224,18 @@ async def test_a_pattern_without_end_fails_its_turn_alone(monkeypatch: pytest.Mo
         assert not answer.metadata
 
 
+async def test_a_value_that_nobody_has_time_to_check_fails_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("everruns.tools.child_processes.MAX_WAITING", 0)
+    monkeypatch.setattr("everruns.runtime.structured_answers.BUSY_PATIENCE_S", 0)
+    async with local_runtime(ScriptedDriver(says('"abba"'))) as runtime:
+        talk = await Conversation.begin(runtime)
+        ended = await ask(talk, {"type": "string", "pattern": "^a"})
+    assert ended["error"]["code"] == "TURN_FAILED"
+    assert "Too many answers are being checked" in ended["error"]["message"]
+
+
 async def test_a_value_in_a_wrapper_is_taken_out_of_it():
     said = step(TextDelta('{"value": [1]}'), ModelAnswer(usage=USAGE, is_output_wrapped=True))
     driver = ScriptedDriver(said)

@@ -19,7 +19,7 @@ from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.pages import ListQuery
-from everruns.storage.sessions import SessionQuery
+from everruns.storage.sessions import NewSession, SessionQuery
 from everruns.storage.sql.chunks import INLINE_BYTES
 from everruns.storage.sql.lists import select_page
 from everruns.storage.sql.page_bound import SET_APART
@@ -100,7 +100,7 @@ def test_sessions_stored_together_leave_those_that_exist_as_they_are() -> None:
     wide = make_session(3, 3).model_copy(update={"system_prompt": "x" * (INLINE_BYTES + 1)})
     store.sessions.insert(there.model_copy(update={"title": "kept", "tags": ["c"]}))
 
-    store.sessions.insert_many([there, tagged, wide])
+    store.sessions.insert_many([NewSession(each) for each in (there, tagged, wide)])
 
     assert [store.sessions.find(each.id) for each in (tagged, wide)] == [tagged, wide]
     titles = [(each.id, each.title) for each in store.sessions.list(SessionQuery(tags=["c"]))[0]]

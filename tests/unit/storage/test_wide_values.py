@@ -19,6 +19,7 @@ from everruns.storage.files import StoredFile
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
 from everruns.storage.pages import ListQuery, cut, is_last
 from everruns.storage.receipts import Receipt
+from everruns.storage.sessions import NewSession
 from everruns.storage.sql import chunks
 from everruns.storage.sql.chunks import INLINE_BYTES
 from everruns.storage.sql.migrate import migrate
@@ -176,7 +177,7 @@ def test_a_small_file_may_say_what_marks_a_wide_one(store: SqlStore) -> None:
 
 def test_a_session_that_is_stored_again_keeps_its_wide_values(store: SqlStore) -> None:
     for _ in range(2):
-        store.sessions.insert_many([session(200 * KIB)])
+        store.sessions.insert_many([NewSession(session(200 * KIB))])
     found = store.sessions.find(SESSION)
     assert found is not None
     assert found.system_prompt == "x" * 200 * KIB
