@@ -12,14 +12,26 @@ from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message, TextPart, ToolCallPart
+from everruns.domain.questions import Question
 from everruns.domain.state import SessionState, fold
+from everruns.domain.suspensions import Suspension
 from everruns.domain.token_estimates import message_tokens
-from everruns.domain.waits import DeciderKind, WaitRule
+from everruns.domain.waits import DeciderKind, Unanswered, WaitRule
 from everruns.ids import format_time, new_id
 from everruns.runtime.compacting import announced, compacted
 from everruns.runtime.retrying import retried
-from everruns.runtime.waiting import approval_requested, elapsed, result_requested
+from everruns.runtime.waiting import (
+    approval_requested,
+    elapsed,
+    question_asked,
+    question_closed,
+    result_requested,
+    resumed,
+    suspended,
+)
 
+QUESTIONS = [Question(id="why", question="Why?", kind="text")]
+ANSWERS = {"status": "answered", "answers": [{"id": "why", "selected": [], "other_text": "so"}]}
 SESSION_ID = "session_" + "5" * 32
 
 
@@ -80,6 +92,31 @@ class LogWriter:
         self.write_new(
             result_requested(self.state.turn, self.state.turn.pending[call_id], "message_x", rule)
         )
+
+    def suspend(self, call_id: str, rule: WaitRule, *, asks: bool) -> None:
+        """Suspend a running call, until the user has answered or for a second."""
+        until = {"questions": QUESTIONS} if asks else {"resume_after_seconds": 1.0}
+        turn, call = self.state.turn, self.state.turn.pending[call_id]
+        for event in suspended(turn, call, "message_x", Suspension(state="kept", **until), rule):
+            self.write_new(event)
+
+    def resume(self, call_id: str) -> None:
+        """Let a suspended call go on, with answers if it has asked."""
+        turn, call = self.state.turn, self.state.turn.pending[call_id]
+        has_asked = turn.suspended[call_id].questions is not None
+        self.write_new(resumed(turn, call, ANSWERS if has_asked else None))
+        self.tool_call(call_id)
+
+    def ask_while_running(self, call_id: str, rule: WaitRule) -> None:
+        """Let a running call ask."""
+        turn, call = self.state.turn, self.state.turn.pending[call_id]
+        self.write_new(question_asked(turn, call, "message_x", QUESTIONS, rule.at_most(60)))
+
+    def close_question(self, call_id: str, unanswered: Unanswered | None) -> None:
+        """Answer what a running call asks, or say why nobody does."""
+        turn, call = self.state.turn, self.state.turn.pending[call_id]
+        answers = None if unanswered else ANSWERS
+        self.write_new(question_closed(turn, call, answers, unanswered))
 
     def hold(self, call_id: str, rule: WaitRule, by: DeciderKind = "end_user") -> None:
         """Ask for approval of a call."""
@@ -178,10 +215,17 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
         if turn is not None:
             unannounced = [key for key in turn.pending if key not in turn.started_calls]
             unannounced = [key for key in unannounced if key not in turn.waiting]
+            unannounced = [key for key in unannounced if key not in turn.suspended]
+            working = [key for key in turn.pending if key in turn.started_calls]
+            working = [key for key in working if key not in turn.asking]
+            resting = [key for key in turn.suspended if key not in turn.started_calls]
             if turn.pending:
                 steps += ["tool_result", "tool_result", "tool_result"]
                 steps += ["tool_call", "ask", "hold"] if unannounced else []
                 steps += ["pass_time"] if turn.waiting else []
+                steps += ["suspend", "ask_while_running"] if working else []
+                steps += ["resume"] if resting else []
+                steps += ["close_question"] if turn.asking else []
             else:
                 steps += ["agent", "agent", "calls", "compact"]
             steps += ["completed", "failed", "cancelled"]
@@ -205,6 +249,15 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
                 log.ask(draw(st.sampled_from(unannounced)), draw(RULES))
             case "hold":
                 log.hold(draw(st.sampled_from(unannounced)), draw(RULES))
+            case "suspend":
+                log.suspend(draw(st.sampled_from(working)), draw(RULES), asks=draw(st.booleans()))
+            case "resume":
+                log.resume(draw(st.sampled_from(resting)))
+            case "ask_while_running":
+                log.ask_while_running(draw(st.sampled_from(working)), draw(RULES))
+            case "close_question":
+                why = draw(st.sampled_from([None, "timed_out", "superseded", "process_lost"]))
+                log.close_question(draw(st.sampled_from(sorted(turn.asking))), why)
             case "pass_time":
                 log.pass_time(draw(st.integers(0, 4000)))
             case "tool_result":

@@ -110,6 +110,7 @@ class ScriptedServer:
         }
         self.tools = [tool("act")] if tools is None else tools
         self.revision = revision
+        self.revision_of_sessions = SESSIONS
         self.seen: list[Exchange] = []
         self.stopped = asyncio.Event()
         self.url = ""
@@ -186,7 +187,7 @@ class ScriptedServer:
         session = f"session-{next(self._numbers)}"
         self._sessions.add(session)
         result = {
-            "protocolVersion": SESSIONS,
+            "protocolVersion": self.revision_of_sessions,
             "capabilities": {"tools": {"listChanged": True}},
             "serverInfo": {"name": "scripted", "version": "1"},
         }

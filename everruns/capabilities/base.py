@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from everruns.domain.capabilities import CapabilityStatus
 from everruns.domain.prepared import Prepared, PreparedTool
@@ -34,6 +34,26 @@ class Preparation(Protocol):
 
         Raises:
             ToolError: The call failed for a reason that the model should read.
+        """
+        ...
+
+
+@runtime_checkable
+class Abandons(Protocol):
+    """A ``Preparation`` whose suspended calls leave work behind where they have begun it."""
+
+    async def abandon(self, tool: PreparedTool, state: Any, context: SessionContext) -> None:
+        """End what a suspended call has begun, since nobody waits for it any more.
+
+        It is called at most once for a call, and not at all if the process is lost.
+
+        Args:
+            tool: The call's tool.
+            state: What it was suspended with.
+            context: The session.
+
+        Raises:
+            ToolError: It cannot be ended.
         """
         ...
 

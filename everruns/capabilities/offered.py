@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from everruns.capabilities.base import Preparation
+from everruns.capabilities.base import Abandons, Preparation
 from everruns.domain.prepared import PreparedTool
 from everruns.domain.schemas import find_foreign_violation
 from everruns.domain.tools import ToolDefinition
-from everruns.tools.base import ToolContext
+from everruns.tools.base import SessionContext, ToolContext
 
 
 @dataclass(frozen=True)
@@ -63,3 +63,12 @@ class OfferedTool:
             ToolError: The call failed for a reason that the model should read.
         """
         return await self.preparation.run(self.found, arguments, context)
+
+    async def abandon(self, state: Any, context: SessionContext) -> None:
+        """End what a suspended call has begun, if its capability can.
+
+        Raises:
+            ToolError: It cannot be ended.
+        """
+        if isinstance(self.preparation, Abandons):
+            await self.preparation.abandon(self.found, state, context)

@@ -30,6 +30,7 @@ class EventType(StrEnum):
     TOOL_APPROVAL = "tool.approval"
     TOOL_SUSPENDED = "tool.suspended"
     TOOL_RESUMED = "tool.resumed"
+    TOOL_QUESTION_CLOSED = "tool.question_closed"
     TOOL_PROGRESS = "tool.progress"
     TOOL_RESULT = "tool.result"
     WAIT_REMINDER = "wait.reminder"

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from everruns.domain.askers import Asker
 from everruns.domain.events import EventType
 from everruns.domain.questions import are_questions
 from everruns.domain.suspensions import Suspended
@@ -31,8 +32,8 @@ class KnownCalls:
     Attributes:
         always: The permanent decisions, by the tool's name.
         decided: The decisions on held calls, by call id.
-        answers: The last answers to the questions of suspended calls, by call id; empty until
-            they are given.
+        answers: The last answers to the questions of suspended or running calls, by call id; empty
+            until they are given.
         unanswered: Why calls that waited for outside input never got it, by call id.
         superseded: The ids of calls that retries have taken out of the conversation.
     """
@@ -59,6 +60,8 @@ class KnownCalls:
                 _suspended(turn, data, ts)
             case EventType.TOOL_RESUMED:
                 self._resumed(turn, data)
+            case EventType.TOOL_QUESTION_CLOSED:
+                self._question_closed(turn, data)
             case EventType.TOOL_APPROVAL:
                 self._approval(turn, data, ts)
             case EventType.WAIT_REMINDER:
@@ -70,6 +73,8 @@ class KnownCalls:
         """Apply a result, whether or not its turn is still open."""
         call_id = data["tool_call_id"]
         if turn:
+            if call_id in turn.asking:
+                self.unanswered[call_id] = "not_needed"
             _close(turn, call_id, data)
         if unanswered := data.get("unanswered"):
             self.unanswered[call_id] = unanswered
@@ -93,9 +98,16 @@ class KnownCalls:
     def _called(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
         call_id = data["tool_call"]["id"]
         suspended = turn.suspended.get(call_id)
-        if data.get("client_side") and suspended:
+        if data.get("client_side") and call_id in turn.started_calls:
+            rounds = turn.askers[call_id].rounds if call_id in turn.askers else 0
+            turn.askers[call_id] = Asker(data["tool_call"]["arguments"], rounds + 1)
+            turn.asked[call_id] = Asked.of(data, ts)
+            self.answers.setdefault(call_id, {})
+            self.unanswered.pop(call_id, None)
+        elif data.get("client_side") and suspended:
             questions = data["tool_call"]["arguments"]
-            turn.suspended[call_id] = replace(suspended, questions=questions)
+            rounds = suspended.rounds + 1
+            turn.suspended[call_id] = replace(suspended, questions=questions, rounds=rounds)
             turn.asked[call_id] = Asked.of(data, ts)
             self.answers.setdefault(call_id, {})
         elif data.get("client_side"):
@@ -111,6 +123,15 @@ class KnownCalls:
         turn.suspended[call_id] = replace(turn.suspended[call_id], is_resumed=True, answers=answers)
         if answers is not None:
             self.answers[call_id] = answers
+
+    def _question_closed(self, turn: OpenTurn, data: dict[str, Any]) -> None:
+        call_id = data["tool_call_id"]
+        turn.asked.pop(call_id, None)
+        turn.askers[call_id] = replace(turn.askers[call_id], questions=None)
+        if "answers" in data:
+            self.answers[call_id] = data["answers"]
+        else:
+            self.unanswered[call_id] = data["unanswered"]
 
     def _approval(self, turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
         call_id, status = data["tool_call_id"], data["status"]
@@ -132,7 +153,7 @@ def _close(turn: OpenTurn, call_id: str, data: dict[str, Any]) -> None:
     call = turn.pending.get(call_id)
     if call is not None:
         turn.watch.note_result(call, data.get("parts") or data.get("result"), data.get("error"))
-    for calls in (turn.pending, turn.asked, turn.held, turn.suspended):
+    for calls in (turn.pending, turn.asked, turn.held, turn.suspended, turn.askers):
         calls.pop(call_id, None)
     if call is not None and not turn.pending:
         turn.watch.close_step()
@@ -143,8 +164,13 @@ def _suspended(turn: OpenTurn, data: dict[str, Any], ts: int) -> None:
     resumes_ms = None if sleep_s is None else ts + round(sleep_s * 1000)
     turn.started_calls.discard(data["tool_call_id"])
     before = turn.suspended.get(data["tool_call_id"])
-    rounds = before.rounds + 1 if before else 1
-    turn.suspended[data["tool_call_id"]] = Suspended(data.get("state"), resumes_ms, rounds=rounds)
+    rounds = before.rounds if before else 0
+    turn.suspended[data["tool_call_id"]] = Suspended(
+        data.get("state"),
+        resumes_ms,
+        rounds=rounds,
+        is_repeatable=bool(data.get("repeatable")),
+    )
 
 
 def _reminded(turn: OpenTurn, data: dict[str, Any]) -> None:

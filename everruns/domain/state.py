@@ -320,6 +320,7 @@ class SessionState:
             self.turn.pending = {call.id: call for call in message.tool_calls}
             self.turn.started_calls, self.turn.allowed = set(), set()
             self.turn.asked, self.turn.held, self.turn.suspended = {}, {}, {}
+            self.turn.askers = {}
             self.turn.refused = _refused_calls(data)
 
 

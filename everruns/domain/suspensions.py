@@ -41,6 +41,8 @@ class Suspension(Model):
         state: What the tool gets back when it goes on, any JSON value.
         questions: What the user is asked.
         resume_after_seconds: After how many seconds the call goes on, if nobody is asked.
+        repeatable: Whether the run with which it goes on can safely run twice, whatever the tool
+            says of its calls.
     """
 
     state: Annotated[Any, AfterValidator(_bounded)] = None
@@ -48,6 +50,7 @@ class Suspension(Model):
         list[Question], Field(max_length=MAX_QUESTIONS), AfterValidator(_short_ids)
     ] = Field(default_factory=list[Question])
     resume_after_seconds: Annotated[float, Field(gt=0, le=LONGEST_SLEEP_S)] | None = None
+    repeatable: bool = False
 
     @model_validator(mode="after")
     def _until_something(self) -> "Suspension":
@@ -66,7 +69,8 @@ class Suspended:
         questions: The arguments of ``ask_user`` that it asks with; ``None`` if it does not ask.
         is_resumed: Whether it may go on now.
         answers: The user's answers, in the form of a result of ``ask_user``.
-        rounds: How often the call has been suspended.
+        rounds: How often the call has asked.
+        is_repeatable: Whether the run with which it goes on can safely run twice.
     """
 
     state: Any
@@ -74,7 +78,8 @@ class Suspended:
     questions: dict[str, Any] | None = None
     is_resumed: bool = False
     answers: dict[str, Any] | None = None
-    rounds: int = 1
+    rounds: int = 0
+    is_repeatable: bool = False
 
     @property
     def sleeps_until_ms(self) -> int | None:
@@ -89,7 +94,7 @@ def asked_in_round(questions: Sequence[Question], round_: int) -> list[Question]
 
     Args:
         questions: The questions of one round.
-        round_: How often the call has been suspended before.
+        round_: How often the call has asked before.
     """
     if not round_:
         return list(questions)
@@ -100,10 +105,18 @@ def asked_in_round(questions: Sequence[Question], round_: int) -> list[Question]
 
 def answers_for_tool(suspended: Suspended) -> dict[str, Any] | None:
     """Return the answers to a suspended call with the ids that its tool gave the questions."""
-    if suspended.answers is None or suspended.rounds == 1:
-        return suspended.answers
-    mark = f"#{suspended.rounds}"
-    answers = [
-        {**answer, "id": answer["id"].removesuffix(mark)} for answer in suspended.answers["answers"]
-    ]
-    return {**suspended.answers, "answers": answers}
+    return as_asked(suspended.answers, suspended.rounds)
+
+
+def as_asked(answers: dict[str, Any] | None, rounds: int) -> dict[str, Any] | None:
+    """Return answers with the ids that the questions had before ``asked_in_round``.
+
+    Args:
+        answers: The answers, in the form of a result of ``ask_user``.
+        rounds: How often their call has asked, this round included.
+    """
+    if answers is None or rounds <= 1:
+        return answers
+    mark = f"#{rounds}"
+    named = [{**answer, "id": answer["id"].removesuffix(mark)} for answer in answers["answers"]]
+    return {**answers, "answers": named}

@@ -1,10 +1,13 @@
 """Turns as the fold of a session's log leaves them; ``everruns.domain.state`` changes them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from everruns.domain.askers import Asker
 from everruns.domain.compaction import CompactionPlan, CompactionReason
 from everruns.domain.controls import Controls
+from everruns.domain.events import TURN_ENDS, Event, EventType
 from everruns.domain.loops import LoopWatch
 from everruns.domain.questions import are_questions
 from everruns.domain.suspensions import Suspended
@@ -26,6 +29,19 @@ class LastTurn:
     from_sequence: int
 
 
+@dataclass(frozen=True)
+class LeftCall:
+    """A suspended call that has ended without its tool.
+
+    Attributes:
+        call: The call.
+        state: What its tool kept.
+    """
+
+    call: ToolCall
+    state: Any
+
+
 @dataclass
 class OpenTurn:
     """A turn that has started and not ended.
@@ -44,6 +60,7 @@ class OpenTurn:
         held: Pending calls that wait for approval, by call id.
         allowed: Pending calls that were held and allowed.
         suspended: Pending calls that their tools have suspended, by call id.
+        askers: Pending calls that have asked while they run, by call id.
         refused: Pending calls that must not run, by call id, with the reason for the model.
         compacting: The compaction that has been announced and has not come to its end.
         compacted_for: Why compactions were announced since the last answer.
@@ -63,6 +80,7 @@ class OpenTurn:
     held: dict[str, Asked] = field(default_factory=dict[str, Asked])
     allowed: set[str] = field(default_factory=set[str])
     suspended: dict[str, Suspended] = field(default_factory=dict[str, Suspended])
+    askers: dict[str, Asker] = field(default_factory=dict[str, Asker])
     refused: dict[str, str] = field(default_factory=dict[str, str])
     compacting: CompactionPlan | None = None
     compacted_for: set[CompactionReason] = field(default_factory=set[CompactionReason])
@@ -79,6 +97,16 @@ class OpenTurn:
         return self.started_calls & self.pending.keys()
 
     @property
+    def asking(self) -> set[str]:
+        """The ids of pending calls that run and have a question open."""
+        return {key for key, asker in self.askers.items() if asker.questions is not None}
+
+    @property
+    def advancing(self) -> set[str]:
+        """The ids of pending calls that run, or go on by themselves after a time."""
+        return self.running | self.asleep.keys()
+
+    @property
     def asleep(self) -> dict[str, int]:
         """When the pending calls that are suspended for a time go on, in milliseconds."""
         until = {key: suspended.sleeps_until_ms for key, suspended in self.suspended.items()}
@@ -91,15 +119,20 @@ class OpenTurn:
         In milliseconds since the epoch, when the first of the calls times out, goes on or is to be
         reminded of; ``NEVER_MS`` if none ever is.
         """
-        waiting, asleep = self.waiting, self.asleep
-        if not self.pending or self.pending.keys() - waiting.keys() - asleep.keys():
+        if not self._all_wait or self.asking:
             return None
+        waiting, asleep = self.waiting, self.asleep
         return min([*(asked.next_ms for asked in waiting.values()), *asleep.values()])
 
     @property
+    def _all_wait(self) -> bool:
+        waiting = self.waiting.keys() | self.asleep.keys()
+        return bool(self.pending) and not self.pending.keys() - waiting
+
+    @property
     def only_waits_for_input(self) -> bool:
-        """Whether only outside input or a timeout can continue it."""
-        return bool(self.waiting) and self.waits_until_ms is not None
+        """Whether nothing happens in it unless somebody outside acts, or is too late."""
+        return bool(self.waiting) and self._all_wait
 
     @property
     def waiting_for(self) -> list[Wait]:
@@ -118,9 +151,37 @@ class OpenTurn:
 
     def questions_of(self, call: ToolCall) -> dict[str, Any] | None:
         """Return the arguments of ``ask_user`` with which a pending call asks the user, if any."""
+        if call.id in self.asking:
+            return self.askers[call.id].questions
         if suspended := self.suspended.get(call.id):
             return suspended.questions
         return call.arguments if are_questions(call) else None
+
+
+def left_by(turn: OpenTurn | None, events: Sequence[Event]) -> list[LeftCall]:
+    """Return the suspended calls that events end without their tools.
+
+    Args:
+        turn: The open turn before the events.
+        events: The next events of the log.
+    """
+    if turn is None or not turn.suspended:
+        return []
+    is_over = any(event.type in TURN_ENDS for event in events)
+    ended = [event.data["tool_call_id"] for event in events if event.type == EventType.TOOL_RESULT]
+    # Otherwise the result of a call that runs is its tool's own.
+    return [
+        LeftCall(turn.pending[call_id], turn.suspended[call_id].state)
+        for call_id in ended
+        if call_id in turn.suspended and (is_over or call_id not in turn.started_calls)
+    ]
+
+
+def suspended_calls(turn: OpenTurn | None) -> list[LeftCall]:
+    """Return the suspended calls of a turn that ends with its session."""
+    if turn is None:
+        return []
+    return [LeftCall(turn.pending[key], one.state) for key, one in turn.suspended.items()]
 
 
 def turn_context(turn: OpenTurn) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from everruns.ids import format_time
 WaitType = Literal["tool_call", "question", "approval"]
 OnTimeout = Literal["error", "recommendation", "keep_waiting"]
 DeciderKind = Literal["end_user", "operator"]
-Unanswered = Literal["timed_out", "superseded", "turn_ended"]
+Unanswered = Literal["timed_out", "superseded", "turn_ended", "process_lost", "not_needed"]
 
 NEVER = "never"
 NEVER_MS = 2**53 - 1
@@ -99,6 +99,12 @@ class WaitRule(Model):
         if not config:
             return OPEN_RULE
         return cls.model_construct(**{name: config.get(name) for name in cls.model_fields})
+
+    def at_most(self, seconds: float) -> "WaitRule":
+        """Return the rule of what is asked by somebody who waits only for a while."""
+        given = _number(self.timeout_seconds)
+        timeout = seconds if given is None else min(given, seconds)
+        return WaitRule.model_construct(timeout_seconds=timeout, on_timeout="error")
 
     @property
     def is_open(self) -> bool:

@@ -12,6 +12,7 @@ from everruns.domain.mcp_servers import McpAccount
 from everruns.errors import EverrunsError
 from everruns.ids import now_ms
 from everruns.mcp.failures import McpFailure, NotAuthorized
+from everruns.tools.base import SessionContext
 
 REMEMBERED = 10_000
 
@@ -38,6 +39,11 @@ class Authorizations(Protocol):
     ) -> McpConsent:
         """Return an address at which a person can consent."""
         ...
+
+
+def subject_of(session: SessionContext) -> Subject:
+    """Return for whom a session's requests are, where servers tell users apart."""
+    return Subject.of(session.agent.id if session.agent else None, session.end_user)
 
 
 class Accesses:

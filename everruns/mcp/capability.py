@@ -5,18 +5,18 @@ from typing import Any
 
 from everruns.capabilities.base import Capability
 from everruns.capabilities.mcp_servers import server_capability
-from everruns.domain.mcp_authorizations import Subject
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.mcp import consents
-from everruns.mcp.authorization import Authorizations
-from everruns.mcp.call import Call
+from everruns.mcp.authorization import Authorizations, subject_of
+from everruns.mcp.call import Call, Task
 from everruns.mcp.connections import Connections
 from everruns.mcp.failures import InputRequired, NotAuthorized
 from everruns.mcp.offer import StillOffered, identity, offer
-from everruns.mcp.questions import answers_of, suspend
+from everruns.mcp.questions import answers_of, ask_now, suspend
 from everruns.mcp.results import told
-from everruns.tools.base import SessionContext, ToolContext
+from everruns.mcp.tasks import Tasks, is_task
+from everruns.tools.base import Resumption, SessionContext, ToolContext, ToolError
 
 # The call's own limit comes first and says more.
 MARGIN_S = 5.0
@@ -40,6 +40,7 @@ class ServerTools:
         self._account = account
         self._connections = connections
         self._authorizations = authorizations
+        self._tasks = Tasks(account, connections)
         limits = connections.limits
         self._timeout_s = limits.connect_s + limits.call_s + MARGIN_S
 
@@ -49,7 +50,7 @@ class ServerTools:
         Raises:
             McpFailure: The server cannot be used; the message says why.
         """
-        subject = _subject(session)
+        subject = subject_of(session)
         try:
             listing = await self._connections.listing(
                 self._account, session.allow_private_addresses, subject
@@ -63,30 +64,72 @@ class ServerTools:
 
         Raises:
             McpFailure: The server refused, or failed; the message says what is known.
-            Suspend: The server wants answers from a person first, or the person's consent.
+            Suspend: The server wants answers from a person first, or the person's consent, or
+                works on a task.
             ToolError: The tool failed, or the person does not consent.
         """
-        resumption = consents.went_on(self._account, context.resumption)
-        try:
-            if consents.is_connect(tool):
-                return await self._connect(context)
-            answers, state, rounds = None, None, 0
-            if resumption is not None:
-                answers, state, rounds = answers_of(self._account.name, resumption)
-            call = Call(
-                tool.reference["tool"], arguments, answers, state, partial(_progressed, context)
+        before = consents.before(context.resumption)
+        has_task = before is not None and is_task(before.state)
+        if consents.is_refused(context.resumption):
+            about = " It is unknown what has become of its task." if has_task else ""
+            raise ToolError(
+                f"The user does not want to connect {self._account.name}.{about} Do without it, "
+                "and do not ask again unless the user wants it."
             )
-            return await self._call(call, tool, context, rounds)
+        try:
+            return await self._run(tool, arguments, before, context)
         except NotAuthorized as needed:
             if self._authorizations is None:
                 raise
             raise await consents.ask(
-                self._account, _subject(context), self._authorizations, context, needed
+                self._account,
+                subject_of(context),
+                self._authorizations,
+                context,
+                needed,
+                repeatable=has_task,
             ) from None
+
+    async def abandon(self, tool: PreparedTool, state: Any, context: SessionContext) -> None:  # noqa: ARG002 - one server's tasks are alike
+        """Cancel the task of a suspended call that nobody waits for any more.
+
+        Raises:
+            NotAuthorized: A person would have to consent first.
+            McpFailure: The server cannot be told.
+        """
+        before = consents.before(Resumption(state))
+        if before is not None and is_task(before.state):
+            await self._tasks.cancel(before.state, context)
+
+    async def _run(
+        self,
+        tool: PreparedTool,
+        arguments: dict[str, Any],
+        resumption: Resumption | None,
+        context: ToolContext,
+    ) -> Any:
+        if consents.is_connect(tool):
+            return await self._connect(context)
+        answers, state, rounds = None, None, 0
+        if resumption is not None:
+            if is_task(resumption.state):
+                return await self._tasks.look(resumption, context)
+            answers, state, rounds = answers_of(self._account.name, resumption)
+        call = Call(
+            tool.reference["tool"],
+            arguments,
+            answers,
+            state,
+            partial(_progressed, context),
+            ask=ask_now(self._account.name, context, self._connections.limits.answer_s),
+            asker=context.session_id,
+            needs_task=tool.reference.get("task") == "required",
+        )
+        return await self._call(call, tool, context, rounds)
 
     async def _connect(self, context: ToolContext) -> str:
         await self._connections.listing(
-            self._account, context.allow_private_addresses, _subject(context)
+            self._account, context.allow_private_addresses, subject_of(context)
         )
         return f"{self._account.name} is connected. Its tools can be used now."
 
@@ -97,15 +140,13 @@ class ServerTools:
                 call,
                 repeatable=tool.repeatable,
                 allow_private=context.allow_private_addresses,
-                subject=_subject(context),
+                subject=subject_of(context),
             )
         except InputRequired as asked:
             raise suspend(self._account.name, asked, rounds) from None
+        if isinstance(result, Task):
+            return await self._tasks.begin(result, rounds, context)
         return told(result)
-
-
-def _subject(session: SessionContext) -> Subject:
-    return Subject.of(session.agent.id if session.agent else None, session.end_user)
 
 
 def _progressed(

@@ -7,6 +7,7 @@ when the first server is used.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from mcp.client import Client
@@ -16,20 +17,32 @@ from mcp_types import (
     CallToolRequestParams,
     CallToolResult,
     DiscoverResult,
+    ElicitCompleteNotification,
+    ElicitRequestParams,
+    ElicitResult,
     InputRequiredResult,
+    Request,
     ToolListChangedNotification,
 )
+from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import TypeAdapter, ValidationError
 
 from everruns.domain.mcp_servers import McpAccount
 from everruns.mcp.authorized import Obtain
-from everruns.mcp.call import Call
+from everruns.mcp.call import Call, Task, TaskRequest
 from everruns.mcp.complaints import failure_of, input_required
-from everruns.mcp.failures import CannotConnect, McpFailure, NotDelivered, OutcomeUnknown
+from everruns.mcp.failures import (
+    Busy,
+    CannotConnect,
+    NotDelivered,
+    OutcomeUnknown,
+)
 from everruns.mcp.limits import Limits
 from everruns.mcp.link import Elicit, Link, Verdict
 from everruns.mcp.listing import list_tools
 from everruns.mcp.offer import Listing
+from everruns.mcp.open_calls import OpenCall, OpenCalls
+from everruns.mcp.task_messages import AnyResult, message_of, result_in, task_of
 
 _RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
     CallToolResult | InputRequiredResult
@@ -44,10 +57,11 @@ class Connection:
         allow_private: Whether loopback and private networks are allowed.
         limits: Bounds.
         verdict: Which era the server speaks, if that is known.
-        elicit: Answers what the server asks in the middle of a call; by default nobody can be
-            asked, so it is declined.
+        elicit: Answers what the server asks in the middle of a call, in place of the one who calls.
         obtain: Returns what authorizes requests, if headers do not suffice.
         ended: Called once, when the connection takes no more calls.
+        unrelated: Called when the server has asked something that belongs to no known call.
+        is_shared: Whether several may call at the same time.
     """
 
     def __init__(
@@ -59,12 +73,17 @@ class Connection:
         elicit: Elicit | None = None,
         obtain: Obtain | None = None,
         ended: Callable[["Connection"], None] = lambda _: None,
+        unrelated: Callable[[], None] = lambda: None,
+        *,
+        is_shared: bool = True,
     ) -> None:
         self._limits = limits
         self._on_end = ended
         self._is_retired = False
         self._gave_up = False
-        self._slots = asyncio.Semaphore(limits.calls)
+        self._slots = asyncio.Semaphore(limits.calls if is_shared else 1)
+        self._is_shared = is_shared
+        self._calls = OpenCalls(unrelated)
         self._borrowed = 0
         self._last_used = _now()
         self._listing: Listing | None = None
@@ -75,7 +94,7 @@ class Connection:
             allow_private,
             limits,
             verdict,
-            elicit,
+            elicit or self._elicit,
             obtain,
             heard=self._heard,
             unused_for=self._unused_for,
@@ -117,8 +136,8 @@ class Connection:
                 self._listing = await self._list(client, server)
             return self._listing
 
-    async def call(self, call: Call, server: str) -> CallToolResult:
-        """Call a tool.
+    async def call(self, call: Call, server: str) -> CallToolResult | Task:
+        """Call a tool; return its result, or the task that the server has made of the call.
 
         Args:
             call: The call.
@@ -131,24 +150,51 @@ class Connection:
             NotAuthorized: A person has to consent first.
             McpFailure: The server refused.
         """
-        whole = asyncio.timeout(self._limits.call_s)
         async with self._borrow(server) as client, self._slots:
-            try:
-                async with whole:
-                    result = await self._send(client, call, server)
-            except TimeoutError as error:
-                # A request that was given up may go on at the server and fill the connection.
-                self._gave_up = True
-                self.retire()
-                if whole.expired():
-                    limit = f"finish within {self._limits.call_s:g} seconds"
-                else:
-                    limit = f"make progress for {self._limits.silence_s:g} seconds"
-                what = f"the tool did not {limit}, so the call was cancelled"
-                raise OutcomeUnknown(server, what) from error
-        if isinstance(result, InputRequiredResult):
-            raise input_required(result)
-        return result
+            with self._calls.open(call) as opened:
+                async with self._in_time(server, self._limits.call_s, opened):
+                    answer = await self._send_call(client, opened, server)
+            return self._read(client, answer, server)
+
+    async def task(self, request: TaskRequest, server: str) -> Task | None:
+        """Send a request about a task; return how it stands, if that was asked.
+
+        Args:
+            request: The request.
+            server: The server's name for whoever asks.
+
+        Raises:
+            NotDelivered: The server did not act on it.
+            OutcomeUnknown: It may have.
+            NotAuthorized: A person has to consent first.
+            McpFailure: The server refused.
+        """
+        async with (
+            self._borrow(server) as client,
+            self._slots,
+            self._in_time(server, self._limits.task_request_s),
+        ):
+            answer = await self._send(client, message_of(request), server)
+            if request.method != "tasks/get":
+                return None
+            with self._complaints(server):
+                task = task_of(answer, client.protocol_version or "")
+        if client.session.initialize_result and task.status in {"completed", "input_required"}:
+            return await self._result_of(task, request, server)
+        return task
+
+    async def _result_of(self, task: Task, request: TaskRequest, server: str) -> Task:
+        """Fetch the result of a task of revision 2025-11-25, for which the server may ask."""
+        fetch = replace(request, method="tasks/result")
+        call = Call("", {}, ask=request.ask, asker=request.asker)
+        async with self._borrow(server) as client, self._slots:
+            with self._calls.open(call) as opened:
+                async with self._in_time(server, self._limits.call_s, opened):
+                    answer = await self._send(client, message_of(fetch), server, opened)
+            with self._complaints(server):
+                return replace(
+                    task, status="completed", result=result_in(answer, LATEST_HANDSHAKE_VERSION)
+                )
 
     async def close(self) -> None:
         """Close the connection; calls that still use it fail."""
@@ -163,13 +209,16 @@ class Connection:
             self._close_if_unused()
 
     def _close_if_unused(self) -> None:
-        if self._is_retired and not self._borrowed:
+        if not self._is_shared and self._calls.has_left and not self._is_retired:
+            # Whatever that call still asks would be taken for a question of the next one.
+            self.retire()
+        elif self._is_retired and not self._borrowed:
             self._link.close(last_words=self._gave_up)
 
     @asynccontextmanager
     async def _borrow(self, server: str) -> AsyncGenerator[Client]:
         if self._borrowed >= self._limits.calls + self._limits.waiting:
-            raise McpFailure(
+            raise Busy(
                 f"The MCP server {server} is busy: {self._borrowed} calls are running "
                 "or waiting. Try again later."
             )
@@ -181,9 +230,30 @@ class Connection:
             self._last_used = _now()
             self._close_if_unused()
 
-    async def _send(
-        self, client: Client, call: Call, server: str
-    ) -> CallToolResult | InputRequiredResult:
+    @asynccontextmanager
+    async def _in_time(
+        self, server: str, limit_s: float, opened: OpenCall | None = None
+    ) -> AsyncGenerator[None]:
+        """Give up a request that takes too long in all, or shows no sign of progress."""
+        whole = asyncio.timeout(limit_s)
+        try:
+            async with whole:
+                if opened:
+                    opened.ends_with(whole)
+                yield
+        except TimeoutError as error:
+            # A request that was given up may go on at the server and fill the connection.
+            self._gave_up = self._calls.has_left = True
+            self.retire()
+            if whole.expired():
+                limit = f"finish within {limit_s:g} seconds"
+            else:
+                limit = f"make progress for {self._limits.silence_s:g} seconds"
+            what = f"the tool did not {limit}, so the call was cancelled"
+            raise OutcomeUnknown(server, what) from error
+
+    async def _send_call(self, client: Client, opened: OpenCall, server: str) -> dict[str, Any]:
+        call = opened.call
         if isinstance(self.verdict, DiscoverResult) and self._listing is None:
             # The headers of a call repeat arguments that the list of tools names.
             async with self._listing_lock:
@@ -194,21 +264,47 @@ class Connection:
             "arguments": call.arguments,
             "inputResponses": call.answers,
             "requestState": call.state,
+            "task": {"ttl": round(self._limits.task_s * 1000)} if call.needs_task else None,
         }
-        request = CallToolRequest(params=CallToolRequestParams.model_validate(fields))
+        params = CallToolRequestParams.model_validate(fields)
+        return await self._send(client, CallToolRequest(params=params), server, opened)
+
+    async def _send(
+        self,
+        client: Client,
+        request: Request[Any, Any],
+        server: str,
+        opened: OpenCall | None = None,
+    ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
+        report = opened.call.progress if opened else None
         async with asyncio.timeout(self._limits.silence_s) as silence:
+            if opened:
+                opened.ends_with(silence)
 
             async def progressed(progress: float, total: float | None, message: str | None) -> None:
-                if not silence.expired():
+                is_still = opened is not None and opened.is_asking
+                if not silence.expired() and not is_still:
                     silence.reschedule(loop.time() + self._limits.silence_s)
-                if call.progress:
-                    call.progress(progress, total, message)
+                if report:
+                    report(progress, total, message)
 
             with self._complaints(server):
-                return await client.session.send_request(
-                    request, _RESULT, progress_callback=progressed
+                answer = await client.session.send_request(
+                    request, AnyResult, progress_callback=progressed
                 )
+                return answer.model_extra or {}
+
+    def _read(self, client: Client, answer: dict[str, Any], server: str) -> CallToolResult | Task:
+        with self._complaints(server):
+            if isinstance(answer.get("task"), dict):
+                return task_of(answer["task"], client.protocol_version or "", is_new=True)
+            if answer.get("resultType") == "task":
+                return task_of(answer, client.protocol_version or "", is_new=True)
+            result = _RESULT.validate_python(answer, by_name=False)
+        if isinstance(result, InputRequiredResult):
+            raise input_required(result)
+        return result
 
     async def _list(self, client: Client, server: str) -> Listing:
         self._link.left_out.clear()
@@ -248,8 +344,18 @@ class Connection:
             raise OutcomeUnknown(server, what) from None
 
     def _heard(self, message: Any) -> None:
-        if isinstance(message, ToolListChangedNotification):
-            self._listed_until = 0.0
+        match message:
+            case ToolListChangedNotification():
+                self._listed_until = 0.0
+            case ElicitCompleteNotification(params=params):
+                self._calls.has_been_done(params.elicitation_id)
+            case _:
+                pass
+
+    async def _elicit(self, params: ElicitRequestParams) -> ElicitResult:
+        asked = params.model_dump(mode="json", by_alias=True, exclude_none=True)
+        request = {"method": "elicitation/create", "params": asked}
+        return ElicitResult.model_validate(await self._calls.ask(request))
 
     def _unused_for(self) -> float:
         return 0.0 if self._borrowed else _now() - self._last_used

@@ -12,8 +12,8 @@ import orjson
 from everruns.domain.mcp_authorizations import Subject
 from everruns.domain.mcp_servers import McpAccount
 from everruns.mcp.authorization import Accesses, Authorizations
-from everruns.mcp.call import Call
-from everruns.mcp.failures import McpFailure, NotDelivered, OutcomeUnknown
+from everruns.mcp.call import Call, Task, TaskRequest
+from everruns.mcp.failures import Busy, NotDelivered, OutcomeUnknown
 from everruns.mcp.limits import Limits
 from everruns.mcp.offer import Listing
 
@@ -33,7 +33,7 @@ class Connections:
 
     Args:
         limits: Bounds.
-        elicit: Answers what servers ask in the middle of a call; by default it is declined.
+        elicit: Answers what servers ask in the middle of a call, in place of those who call.
         authorizations: Hands out access to servers that want OAuth.
     """
 
@@ -50,6 +50,8 @@ class Connections:
         self._open: dict[str, Connection] = {}
         self._closing: set[Connection] = set()
         self._verdicts: dict[str, Verdict] = {}
+        # The servers whose questions belong to no known call; see ``OpenCalls``.
+        self._unrelated: set[str] = set()
 
     async def listing(
         self, account: McpAccount, allow_private: bool, subject: Subject = APPLICATION
@@ -75,8 +77,10 @@ class Connections:
         repeatable: bool,
         allow_private: bool,
         subject: Subject = APPLICATION,
-    ) -> "CallToolResult":
-        """Call a tool; at most once unless it is repeatable or the server did not act on it.
+    ) -> "CallToolResult | Task":
+        """Call a tool, and perhaps get a task in place of its result.
+
+        The call is sent at most once unless it is repeatable or the server did not act on it.
 
         Args:
             account: The server.
@@ -90,14 +94,45 @@ class Connections:
             McpFailure: The server refused, or failed; the message says what is known.
             InputRequired: The server wants answers from a person first.
         """
-        connection = await self._connection(account, allow_private, subject)
+        open_one = partial(self._connection, account, allow_private, subject, call.asker)
+        connection = await open_one()
         try:
             return await connection.call(call, account.name)
         except (NotDelivered, OutcomeUnknown) as failure:
             if isinstance(failure, OutcomeUnknown) and not repeatable:
                 raise
-        connection = await self._connection(account, allow_private, subject)
-        return await connection.call(call, account.name)
+        return await (await open_one()).call(call, account.name)
+
+    async def task(
+        self,
+        account: McpAccount,
+        request: TaskRequest,
+        *,
+        allow_private: bool,
+        subject: Subject = APPLICATION,
+    ) -> Task | None:
+        """Send a request about a task, again if it was not delivered; return how the task stands.
+
+        Args:
+            account: The server.
+            request: The request.
+            allow_private: Whether loopback and private networks are allowed.
+            subject: For whom, where servers tell users apart.
+
+        Returns:
+            The task, if that was asked, otherwise ``None``.
+
+        Raises:
+            NotAuthorized: A person has to consent first.
+            McpFailure: The server cannot be asked, or refuses.
+        """
+        open_one = partial(self._connection, account, allow_private, subject, request.asker)
+        connection = await open_one()
+        try:
+            return await connection.task(request, account.name)
+        except NotDelivered:
+            connection = await open_one()
+        return await connection.task(request, account.name)
 
     def forget_access(self) -> None:
         """Forget access that may have ended."""
@@ -109,14 +144,17 @@ class Connections:
         await asyncio.gather(*(connection.close() for connection in everything))
 
     async def _connection(
-        self, account: McpAccount, allow_private: bool, subject: Subject
+        self, account: McpAccount, allow_private: bool, subject: Subject, asker: str = ""
     ) -> "Connection":
         if self._module is None:
             # In a thread, because it takes a second, and the loop serves all sessions.
             self._module = await asyncio.to_thread(importlib.import_module, _MODULE)
         obtain = partial(self._accesses.of, account, subject) if account.acts_as else None
         access = await obtain() if obtain else None
-        key = _key(account, allow_private, access.grant_id if access else None)
+        server = key = _key(account, allow_private, access.grant_id if access else None)
+        is_shared = not asker or server not in self._unrelated
+        if not is_shared:
+            key = f"{server} {asker}"
         found = self._open.get(key)
         if found is None:
             self._make_room()
@@ -124,10 +162,12 @@ class Connections:
                 account,
                 allow_private,
                 self.limits,
-                verdict=self._verdicts.get(key),
+                verdict=self._verdicts.get(key) or self._verdicts.get(server),
                 elicit=self._elicit,
                 obtain=obtain,
                 ended=partial(self._forget, key),
+                unrelated=partial(self._unrelated.add, server),
+                is_shared=is_shared,
             )
             self._open[key] = found
         return found
@@ -137,7 +177,7 @@ class Connections:
             return
         unused = [connection for connection in self._open.values() if not connection.is_busy]
         if not unused:
-            raise McpFailure(
+            raise Busy(
                 f"All {self.limits.connections} connections to MCP servers are in use. Try again "
                 "later."
             )
@@ -151,6 +191,8 @@ class Connections:
         self._verdicts.pop(key, None)
         if connection.verdict is not None:
             self._verdicts[key] = connection.verdict
+        while len(self._unrelated) > MAX_VERDICTS:
+            self._unrelated.pop()
         while len(self._verdicts) > MAX_VERDICTS:
             del self._verdicts[next(iter(self._verdicts))]
 

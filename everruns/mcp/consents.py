@@ -22,7 +22,7 @@ from everruns.mcp.authorization import Authorizations
 from everruns.mcp.failures import McpFailure, NotAuthorized
 from everruns.mcp.names import tool_name
 from everruns.mcp.offer import identity
-from everruns.tools.base import Resumption, Suspend, ToolContext, ToolError
+from everruns.tools.base import Resumption, Suspend, ToolContext
 
 MAX_ROUNDS = 5
 _TOOL = "connect"
@@ -79,6 +79,8 @@ async def ask(
     authorizations: Authorizations,
     context: ToolContext,
     needed: NotAuthorized,
+    *,
+    repeatable: bool,
 ) -> Suspend:
     """Return the suspension that asks a person for consent.
 
@@ -88,13 +90,14 @@ async def ask(
         authorizations: Begins the consent.
         context: The call; what it goes on with is kept.
         needed: What the server wants.
+        repeatable: Whether the run with which the call goes on can safely run twice.
 
     Raises:
         McpFailure: Nobody can be asked, or asking has not helped.
     """
     if subject.is_application:
         raise McpFailure(f"Not called: {nobody_to_ask(account)}.")
-    before, rounds = _unwrapped(context.resumption)
+    rounds = _rounds(context.resumption)
     if rounds >= MAX_ROUNDS:
         raise McpFailure(
             f"The MCP server {account.name} is still not authorized after {rounds} attempts."
@@ -114,40 +117,31 @@ async def ask(
         options=[Option(label=CONNECTED), Option(label=DECLINED)],
     )
     kept: dict[str, Any] = {QUESTION_ID: rounds + 1}
-    if before is not None:
-        kept["before"] = {"state": before.state, "answers": before.answers}
+    if (goes_on_with := before(context.resumption)) is not None:
+        kept["before"] = {"state": goes_on_with.state, "answers": goes_on_with.answers}
     try:
-        return Suspend(Suspension(state=kept, questions=[question]))
+        return Suspend(Suspension(state=kept, questions=[question], repeatable=repeatable))
     except ValueError:
         raise McpFailure(f"The call of {account.name} has more to keep than can be kept.") from None
 
 
-def went_on(account: McpAccount, resumption: Resumption | None) -> Resumption | None:
-    """Return what a call goes on with besides the consent for which it was suspended last.
-
-    Raises:
-        ToolError: The person does not consent.
-    """
-    if not _asked_for_consent(resumption):
-        return resumption
-    given = resumption.answers or {} if resumption else {}
+def is_refused(resumption: Resumption | None) -> bool:
+    """Tell whether a call asked for the person's consent last, and did not get it."""
+    if resumption is None or not _rounds(resumption):
+        return False
+    given = resumption.answers or {}
     replies = [answer.get("selected", []) for answer in given.get("answers", [])]
-    if given.get("status") != "answered" or [DECLINED] in replies:
-        raise ToolError(
-            f"The user does not want to connect {account.name}. Do without it, and do not ask "
-            "again unless the user wants it."
-        )
-    return _unwrapped(resumption)[0]
+    return given.get("status") != "answered" or [DECLINED] in replies
 
 
-def _asked_for_consent(resumption: Resumption | None) -> bool:
-    return resumption is not None and QUESTION_ID in resumption.state
+def before(resumption: Resumption | None) -> Resumption | None:
+    """Return what a call goes on with, besides the consent for which it was suspended last."""
+    if resumption is None or not _rounds(resumption):
+        return resumption
+    kept = resumption.state.get("before")
+    return Resumption(kept["state"], kept["answers"]) if kept else None
 
 
-def _unwrapped(resumption: Resumption | None) -> tuple[Resumption | None, int]:
-    """Return what a call had before it asked for consent, and how often it has asked in a row."""
-    if resumption is None or not _asked_for_consent(resumption):
-        return resumption, 0
-    before = resumption.state.get("before")
-    rounds: int = resumption.state[QUESTION_ID]
-    return (Resumption(before["state"], before["answers"]) if before else None), rounds
+def _rounds(resumption: Resumption | None) -> int:
+    """Return how often a call has asked for consent in a row."""
+    return resumption.state.get(QUESTION_ID, 0) if resumption is not None else 0

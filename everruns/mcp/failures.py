@@ -23,6 +23,10 @@ class CannotConnect(McpFailure):
     """There is no connection; trying again at once would only take the same time again."""
 
 
+class Busy(McpFailure):
+    """So much is asked of servers at the moment that this request was not sent."""
+
+
 class OutcomeUnknown(McpFailure):
     """The request may have taken effect, but its result is lost.
 

@@ -23,6 +23,7 @@ from everruns.mcp.failures import CannotConnect, NotAuthorized, NotDelivered, sa
 from everruns.mcp.limits import Limits
 from everruns.mcp.messages import CheckedTransport
 from everruns.mcp.secrets import Secrets
+from everruns.mcp.task_messages import TasksExtension
 from everruns.mcp.transports import Way
 
 CLOSE_TIMEOUT_S = 8.0
@@ -46,7 +47,7 @@ class Link:
         allow_private: Whether loopback and private networks are allowed.
         limits: Bounds.
         verdict: Which era the server speaks, if that is known.
-        elicit: Answers what the server asks in the middle of a call; ``None`` declines.
+        elicit: Answers what the server asks in the middle of a call.
         obtain: Returns what authorizes requests, if headers do not suffice.
         heard: Told of each notification.
         unused_for: Returns the seconds since the last use, 0 during one.
@@ -64,7 +65,7 @@ class Link:
         allow_private: bool,
         limits: Limits,
         verdict: Verdict | None,
-        elicit: Elicit | None,
+        elicit: Elicit,
         obtain: Obtain | None,
         *,
         heard: Callable[[Any], None],
@@ -180,6 +181,7 @@ class Link:
             prior_discover=known,
             client_info=Implementation(name="everruns", version=version("everruns")),
             elicitation_callback=self._answer,
+            extensions=[TasksExtension()],
             message_handler=self._heard,
             cache=None,
         )
@@ -189,7 +191,7 @@ class Link:
         context: ClientRequestContext,  # noqa: ARG002 - the library's signature
         params: ElicitRequestParams,
     ) -> ElicitResult:
-        return await self._elicit(params) if self._elicit else ElicitResult(action="decline")
+        return await self._elicit(params)
 
     async def _heard(self, message: Any) -> None:
         self._on_message(message)

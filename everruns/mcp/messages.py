@@ -19,6 +19,7 @@ from mcp_types import (
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
+    JSONRPCRequest,
     JSONRPCResponse,
 )
 from mcp_types.methods import validate_server_result
@@ -30,8 +31,11 @@ from everruns.mcp.wire import error_of_ours
 
 MAX_MESSAGES_PER_SECOND = 500
 MAX_LEFT_OUT = 100
-# What the result of a call has if the server asks for answers first.
-_ASKS = {"inputRequests", "requestState"}
+# What a result has if something of it goes back to the server: with a person's answers, or with the
+# next request about a task.
+_GOES_BACK = {"inputRequests", "requestState", "taskId"}
+# What is only read of it.
+_READ = {"error", "result"}
 
 Streams = tuple[Any, Any]
 """Where messages come from, and where they go; typed only in the library's private modules."""
@@ -78,17 +82,29 @@ class CheckedTransport:
         message = item.message
         if isinstance(message, JSONRPCResponse) and isinstance(message.result.get("tools"), list):
             item.message = message.model_copy(update={"result": self._usable(message.result)})
+        elif isinstance(message, JSONRPCResponse) and _task_in(message.result):
+            # The library knows no tasks of this revision, and refuses a result without content.
+            result: dict[str, Any] = {"content": [], **message.result}
+            item.message = self._without_secrets(message.model_copy(update={"result": result}))
         elif self._secrets.are_in(_content(message)):
             item.message = self._without_secrets(message)
         return item
 
     def _without_secrets(self, message: JSONRPCMessage) -> JSONRPCMessage:
         match message:
-            case JSONRPCResponse(result=result) if _ASKS.isdisjoint(result):
+            case JSONRPCResponse(result=result) if _GOES_BACK.isdisjoint(result) and not _task_in(
+                result
+            ):
                 masked = {name: self._secrets.masked_data(value) for name, value in result.items()}
                 return message.model_copy(update={"result": masked})
             case JSONRPCResponse(result=result):
-                asked = self._secrets.masked_words(result)
+                asked = {
+                    **self._secrets.masked_words(result),
+                    **{
+                        name: self._secrets.masked_data(result[name])
+                        for name in _READ & result.keys()
+                    },
+                }
                 return self._unless_in(asked, message.model_copy(update={"result": asked}))
             case JSONRPCError(error=error):
                 told = ErrorData(
@@ -101,6 +117,9 @@ class CheckedTransport:
                 return self._unless_in(asked, message.model_copy(update={"error": told}))
             case _:
                 params = self._secrets.masked_words(message.params)
+                if isinstance(message, JSONRPCRequest) and self._secrets.are_in(params):
+                    # A question would be stored. The library refuses one without parameters.
+                    params = None
                 return message.model_copy(update={"params": params})
 
     def _unless_in(
@@ -109,8 +128,10 @@ class CheckedTransport:
         """Return a message, or the failure of its call if what it asks still holds a secret."""
         if not self._secrets.are_in(asked):
             return message
-        # Questions and what goes back with their answers are stored in between.
-        words = "it asks a question that repeats a secret of its headers or environment"
+        # What goes back is stored in between.
+        is_task = "taskId" in asked or _task_in(asked)
+        does = "begins a task" if is_task else "asks a question"
+        words = f"it {does} that repeats a secret of its headers or environment"
         error = ErrorData.model_validate(error_of_ours(words, "unusable"))
         return JSONRPCError(jsonrpc="2.0", id=message.id, error=error)
 
@@ -145,6 +166,12 @@ class CheckedTransport:
             place = ".".join(str(step) for step in first["loc"][2:])
             return f"{place or 'it'}: {first['msg']}"
         return None
+
+
+def _task_in(result: Any) -> bool:
+    """Tell whether a result names a new task as revision 2025-11-25 does."""
+    task = cast("dict[str, Any]", result).get("task") if isinstance(result, dict) else None
+    return isinstance(task, dict) and "taskId" in task
 
 
 def _content(message: JSONRPCMessage) -> Any:

@@ -43,6 +43,7 @@ class ListedTool:
         reads_only: Whether the server says that a call changes nothing.
         idempotent: Whether it says that the same call twice has the effect of one.
         destructive: Whether it says that a call may destroy something; true unless it says no.
+        needs_task: Whether a call has to ask for a task, as revision 2025-11-25 knows them.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ListedTool:
     reads_only: bool = False
     idempotent: bool = False
     destructive: bool = True
+    needs_task: bool = False
 
     @cached_property
     def problem(self) -> str | None:
@@ -121,6 +123,8 @@ def offer(
             left_out[name] = problem
             continue
         reference = {"tool": name, "server": server}
+        if by_name[name].needs_task:
+            reference["task"] = "required"
         is_held = _is_held(name, held)
         tool = _prepared(by_name[name], offered_name, is_held, timeout_s, reference)
         size += len(orjson.dumps(tool.definition.wire()))

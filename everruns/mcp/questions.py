@@ -8,36 +8,48 @@ Source: the protocol's "Elicitation" (2026-07-28); docs/mcp.md, "Questions".
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import isfinite
 from typing import Any, cast
 
+import structlog
+
 from everruns.domain.questions import MAX_OPTIONS, Option, Question
 from everruns.domain.suspensions import MAX_ID_CHARACTERS, MAX_QUESTIONS, Suspension
+from everruns.mcp.call import AskNow
 from everruns.mcp.failures import InputRequired, McpFailure, said
 from everruns.mcp.names import cut_with_hash
-from everruns.tools.base import Resumption, Suspend
+from everruns.tools.base import Ask, Resumption, Suspend, ToolContext, ToolError
 
 MAX_ROUNDS = 10
 NOTHING = "-"
 YES, NO, DONE, CANCEL = "Yes", "No", "Done", "Cancel"
+NOW = "now"
+"""Stands for the server's key in the ids of questions that have none."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 Schema = Mapping[str, Any]
 
 
-def suspend(server: str, asked: InputRequired, rounds: int) -> Suspend:
+def suspend(
+    server: str, asked: InputRequired, rounds: int, task: Mapping[str, Any] | None = None
+) -> Suspend:
     """Return the suspension that asks what a server wants to know.
 
     Args:
         server: The server's name.
         asked: What it asks.
         rounds: How often it has asked in this call before.
+        task: What is kept of the task that asks, if it is one.
 
     Raises:
         McpFailure: It asks too much, or for what people cannot answer.
     """
     if rounds >= MAX_ROUNDS:
         raise McpFailure(f"The MCP server {server} has asked {rounds} times in one call.")
-    return _suspended(server, dict(asked.requests), asked.state, rounds, {})
+    kept = {"requests": dict(asked.requests), "state": asked.state, "rounds": rounds}
+    return _suspended(server, kept if task is None else {**kept, "task": task}, {})
 
 
 def answers_of(server: str, resumption: Resumption) -> tuple[dict[str, Any], str | None, int]:
@@ -48,29 +60,71 @@ def answers_of(server: str, resumption: Resumption) -> tuple[dict[str, Any], str
         McpFailure: The form cannot be read.
     """
     kept: dict[str, Any] = resumption.state
-    given = resumption.answers or {}
-    requests: dict[str, Any] = kept["requests"]
     rounds: int = kept["rounds"]
+    responses, problems = _responses(server, kept["requests"], resumption.answers or {})
+    if problems and rounds < MAX_ROUNDS:
+        raise _suspended(server, kept, problems)
+    return responses, kept["state"], rounds
+
+
+def ask_now(server: str, context: ToolContext, wait_s: float) -> AskNow | None:
+    """Return what answers a server's questions while a call goes on; ``None`` if nobody can.
+
+    Args:
+        server: The server's name.
+        context: The call's context.
+        wait_s: Seconds that an answer may take.
+    """
+    if context.ask is None:
+        return None
+    return partial(_answer_now, server, context.ask, wait_s)
+
+
+async def _answer_now(
+    server: str, ask: Ask, wait_s: float, request: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    requests = {NOW: request}
+    problems: dict[str, str] = {}
+    try:
+        for _ in range(MAX_ROUNDS):
+            given = await ask(_asked(server, requests, problems), wait_s)
+            if given is None:
+                return {"action": "cancel"}
+            responses, problems = _responses(server, requests, given)
+            if not problems:
+                return responses[NOW]
+    except ToolError as failure:
+        log.info("mcp question not asked", server=server, reason=str(failure))
+    return {"action": "cancel"}
+
+
+def _responses(
+    server: str, requests: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the responses to requests, and what is wrong with answers, by the question's id."""
     if given.get("status") != "answered":
-        return {key: {"action": "decline"} for key in requests}, kept["state"], rounds
+        return {key: {"action": "decline"} for key in requests}, {}
     replies = {answer["id"]: _reply(answer) for answer in given["answers"]}
     problems: dict[str, str] = {}
     responses: dict[str, Any] = {}
     with _reading(server):
         for key, request in requests.items():
             responses[key] = _response(key, request.get("params", {}), replies, problems)
-    if problems and rounds < MAX_ROUNDS:
-        raise _suspended(server, requests, kept["state"], rounds, problems)
-    return responses, kept["state"], rounds
+    return responses, problems
 
 
-def _suspended(
-    server: str,
-    requests: Mapping[str, Any],
-    state: str | None,
-    rounds: int,
-    problems: Mapping[str, str],
-) -> Suspend:
+def _suspended(server: str, kept: Mapping[str, Any], problems: Mapping[str, str]) -> Suspend:
+    questions = _asked(server, kept["requests"], problems)
+    state = {**kept, "rounds": kept["rounds"] + 1}
+    try:
+        # A task takes the same answers again, and changes nothing.
+        suspension = Suspension(state=state, questions=questions, repeatable="task" in kept)
+        return Suspend(suspension)
+    except (ValueError, TypeError):
+        raise McpFailure(f"The MCP server {server} asks with more than can be kept.") from None
+
+
+def _asked(server: str, requests: Mapping[str, Any], problems: Mapping[str, str]) -> list[Question]:
     with _reading(server):
         questions = [
             _with_problem(question, problems.get(question.id))
@@ -81,11 +135,7 @@ def _suspended(
         raise McpFailure(f"The MCP server {server} asks for {len(questions)} values at once.")
     if len({question.id for question in questions}) < len(questions):
         raise McpFailure(f"The MCP server {server} asks for two values of the same name.")
-    kept = {"requests": requests, "state": state, "rounds": rounds + 1}
-    try:
-        return Suspend(Suspension(state=kept, questions=questions))
-    except (ValueError, TypeError):
-        raise McpFailure(f"The MCP server {server} asks with more than can be kept.") from None
+    return questions
 
 
 @contextmanager

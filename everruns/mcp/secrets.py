@@ -28,11 +28,12 @@ _PROTOCOL = lowered(
             *KNOWN_PROTOCOL_VERSIONS,
             "object string integer number boolean array application/json text/event-stream",
             "resource_link mimeType complete input_required elicitation/create version",
+            "taskId status working completed failed cancelled",
         ]
     )
 )
 # What people and models read of a tool or a form, and what never goes back.
-_WORDS = {"$comment", "description", "enumNames", "message", "title"}
+_WORDS = {"$comment", "description", "enumNames", "message", "statusMessage", "title"}
 
 
 class Secrets:

@@ -17,7 +17,8 @@ from everruns.mcp.wire import MAX_MESSAGE_BYTES, BoundedTransport
 from everruns.tools.egress import PinnedTransport
 
 CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 300.0
+# Longer than a server with sessions waits for a person's answer.
+READ_TIMEOUT_S = 900.0
 _HEADERS = {"User-Agent": "Everruns-MCP/1.0", "Accept-Encoding": "identity"}
 
 

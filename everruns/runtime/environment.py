@@ -22,6 +22,7 @@ from everruns.providers.local import LocalModel, with_address
 from everruns.providers.proxies import Proxies
 from everruns.providers.registry import open_driver
 from everruns.registry.registry import Configuration, Registry
+from everruns.runtime.asking import Asking
 from everruns.runtime.context import TurnContext, check_wanted, turn_context
 from everruns.runtime.files import SessionFiles
 from everruns.runtime.history import CompactedHistory
@@ -62,6 +63,9 @@ class Environment:
         settings: The deployment's settings.
         local_model: Starts the local model if necessary and returns its base URL; ``None`` if there
             is no local model.
+
+    Attributes:
+        asking: Lets running calls ask.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Environment:
         self._budgeted: set[str] = set()
         self._drivers: dict[str, OpenedDriver] = {}
         self._servers = Servers(registry)
+        self.asking = Asking()
 
     @property
     def model_call_timeout_s(self) -> float:
@@ -197,9 +202,13 @@ class Environment:
             The data of the event that says what has changed; ``None`` if nothing has.
         """
         known = session.state.prepared
-        surroundings = SessionContext(**self._surroundings(session, context.agent))
+        surroundings = self.session_context(session, context.agent)
         found = await prepare_all(context.to_prepare, known, surroundings, PREPARE_TIMEOUT_S)
         return find_changes(known, found)
+
+    def session_context(self, session: LiveSession, agent: Agent | None) -> SessionContext:
+        """Return what capabilities know about a session and its agent."""
+        return SessionContext(**self._surroundings(session, agent))
 
     def tool_context(
         self, session: LiveSession, agent: Agent | None, call: ToolCall, *, is_repeated: bool

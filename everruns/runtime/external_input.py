@@ -28,7 +28,7 @@ from everruns.errors import (
     NotWaiting,
     UnknownCall,
 )
-from everruns.runtime.waiting import answer, error, resumed
+from everruns.runtime.waiting import answer, error, question_closed, resumed
 
 ExternalInput = ToolResults | QuestionAnswers | ToolApprovals
 
@@ -41,6 +41,8 @@ _ENDS: Mapping[Unanswered, str] = {
     "timed_out": "its time was over",
     "superseded": "the user sent a message instead",
     "turn_ended": "its turn has ended",
+    "process_lost": "the process that waited for it was lost",
+    "not_needed": "nobody needs it any more",
 }
 
 
@@ -187,7 +189,12 @@ class _Submission:
 def _submitted(submission: _Submission, given: ToolResults) -> list[NewEvent]:
     turn = submission.turn
     # What a suspended call asks are questions; its result is its tool's.
-    open_ids = [key for key in turn.asked if key not in turn.suspended] if turn else []
+    # And so is that of a call that asks while it runs.
+    open_ids = (
+        [key for key in turn.asked if key not in turn.suspended and key not in turn.asking]
+        if turn
+        else []
+    )
     results = {result.tool_call_id: result for result in given.tool_results}
     for call_id, result in results.items():
         if call_id in open_ids:
@@ -245,8 +252,10 @@ def _asks(turn: OpenTurn, call_id: str) -> bool:
 
 
 def _reply(turn: OpenTurn, call: ToolCall, given: QuestionAnswers, now: int) -> NewEvent:
-    """Return the event of answers: a result of ``ask_user``, or a suspended call that goes on."""
+    """Return the event of answers: a result of ``ask_user``, or a call of a tool that goes on."""
     result = result_of(turn.questions_of(call) or {}, given)
+    if call.id in turn.asking:
+        return question_closed(turn, call, result)
     if call.id in turn.suspended:
         return resumed(turn, call, result)
     return answer(turn, ToolResult(tool_call_id=call.id, result=result), now)

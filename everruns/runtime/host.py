@@ -17,6 +17,7 @@ from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import ContentPart, Message, SendMessage
 from everruns.domain.retries import RetriedTurn
 from everruns.domain.state import SessionState
+from everruns.domain.turns import suspended_calls
 from everruns.errors import (
     EverrunsError,
     IdempotencyKeyReused,
@@ -28,6 +29,7 @@ from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
 from everruns.registry.reports import HostReport
 from everruns.remote import Repeat, remote
+from everruns.runtime.abandoning import Abandoning
 from everruns.runtime.attachments import attached
 from everruns.runtime.environment import Environment
 from everruns.runtime.external_input import Accepted, ExternalInput, accept
@@ -37,6 +39,7 @@ from everruns.runtime.held import HeldSessions
 from everruns.runtime.loading import Loading
 from everruns.runtime.outcomes import received
 from everruns.runtime.retrying import controls_of, retried
+from everruns.runtime.session import LiveSession
 from everruns.runtime.turn import end_turn
 from everruns.runtime.turn_tasks import TurnTasks, stop
 from everruns.runtime.waiting import discarded
@@ -88,10 +91,15 @@ class SessionHost:
         self._registry = registry
         self._settings = settings
         self._turns = TurnTasks(self.environment, lambda: self.held)
+        self._abandoning = Abandoning(self.environment)
         self.held = HeldSessions(
-            name, registry, loading or registry.hosting, self.environment, settings, self._turns.run
+            name, registry, loading or registry.hosting, self.environment, settings, self._begin
         )
         self._feeds = Feeds(self.held.hold, registry.logs.events, settings.delta_pace_ms / 1000)
+
+    def _begin(self, session: LiveSession) -> None:
+        session.abandon = self._abandoning.begin
+        self._turns.run(session)
 
     # Requests from the edge
 
@@ -287,12 +295,16 @@ class SessionHost:
         session = await self.held.get(session_id)
         session.stopped_turn = session.state.turn.id if session.state.turn else None
         await stop(session)
+        left = suspended_calls(session.state.turn)
+        context = await self._abandoning.context_of(session) if left else None
         try:
             # Held until it is deleted from the store, so that nobody loads it in between.
             await self._registry.sessions.delete(session_id)
         finally:
             session.close()
             await self.held.let_go(session)
+        if context is not None:
+            self._abandoning.begin(session, left, context)
 
     @remote(Repeat.NO)
     async def poll(self, poll: Poll) -> Sequence[Reading] | None:
@@ -371,8 +383,10 @@ class SessionHost:
         The turns stay open and resume on the next host.
         """
         self.held.is_closed = True
+        self.environment.asking.leave()
         sessions = list(self.held.loaded.values())
         await asyncio.gather(*map(stop, sessions))
         for session in sessions:
             session.close()
+        await self._abandoning.close()
         await self.environment.close()

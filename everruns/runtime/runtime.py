@@ -258,9 +258,10 @@ class RoutedSessions:
             SessionNotFound: The session does not exist.
             Unavailable: The session's host did not answer in time.
         """
-        await self.get(session_id)
+        session = await self.get(session_id)
         try:
-            if await self.registry.hosting.holder(session_id) is None:
+            is_at_rest = session.status in {"started", "idle"}
+            if is_at_rest and await self.registry.hosting.holder(session_id) is None:
                 await self.registry.sessions.delete(session_id)
             else:
                 await self._delete_held(session_id)
@@ -272,8 +273,8 @@ class RoutedSessions:
     async def _delete_held(self, session_id: str) -> None:
         try:
             await self._ask(session_id, lambda host, _: host.delete(session_id))
-        except SessionUnreadable:
-            # No host can hold it, so there is nothing to end.
+        except (SessionUnreadable, CapacityExhausted):
+            # No host can hold it, so there is nothing to end, or nobody who could.
             await self.registry.sessions.delete(session_id)
 
     async def stream(self, session_id: str, cursor: Cursor) -> AsyncIterator[Batch]:

@@ -13,6 +13,7 @@ from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.snapshots import Snapshot, is_due, resume, snapshot_of
 from everruns.domain.state import SessionState, fold
 from everruns.domain.token_estimates import BYTES_OF_A_TOKEN, conversation_tokens
+from everruns.domain.turns import LeftCall, left_by
 from everruns.errors import EverrunsError, PlacedElsewhere, SessionUnreadable, StoreUnavailable
 from everruns.ids import now_ms
 from everruns.registry.group_commit import GroupCommit
@@ -73,6 +74,7 @@ class LiveSession:
         interrupted: Whether the open turn was started on another host and is not resumed here yet.
         lost_with: How many open turns, including this one, lost their host together; 0 if none did.
         suspicion: Evidence that the open turn crashes its host.
+        abandon: Called with suspended calls that have ended without their tools.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class LiveSession:
         self.interrupted = self.state.turn is not None
         self.lost_with = lost_with
         self.suspicion = resource.suspicion
+        self.abandon: Callable[[LiveSession, Sequence[LeftCall]], None] | None = None
         self._recent = list(events[-RECENT_EVENTS:])
         self._recent_bytes = body_bytes(self._recent)
         read_bytes = body_bytes(events)
@@ -184,6 +187,7 @@ class LiveSession:
             # Applied before the commit, whose summary needs it. Readers see nothing until the
             # commit has succeeded, and if it fails the session is reloaded.
             held = len(self.state.history)
+            left = left_by(self.state.turn, events)
             for event in events:
                 self.state.apply(event)
             if len(self.state.history) < held:
@@ -192,6 +196,8 @@ class LiveSession:
             await self._commit(events, self.state.summary)
             self.suspicion = 0
             self._remember(events)
+            if left and self.abandon:
+                self.abandon(self, left)
             return events
 
     def _held_bytes(self) -> int:
@@ -307,8 +313,8 @@ class LiveSession:
         if turn is None:
             self.draft = self.aside = None
         if self._progress:
-            running = turn.running if turn else set[str]()
-            self._progress = {key: self._progress[key] for key in self._progress if key in running}
+            shown = turn.advancing if turn else set[str]()
+            self._progress = {key: self._progress[key] for key in self._progress if key in shown}
         self.notify(urgent=True)
 
     def events_after(self, sequence: int) -> list[Event] | None:
@@ -321,7 +327,10 @@ class LiveSession:
         return self._recent[sequence + 1 - first :]
 
     def report(self, call_id: str, tool_name: str, text: str) -> None:
-        """Show readers how far a running tool is; only the latest of each call is kept."""
+        """Show readers how far a running tool is; only the latest of each call is kept.
+
+        What a tool says before it is suspended for a time is shown until the call goes on.
+        """
         turn = self.state.turn
         if self.closed or turn is None or call_id not in turn.running:
             return

@@ -4,21 +4,24 @@ Source: docs/contract.md, "Turns", "Client-side tools" and "Approvals".
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from everruns.domain.events import NewEvent
+from everruns.domain.questions import Question
 from everruns.domain.state import SessionState
 from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn
+from everruns.runtime.asking import Asked
 from everruns.runtime.context import TurnContext
 from everruns.runtime.environment import Environment
 from everruns.runtime.external_input import rejection
 from everruns.runtime.outcomes import called, returned
 from everruns.runtime.session import LiveSession
 from everruns.runtime.waiting import approval_requested, result_requested, suspended
-from everruns.tools.toolbox import Toolbox
 
 UNKNOWN_OUTCOME = (
     "The outcome of this call is unknown: the process that ran it was lost. It may have taken "
@@ -159,7 +162,8 @@ class ToolStep:
             tool_context = self._environment.tool_context(
                 self._session, self._context.agent, call, is_repeated=interrupted
             )
-            outcome = await self._context.offered.toolbox.call(call, tool_context)
+            asking = replace(tool_context, ask=partial(self._ask, call))
+            outcome = await self._context.offered.toolbox.call(call, asking)
             if outcome.suspension:
                 await self._suspend(call, outcome.suspension)
                 return
@@ -168,6 +172,14 @@ class ToolStep:
         await self._session.append(
             lambda state, _now: [returned(self._turn(state), call, result, duration_ms)]
         )
+
+    async def _ask(
+        self, call: ToolCall, questions: Sequence[Question], wait_s: float
+    ) -> Mapping[str, Any] | None:
+        self._environment.check_size(self._session.state)
+        rule = self._context.question_wait.at_most(wait_s)
+        asked = Asked(self._session, self._turn_id, call, self._answer_id, questions, rule)
+        return await self._environment.asking.ask(asked)
 
     async def _suspend(self, call: ToolCall, suspension: Suspension) -> None:
         # A tool that is suspended again and again must not fill the log without end.
@@ -181,13 +193,19 @@ class ToolStep:
         offered, turn = self._context.offered, self._turn(self._session.state)
         # A client-side call only comes here to be refused, so nothing of it was ever run.
         is_here = call.name not in offered.client_tools
-        if is_here and interrupted and not _is_repeatable(offered.toolbox, call.name):
+        if is_here and interrupted and not self._is_repeatable(call, turn):
             return UNKNOWN_OUTCOME
         if reason := turn.refused.get(call.id):
             return reason
         if self._may_run(call, turn) is False and not interrupted:
             return rejection()
         return offered.problem_with(call)
+
+    def _is_repeatable(self, call: ToolCall, turn: OpenTurn) -> bool:
+        if (suspended := turn.suspended.get(call.id)) and suspended.is_repeatable:
+            return True
+        tool = self._context.offered.toolbox.find(call.name)
+        return tool is not None and tool.repeatable
 
 
 async def _all_or_none(work: Iterable[Coroutine[Any, Any, None]]) -> None:
@@ -202,8 +220,3 @@ async def _all_or_none(work: Iterable[Coroutine[Any, Any, None]]) -> None:
                 group.create_task(one)
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
-
-
-def _is_repeatable(toolbox: Toolbox, name: str) -> bool:
-    tool = toolbox.find(name)
-    return tool is not None and tool.repeatable

@@ -39,7 +39,7 @@ from everruns.runtime.session import LiveSession
 from everruns.runtime.structured_answers import with_output
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
 from everruns.runtime.unfinished import unfinished_usage
-from everruns.runtime.waiting import elapsed
+from everruns.runtime.waiting import elapsed, lost_questions
 from everruns.turn_failures import (
     ContextTooLong,
     LoopDetected,
@@ -114,9 +114,12 @@ class Turn:
         """Resume a turn that was started elsewhere, unless it keeps crashing its processes."""
         session = self._session
         session.interrupted = False
+        suspicion = session.suspicion
+        # What its last process asked in the middle of a call cannot be answered any more.
+        await session.append(lambda state, _now: lost_questions(still_open(state, self._id)))
         if not session.lost_with:
             return
-        suspicion = session.suspicion + (ALONE if session.lost_with == 1 else IN_COMPANY)
+        suspicion += ALONE if session.lost_with == 1 else IN_COMPANY
         if suspicion >= CERTAIN:
             raise TurnCrashed(
                 "The turn lost its process repeatedly without making progress, so it was ended. "

@@ -11,12 +11,13 @@ and runs once it is allowed. Input from outside is judged in ``everruns.runtime.
 Source: docs/contract.md, "Waiting".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from everruns.domain.events import EventType, NewEvent
-from everruns.domain.questions import ASK_USER, recommended_result
-from everruns.domain.suspensions import Suspension, asked_in_round
+from everruns.domain.questions import ASK_USER, Question, recommended_result
+from everruns.domain.state import SessionState
+from everruns.domain.suspensions import Suspension, as_asked, asked_in_round
 from everruns.domain.tools import ToolCall, ToolResult
 from everruns.domain.turns import OpenTurn, turn_context
 from everruns.domain.waits import Asked, DeciderKind, Unanswered, WaitRule
@@ -57,6 +58,8 @@ def suspended(
     data = {"tool_call_id": call.id, "name": call.name, "state": suspension.state}
     if suspension.resume_after_seconds is not None:
         data["resume_after_seconds"] = suspension.resume_after_seconds
+    if suspension.repeatable:
+        data["repeatable"] = True
     event = NewEvent(EventType.TOOL_SUSPENDED, data, turn_context(turn))
     if not suspension.questions:
         return [event]
@@ -82,6 +85,68 @@ def resumed(turn: OpenTurn, call: ToolCall, answers: Mapping[str, Any] | None = 
     return NewEvent(EventType.TOOL_RESUMED, data, turn_context(turn))
 
 
+def question_asked(
+    turn: OpenTurn,
+    call: ToolCall,
+    message_id: str,
+    questions: Sequence[Question],
+    rule: WaitRule,
+) -> NewEvent:
+    """Return the event of a running call that asks; it is asked as ``ask_user`` does.
+
+    Args:
+        turn: The turn.
+        call: The call.
+        message_id: The message with the call.
+        questions: The questions.
+        rule: How long they wait.
+    """
+    before = turn.askers.get(call.id)
+    asked = asked_in_round(questions, before.rounds if before else 0)
+    arguments = {"questions": [question.wire() for question in asked]}
+    asking = ToolCall(id=call.id, name=ASK_USER, arguments=arguments)
+    return result_requested(turn, asking, message_id, rule)
+
+
+def question_closed(
+    turn: OpenTurn,
+    call: ToolCall,
+    answers: Mapping[str, Any] | None = None,
+    unanswered: Unanswered | None = None,
+) -> NewEvent:
+    """Return the event of a running call that gets its answers, or will not get any.
+
+    Args:
+        turn: The turn.
+        call: The call.
+        answers: The user's answers.
+        unanswered: Why there are none.
+    """
+    how = {"unanswered": unanswered} if answers is None else {"answers": answers}
+    data = {"tool_call_id": call.id, "name": call.name, **how}
+    return NewEvent(EventType.TOOL_QUESTION_CLOSED, data, turn_context(turn))
+
+
+def lost_questions(turn: OpenTurn) -> list[NewEvent]:
+    """Return the events of questions whose answers nobody waits for, since a process was lost."""
+    return [
+        question_closed(turn, turn.pending[call_id], unanswered="process_lost")
+        for call_id in turn.asked
+        if call_id in turn.asking
+    ]
+
+
+def answers_of_asker(state: SessionState, turn_id: str, call_id: str) -> dict[str, Any] | None:
+    """Return the answers to what a running call has asked last, if there are any."""
+    turn = state.turn
+    if turn is None or turn.id != turn_id or call_id in turn.asking:
+        return None
+    asker = turn.askers.get(call_id)
+    if asker is None or call_id in state.calls.unanswered:
+        return None
+    return as_asked(state.calls.answers[call_id], asker.rounds)
+
+
 def approval_requested(
     turn: OpenTurn, call: ToolCall, message_id: str, rule: WaitRule, decided_by: DeciderKind
 ) -> NewEvent:
@@ -101,7 +166,10 @@ def approval_requested(
 def discarded(turn: OpenTurn, now: int) -> list[NewEvent]:
     """Return the events of open calls when the user sends a message instead of answering them."""
     return [
-        answer(turn, error(call_id, DISCARDED), now, unanswered="superseded")
+        # A running call ends by itself when it learns that nobody answers.
+        question_closed(turn, turn.pending[call_id], unanswered="superseded")
+        if call_id in turn.asking
+        else answer(turn, error(call_id, DISCARDED), now, unanswered="superseded")
         for call_id in turn.waiting
     ]
 
@@ -116,6 +184,7 @@ def elapsed(turn: OpenTurn, now: int) -> list[NewEvent]:
     return woken + [
         event
         for call_id, waiting in turn.waiting.items()
+        if call_id not in turn.asking
         for event in _elapsed(turn, turn.pending[call_id], waiting, now)
     ]
 

@@ -10,6 +10,7 @@ from threading import Event
 from typing import Any, Protocol
 
 from everruns.domain.files import File
+from everruns.domain.questions import Question
 from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolDefinition, idempotency_key
 
@@ -143,6 +144,30 @@ class SessionContext:
     history: History | None = None
 
 
+class Ask(Protocol):
+    """Asks the user while the call goes on running, for tools that cannot suspend it.
+
+    Use it only for what cannot be moved to another process: the question is closed if this one is
+    lost, and the session stays in its memory meanwhile.
+    """
+
+    async def __call__(
+        self, questions: Sequence[Question], wait_s: float
+    ) -> Mapping[str, Any] | None:
+        """Return the answers in the form of a result of ``ask_user``; ``None`` if there are none.
+
+        The call's own time stands still meanwhile.
+
+        Args:
+            questions: What the user is asked.
+            wait_s: Seconds to wait for the answers at most.
+
+        Raises:
+            ToolError: Nobody can be asked now.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ToolContext(SessionContext):
     """What a tool knows about its call and its surroundings.
@@ -156,6 +181,7 @@ class ToolContext(SessionContext):
         cancellation: Set once nobody waits for the call any more.
         report_progress: Shows those who follow the session how far the call is: a short text, of
             which only the latest is kept. Tools may call it as often as they like, in any thread.
+        ask: Asks the user while the call runs; ``None`` where nobody can be asked.
     """
 
     config: dict[str, Any]
@@ -164,6 +190,7 @@ class ToolContext(SessionContext):
     resumption: Resumption | None = None
     cancellation: Event = field(default_factory=Event, compare=False)
     report_progress: Callable[[str], None] = field(default=lambda _text: None, compare=False)
+    ask: Ask | None = field(default=None, compare=False)
 
     @property
     def is_cancelled(self) -> bool:

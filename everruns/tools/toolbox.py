@@ -8,16 +8,18 @@ Source: docs/contract.md, "Turns".
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
+from everruns.domain.questions import Question
 from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolCall, ToolDefinition, ToolResult
 from everruns.tools.asked import AskedTool
-from everruns.tools.base import Suspend, Tool, ToolContext, ToolError
+from everruns.tools.base import Ask, Suspend, Tool, ToolContext, ToolError
+from everruns.tools.call_time import CallTime
 from everruns.tools.results import cut_text, stored_result
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -118,10 +120,13 @@ class Toolbox:
         tool, config = self._tools[call.name]
         arguments = _checked(tool, call.arguments)
         timeout_s = min(tool.timeout_s, self._max_timeout_s)
-        running = asyncio.ensure_future(_guarded(tool, arguments, replace(context, config=config)))
+        time_left = CallTime(timeout_s)
+        ask = context.ask and _Asked(context.ask, time_left)
+        context = replace(context, config=config, ask=ask)
+        running = asyncio.ensure_future(_guarded(tool, arguments, context))
         try:
             # A tool that ignores its cancellation must not hold up the turn.
-            await asyncio.wait({running}, timeout=timeout_s)
+            await time_left.wait_for(running)
         finally:
             finished = running.done()
             if not finished:
@@ -132,6 +137,20 @@ class Toolbox:
         if running.cancelled():
             raise ToolError("The tool cancelled itself.")
         return running.result()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Asks the user while a call's time stands still; implements ``Ask``."""
+
+    ask: Ask
+    time_left: CallTime
+
+    async def __call__(
+        self, questions: Sequence[Question], wait_s: float
+    ) -> Mapping[str, Any] | None:
+        with self.time_left.standing_still():
+            return await self.ask(questions, wait_s)
 
 
 async def _guarded(tool: Tool, arguments: dict[str, Any], context: ToolContext) -> Any:

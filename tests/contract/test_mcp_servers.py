@@ -6,18 +6,21 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.parts import ImagePart
+from everruns.domain.questions import Question
 from everruns.mcp.capability import ServerTools
 from everruns.mcp.connections import Connections
 from everruns.mcp.limits import Limits
-from everruns.tools.base import ToolContext, ToolError
+from everruns.tools.base import Resumption, Suspend, ToolContext, ToolError
 from tests.aimock import NODE_ROOT, find_node
 from tests.waiting import POLL_S, eventually
 
@@ -76,6 +79,7 @@ class Turn:
     def __init__(self, account: McpAccount, connections: Connections) -> None:
         self._server = ServerTools(account, connections)
         self.progress: list[str] = []
+        self.asked = 0
         self.context = ToolContext(
             "session_1",
             files=None,  # type: ignore[arg-type] - these tools use none
@@ -95,7 +99,30 @@ class Turn:
         async with asyncio.timeout(60):
             while name not in (tools := await self.tools()):
                 await asyncio.sleep(POLL_S)
-        return await self._server.run(tools[name], arguments, self.context)
+        resumption = None
+        while True:
+            context = replace(self.context, resumption=resumption)
+            try:
+                return await self._server.run(tools[name], arguments, context)
+            except Suspend as suspended:
+                await asyncio.sleep(suspended.suspension.resume_after_seconds)
+                resumption = Resumption(suspended.suspension.state)
+
+    def answers(self, replies: dict[str, str]) -> None:
+        """Answer each question so, or with the first option, or leave it out."""
+
+        async def ask(questions: Sequence[Question], wait_s: float) -> dict[str, Any]:
+            self.asked += 1
+            answers = []
+            for question in questions:
+                reply = replies.get(question.id) or (
+                    question.options[0].label if question.options else "-"
+                )
+                chosen = [reply] if question.options else []
+                answers.append({"id": question.id, "selected": chosen, "other_text": reply})
+            return {"status": "answered", "answers": answers}
+
+        self.context = replace(self.context, ask=ask)
 
 
 @pytest.fixture(params=["stdio", "sse", "http"])
@@ -137,9 +164,25 @@ async def test_progress_of_a_long_call_arrives(everything):
     assert everything.progress[-1] == "4 of 4"
 
 
-async def test_a_question_that_nobody_can_be_asked_is_declined(everything):
+async def test_a_question_that_nobody_can_be_asked_is_cancelled(everything):
     output = await everything.call("trigger-elicitation-request")
-    assert any("declined" in part.text.lower() for part in output.parts)
+    assert any("cancelled" in part.text.lower() for part in output.parts)
+
+
+async def test_a_question_in_the_middle_of_a_call_is_asked_and_answered(everything):
+    everything.answers({"now.name": "Ann", "now.check": "Yes"})
+    output = await everything.call("trigger-elicitation-request")
+    text = "\n".join(part.text for part in output.parts)
+    assert "Name: Ann" in text
+    assert "Agreed to terms: true" in text
+
+
+async def test_a_task_of_a_server_with_sessions_runs_to_its_end_and_asks(everything):
+    everything.answers({"now.interpretation": ""})
+    report = await everything.call("simulate-research-query", topic="python", ambiguous=True)
+    assert report.startswith("# Research Report: python (")
+    assert "default" not in report.split("\n")[0]
+    assert everything.asked == 1
 
 
 async def test_arguments_that_a_server_refuses_are_an_error_in_its_words(everything):

@@ -93,6 +93,9 @@ class ToolSuspended(Model):
     resume_after_seconds: float | None = Field(
         None, description="When the call goes on, if the user is not asked."
     )
+    repeatable: bool | None = Field(
+        None, description="Whether the run with which it goes on can safely run twice."
+    )
 
 
 class ToolResumed(Model):
@@ -101,6 +104,15 @@ class ToolResumed(Model):
     tool_call_id: str
     name: str
     answers: dict[str, Any] | None = Field(None, description="The user's answers, if it asked.")
+
+
+class ToolQuestionClosed(Model):
+    """What a call asked while it runs was answered, or cannot be answered any more."""
+
+    tool_call_id: str
+    name: str
+    answers: dict[str, Any] | None = Field(None, description="The user's answers.")
+    unanswered: Unanswered | None = Field(None, description="Why there are none.")
 
 
 class ToolApproval(Model):

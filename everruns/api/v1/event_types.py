@@ -21,6 +21,7 @@ from everruns.api.v1.event_data import (
     ToolApproval,
     ToolCalled,
     ToolProgressed,
+    ToolQuestionClosed,
     ToolResumed,
     ToolSuspended,
     TurnCancelled,
@@ -114,6 +115,13 @@ class ToolResumedEvent(_DurableEnvelope):
     data: ToolResumed
 
 
+class ToolQuestionClosedEvent(_DurableEnvelope):
+    """``tool.question_closed``."""
+
+    type: Literal["tool.question_closed"]
+    data: ToolQuestionClosed
+
+
 class ToolApprovalEvent(_DurableEnvelope):
     """``tool.approval``."""
 
@@ -186,6 +194,7 @@ AnyEvent = Annotated[
     | ToolCallEvent
     | ToolSuspendedEvent
     | ToolResumedEvent
+    | ToolQuestionClosedEvent
     | ToolApprovalEvent
     | ToolProgressEvent
     | ToolResultEvent

@@ -126,7 +126,7 @@ async def test_what_a_server_asks_a_person_is_raised_with_its_state(turns):
         assert result.content[0].text == "True"
 
 
-async def test_what_a_server_with_sessions_asks_in_a_call_is_declined(turns):
+async def test_what_a_server_with_sessions_asks_where_nobody_can_be_asked_is_cancelled(turns):
     answered: list[str] = []
 
     async def act(exchange: Exchange) -> None:
@@ -141,7 +141,7 @@ async def test_what_a_server_with_sessions_asks_in_a_call_is_declined(turns):
 
     async with ScriptedServer(act) as server:
         await turns.call(server.account())
-        assert answered == ["decline"]
+        assert answered == ["cancel"]
 
 
 async def test_an_unused_connection_is_closed():
