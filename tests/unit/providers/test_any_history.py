@@ -1,6 +1,8 @@
 """Whatever a session's log holds, the next request is one that the provider takes."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -26,7 +28,15 @@ from everruns.providers.responses_request import response_body
 from everruns.tools.deferred import CALL_DEFINITION, SEARCH_DEFINITION
 from tests.logs import LogWriter
 from tests.odd_images import IMAGES
-from tests.odd_logs import OUTPUT_SCHEMAS, THOUGHTS, TOOLS, odd_logs, question
+from tests.odd_logs import (
+    MANY_TOOLS,
+    OUTPUT_SCHEMAS,
+    SEARCHES,
+    THOUGHTS,
+    TOOLS,
+    odd_logs,
+    question,
+)
 from tests.vendors.seals import seal
 from tests.vendors.table import VENDORS, all_problems
 
@@ -70,16 +80,18 @@ def request_of(
     tools: list[ToolDefinition],
     output_schema: Any = None,
     *,
-    are_deferred: bool = False,
+    deferred: Sequence[ToolDefinition] = (),
 ) -> ModelRequest:
     state = log.state
     history = shown(state.history, state.compaction, state.session_id)
     transcript = build_transcript(history, state.unread)
-    if are_deferred:
-        transcript = called_by_call_tool(transcript, {tool.name for tool in tools})
-        tools = [SEARCH_DEFINITION, CALL_DEFINITION]
+    if deferred:
+        transcript = called_by_call_tool(transcript, {tool.name for tool in deferred})
+        tools = [*tools, SEARCH_DEFINITION, CALL_DEFINITION]
     controls = AnswerControls(output_schema=output_schema)
-    return ModelRequest(offered(vendor), "Be brief.", transcript, tools, controls)
+    return ModelRequest(
+        offered(vendor), "Be brief.", transcript, tools, controls, deferred=deferred
+    )
 
 
 def sealed(vendor: str) -> st.SearchStrategy[ThinkingBlock]:
@@ -120,21 +132,50 @@ def test_after_any_history_the_request_is_legal(vendor: str):
         images=st.lists(st.sampled_from(sorted(IMAGES)), max_size=2),
         tools=TOOLS,
         output_schema=st.none() | OUTPUT_SCHEMAS,
-        are_deferred=st.booleans(),
+        listed=st.integers(0, 4),
     )
     def legal(
         log: LogWriter,
         images: list[str],
         tools: list[ToolDefinition],
         output_schema: Any,
-        are_deferred: bool,
+        listed: int,
     ) -> None:
         if not corrections(log.state.history, log.state.unread):
             question(log, [IMAGES[name] for name in images] or [TEXT])
 
-        request = request_of(vendor, log, tools, output_schema, are_deferred=are_deferred)
+        request = request_of(vendor, log, tools[:listed], output_schema, deferred=tools[listed:])
         body = body_of(vendor, request)
 
         assert all_problems(vendor, body) == []
 
     legal()
+
+
+def test_after_any_search_a_provider_that_loads_tools_is_referred_to_those_it_is_told_of():
+    """And it is told of the same ones whatever was found."""
+    models = st.sampled_from(["fake/claude-sonnet-4-5", "else/model", None])
+    referred = 0
+
+    @settings(
+        max_examples=max(EXAMPLES, 60),
+        deadline=None,
+        derandomize="EVERRUNS_EXAMPLES" not in os.environ,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(odd_logs(models, steps=SEARCHES, least_steps=8), MANY_TOOLS, st.integers(0, 2))
+    def legal(log: LogWriter, tools: list[ToolDefinition], listed: int) -> None:
+        nonlocal referred
+        question(log, [TEXT])
+
+        request = request_of("anthropic", log, tools[:listed], deferred=tools[listed:])
+        body = body_of("anthropic", request)
+        before = body_of("anthropic", replace(request, messages=request.messages[-1:]))
+
+        assert all_problems("anthropic", body) == []
+        assert body.get("tools") == before.get("tools")
+        referred += "tool_reference" in str(body["messages"])
+
+    legal()
+    assert referred > 5
