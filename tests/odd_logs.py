@@ -4,10 +4,12 @@ They were imported, written by older versions, cut off by crashes, or filled by 
 that keep to no rule.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
+from everruns.domain.deferred_tools import CALL_TOOL, SEARCH_TOOLS
 from everruns.domain.events import EventType
 from everruns.domain.messages import OutputPart, ThinkingBlock, ToolCallPart
 from everruns.domain.parts import AttachedFilePart, FilePart, ImagePart, JsonPart, TextPart
@@ -171,16 +173,41 @@ OUTPUT_SCHEMAS = SCHEMAS | st.sampled_from(
 )
 # As they may be declared: the names of capabilities' and clients' tools have this form.
 DECLARED = st.sampled_from(["tool", "1st", "-x", "_", "n" * 64, "mcp__server__tool", "tool_1"])
-TOOLS = st.lists(
-    st.builds(
-        ToolDefinition,
-        name=DECLARED,
-        description=st.sampled_from(["", "Does it.", "é" * 1500]),
-        parameters=SCHEMAS,
-    ),
-    unique_by=lambda tool: tool.name,
-    max_size=4,
+TOOL = st.builds(
+    ToolDefinition,
+    name=DECLARED,
+    description=st.sampled_from(["", "Does it.", "é" * 1500]),
+    parameters=SCHEMAS,
 )
+TOOLS = st.lists(TOOL, unique_by=lambda tool: tool.name, max_size=4)
+MANY_TOOLS = st.lists(TOOL, unique_by=lambda tool: tool.name, min_size=4, max_size=7)
+
+DECLARED_CALLS = st.builds(ToolCallPart, id=CALL_IDS, name=DECLARED, arguments=ARGUMENTS)
+CALLS_BY_NAME = DECLARED_CALLS | st.builds(
+    ToolCallPart,
+    id=CALL_IDS,
+    name=st.just(CALL_TOOL),
+    arguments=st.fixed_dictionaries(
+        {"name": DECLARED | TEXTS | st.just([]), "arguments": ARGUMENTS | VALUES},
+        optional={"more": VALUES},
+    ),
+)
+FOUND = st.builds(
+    lambda names, note: {"tools": [{"name": name} for name in names], "note": note},
+    st.lists(st.one_of(DECLARED, DECLARED, NAMES), min_size=1, max_size=5),
+    TEXTS,
+)
+OUTCOMES = st.one_of(
+    FOUND.map(lambda found: {"result": found}),
+    FOUND.map(lambda found: {"result": found}),
+    FOUND.map(lambda found: {"result": found, "parts": [{"type": "text", "text": "x"}]}),
+    VALUES.map(lambda value: {"result": value}),
+    TEXTS.map(lambda error: {"error": error}),
+)
+
+STEPS = ("user", "user", "agent", "agent", "result", "result", "end", "retry", "images")
+STEPS = (*STEPS, "large images", "output", "compact", "search", "call")
+SEARCHES = ("user", "search", "search", "call", "call", "result", "compact", "end")
 
 
 @st.composite
@@ -189,17 +216,20 @@ def odd_logs(
     models: st.SearchStrategy[str | None],
     thoughts: st.SearchStrategy[ThinkingBlock] = THOUGHTS,
     max_steps: int = 14,
+    steps: Sequence[str] = STEPS,
+    least_steps: int = 0,
 ) -> LogWriter:
     """Logs of any messages, results and ends, in any order.
 
     Args:
         models: The qualified names of the models that wrote the answers.
         thoughts: The reasoning in these answers.
+        max_steps: How many steps there are at most.
+        steps: The steps of which they consist.
+        least_steps: How many there are at least.
     """
     log = LogWriter()
-    steps = ["user", "user", "agent", "agent", "result", "result", "end", "retry"]
-    steps += ["images", "large images", "output", "compact"]
-    for _ in range(draw(st.integers(0, max_steps))):
+    for _ in range(draw(st.integers(least_steps, max_steps))):
         match draw(st.sampled_from(steps)):
             case "user":
                 _say(
@@ -219,6 +249,16 @@ def odd_logs(
                     "thinking_blocks": draw(st.none() | st.lists(thoughts, max_size=2)),
                 }
                 _say(log, "agent", [*texts, *calls], **fields)
+            case "search":
+                call = ToolCallPart(id=draw(CALL_IDS), name=SEARCH_TOOLS, arguments={"query": "x"})
+                others = draw(st.lists(CALLS_BY_NAME, max_size=1))
+                _say(log, "agent", [call, *others], model=draw(models))
+                _return(log, call.id, draw(OUTCOMES))
+            case "call":
+                calls = draw(st.lists(CALLS_BY_NAME, min_size=1, max_size=2))
+                _say(log, "agent", calls, model=draw(models))
+                for call in calls:
+                    _return(log, call.id, {"result": 1})
             case "result":
                 error = draw(st.none() | TEXTS)
                 outcome = {"result": draw(VALUES)} if error is None else {"error": error}

@@ -5,7 +5,8 @@ Two tools stand in their place, and these never change while a conversation goes
 them. A call by ``call_tool`` is stored as the call that it means, so nothing else knows of it:
 approvals, limits, events and results are those of the tool itself. When a conversation is sent to a
 model, calls of tools that are deferred at that time become calls by ``call_tool`` again, however
-they were made; so a history fits the tools that are declared with it.
+they were made; so a history fits the tools that are declared with it. A provider that loads the
+tools that a search has found is shown the later calls of these under their own names.
 
 Source: docs/capabilities.md, "Many tools"; docs/adr/0054-tool-search.md.
 """
@@ -18,7 +19,7 @@ import orjson
 
 from everruns.domain.base import KIB
 from everruns.domain.exact_json import decode_exactly, is_deeper
-from everruns.domain.messages import ContentPart, Message, ToolCallPart
+from everruns.domain.messages import ContentPart, Message, ToolCallPart, ToolResultPart
 from everruns.domain.tools import ToolCall
 
 SEARCH_TOOLS = "search_tools"
@@ -176,6 +177,61 @@ def called_by_call_tool(messages: Sequence[Message], names: Collection[str]) -> 
         return message.model_copy(update={"content": [worded(part) for part in message.content]})
 
     return [shown(message) for message in messages]
+
+
+def found_by_searches(messages: Sequence[Message], names: Collection[str]) -> dict[str, list[str]]:
+    """Return which of some tools the searches in a transcript have found, by the search's call id.
+
+    Searches that have found none of them are left out.
+
+    Args:
+        messages: The transcript.
+        names: The tools.
+    """
+    searches = {
+        call.id for message in messages for call in message.tool_calls if call.name == SEARCH_TOOLS
+    }
+    found = {
+        result.tool_call_id: [name for name in found_names(result.result) if name in names]
+        for message in messages
+        for result in _results(message)
+        if result.tool_call_id in searches and result.error is None and result.parts is None
+    }
+    return {call_id: tools for call_id, tools in found.items() if tools}
+
+
+def called_once_found(
+    messages: Sequence[Message], found: Mapping[str, Sequence[str]]
+) -> list[Message]:
+    """Return a transcript in which tools are called by their own names once a search found them.
+
+    Args:
+        messages: A transcript in which they are called by ``call_tool``.
+        found: The tools that each search has found, by its call id.
+    """
+    loaded: set[str] = set()
+
+    def worded(part: ContentPart) -> ContentPart:
+        if not isinstance(part, ToolCallPart) or part.name != CALL_TOOL:
+            return part
+        name, arguments = part.arguments.get("name"), part.arguments.get("arguments")
+        is_whole = part.arguments.keys() == {"name", "arguments"} and isinstance(arguments, dict)
+        if not is_whole or not isinstance(name, str) or name not in loaded:
+            return part
+        return part.model_copy(update={"name": name, "arguments": arguments})
+
+    shown: list[Message] = []
+    for message in messages:
+        content = [worded(part) for part in message.content]
+        is_same = content == list(message.content)
+        shown.append(message if is_same else message.model_copy(update={"content": content}))
+        for result in _results(message):
+            loaded.update(found.get(result.tool_call_id, ()))
+    return shown
+
+
+def _results(message: Message) -> list[ToolResultPart]:
+    return [part for part in message.content if isinstance(part, ToolResultPart)]
 
 
 def found_names(result: Any) -> list[str]:

@@ -4,8 +4,9 @@ Source: https://platform.claude.com/docs/en/api/messages and
 https://platform.claude.com/docs/en/build-with-claude/streaming.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, cast
 
 from everruns.domain.messages import ThinkingBlock
@@ -23,6 +24,7 @@ from everruns.providers.deltas import CharacterJoiner
 from everruns.providers.error_bodies import error_in
 from everruns.providers.http import Wire
 from everruns.providers.image_limits import ANTHROPIC
+from everruns.providers.loaded_tools import MOST_LOADED_TOOLS, loads_found_tools
 from everruns.providers.output_rules import ANTHROPIC_OUTPUT
 from everruns.providers.streaming import Delta, StreamingDriver
 from everruns.providers.tool_calls import RawCall, exact_json, read_calls
@@ -46,12 +48,37 @@ BROKEN = {"error", "abort", "aborted", "cancelled", "network_error"}
 
 
 class AnthropicDriver(StreamingDriver):
-    """Speaks Messages."""
+    """Speaks Messages.
+
+    Args:
+        wire: The address and the key.
+        omitted: Fields to leave out of each request, as paths: ``a.b``.
+        extra_body: Fields to add to each request.
+        is_vendors: Whether the address is Anthropic's own: other servers load no tools.
+    """
 
     path = "/messages"
     models_path = "/models?limit=1000"
     output_rules = ANTHROPIC_OUTPUT
     image_limits = ANTHROPIC
+
+    def __init__(
+        self,
+        wire: Wire,
+        omitted: Collection[str] = (),
+        extra_body: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        is_vendors: bool = False,
+    ) -> None:
+        super().__init__(wire, omitted, extra_body)
+        self._is_vendors = is_vendors
+
+    def _loads_found_tools(self, request: ModelRequest) -> bool:
+        return (
+            self._is_vendors
+            and loads_found_tools(request.model.model_id)
+            and len(request.deferred) <= MOST_LOADED_TOOLS
+        )
 
     def _body(self, attempt: Attempt) -> dict[str, Any]:
         return message_body(attempt)

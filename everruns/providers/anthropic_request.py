@@ -3,15 +3,18 @@
 Source: https://platform.claude.com/docs/en/api/messages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from everruns.domain.deferred_tools import called_once_found, found_by_searches
 from everruns.domain.messages import ImagePart, Message, TextPart, ThinkingBlock, ToolResultPart
 from everruns.domain.parts import AttachedFilePart
 from everruns.providers.attachments import ANTHROPIC_FILES, sent_messages
 from everruns.providers.base import ModelRequest
 from everruns.providers.concessions import Attempt
 from everruns.providers.image_limits import ANTHROPIC
+from everruns.providers.loaded_tools import DEFER_LOADING
 from everruns.providers.output_rules import ANTHROPIC_OUTPUT
 from everruns.providers.output_schemas import sent_output
 from everruns.providers.tool_calls import result_parts, result_text, sent_ids
@@ -49,6 +52,8 @@ def message_body(attempt: Attempt) -> dict[str, Any]:
         attempt: The request, and what is left out of it.
     """
     request, with_thinking = attempt.request, attempt.with_reasoning
+    if not request.tools:
+        request = replace(request, deferred=())
     profile = request.model.profile
     limits = profile.limits if profile else None
     controls = request.controls
@@ -71,13 +76,10 @@ def message_body(attempt: Attempt) -> dict[str, Any]:
     if request.system_prompt.strip():
         body["system"] = [_cached({"type": "text", "text": request.system_prompt})]
     if request.tools:
+        found_later = replace(request, tools=request.deferred)
         body["tools"] = [
-            {
-                "name": tool.name,
-                "description": tool.description,
-                "input_schema": tool.parameters,
-            }
-            for tool in sent_tools(request, ANTHROPIC_TOOLS)
+            *_tools(request),
+            *({**tool, DEFER_LOADING: True} for tool in _tools(found_later)),
         ]
         if request.parallel_tool_calls is False:
             body["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
@@ -86,6 +88,17 @@ def message_body(attempt: Attempt) -> dict[str, Any]:
         config = body.setdefault("output_config", {})
         config["format"] = {"type": "json_schema", "schema": schema}
     return body
+
+
+def _tools(request: ModelRequest) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "input_schema": tool.parameters,
+        }
+        for tool in sent_tools(request, ANTHROPIC_TOOLS)
+    ]
 
 
 def _thinking(request: ModelRequest, max_tokens: int, *, with_budget: bool) -> dict[str, Any]:
@@ -112,6 +125,9 @@ def _thinking(request: ModelRequest, max_tokens: int, *, with_budget: bool) -> d
 
 def _messages(request: ModelRequest, *, with_thinking: bool) -> list[dict[str, Any]]:
     """Render the transcript as turns of user and assistant, which must alternate."""
+    found = found_by_searches(request.messages, {tool.name for tool in request.deferred})
+    if found:
+        request = replace(request, messages=called_once_found(request.messages, found))
     ids = sent_ids(request, CALL_ID)
     turns: list[dict[str, Any]] = []
     for message in sent_messages(request, ANTHROPIC, ANTHROPIC_FILES):
@@ -121,7 +137,7 @@ def _messages(request: ModelRequest, *, with_thinking: bool) -> list[dict[str, A
             thoughts = message.thinking_blocks if is_own else None
             blocks = _agent_blocks(message, ids, thoughts or ())
         else:
-            blocks = _user_blocks(message, ids)
+            blocks = _user_blocks(message, ids, found)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         elif blocks:
@@ -136,7 +152,9 @@ def _cached(block: Block) -> Block:
     return {**block, "cache_control": CACHED}
 
 
-def _user_blocks(message: Message, ids: dict[str, str]) -> list[Block]:
+def _user_blocks(
+    message: Message, ids: dict[str, str], found: Mapping[str, Sequence[str]]
+) -> list[Block]:
     blocks: list[Block] = []
     for part in message.content:
         match part:
@@ -152,7 +170,7 @@ def _user_blocks(message: Message, ids: dict[str, str]) -> list[Block]:
                     {
                         "type": "tool_result",
                         "tool_use_id": ids[part.tool_call_id],
-                        "content": _result(part),
+                        "content": _references(found.get(part.tool_call_id, ())) or _result(part),
                         "is_error": part.error is not None,
                     }
                 )
@@ -166,6 +184,11 @@ def _image(part: ImagePart) -> Block:
         return {"type": "image", "source": {"type": "url", "url": part.url}}
     source = {"type": "base64", "media_type": part.media_type, "data": part.base64}
     return {"type": "image", "source": source}
+
+
+def _references(names: Sequence[str]) -> list[Block]:
+    """Refer to tools, whose definitions stand in their place. Nothing else may be beside them."""
+    return [{"type": "tool_reference", "tool_name": sent_name(name)} for name in names]
 
 
 def _result(part: ToolResultPart) -> str | list[Block]:

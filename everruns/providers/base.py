@@ -31,6 +31,8 @@ class ModelRequest:
         parallel_tool_calls: Whether one answer may contain several calls; ``None`` for the default.
         is_correction: Whether the answer is to correct a structured answer; then there are no
             tools.
+        deferred: The tools that the model can search for. In the messages they are called by
+            ``call_tool``; a provider that loads found tools is told of them.
     """
 
     model: OfferedModel
@@ -40,6 +42,7 @@ class ModelRequest:
     controls: AnswerControls = field(default_factory=AnswerControls)
     parallel_tool_calls: bool | None = None
     is_correction: bool = False
+    deferred: Sequence[ToolDefinition] = ()
 
     @property
     def effort(self) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 from everruns.domain.messages import Message, TextPart
 from everruns.domain.transcript import leave_out
 from everruns.providers.base import ModelRequest
+from everruns.providers.loaded_tools import DEFER_LOADING, is_about_loading
 from everruns.providers.output_rules import OutputRules
 from everruns.providers.output_schemas import (
     in_words,
@@ -127,6 +128,8 @@ def first_attempt(request: ModelRequest, learned: Learned, rules: OutputRules | 
             request = in_words(request)
         if not is_sent:
             request = without_schema(request)
+    if DEFER_LOADING in learned.omitted:
+        request = replace(request, deferred=())
     if request.system_prompt and not learned.has_system_role:
         request = _with_prompt_in_first_message(request)
     return Attempt(request, learned)
@@ -144,6 +147,8 @@ def concede(
         render: Returns the body of an attempt.
     """
     if isinstance(refusal, ProviderRejected):
+        if attempt.request.deferred and is_about_loading(body, refusal.reason):
+            return _without_loading(attempt)
         if less := _with_other_fields(attempt, body, refusal.reason):
             return less
         if attempt.with_reasoning and _REASONING.search(refusal.reason) and _has_reasoning(attempt):
@@ -220,6 +225,16 @@ def _with_other_fields(attempt: Attempt, body: Mapping[str, Any], reason: str) -
     if fields := _refused_fields(body, reason):
         return replace(attempt, learned=replace(learned, omitted=learned.omitted | fields))
     return _without_schema(attempt) if has_schema and _PERHAPS_OUTPUT.search(reason) else None
+
+
+def _without_loading(attempt: Attempt) -> Attempt:
+    """Let found tools be called by ``call_tool`` alone."""
+    learned = attempt.learned
+    return replace(
+        attempt,
+        request=replace(attempt.request, deferred=()),
+        learned=replace(learned, omitted=learned.omitted | {DEFER_LOADING}),
+    )
 
 
 def _without_schema(attempt: Attempt) -> Attempt:

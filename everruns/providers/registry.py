@@ -91,7 +91,11 @@ def open_driver(account: ProviderAccount, connections: Connections, *, silence_s
                 key_prefix="",
                 headers=anthropic.HEADERS,
             )
-            return AnthropicDriver(wire, **_amendments(cast("WireSettings", settings)))
+            return AnthropicDriver(
+                wire,
+                **_amendments(cast("WireSettings", settings)),
+                is_vendors=points_at_vendor(provider),
+            )
         case "simulated":
             return SimulatedDriver(provider.name, cast("SimulatedSettings", settings))
 

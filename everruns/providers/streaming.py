@@ -113,6 +113,8 @@ class StreamingDriver(ABC):
         """Call the model once. See ``Driver``."""
         request = await with_scaled_images(request, self.image_limits)
         model_id = request.model.model_id
+        if not self._loads_found_tools(request):
+            request = replace(request, deferred=())
         path = self.path.format(model=quote(model_id, safe=""))
         learned = self._learned.get(model_id, self._assumed)
         attempt = first_attempt(request, learned, self.output_rules)
@@ -159,6 +161,10 @@ class StreamingDriver(ABC):
     async def list_models(self) -> Sequence[ListedModel]:
         """Return the chat models that the account has. See ``Driver``."""
         return read_model_list(await self._wire.get(self.models_path))
+
+    def _loads_found_tools(self, request: ModelRequest) -> bool:  # noqa: ARG002 - for drivers that do
+        """Tell whether the provider loads the tools that searches in a request have found."""
+        return False
 
     @abstractmethod
     def _body(self, attempt: Attempt) -> dict[str, Any]:

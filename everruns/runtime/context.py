@@ -137,6 +137,7 @@ class TurnContext:
             controls=self.controls,
             parallel_tool_calls=self.parallel_tool_calls,
             is_correction=is_correction,
+            deferred=() if is_correction else self.offered.deferred.tools,
         )
 
 

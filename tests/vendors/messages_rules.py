@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.vendors.file_rules import pdf_problems
 from tests.vendors.image_rules import ANTHROPIC, Sent, image_problems
+from tests.vendors.loading_rules import loading_problems
 from tests.vendors.output_rules import anthropic_output
 from tests.vendors.seals import is_sealed
 from tests.vendors.tool_rules import NAMES, flat_root, tool_problems
@@ -30,6 +31,7 @@ BLOCK_FIELDS = {
     "tool_result": {"tool_use_id", "content", "is_error"},
     "thinking": {"thinking", "signature"},
     "redacted_thinking": {"data"},
+    "tool_reference": {"tool_name"},
 }
 ID = re.compile(r"[a-zA-Z0-9_-]+")
 
@@ -58,6 +60,7 @@ def problems(body: Body) -> Iterator[str]:
         yield from flat_root(tool["input_schema"])
     if described := body.get("output_config", {}).get("format"):
         yield from anthropic_output(described)
+    yield from loading_problems(body)
     yield from _pairs(messages)
     if messages and messages[-1]["role"] != "user":
         # Source: https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6.
@@ -88,7 +91,8 @@ def _block_problems(where: str, block: Body) -> Iterator[str]:
     if kind == "tool_result" and isinstance(block["content"], list):
         for inner in block["content"]:
             # Source: https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use.
-            if inner.get("type") not in {"text", "image", "document"} or block.get("is_error"):
+            is_known = inner.get("type") in {"text", "image", "document", "tool_reference"}
+            if not is_known or block.get("is_error"):
                 yield f"{where}.tool_result.content: unexpected block {inner.get('type')!r}"
             yield from _block_problems(f"{where}.tool_result", inner)
     if kind == "document":

@@ -1,6 +1,8 @@
 """Whatever a session's log holds, the next request is one that the provider takes."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -25,7 +27,16 @@ from everruns.providers.dialects import DIALECTS
 from everruns.providers.responses_request import response_body
 from everruns.tools.deferred import CALL_DEFINITION, SEARCH_DEFINITION
 from tests.logs import LogWriter
-from tests.odd_logs import ANY_IMAGE_PARTS, OUTPUT_SCHEMAS, THOUGHTS, TOOLS, odd_logs, question
+from tests.odd_logs import (
+    ANY_IMAGE_PARTS,
+    MANY_TOOLS,
+    OUTPUT_SCHEMAS,
+    SEARCHES,
+    THOUGHTS,
+    TOOLS,
+    odd_logs,
+    question,
+)
 from tests.vendors.seals import seal
 from tests.vendors.table import VENDORS, all_problems
 
@@ -69,7 +80,7 @@ def request_of(
     tools: list[ToolDefinition],
     output_schema: Any = None,
     *,
-    are_deferred: bool = False,
+    deferred: Sequence[ToolDefinition] = (),
 ) -> ModelRequest:
     state = log.state
     history = shown(state.history, state.compaction, state.session_id)
@@ -77,11 +88,13 @@ def request_of(
         [as_had_by(vendor, message) for message in history],
         [as_had_by(vendor, message) for message in state.unread],
     )
-    if are_deferred:
-        transcript = called_by_call_tool(transcript, {tool.name for tool in tools})
-        tools = [SEARCH_DEFINITION, CALL_DEFINITION]
+    if deferred:
+        transcript = called_by_call_tool(transcript, {tool.name for tool in deferred})
+        tools = [*tools, SEARCH_DEFINITION, CALL_DEFINITION]
     controls = AnswerControls(output_schema=output_schema)
-    return ModelRequest(offered(vendor), "Be brief.", transcript, tools, controls)
+    return ModelRequest(
+        offered(vendor), "Be brief.", transcript, tools, controls, deferred=deferred
+    )
 
 
 # Stand for the vendor's own model and reasoning in a history that all vendors are shown.
@@ -135,22 +148,51 @@ def as_had_by(vendor: str, message: Message) -> Message:
     images=st.lists(ANY_IMAGE_PARTS, max_size=2),
     tools=TOOLS,
     output_schema=st.none() | OUTPUT_SCHEMAS,
-    are_deferred=st.booleans(),
+    listed=st.integers(0, 4),
 )
 def test_after_any_history_every_vendor_takes_the_next_request(
     log: LogWriter,
     images: list[ImagePart],
     tools: list[ToolDefinition],
     output_schema: Any,
-    are_deferred: bool,
+    listed: int,
 ):
     if not corrections(log.state.history, log.state.unread):
         question(log, images or [TEXT])
 
     def refused_by(vendor: str) -> list[str]:
-        request = request_of(vendor, log, tools, output_schema, are_deferred=are_deferred)
+        request = request_of(vendor, log, tools[:listed], output_schema, deferred=tools[listed:])
         return all_problems(vendor, body_of(vendor, request))
 
     refused = {vendor: refused_by(vendor) for vendor in VENDORS}
 
     assert refused == {vendor: [] for vendor in VENDORS}
+
+
+def test_after_any_search_a_provider_that_loads_tools_is_referred_to_those_it_is_told_of():
+    """And it is told of the same ones whatever was found."""
+    models = st.sampled_from(["fake/claude-sonnet-4-5", "else/model", None])
+    referred = 0
+
+    @settings(
+        max_examples=max(EXAMPLES, 60),
+        deadline=None,
+        derandomize="EVERRUNS_EXAMPLES" not in os.environ,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(odd_logs(models, steps=SEARCHES, least_steps=8), MANY_TOOLS, st.integers(0, 2))
+    def legal(log: LogWriter, tools: list[ToolDefinition], listed: int) -> None:
+        nonlocal referred
+        question(log, [TEXT])
+
+        request = request_of("anthropic", log, tools[:listed], deferred=tools[listed:])
+        body = body_of("anthropic", request)
+        before = body_of("anthropic", replace(request, messages=request.messages[-1:]))
+
+        assert all_problems("anthropic", body) == []
+        assert body.get("tools") == before.get("tools")
+        referred += "tool_reference" in str(body["messages"])
+
+    legal()
+    assert referred > 5
