@@ -7,7 +7,7 @@ from everruns.capabilities.base import Abandons, Preparation
 from everruns.domain.prepared import PreparedTool
 from everruns.domain.schemas import find_foreign_violation
 from everruns.domain.tools import ToolDefinition
-from everruns.tools.base import SessionContext, ToolContext
+from everruns.tools.base import EndsInTime, SessionContext, ToolContext
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class OfferedTool:
     def timeout_s(self) -> float:
         """Seconds after which a call times out."""
         return self.found.timeout_s
+
+    @property
+    def ends_in_time(self) -> bool:
+        """Whether its calls end by themselves, so that only its own timeout holds."""
+        return isinstance(self.preparation, EndsInTime) and self.preparation.ends_in_time
 
     def problem_with(self, arguments: dict[str, Any]) -> str | None:
         """Return, for the model, why arguments cannot be used; ``None`` if they can."""

@@ -29,7 +29,12 @@ class ServerTools:
         account: The server.
         connections: The process's connections.
         authorizations: Begins consents, if the server wants OAuth.
+
+    Attributes:
+        ends_in_time: True: connections end calls that make no progress, and close.
     """
+
+    ends_in_time = True
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ from everruns.mcp.failures import (
     CannotConnect,
     NotDelivered,
     OutcomeUnknown,
+    TimedOut,
 )
 from everruns.mcp.limits import Limits
 from everruns.mcp.link import Elicit, Link, Verdict
@@ -241,16 +242,23 @@ class Connection:
                 if opened:
                     opened.ends_with(whole)
                 yield
+        except asyncio.CancelledError:
+            if opened:
+                self._give_up()
+            raise
         except TimeoutError as error:
-            # A request that was given up may go on at the server and fill the connection.
-            self._gave_up = self._calls.has_left = True
-            self.retire()
+            self._give_up()
             if whole.expired():
                 limit = f"finish within {limit_s:g} seconds"
             else:
                 limit = f"make progress for {self._limits.silence_s:g} seconds"
             what = f"the tool did not {limit}, so the call was cancelled"
-            raise OutcomeUnknown(server, what) from error
+            raise TimedOut(server, what) from error
+
+    def _give_up(self) -> None:
+        """Retire, since the server may go on with a request and fill the connection."""
+        self._gave_up = self._calls.has_left = True
+        self.retire()
 
     async def _send_call(self, client: Client, opened: OpenCall, server: str) -> dict[str, Any]:
         call = opened.call

@@ -13,7 +13,7 @@ from everruns.domain.mcp_authorizations import Subject
 from everruns.domain.mcp_servers import McpAccount
 from everruns.mcp.authorization import Accesses, Authorizations
 from everruns.mcp.call import Call, Task, TaskRequest
-from everruns.mcp.failures import Busy, NotDelivered, OutcomeUnknown
+from everruns.mcp.failures import Busy, NotDelivered, OutcomeUnknown, TimedOut
 from everruns.mcp.limits import Limits
 from everruns.mcp.offer import Listing
 
@@ -80,7 +80,8 @@ class Connections:
     ) -> "CallToolResult | Task":
         """Call a tool, and perhaps get a task in place of its result.
 
-        The call is sent at most once unless it is repeatable or the server did not act on it.
+        The call is sent at most once unless it is repeatable or the server did not act on it. One
+        that has taken too long is not repeated.
 
         Args:
             account: The server.
@@ -99,7 +100,8 @@ class Connections:
         try:
             return await connection.call(call, account.name)
         except (NotDelivered, OutcomeUnknown) as failure:
-            if isinstance(failure, OutcomeUnknown) and not repeatable:
+            is_unknown = isinstance(failure, OutcomeUnknown)
+            if isinstance(failure, TimedOut) or (is_unknown and not repeatable):
                 raise
         return await (await open_one()).call(call, account.name)
 

@@ -41,6 +41,10 @@ class OutcomeUnknown(McpFailure):
         self.what = what
 
 
+class TimedOut(OutcomeUnknown):
+    """The server works on the request for too long: doing it again would take as long again."""
+
+
 class NotAuthorized(McpFailure):
     """The server did not act on the request: a person has to consent first.
 

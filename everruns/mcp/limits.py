@@ -41,3 +41,8 @@ class Limits:
     unused_s: float = 300.0
     list_ttl_s: float = 300.0
     least_list_ttl_s: float = 30.0
+
+
+def limits_for(silence_s: float) -> Limits:
+    """Return the bounds where calls may go for so many seconds without a sign of progress."""
+    return Limits(silence_s=silence_s, call_s=max(silence_s, Limits.call_s))

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import structlog
 
+from everruns.domain.base import KIB
 from everruns.domain.questions import MAX_OPTIONS, Option, Question
 from everruns.domain.suspensions import MAX_ID_CHARACTERS, MAX_QUESTIONS, Suspension
 from everruns.mcp.call import AskNow
@@ -22,8 +23,12 @@ from everruns.mcp.names import cut_with_hash
 from everruns.tools.base import Ask, Resumption, Suspend, ToolContext, ToolError
 
 MAX_ROUNDS = 10
+MAX_ADDRESS_BYTES = 8 * KIB
+# For a server that only wants its call to be sent again.
+WAIT_S = 1.0
 NOTHING = "-"
 YES, NO, DONE, CANCEL = "Yes", "No", "Done", "Cancel"
+TO_CHOOSE = "Choose from the options."
 NOW = "now"
 """Stands for the server's key in the ids of questions that have none."""
 
@@ -37,6 +42,8 @@ def suspend(
 ) -> Suspend:
     """Return the suspension that asks what a server wants to know.
 
+    A server that asks nothing and only wants its state back gets it after a moment.
+
     Args:
         server: The server's name.
         asked: What it asks.
@@ -49,11 +56,18 @@ def suspend(
     if rounds >= MAX_ROUNDS:
         raise McpFailure(f"The MCP server {server} has asked {rounds} times in one call.")
     kept = {"requests": dict(asked.requests), "state": asked.state, "rounds": rounds}
+    if not asked.requests and asked.state is not None:
+        return _later(server, kept)
     return _suspended(server, kept if task is None else {**kept, "task": task}, {})
 
 
-def answers_of(server: str, resumption: Resumption) -> tuple[dict[str, Any], str | None, int]:
+def answers_of(
+    server: str, resumption: Resumption
+) -> tuple[dict[str, Any] | None, str | None, int]:
     """Return the responses to a server's requests, its own state, and the rounds so far.
+
+    There are no responses if it has asked nothing. What does not fit the form after the last round
+    is sent as ``cancel``.
 
     Raises:
         Suspend: An answer is not what the form wants; it is asked for again.
@@ -64,7 +78,7 @@ def answers_of(server: str, resumption: Resumption) -> tuple[dict[str, Any], str
     responses, problems = _responses(server, kept["requests"], resumption.answers or {})
     if problems and rounds < MAX_ROUNDS:
         raise _suspended(server, kept, problems)
-    return responses, kept["state"], rounds
+    return responses or None, kept["state"], rounds
 
 
 def ask_now(server: str, context: ToolContext, wait_s: float) -> AskNow | None:
@@ -109,7 +123,11 @@ def _responses(
     responses: dict[str, Any] = {}
     with _reading(server):
         for key, request in requests.items():
-            responses[key] = _response(key, request.get("params", {}), replies, problems)
+            wrong: dict[str, str] = {}
+            response = _response(key, request.get("params", {}), replies, wrong)
+            # It is sent like this only once nobody is asked again.
+            responses[key] = {"action": "cancel"} if wrong else response
+            problems |= wrong
     return responses, problems
 
 
@@ -122,6 +140,14 @@ def _suspended(server: str, kept: Mapping[str, Any], problems: Mapping[str, str]
         return Suspend(suspension)
     except (ValueError, TypeError):
         raise McpFailure(f"The MCP server {server} asks with more than can be kept.") from None
+
+
+def _later(server: str, kept: Mapping[str, Any]) -> Suspend:
+    state = {**kept, "rounds": kept["rounds"] + 1}
+    try:
+        return Suspend(Suspension(state=state, resume_after_seconds=WAIT_S))
+    except ValueError:
+        raise McpFailure(f"The MCP server {server} wants more kept than can be.") from None
 
 
 def _asked(server: str, requests: Mapping[str, Any], problems: Mapping[str, str]) -> list[Question]:
@@ -163,7 +189,7 @@ def _questions(server: str, key: str, request: Any) -> Iterator[Question]:
     params: Mapping[str, Any] = fields.get("params", {})
     message = f"{server}: {said(str(params.get('message', '')))}"
     if params.get("mode") == "url":
-        opened = f"{message} Open {said(str(params.get('url', '')))} and come back."
+        opened = f"{message} Open {_address(server, params['url'])} and come back."
         yield _choice(_identity(key), opened, [DONE, CANCEL])
         return
     properties = _properties(params)
@@ -176,6 +202,18 @@ def _questions(server: str, key: str, request: Any) -> Iterator[Question]:
                 f"{MAX_OPTIONS} can be shown."
             )
         yield _question(_identity(key, name), message, name, schema, name in _required(params))
+
+
+def _address(server: str, url: str) -> str:
+    """Return an address as it is, since a part of it would lead elsewhere."""
+    if not url or url.split() != [url]:
+        raise ValueError("not an address")
+    if (size := len(url.encode())) > MAX_ADDRESS_BYTES:
+        raise McpFailure(
+            f"The MCP server {server} asks to open an address of {size} bytes; at most "
+            f"{MAX_ADDRESS_BYTES} can be shown."
+        )
+    return url
 
 
 def _question(
@@ -208,7 +246,24 @@ def _with_problem(question: Question, problem: str | None) -> Question:
 
 
 def _reply(answer: Mapping[str, Any]) -> list[str]:
-    return answer.get("selected") or [answer.get("other_text", "").strip()]
+    own = answer.get("other_text")
+    return [*answer.get("selected", []), *([] if own is None else [own.strip()])]
+
+
+def _confirmation(
+    key: str,
+    params: Mapping[str, Any],
+    replies: Mapping[str, list[str]],
+    problems: dict[str, str],
+) -> dict[str, Any]:
+    is_address = params.get("mode") == "url"
+    yes, no = (DONE, CANCEL) if is_address else (YES, NO)
+    reply = replies.get(_identity(key), [no])
+    if reply == [yes]:
+        return {"action": "accept"} if is_address else {"action": "accept", "content": {}}
+    if reply != [no]:
+        problems[_identity(key)] = TO_CHOOSE
+    return {"action": "decline"}
 
 
 def _response(
@@ -219,9 +274,7 @@ def _response(
 ) -> dict[str, Any]:
     properties = _properties(params)
     if params.get("mode") == "url" or not properties:
-        said_yes = replies.get(_identity(key), [NO])[0] in {YES, DONE}
-        accepted: dict[str, Any] = {} if params.get("mode") == "url" else {"content": {}}
-        return {"action": "accept", **accepted} if said_yes else {"action": "decline"}
+        return _confirmation(key, params, replies, problems)
     content: dict[str, Any] = {}
     for name, schema in properties.items():
         identity = _identity(key, name)
@@ -248,17 +301,29 @@ def _value(schema: Schema, reply: Sequence[str]) -> Any:
     labels = _labels(schema)
     match schema.get("type"):
         case "array":
-            return [labels[label] for label in reply if label in labels]
+            return _chosen(reply, labels, schema)
         case "boolean":
-            return reply[0] == YES
+            return _chosen(reply, labels)[0]
         case "integer":
             return _number(int, reply[0], "A whole number is needed.", schema)
         case "number":
             return _number(float, reply[0], "A number is needed.", schema)
         case _:
             if labels:
-                return labels.get(reply[0], reply[0])
+                return _chosen(reply, labels)[0]
             return _text(reply[0], schema)
+
+
+def _chosen(
+    reply: Sequence[str], labels: Mapping[str, Any], schema: Schema | None = None
+) -> list[Any]:
+    """Return the values of what was chosen: one, or as many as the schema of an array allows."""
+    if not reply or not labels.keys() >= set(reply):
+        raise ValueError(TO_CHOOSE)
+    least, most = (schema.get("minItems"), schema.get("maxItems")) if schema else (1, 1)
+    if (least is not None and len(reply) < least) or (most is not None and len(reply) > most):
+        raise ValueError(f"Choose {least or 1} to {most or len(labels)} of the options.")
+    return [labels[label] for label in reply]
 
 
 def _number(kind: type[int] | type[float], text: str, problem: str, schema: Schema) -> float:

@@ -119,7 +119,7 @@ class Tasks:
         handle = TaskHandle.model_validate(resumption.state["task"])
         if "requests" in resumption.state:
             answers, _, rounds = answers_of(self._account.name, resumption)
-            handle = handle.model_copy(update={"answers": answers})
+            handle = handle.model_copy(update={"answers": answers or {}})
         try:
             if handle.answers:
                 await self._ask(TaskRequest("tasks/update", handle.id, handle.answers), context)

@@ -87,7 +87,7 @@ class Environment:
         # Sessions on this host with budgets of their own, by the registry's latest answers.
         self._budgeted: set[str] = set()
         self._drivers: dict[str, OpenedDriver] = {}
-        self._servers = Servers(registry)
+        self._servers = Servers(registry, settings.tool_timeout_s)
         self.asking = Asking()
 
     @property

@@ -12,6 +12,7 @@ from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.domain.sessions import Session
 from everruns.mcp.capability import mcp_capability
 from everruns.mcp.connections import Connections
+from everruns.mcp.limits import limits_for
 from everruns.registry.registry import Configuration, Registry
 from everruns.tools.base import SessionContext, ToolContext, ToolError
 
@@ -23,11 +24,14 @@ class Servers:
 
     Args:
         registry: The registry, or its proxy on another node; it keeps the secrets.
+        silence_s: Seconds that a call may go without a sign of progress.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, silence_s: float) -> None:
         self._registry = registry
-        self._connections = Connections(authorizations=registry.mcp_authorizations)
+        self._connections = Connections(
+            limits_for(silence_s), authorizations=registry.mcp_authorizations
+        )
         # The registry is asked again only when a session's map has changed.
         self._opened: dict[str, tuple[Any, list[McpAccount]]] = {}
 

@@ -7,7 +7,7 @@ value. A ``ToolError`` becomes the error text that the model reads.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from everruns.domain.files import File
 from everruns.domain.questions import Question
@@ -142,6 +142,19 @@ class SessionContext:
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     allow_private_addresses: bool = False
     history: History | None = None
+
+
+@runtime_checkable
+class EndsInTime(Protocol):
+    """A tool, or the ``Preparation`` of tools, whose calls end by themselves and say why.
+
+    Only the own ``timeout_s`` of the tools holds, also if it is longer than ``tool_timeout_s``.
+    """
+
+    @property
+    def ends_in_time(self) -> bool:
+        """Whether calls end by themselves."""
+        ...
 
 
 class Ask(Protocol):

@@ -18,7 +18,7 @@ from everruns.domain.questions import Question
 from everruns.domain.suspensions import Suspension
 from everruns.domain.tools import ToolCall, ToolDefinition, ToolResult
 from everruns.tools.asked import AskedTool
-from everruns.tools.base import Ask, Suspend, Tool, ToolContext, ToolError
+from everruns.tools.base import Ask, EndsInTime, Suspend, Tool, ToolContext, ToolError
 from everruns.tools.call_time import CallTime
 from everruns.tools.results import cut_text, stored_result
 
@@ -44,7 +44,8 @@ class Toolbox:
     Args:
         tools: Tools with the ``config`` of the capability each belongs to. Of several with
             one name, the first wins.
-        max_timeout_s: Upper limit in seconds for every call, whatever its tool allows.
+        max_timeout_s: Upper limit in seconds for every call, whatever its tool allows; not for
+            tools that ``EndsInTime``.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Toolbox:
             raise ToolError(f"Unknown tool: {call.name[:64]}")
         tool, config = self._tools[call.name]
         arguments = _checked(tool, call.arguments)
-        timeout_s = min(tool.timeout_s, self._max_timeout_s)
+        timeout_s = self._timeout_s(tool)
         time_left = CallTime(timeout_s)
         ask = context.ask and _Asked(context.ask, time_left)
         context = replace(context, config=config, ask=ask)
@@ -137,6 +138,10 @@ class Toolbox:
         if running.cancelled():
             raise ToolError("The tool cancelled itself.")
         return running.result()
+
+    def _timeout_s(self, tool: Tool) -> float:
+        ends_in_time = isinstance(tool, EndsInTime) and tool.ends_in_time
+        return tool.timeout_s if ends_in_time else min(tool.timeout_s, self._max_timeout_s)
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,8 @@ class Turn:
                 reply = replies.get(question.id) or (
                     question.options[0].label if question.options else "-"
                 )
-                chosen = [reply] if question.options else []
-                answers.append({"id": question.id, "selected": chosen, "other_text": reply})
+                given = {"selected": [reply]} if question.options else {"other_text": reply}
+                answers.append({"id": question.id, **given})
             return {"status": "answered", "answers": answers}
 
         self.context = replace(self.context, ask=ask)

@@ -16,6 +16,11 @@ def form(required: list[str] | None = None, **properties: Any) -> InputRequired:
     return InputRequired({"f": {"method": "elicitation/create", "params": params}}, "opaque")
 
 
+def page(url: str) -> InputRequired:
+    params = {"mode": "url", "message": "Sign in.", "url": url, "elicitationId": "1"}
+    return InputRequired({"f": {"method": "elicitation/create", "params": params}}, "opaque")
+
+
 def asked(required: InputRequired) -> Suspend:
     return suspend("shop", required, 0)
 
@@ -28,10 +33,20 @@ def answered(suspended: Suspend, **replies: str | list[str]) -> dict[str, Any]:
         else {"id": f"f.{name}", "selected": [], "other_text": reply}
         for name, reply in replies.items()
     ]
-    given = {"status": "answered", "answers": answers}
+    return replied(suspended, *answers)["f"]["content"]
+
+
+def replied(suspended: Suspend, *answers: Any) -> dict[str, Any]:
+    """The responses that go back to the server."""
+    given = {"status": "answered", "answers": list(answers)}
     responses, state, _ = answers_of("shop", Resumption(suspended.suspension.state, given))
     assert state == "opaque"
-    return responses["f"]["content"]
+    assert responses is not None
+    return responses
+
+
+def numbers(**replies: str) -> list[Any]:
+    return [{"id": f"{key}.x", "other_text": reply} for key, reply in replies.items()]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +116,79 @@ def test_what_the_form_does_not_want_is_asked_for_again(schema: Any, reply: str,
     with pytest.raises(Suspend) as again:
         answered(asked(form(["x"], x=schema)), x=reply)
     assert problem in again.value.suspension.questions[0].question
+
+
+SIZES = {"type": "string", "enum": ["a", "b", "c"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "given"),
+    [
+        ({"type": "boolean"}, {"other_text": "yes"}),
+        ({"type": "boolean"}, {"selected": ["Yes"], "other_text": "but not today"}),
+        (SIZES, {"other_text": "the larger one"}),
+        ({"type": "array", "items": SIZES}, {"other_text": "all of them"}),
+        ({"type": "array", "items": SIZES}, {"selected": ["a"], "other_text": "and more"}),
+    ],
+)
+def test_own_words_in_place_of_a_choice_are_asked_for_again(schema: Any, given: Any):
+    suspended = asked(form(["x"], x=schema))
+    with pytest.raises(Suspend) as again:
+        replied(suspended, {"id": "f.x", "selected": [], **given})
+    assert "Choose from the options." in again.value.suspension.questions[0].question
+
+
+def test_a_choice_may_be_written():
+    assert answered(asked(form(["x"], x={"type": "boolean"})), x="Yes") == {"x": True}
+    assert answered(asked(form(["x"], x=SIZES)), x="b") == {"x": "b"}
+
+
+def test_as_many_are_chosen_as_the_form_wants():
+    schema = {"type": "array", "items": SIZES, "minItems": 2, "maxItems": 2}
+    suspended = asked(form(["x"], x=schema))
+    for chosen in (["a"], ["a", "b", "c"]):
+        with pytest.raises(Suspend) as again:
+            answered(suspended, x=chosen)
+        question = again.value.suspension.questions[0].question
+        assert "Choose 2 to 2 of the options." in question
+    assert answered(suspended, x=["a", "c"]) == {"x": ["a", "c"]}
+
+
+@pytest.mark.parametrize("required", [form(), page("https://x.example.com")])
+def test_own_words_are_no_consent_and_no_refusal(required: InputRequired):
+    with pytest.raises(Suspend) as again:
+        replied(asked(required), {"id": "f.", "selected": [], "other_text": "sure"})
+    assert "Choose from the options." in again.value.suspension.questions[0].question
+
+
+def test_what_does_not_fit_after_the_last_round_is_cancelled_and_the_rest_is_sent():
+    fits = form(["x"], x={"type": "integer"}).requests["f"]
+    both = InputRequired({"f": fits, "g": fits}, "opaque")
+    suspended = asked(both)
+    for _ in range(MAX_ROUNDS - 1):
+        with pytest.raises(Suspend) as again:
+            replied(suspended, *numbers(f="one", g="2"))
+        suspended = again.value
+    assert replied(suspended, *numbers(f="one", g="2")) == {
+        "f": {"action": "cancel"},
+        "g": {"action": "accept", "content": {"x": 2}},
+    }
+
+
+def test_an_address_is_shown_whole_or_not_at_all():
+    address = "https://x.example.com/?state=" + "s" * 5000
+    (question,) = asked(page(address)).suspension.questions
+    assert f"Open {address} and come back." in question.question
+    with pytest.raises(McpFailure, match="an address of 9029 bytes; at most 8192"):
+        asked(page(address + "s" * 4000))
+    with pytest.raises(McpFailure, match="a form that cannot be read"):
+        asked(page("https://x.example.com/ /"))
+
+
+def test_a_server_that_only_wants_its_state_back_gets_it_after_a_moment():
+    wanted = suspend("shop", InputRequired({}, "later"), 0).suspension
+    assert (wanted.resume_after_seconds, wanted.questions) == (1, [])
+    assert answers_of("shop", Resumption(wanted.state)) == (None, "later", 1)
 
 
 def test_a_form_without_values_asks_for_consent():

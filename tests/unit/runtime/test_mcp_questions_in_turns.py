@@ -51,6 +51,22 @@ async def test_what_a_server_asks_becomes_questions_and_the_answers_go_back():
     assert result["result"] == {"responses": responses, "state": "st-1"}
 
 
+async def test_a_server_that_asks_nothing_is_called_again_with_its_state_after_a_moment():
+    async def act(exchange: Exchange) -> None:
+        if state := exchange.message["params"].get("requestState"):
+            await exchange.text(f"back with {state}")
+        else:
+            await exchange.result(resultType="input_required", requestState="busy")
+
+    driver = ScriptedDriver(acts(), says("Done."))
+    async with ScriptedServer(act, revision=MODERN) as server, runtime_with(driver) as runtime:
+        talk = await begin(runtime, server)
+        assert await talk.say("tea") == "Done."
+        (result,) = await talk.data_of("tool.result")
+    assert result["result"] == "back with busy"
+    assert "inputResponses" not in server.asked("tools/call")[1].message["params"]
+
+
 async def test_answers_are_not_sent_to_another_server_that_took_the_name():
     driver = ScriptedDriver(acts(), says("Sorry."))
     async with (
