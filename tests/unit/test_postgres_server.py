@@ -62,4 +62,4 @@ def starter() -> Iterator[Starter]:
 def running_in(folder: Path) -> list[str]:
     """Return the names of the processes that have a folder among their arguments."""
     found = psutil.process_iter(["name", "cmdline"])
-    return [each.name() for each in found if str(folder) in (each.info["cmdline"] or [])]
+    return [each.info["name"] for each in found if str(folder) in (each.info["cmdline"] or [])]
