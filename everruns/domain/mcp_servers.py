@@ -195,7 +195,7 @@ class McpToolInfo(Model):
 
 
 class McpProbed(Model):
-    """What a server says of itself."""
+    """What a server says about itself."""
 
     server_name: str | None = None
     server_version: str | None = None

@@ -42,7 +42,7 @@ class Suspension(Model):
         questions: What the user is asked.
         resume_after_seconds: After how many seconds the call goes on, if nobody is asked.
         repeatable: Whether the run with which it goes on can safely run twice, whatever the tool
-            says of its calls.
+            says about its calls.
     """
 
     state: Annotated[Any, AfterValidator(_bounded)] = None

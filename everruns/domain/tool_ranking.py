@@ -1,8 +1,8 @@
 """Which tools a query is about, best first.
 
-BM25 over what tools say of themselves: a word counts more the rarer it is among all tools, more in
-a name than in a description, and less in a long text than in a short one. The result depends on
-nothing but the tools, their order and the query.
+BM25 over names, descriptions and parameters: a word counts more the rarer it is among all tools,
+more in a name than in a description, and less in a long text than in a short one. The result
+depends on nothing but the tools, their order and the query.
 
 Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009),
 with weights for fields as in section 3.6.

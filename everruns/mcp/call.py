@@ -63,7 +63,7 @@ class TaskRequest:
 
 @dataclass(frozen=True)
 class Task:
-    """What a server says of a task.
+    """What a server says about a task.
 
     Attributes:
         id: The server's handle of it.

@@ -32,7 +32,7 @@ LAST_WORDS_S = 0.5
 
 Elicit = Callable[[ElicitRequestParams], Awaitable[ElicitResult]]
 Verdict = DiscoverResult | Literal["legacy"]
-"""The protocol's era that a server speaks: what it said of itself, or that it has sessions."""
+"""The protocol's era that a server speaks: what it said about itself, or that it has sessions."""
 
 # The library logs what servers send, with whatever secrets that repeats.
 logging.getLogger("mcp").setLevel(logging.CRITICAL)

@@ -1,7 +1,7 @@
 """What a turn is offered of a server: tools under safe names, within bounds.
 
 A server's words and annotations are claims of a stranger. A tool that cannot be used is left out
-with a note and costs only itself.
+alone, with a note.
 
 Source: docs/mcp.md, "What the model is offered".
 """
@@ -72,7 +72,7 @@ class Listing:
     Attributes:
         tools: Those that can be read.
         left_out: Why others cannot, by their names.
-        instructions: What it says of itself.
+        instructions: What it says about itself.
         server_name: Its name, as it says.
         server_version: Its version, as it says.
         revision: The revision of the protocol that was agreed on.

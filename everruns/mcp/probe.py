@@ -1,4 +1,4 @@
-"""Trying a server out: what it says of itself, and its tools."""
+"""Trying a server out: what it says about itself, and its tools."""
 
 from everruns.domain.mcp_servers import McpAccount, McpProbed, McpToolInfo
 from everruns.errors import McpServerUnavailable
@@ -17,7 +17,7 @@ class Probe:
         self._allow_private = allow_private
 
     async def probe(self, account: McpAccount) -> McpProbed:
-        """Return what a server says of itself, and its tools.
+        """Return what a server says about itself, and its tools.
 
         Raises:
             McpServerUnavailable: It cannot be used; the message says why.

@@ -142,7 +142,7 @@ def error_of_ours(words: str, effect: Effect) -> dict[str, Any]:
 
 
 def effect_of(data: Any) -> Effect | None:
-    """Return what an error's data says of the request's effect, if it is from here."""
+    """Return what an error's data says about the request's effect, if it is from here."""
     if isinstance(data, Mapping):
         effect = cast("Mapping[str, Any]", data).get(EFFECT)
         if effect in get_args(Effect):
@@ -222,7 +222,7 @@ def _wants_new_session(has_session: bool, status: int, error: Mapping[str, Any] 
 
 
 def _effect_of_status(status: int, headers: httpx2.Headers) -> Effect:
-    """Return what a status says of a request, if nothing in the protocol's own words does."""
+    """Return what a status says about a request, if nothing in the protocol's own words does."""
     if status == 503 and "retry-after" in headers:
         return "not_delivered"
     # A server or a proxy that failed may have done so in the middle of the work.

@@ -23,7 +23,7 @@ class McpProbe(Protocol):
     """Connects to a server once."""
 
     async def probe(self, account: McpAccount) -> McpProbed:
-        """Return what a server says of itself, and its tools.
+        """Return what a server says about itself, and its tools.
 
         Raises:
             EverrunsError: It cannot be reached, or does not speak the protocol. The message says

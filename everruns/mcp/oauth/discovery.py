@@ -55,7 +55,7 @@ class Found:
 
     Attributes:
         authority: The authorization server.
-        metadata: All that it says of itself.
+        metadata: All that it says about itself.
         resource: What tokens are asked for (RFC 8707), if the server says it.
         scope: What to ask for, if anything is known.
     """
