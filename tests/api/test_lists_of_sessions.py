@@ -3,6 +3,9 @@
 import httpx
 import pytest
 
+from everruns.ids import format_time, now_ms
+from tests.waiting import eventually
+
 FACES = ["/v1", "/api/v1"]
 
 
@@ -52,6 +55,8 @@ async def test_sessions_are_found_by_tags_status_and_waiting(client: httpx.Async
 async def test_sessions_are_sorted_and_bounded_by_time(client: httpx.AsyncClient, face: str):
     first, second = await created(client, face), await created(client, face)
     path = f"{face}/sessions"
+    # What changes within a millisecond is sorted by id.
+    await eventually(lambda: format_time(now_ms()) > second["updated_at"])
     changed = await client.patch(f"{path}/{first['id']}", json={"title": "changed"})
     moment = changed.json()["updated_at"]
 
