@@ -24,7 +24,7 @@ FIRST_SESSIONS = 16
 
 
 async def measure(server: Server, adder: Adder, sessions: int, rounds: int) -> list[Report]:
-    """Measure sessions with the server's tool beside sessions with a built-in one.
+    """Compare sessions with the server's tool and sessions with a built-in one.
 
     Args:
         server: The server under measurement.

@@ -71,7 +71,7 @@ def choose_deferred(
     """Return the groups that are deferred, with those of their tools that are.
 
     The largest go first, until no more than ``most`` tools are left in the list. So a few tools of
-    a small source stay listed beside a server with hundreds.
+    a small source stay listed next to a server with hundreds.
 
     Args:
         groups: All tools; each name is in one group.
@@ -140,7 +140,7 @@ def meant_call(call: ToolCall, is_known: Callable[[str], bool]) -> ToolCall:
 
 
 def given_arguments(outer: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the arguments that a call by ``call_tool`` passes on; ``None`` if they are no object.
+    """Return the arguments that a call by ``call_tool`` passes on; ``None`` if not an object.
 
     Some models write them as JSON in a text, and leave them out if there are none.
     """

@@ -101,7 +101,7 @@ class WaitRule(Model):
         return cls.model_construct(**{name: config.get(name) for name in cls.model_fields})
 
     def at_most(self, seconds: float) -> "WaitRule":
-        """Return the rule of what is asked by somebody who waits only for a while."""
+        """Return the rule for a question whose asker waits only for a limited time."""
         given = _number(self.timeout_seconds)
         timeout = seconds if given is None else min(given, seconds)
         return WaitRule.model_construct(timeout_seconds=timeout, on_timeout="error")

@@ -51,7 +51,7 @@ class AuthorizedTransport(httpx2.AsyncBaseTransport):
 
         Raises:
             NotAuthorized: A person has to consent first.
-            McpFailure: There is no token.
+            McpFailure: No token can be had.
         """
         if _origin(request.url) != self._origin:
             return await self._inner.handle_async_request(request)

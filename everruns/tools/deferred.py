@@ -110,26 +110,31 @@ class DeferredTools:
 
 
 @dataclass(frozen=True)
-class SearchTools:
-    """Finds deferred tools; implements ``Tool``.
+class _LooksOnly:
+    """What both tools are: calls that change nothing and do not disturb each other.
 
     Attributes:
-        deferred: What can be found.
-        definition: The tool as described to the model.
-        reads_only: True: it only looks.
-        repeatable: True, for the same reason.
-        destructive: False, for the same reason.
-        runs_alone: None: searches do not disturb each other.
-        timeout_s: Seconds after which a call times out.
+        deferred: The tools that are deferred.
+        reads_only: See ``Tool``, as for the others.
     """
 
     deferred: DeferredTools
-    definition: ToolDefinition = SEARCH_DEFINITION
     reads_only: bool = True
     repeatable: bool = True
     destructive: bool = False
     runs_alone: str | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
+
+
+@dataclass(frozen=True)
+class SearchTools(_LooksOnly):
+    """Finds deferred tools; implements ``Tool``.
+
+    Attributes:
+        definition: The tool as described to the model.
+    """
+
+    definition: ToolDefinition = SEARCH_DEFINITION
 
     def problem_with(self, arguments: dict[str, Any]) -> str | None:
         """Return, for the model, why arguments cannot be used; ``None`` if they can."""
@@ -171,28 +176,16 @@ def _fitting(ranked: Sequence[ToolDefinition]) -> list[ToolDefinition]:
 
 
 @dataclass(frozen=True)
-class CallTool:
+class CallTool(_LooksOnly):
     """Explains calls from which no call of another tool can be made; implements ``Tool``.
 
     The others never get here: they are stored as the calls that they mean.
 
     Attributes:
-        deferred: What can be called.
         definition: The tool as described to the model.
-        reads_only: True, because nothing runs.
-        repeatable: True, because nothing runs.
-        destructive: False, because nothing runs.
-        runs_alone: None, because nothing runs.
-        timeout_s: Seconds after which a call times out.
     """
 
-    deferred: DeferredTools
     definition: ToolDefinition = CALL_DEFINITION
-    reads_only: bool = True
-    repeatable: bool = True
-    destructive: bool = False
-    runs_alone: str | None = None
-    timeout_s: float = DEFAULT_TIMEOUT_S
 
     def problem_with(self, arguments: dict[str, Any]) -> str:
         """Return, for the model, why no call can be made from arguments."""

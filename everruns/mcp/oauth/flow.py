@@ -203,7 +203,7 @@ def _tokens(http: Http, response: httpx2.Response) -> OAuthToken:
     try:
         tokens = OAuthToken.model_validate_json(response.content)
     except ValidationError:
-        raise http.failure("its authorization server issued something that is no token") from None
+        raise http.failure("its authorization server issued an unreadable token") from None
     sizes = [len(token) for token in (tokens.access_token, tokens.refresh_token or "")]
     token = tokens.access_token
     if not token or max(sizes) > MAX_TOKEN_CHARACTERS or not _fits_header(token):

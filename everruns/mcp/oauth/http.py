@@ -46,7 +46,7 @@ class Http:
         What is only read is followed to other addresses of the same origin.
 
         Raises:
-            McpServerUnavailable: There is no answer that can be used; the message says why.
+            McpServerUnavailable: It gave no usable answer; the message says why.
         """
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._send(request)

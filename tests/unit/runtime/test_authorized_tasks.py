@@ -5,7 +5,7 @@ from typing import Any
 
 from everruns.storage.memory.store import MemoryStore
 from tests.conversations import Conversation
-from tests.desk import acting, answer, asked, desk_with, results
+from tests.desk import Desk, acting, answer, asked, desk_with, results
 from tests.mcp_server import Exchange
 from tests.mcp_tasks import DONE, TaskServer
 from tests.oauth_server import OAuthServer
@@ -23,19 +23,21 @@ def with_tasks(oauth: OAuthServer, *states: dict[str, Any]) -> TaskServer:
     return works
 
 
-async def suspended(talk: Conversation) -> None:
+async def left_without_authorization(desk: Desk, oauth: OAuthServer) -> Conversation:
+    """Return a conversation whose task is under way when its user's authorization ends."""
+    await desk.connect()
+    talk = await desk.talk()
+    await talk.send("go")
     async with talk.reading() as reader:
         await reader.until_type("tool.suspended")
+    oauth.revoke()
+    return talk
 
 
 async def test_a_task_whose_authorization_ends_is_looked_at_again_after_consent():
     async with OAuthServer() as oauth, desk_with(acting("Done."), oauth) as desk:
         works = with_tasks(oauth, WORKING)
-        await desk.connect()
-        talk = await desk.talk()
-        await talk.send("go")
-        await suspended(talk)
-        oauth.revoke()
+        talk = await left_without_authorization(desk, oauth)
         _, address = await asked(talk)
         works.states = [COMPLETED]
         await desk.open(address)
@@ -54,11 +56,7 @@ async def test_a_process_that_is_lost_in_a_look_after_consent_costs_nothing():
     async with OAuthServer() as oauth:
         works = with_tasks(oauth, WORKING)
         async with desk_with(driver, oauth, store) as desk:
-            await desk.connect()
-            talk = await desk.talk()
-            await talk.send("go")
-            await suspended(talk)
-            oauth.revoke()
+            talk = await left_without_authorization(desk, oauth)
             _, address = await asked(talk)
             oauth.behaviours["tasks/get"] = held
             await desk.open(address)
@@ -75,11 +73,7 @@ async def test_a_process_that_is_lost_in_a_look_after_consent_costs_nothing():
 async def test_the_task_of_a_call_that_waits_for_consent_is_cancelled_with_its_turn():
     async with OAuthServer() as oauth, desk_with(acting("Done."), oauth) as desk:
         works = with_tasks(oauth, WORKING)
-        await desk.connect()
-        talk = await desk.talk()
-        await talk.send("go")
-        await suspended(talk)
-        oauth.revoke()
+        talk = await left_without_authorization(desk, oauth)
         await asked(talk)
         await desk.connect()
         await desk.runtime.sessions.cancel(talk.id)
@@ -89,11 +83,7 @@ async def test_the_task_of_a_call_that_waits_for_consent_is_cancelled_with_its_t
 async def test_a_user_who_does_not_consent_any_more_leaves_the_outcome_of_a_task_unknown():
     async with OAuthServer() as oauth, desk_with(acting("Done."), oauth) as desk:
         with_tasks(oauth, WORKING)
-        await desk.connect()
-        talk = await desk.talk()
-        await talk.send("go")
-        await suspended(talk)
-        oauth.revoke()
+        talk = await left_without_authorization(desk, oauth)
         question, _ = await asked(talk)
         await answer(talk, question, "Cancel")
         await talk.ended()

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -58,8 +59,8 @@ def test_others_write_while_a_stretch_is_copied(
 
     with ThreadPoolExecutor(1) as other:
 
-        def copy(*args: object) -> None:
-            copy_events(*args)  # pyright: ignore[reportArgumentType]
+        def copy(*args: Any) -> None:
+            copy_events(*args)
             changed = session(1, id=source.id, title=f"title {len(written)}")
             written.append(other.submit(store.sessions.update, changed).result(30))
 
