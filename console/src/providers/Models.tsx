@@ -1,0 +1,67 @@
+import type { Schemas } from "../api/client";
+import { Button } from "../parts/Button";
+import { brief } from "../parts/formats";
+import { Table } from "../parts/Table";
+import styles from "./Providers.module.css";
+
+interface ModelsProps {
+  models: readonly Schemas["OfferedModel"][];
+  onTest: (model: string) => void;
+  isTesting: boolean;
+}
+
+/** The models of a provider, with what is known of them. */
+export function Models({ models, onTest, isTesting }: ModelsProps) {
+  if (models.length === 0) return <p className={styles.quiet}>This provider offers no models.</p>;
+  return (
+    <Table label="Models">
+      <thead>
+        <tr>
+          <th scope="col">Model</th>
+          <th scope="col" data-number title="Tokens that fit into a request">
+            Context
+          </th>
+          <th scope="col" data-number title="US dollars per million tokens">
+            Input $/M
+          </th>
+          <th scope="col" data-number title="US dollars per million tokens">
+            Output $/M
+          </th>
+          <th scope="col">Supports</th>
+          <th scope="col">
+            <span className="visually-hidden">Actions</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {models.map((model) => (
+          <tr key={model.id}>
+            <th scope="row" title={model.id}>
+              <code>{model.model_id}</code>
+              {model.is_default && <span className={styles.badge}>default</span>}
+            </th>
+            <td data-number>{size(model)}</td>
+            <td data-number>{price(model.profile?.cost?.input)}</td>
+            <td data-number>{price(model.profile?.cost?.output)}</td>
+            <td className={styles.quiet}>{model.capabilities?.join(", ").replaceAll("_", " ")}</td>
+            <td>
+              <Button tone="quiet" isBusy={isTesting} onClick={() => onTest(model.id)}>
+                Test
+              </Button>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </Table>
+  );
+}
+
+function size(model: Schemas["OfferedModel"]): string {
+  const context = model.profile?.limits?.context;
+  return context == null ? "–" : brief(context);
+}
+
+function price(dollars: number | undefined): string {
+  if (dollars === undefined) return "–";
+  return dollars === 0 ? "0" : dollars.toFixed(dollars < 0.1 ? 3 : 2);
+}

@@ -1,0 +1,146 @@
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import type { Schemas } from "../api/client";
+import { LONGEST_PAGE } from "../api/pages";
+import { AgentName } from "../parts/agents/AgentName";
+import { Button } from "../parts/Button";
+import { DisableBudget } from "../parts/budgets/DisableBudget";
+import { inCurrency } from "../parts/budgets/inCurrency";
+import { NewBudget } from "../parts/budgets/NewBudget";
+import { Curl } from "../parts/Curl";
+import { shortId } from "../parts/formats";
+import { Meter } from "../parts/Meter";
+import { State } from "../parts/State";
+import { Table } from "../parts/Table";
+import { Time } from "../parts/Time";
+import { useBudgets } from "./queries";
+import { TopUp } from "./TopUp";
+import styles from "./Usage.module.css";
+
+type Budget = Schemas["BudgetShown"];
+
+/** What agents and sessions may spend, and what is left of it. */
+export function Budgets() {
+  const budgets = useBudgets();
+  const [isAdding, setAdding] = useState(false);
+  return (
+    <section className={styles.section}>
+      <div className={styles.line}>
+        <h2>Budgets</h2>
+        <Button onClick={() => setAdding(true)}>New budget</Button>
+      </div>
+      <State
+        query={budgets}
+        rows={2}
+        isEmpty={(list) => list.length === 0}
+        empty={
+          <>
+            <p>
+              A budget ends the turns of an agent or a session when it is spent. There are no
+              budgets yet.
+            </p>
+            <Curl
+              method="POST"
+              path="/v1/budgets"
+              body={{
+                subject_type: "agent",
+                subject_id: "agent_…",
+                currency: "usd",
+                limit: 10,
+                period: { unit: "month" },
+              }}
+            />
+          </>
+        }
+      >
+        {(list) => (
+          <Table label="Budgets">
+            <thead>
+              <tr>
+                <th scope="col">For</th>
+                <th scope="col">Left</th>
+                <th scope="col" data-number>
+                  Limit
+                </th>
+                <th scope="col">Renews</th>
+                <th scope="col">Status</th>
+                <th scope="col">
+                  <span className="visually-hidden">Actions</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {list.map((budget) => (
+                <BudgetRow key={budget.id} budget={budget} />
+              ))}
+            </tbody>
+          </Table>
+        )}
+      </State>
+      {budgets.data?.length === LONGEST_PAGE && (
+        <p className={styles.quiet}>
+          These are the newest {LONGEST_PAGE} budgets. The page of each agent has its own.
+        </p>
+      )}
+      {isAdding && <NewBudget onClose={() => setAdding(false)} />}
+    </section>
+  );
+}
+
+function BudgetRow({ budget }: { budget: Budget }) {
+  const [asked, setAsked] = useState<"top-up" | "disable">();
+  const amount = (value: number) => inCurrency(value, budget.currency);
+  const close = () => setAsked(undefined);
+  return (
+    <tr>
+      <th scope="row">
+        <Subject budget={budget} />
+      </th>
+      <td>
+        <Meter
+          value={Math.max(0, budget.balance)}
+          most={budget.limit}
+          label={`${amount(budget.balance)} left`}
+        />
+      </td>
+      <td data-number>{amount(budget.limit)}</td>
+      <td>
+        {budget.period ? `every ${budget.period.unit}` : "never"}
+        {budget.renews_at && (
+          <>
+            , <Time at={budget.renews_at} />
+          </>
+        )}
+      </td>
+      <td className={budget.status === "exhausted" ? styles.bad : undefined}>{budget.status}</td>
+      <td>
+        <span className={styles.actions}>
+          <Button tone="quiet" onClick={() => setAsked("top-up")}>
+            Top up
+          </Button>
+          <Button tone="quiet" onClick={() => setAsked("disable")}>
+            Disable
+          </Button>
+        </span>
+        {asked === "top-up" && <TopUp budget={budget} onClose={close} />}
+        {asked === "disable" && <DisableBudget budget={budget} onClose={close} />}
+      </td>
+    </tr>
+  );
+}
+
+function Subject({ budget }: { budget: Budget }) {
+  const { subject_id: id } = budget;
+  if (budget.subject_type === "session") {
+    return (
+      <Link to="/sessions/$sessionId" params={{ sessionId: id }}>
+        {shortId(id)}
+      </Link>
+    );
+  }
+  return (
+    <Link to="/agents/$agentId" params={{ agentId: id }}>
+      <AgentName id={id} />
+    </Link>
+  );
+}
