@@ -138,3 +138,14 @@ class Agent(Model):
     usage: Usage | None = None
     created_at: str
     updated_at: str
+
+
+class ListedAgent(Agent):
+    """An agent as lists show it."""
+
+    session_count: int | None = Field(
+        None, description="How many sessions it has; with `session_counts=true`."
+    )
+    active_session_count: int | None = Field(
+        None, description="How many of them have an open turn; with `session_counts=true`."
+    )

@@ -162,6 +162,12 @@ class Standing:
         return exact(self.budget.limit) - self.spent
 
     @property
+    def used(self) -> float:
+        """The part of the limit that is used; 1 and more is exhausted."""
+        limit = exact(self.budget.limit)
+        return max(float(self.spent / limit), 0.0) if limit else 1.0
+
+    @property
     def shown(self) -> BudgetShown:
         """The budget as a client sees it."""
         budget = self.budget

@@ -6,10 +6,10 @@ to every reader.
 Source: docs/contract.md, "Events".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -40,6 +40,15 @@ class EventType(StrEnum):
     SESSION_FAILED = "session.failed"
     SESSION_CANCELLED = "session.cancelled"
 
+
+TurnOutcome = Literal["completed", "failed", "cancelled"]
+
+TURN_OUTCOMES: Mapping[str, TurnOutcome] = {
+    EventType.SESSION_COMPLETED: "completed",
+    EventType.SESSION_FAILED: "failed",
+    EventType.SESSION_CANCELLED: "cancelled",
+}
+"""How a turn has ended, by the event that ends it."""
 
 TURN_ENDS = frozenset(
     {EventType.SESSION_COMPLETED, EventType.SESSION_FAILED, EventType.SESSION_CANCELLED}

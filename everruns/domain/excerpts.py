@@ -1,4 +1,4 @@
-"""Messages as plain text: for summaries of a conversation, and for looking things up in it."""
+"""Messages as plain text: for lists and summaries, and for looking things up in a conversation."""
 
 import orjson
 
@@ -18,12 +18,21 @@ from everruns.domain.parts import (
     TextPart,
 )
 
+PREVIEW_CHARACTERS = 200
 _SPEAKERS = {"user": "User", "agent": "Assistant", "tool_result": "Tool", "system": "System"}
 
 
 def speaker_of(message: Message) -> str:
     """Return who said a message, for a model."""
     return _SPEAKERS[message.role]
+
+
+def preview_of(message: Message) -> str:
+    """Return the beginning of what a message says, for lists.
+
+    It lacks NUL characters, which a model may write and PostgreSQL does not take.
+    """
+    return message.text[:PREVIEW_CHARACTERS].replace("\0", "")
 
 
 def plain_text(message: Message) -> str:

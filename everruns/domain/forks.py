@@ -16,7 +16,7 @@ from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.forms import id_form
 from everruns.domain.sessions import Session, SessionPatch, SessionSummary
 from everruns.domain.workspaces import own_workspace_id
-from everruns.ids import format_time
+from everruns.ids import MAX_SEQUENCE, copied_id, event_mark, format_time
 
 ForkedFiles = Literal["copy", "share", "none"]
 InsideTurn = Literal["refuse", "before", "after"]
@@ -34,7 +34,7 @@ class ForkInput(SessionPatch):
             workspace, or an empty one.
     """
 
-    sequence: Annotated[int, Field(ge=0, le=2**36 - 1), Number] | None = Field(
+    sequence: Annotated[int, Field(ge=0, le=MAX_SEQUENCE), Number] | None = Field(
         None,
         description="The last event that the fork begins with; 0 for none. Without it and without "
         "event_id, the fork begins with everything up to the end of the last turn.",
@@ -114,3 +114,22 @@ def forked_event(fork: Session, last: Event, now_ms: int) -> Event:
     # Ids of events sort by time, and clocks may go back.
     ts = max(now_ms, last.ts)
     return NewEvent(EventType.SESSION_FORKED, data, {}).at(fork.id, last.sequence + 1, ts)
+
+
+def renamed(
+    by_message: dict[str, str | None], source_id: str, session_id: str
+) -> dict[str, str | None]:
+    """Return what is known of a source's messages by the ids that they have in its fork.
+
+    Only results of tools have others than in the source; see ``ids.copied_id``.
+
+    Args:
+        by_message: What is known, by the message's id in the source.
+        source_id: The source.
+        session_id: The fork.
+    """
+    mark = event_mark(source_id)
+    return {
+        copied_id(identity, session_id) if identity.endswith(mark) else identity: known
+        for identity, known in by_message.items()
+    }

@@ -210,9 +210,17 @@ _FOREIGN_KEYWORDS = {
 _ForeignValidator: Any = cast("Any", validators).extend(Draft202012Validator, _FOREIGN_KEYWORDS)
 
 
+def _forms(error: ValidationError) -> str | None:
+    """Return the forms that a setting may have: in the words of each, or of the setting."""
+    schema = cast("Mapping[str, Any]", error.schema)
+    forms: list[str | None] = [form.get("description") for form in schema["anyOf"]]
+    described = [form for form in forms if form]
+    return ", or ".join(described) if len(described) == len(forms) else schema.get("description")
+
+
 def _describe(error: ValidationError, subject: str) -> str:
     whole: Any = error.parent
-    # Of a setting with several forms, its description has them all.
+    # Of a setting with several forms, all are told.
     if subject == "setting" and whole is not None and "description" in whole.schema:
         error = whole
     place = _place(error)
@@ -235,8 +243,7 @@ def _describe(error: ValidationError, subject: str) -> str:
         case "enum":
             return f"{holder} must be one of: {', '.join(map(str, rule))}"
         case _:
-            words = cast("Mapping[str, Any]", error.schema).get("description")
-            if error.validator == "anyOf" and subject == "setting" and words:
+            if error.validator == "anyOf" and subject == "setting" and (words := _forms(error)):
                 return f"{holder} must be {words}"
             detail = " ".join(error.message.split())
             if len(detail) > MAX_DETAIL_CHARACTERS:

@@ -22,6 +22,7 @@ from everruns.domain.agents import (
 )
 from everruns.domain.base import Flag, Metadata, Model, Name, Prompt, Tags
 from everruns.domain.controls import AnswerControls, GivenAnswerControls
+from everruns.domain.events import TurnOutcome
 from everruns.domain.forms import PRINTABLE, id_form
 from everruns.domain.mcp_servers import (
     MCP_SERVERS_SPELLINGS,
@@ -118,6 +119,7 @@ class SessionSummary(Model):
     output_preview: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
+    last_outcome: TurnOutcome | None = None
     updated_at: str | None = None
     suspicion: int = 0
     waits_until_ms: int | None = None
@@ -162,6 +164,9 @@ class Session(Model):
     updated_at: str
     started_at: str | None = None
     finished_at: str | None = None
+    last_outcome: TurnOutcome | None = Field(
+        None, description="How the last turn ended; absent while one is open."
+    )
     waiting_for: list[Wait] = Field(default_factory=list[Wait])
     end_user: str | None = Field(
         None,

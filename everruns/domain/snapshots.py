@@ -21,7 +21,7 @@ from everruns.domain.messages import Message
 from everruns.domain.state import SessionState
 from everruns.ids import copied_id
 
-FORMAT = 5
+FORMAT = 7
 """The format of snapshots: raise it when ``SessionState`` or its fold changes."""
 
 # Folding this many events takes a few milliseconds.

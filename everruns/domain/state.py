@@ -4,15 +4,15 @@
 writes, and again when the session is loaded. Nothing else changes the state.
 """
 
-import gc
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from everruns.domain.collector import without_collector
 from everruns.domain.compaction import Compaction, CompactionPlan, replaced_before
-from everruns.domain.controls import Controls
-from everruns.domain.events import TURN_ENDS, Event, EventType
+from everruns.domain.events import TURN_ENDS, TURN_OUTCOMES, Event, EventType, TurnOutcome
+from everruns.domain.excerpts import preview_of
+from everruns.domain.forks import renamed
 from everruns.domain.known_calls import KnownCalls
 from everruns.domain.logged_messages import message_of
 from everruns.domain.loops import LoopWatch
@@ -23,9 +23,7 @@ from everruns.domain.sessions import SessionStatus, SessionSummary
 from everruns.domain.token_estimates import ConversationSize
 from everruns.domain.turns import LastTurn, OpenTurn
 from everruns.domain.usage import Usage
-from everruns.ids import copied_id, event_mark, format_time
-
-PREVIEW_CHARACTERS = 200
+from everruns.ids import format_time
 
 
 @dataclass
@@ -63,6 +61,7 @@ class SessionState:
         output_preview_before_turn: The output preview when the newest turn was first started.
         started_ms: When the first turn was started.
         finished_ms: When the last turn ended; ``None`` while one is open.
+        last_outcome: How it ended.
     """
 
     session_id: str
@@ -94,6 +93,7 @@ class SessionState:
     output_preview_before_turn: str | None = None
     started_ms: int | None = None
     finished_ms: int | None = None
+    last_outcome: TurnOutcome | None = None
 
     @property
     def status(self) -> SessionStatus:
@@ -119,6 +119,7 @@ class SessionState:
             output_preview=self.output_preview,
             started_at=_time(self.started_ms),
             finished_at=_time(self.finished_ms),
+            last_outcome=self.last_outcome,
             waiting_for=self.turn.waiting_for if self.turn else [],
             sleeps=bool(self.turn and self.turn.asleep),
             updated_at=_time(self.last_ms),
@@ -130,7 +131,7 @@ class SessionState:
         Raises:
             ValueError: An event is not the next one.
         """
-        with _without_collector():
+        with without_collector():
             for event in events:
                 self.apply(event)
 
@@ -152,7 +153,7 @@ class SessionState:
             case EventType.SESSION_STARTED:
                 self._session_started(event, data, envelope["context"])
                 self.started_ms = self.started_ms or event.ts
-                self.finished_ms = None
+                self.finished_ms = self.last_outcome = None
             case EventType.CAPABILITIES_PREPARED:
                 self._offered(apply_changes(self.prepared, data))
             case EventType.SESSION_FORKED:
@@ -198,43 +199,25 @@ class SessionState:
         before = self.compaction_before_turn
         self.compaction_before_turn = before and before.without_decisions()
         source_id = event.data["forked_from_session_id"]
-        self.without_images = self._renamed(self.without_images, source_id)
-        self.without_messages = self._renamed(self.without_messages, source_id)
+        self.without_images = renamed(self.without_images, source_id, self.session_id)
+        self.without_messages = renamed(self.without_messages, source_id, self.session_id)
         self.idempotency, self.retries = {}, {}
         self.cancelled_turn = None
         self.last_input_sequence = event.sequence
-
-    def _renamed(self, by_message: dict[str, str | None], source_id: str) -> dict[str, str | None]:
-        """Return what is known of messages by the ids that they have in this fork.
-
-        Only results of tools have others than in the source; see ``ids.copied_id``.
-        """
-        mark = event_mark(source_id)
-        return {
-            copied_id(identity, self.session_id) if identity.endswith(mark) else identity: known
-            for identity, known in by_message.items()
-        }
 
     def _ended(self, event: Event, data: dict[str, Any]) -> None:
         self.turn = None
         if event.type == EventType.SESSION_CANCELLED:
             self.cancelled_turn = data["turn_id"]
-        self.finished_ms = event.ts
-        if unfinished := data.get("unfinished"):
-            self.usage += Usage.model_validate(unfinished["usage"])
+        self.finished_ms, self.last_outcome = event.ts, TURN_OUTCOMES[event.type]
+        if usage := data.get("unfinished", {}).get("usage"):
+            self.usage += Usage.model_validate(usage)
         # A turn ends only when every message is answered or abandoned with it.
         self.history += self.unread
         self.unread = []
 
     def _session_started(self, event: Event, data: dict[str, Any], context: dict[str, Any]) -> None:
-        controls = data.get("controls")
-        self.turn = OpenTurn(
-            data["turn_id"],
-            data["input_message_id"],
-            event.ts,
-            event.sequence,
-            Controls.model_validate(controls) if controls else None,
-        )
+        self.turn = OpenTurn.started(event, data, context)
         if "retry_of" in data:
             self._supersede(data["superseded"])
             self.last_input_sequence = event.sequence
@@ -295,7 +278,7 @@ class SessionState:
             if self.turn:
                 self.turn.watch = LoopWatch()
             self.last_input_sequence = message.sequence
-            self.preview = self.preview or message.text[:PREVIEW_CHARACTERS] or None
+            self.preview = self.preview or preview_of(message) or None
             if idempotency := context.get("idempotency"):
                 self.idempotency[idempotency["key"]] = (idempotency["request"], message.sequence)
             return
@@ -307,29 +290,14 @@ class SessionState:
             self.without_images[message_id] = message.model
         for message_id in data.get("without_messages", ()):
             self.without_messages[message_id] = message.model
-        self.output_preview = message.text[:PREVIEW_CHARACTERS] or self.output_preview
+        self.output_preview = preview_of(message) or self.output_preview
         usage = Usage.model_validate(data.get("usage") or {})
         self.usage += usage
         if self.size.answered(message, usage):
             for unread in self.unread:
                 self.size.add(unread)
         if self.turn:
-            self.turn.iterations += 1
-            self.turn.compacted_for = set()
-            self.turn.usage += usage
-            self.turn.pending = {call.id: call for call in message.tool_calls}
-            self.turn.started_calls, self.turn.allowed = set(), set()
-            self.turn.asked, self.turn.held, self.turn.suspended = {}, {}, {}
-            self.turn.askers = {}
-            self.turn.refused = _refused_calls(data)
-
-
-def _refused_calls(data: dict[str, Any]) -> dict[str, str]:
-    # Older logs hold the arguments that were not a JSON object.
-    invalid: dict[str, str] = data.get("invalid_arguments", {})
-    return data.get("refused_calls") or {
-        call_id: f"The arguments are not a JSON object: {raw}" for call_id, raw in invalid.items()
-    }
+            self.turn.answered(message, data, usage)
 
 
 def _time(ms: int | None) -> str | None:
@@ -341,19 +309,3 @@ def fold(session_id: str, events: Sequence[Event]) -> SessionState:
     state = SessionState(session_id)
     state.apply_all(events)
     return state
-
-
-@contextmanager
-def _without_collector() -> Generator[None]:
-    """Pause garbage collection while only long-lived objects are created.
-
-    The collector would traverse them, and every other object of the process, again and again;
-    for a long log that takes as long as the fold itself.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

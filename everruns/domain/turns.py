@@ -9,9 +9,11 @@ from everruns.domain.compaction import CompactionPlan, CompactionReason
 from everruns.domain.controls import Controls
 from everruns.domain.events import TURN_ENDS, Event, EventType
 from everruns.domain.loops import LoopWatch
+from everruns.domain.messages import Message
 from everruns.domain.questions import are_questions
 from everruns.domain.suspensions import Suspended
 from everruns.domain.tools import ToolCall
+from everruns.domain.trace_context import TRACEPARENT
 from everruns.domain.usage import Usage
 from everruns.domain.waits import Asked, Wait, WaitType
 
@@ -52,6 +54,7 @@ class OpenTurn:
         started_ms: When, in milliseconds since the epoch.
         started_sequence: The event that started it.
         controls: Options that a retry gave it, instead of those of the messages before it.
+        traceparent: The trace context of the request that began it, if that had one.
         iterations: Model answers stored so far.
         usage: Tokens of these answers.
         pending: Calls of the last answer that have no result yet, by call id, in call order.
@@ -72,6 +75,7 @@ class OpenTurn:
     started_ms: int
     started_sequence: int = 0
     controls: Controls | None = None
+    traceparent: str | None = None
     iterations: int = 0
     usage: Usage = field(default_factory=Usage)
     pending: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
@@ -85,6 +89,36 @@ class OpenTurn:
     compacting: CompactionPlan | None = None
     compacted_for: set[CompactionReason] = field(default_factory=set[CompactionReason])
     watch: LoopWatch = field(default_factory=LoopWatch)
+
+    @classmethod
+    def started(cls, event: Event, data: dict[str, Any], context: dict[str, Any]) -> "OpenTurn":
+        """Return the turn that a ``session.started`` begins."""
+        controls = data.get("controls")
+        return cls(
+            data["turn_id"],
+            data["input_message_id"],
+            event.ts,
+            event.sequence,
+            Controls.model_validate(controls) if controls else None,
+            context.get(TRACEPARENT),
+        )
+
+    def answered(self, message: Message, data: dict[str, Any], usage: Usage) -> None:
+        """Take note of a model's answer, whose calls are pending from now on.
+
+        Args:
+            message: The answer.
+            data: The data of its event.
+            usage: Its tokens.
+        """
+        self.iterations += 1
+        self.compacted_for = set()
+        self.usage += usage
+        self.pending = {call.id: call for call in message.tool_calls}
+        self.started_calls, self.allowed = set(), set()
+        self.asked, self.held, self.suspended = {}, {}, {}
+        self.askers = {}
+        self.refused = _refused_calls(data)
 
     @property
     def waiting(self) -> dict[str, Asked]:
@@ -187,3 +221,11 @@ def suspended_calls(turn: OpenTurn | None) -> list[LeftCall]:
 def turn_context(turn: OpenTurn) -> dict[str, Any]:
     """Return the context of a turn's events."""
     return {"turn_id": turn.id, "input_message_id": turn.input_message_id}
+
+
+def _refused_calls(data: dict[str, Any]) -> dict[str, str]:
+    # Older logs hold the arguments that were not a JSON object.
+    invalid: dict[str, str] = data.get("invalid_arguments", {})
+    return data.get("refused_calls") or {
+        call_id: f"The arguments are not a JSON object: {raw}" for call_id, raw in invalid.items()
+    }

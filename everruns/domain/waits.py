@@ -37,11 +37,26 @@ _KINDS: list[dict[str, Any]] = [
     {"type": "number", "minimum": 1, "maximum": MAX_WAIT_S},
     {"type": "string", "enum": [NEVER]},
 ]
-SECONDS_SCHEMA: dict[str, Any] = {
-    "anyOf": _KINDS,
-    "description": f'seconds from 1 to {MAX_WAIT_S}, or "{NEVER}"',
-}
-"""Seconds in the config of a capability."""
+
+
+def seconds_schema(title: str, description: str) -> dict[str, Any]:
+    """Return the JSON Schema of seconds in the config of a capability, with words for a form.
+
+    Args:
+        title: The name of the field.
+        description: What they mean.
+    """
+    number, word = _KINDS
+    return {
+        "title": title,
+        "description": description,
+        "anyOf": [
+            {"title": "Seconds", "description": f"seconds from 1 to {MAX_WAIT_S}", **number},
+            {"title": "Never", "description": f'"{NEVER}"', **word},
+        ],
+    }
+
+
 Seconds = Annotated[
     int | float | Literal["never"] | None,
     PlainValidator(_seconds),

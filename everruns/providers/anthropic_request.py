@@ -187,7 +187,7 @@ def _image(part: ImagePart) -> Block:
 
 
 def _references(names: Sequence[str]) -> list[Block]:
-    """Refer to tools, whose definitions stand in their place. Nothing else may be beside them."""
+    """Refer to tools, whose definitions stand in their place. Nothing else may be next to them."""
     return [{"type": "tool_reference", "tool_name": sent_name(name)} for name in names]
 
 

@@ -33,6 +33,7 @@ class ModelRequest:
             tools.
         deferred: The tools that the model can search for. In the messages they are called by
             ``call_tool``; a provider that loads found tools is told of them.
+        traceparent: What its HTTP request says of the trace that it belongs to, if anything.
     """
 
     model: OfferedModel
@@ -43,6 +44,7 @@ class ModelRequest:
     parallel_tool_calls: bool | None = None
     is_correction: bool = False
     deferred: Sequence[ToolDefinition] = ()
+    traceparent: str | None = None
 
     @property
     def effort(self) -> str | None:

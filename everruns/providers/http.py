@@ -3,12 +3,14 @@
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 import orjson
 from pydantic import SecretStr
 
+from everruns.domain.trace_context import TRACEPARENT
 from everruns.providers.connections import CONNECT_TIMEOUT_S, Connections
 from everruns.providers.error_bodies import error_in, error_of_text
 from everruns.providers.event_stream import EventSplitter
@@ -59,7 +61,11 @@ class Wire:
     query: Mapping[str, str] = field(default_factory=dict[str, str])
 
     async def post(
-        self, path: str, body: dict[str, Any], pace: AnswerPace | None = None
+        self,
+        path: str,
+        body: dict[str, Any],
+        pace: AnswerPace | None = None,
+        traceparent: str | None = None,
     ) -> AsyncGenerator[bytes]:
         """Send a request whose response is an event stream.
 
@@ -70,6 +76,7 @@ class Wire:
             path: Appended to the base URL.
             body: The request, as JSON.
             pace: When to read on; without it, as data comes.
+            traceparent: The trace context to send along, if any.
 
         Yields:
             The ``data`` of each event, as it came.
@@ -78,7 +85,8 @@ class Wire:
             ModelFailure: The call failed; also raised while the stream is read.
         """
         with self._failures():
-            async with self._request("POST", path, orjson.dumps(body)) as response:
+            traced = {TRACEPARENT: traceparent} if traceparent else {}
+            async with self._request("POST", path, orjson.dumps(body), traced) as response:
                 await self._accept(response)
                 splitter = EventSplitter()
                 size = 0
@@ -164,12 +172,17 @@ class Wire:
         return {**headers, self.key_header: self.key_prefix + key}
 
     def _request(
-        self, method: str, path: str, content: bytes | None
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        traced: Mapping[str, str] = MappingProxyType({}),
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         return self.connections.request(
             method,
             self.base_url + path,
-            headers=self._authorized_headers(),
+            # What the provider's account says comes first.
+            headers={**traced, **self._authorized_headers()},
             query=self.query,
             content=content,
             silence_s=self.silence_s,

@@ -10,6 +10,8 @@ import asyncio
 import structlog
 from aiohttp import ClientResponse
 
+from everruns.log import no_ids
+
 # At about 60 µs a read, this many take a sixteenth of a core.
 READS_PER_S = 1000
 # Shorter rounds would gather nothing.
@@ -48,7 +50,7 @@ class Pace:
         if round_s < SHORTEST_ROUND_S or not transport.is_reading():
             return
         if not self._paused:
-            asyncio.get_running_loop().call_later(round_s, self._resume)
+            asyncio.get_running_loop().call_later(round_s, self._resume, context=no_ids())
         transport.pause_reading()
         self._paused.append(transport)
 

@@ -18,6 +18,7 @@ import orjson
 import structlog
 
 from everruns.domain.llm import ModelCost, ModelLimits, ModelProfile
+from everruns.log import error_kind
 from everruns.tools.child_processes import ChildFailure, ChildProcesses
 
 LOOK_UP_TIMEOUT_S = 10.0
@@ -46,7 +47,7 @@ class Prices:
         try:
             answer = await self._children.run(look_up, [question], LOOK_UP_TIMEOUT_S)
         except ChildFailure as failure:
-            log.warning("prices not looked up", reason=type(failure).__name__)
+            log.warning("prices not looked up", error=error_kind(failure))
             return {}
         found: dict[str, Any] = orjson.loads(answer)
         return {name: ModelProfile.model_validate(fields) for name, fields in found.items()}

@@ -17,6 +17,7 @@ import structlog
 from everruns.domain.base import MIB
 from everruns.domain.images import READABLE, true_image
 from everruns.domain.messages import ImagePart, Message
+from everruns.log import error_kind
 from everruns.providers.base import ModelRequest
 from everruns.providers.image_limits import ImageLimits
 from everruns.tools.child_processes import ChildrenBusy
@@ -114,7 +115,7 @@ class ScaledImages:
         try:
             scaled = await scaled_image(part, bounds)
         except ScalingError as error:
-            log.info("image not scaled", reason=str(error))
+            log.info("image not scaled", error=error_kind(error))
             scaled = None
         self._keep(key, scaled)
         return scaled

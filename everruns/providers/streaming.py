@@ -126,7 +126,8 @@ class StreamingDriver(ABC):
             is_shown = False
             pace = self._wire.connections.pace.answer()
             try:
-                async with aclosing(self._wire.post(path, body, pace)) as payloads:
+                sent = self._wire.post(path, body, pace, request.traceparent)
+                async with aclosing(sent) as payloads:
                     async for payload in payloads:
                         deltas = self._read(answer, payload)
                         if not is_shown and _is_shown(deltas):

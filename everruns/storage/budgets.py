@@ -11,13 +11,14 @@ from types import MappingProxyType
 from typing import Protocol
 
 from everruns.domain.budgets import Budget, LedgerEntry
+from everruns.storage.receipts import Receipt
 
 
 class BudgetStore(Protocol):
     """Keeps budgets."""
 
-    def put(self, budget: Budget) -> bool:
-        """Store a budget, replacing the one with its id.
+    def put(self, budget: Budget, receipt: Receipt | None = None) -> bool:
+        """Store a budget, replacing the one with its id, and the receipt of the request for it.
 
         Returns:
             Whether its subject is there. The budget of a session that was deleted is not stored.

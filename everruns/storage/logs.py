@@ -1,6 +1,6 @@
 """What a store promises about the event logs of sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,6 +81,10 @@ class EventQuery:
     def is_page(self) -> bool:
         """Whether the query is for a page rather than for all events."""
         return self.limit is not None or self.size_bytes is not None
+
+
+ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
+"""Reads events of a session's log; see ``LogStore.events``."""
 
 
 class LogStore(Protocol):

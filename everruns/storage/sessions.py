@@ -1,12 +1,13 @@
 """What a store promises about sessions."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from everruns.domain.events import Event
+from everruns.domain.events import Event, TurnOutcome
 from everruns.domain.rights import Grant
-from everruns.domain.sessions import Caller, Session, SessionStatus
+from everruns.domain.sessions import OPEN_STATUSES, Caller, Session, SessionStatus
 from everruns.domain.snapshots import Snapshot
 from everruns.domain.waits import WaitType
 from everruns.domain.workspaces import Workspace
@@ -31,6 +32,7 @@ class SessionQuery(ListQuery):
         status: Only sessions with this status.
         waiting: Only sessions whose turn waits for somebody outside: for calls of this type, or
             for any with ``True``.
+        last_outcome: Only sessions whose last turn ended so, and that have no open one.
         tags: Only sessions with all of these tags.
         end_user: Only sessions of this end user.
         created_from_ms: Only sessions created at or after this time.
@@ -47,6 +49,7 @@ class SessionQuery(ListQuery):
     older_than: tuple[int, str] | None = None
     status: SessionStatus | None = None
     waiting: WaitType | Literal[True] | None = None
+    last_outcome: TurnOutcome | None = None
     tags: Collection[str] = ()
     end_user: str | None = None
     created_from_ms: int | None = None
@@ -55,6 +58,74 @@ class SessionQuery(ListQuery):
     updated_until_ms: int | None = None
     sort: Literal["created", "updated"] = "created"
     ascending: bool = False
+
+
+@dataclass(frozen=True)
+class SessionsInState:
+    """Sessions whose turns are in the same state.
+
+    Attributes:
+        status: Their status.
+        waits: What their open turns wait for: types of calls, or ``sleeps``.
+        sessions: How many there are.
+        updated_ms: When the one that is unchanged for longest was updated, in milliseconds since
+            the epoch.
+    """
+
+    status: str
+    waits: Collection[str]
+    sessions: int
+    updated_ms: int | None
+
+
+@dataclass(frozen=True)
+class SessionCounts:
+    """How many sessions there are, and what they do.
+
+    Attributes:
+        stored: All sessions.
+        open: Those with an open turn.
+        waiting: Of these, those that wait, by what they wait for.
+        quiet_since_ms: Of the turns that wait for nobody, when the one that is quiet for longest
+            stored something, in milliseconds since the epoch; ``None`` if there are none.
+    """
+
+    stored: int
+    open: int
+    waiting: Mapping[str, int]
+    quiet_since_ms: int | None
+
+    @classmethod
+    def of(cls, in_states: Iterable[SessionsInState]) -> "SessionCounts":
+        """Return the counts of sessions in several states."""
+        states = list(in_states)
+        is_open = [state for state in states if state.status in OPEN_STATUSES]
+        waiting = Counter[str]()
+        for state in is_open:
+            waiting.update(dict.fromkeys(state.waits, state.sessions))
+        working = [state for state in is_open if state.status == "active" and not state.waits]
+        return cls(
+            stored=sum(state.sessions for state in states),
+            open=sum(state.sessions for state in is_open),
+            waiting=waiting,
+            quiet_since_ms=min(
+                (state.updated_ms for state in working if state.updated_ms is not None),
+                default=None,
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class AgentSessions:
+    """How many sessions an agent has.
+
+    Attributes:
+        stored: All of them.
+        open: Those with an open turn.
+    """
+
+    stored: int
+    open: int
 
 
 @dataclass(frozen=True)
@@ -220,6 +291,21 @@ class SessionStore(Protocol):
 
         Args:
             now_ms: Leave out turns that wait for outside input until after this time.
+        """
+        ...
+
+    def count(self) -> SessionCounts:
+        """Return how many sessions there are, and what they do."""
+        ...
+
+    def count_by_agent(
+        self, agent_ids: Collection[str], within: Grant | None = None
+    ) -> Mapping[str, AgentSessions]:
+        """Return how many sessions each of these agents has, for those that have some.
+
+        Args:
+            agent_ids: The agents.
+            within: Only sessions that this grant covers.
         """
         ...
 

@@ -1,5 +1,6 @@
 """The store: everything that is kept, one part for each noun."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +9,7 @@ from everruns.storage.api_keys import ApiKeyStore
 from everruns.storage.budgets import BudgetStore, LedgerStore
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.files import FileStore
+from everruns.storage.history import HistoryStore
 from everruns.storage.logs import LogStore
 from everruns.storage.mcp_authorizations import McpAuthorizationStore
 from everruns.storage.mcp_servers import McpServerStore
@@ -16,6 +18,19 @@ from everruns.storage.receipts import ReceiptStore
 from everruns.storage.registry import RegistryStore
 from everruns.storage.sessions import SessionStore
 from everruns.storage.workspaces import WorkspaceStore
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What was acknowledged and is not in the database yet: a journal has it.
+
+    Attributes:
+        size_bytes: Its size.
+        waited_s: How many seconds the oldest of it has waited.
+    """
+
+    size_bytes: int = 0
+    waited_s: float = 0.0
 
 
 class Store(Protocol):
@@ -49,6 +64,9 @@ class Store(Protocol):
     def logs(self) -> LogStore: ...
 
     @property
+    def history(self) -> HistoryStore: ...
+
+    @property
     def receipts(self) -> ReceiptStore: ...
 
     @property
@@ -77,6 +95,11 @@ class Store(Protocol):
     @property
     def cipher(self) -> Cipher:
         """Encrypts secrets that are stored within other things."""
+        ...
+
+    @property
+    def backlog(self) -> Backlog:
+        """What was acknowledged and is not in the database yet. Answers at once, from memory."""
         ...
 
     def ping(self) -> None:

@@ -77,6 +77,21 @@ def lock_data_directory(
         yield name_holder
 
 
+def find_server(data_dir: Path) -> str | None:
+    """Return the address of the server that holds a data directory, if one does.
+
+    The lock is not tried for that: a server that starts at this moment would find it taken.
+    """
+    try:
+        holder = json.loads((data_dir / LOCK_FILE).read_text())
+        address, pid = holder["address"], holder["pid"]
+        # What an earlier server wrote stays after its end.
+        os.kill(pid, 0)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+    return address if isinstance(address, str) else None
+
+
 def _who_holds(text: str, data_dir: Path) -> str:
     try:
         holder = json.loads(text)

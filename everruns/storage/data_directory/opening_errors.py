@@ -7,9 +7,9 @@ from pathlib import Path
 import structlog
 
 from everruns.errors import StoreUnavailable
+from everruns.storage.duckdb.error_texts import detail_of, loggable
 from everruns.storage.duckdb.errors import (
     DUCKDB_ERRORS,
-    detail_of,
     is_damage,
     is_full_disk,
     user_of_file,
@@ -31,7 +31,7 @@ def opening(data_dir: Path) -> Generator[None]:
         yield
     except DUCKDB_ERRORS as error:
         detail = detail_of(error)
-        _log.error("data_directory_unusable", data_dir=str(data_dir), detail=detail)
+        _log.error("data directory unusable", data_dir=str(data_dir), error=loggable(error))
         raise StoreUnavailable(_what_to_do(data_dir, error, detail)) from None
 
 

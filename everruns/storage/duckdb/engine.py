@@ -73,7 +73,7 @@ def trim_cache(engine: Engine) -> None:
             cursor.execute(f"SET GLOBAL memory_limit = '{CACHE_LIMIT}'")
         except duckdb.OutOfMemoryException:
             # The rest is no page of the file, such as rows that no checkpoint has written yet.
-            _log.debug("cache_not_within_limit", limit=CACHE_LIMIT)
+            _log.debug("cache not within limit", limit=CACHE_LIMIT)
         finally:
             cursor.execute(f"SET GLOBAL memory_limit = '{MEMORY_LIMIT}'")
     finally:

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from everruns.storage.duckdb.error_texts import detail_of, loggable
 from everruns.storage.failures import not_stored
 
 DUCKDB_ERRORS = (SQLAlchemyError, duckdb.Error, OSError)
@@ -27,16 +28,11 @@ def answering(engine: Engine) -> Generator[None]:
         yield
     except DUCKDB_ERRORS as error:
         detail = detail_of(error)
-        _log.error("database_failed", detail=detail)
+        _log.error("database failed", error=loggable(error))
         if isinstance(getattr(error, "orig", error), duckdb.FatalException):
             # DuckDB fails every call until its file is closed and reopened.
             engine.dispose()
         raise not_stored(disk_full=is_full_disk(detail)) from None
-
-
-def detail_of(error: Exception) -> str:
-    """Return the class and the text of an error, without the rows that it is about."""
-    return f"{type(error).__name__}: {getattr(error, 'orig', None) or error}"
 
 
 def user_of_file(detail: str) -> str | None:

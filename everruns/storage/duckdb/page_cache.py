@@ -6,6 +6,7 @@ from threading import Event, Thread
 import structlog
 
 from everruns.errors import StoreUnavailable
+from everruns.log import error_kind
 
 TRIM_EVERY_S = 30.0
 RETRY_S = 0.2
@@ -35,7 +36,7 @@ class PageCache:
                     wait_s = RETRY_S
             except StoreUnavailable as error:
                 # Nothing depends on it, and whoever needs the database learns of it as well.
-                _log.warning("cache_not_trimmed", code=error.code)
+                _log.warning("cache not trimmed", error=error_kind(error))
 
     def close(self) -> None:
         """Stop, after a trim that is under way."""

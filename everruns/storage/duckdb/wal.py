@@ -118,4 +118,4 @@ def _keep(log: Path, content: bytes, end: int) -> None:
         file.flush()
         make_durable(file.fileno())
     make_folder_durable(kept.parent)
-    _log.warning("torn_write_cut_off", log=str(log), size_bytes=len(content) - end, kept=str(kept))
+    _log.warning("torn write cut off", log=str(log), size_bytes=len(content) - end, kept=str(kept))

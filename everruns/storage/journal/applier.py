@@ -6,13 +6,16 @@ read from memory and from the journal, and after that from the database.
 """
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from threading import Condition, Thread
+from typing import NamedTuple
 
 import structlog
 
 from everruns.domain.sessions import Session
 from everruns.errors import EverrunsError, StoreUnavailable
+from everruns.log import error_kind
 from everruns.storage.journal.codec import (
     Change,
     Entry,
@@ -27,6 +30,7 @@ from everruns.storage.journal.file import Journal
 from everruns.storage.logs import Append
 from everruns.storage.sessions import NewSession
 from everruns.storage.sql.store import SqlStore
+from everruns.storage.store import Backlog
 
 APPLY_AFTER_S = 0.25
 RETRY_S = 1.0
@@ -37,6 +41,14 @@ MAX_TAKES = 256
 MAX_GATHERED_BYTES = 64 * 1024 * 1024
 
 _log = structlog.stdlib.get_logger(__name__)
+
+
+class _Gathered(NamedTuple):
+    """An entry that waits, with its size and the time on the monotonic clock since when."""
+
+    entry: Entry
+    size_bytes: int
+    since_s: float
 
 
 class Applier:
@@ -59,7 +71,7 @@ class Applier:
         # Guards what follows, and tells of its changes.
         self._changed = Condition()
         self._refused: set[str] = set()
-        self._gathered: list[tuple[Entry, int]] = []
+        self._gathered: list[_Gathered] = []
         self._gathered_bytes = 0
         self._written = 0
         self._applied = 0
@@ -75,13 +87,22 @@ class Applier:
         for start in range(0, len(left), MAX_CHANGES):
             self._apply(left[start : start + MAX_CHANGES], doubtful=True)
         if left:
-            _log.info("journal_recovered", changes=len(left))
+            _log.info("journal recovered", changes=len(left))
         self._journal.forget_left()
 
     @property
     def applied(self) -> int:
         """The number of the last entry that the database has."""
         return self._applied
+
+    @property
+    def backlog(self) -> Backlog:
+        """What the database does not have yet."""
+        with self._changed:
+            # Takes may wait for hours.
+            oldest = next(filter(_is_due, self._gathered), None)
+            waited_s = time.monotonic() - oldest.since_s if oldest else 0.0
+            return Backlog(self._gathered_bytes, waited_s)
 
     def wait_for_room(self) -> None:
         """Wait until memory has room for another entry.
@@ -97,7 +118,7 @@ class Applier:
         """Take an entry that the journal holds; return its number."""
         with self._changed:
             self._written += 1
-            self._gathered.append((entry, size_bytes))
+            self._gathered.append(_Gathered(entry, size_bytes, time.monotonic()))
             self._gathered_bytes += size_bytes
             self._changed.notify_all()
             return self._written
@@ -155,13 +176,13 @@ class Applier:
                 )
                 entries = self._next_entries()
             try:
-                self._apply([change for entry, _ in entries for change in entry], doubtful)
+                self._apply([change for each in entries for change in each.entry], doubtful)
                 self._journal.done(len(entries))
             except Exception as error:  # noqa: BLE001 - this thread must go on, whatever it is
                 # Readers see the error; acknowledged writes stay in the journal. A commit that
                 # raises may have stored everything all the same.
                 doubtful = True
-                _log.exception("journal_not_applied", entries=len(entries))
+                _log.exception("journal not applied", entries=len(entries))
                 with self._changed:
                     self._problem = _unavailable(error)
                     self._changed.notify_all()
@@ -172,7 +193,7 @@ class Applier:
             with self._changed:
                 self._problem = None
                 del self._gathered[: len(entries)]
-                self._gathered_bytes -= sum(size for _, size in entries)
+                self._gathered_bytes -= sum(each.size_bytes for each in entries)
                 self._applied += len(entries)
                 self._changed.notify_all()
         with self._changed:
@@ -185,16 +206,16 @@ class Applier:
         """Whether what has gathered must not wait for more: all but a few takes."""
         if self._wanted > self._applied or len(self._gathered) >= MAX_TAKES:
             return bool(self._gathered)
-        return any(not isinstance(change, Taken) for entry, _ in self._gathered for change in entry)
+        return any(map(_is_due, self._gathered))
 
-    def _next_entries(self) -> list[tuple[Entry, int]]:
-        entries: list[tuple[Entry, int]] = []
+    def _next_entries(self) -> "list[_Gathered]":
+        entries: list[_Gathered] = []
         changes = 0
-        for entry, size in self._gathered:
-            changes += len(entry)
+        for each in self._gathered:
+            changes += len(each.entry)
             if entries and changes > MAX_CHANGES:
                 break
-            entries.append((entry, size))
+            entries.append(each)
         return entries
 
     def _apply(self, changes: Sequence[Change], doubtful: bool) -> None:
@@ -217,7 +238,7 @@ class Applier:
         """Return what the database may lack of appends that it may have in part or whole."""
         heads = self._database.logs.heads([append.session_id for append in appends])
         if gone := {append.session_id for append in appends} - heads.keys():
-            _log.info("journal_of_deleted_sessions", sessions=len(gone))
+            _log.info("journal of deleted sessions", sessions=len(gone))
         lengths = {session_id: head.length for session_id, head in heads.items()}
         return [
             after(append, lengths[append.session_id])
@@ -233,8 +254,12 @@ class Applier:
         kept = str(self._journal.keep_aside(encode([append])))
         with self._changed:
             self._refused.add(append.session_id)
-        session_id, code = append.session_id, verdict.code
-        _log.error("journal_entry_refused", session_id=session_id, code=code, kept=kept)
+        session_id, error = append.session_id, error_kind(verdict)
+        _log.error("journal entry refused", session_id=session_id, error=error, kept=kept)
+
+
+def _is_due(gathered: _Gathered) -> bool:
+    return any(not isinstance(change, Taken) for change in gathered.entry)
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

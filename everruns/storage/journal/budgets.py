@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.storage.journal.write_ahead import WriteAhead
+from everruns.storage.receipts import Receipt
 from everruns.storage.sql.budgets import SqlBudgets
 
 
@@ -18,11 +19,11 @@ class JournaledBudgets:
         self.is_budgeted = budgets.is_budgeted
         self.list = budgets.list
 
-    def put(self, budget: Budget) -> bool:
+    def put(self, budget: Budget, receipt: Receipt | None = None) -> bool:
         """Store a budget, replacing the one with its id, unless its session is gone."""
         # What came before is none of its business, and charged where the old one said so.
         with self._ahead.still() as database:
-            return database.budgets.put(budget)
+            return database.budgets.put(budget, receipt)
 
 
 class JournaledLedger:

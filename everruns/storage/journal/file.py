@@ -16,6 +16,7 @@ from threading import Lock
 
 import structlog
 
+from everruns.log import error_kind
 from everruns.storage.data_directory.durable import make_durable, make_folder_durable
 
 FILE_BYTES = 4 * 1024 * 1024
@@ -192,14 +193,14 @@ class Journal:
             os.ftruncate(file.descriptor, 0)
             file.size = 0
         except OSError as error:
-            _log.warning("journal_not_emptied", file=str(file.path), detail=str(error))
+            _log.warning("journal not emptied", file=str(file.path), error=error_kind(error))
 
     def _remove(self, path: Path) -> None:
         try:
             path.unlink()
         except OSError as error:
             self._unremoved.append(path)
-            _log.warning("journal_not_removed", file=str(path), detail=str(error))
+            _log.warning("journal not removed", file=str(path), error=error_kind(error))
 
     def _take_back(self, file: _File) -> None:
         """Remove the rest of a failed write, which would later be taken for another entry."""
@@ -207,7 +208,7 @@ class Journal:
             os.ftruncate(file.descriptor, file.size)
             make_durable(file.descriptor)
         except OSError as error:
-            _log.error("journal_not_writable", file=str(file.path), detail=str(error))
+            _log.error("journal not writable", file=str(file.path), error=error_kind(error))
             raise
         file.torn = False
 
@@ -239,7 +240,7 @@ def _read(paths: list[Path]) -> list[bytes]:
             continue
         if path != paths[-1] or _is_followed(content, position):
             raise JournalDamaged(f"Corrupt journal {path}: not readable from byte {position} on")
-        _log.warning("torn_write_cut_off", file=str(path), size_bytes=len(content) - position)
+        _log.warning("torn write cut off", file=str(path), size_bytes=len(content) - position)
         # At once, because this file will no longer be the last one.
         with path.open("r+b") as file:
             file.truncate(position)

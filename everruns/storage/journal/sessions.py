@@ -1,15 +1,23 @@
 """Sessions that the journal has before the database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from everruns.domain.rights import Grant
 from everruns.domain.sessions import Session
 from everruns.domain.snapshots import Snapshot
 from everruns.storage.files import StoredFile
 from everruns.storage.journal.write_ahead import WriteAhead
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import Fork, NewSession, SessionQuery, StoredLog
+from everruns.storage.sessions import (
+    AgentSessions,
+    Fork,
+    NewSession,
+    SessionCounts,
+    SessionQuery,
+    StoredLog,
+)
 
 
 class JournaledSessions:
@@ -77,6 +85,16 @@ class JournaledSessions:
     def unfinished(self, now_ms: int | None = None) -> list[str]:
         """Return the ids of sessions whose turn is open, oldest first."""
         return self._ahead.settled().sessions.unfinished(now_ms)
+
+    def count(self) -> SessionCounts:
+        """Return how many sessions there are, and what they do."""
+        return self._ahead.settled().sessions.count()
+
+    def count_by_agent(
+        self, agent_ids: Collection[str], within: Grant | None = None
+    ) -> Mapping[str, AgentSessions]:
+        """Return how many sessions each of these agents has, for those that have some."""
+        return self._ahead.settled().sessions.count_by_agent(agent_ids, within)
 
     def list(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""

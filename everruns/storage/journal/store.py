@@ -4,11 +4,13 @@ from pathlib import Path
 
 from everruns.storage.journal.budgets import JournaledBudgets, JournaledLedger
 from everruns.storage.journal.file import Journal
+from everruns.storage.journal.history import JournaledHistory
 from everruns.storage.journal.logs import JournaledLogs
 from everruns.storage.journal.registry import JournaledRegistry
 from everruns.storage.journal.sessions import JournaledSessions
 from everruns.storage.journal.write_ahead import WriteAhead
 from everruns.storage.sql.store import SqlStore
+from everruns.storage.store import Backlog
 
 
 class JournaledStore:
@@ -33,6 +35,7 @@ class JournaledStore:
         self.mcp_authorizations = database.mcp_authorizations
         self.sessions = JournaledSessions(self._ahead)
         self.logs = JournaledLogs(self._ahead)
+        self.history = JournaledHistory(self._ahead)
         self.receipts = database.receipts
         self.workspaces = database.workspaces
         self.files = database.files
@@ -40,6 +43,11 @@ class JournaledStore:
         self.ledger = JournaledLedger(self._ahead)
         self.api_keys = database.api_keys
         self.registry = JournaledRegistry(self._ahead, database.registry)
+
+    @property
+    def backlog(self) -> Backlog:
+        """What was acknowledged and is not in the database yet."""
+        return self._ahead.backlog
 
     def ping(self) -> None:
         """Check that the store answers and takes appends."""

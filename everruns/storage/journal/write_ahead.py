@@ -14,6 +14,7 @@ import structlog
 
 from everruns.domain.sessions import Session
 from everruns.errors import SequenceConflict
+from everruns.log import error_kind
 from everruns.storage.append_rule import check_life, judge
 from everruns.storage.failures import is_disk_full, not_stored
 from everruns.storage.journal.applier import Applier
@@ -21,6 +22,7 @@ from everruns.storage.journal.codec import Entry, Taken, encode, end
 from everruns.storage.journal.file import Journal
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, LogHead, Verdict
 from everruns.storage.sql.store import SqlStore
+from everruns.storage.store import Backlog
 
 REMEMBERED_LOGS = 20_000
 
@@ -192,6 +194,11 @@ class WriteAhead:
 
     # The journal itself
 
+    @property
+    def backlog(self) -> Backlog:
+        """What was acknowledged and is not in the database yet."""
+        return self._applier.backlog
+
     def check(self) -> None:
         """Check that the journal takes entries, as far as known.
 
@@ -206,7 +213,7 @@ class WriteAhead:
         try:
             yield
         except OSError as error:
-            _log.error("journal_failed", detail=str(error))
+            _log.error("journal failed", error=error_kind(error))
             raise not_stored(disk_full=is_disk_full(error)) from None
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from everruns.domain.budgets import Budget, LedgerEntry, total
 from everruns.storage.memory.contents import Contents
+from everruns.storage.receipts import Receipt
 
 
 class MemoryBudgets:
@@ -14,13 +15,14 @@ class MemoryBudgets:
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
 
-    def put(self, budget: Budget) -> bool:
+    def put(self, budget: Budget, receipt: Receipt | None = None) -> bool:
         """Store a budget, replacing the one with its id, unless its session is gone."""
         with self._contents.lock:
             is_of_session = budget.subject_type == "session"
             if is_of_session and budget.subject_id not in self._contents.sessions:
                 return False
             self._contents.budgets[budget.id] = budget
+            self._contents.remember(receipt)
             return True
 
     def find(self, budget_id: str) -> Budget | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest, nsmallest
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -33,11 +34,13 @@ class StoredSession:
     Attributes:
         created: The session as a client made or changed it.
         session: The session with its log's summary applied.
+        created_ms: When the session was created, in milliseconds since the epoch.
         updated_ms: When the session or its log last changed, in milliseconds since the epoch.
     """
 
     created: Session
     session: Session
+    created_ms: int
     updated_ms: int
     summary: SessionSummary = field(default_factory=SessionSummary)
     events: list[Event] = field(default_factory=list[Event])
@@ -47,7 +50,7 @@ class StoredSession:
     @classmethod
     def of(cls, session: Session) -> "StoredSession":
         """Return a new session, whose log is empty."""
-        return cls(session, session, parse_time(session.updated_at))
+        return cls(session, session, parse_time(session.created_at), parse_time(session.updated_at))
 
     def take(self, append: Append) -> None:
         """Add an accepted append to the log."""
@@ -162,6 +165,7 @@ def page_of(
             for resource in resources
             if any(text and needle in text.lower() for text in texts(resource))
         ]
-    ordered = sorted(resources, key=time, reverse=not ascending)
-    page = ordered[query.offset : query.offset + query.limit]
-    return cut(page, lambda resource: len(resource.model_dump_json())), len(ordered)
+    found = list(resources)
+    first = nsmallest if ascending else nlargest
+    page = first(query.offset + query.limit, found, key=time)[query.offset :]
+    return cut(page, lambda resource: len(resource.model_dump_json())), len(found)

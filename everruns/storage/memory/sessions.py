@@ -1,17 +1,27 @@
 """Sessions in memory."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal
 
+from everruns.domain.rights import Grant
 from everruns.domain.sessions import OPEN_STATUSES, Session
 from everruns.domain.snapshots import Snapshot
-from everruns.ids import parse_time
+from everruns.domain.waits import WaitType
 from everruns.storage.append_rule import check_life
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.memory.contents import Contents, StoredSession, age, page_of
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import Fork, NewSession, SessionQuery, StoredLog
+from everruns.storage.sessions import (
+    AgentSessions,
+    Fork,
+    NewSession,
+    SessionCounts,
+    SessionQuery,
+    SessionsInState,
+    StoredLog,
+)
 
 
 class MemorySessions:
@@ -145,49 +155,94 @@ class MemorySessions:
             ]
         return [session.id for session in sorted(sessions, key=age)]
 
+    def count(self) -> SessionCounts:
+        """Return how many sessions there are, and what they do."""
+        with self._contents.lock:
+            return SessionCounts.of(map(_counted, self._contents.sessions.values()))
+
+    def count_by_agent(
+        self, agent_ids: Collection[str], within: Grant | None = None
+    ) -> dict[str, AgentSessions]:
+        """Return how many sessions each of these agents has, for those that have some."""
+        stored, opened = Counter[str](), Counter[str]()
+        with self._contents.lock:
+            for each in self._contents.sessions.values():
+                agent_id = each.session.agent_id
+                if agent_id is None or agent_id not in agent_ids:
+                    continue
+                if within is not None and not within.covers(each.session):
+                    continue
+                stored[agent_id] += 1
+                opened[agent_id] += each.session.status in OPEN_STATUSES
+        return {identity: AgentSessions(stored[identity], opened[identity]) for identity in stored}
+
     def list(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
+        conditions = _conditions(query)
         with self._contents.lock:
             found = [
-                stored for stored in self._contents.sessions.values() if _is_listed(stored, query)
+                stored
+                for stored in self._contents.sessions.values()
+                if all(condition(stored) for condition in conditions)
             ]
-            updated = {stored.session.id: stored.updated_ms for stored in found}
-            sessions = [stored.session for stored in found]
-
-        def time(session: Session) -> tuple[Any, str]:
             by_update = query.sort == "updated"
-            return updated[session.id] if by_update else parse_time(session.created_at), session.id
-
+            times = {
+                stored.session.id: stored.updated_ms if by_update else stored.created_ms
+                for stored in found
+            }
+            sessions = [stored.session for stored in found]
         return page_of(
             sessions,
             query,
             lambda session: (session.id, session.title, session.preview),
-            time,
+            lambda session: (times[session.id], session.id),
             ascending=query.ascending,
         )
 
 
-def _is_listed(stored: StoredSession, query: SessionQuery) -> bool:
-    session = stored.session
-    created_ms = parse_time(session.created_at)
-    waits = {wait.type for wait in session.waiting_for}
-    return (
-        query.agent_id in {None, session.agent_id}
-        and query.end_user in {None, session.end_user}
-        and query.status in {None, session.status}
-        and (query.caller is None or query.caller.owns(session))
-        and (query.within is None or query.within.covers(session))
-        and (query.older_than is None or (created_ms, session.id) < query.older_than)
-        and (query.waiting is None or query.waiting in waits or _waits(session, query))
-        and set(query.tags) <= set(session.tags)
-        and _is_within(created_ms, query.created_from_ms, query.created_until_ms)
-        and _is_within(stored.updated_ms, query.updated_from_ms, query.updated_until_ms)
-    )
+def _counted(stored: StoredSession) -> SessionsInState:
+    summary = stored.summary
+    waits: set[str] = {wait.type for wait in summary.waiting_for}
+    if summary.sleeps:
+        waits.add("sleeps")
+    return SessionsInState(stored.session.status, waits, 1, stored.updated_ms)
 
 
-def _waits(session: Session, query: SessionQuery) -> bool:
-    is_waiting = bool(session.waiting_for) or session.status == "waitingfortoolresults"
-    return query.waiting is True and is_waiting
+_COMPARED = ("agent_id", "end_user", "status", "last_outcome")
+
+
+def _conditions(query: SessionQuery) -> list[Callable[[StoredSession], bool]]:
+    """Return the conditions that a session has to meet to be listed."""
+    tags = set(query.tags)
+    caller, within = query.caller, query.within
+    older_than, waiting = query.older_than, query.waiting
+    wanted = {name: getattr(query, name) for name in _COMPARED}
+    conditions = [_has(name, value) for name, value in wanted.items() if value is not None]
+    if caller is not None:
+        conditions.append(lambda stored: caller.owns(stored.session))
+    if within is not None:
+        conditions.append(lambda stored: within.covers(stored.session))
+    if older_than is not None:
+        conditions.append(lambda stored: (stored.created_ms, stored.session.id) < older_than)
+    if waiting is not None:
+        conditions.append(lambda stored: _waits(stored.session, waiting))
+    if tags:
+        conditions.append(lambda stored: tags.issubset(stored.session.tags))
+    return [
+        *conditions,
+        lambda stored: _is_within(stored.created_ms, query.created_from_ms, query.created_until_ms),
+        lambda stored: _is_within(stored.updated_ms, query.updated_from_ms, query.updated_until_ms),
+    ]
+
+
+def _has(name: str, wanted: str) -> Callable[[StoredSession], bool]:
+    return lambda stored: getattr(stored.session, name) == wanted
+
+
+def _waits(session: Session, what: WaitType | Literal[True]) -> bool:
+    if what is True:
+        return bool(session.waiting_for) or session.status == "waitingfortoolresults"
+    return any(wait.type == what for wait in session.waiting_for)
 
 
 def _is_within(ms: int, from_ms: int | None, until_ms: int | None) -> bool:

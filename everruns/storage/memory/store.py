@@ -10,6 +10,7 @@ from everruns.storage.memory.api_keys import MemoryApiKeys
 from everruns.storage.memory.budgets import MemoryBudgets, MemoryLedger
 from everruns.storage.memory.contents import Contents
 from everruns.storage.memory.files import MemoryFiles
+from everruns.storage.memory.history import MemoryHistory
 from everruns.storage.memory.logs import MemoryLogs
 from everruns.storage.memory.mcp_authorizations import MemoryMcpAuthorizations
 from everruns.storage.memory.mcp_servers import MemoryMcpServers
@@ -18,6 +19,7 @@ from everruns.storage.memory.receipts import MemoryReceipts
 from everruns.storage.memory.registry import MemoryRegistry
 from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.workspaces import MemoryWorkspaces
+from everruns.storage.store import Backlog
 
 
 class MemoryStore:
@@ -29,6 +31,7 @@ class MemoryStore:
     """
 
     reads_at_once = 2
+    backlog = Backlog()
 
     def __init__(self) -> None:
         self.contents = Contents()
@@ -39,6 +42,7 @@ class MemoryStore:
         self.mcp_authorizations = MemoryMcpAuthorizations(self.contents)
         self.sessions = MemorySessions(self.contents)
         self.logs = MemoryLogs(self.contents)
+        self.history = MemoryHistory(self.contents)
         self.receipts = MemoryReceipts(self.contents)
         self.workspaces = MemoryWorkspaces(self.contents)
         self.files = MemoryFiles(self.contents)

@@ -1,6 +1,7 @@
 """The connections to a PostgreSQL database: its address, their pools and their limits."""
 
 import select
+from collections.abc import Mapping
 from typing import cast
 
 import psycopg
@@ -87,14 +88,35 @@ def complete(address: SecretStr) -> str:
         )
     except psycopg.ProgrammingError:
         # The error quotes the address, and with it the password.
-        raise InvalidRequest(
-            "EVERRUNS_DATABASE_URL cannot be read. It is like"
-            " postgresql://user:password@host:5432/database, with special characters of the"
-            " password percent-encoded"
-        ) from None
+        raise _unreadable() from None
+    _check_places(given)
     limits = " ".join(f"-c {name}={value}" for name, value in _LIMITS.items())
     options = f"{limits} {given.get('options') or ''}".strip()
     return make_conninfo("", **{**_CONNECTION, **given, "options": options})
+
+
+def _check_places(given: Mapping[str, object]) -> None:
+    """Check that hosts and ports are none of the password.
+
+    A password with ``@`` or ``/`` that is not percent-encoded ends up there in part, and libpq
+    would quote it in errors about connections, which are logged.
+
+    Raises:
+        InvalidRequest: One cannot be what it stands for.
+    """
+    # A name that begins with ``@`` is that of an abstract socket.
+    hosts = str(given.get("host") or "").split(",")
+    ports = str(given.get("port") or "").split(",")
+    if any("@" in host[1:] for host in hosts) or any(port.strip("0123456789") for port in ports):
+        raise _unreadable()
+
+
+def _unreadable() -> InvalidRequest:
+    return InvalidRequest(
+        "EVERRUNS_DATABASE_URL cannot be read. It is like"
+        " postgresql://user:password@host:5432/database, with special characters of the"
+        " password percent-encoded"
+    )
 
 
 def _check_alive(connection: psycopg.Connection[object], *_: object) -> None:

@@ -60,7 +60,7 @@ def answering(*, is_repeatable: bool) -> Generator[None]:
         yield
     except POSTGRES_ERRORS as error:
         state = state_of(error)
-        _log.error("database_failed", detail=detail_of(error))
+        _log.error("database failed", error=detail_of(error))
         failure = not_stored(disk_full=state == _DISK_FULL)
         if state == _READ_ONLY:
             raise Demoted(failure.message) from None
@@ -74,10 +74,14 @@ def detail_of(error: Exception) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     state = state_of(error)
     name = f"{type(cause).__name__} {state or ''}".strip()
-    if state is not None and not state.startswith(_OPERATIONAL):
-        return name
-    # libpq's texts name hosts, users and databases, but no passwords.
-    return f"{name}: {' '.join(str(cause).split())}"
+    # libpq's texts about connections name hosts, users and databases, but no passwords. Those about
+    # an address that it cannot read quote it.
+    is_quotable = (
+        isinstance(cause, psycopg.OperationalError | OSError)
+        if state is None
+        else state.startswith(_OPERATIONAL)
+    )
+    return f"{name}: {' '.join(str(cause).split())}" if is_quotable else name
 
 
 def _is_lost(error: Exception) -> bool:

@@ -65,7 +65,7 @@ def opening_postgres() -> Generator[None]:
         yield
     except POSTGRES_ERRORS as error:
         detail = detail_of(error)
-        _log.error("database_unusable", detail=detail)
+        _log.error("database unusable", error=detail)
         meant = (reason for sign, reason in _REASONS.items() if sign in detail)
         reason = next(meant, "it does not answer as it should")
         raise StoreUnavailable(

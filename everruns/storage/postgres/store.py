@@ -7,6 +7,7 @@ from everruns.storage.api_keys import ApiKeyStore
 from everruns.storage.budgets import BudgetStore, LedgerStore
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.files import FileStore
+from everruns.storage.history import HistoryStore
 from everruns.storage.logs import LogStore
 from everruns.storage.mcp_authorizations import McpAuthorizationStore
 from everruns.storage.mcp_servers import McpServerStore
@@ -18,6 +19,7 @@ from everruns.storage.receipts import ReceiptStore
 from everruns.storage.registry import RegistryStore
 from everruns.storage.sessions import SessionStore
 from everruns.storage.sql.store import SqlStore
+from everruns.storage.store import Backlog
 from everruns.storage.workspaces import WorkspaceStore
 
 
@@ -32,6 +34,8 @@ class PostgresStore:
         reads_at_once: As many as its connections are good for.
     """
 
+    backlog = Backlog()
+
     def __init__(self, database: Postgres, cipher: Cipher, reads_at_once: int) -> None:
         self.reads_at_once = reads_at_once
         self._store = store = SqlStore(database, cipher, budgets_are_shared=True)
@@ -44,6 +48,7 @@ class PostgresStore:
         self.logs: LogStore = repeating(
             PostgresLogs(database, store.logs, store.budgets, store.registry)
         )
+        self.history: HistoryStore = repeating(store.history)
         self.receipts: ReceiptStore = repeating(store.receipts)
         self.workspaces: WorkspaceStore = repeating(store.workspaces)
         self.files: FileStore = repeating(store.files)

@@ -9,6 +9,7 @@ from everruns.domain.sessions import OPEN_STATUSES
 from everruns.errors import StoreUnavailable
 from everruns.storage.sql.dialects import SEARCH_COLLATION
 from everruns.storage.sql.migrate import migrate_on, note_migrated
+from everruns.storage.sql.session_texts import LISTS
 from everruns.storage.sql.tables import metadata
 
 # Held by whoever creates or migrates the tables. The number is arbitrary, but always the same.
@@ -20,8 +21,6 @@ UNFINISHED = "unfinished_transfer"
 
 _IS_OPEN = " OR ".join(f"state LIKE '{status}%'" for status in sorted(OPEN_STATUSES))
 
-# No index has what every append changes: then PostgreSQL writes the new version of a session's row
-# beside the old one, and none of the indexes (HOT). The state changes as a turn begins and ends.
 _BEYOND = (
     "CREATE INDEX sessions_created_ms ON sessions (created_ms DESC, id DESC)",
     "CREATE INDEX sessions_agent_id ON sessions (agent_id, created_ms DESC, id DESC)",
@@ -29,8 +28,9 @@ _BEYOND = (
     "CREATE INDEX budgets_subject_id ON budgets (subject_id)",
     "CREATE INDEX receipts_resource_id ON receipts (resource_id)",
     "CREATE INDEX receipts_stored_ms ON receipts (stored_ms)",
-    # Room beside the rows, and nobody waits for long until old versions are removed.
+    # Leaves room in each page for new versions of its rows, and removes old versions soon.
     "ALTER TABLE sessions SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01)",
+    LISTS,
 )
 
 

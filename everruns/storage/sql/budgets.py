@@ -8,8 +8,10 @@ from sqlalchemy import Connection, and_, delete, select, true
 from everruns.domain.budgets import Budget
 from everruns.domain.charges import CHARGED_EVENTS, charges
 from everruns.storage.logs import Append
+from everruns.storage.receipts import Receipt
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.ledger import delete_ledgers, enter
+from everruns.storage.sql.receipts import remember
 from everruns.storage.sql.session_statements import keep_session
 from everruns.storage.sql.statements import upsert
 from everruns.storage.sql.tables import Row, budgets, sessions
@@ -41,7 +43,7 @@ class SqlBudgets:
             found = connection.execute(select(budgets.c.subject_id).where(_IN_FORCE))
             self._budgeted = set(found.scalars())
 
-    def put(self, budget: Budget) -> bool:
+    def put(self, budget: Budget, receipt: Receipt | None = None) -> bool:
         """Store a budget, replacing the one with its id, unless its session is gone."""
         subject_id = budget.subject_id
         of_subject = and_(budgets.c.subject_id == subject_id, _IN_FORCE)
@@ -51,6 +53,7 @@ class SqlBudgets:
                 if is_of_session and keep_session(connection, subject_id) is None:
                     return False
                 upsert(connection, budgets, [_row(budget)])
+                remember(connection, *filter(None, [receipt]))
                 in_force = connection.execute(select(budgets.c.id).where(of_subject)).first()
                 # Before the commit, because the next writer must know.
                 self._budgeted.add(subject_id)

@@ -6,11 +6,11 @@ All of this is SQL that DuckDB and PostgreSQL both take.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, func, or_, select, true
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, and_, func, or_, select, true
 
 from everruns.storage.pages import ListQuery, cut
 from everruns.storage.sql.chunks import size_of
-from everruns.storage.sql.dialects import lowered
+from everruns.storage.sql.dialects import is_duckdb, lowered
 
 
 def contains(search: str | None, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -43,13 +43,23 @@ def select_page(
     """
     table = time.table
     order = (time, table.c.id) if ascending else (time.desc(), table.c.id.desc())
-    page = select(table).where(matching).order_by(*order).offset(query.offset).limit(query.limit)
+
+    def read(condition: ColumnElement[bool]) -> Sequence[RowMapping]:
+        columns = table.c if is_duckdb(connection) else [table.c.id]
+        page = select(*columns).where(condition).order_by(*order)
+        page = page.offset(query.offset).limit(query.limit)
+        if not is_duckdb(connection):
+            # The whole rows that it skips are not read, nor any if an index has all it compares.
+            ids = page.subquery()
+            page = select(table).join(ids, table.c.id == ids.c.id).order_by(*order)
+        return connection.execute(page).mappings().all()
+
     rows: Sequence[RowMapping] = ()
     if since is not None:
-        rows = connection.execute(page.where(time >= since)).mappings().all()
+        rows = read(and_(matching, time >= since))
     if len(rows) < query.limit or since is None:
-        rows = connection.execute(page).mappings().all()
-    if 0 < len(rows) < query.limit:
+        rows = read(matching)
+    if len(rows) < query.limit and (rows or query.offset == 0):
         return rows, query.offset + len(rows)
     count = select(func.count()).select_from(table).where(matching)
     return rows, connection.execute(count).scalar_one()

@@ -113,10 +113,7 @@ class SqlLogs:
     def read(self, session_id: str, query: EventQuery) -> list[Event]:
         """Return events of a log; empty if the session does not exist."""
         with self._database.reading() as connection:
-            rows = select_events(connection, session_id, query)
-            if query.is_page:
-                rows = cut(rows, lambda row: size_of(row.body), query.size_bytes)
-            return _events(connection, session_id, rows)
+            return read_page(connection, session_id, query)
 
     def count(self, session_id: str, query: EventQuery) -> int:
         """Return how many events match a query, on all pages together."""
@@ -135,6 +132,14 @@ def read_log(connection: Connection, session_id: str, first: int | None = None) 
     if first is None:
         return _events(connection, session_id, select_log(connection, session_id))
     return read_events(connection, session_id, EventQuery(after=first - 1))
+
+
+def read_page(connection: Connection, session_id: str, query: EventQuery) -> list[Event]:
+    """Return the events of a log that match a query, on the page that it asks for."""
+    rows = select_events(connection, session_id, query)
+    if query.is_page:
+        rows = cut(rows, lambda row: size_of(row.body), query.size_bytes)
+    return _events(connection, session_id, rows)
 
 
 def read_events(connection: Connection, session_id: str, query: EventQuery) -> list[Event]:

@@ -9,6 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
 from everruns.errors import StoreUnavailable
+from everruns.log import error_kind
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -44,7 +45,7 @@ def _run(connection: Connection, run: Callable[[Config], None]) -> None:
     try:
         run(config)
     except CommandError as error:
-        _log.error("database_migration_failed", detail=str(error))
+        _log.error("database not migrated", error=error_kind(error))
         raise StoreUnavailable(
             "The database was written by a newer version of everruns. Install that version,"
             " or use another data directory or database"

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Column, ColumnElement, and_, or_, select, true
 
 from everruns.domain.rights import Grant
+from everruns.domain.sessions import OPEN_STATUSES
 from everruns.domain.waits import WaitType
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.tables import session_tags, sessions
@@ -34,6 +35,8 @@ def listed_sessions(query: SessionQuery) -> ColumnElement[bool]:
         conditions.append(c.state.startswith(query.status))
     if query.waiting is not None:
         conditions.append(is_waiting(query.waiting))
+    if query.last_outcome is not None:
+        conditions.append(c.state.contains(f" {query.last_outcome}", autoescape=True))
     conditions += [
         c.id.in_(select(session_tags.c.session_id).where(session_tags.c.tag == tag))
         for tag in query.tags
@@ -54,6 +57,11 @@ def _covered(grant: Grant) -> ColumnElement[bool]:
 
 SLEEPS = "sleeps"
 """What follows the status of a session with a call that is suspended for a time."""
+
+
+def is_open() -> ColumnElement[bool]:
+    """Return the condition that a session has an open turn."""
+    return or_(*(sessions.c.state.startswith(status) for status in OPEN_STATUSES))
 
 
 def may_only_wait() -> ColumnElement[bool]:

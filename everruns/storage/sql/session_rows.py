@@ -1,5 +1,6 @@
 """Between sessions and their rows."""
 
+from everruns.domain.events import TURN_OUTCOMES
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.ids import parse_time
 from everruns.storage.logs import FIRST_HOLDER
@@ -54,7 +55,18 @@ def summary_row(summary: SessionSummary) -> Row:
     }
 
 
+def parse_state(state: str) -> tuple[str, list[str]]:
+    """Return the status in a row's column ``state``, and what its turn waits for."""
+    status, *rest = state.split() or [""]
+    return status, [word for word in rest if word not in TURN_OUTCOMES.values()]
+
+
 def _state(summary: SessionSummary) -> str:
-    """Return a session's status, followed by what its turn waits for: types of calls, or sleep."""
+    """Return a session's status, followed by what its turn waits for, or how its last one ended.
+
+    A turn waits for types of calls, or sleeps.
+    """
     sleep = [SLEEPS] if summary.sleeps else []
-    return " ".join([summary.status, *sorted({wait.type for wait in summary.waiting_for}), *sleep])
+    outcome = [summary.last_outcome] if summary.last_outcome else []
+    waits = sorted({wait.type for wait in summary.waiting_for})
+    return " ".join([summary.status, *waits, *sleep, *outcome])

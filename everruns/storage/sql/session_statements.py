@@ -39,6 +39,7 @@ _SELECT_HEADS = rendered(
         sessions.c.id.in_(rows_of([sessions.c.id]))
     )
 )
+_SELECT_SESSIONS = rendered(select(sessions).where(sessions.c.id.in_(rows_of([sessions.c.id]))))
 _SELECT_SESSION = rendered(select(sessions).where(sessions.c.id == bindparam("id")))
 _INSERT_SESSIONS = rendered(
     insert(sessions)
@@ -122,6 +123,13 @@ def insert_sessions(connection: Connection, rows: Sequence[Row]) -> set[str]:
 def select_session(connection: Connection, session_id: str) -> RowMapping | None:
     """Return the row of a session."""
     return connection.execute(_SELECT_SESSION, {"id": session_id}).mappings().first()
+
+
+def select_sessions(connection: Connection, session_ids: Sequence[str]) -> Sequence[RowMapping]:
+    """Return the rows of those sessions that exist, in no order."""
+    if not session_ids:
+        return []
+    return connection.execute(_SELECT_SESSIONS, {"id": [*session_ids]}).mappings().all()
 
 
 def select_lengths(connection: Connection, session_ids: Iterable[str]) -> dict[str, int]:

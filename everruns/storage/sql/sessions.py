@@ -2,15 +2,24 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, and_, case, delete, or_, select
+from sqlalchemy import Connection, and_, case, delete, func, select
 
-from everruns.domain.sessions import OPEN_STATUSES, Session, SessionSummary
+from everruns.domain.rights import Grant
+from everruns.domain.sessions import Session, SessionSummary
 from everruns.domain.snapshots import Snapshot
 from everruns.storage.append_rule import check_life
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import Fork, NewSession, SessionQuery, StoredLog
+from everruns.storage.sessions import (
+    AgentSessions,
+    Fork,
+    NewSession,
+    SessionCounts,
+    SessionQuery,
+    SessionsInState,
+    StoredLog,
+)
 from everruns.storage.sql.budgets import SqlBudgets
 from everruns.storage.sql.chunks import SESSIONS, delete_chunks, put_chunks
 from everruns.storage.sql.database import Database
@@ -22,13 +31,13 @@ from everruns.storage.sql.forks import (
     keep_source,
     snapshot_for,
 )
-from everruns.storage.sql.lists import contains, full, select_page
+from everruns.storage.sql.lists import full, select_page
 from everruns.storage.sql.logs import SqlLogs, delete_log, read_log
 from everruns.storage.sql.page_bound import NewestSessions
 from everruns.storage.sql.receipts import forget_receipts_of, remember
 from everruns.storage.sql.registry import newest_life
-from everruns.storage.sql.session_conditions import listed_sessions, may_only_wait
-from everruns.storage.sql.session_rows import session_of, session_row, tag_rows
+from everruns.storage.sql.session_conditions import is_open, listed_sessions, may_only_wait
+from everruns.storage.sql.session_rows import parse_state, session_of, session_row, tag_rows
 from everruns.storage.sql.session_statements import (
     delete_tags,
     insert_sessions,
@@ -38,6 +47,7 @@ from everruns.storage.sql.session_statements import (
     take_session,
     update_session,
 )
+from everruns.storage.sql.session_texts import has_text
 from everruns.storage.sql.snapshots import delete_snapshot, find_snapshot, put_snapshot
 from everruns.storage.sql.tables import sessions
 from everruns.storage.sql.workspaces import is_shared, make_shared
@@ -179,10 +189,9 @@ class SqlSessions:
     def unfinished(self, now_ms: int | None = None) -> list[str]:
         """Return the ids of sessions whose turn is open, oldest first."""
         c = sessions.c
-        is_open = or_(*(c.state.startswith(status) for status in OPEN_STATUSES))
         # Most open turns wait for nobody. To read the summary of each would take long.
         waiting = case((may_only_wait(), c.summary))
-        unfinished = select(c.id, waiting).where(is_open)
+        unfinished = select(c.id, waiting).where(is_open())
         with self._database.reading() as connection:
             rows = connection.execute(unfinished.order_by(c.created_ms, c.id)).all()
         return [
@@ -193,13 +202,39 @@ class SqlSessions:
             or not SessionSummary.model_validate_json(summary).only_waits(now_ms)
         ]
 
+    def count(self) -> SessionCounts:
+        """Return how many sessions there are, and what they do."""
+        c = sessions.c
+        state = func.coalesce(c.state, "")
+        counted = select(state, func.count(), func.min(c.updated_ms)).group_by(state)
+        with self._database.reading() as connection:
+            rows = connection.execute(counted).all()
+        return SessionCounts.of(
+            SessionsInState(*parse_state(state), count, updated_ms)
+            for state, count, updated_ms in rows
+        )
+
+    def count_by_agent(
+        self, agent_ids: Collection[str], within: Grant | None = None
+    ) -> dict[str, AgentSessions]:
+        """Return how many sessions each of these agents has, for those that have some."""
+        agent_id = sessions.c.agent_id
+        counted = (
+            select(agent_id, func.count(), func.count(case((is_open(), 1))))
+            .where(agent_id.in_(agent_ids), listed_sessions(SessionQuery(within=within)))
+            .group_by(agent_id)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(counted).all()
+        return {identity: AgentSessions(stored, opened) for identity, stored, opened in rows}
+
     def list(self, query: SessionQuery) -> tuple[list[Session], int]:
         """Return a page of sessions and how many match in all."""
         c = sessions.c
-        matching = and_(listed_sessions(query), contains(query.search, c.id, c.title, c.preview))
         time = c.created_ms if query.sort == "created" else c.updated_ms
         is_newest_first = query.sort == "created" and not query.ascending
         with self._database.reading() as connection:
+            matching = and_(listed_sessions(query), has_text(connection, query.search))
             within = is_newest_first and not query.search
             since = self._newest.since(connection) if within else None
             found, total = select_page(

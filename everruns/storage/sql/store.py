@@ -10,6 +10,7 @@ from everruns.storage.sql.api_keys import SqlApiKeys
 from everruns.storage.sql.budgets import SqlBudgets
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.files import SqlFiles
+from everruns.storage.sql.history import SqlHistory
 from everruns.storage.sql.ledger import SqlLedger
 from everruns.storage.sql.logs import SqlLogs
 from everruns.storage.sql.mcp_authorizations import SqlMcpAuthorizations
@@ -48,6 +49,7 @@ class SqlStore:
         self.ledger = SqlLedger(database)
         self.logs = SqlLogs(database, self.budgets)
         self.sessions = SqlSessions(database, self.logs, self.budgets)
+        self.history = SqlHistory(database)
         self.api_keys = SqlApiKeys(database, cipher)
         self.registry = SqlRegistry(database)
 

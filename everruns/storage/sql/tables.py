@@ -89,7 +89,7 @@ sessions = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    # The status, and what an open turn waits for; see ``session_rows.py``.
+    # The status, what an open turn waits for, how the last one ended; see ``session_rows.py``.
     Column("state", Text),
     Column("preview", Text),
     Column("summary", Text, nullable=False),

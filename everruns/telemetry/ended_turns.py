@@ -1,0 +1,188 @@
+"""Records of turns that have ended, for those who report them.
+
+Events are taken note of where they are appended, and folded later by a task. What is reported of a
+turn that began on another host is read from the store.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from everruns.domain.events import TURN_ENDS, Event, EventType
+from everruns.domain.sessions import Session
+from everruns.errors import EverrunsError
+from everruns.log import error_kind
+from everruns.storage.logs import EventQuery
+from everruns.telemetry.observing import Observed
+from everruns.telemetry.turn_records import TurnRecord, extended
+
+# Appends that wait to be folded. At the fastest that is a second's worth.
+MAX_WAITING = 10_000
+# Turns that are folded at a time; those of sessions that have left are the first to go.
+MAX_OPEN = 20_000
+MAX_OPEN_WITH_CONTENTS = 256
+# Turns that wait to be read from the store.
+MAX_UNREAD = 1_000
+READ_PAGE = 500
+# Appends are folded together with those of so many seconds, which saves a task's start for each.
+GATHER_S = 0.05
+
+Report = Callable[[Session, TurnRecord], None]
+"""Reports a turn, or arranges for that: it is called in the event loop and must not wait."""
+
+ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class EndedTurns:
+    """Reports each turn that ends on this host; an ``Observer``.
+
+    Args:
+        read_events: Reads events of a log.
+        reports: What is done with each record.
+        with_contents: Whether records are to hold what is said in the turns.
+
+    Attributes:
+        unreported: How many turns have ended without a report: there was no room, or the store
+            could not be read.
+    """
+
+    def __init__(
+        self, read_events: ReadEvents, reports: Sequence[Report], *, with_contents: bool = False
+    ) -> None:
+        self._read_events = read_events
+        self._reports = reports
+        self._with_contents = with_contents
+        self._max_open = MAX_OPEN_WITH_CONTENTS if with_contents else MAX_OPEN
+        self._waiting: deque[tuple[Session, Sequence[Observed]]] = deque()
+        self._open: OrderedDict[str, TurnRecord] = OrderedDict()
+        self._unread: deque[tuple[Session, str]] = deque()
+        self._has_news = asyncio.Event()
+        self.unreported = 0
+
+    def appended(self, session: Session, observed: Sequence[Observed]) -> None:
+        """Take note of events; see ``Observer``."""
+        if len(self._waiting) >= MAX_WAITING:
+            # What is known of open turns has gaps from here on: they are read at their ends.
+            self._open.clear()
+            self._lose(sum(one.event.type in TURN_ENDS for one in observed))
+            return
+        self._waiting.append((session, observed))
+        self._has_news.set()
+
+    async def run(self) -> None:
+        """Fold events and hand on records while the host runs."""
+        async with asyncio.TaskGroup() as tasks:
+            wants_reading = asyncio.Event()
+            tasks.create_task(self._fold_all(wants_reading))
+            tasks.create_task(self._read_all(wants_reading))
+
+    async def _fold_all(self, wants_reading: asyncio.Event) -> None:
+        while True:
+            await self._has_news.wait()
+            await asyncio.sleep(GATHER_S)
+            self._has_news.clear()
+            self.settle()
+            if self._unread:
+                wants_reading.set()
+
+    async def close(self, within_s: float) -> None:
+        """Report what waits, as far as that is quickly done, before the process ends.
+
+        Args:
+            within_s: Seconds that it may take.
+        """
+        self.settle()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._read_waiting()
+        except TimeoutError:
+            self._lose(len(self._unread))
+
+    def settle(self) -> None:
+        """Fold what waits now."""
+        while self._waiting:
+            session, observed = self._waiting.popleft()
+            try:
+                for one in observed:
+                    self._fold(session, one)
+            except Exception:  # The turns of other sessions must be reported.
+                log.exception("turn not reported", session_id=session.id)
+                self._lose(1)
+
+    def _fold(self, session: Session, one: Observed) -> None:
+        event = one.event
+        if event.turn_id is None:
+            return
+        record = self._open.get(event.turn_id)
+        if record is None and _begins_turn(one):
+            record = TurnRecord.begin(event, with_contents=self._with_contents)
+            self._open[event.turn_id] = record
+            if len(self._open) > self._max_open:
+                self._open.popitem(last=False)
+        if record is not None:
+            record.apply(event, one.data, one.context)
+        if event.type not in TURN_ENDS:
+            return
+        self._open.pop(event.turn_id, None)
+        if record is not None:
+            self._report(session, record)
+        elif len(self._unread) < MAX_UNREAD:
+            self._unread.append((session, event.turn_id))
+        else:
+            self._lose(1)
+
+    async def _read_all(self, wants_reading: asyncio.Event) -> None:
+        while True:
+            await wants_reading.wait()
+            wants_reading.clear()
+            await self._read_waiting()
+
+    async def _read_waiting(self) -> None:
+        while self._unread:
+            session, turn_id = self._unread.popleft()
+            try:
+                self._report(session, await self._read(session, turn_id))
+            except EverrunsError as error:
+                ids = {"session_id": session.id, "turn_id": turn_id}
+                log.warning("turn not read", **ids, error=error_kind(error))
+                self._lose(1)
+            except Exception:
+                log.exception("turn not reported", session_id=session.id, turn_id=turn_id)
+                self._lose(1)
+
+    async def _read(self, session: Session, turn_id: str) -> TurnRecord:
+        """Return the record of a turn whose beginning this host has not seen.
+
+        Raises:
+            EverrunsError: Its events cannot be read.
+        """
+        after = 0
+        record: TurnRecord | None = None
+        while record is None or record.outcome == "open":
+            query = EventQuery(after=after, turn_id=turn_id, limit=READ_PAGE)
+            events = await self._read_events(session.id, query)
+            if not events:
+                raise EverrunsError("The turn's end is not in the log.")
+            record = extended(record, events, with_contents=self._with_contents)
+            after = events[-1].sequence
+        return record
+
+    def _report(self, session: Session, record: TurnRecord) -> None:
+        for report in self._reports:
+            report(session, record)
+
+    def _lose(self, turns: int) -> None:
+        if turns:
+            self.unreported += turns
+            log.warning("turns not reported", turns=turns, total=self.unreported)
+
+
+def _begins_turn(one: Observed) -> bool:
+    """Tell whether an event is the first of its turn: its message or, of a retry, its start."""
+    if one.event.type != EventType.MESSAGE_CREATED:
+        return one.event.type == EventType.SESSION_STARTED
+    return one.context.get("input_message_id") == one.data["message"]["id"]

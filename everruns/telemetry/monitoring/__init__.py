@@ -1,0 +1,1 @@
+"""What shows metrics to people: a dashboard for Grafana, alerts and settings for Prometheus."""

@@ -1,0 +1,58 @@
+"""Observing: who learns of events once they are stored.
+
+The agent loop measures nothing but the timing of model calls, which is in the log. Everything else
+that is known of turns (metrics, traces, log lines) is derived from their events.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from everruns.domain.events import Event, EventType
+from everruns.domain.sessions import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """An event that has been stored, with its content as it was before it was encoded.
+
+    Attributes:
+        event: The event.
+        data: Its payload. It belongs to the event and must not be changed.
+        context: What the event belongs to: turn, input message. The same holds.
+    """
+
+    event: Event
+    data: dict[str, Any]
+    context: dict[str, Any]
+
+    @property
+    def model_call(self) -> dict[str, Any] | None:
+        """The part with ``model``, ``usage`` and ``timing``, if the event tells of a model call.
+
+        An answer that was broken off does not: the end of its turn does.
+        """
+        match self.event.type:
+            case EventType.MESSAGE_CREATED:
+                return self.data if "finish_reason" in self.data else None
+            case EventType.CONTEXT_COMPACTED:
+                return self.data if self.data.get("model") else None
+            case _:
+                return self.data.get("unfinished")
+
+
+class Observer(Protocol):
+    """Someone who learns of the events that a session host has appended."""
+
+    def appended(self, session: Session, observed: Sequence[Observed]) -> None:
+        """Take note of the next events of a session, in the order of its log.
+
+        It is called after each append in the event loop that runs the turns, so it neither waits
+        nor raises and leaves work for later. A turn that was started by another host has earlier
+        events, which are in the store.
+
+        Args:
+            session: The session as its client created and changed it.
+            observed: The events.
+        """
+        ...
