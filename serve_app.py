@@ -13,15 +13,11 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.exceptions import RayServeException
 
-from actors.processes import collect_rarely
-from actors.runtime import RayRuntime
-from actors.serving.connections import bound_connections
+from actors.serving.api import build_api
 from actors.serving.replica import listen_on_the_nodes_address_only, when_draining
 from actors.serving.replicas import replica_options
-from everruns.api.app import create_app, end_streams
-from everruns.capabilities.registry import load_capabilities
+from everruns.api.app import end_streams
 from everruns.errors import InvalidRequest
-from everruns.log import configure_log
 from everruns.settings_loading import check_variables, load_settings
 
 # Every open event stream counts as a request under way.
@@ -45,13 +41,10 @@ def api_builder(settings: dict[str, Any]) -> Callable[[], FastAPI]:
     """
 
     def build() -> FastAPI:
-        configure_log()
-        own = load_settings(**settings)
-        application = create_app(RayRuntime(settings), own, load_capabilities())
+        replica = serve.get_replica_context().replica_id.unique_id
+        application = build_api(settings, f"api-{replica}")
         when_draining(partial(end_streams, application))
-        bound_connections()
         listen_on_the_nodes_address_only()
-        collect_rarely()
         return application
 
     return build
@@ -74,6 +67,10 @@ def app(arguments: dict[str, Any]) -> Application:
     except InvalidRequest as error:
         # Serve shows this class's message, and of every other class a traceback.
         raise RayServeException(error.message) from None
+    if settings.serving == "direct":
+        raise RayServeException(
+            "serving is direct, but this is Ray Serve. Leave it out, or run `everruns serve`."
+        )
     replica = serve.ingress(api_builder(settings.public()))(ApiReplica)
     deployment = serve.deployment(
         name="api",

@@ -78,7 +78,7 @@ class Departures:
             # It may have been filled meanwhile.
             for node in self._surplus(nodes):
                 if node in removable:
-                    log.info("node is not needed", node=node)
+                    log.info("node is not needed", about_node=node)
                     self._unneeded.add(node)
                     return
 
@@ -93,7 +93,7 @@ class Departures:
             return False
         node = self._unneeded.pop()
         self._leave_by.pop(node, None)
-        log.info("node is needed again", node=node)
+        log.info("node is needed again", about_node=node)
         return True
 
 

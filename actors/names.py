@@ -13,6 +13,12 @@ REGISTRY = "registry"
 REGISTRIES = (REGISTRY, "registry-2")
 SESSION_ACTOR = "session-actor-"
 LOCAL_MODEL = "local-model"
+ANALYST = "analyst"
+# The API where Ray Serve does not serve it.
+API = "api"
+
+# What only the head node has.
+HEAD_NODE = {"node:__internal_head__": 0.001}
 
 # Waiting reads and sends are many and cheap; the bound only keeps a runaway caller out.
 MAX_CONCURRENCY = 10_000
@@ -26,6 +32,14 @@ def find_actor(name: str) -> Any:
         ValueError: No actor has this name.
     """
     return ray.get_actor(name, namespace=NAMESPACE)
+
+
+def describe_actor(role: str) -> str:
+    """Return what Ray's list of actors shows of an actor: its role and its node's address.
+
+    Ray asks once, when the actor has been made.
+    """
+    return f"{role} on {ray.util.get_node_ip_address()}"
 
 
 def find_registry() -> Any:

@@ -25,6 +25,8 @@ RETRY_S = 5.0
 STOP_AFTER_S = 60.0
 START_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 1.0
+# Where the cluster is one machine, so that no node joins or leaves.
+LOOK_SELDOM_S = 10.0
 # How soon an actor that was lost is back where its node is still there.
 BACK_WITHIN_S = 5.0
 LONGEST_REST_S = 10.0
@@ -45,6 +47,7 @@ class SessionActorPool:
         reserved_cpus: The CPUs that each actor reserves. Ray puts actors that reserve none on any
             node at random, and asks for no further node for them.
         look: Returns the nodes as they are now.
+        look_every_s: Seconds between two looks at the nodes.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class SessionActorPool:
         settings: Settings,
         reserved_cpus: float,
         look: Callable[[], Nodes] = read_nodes,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._placement = placement
         self._watch = watch
         self._settings = settings
         self._reserved_cpus = reserved_cpus
         self._look = look
+        self._look_every_s = look_every_s
         self._departures = Departures(placement, reserved_cpus)
         self._nodes = Nodes({}, {})
         self._look_at = 0.0
@@ -101,7 +106,7 @@ class SessionActorPool:
         """Have as many session actors as the current nodes can use and carry."""
         if _now() < self._look_at:
             return
-        self._look_at = _now() + LOOK_EVERY_S
+        self._look_at = _now() + self._look_every_s
         placement = self._placement
         self._nodes = nodes = self._departures.note(await asyncio.to_thread(self._look))
         placement.hosts_for_cpus = min(nodes.total_cpus, nodes.capacity(self._reserved_cpus))
@@ -109,7 +114,7 @@ class SessionActorPool:
         placement.note_leaving(nodes.leaving)
         here = {"", *nodes.cpus, *nodes.leaving}
         for node in set(placement.nodes.values()) - here:
-            log.warning("node is gone", node=node)
+            log.warning("node is gone", about_node=node)
             await self._watch.node_lost(node)
         for host in placement.hosts_on(nodes.leaving):
             self._empty(host)
@@ -187,7 +192,7 @@ class SessionActorPool:
                 get_if_exists=True,
             ).remote(name, self._settings.public())
         except RayError:
-            log.warning("session actor did not start", actor=name)
+            log.warning("session actor did not start", host=name)
             self._stop(name)
         else:
             self._watch.watch(name)
@@ -211,7 +216,7 @@ class SessionActorPool:
         for name in late & (placement.starting | placement.overdue):
             is_wanted = name in placement.starting and not placement.starts_too_many
             if is_stuck or not is_wanted:
-                log.warning("session actor did not start", actor=name, wanted=is_wanted)
+                log.warning("session actor did not start", host=name, wanted=is_wanted)
                 self._stop(name)
 
     # Stopping

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,19 +12,32 @@ import ray
 import structlog
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.analyst import keep_archive, remote_analyst
 from actors.calls.registry_stub import publish, registry_targets
 from actors.calls.rpc_actor import RpcActor
 from actors.local_model import local_model, local_model_installed
-from actors.names import MAX_CONCURRENCY, NAMESPACE, REGISTRIES, REGISTRY, find_actor
-from actors.pool import SessionActorPool
+from actors.metrics import export_metrics
+from actors.monitoring import keep_monitoring
+from actors.names import (
+    HEAD_NODE,
+    MAX_CONCURRENCY,
+    NAMESPACE,
+    REGISTRIES,
+    REGISTRY,
+    describe_actor,
+    find_actor,
+)
+from actors.pool import LOOK_EVERY_S, LOOK_SELDOM_S, SessionActorPool
 from actors.processes import collect_rarely
 from actors.serving.leftovers import is_own_cluster
 from actors.standby import SUCCESSION, ActorRival, Rival, Standby, Succession
 from actors.standby_keeper import StandbyKeeper
 from actors.stubs import find_host
+from actors.surroundings import look
+from everruns.archive.manifest import delete_archive
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import EverrunsError, RegistryReplaced
-from everruns.log import configure_log
+from everruns.log import configure_log, error_kind
 from everruns.mcp.oauth.client import OAuthClient
 from everruns.mcp.probe import Probe
 from everruns.registry.database import Database
@@ -44,7 +57,6 @@ JOINED_CLUSTER_CPUS = 0.5
 # How long a caller that looks for the registry waits for one that stands by.
 BEGIN_WITHIN_S = 2.0
 SWITCH_THREADS_S = 0.0005
-HEAD_NODE = {"node:__internal_head__": 0.001}
 
 Result = TypeVar("Result")
 
@@ -68,7 +80,8 @@ class RegistryActor(RpcActor):
     def __init__(self, settings: dict[str, Any]) -> None:
         self._own = load_settings(**settings)
         super().__init__(self._own.node_port_range)
-        configure_log()
+        self._name: str = ray.get_runtime_context().get_actor_name() or REGISTRY
+        configure_log(self._own.log_level, actor=self._name, node=self.node)
         self._settings = settings
         # The longest that the event loop waits while a thread uses the database.
         sys.setswitchinterval(SWITCH_THREADS_S)
@@ -78,7 +91,6 @@ class RegistryActor(RpcActor):
         self._answerable = asyncio.Event()
         # Set once it answers instead of standing by.
         self._begun = asyncio.Event()
-        self._name: str = ray.get_runtime_context().get_actor_name() or REGISTRY
         self._started = asyncio.ensure_future(self._begin(self._own))
 
     async def _begin(self, settings: Settings) -> None:
@@ -116,6 +128,8 @@ class RegistryActor(RpcActor):
         await self._persist(registry.life.begin)
         has_local_model = local_model_installed()
         await self._persist(lambda: registry.seed(settings, has_local_model=has_local_model))
+        if settings.demonstration:
+            await self._persist(registry.seed_demonstration)
 
         async def relieve(host: str) -> int:
             return await (await find_host(host)).hibernate(RELIEF_QUIET_S)
@@ -129,8 +143,12 @@ class RegistryActor(RpcActor):
             reconciler.wake,
             # Whoever calls the registry from another node will call hosts from there too.
             on_network=lambda: self._server.is_on_network,
+            hosts_up=_session_actors_up,
         )
-        pool = SessionActorPool(placement, watch, settings, _reserved_cpus(settings))
+        look_every_s = LOOK_SELDOM_S if is_own_cluster() else LOOK_EVERY_S
+        pool = SessionActorPool(
+            placement, watch, settings, _reserved_cpus(settings), look_every_s=look_every_s
+        )
         await pool.adopt()
         succession = Succession(registry.life)
         self._targets = {**registry_targets(registry), SUCCESSION: succession}
@@ -140,11 +158,19 @@ class RegistryActor(RpcActor):
             asyncio.ensure_future(pool.keep()),
             asyncio.ensure_future(reconciler.run()),
             asyncio.ensure_future(registry.receipts.run()),
+            asyncio.ensure_future(registry.gauges.keep()),
+            export_metrics(registry.meters, "registry", registry.gauges.refresh),
+            asyncio.ensure_future(keep_monitoring(is_on_head=not is_shared)),
             asyncio.ensure_future(self._step_aside(registry, watch)),
         ]
+        if settings.archive:
+            archiving = keep_archive(registry, remote_analyst(self._settings))
+            self._tasks.append(asyncio.ensure_future(archiving))
+        else:
+            await asyncio.to_thread(delete_archive, settings.data_dir)
         if is_shared:
             keeper = StandbyKeeper(
-                self._node, succession, lambda: pool.nodes, self._start_other, self._stop_other
+                self.node, succession, lambda: pool.nodes, self._start_other, self._stop_other
             )
             self._tasks.append(asyncio.ensure_future(keeper.keep()))
             self._tasks.append(asyncio.ensure_future(registry.keys.follow()))
@@ -160,7 +186,7 @@ class RegistryActor(RpcActor):
         store = await self._persist(lambda: asyncio.to_thread(_open_store, settings))
         database = Database(store)
         standby = Standby(
-            self._node,
+            self.node,
             is_first=self._name == REGISTRY,
             find_other=self._find_other,
             newest_life=lambda: database.control.read(store.registry.newest_life),
@@ -172,7 +198,7 @@ class RegistryActor(RpcActor):
         await database.close()
 
     def _find_other(self) -> Rival:
-        return ActorRival(find_actor(self._other_name), self._node)
+        return ActorRival(find_actor(self._other_name), self.node)
 
     @property
     def _other_name(self) -> str:
@@ -217,7 +243,7 @@ class RegistryActor(RpcActor):
         try:
             publish(data_dir, await self._server.address())
         except OSError as error:
-            log.warning("registry's address not noted", error=str(error))
+            log.warning("registry's address not noted", error=error_kind(error))
 
     async def _persist(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Retry until it succeeds; until then every caller gets the cause."""
@@ -228,6 +254,9 @@ class RegistryActor(RpcActor):
                 self._problem = problem
                 self._answerable.set()
             await asyncio.sleep(START_RETRY_S)
+
+    def __repr__(self) -> str:
+        return describe_actor("registry: database, log and placement")
 
     @ray.method
     async def data_dir(self) -> str:
@@ -262,6 +291,8 @@ def _open_store(settings: Settings) -> Store:
     # finds the registry.
     from everruns.storage.opening import open_configured_store  # noqa: PLC0415
 
+    if not settings.archive:
+        delete_archive(settings.data_dir)
     return open_configured_store(settings.data_dir, settings.encryption_key, settings.database_url)
 
 
@@ -289,3 +320,8 @@ def ensure_registry(settings: dict[str, Any], name: str = REGISTRY, node: str | 
         )
         .remote(settings)
     )
+
+
+async def _session_actors_up() -> Collection[str]:
+    surroundings = await asyncio.to_thread(look)
+    return surroundings.session_actors.keys()

@@ -24,6 +24,7 @@ from actors.calls.registry_stub import SingleConnection
 from actors.calls.stub import stub
 from everruns.address import Address
 from everruns.errors import EverrunsError, HostLost, RegistryReplaced
+from everruns.log import error_kind
 from everruns.registry.life import Life
 from everruns.remote import Repeat, remote
 
@@ -168,7 +169,7 @@ class Standby:
                 return True
             address = await other.address()
         except ConnectionError as error:
-            log.info("other registry not found", error=str(error))
+            log.info("other registry not found", error=error_kind(error))
             return True
         return address is not None and await self._outlives(address)
 
@@ -183,7 +184,7 @@ class Standby:
                 connection = await DirectConnection.connect(address, self._node)
             except (ConnectionRefusedError, FileNotFoundError, MachineSilentError) as error:
                 is_silent = isinstance(error, MachineSilentError)
-                log.warning("registry does not answer", silent=is_silent, error=str(error))
+                log.warning("registry does not answer", silent=is_silent, error=error_kind(error))
                 return has_met
             except OSError:
                 await asyncio.sleep(RETRY_S)  # It is too busy to let anybody in, or about to end.
@@ -210,7 +211,7 @@ class Standby:
             except HostLost:
                 return False
             except EverrunsError as error:
-                log.info("other registry is not ready", code=error.code)
+                log.info("other registry is not ready", error=error_kind(error))
                 await asyncio.sleep(RETRY_S)
 
     async def _is_next(self) -> bool:

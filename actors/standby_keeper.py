@@ -8,6 +8,7 @@ from ray.exceptions import RayError
 
 from actors.nodes import Nodes
 from actors.standby import Succession
+from everruns.log import error_kind
 
 KEEP_EVERY_S = 2.0
 HEARD_WITHIN_S = 10.0
@@ -47,7 +48,7 @@ class StandbyKeeper:
                 await self.look()
             except (RayError, ValueError) as error:
                 # Ray raises the latter if the name is freed while it is looked for.
-                log.warning("no registry stands by", error=str(error))
+                log.warning("no registry stands by", error=error_kind(error))
             await asyncio.sleep(KEEP_EVERY_S)
 
     async def look(self) -> None:
@@ -61,7 +62,7 @@ class StandbyKeeper:
         there = self._succession.follower(HEARD_WITHIN_S)
         if there is not None and there not in others:
             # On the same node, they would die together. The other node may be about to go.
-            log.info("registry that stands by is moved", node=there)
+            log.info("registry that stands by is moved", about_node=there)
             await asyncio.to_thread(self._stop)
             self._succession.forget()
         elif there is None and others:

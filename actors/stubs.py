@@ -13,6 +13,7 @@ from everruns.registry.logs import Logs
 from everruns.registry.registry import Registry
 from everruns.runtime.host import SessionHost
 from everruns.settings import Settings
+from everruns.telemetry.meters import Meters
 
 # Connections to hosts belong to the event loop they were made on.
 _hosts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ActorChannel]] = WeakKeyDictionary()
@@ -28,8 +29,12 @@ def remote_registry(logs: Logs | None = None, patience_s: float = PATIENCE_S) ->
     return registry_stub(ActorChannel(find_registry, patience_s), patience_s, logs)
 
 
-def own_logs(settings: Settings) -> Logs | None:
+def own_logs(settings: Settings, meters: Meters | None = None) -> Logs | None:
     """Return logs for this process alone, unless only the registry can have the store open.
+
+    Args:
+        settings: The deployment's settings.
+        meters: Count appends.
 
     Raises:
         InvalidRequest: The address of the database is malformed.
@@ -38,7 +43,7 @@ def own_logs(settings: Settings) -> Logs | None:
         return None
     from everruns.storage.postgres.joining import join_postgres  # noqa: PLC0415
 
-    return Logs(Database(join_postgres(settings.database_url)))
+    return Logs(Database(join_postgres(settings.database_url)), meters)
 
 
 async def find_host(name: str) -> SessionHost:

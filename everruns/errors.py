@@ -5,6 +5,8 @@ HTTP statuses live in ``everruns.api.http.errors`` alone, found there by a class
 travel between processes as the name of their class and these fields: message, code, retry_after_s.
 """
 
+from collections.abc import Iterator
+
 
 class EverrunsError(Exception):
     """An unexpected fault; the log has the details. The base of all errors.
@@ -90,6 +92,18 @@ class InvalidFile(InvalidRequest):
     """A file's path, its content or a search pattern breaks a rule of the workspace or message."""
 
     code = "INVALID_FILE"
+
+
+class InvalidQuery(InvalidRequest):
+    """A query in SQL is not allowed or is wrong; the message says why."""
+
+    code = "INVALID_QUERY"
+
+
+class QueryTooExpensive(InvalidRequest):
+    """A query takes too long or too much memory."""
+
+    code = "QUERY_TOO_EXPENSIVE"
 
 
 class Unauthorized(EverrunsError):
@@ -267,6 +281,12 @@ class SessionTooLarge(Conflict):
     code = "SESSION_TOO_LARGE"
 
 
+class PreconditionFailed(EverrunsError):
+    """What is to be changed is no longer what ``If-Match`` or ``If-None-Match`` says."""
+
+    code = "PRECONDITION_FAILED"
+
+
 class TooLarge(EverrunsError):
     """The body or a part of it is over its size limit."""
 
@@ -354,3 +374,14 @@ class NotImplementedHere(EverrunsError):
     """The route or field belongs to the wider Everruns API; this server does not offer it."""
 
     code = "NOT_IMPLEMENTED"
+
+
+def error_classes(root: type[EverrunsError] = EverrunsError) -> Iterator[type[EverrunsError]]:
+    """Yield an error class and its subclasses that belong to the product, each once.
+
+    Libraries create subclasses at run time, as Ray does for errors raised in actors.
+    """
+    if root.__module__.startswith("everruns."):
+        yield root
+        for child in root.__subclasses__():
+            yield from error_classes(child)

@@ -17,6 +17,7 @@ from hashlib import blake2s
 
 ID_PATTERN = re.compile(r"[a-z]+_[0-9a-f]{32}")
 
+DEMONSTRATION_AGENT_ID = "agent_00000000000070008000000000000001"
 GENERIC_HARNESS_ID = "harness_00000000000070008000000000000001"
 DEFAULT_ORGANIZATION_ID = "org_00000000000070008000000000000001"
 
@@ -31,6 +32,10 @@ MARK_LENGTH = 6
 
 MAX_POSITION = (1 << _POSITION_BITS) - 1
 """The greatest position that an event id can hold."""
+
+MAX_SEQUENCE = 2**36 - 1
+"""The greatest sequence that a request can name; no log is as long. Event ids hold 32 bits, and the
+face of the SDK counts up to 16 to one event."""
 
 
 def now_ms() -> int:

@@ -5,74 +5,42 @@ environment variable, a TOML file, the default here. Only this module,
 ``everruns.settings_loading`` and ``everruns.process_environment`` read the environment.
 """
 
-import json
 import os
-import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    field_validator,
-)
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from everruns.domain.mcp_servers import McpAccount, McpProgram, McpServerName
+from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.waits import MAX_WAIT_S
 from everruns.errors import InvalidRequest
-from everruns.origins import ANYTHING, host_pattern, origin_pattern
+from everruns.log import LogLevel
+from everruns.origins import ANYTHING
+from everruns.setting_sources import of_file, of_others
+from everruns.setting_values import (
+    DashboardTime,
+    DatabaseAddress,
+    Directory,
+    Hosts,
+    McpPrograms,
+    Origins,
+    Pairs,
+    PortRange,
+    ProxyAddress,
+    RequestHeaders,
+    WebAddress,
+    ports_of,
+)
 
-_DATABASE_SCHEMES = ("postgresql://", "postgresql+psycopg://")
-_PROXY = re.compile(r"environment|https?://[^\s/?#]+/?")
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~/-]*)?")
-_PORTS = re.compile(r"\d{1,5}-\d{1,5}")
-MAX_PORT = 65_535
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 PREFIX = "EVERRUNS_"
 CONFIG_VARIABLE = "EVERRUNS_CONFIG"
-
-
-def _entries(value: Any) -> Any:
-    """Parse a list that is written as JSON or separated by commas."""
-    if not isinstance(value, str):
-        return value
-    try:
-        entries = json.loads(value)
-    except ValueError:
-        entries = None
-    if isinstance(entries, list):
-        return cast("list[Any]", entries)
-    return [entry.strip() for entry in value.split(",") if entry.strip()]
-
-
-def _table(value: Any) -> Any:
-    """Parse a table that is written as JSON."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError("must be a table in a TOML file, or an object as JSON") from None
-
-
-def _address(url: str) -> str:
-    if not _ADDRESS.fullmatch(url):
-        raise ValueError("must be an address such as https://agents.example.com, without a query")
-    return url.rstrip("/")
-
-
-HostPattern = Annotated[str, AfterValidator(host_pattern)]
-OriginPattern = Annotated[str, AfterValidator(origin_pattern)]
 
 
 class Settings(BaseSettings):
@@ -83,12 +51,22 @@ class Settings(BaseSettings):
     # Addresses and storage
     host: str = Field("127.0.0.1", description="Address the HTTP API listens on.")
     port: int = Field(9300, ge=0, le=65535, description="Port of the HTTP API; 0 takes a free one.")
-    data_dir: Path = Field(
+    data_dir: Directory = Field(
         Path.home() / ".everruns", description="Directory of the database and keys."
     )
-    database_url: SecretStr | None = Field(
+    database_url: DatabaseAddress = Field(
         None,
         description="`postgresql://user:password@host/database`. Default: DuckDB in data_dir.",
+    )
+    archive: bool = Field(
+        True,
+        description="Keep what is queried of all logs as Parquet in data_dir/archive, for SQL and "
+        "usage; `false` deletes it at the start.",
+    )
+    demonstration: bool = Field(
+        True,
+        description="Add an agent that shows tools, questions and approvals, and its simulated "
+        "provider, once to an installation without agents.",
     )
     encryption_key: SecretStr | None = Field(
         None,
@@ -103,18 +81,19 @@ class Settings(BaseSettings):
     allow_open_network: bool = Field(
         False, description="Accept auth=none on an address that others can reach."
     )
-    allowed_hosts: Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_entries)] = Field(
+    allowed_hosts: Hosts = Field(
         (), description="Additional host names of this server; `*.example.com` works too."
     )
-    allowed_origins: Annotated[tuple[OriginPattern, ...], NoDecode, BeforeValidator(_entries)] = (
-        Field((), description="Origins whose web pages may call this server (CORS).")
+    allowed_origins: Origins = Field(
+        (), description="Origins whose web pages may call this server (CORS)."
     )
-    public_url: Annotated[str, AfterValidator(_address)] | None = Field(
+    public_url: WebAddress | None = Field(
         None,
         description="Address at which browsers reach this server, such as "
         "`https://agents.example.com`; people come back to it from pages of consent of MCP "
         "servers. Default: host and port, if the host is loopback.",
     )
+    console: bool = Field(True, description="Serve the console, the page at `/`.")
     docs: bool = Field(True, description="Serve /swagger-ui/ and /api-doc/openapi.json.")
     max_body_bytes: int = Field(
         9 * 1024 * 1024, ge=1024, description="Largest request body in bytes."
@@ -123,17 +102,37 @@ class Settings(BaseSettings):
         60.0, gt=0, description="Seconds within which a request's body must arrive."
     )
 
+    # The log
+    log_level: LogLevel = Field(
+        "info", description="Lowest level that is logged: `debug`, `info`, `warning` or `error`."
+    )
+    log_requests: bool = Field(True, description="Log a line for each request.")
+    max_log_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=64 * 1024,
+        description="Bytes of log files kept of each process; not for a joined cluster.",
+    )
+
     # The cluster
     ray_address: str | None = Field(
         None, description="Address of a Ray cluster to join. Default: start one."
     )
-    dashboard: bool = Field(True, description="Start the Ray dashboard (on loopback).")
+    dashboard: DashboardTime = Field(
+        "on_demand",
+        description="When the Ray dashboard runs, on loopback: `on_demand`, while "
+        "`everruns dashboard` does; `on`, with the server; or `off`.",
+    )
     dashboard_port: int = Field(
         8265, ge=0, le=65535, description="Port of the Ray dashboard; if taken, a free one is used."
     )
-    node_ports: str = Field(
+    node_ports: PortRange = Field(
         "",
         description="Ports for calls between nodes, such as 20000-20099. Default: any free ones.",
+    )
+    serving: Literal["serve", "direct"] = Field(
+        "serve",
+        description="What serves the API: `serve` is Ray Serve; `direct` is one process without "
+        "Ray Serve, on one machine, which takes less memory.",
     )
     replicas: int = Field(1, ge=1, le=64, description="API replicas.")
     max_replicas: int = Field(
@@ -225,7 +224,7 @@ class Settings(BaseSettings):
     )
 
     # Network access to models
-    model_proxy: SecretStr | None = Field(
+    model_proxy: ProxyAddress = Field(
         None,
         description="URL of an HTTP proxy for model calls, or `environment` to use `HTTP_PROXY`.",
     )
@@ -248,13 +247,36 @@ class Settings(BaseSettings):
         description="Let web_fetch, and connections to MCP servers, reach loopback and private "
         "networks.",
     )
+    mcp_servers: McpPrograms = Field(
+        {},
+        description="MCP servers that are programs: a table by name, each with `command`, "
+        "`args`, `env`, `allowed_tools` and `require_approval`.",
+    )
 
-    mcp_servers: Annotated[dict[McpServerName, McpProgram], NoDecode, BeforeValidator(_table)] = (
-        Field(
-            {},
-            description="MCP servers that are programs: a table by name, each with `command`, "
-            "`args`, `env`, `allowed_tools` and `require_approval`.",
-        )
+    # Traces
+    trace_endpoint: WebAddress | None = Field(
+        None,
+        description="URL that takes traces by OTLP over HTTP, such as "
+        "`http://127.0.0.1:4318/v1/traces`; see [traces](docs/observability.md#traces). Default: "
+        "none are sent.",
+    )
+    trace_headers: RequestHeaders = Field(
+        None, description="Headers of requests to it: `name=value,name=value`, values URL-encoded."
+    )
+    trace_resource: Pairs = Field(
+        "",
+        description="What all spans say of the server: `name=value,name=value`, values "
+        "URL-encoded; `service.name` is `everruns` by default.",
+    )
+    trace_sample: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of turns whose traces are sent; those that fail or take more than 30 s "
+        "of work are always sent.",
+    )
+    trace_content: bool = Field(
+        False, description="Let spans hold what users, models and tools say."
     )
 
     # Vendor keys under their usual names
@@ -263,40 +285,10 @@ class Settings(BaseSettings):
         None, description="Key of the provider 'anthropic'."
     )
 
-    @field_validator("data_dir")
-    @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
-
-    @field_validator("database_url")
-    @classmethod
-    def _of_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(_DATABASE_SCHEMES):
-            raise ValueError("must be like postgresql://user:password@host:5432/database")
-        return url
-
-    @field_validator("model_proxy")
-    @classmethod
-    def _proxy_for_http(cls, proxy: SecretStr | None) -> SecretStr | None:
-        if proxy is not None and not _PROXY.fullmatch(proxy.get_secret_value()):
-            raise ValueError("must be an address such as http://proxy:3128, or `environment`")
-        return proxy
-
-    @field_validator("node_ports")
-    @classmethod
-    def _range_of_ports(cls, ports: str) -> str:
-        first, last = map(int, ports.split("-")) if _PORTS.fullmatch(ports) else (1, 0)
-        if ports and not 1 <= first <= last <= MAX_PORT:
-            raise ValueError("must be a range of ports such as 20000-20099")
-        return ports
-
     @property
     def node_port_range(self) -> range:
         """The ports for calls between nodes; empty if any free ones are taken."""
-        if not self.node_ports:
-            return range(0)
-        first, last = map(int, self.node_ports.split("-"))
-        return range(first, last + 1)
+        return ports_of(self.node_ports)
 
     @property
     def mcp_programs(self) -> list[McpAccount]:
@@ -316,6 +308,18 @@ class Settings(BaseSettings):
         """Whether only this machine can reach the HTTP API."""
         return self.host in LOOPBACK_HOSTS
 
+    @property
+    def is_open(self) -> bool:
+        """Whether other machines can use the HTTP API without a credential."""
+        return self.auth == "none" and not self.is_loopback
+
+    @classmethod
+    def secret_names(cls) -> frozenset[str]:
+        """Return the names of the settings that hold secrets."""
+        # Programs have theirs in their arguments and environment.
+        typed = {n for n, field in cls.model_fields.items() if _holds(SecretStr, field.annotation)}
+        return frozenset({"mcp_servers", *typed})
+
     def check_exposure(self) -> None:
         """Refuse to serve a network or every web page without API keys.
 
@@ -329,11 +333,32 @@ class Settings(BaseSettings):
                     f"{name} is *, and auth is none: any web page could use this server. List "
                     f"the allowed ones in {name}, or use --auth api_keys."
                 )
-        if self.auth == "none" and not self.is_loopback and not self.allow_open_network:
+        if self.is_open and not self.allow_open_network:
             raise InvalidRequest(
                 f"Other machines can reach {self.host}, and auth is none. Use --auth api_keys (see "
                 "`everruns keys create`), or say that an open server is meant with "
                 "--allow-open-network."
+            )
+
+    def check_serving(self) -> None:
+        """Refuse settings for which Ray Serve is needed and not used.
+
+        Raises:
+            InvalidRequest: ``serving`` is ``direct``, and a cluster is to be joined or there are to
+                be several API replicas.
+        """
+        if self.serving == "serve":
+            return
+        needed = {
+            "ray_address": self.ray_address is not None,
+            "replicas": self.replicas > 1,
+            "max_replicas": self.max_replicas > 1,
+        }
+        if asked := [name for name, is_asked in needed.items() if is_asked]:
+            raise InvalidRequest(
+                f"serving is direct, which is one API process on one machine, but "
+                f"{' and '.join(asked)} asks for more. Leave {' and '.join(asked)} out, or set "
+                "serving to serve."
             )
 
     def public(self) -> dict[str, Any]:
@@ -341,7 +366,7 @@ class Settings(BaseSettings):
         return {
             name: value
             for name, value in self.model_dump(mode="json", exclude_none=True).items()
-            if name != "mcp_servers" and not isinstance(getattr(self, name), SecretStr)
+            if name not in self.secret_names()
         }
 
     @classmethod
@@ -354,23 +379,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: flags, environment, vendors' variables, file."""
-        vendor = {
-            f"{name}_api_key": os.environ[f"{name.upper()}_API_KEY"]
-            for name in ("openai", "anthropic")
-            if os.environ.get(f"{name.upper()}_API_KEY")
-        }
         return (
             init_settings,
             env_settings,
-            InitSettingsSource(settings_cls, vendor),
-            InitSettingsSource(settings_cls, _read_file(os.environ.get(CONFIG_VARIABLE))),
+            InitSettingsSource(settings_cls, of_others(os.environ)),
+            InitSettingsSource(settings_cls, of_file(os.environ.get(CONFIG_VARIABLE))),
         )
 
 
-def _read_file(path: str | None) -> dict[str, Any]:
-    if not path:
-        return {}
-    try:
-        return tomllib.loads(Path(path).read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"The settings file {path} cannot be read: {error}") from None
+def _holds(kind: type, annotation: Any) -> bool:
+    """Tell whether an annotation is a type, or a union with it."""
+    return annotation is kind or kind in get_args(annotation)

@@ -12,12 +12,12 @@ from everruns.domain.problems import words_of
 from everruns.errors import InvalidRequest
 from everruns.settings import CONFIG_VARIABLE, PREFIX, Settings
 
-# Not settings: the name of the settings file, and variables of SDKs, examples and tests that may
-# be set in the same shell.
+# Not settings: the name of the settings file, and variables of other commands, SDKs, examples and
+# tests that may be set in the same shell.
 OTHER_VARIABLES = frozenset(
     {
         "agent_key", "agent_url", "api_key", "api_url", "base_url", "chromium", "config", "org",
-        "org_id",
+        "org_id", "server",
     }
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ from everruns.runtime.waiting import (
     resumed,
     suspended,
 )
+from everruns.telemetry.turn_records import TurnRecord, extended
 
 QUESTIONS = [Question(id="why", question="Why?", kind="text")]
 ANSWERS = {"status": "answered", "answers": [{"id": "why", "selected": [], "other_text": "so"}]}
@@ -266,3 +267,12 @@ def logs(draw: st.DrawFn, max_steps: int = 25) -> LogWriter:
                 log.end(EventType(f"session.{ending}"))
     complete(log.state, log.events)
     return log
+
+
+def turn_records(events: Sequence[Event]) -> list[TurnRecord]:
+    """The records of the turns in a log, in the order of their beginnings."""
+    turns: dict[str, list[Event]] = {}
+    for event in events:
+        if event.turn_id is not None:
+            turns.setdefault(event.turn_id, []).append(event)
+    return [extended(None, of_turn) for of_turn in turns.values()]

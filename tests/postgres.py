@@ -10,6 +10,7 @@ from bench.postgres import PostgresServer, database_on
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.postgres.opening import open_postgres
 from everruns.storage.postgres.store import PostgresStore
+from everruns.storage.sql.tables import metadata
 
 CIPHER = Cipher(bytes(32))
 
@@ -35,10 +36,32 @@ def database_with_tables() -> Generator[SecretStr]:
         yield SecretStr(url)
 
 
+@cache
+def _idle() -> list[str]:
+    """Return the databases that have the tables, no rows, and no user now."""
+    return []
+
+
+def _empty(database: str) -> None:
+    """Delete every row, and end the connections that would hold some."""
+    tables = "; ".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
+    postgres_server().execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE datname = '{database}' AND pid <> pg_backend_pid()",
+        database,
+    )
+    postgres_server().execute(tables, database)
+
+
 @contextmanager
 def postgres_store() -> Generator[PostgresStore]:
-    """Give a store in a database of its own."""
-    with database_with_tables() as url:
-        store = open_postgres(url, CIPHER)
-        yield store
-        store.close()
+    """Give an empty store in a database that nobody else uses.
+
+    The database is emptied and used again: to create one takes thirty times as long.
+    """
+    database = _idle().pop() if _idle() else postgres_server().create_database(_migrated())
+    store = open_postgres(SecretStr(postgres_server().url(database)), CIPHER)
+    yield store
+    store.close()
+    _empty(database)
+    _idle().append(database)

@@ -96,7 +96,11 @@ class RecordedWire(Wire):
     pieces: Sequence[bytes] = ()
 
     async def post(
-        self, path: str, body: dict[str, Any], pace: AnswerPace | None = None
+        self,
+        path: str,
+        body: dict[str, Any],
+        pace: AnswerPace | None = None,
+        traceparent: str | None = None,
     ) -> AsyncGenerator[bytes]:
         splitter = EventSplitter()
         for piece in self.pieces:

@@ -24,6 +24,7 @@ from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
+from everruns.telemetry.observing import Observer
 from everruns.tools.base import Tool
 
 Step = Callable[[ModelRequest], AsyncGenerator[ModelChunk, None]]
@@ -121,6 +122,7 @@ async def local_runtime(
     store: Store | None = None,
     preparation: Preparation | None = None,
     restrict: Restrict | None = None,
+    observers: Sequence[Observer] = (),
     **settings: Any,
 ) -> AsyncIterator[LocalRuntime]:
     """A started runtime; its sessions find tools and preparation in the capability ``kit``."""
@@ -144,6 +146,7 @@ async def local_runtime(
             }
         ),
         {**load_capabilities(), kit.id: kit},
+        observers=observers,
     )
     if driver is not None:
 

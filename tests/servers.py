@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.server import Server, running_server
 
 SMALL = {
-    "EVERRUNS_DASHBOARD": "false",
+    "EVERRUNS_DEMONSTRATION": "false",
     "EVERRUNS_WARM_SESSION_ACTORS": "1",
     "EVERRUNS_MAX_SESSION_ACTORS": "2",
 }

@@ -1,12 +1,14 @@
-"""Which tests one process runs, when several processes share a run."""
+"""Which tests one process runs, when several processes share a run, and in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# What takes long to start, and the files that use it; a file that is not named here has a start
-# of its own.
+# What takes long to start, and the files that use it, in the order in which they run: one that
+# ends it comes last. A file that is not named here has a start of its own.
 STARTED_ONCE = {
     "cluster": (
         "tests/ray/test_killed_forks.py",
@@ -21,23 +23,36 @@ STARTED_ONCE = {
     ),
     "replicas": (
         "tests/e2e/test_access_tokens_in_logs.py",
+        "tests/e2e/test_exported_metrics.py",
+        "tests/e2e/test_support_desk.py",
+        "tests/e2e/test_doors.py",
         "tests/e2e/test_graceful_motion.py",
     ),
-    "sdk": ("tests/sdk/",),
     "server": (
+        "tests/sdk/",
+        "tests/console/test_killed_processes.py",
+        "tests/e2e/test_chat.py",
         "tests/e2e/test_conversations.py",
+        "tests/e2e/test_dashboard_on_demand.py",
         "tests/e2e/test_front.py",
         "tests/e2e/test_lifecycle.py",
+        "tests/e2e/test_quiet_logs.py",
         "tests/e2e/test_readme.py",
+        "tests/e2e/test_terminal.py",
         "tests/e2e/test_violent_ends.py",
     ),
     "world": (
+        "tests/faults/test_killed_traces.py",
         "tests/faults/test_crash_loop.py",
         "tests/faults/test_forks_beside_kills.py",
         "tests/faults/test_killed_compactions.py",
         "tests/faults/test_killed_mcp_calls.py",
         "tests/faults/test_kills.py",
         "tests/faults/test_long_answers.py",
+        "tests/faults/test_overload.py",
+        "tests/faults/test_pauses.py",
+        "tests/faults/test_slow_reader.py",
+        "tests/faults/test_storm.py",
     ),
 }
 
@@ -55,9 +70,19 @@ LONG_FILES = (
 )
 
 
-def long_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the tests in the order in which processes take them."""
-    return sorted(items, key=lambda item: not item.nodeid.startswith(LONG_FILES))
+    first: dict[str, int] = {}
+    for place, item in enumerate(items):
+        first.setdefault(group_of(item.nodeid), place)
+
+    def key(item: pytest.Item) -> tuple[bool, int, int]:
+        group = group_of(item.nodeid)
+        files = STARTED_ONCE.get(group, ())
+        places = [place for place, file in enumerate(files) if item.nodeid.startswith(file)]
+        return not item.nodeid.startswith(LONG_FILES), first[group], max(places, default=0)
+
+    return sorted(items, key=key)
 
 
 def group_of(node_id: str) -> str:
@@ -67,6 +92,45 @@ def group_of(node_id: str) -> str:
         if file.startswith(files):
             return name
     return file
+
+
+Started = TypeVar("Started")
+
+
+class StartedOnce:
+    """What this process has started for the files that it runs now.
+
+    It ends before a file of others runs, because what idles takes time and memory from them.
+    """
+
+    def __init__(self) -> None:
+        self._running = ExitStack()
+        self._started: list[object] = []
+        self._ended: list[object] = []
+
+    def start(self, context: AbstractContextManager[Started]) -> Started:
+        """Enter a context until the last of the files has run; return what it gives."""
+        started = self._running.enter_context(context)
+        self._started.append(started)
+        return started
+
+    def end(self) -> None:
+        """End everything."""
+        self._ended += self._started
+        self._started.clear()
+        self._running.close()
+
+    def check(self, used: Iterable[object]) -> None:
+        """Check what a test is about to use.
+
+        Raises:
+            LookupError: Some of it has ended, as the test's file is not among those that share it.
+        """
+        if any(value is ended for value in used for ended in self._ended):
+            raise LookupError("This file uses what has ended: name it in STARTED_ONCE.")
+
+
+started_once = StartedOnce()
 
 
 class SideBySide(LoadFileScheduling):

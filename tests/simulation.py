@@ -8,6 +8,7 @@ to be done, so minutes of a cluster's life take milliseconds.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from actors.calls.contract import decode_request, method_of
 from actors.calls.dispatch import dispatch
 from actors.calls.registry_stub import registry_stub, registry_targets
 from actors.calls.stub import stub
+from everruns.archive.analyst import Analyst
 from everruns.capabilities.base import Capability
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.events import Event
@@ -35,7 +37,8 @@ from everruns.runtime.held import HeldSessions
 from everruns.runtime.host import SessionHost
 from everruns.runtime.loading import OwnLoading
 from everruns.runtime.reconciler import Reconciler
-from everruns.runtime.runtime import PATIENCE_S, Runtime
+from everruns.runtime.routes import PATIENCE_S
+from everruns.runtime.runtime import Runtime
 from everruns.runtime.summary_request import INSTRUCTIONS
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
@@ -369,7 +372,8 @@ class Cluster:
     def runtime(self, name: str) -> Runtime:
         """A replica's runtime; its calls are those of a process of this name."""
         process = self.processes.setdefault(name, Process(name))
-        return Runtime(self._remote_registry(self._own_logs(process), PATIENCE_S), self.find_host)
+        registry = self._remote_registry(self._own_logs(process), PATIENCE_S)
+        return Runtime(registry, self.find_host, Analyst(Path("unused"), registry.history))
 
     def _own_logs(self, process: Process) -> SimulatedLogs | None:
         return SimulatedLogs(self, process) if self._shares_store else None

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from everruns.errors import HostLost
+from everruns.log import no_ids
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
@@ -82,7 +83,7 @@ class ReconnectingChannel:
 
     async def _connected(self) -> Connection:
         if self._connecting is None or self._connecting.done():
-            self._connecting = asyncio.create_task(self._look_for_it())
+            self._connecting = asyncio.create_task(self._look_for_it(), context=no_ids())
             # All waiting callers may have given up by then.
             self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
         # One caller that gives up does not end it for the others.

@@ -1,8 +1,9 @@
 """The remote methods of a class, and their calls as bytes.
 
-A request is the name of the target, the name of the method and the arguments; an answer is a result
-or an error. Both are MessagePack, with values as ``actors.calls.codec`` makes them from the types
-that the method declares. How the bytes travel is not known here.
+A request is the name of the target, the name of the method, the arguments and the ids with which
+its work is logged; an answer is a result or an error. Both are MessagePack, with values as
+``actors.calls.codec`` makes them from the types that the method declares. How the bytes travel is
+not known here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from actors.calls.errors import decode_error, encode_error
 from actors.calls.frames import MAX_FRAME_BYTES
 from actors.calls.objects import Codec, Convert, NotCarried
 from everruns.errors import EverrunsError, TooLarge
+from everruns.log import current_ids
 from everruns.remote import Declaration, declarations
 from everruns.tools.base import ToolError
 
@@ -34,12 +36,14 @@ class Request(NamedTuple):
         method: The method.
         args: Its positional arguments.
         kwargs: The others, by name.
+        ids: The caller's ids for the log.
     """
 
     target: str
     method: str
     args: list[Any]
     kwargs: dict[str, Any]
+    ids: dict[str, str]
 
 
 class RemoteMethod:
@@ -96,7 +100,7 @@ class RemoteMethod:
         """
         if len(args) > len(self.names) or not self._encoders.named.keys() >= kwargs.keys():
             raise TypeError(f"{self.function.__qualname__} does not have these parameters.")
-        request = _pack((target, self._name, *self._encoders.convert(args, kwargs)))
+        request = _pack((target, self._name, *self._encoders.convert(args, kwargs), current_ids()))
         if len(request) > MAX_FRAME_BYTES:
             raise TooLarge(
                 f"The request has {len(request):,} bytes, which is too many. Send less at a time."
@@ -189,10 +193,10 @@ def decode_request(request: bytes) -> Request:
         EverrunsError: The bytes are not a request.
     """
     try:
-        target, method, args, kwargs = _unpack(request)
+        target, method, args, kwargs, ids = _unpack(request)
+        return Request(target, method, args, kwargs, dict(ids))
     except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         raise EverrunsError("The bytes received are not a request.") from error
-    return Request(target, method, args, kwargs)
 
 
 def encode_failure(error: EverrunsError | ToolError) -> bytes:

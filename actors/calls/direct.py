@@ -15,6 +15,7 @@ import itertools
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from errno import ECONNREFUSED
 from functools import partial
 from ssl import SSLContext
 from weakref import WeakSet
@@ -28,6 +29,7 @@ from actors.calls.greeting import Greeting
 from actors.calls.handshake import authenticate_client, authenticate_server, new_secret
 from actors.calls.listener import BACKLOG, HANDSHAKE_TIMEOUT_S, Listener
 from everruns.address import Address, Endpoint
+from everruns.log import error_kind
 
 MAX_WAITING = 10_000
 
@@ -89,7 +91,7 @@ class DirectServer:
                 try:
                     self._address = replace(self._address, endpoint=await self._open_network())
                 except OSError as error:
-                    self._warn_once(str(error))
+                    self._warn_once(error_kind(error))
         return self._address
 
     def _warn_once(self, refused: str) -> None:
@@ -256,7 +258,9 @@ async def _reach(address: Address, node: str) -> Greeting:
             raise
         return greeting
     if address.endpoint is None:
-        raise ConnectionRefusedError("The process is on another node, and not on the network.")
+        raise ConnectionRefusedError(
+            ECONNREFUSED, "The process is on another node, and not on the network."
+        )
     return await network.connect(address.endpoint)
 
 

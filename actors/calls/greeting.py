@@ -1,6 +1,7 @@
 """The first bytes of a connection, before either end has proved who it is."""
 
 import asyncio
+from errno import ECONNREFUSED, ECONNRESET
 from typing import cast
 
 from actors.calls.frames import Frames
@@ -70,8 +71,10 @@ class Greeting(asyncio.Protocol):
 
     def _check_open(self) -> None:
         if self._has_ended:
-            raise ConnectionResetError("The process at the other end hung up.")
+            raise ConnectionResetError(ECONNRESET, "The process at the other end hung up.")
 
     def _check_silent(self) -> None:
         if self._received:
-            raise ConnectionRefusedError("The process at the other end spoke out of turn.")
+            raise ConnectionRefusedError(
+                ECONNREFUSED, "The process at the other end spoke out of turn."
+            )

@@ -11,6 +11,7 @@ Source: the ``multiprocessing.connection`` module of Python, whose handshake has
 
 import hmac
 import secrets
+from errno import ECONNREFUSED
 
 from actors.calls.greeting import Greeting
 
@@ -64,4 +65,6 @@ def _proof(secret: bytes, end: bytes, challenges: bytes) -> bytes:
 
 def _check(given: bytes, expected: bytes) -> None:
     if not hmac.compare_digest(given, expected):
-        raise ConnectionRefusedError("The process at the other end does not know the secret.")
+        raise ConnectionRefusedError(
+            ECONNREFUSED, "The process at the other end does not know the secret."
+        )

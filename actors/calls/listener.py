@@ -7,6 +7,8 @@ from functools import partial
 
 import structlog
 
+from everruns.log import error_kind, no_ids
+
 # They cost memory and, on the network, the work of a TLS handshake.
 MAX_UNAUTHENTICATED = 128
 HANDSHAKE_TIMEOUT_S = 5.0
@@ -40,7 +42,7 @@ class Listener:
         self._is_open = True
         self._quiet_until = 0.0
         self._unlogged = 0
-        self._wait_for_clients()
+        no_ids().run(self._wait_for_clients)
 
     async def close(self) -> None:
         """Accept no more connections, and hang up on those that have proved nothing."""
@@ -63,7 +65,7 @@ class Listener:
         except (BlockingIOError, ConnectionAbortedError):
             return  # The client has disconnected again.
         except OSError as error:  # For example, too many files are open.
-            log.warning("connection not accepted", error=str(error))
+            log.warning("connection not accepted", error=error_kind(error))
             loop.remove_reader(self._listening)
             loop.call_later(ACCEPT_RETRY_S, self._wait_for_clients)
             return
@@ -89,7 +91,7 @@ class Listener:
         if now < self._quiet_until:
             self._unlogged += 1
             return
-        log.info("connection refused", error=str(error), unlogged_before=self._unlogged)
+        log.info("connection refused", error=error_kind(error), unlogged_before=self._unlogged)
         self._quiet_until, self._unlogged = now + LOG_EVERY_S, 0
 
     def _done(self, client: socket.socket, handshake: asyncio.Task[None]) -> None:

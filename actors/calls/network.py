@@ -86,7 +86,9 @@ async def connect(endpoint: Endpoint) -> Greeting:
     certificate = greeting.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
     if not hmac.compare_digest(sha256(certificate).digest(), endpoint.fingerprint):
         greeting.transport.abort()
-        raise ConnectionRefusedError("The process at the other end has another certificate.")
+        raise ConnectionRefusedError(
+            errno.ECONNREFUSED, "The process at the other end has another certificate."
+        )
     return greeting
 
 
@@ -98,7 +100,9 @@ async def _reach(server: socket.socket, endpoint: Endpoint) -> None:
             await loop.sock_connect(server, (endpoint.host, endpoint.port))
     except OSError as error:
         if connecting.expired() or error.errno in UNREACHABLE:
-            raise MachineSilentError(f"{endpoint.host} does not answer.") from error
+            raise MachineSilentError(
+                errno.EHOSTUNREACH, f"{endpoint.host} does not answer."
+            ) from error
         raise
 
 

@@ -20,11 +20,13 @@ from everruns.registry.backups import Backups
 from everruns.registry.budgets import Budgets
 from everruns.registry.files import Files
 from everruns.registry.forks import Forks
+from everruns.registry.history import History
 from everruns.registry.hosting import Hosting
 from everruns.registry.keys import ApiKeys
 from everruns.registry.logs import Logs
 from everruns.registry.mcp_authorizations import McpAuthorizations
 from everruns.registry.mcp_servers import McpServers
+from everruns.registry.overview import Overviews
 from everruns.registry.providers import Providers
 from everruns.registry.registry import Registry
 from everruns.registry.sessions import Sessions
@@ -52,11 +54,13 @@ def registry_stub(
     registry.sessions = stub(Sessions, channel, "sessions", patience_s)
     registry.forks = stub(Forks, channel, "forks", patience_s)
     registry.logs = logs or stub(Logs, channel, "logs", patience_s)
+    registry.history = stub(History, channel, "history", patience_s)
     registry.hosting = stub(Hosting, channel, "hosting", patience_s)
     registry.workspaces = stub(Workspaces, channel, "workspaces", patience_s)
     registry.files = stub(Files, channel, "files", patience_s)
     registry.budgets = stub(Budgets, channel, "budgets", patience_s)
     registry.keys = stub(ApiKeys, channel, "keys", patience_s)
+    registry.overviews = stub(Overviews, channel, "overviews", patience_s)
     registry.backups = stub(Backups, channel, "backups", patience_s)
     return registry
 
@@ -72,11 +76,13 @@ def registry_targets(registry: Registry) -> dict[str, object]:
         "sessions": registry.sessions,
         "forks": registry.forks,
         "logs": registry.logs,
+        "history": registry.history,
         "hosting": registry.hosting,
         "workspaces": registry.workspaces,
         "files": registry.files,
         "budgets": registry.budgets,
         "keys": registry.keys,
+        "overviews": registry.overviews,
         "backups": registry.backups,
     }
 

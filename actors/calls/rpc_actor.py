@@ -16,12 +16,16 @@ from actors.calls.direct import DirectConnection, DirectServer
 from actors.calls.dispatch import dispatch
 from actors.calls.network import ANY_PORT
 from everruns.address import Address
+from everruns.log import error_kind
 
 # How long a known address is tried before Ray is asked as well.
 HEAD_START_S = 0.25
-# Ray may take long to notice that an actor has gone with its machine, and says nothing until then.
-# A caller that gives up learns sooner from the registry where to go instead.
+# Ray says nothing until an actor that has ended is up again, and may take long to notice that its
+# machine has gone.
 AGAIN_WITHIN_S = 3.0
+# A caller of a session host that gives up learns sooner from the registry where to go instead. The
+# time doubles with each failure, because Ray may be slow to answer for an actor that is there.
+HOST_AGAIN_WITHIN_S = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -31,13 +35,14 @@ class RpcActor(ABC):
 
     Args:
         ports: The ports of which it may take one for calls from other nodes.
+
+    Attributes:
+        node: The node that it is on.
     """
 
     def __init__(self, ports: range = ANY_PORT) -> None:
-        self._node = _this_node()
-        self._server = DirectServer(
-            self._respond, self._node, ray.util.get_node_ip_address(), ports
-        )
+        self.node = _this_node()
+        self._server = DirectServer(self._respond, self.node, ray.util.get_node_ip_address(), ports)
 
     @abstractmethod
     async def targets(self) -> Mapping[str, object]:
@@ -53,14 +58,14 @@ class RpcActor(ABC):
             node: The caller's node. For the first caller on another node than its own, the actor
                 begins to listen on the network.
         """
-        return await self.own_address(node != self._node)
+        return await self.own_address(node != self.node)
 
     async def own_address(self, on_network: bool) -> Address | None:
         """Return the same to a caller in this process; see ``OwnAddress``."""
         try:
             return await self._server.address(on_network=on_network)
         except OSError as error:
-            log.warning("no direct calls", error=str(error))
+            log.warning("no direct calls", error=error_kind(error))
             return None
 
     @ray.method
@@ -101,8 +106,14 @@ class ActorChannel(ReconnectingChannel):
         attempts = [before]
         if not before.done() or before.exception() is not None:
             attempts.append(asyncio.create_task(self._connect_as_ray_says(node)))
-        async with asyncio.timeout(AGAIN_WITHIN_S):
+        async with asyncio.timeout(self._again_within_s):
             return await first_of(attempts)
+
+    @property
+    def _again_within_s(self) -> float:
+        if self._patience_s:
+            return AGAIN_WITHIN_S
+        return min(AGAIN_WITHIN_S, HOST_AGAIN_WITHIN_S * 2.0 ** min(self._failures, 10))
 
     async def _connect_as_ray_says(self, node: str) -> Connection:
         with _losses():
@@ -117,7 +128,7 @@ async def _connect_again(address: Address, node: str) -> Connection:
     try:
         return await DirectConnection.connect(address, node)
     except OSError as error:
-        log.info("actor is not where it was", error=str(error))
+        log.info("actor is not where it was", error=error_kind(error))
         raise ConnectionResetError(str(error)) from error
 
 
@@ -157,7 +168,7 @@ async def _connect(handle: "ActorHandle[Any]", address: Address | None, node: st
             raise ConnectionResetError(str(error)) from error
         # Its socket is unreachable, as on a cluster that another user has started or behind a
         # firewall between the nodes.
-        log.warning("no direct connection", error=str(error))
+        log.warning("no direct connection", error=error_kind(error))
         return RayConnection(handle)
 
 

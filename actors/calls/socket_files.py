@@ -13,6 +13,7 @@ import socket
 import stat
 import struct
 import time
+from errno import EACCES, ECONNREFUSED
 from os import getuid
 from pathlib import Path
 from shutil import rmtree
@@ -58,7 +59,9 @@ def connect(path: Path) -> socket.socket:
     """
     folder = path.parent.lstat()
     if folder.st_uid != getuid() or stat.S_IMODE(folder.st_mode) != stat.S_IRWXU:
-        raise PermissionError(f"{path.parent} is not a private folder of this user.")
+        raise PermissionError(
+            EACCES, "The folder is not a private one of this user.", str(path.parent)
+        )
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.setblocking(False)
@@ -80,7 +83,9 @@ def refuse_other_user(connection: socket.socket) -> None:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
     _, user, _ = CREDENTIALS.unpack(credentials)
     if user != getuid():
-        raise ConnectionRefusedError("The process at the other end belongs to another user.")
+        raise ConnectionRefusedError(
+            ECONNREFUSED, "The process at the other end belongs to another user."
+        )
 
 
 def remove(path: Path) -> None:

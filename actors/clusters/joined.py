@@ -30,7 +30,7 @@ class JoinedCluster:
 
     Args:
         settings: The deployment's settings, with the cluster's address.
-        report: Shows a line of progress.
+        report: Shows that a phase begins.
     """
 
     def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
@@ -108,7 +108,7 @@ class JoinedCluster:
 
     def _take_off(self, application: Any) -> None:
         if application.is_running() or list_actors():
-            end_application()
+            end_application(self._settings)
         for name in list_actors():
             kill_actor(name)
         application.take_down()

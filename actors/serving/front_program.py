@@ -35,6 +35,8 @@ KEPT_GLOBALS = (
 )
 
 
+# How Serve's replicas are checked.
+SERVES_CHECKS = ("option httpchk GET /-/healthz", "http-check expect status 200")
 # After so much silence, what was sent to a server is given up. HAProxy takes no default for it.
 SILENCE = "tcp-ut 5s"
 
@@ -88,6 +90,25 @@ class Generated:
     servers: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Backend:
+    """The processes behind HAProxy.
+
+    Attributes:
+        name: Its name.
+        checks: Lines that say how the servers are watched.
+        servers: Lines of the servers.
+        stream_checks: The same for requests that ask for an event stream.
+        stream_servers: The servers of these.
+    """
+
+    name: str
+    checks: Sequence[str]
+    servers: Sequence[str]
+    stream_checks: Sequence[str]
+    stream_servers: Sequence[str]
+
+
 def read_generated(text: str) -> Generated:
     """Extract from Serve's configuration what only Serve knows.
 
@@ -127,31 +148,58 @@ def read_generated(text: str) -> Generated:
 
 
 def render(generated: Generated, front: Front) -> str:
-    """Return the whole configuration of HAProxy.
+    """Return the whole configuration of HAProxy in front of Serve's replicas.
 
     Nothing listens until there is a replica, or Serve's proxy that waits for one: until then the
     system refuses connections, which clients try again.
     """
-    text = _fill(
+    if generated.backend is None or not generated.servers:
+        return _render_common(generated.globals, front)
+    replicas = [line for line in generated.servers if not line.endswith(" backup")]
+    backend = Backend(
+        generated.backend,
+        (*SERVES_CHECKS, generated.default_server),
+        [f"{line} {SILENCE}" for line in generated.servers],
+        (),
+        [_tracking(line, generated.backend) for line in replicas],
+    )
+    host = front.host or generated.host
+    return render_whole(generated.globals, front, host, generated.port, backend)
+
+
+def render_whole(
+    global_lines: Sequence[str], front: Front, host: str, port: int, backend: Backend
+) -> str:
+    """Return the whole configuration of HAProxy.
+
+    Args:
+        global_lines: Lines of the section ``global``.
+        front: The server's settings.
+        host: Where HAProxy listens.
+        port: The port there.
+        backend: The processes behind it.
+    """
+    return _render_common(global_lines, front) + _fill(
+        "front_application.cfg",
+        bind=_address(host, port),
+        methods=" ".join(METHODS),
+        backend=backend.name,
+        checks=_lines(backend.checks),
+        servers=_lines(backend.servers),
+        stream_checks=_lines(backend.stream_checks),
+        stream_servers=_lines(backend.stream_servers),
+    )
+
+
+def _render_common(global_lines: Sequence[str], front: Front) -> str:
+    return _fill(
         "front.cfg",
-        global_lines=_lines(generated.globals),
+        global_lines=_lines(global_lines),
         header_timeout_s=str(front.header_timeout_s),
         client_silence_s=str(front.client_silence_s),
         server_silence_s=str(front.server_silence_s),
         stream_s=str(front.stream_s),
         pages=front.pages,
-    )
-    if generated.backend is None or not generated.servers:
-        return text
-    replicas = [line for line in generated.servers if not line.endswith(" backup")]
-    return text + _fill(
-        "front_application.cfg",
-        bind=_address(front.host or generated.host, generated.port),
-        methods=" ".join(METHODS),
-        backend=generated.backend,
-        default_server=generated.default_server,
-        servers=_lines([f"{line} {SILENCE}" for line in generated.servers]),
-        tracking_servers=_lines([_tracking(line, generated.backend) for line in replicas]),
     )
 
 

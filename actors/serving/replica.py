@@ -13,6 +13,8 @@ from typing import Any
 import ray
 import structlog
 
+from everruns.log import error_kind
+
 log = structlog.get_logger(__name__)
 
 
@@ -31,7 +33,7 @@ def when_draining(end: Callable[[], None]) -> None:
 
         shut_down = Replica.perform_graceful_shutdown
     except (ImportError, AttributeError) as error:
-        log.warning("streams will be cut when this replica stops", reason=repr(error))
+        log.warning("streams will be cut when this replica stops", error=error_kind(error))
         return
 
     @wraps(shut_down)
@@ -52,7 +54,7 @@ def listen_on_the_nodes_address_only() -> None:
         replica: Any = import_module("ray.serve._private.replica")
         add_port = replica.add_port_to_grpc_server
     except (ImportError, AttributeError) as error:
-        log.warning("the replica's internal port is on every interface", reason=repr(error))
+        log.warning("the replica's internal port is on every interface", error=error_kind(error))
         return
     address: str = ray.util.get_node_ip_address()
     host = f"[{address}]" if ":" in address else address

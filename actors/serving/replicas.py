@@ -9,7 +9,7 @@ from everruns.settings import Settings
 
 # Open event streams count. One replica takes ten times as many.
 REQUESTS_PER_REPLICA = 2_000
-# A change makes every HAProxy start anew beside its old process, so what is added stays a while.
+# A change makes every HAProxy start anew next to its old process, so what is added stays a while.
 ADD_AFTER_S = 10.0
 REMOVE_AFTER_S = 600.0
 MAX_REPLICAS_PER_NODE = 64

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from threading import Event, Thread
 from typing import Any
 
@@ -22,14 +21,17 @@ from actors.clusters.joined import JoinedCluster
 from actors.clusters.own import OwnCluster
 from actors.registry import ensure_registry
 from actors.serving.place import Cluster, Place, address_of
+from actors.serving.ways import load_serving
 from actors.stubs import remote_registry
 from everruns.errors import EverrunsError, HostLost, InvalidRequest, StoreUnavailable, Unavailable
 from everruns.settings import Settings
 from everruns.storage.data_directory.lock import lock_data_directory
+from everruns.storage.data_directory.logs_link import link_logs
 
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.1
 READY_POLL_TIMEOUT_S = 5.0
+CHECK_EVERY_S = 1.0
 # A server that was killed may hold the database for a moment longer.
 HOPELESS_AFTER_S = 5.0
 
@@ -42,7 +44,7 @@ def run_server(
     Args:
         settings: The deployment's settings. The environment was prepared for them (see
             ``actors.clusters.environment``) before this module was imported.
-        report: Shows a line of progress.
+        report: Shows that a phase begins.
         ready: Called once, when requests are answered.
 
     Raises:
@@ -55,7 +57,7 @@ def run_server(
         # files may be in it.
         os.chdir(settings.data_dir)
         # Importing Serve takes two seconds, in which Ray starts.
-        importing = Thread(target=import_module, args=["actors.serving.application"])
+        importing = Thread(target=load_serving, args=[settings])
         cluster: Cluster = (OwnCluster if settings.ray_address is None else JoinedCluster)(
             settings, report
         )
@@ -67,6 +69,7 @@ def run_server(
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler)
             name_holder(place.address)
+            link_logs(settings.data_dir, place.logs)
             ready(_serve(settings, place, report, importing))
             Event().wait()
         except (Exception, KeyboardInterrupt) as error:
@@ -96,16 +99,16 @@ def _serve(
     """
     settings = settings.model_copy(update={"host": place.host})
     try:
-        # First, so that it comes up while Serve does.
+        report("Starting the registry")
+        # First, so that it comes up while what serves the API does.
         registry = ensure_registry(settings.public())
-        report("Starting the API")
         importing.join()
-        from actors.serving.application import deploy, start_serve  # noqa: PLC0415
-
-        start_serve(settings, place.host, place.port)
+        serving = load_serving(settings)
+        check = serving.start(settings, place.host, place.port)
         unloadable = _wait_for_registry(registry)
-        deploy(settings)
-        _wait_until_ready(place.address)
+        report("Starting the API")
+        serving.deploy(settings)
+        _wait_until_ready(place.address, check)
     except Unavailable as error:
         raise Unavailable(
             f"{error.message.removesuffix('.')}. Ray's logs are in {place.logs}."
@@ -148,16 +151,25 @@ def _wait_for_registry(registry: Any) -> tuple[str, ...]:
     return asyncio.run(ask())
 
 
-def _wait_until_ready(address: str) -> None:
+def _wait_until_ready(address: str, check: Callable[[], None]) -> None:
     """Wait until the API answers through its whole path.
+
+    Args:
+        address: Its base URL.
+        check: Raises an error if the API will not become ready any more.
 
     Raises:
         Unavailable: The API does not become ready. The message gives the cause, if known.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
+    check_at = time.monotonic() + CHECK_EVERY_S
     while (problem := _problem(address)) is not None:
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise Unavailable(f"The API did not become ready: {problem.message}")
+        if now > check_at:
+            check()
+            check_at = now + CHECK_EVERY_S
         time.sleep(POLL_S)
 
 

@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.cluster", description=__doc__)
     parser.add_argument("--nodes", type=int, default=3, help="how many nodes (3)")
     parser.add_argument("--quota", type=float, help="how much of a CPU each node may use (all)")
-    parser.add_argument("--postgres", action="store_true", help="store in a PostgreSQL beside them")
+    parser.add_argument("--postgres", action="store_true", help="store in PostgreSQL next to them")
     options = parser.parse_args()
     # Whatever ends it, it ends what it has started. A shell ignores the one in what it has started
     # in the background.

@@ -1,4 +1,4 @@
-"""A PostgreSQL server beside the nodes, which reach it over their network."""
+"""A PostgreSQL server next to the nodes, which reach it over their network."""
 
 import secrets
 from collections.abc import Generator

@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.cluster.growth", description=__doc__)
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 3], help="sizes (1 2 3)")
     parser.add_argument("--quota", type=float, default=QUOTA, help=f"CPUs a node ({QUOTA})")
-    parser.add_argument("--postgres", action="store_true", help="store in a PostgreSQL beside them")
+    parser.add_argument("--postgres", action="store_true", help="store in PostgreSQL next to them")
     options = parser.parse_args()
     sizes: list[Size] = []
     for nodes in options.nodes:

@@ -44,7 +44,7 @@ class Cluster:
         folder: Its own, at the same path on all of them.
         gateway: The address by which its nodes reach this computer.
         quotas: Of the nodes, if they have one.
-        postgres: The database beside the nodes, if there is one.
+        postgres: The database next to the nodes, if there is one.
     """
 
     nodes: list[Node]
@@ -121,7 +121,7 @@ def running_cluster(
         replicas: API processes; one a node unless given.
         cpus: How many CPUs Ray takes each node to have.
         quota: How much of a CPU each node may use once it is up; all there is unless given.
-        postgres: Whether they keep everything in a PostgreSQL beside them, and not on the head.
+        postgres: Whether they keep everything in a PostgreSQL next to them, and not on the head.
         scaling: How Ray's autoscaler adds nodes and takes them away; then the head is the only one
             at first, and no node has a quota.
         settings: ``args`` of the application.

@@ -1,4 +1,4 @@
-"""``make bench-limits``: what one server costs and where it ends, beside what is asked of it.
+"""``make bench-limits``: what one server costs and where it ends, compared with its targets.
 
 With ``--checkout``, each measurement is made of one version after the other, in one run.
 """
@@ -40,9 +40,12 @@ MEASUREMENTS: dict[str, Callable[[Console, Checkout], list[Report]]] = {
     "long-session": long_session.measure,
     "wide": wide.measure,
     "growth": growth.measure,
+    "idle-direct": idle.measure_direct,
+    "ready-direct": ready.measure_direct,
 }
-# It starts a dozen servers, and has no targets.
-ON_REQUEST = frozenset({"growth"})
+# "growth" starts a dozen servers, and has no targets. Those that end in "-direct" repeat other
+# measurements with one more server, which serves without Ray Serve.
+ON_REQUEST = frozenset({"growth", "idle-direct", "ready-direct"})
 
 # As wide as the widest table, whatever the terminal is: the tables are there to be copied.
 out = Console(width=160, highlight=False)

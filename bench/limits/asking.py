@@ -79,6 +79,13 @@ class Client:
                     raise RuntimeError(f"The turn of {session_id} ended with {kind.decode()}.")
         raise RuntimeError(f"The stream of {session_id} ended before its turn.")
 
+    async def time_turn(self, session_id: str) -> float:
+        """Send a message; return the milliseconds until its turn has ended."""
+        sent = time.perf_counter()
+        await self.send(session_id)
+        await self.turn_end(session_id)
+        return (time.perf_counter() - sent) * 1000
+
     async def take_turn(self, session_id: str) -> float:
         """Send a message; return the milliseconds to its first event, when its turn is over.
 

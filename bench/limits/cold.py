@@ -1,4 +1,4 @@
-"""``cold``: how soon a session answers that no host holds, beside one that is in memory."""
+"""``cold``: how soon a session answers that no host holds, compared with one that is in memory."""
 
 import asyncio
 import time

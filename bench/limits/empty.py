@@ -60,7 +60,7 @@ def serve_empty(settings: Settings) -> None:
     try:
         ray.init(
             "local",
-            include_dashboard=settings.dashboard,
+            include_dashboard=settings.dashboard == "on",
             dashboard_host="127.0.0.1",
             dashboard_port=free_port(),
             object_store_memory=256 * 1024 * 1024,

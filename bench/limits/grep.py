@@ -47,7 +47,7 @@ def measure(out: Console, checkout: Checkout) -> list[Report]:
     p99_ms = {name: percentile(each, 99) for name, each in first_ms.items()}
     return [
         Report(
-            f"First event for {CLIENTS} clients, beside {AGENTS} agents that search {FILES} MiB",
+            f"First event for {CLIENTS} clients, while {AGENTS} agents search {FILES} MiB",
             ("", *first_ms),
             [
                 ("turns", *(str(len(each)) for each in first_ms.values())),

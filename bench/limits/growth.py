@@ -1,6 +1,5 @@
 """``growth``: what more processes, more stored sessions and a longer conversation change."""
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -174,27 +173,20 @@ async def _converse(server: Server, model_url: str) -> list[Look]:
         turns = 0
         for messages in MESSAGES:
             while 2 * (turns + TURNS_EACH) < messages:
-                await _turn(client, session_id)
+                await client.time_turn(session_id)
                 turns += 1
             before = usages(server, memory=False)
-            look = Look([await _turn(client, session_id) for _ in range(TURNS_EACH)])
+            look = Look([await client.time_turn(session_id) for _ in range(TURNS_EACH)])
             turns += TURNS_EACH
             spent = cpu_by_role(before, usages(server, memory=False))
             look.cpu_ms = {role: cpu_s / TURNS_EACH * 1000 for role, cpu_s in spent.items()}
             # The fake model counts a token for every four bytes.
             earlier = await _input_tokens(client, session_id)
-            await _turn(client, session_id)
+            await client.time_turn(session_id)
             turns += 1
             look.request_bytes = 4 * (await _input_tokens(client, session_id) - earlier)
             looks.append(look)
     return looks
-
-
-async def _turn(client: Client, session_id: str) -> float:
-    sent = time.perf_counter()
-    await client.send(session_id)
-    await client.turn_end(session_id)
-    return (time.perf_counter() - sent) * 1000
 
 
 async def _input_tokens(client: Client, session_id: str) -> int:

@@ -1,4 +1,4 @@
-"""``idle``: what a server uses that nobody asks anything, beside an empty application on Ray."""
+"""``idle``: what an idle server uses, compared with an empty application on Ray."""
 
 import time
 from collections.abc import Mapping
@@ -19,13 +19,18 @@ from bench.limits.processes import (
     wait_for_session_actors,
 )
 from bench.limits.report import Report, Target
-from bench.limits.starting import running_empty
+from bench.limits.starting import DIRECT, DIRECT_NAME, running_empty
 from bench.server import Server, running_server
 
 SECONDS = 20.0
 WARM_SESSION_ACTORS = 2
 STORED_SESSIONS = 100_000
 LONG_EVENTS = 7
+EMPTY_NAME, SERVER_NAME, FILLED_NAME = (
+    "empty application",
+    "server",
+    f"{STORED_SESSIONS:,} sessions",
+)
 TARGET_PERCENT = 3.0
 # What two measurements of the same thing may differ by.
 SAME_PERCENT = 1.0
@@ -55,22 +60,36 @@ class Idle:
         return sum(size for _, size in self.memory.values())
 
 
-def measure(out: Console, checkout: Checkout) -> list[Report]:
+def measure_direct(out: Console, checkout: Checkout) -> list[Report]:
+    """Watch a server that serves without Ray Serve as well."""
+    return measure(out, checkout, direct=True)
+
+
+def measure(out: Console, checkout: Checkout, *, direct: bool = False) -> list[Report]:
     """Watch an empty application, an empty server and one with many stored sessions, at once.
 
     Side by side, so that what else the machine does meanwhile changes all of them alike.
+
+    Args:
+        out: Shows progress.
+        checkout: The version whose servers are watched.
+        direct: Whether to watch a server that serves without Ray Serve as well.
     """
     with TemporaryDirectory(prefix="everruns-bench-") as folder, ExitStack() as running:
         data_dir = Path(folder) / "many"
         checkout.fill(data_dir, STORED_SESSIONS, LONG_EVENTS)
         out.print(f"  stored {STORED_SESSIONS:,} sessions")
         servers = {
-            "empty application": running.enter_context(running_empty()),
-            "server": running.enter_context(running_server(checkout=checkout)),
-            f"{STORED_SESSIONS:,} sessions": running.enter_context(
+            EMPTY_NAME: running.enter_context(running_empty()),
+            SERVER_NAME: running.enter_context(running_server(checkout=checkout)),
+            FILLED_NAME: running.enter_context(
                 running_server(checkout=checkout, EVERRUNS_DATA_DIR=str(data_dir))
             ),
         }
+        if direct:
+            servers[DIRECT_NAME] = running.enter_context(
+                running_server(checkout=checkout, **DIRECT)
+            )
         for server in list(servers.values())[1:]:
             wait_for_session_actors(server, WARM_SESSION_ACTORS)
         for server in servers.values():
@@ -92,7 +111,7 @@ def _watch(servers: Mapping[str, Server]) -> dict[str, Idle]:
 
 
 def _cpu(found: Mapping[str, Idle]) -> Report:
-    floor, ours, filled = found.values()
+    floor, ours, filled = found[EMPTY_NAME], found[SERVER_NAME], found[FILLED_NAME]
     rows = [("all", *(f"{idle.all_percent:.1f}" for idle in found.values()))]
     for role in ours.percent:
         shares = [idle.percent.get(role, 0.0) for idle in found.values()]
@@ -118,7 +137,7 @@ def _cpu(found: Mapping[str, Idle]) -> Report:
 
 
 def _memory(found: Mapping[str, Idle]) -> Report:
-    _, ours, filled = found.values()
+    ours, filled = found[SERVER_NAME], found[FILLED_NAME]
     rows = [("all", *(f"{idle.all_mb:.0f}" for idle in found.values()))]
     for role in ours.memory:
         sizes = [idle.memory.get(role, (0, 0.0)) for idle in found.values()]

@@ -13,7 +13,7 @@ from bench.server import Server
 ROLES = {
     "registry": r"ray::RegistryActor",
     "session actor": r"ray::SessionActor",
-    "API replica": r"ray::ServeReplica",
+    "API replica": r"ray::ServeReplica|ray::ApiActor",
     "Serve controller": r"ray::ServeController",
     "Serve HAProxy manager": r"ray::HAProxyManager",
     "Serve proxy": r"ray::ProxyActor",

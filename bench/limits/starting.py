@@ -1,4 +1,4 @@
-"""Starting an empty application beside a server, and waiting for what answers at an address."""
+"""Starting an empty application or a server, and waiting for what answers at an address."""
 
 import subprocess
 import sys
@@ -15,16 +15,22 @@ from bench.server import START_TIMEOUT_S, STOP_TIMEOUT_S, Child, Server, running
 
 SERVER = ("everruns.cli", "serve")
 EMPTY = ("bench.limits.empty",)
+# The variables of a server whose API is served without Ray Serve, and what tables call it.
+DIRECT = {"EVERRUNS_SERVING": "direct"}
+DIRECT_NAME = "without Serve"
 POLL_S = 0.02
 
 
 @contextmanager
-def running_until_answered(*program: str, checkout: Checkout = HERE) -> Generator[Server]:
+def running_until_answered(
+    *program: str, checkout: Checkout = HERE, **environment: str
+) -> Generator[Server]:
     """Run a program on a free port; its ``ready_s`` is when ``GET /health`` first answered 200.
 
     Args:
         program: The module and its arguments.
         checkout: The version that it belongs to.
+        environment: Variables to add.
 
     Raises:
         RuntimeError: It did not come up; the message is what it printed.
@@ -46,7 +52,8 @@ def running_until_answered(*program: str, checkout: Checkout = HERE) -> Generato
         raise RuntimeError(f"{' '.join(program)} did not come up:\n{printed.read_text()}")
 
     command = [*program, "--port", str(port)]
-    with running_program(command, wait, folder=checkout.path, **checkout.environment) as server:
+    variables = {**checkout.environment, **environment}
+    with running_program(command, wait, folder=checkout.path, **variables) as server:
         yield server
 
 

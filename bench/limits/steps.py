@@ -79,7 +79,7 @@ async def _through_server(server: Server) -> tuple[float, float]:
     async with asking(server.address) as client:
         agent_id = await make_agent(client, SCRIPT, ("test_math",))
         session_id = await client.create(agent_id)
-        alone_ms = [await _turn(client, session_id) for _ in range(1 + ALONE_TURNS)][1:]
+        alone_ms = [await client.time_turn(session_id) for _ in range(1 + ALONE_TURNS)][1:]
         await _check_log(client, session_id)
         started = time.perf_counter()
         until = started + SECONDS
@@ -91,16 +91,9 @@ async def _through_server(server: Server) -> tuple[float, float]:
 async def _turns(client: Client, agent_id: str, until: float) -> int:
     turns = 0
     while time.perf_counter() < until:
-        await _turn(client, await client.create(agent_id))
+        await client.time_turn(await client.create(agent_id))
         turns += 1
     return turns
-
-
-async def _turn(client: Client, session_id: str) -> float:
-    sent = time.perf_counter()
-    await client.send(session_id)
-    await client.turn_end(session_id)
-    return (time.perf_counter() - sent) * 1000
 
 
 async def _check_log(client: Client, session_id: str) -> None:

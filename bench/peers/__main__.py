@@ -1,4 +1,4 @@
-"""``make bench-peers``: this server beside others, on one machine, with one model and one load.
+"""``make bench-peers``: this server and others, on one machine, with one model and one load.
 
 In each round each server is started anew on an empty folder, warmed up, measured and stopped, one
 after another and in turned order the next time. The tables show medians over the rounds. What is

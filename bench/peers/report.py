@@ -36,7 +36,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Target:
-    """A figure of ours beside one of theirs.
+    """A figure of ours next to one of theirs.
 
     Attributes:
         what: The figure.

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from everruns.api.console import add_console
 from everruns.api.docs.openapi import build_document
 from everruns.api.docs.pages import add_documentation
 from everruns.api.http.auth import Authentication
@@ -17,6 +18,8 @@ from everruns.api.http.door import Door
 from everruns.api.http.errors import ErrorBoundary, answer_error
 from everruns.api.http.faces import Face
 from everruns.api.http.key_ring import KeyRing
+from everruns.api.http.measuring import Measuring
+from everruns.api.http.request_log import RequestLog
 from everruns.api.http.sse import OpenStreams
 from everruns.api.http.unread import UnreadBodies
 from everruns.api.routes import health, oauth
@@ -26,6 +29,7 @@ from everruns.capabilities.base import Capabilities
 from everruns.errors import EverrunsError
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
+from everruns.telemetry.meters import Meters
 
 FACES = (V1, SDK)
 # Of the process, whoever asks.
@@ -44,14 +48,21 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
-def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities) -> FastAPI:
+def create_app(
+    runtime: Runtime,
+    settings: Settings,
+    capabilities: Capabilities,
+    meters: Meters | None = None,
+) -> FastAPI:
     """Build the application.
 
     Args:
         runtime: The product.
         settings: The deployment's settings, such as whether requests need an API key.
         capabilities: All known capabilities.
+        meters: Take what is measured of requests and streams.
     """
+    meters = meters or Meters()
     open_streams = OpenStreams()
     keys = KeyRing(runtime.keys, open_streams.keep_only)
     app = Application(
@@ -63,6 +74,8 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
         # Nobody collects what the framework would trace, and it looks for a collector each time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
+            Middleware(RequestLog, has_lines=settings.log_requests),
+            Middleware(Measuring, meters),
             Middleware(UnreadBodies),
             Middleware(Door, settings),
             Middleware(ErrorBoundary),
@@ -71,6 +84,7 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
                 keys=keys,
                 is_required=settings.auth == "api_keys",
                 docs=settings.docs,
+                console=settings.console,
             ),
         ],
         exception_handlers={
@@ -84,7 +98,10 @@ def create_app(runtime: Runtime, settings: Settings, capabilities: Capabilities)
     app.state.capabilities = capabilities
     app.state.open_streams = open_streams
     app.state.keys = keys
+    app.state.meters = meters
     app.router.routes += _routes()
+    if settings.console:
+        add_console(app)
     if settings.docs:
         add_documentation(app)
     return app

@@ -6,7 +6,7 @@ from everruns.capabilities.base import Capability
 from everruns.domain.questions import ASK_USER as ASK_USER_TOOL
 from everruns.domain.questions import problem_with
 from everruns.domain.tools import ToolDefinition
-from everruns.domain.waits import NEVER, SECONDS_SCHEMA, WaitRule
+from everruns.domain.waits import NEVER, WaitRule, seconds_schema
 from everruns.tools.asked import AskedTool
 
 SYSTEM_PROMPT = """\
@@ -115,14 +115,21 @@ ASK_USER = Capability(
     config_schema={
         "type": "object",
         "properties": {
-            "timeout_seconds": SECONDS_SCHEMA,
+            "timeout_seconds": seconds_schema(
+                "Time to answer",
+                "How long questions wait; by default, as the setting question_timeout_s says.",
+            ),
             "on_timeout": {
+                "title": "Without an answer in time",
                 "type": "string",
                 "enum": ["error", "recommendation", "keep_waiting"],
                 "default": "error",
-                "description": "What happens then; recommendation takes the model's own advice.",
+                "description": "error: the call fails; recommendation: the options that the model "
+                "recommends count as chosen; keep_waiting: the turn waits on.",
             },
-            "remind_after_seconds": SECONDS_SCHEMA,
+            "remind_after_seconds": seconds_schema(
+                "Reminder", "When an event reminds of the questions; by default, never."
+            ),
         },
         "additionalProperties": False,
     },

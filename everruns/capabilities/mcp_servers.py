@@ -17,11 +17,26 @@ CONFIG_SCHEMA: dict[str, Any] = {
     "properties": {
         "allowed_tools": {
             **TOOL_NAMES,
-            "description": "The tools to offer, by the server's names; no more than its entry "
-            "allows.",
+            "title": "Tools to offer",
+            "description": "By the server's names; no more than its entry allows. By default, all "
+            "that it allows.",
         },
         "require_approval": {
-            "anyOf": [{"enum": ["always", "never"]}, TOOL_NAMES],
+            "title": "Calls to hold for approval",
+            "anyOf": [
+                {
+                    "title": "All or none",
+                    "description": "always, never",
+                    "type": "string",
+                    "enum": ["always", "never"],
+                },
+                {
+                    "title": "Those of some tools",
+                    "description": "a list of names of tools",
+                    **TOOL_NAMES,
+                },
+            ],
+            "default": "never",
             "description": "Tools whose calls are held for approval, besides those of the "
             "server's entry.",
         },

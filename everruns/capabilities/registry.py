@@ -31,6 +31,7 @@ from everruns.domain.deferred_tools import ToolGroup
 from everruns.domain.mcp_choice import catalogue_name
 from everruns.domain.names import nearest_name
 from everruns.domain.prepared import PreparedCapabilities
+from everruns.domain.prompts import PromptPart
 from everruns.domain.schemas import find_violation
 from everruns.errors import CapabilityNotFound, InvalidRequest, UnknownCapability
 from everruns.tools.base import Tool
@@ -240,22 +241,21 @@ def _tools_of(
 
 def system_prompts(
     resolved: Sequence[Resolved], prepared: PreparedCapabilities | None = None
-) -> list[str]:
+) -> list[PromptPart]:
     """Return the system prompts of capabilities, in order, then what could not be prepared.
 
     Args:
         resolved: The result of ``resolve``.
         prepared: What was found when they were prepared.
     """
-    prompts: list[str] = []
+    prompts: list[PromptPart] = []
     notes: list[str] = []
     for capability, _ in resolved:
-        if capability.system_prompt:
-            prompts.append(capability.system_prompt)
-        found = (prepared or {}).get(capability.id)
-        if found and capability.preparation:
-            prompts += [found.prompt] if found.prompt else []
-            notes += found.notes
+        found = (prepared or {}).get(capability.id) if capability.preparation else None
+        said = [capability.system_prompt, found.prompt if found else None]
+        prompts += [PromptPart("capability", text, capability.id) for text in said if text]
+        notes += found.notes if found else []
     if notes:
-        prompts.append("\n".join([NOTES_HEADING, *(f"- {note}" for note in notes)]))
+        text = "\n".join([NOTES_HEADING, *(f"- {note}" for note in notes)])
+        prompts.append(PromptPart("server", text))
     return prompts

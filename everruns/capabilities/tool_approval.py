@@ -1,7 +1,7 @@
 """Holds tool calls until somebody allows them."""
 
 from everruns.capabilities.base import Capability
-from everruns.domain.waits import SECONDS_SCHEMA
+from everruns.domain.waits import seconds_schema
 
 SYSTEM_PROMPT = """\
 ## Approval of tool calls
@@ -22,24 +22,35 @@ TOOL_APPROVAL = Capability(
         "type": "object",
         "properties": {
             "mode": {
+                "title": "Calls to hold",
                 "type": "string",
                 "enum": ["off", "normal", "protective"],
                 "default": "normal",
-                "description": "normal: destructive calls; protective: calls with side effects.",
+                "description": "normal: destructive calls; protective: all calls with side "
+                "effects; off: none.",
             },
-            "timeout_seconds": SECONDS_SCHEMA,
+            "timeout_seconds": seconds_schema(
+                "Time to decide",
+                "How long calls are held; by default, as the setting approval_timeout_s says.",
+            ),
             "on_timeout": {
+                "title": "Without a decision in time",
                 "type": "string",
                 "enum": ["error", "keep_waiting"],
                 "default": "error",
-                "description": "error: the call counts as not allowed.",
+                "description": "error: the call counts as not allowed; keep_waiting: the turn "
+                "waits on.",
             },
-            "remind_after_seconds": SECONDS_SCHEMA,
+            "remind_after_seconds": seconds_schema(
+                "Reminder", "When an event reminds of the call; by default, never."
+            ),
             "decided_by": {
+                "title": "Who decides",
                 "type": "string",
                 "enum": ["end_user", "operator"],
                 "default": "end_user",
-                "description": "operator: end users of a channel may not decide.",
+                "description": "end_user: the end user or an operator; operator: end users may not "
+                "decide.",
             },
         },
         "additionalProperties": False,

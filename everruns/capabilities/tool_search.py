@@ -19,15 +19,19 @@ TOOL_SEARCH = Capability(
         "type": "object",
         "properties": {
             "max_listed_tools": {
+                "title": "Tools shown at most",
                 "type": "integer",
                 "minimum": 0,
                 "maximum": MOST_LISTED,
-                "description": "Above so many tools most are searched for; 0 means never.",
+                "description": "Above so many tools most are searched for; 0 means never. By "
+                "default, as the setting max_listed_tools says.",
             },
             "always_listed": {
+                "title": "Always shown",
                 "type": "array",
                 "items": {"type": "string", "minLength": 1, "maxLength": 256},
                 "maxItems": 1_000,
+                "default": [],
                 "description": "Names of tools, and ids of capabilities, that stay listed.",
             },
         },

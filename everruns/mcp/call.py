@@ -30,6 +30,7 @@ class Call:
         ask: Answers what a server with sessions asks while it works on the call.
         asker: Who is asked. Calls of the same one can share a connection, whatever the server does.
         needs_task: Whether the call has to ask for a task.
+        traceparent: What the server is told of the trace that the call belongs to, if anything.
     """
 
     tool: str
@@ -40,6 +41,7 @@ class Call:
     ask: AskNow | None = None
     asker: str = ""
     needs_task: bool = False
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)

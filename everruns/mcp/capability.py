@@ -129,6 +129,7 @@ class ServerTools:
             ask=ask_now(self._account.name, context, self._connections.limits.answer_s),
             asker=context.session_id,
             needs_task=tool.reference.get("task") == "required",
+            traceparent=context.traceparent,
         )
         return await self._call(call, tool, context, rounds)
 

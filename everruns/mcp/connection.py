@@ -1,17 +1,16 @@
-"""One connection to a server: its calls, its list of tools, and when it is closed.
+"""One connection to a server: its calls and tasks, and when it is closed.
 
 Importing this module loads the protocol's library, which takes a second: ``connections`` does it
 when the first server is used.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from mcp.client import Client
-from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CallToolRequest,
     CallToolRequestParams,
@@ -21,29 +20,23 @@ from mcp_types import (
     ElicitRequestParams,
     ElicitResult,
     InputRequiredResult,
-    Request,
     ToolListChangedNotification,
 )
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from everruns.domain.mcp_servers import McpAccount
+from everruns.domain.trace_context import TRACEPARENT
 from everruns.mcp.authorized import Obtain
 from everruns.mcp.call import Call, Task, TaskRequest
-from everruns.mcp.complaints import failure_of, input_required
-from everruns.mcp.failures import (
-    Busy,
-    CannotConnect,
-    NotDelivered,
-    OutcomeUnknown,
-    TimedOut,
-)
+from everruns.mcp.complaints import input_required
+from everruns.mcp.current_listing import CurrentListing
+from everruns.mcp.failures import Busy, TimedOut
 from everruns.mcp.limits import Limits
 from everruns.mcp.link import Elicit, Link, Verdict
-from everruns.mcp.listing import list_tools
 from everruns.mcp.offer import Listing
 from everruns.mcp.open_calls import OpenCall, OpenCalls
-from everruns.mcp.task_messages import AnyResult, message_of, result_in, task_of
+from everruns.mcp.task_messages import message_of, result_in, task_of
 
 _RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
     CallToolResult | InputRequiredResult
@@ -87,9 +80,6 @@ class Connection:
         self._calls = OpenCalls(unrelated)
         self._borrowed = 0
         self._last_used = _now()
-        self._listing: Listing | None = None
-        self._listed_until = 0.0
-        self._listing_lock = asyncio.Lock()
         self._link = Link(
             account,
             allow_private,
@@ -101,6 +91,7 @@ class Connection:
             unused_for=self._unused_for,
             ended=self.retire,
         )
+        self._listing = CurrentListing(self._link, limits, self.retire)
 
     @property
     def is_busy(self) -> bool:
@@ -132,10 +123,8 @@ class Connection:
             NotAuthorized: A person has to consent first.
             McpFailure: It cannot be listed.
         """
-        async with self._borrow(server) as client, self._listing_lock:
-            if self._listing is None or _now() > self._listed_until:
-                self._listing = await self._list(client, server)
-            return self._listing
+        async with self._borrow(server) as client:
+            return await self._listing.read(client, server)
 
     async def call(self, call: Call, server: str) -> CallToolResult | Task:
         """Call a tool; return its result, or the task that the server has made of the call.
@@ -175,10 +164,10 @@ class Connection:
             self._slots,
             self._in_time(server, self._limits.task_request_s),
         ):
-            answer = await self._send(client, message_of(request), server)
+            answer = await self._link.send(client, message_of(request), server)
             if request.method != "tasks/get":
                 return None
-            with self._complaints(server):
+            with self._link.complaints(server):
                 task = task_of(answer, client.protocol_version or "")
         if client.session.initialize_result and task.status in {"completed", "input_required"}:
             return await self._result_of(task, request, server)
@@ -191,8 +180,8 @@ class Connection:
         async with self._borrow(server) as client, self._slots:
             with self._calls.open(call) as opened:
                 async with self._in_time(server, self._limits.call_s, opened):
-                    answer = await self._send(client, message_of(fetch), server, opened)
-            with self._complaints(server):
+                    answer = await self._link.send(client, message_of(fetch), server, opened)
+            with self._link.complaints(server):
                 return replace(
                     task, status="completed", result=result_in(answer, LATEST_HANDSHAKE_VERSION)
                 )
@@ -262,49 +251,23 @@ class Connection:
 
     async def _send_call(self, client: Client, opened: OpenCall, server: str) -> dict[str, Any]:
         call = opened.call
-        if isinstance(self.verdict, DiscoverResult) and self._listing is None:
+        if isinstance(self.verdict, DiscoverResult):
             # The headers of a call repeat arguments that the list of tools names.
-            async with self._listing_lock:
-                if self._listing is None:
-                    self._listing = await self._list(client, server)
+            await self._listing.read_once(client, server)
         fields = {
             "name": call.tool,
             "arguments": call.arguments,
             "inputResponses": call.answers,
             "requestState": call.state,
             "task": {"ttl": round(self._limits.task_s * 1000)} if call.needs_task else None,
+            # Source: SEP-414. It reaches servers over standard streams too, as a header would not.
+            "_meta": {TRACEPARENT: call.traceparent} if call.traceparent else None,
         }
         params = CallToolRequestParams.model_validate(fields)
-        return await self._send(client, CallToolRequest(params=params), server, opened)
-
-    async def _send(
-        self,
-        client: Client,
-        request: Request[Any, Any],
-        server: str,
-        opened: OpenCall | None = None,
-    ) -> dict[str, Any]:
-        loop = asyncio.get_running_loop()
-        report = opened.call.progress if opened else None
-        async with asyncio.timeout(self._limits.silence_s) as silence:
-            if opened:
-                opened.ends_with(silence)
-
-            async def progressed(progress: float, total: float | None, message: str | None) -> None:
-                is_still = opened is not None and opened.is_asking
-                if not silence.expired() and not is_still:
-                    silence.reschedule(loop.time() + self._limits.silence_s)
-                if report:
-                    report(progress, total, message)
-
-            with self._complaints(server):
-                answer = await client.session.send_request(
-                    request, AnyResult, progress_callback=progressed
-                )
-                return answer.model_extra or {}
+        return await self._link.send(client, CallToolRequest(params=params), server, opened)
 
     def _read(self, client: Client, answer: dict[str, Any], server: str) -> CallToolResult | Task:
-        with self._complaints(server):
+        with self._link.complaints(server):
             if isinstance(answer.get("task"), dict):
                 return task_of(answer["task"], client.protocol_version or "", is_new=True)
             if answer.get("resultType") == "task":
@@ -314,47 +277,10 @@ class Connection:
             raise input_required(result)
         return result
 
-    async def _list(self, client: Client, server: str) -> Listing:
-        self._link.left_out.clear()
-        try:
-            async with asyncio.timeout(self._limits.list_s):
-                with self._complaints(server):
-                    listing, ttl_s = await list_tools(client, self._link.left_out)
-        except TimeoutError:
-            self.retire()
-            raise CannotConnect(
-                f"The MCP server {server} did not list its tools within "
-                f"{self._limits.list_s:g} seconds."
-            ) from None
-        except OutcomeUnknown as failure:
-            # Nothing was called: whoever wanted to call can do so on a new connection.
-            raise NotDelivered(
-                f"The MCP server {server} could not be asked for its tools: {failure.what}."
-            ) from None
-        ttl_s = self._limits.list_ttl_s if ttl_s is None else min(ttl_s, self._limits.list_ttl_s)
-        self._listed_until = _now() + max(ttl_s, self._limits.least_list_ttl_s)
-        return listing
-
-    @contextmanager
-    def _complaints(self, server: str) -> Generator[None]:
-        """Turn the library's errors into failures, and retire a connection that they end."""
-        try:
-            yield
-        except MCPError as error:
-            failure = failure_of(server, error, self._link.masked, self._link.cause)
-            if isinstance(failure, NotDelivered | OutcomeUnknown):
-                # Perhaps the server was replaced by one that speaks another era.
-                self._link.verdict = None
-                self.retire()
-            raise failure from None
-        except ValidationError:
-            what = "its answer is not what the protocol wants"
-            raise OutcomeUnknown(server, what) from None
-
     def _heard(self, message: Any) -> None:
         match message:
             case ToolListChangedNotification():
-                self._listed_until = 0.0
+                self._listing.expire()
             case ElicitCompleteNotification(params=params):
                 self._calls.has_been_done(params.elicitation_id)
             case _:

@@ -7,23 +7,27 @@ sessions. So the owner opens, waits and closes; others only borrow the client.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from importlib.metadata import version
 from typing import Any, Literal, cast
 
 import structlog
 from mcp.client import Client, ClientRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import DiscoverResult, ElicitRequestParams, ElicitResult, Implementation
+from mcp_types import DiscoverResult, ElicitRequestParams, ElicitResult, Implementation, Request
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from everruns.domain.mcp_servers import McpAccount
+from everruns.log import error_kind, no_ids
 from everruns.mcp.authorized import Obtain
-from everruns.mcp.failures import CannotConnect, NotAuthorized, NotDelivered, said
+from everruns.mcp.complaints import failure_of
+from everruns.mcp.failures import CannotConnect, NotAuthorized, NotDelivered, OutcomeUnknown, said
 from everruns.mcp.limits import Limits
 from everruns.mcp.messages import CheckedTransport
+from everruns.mcp.open_calls import OpenCall
 from everruns.mcp.secrets import Secrets
-from everruns.mcp.task_messages import TasksExtension
+from everruns.mcp.task_messages import AnyResult, TasksExtension
 from everruns.mcp.transports import Way
 
 CLOSE_TIMEOUT_S = 8.0
@@ -93,7 +97,64 @@ class Link:
         self._last_words_s = 0.0
         self.verdict: Verdict | None = verdict
         self.left_out = self._checked.left_out
-        self.owner = asyncio.create_task(self._own())
+        self.owner = asyncio.create_task(self._own(), context=no_ids())
+
+    async def send(
+        self,
+        client: Client,
+        request: Request[Any, Any],
+        server: str,
+        opened: OpenCall | None = None,
+    ) -> dict[str, Any]:
+        """Send a request, and return what the server answers, unchecked.
+
+        Args:
+            client: The client of this link.
+            request: The request.
+            server: The server's name for whoever asks.
+            opened: The call that it is made for; its time stands still while somebody is asked.
+
+        Raises:
+            TimeoutError: The server made no progress for a while.
+            NotDelivered: The server did not act on it.
+            OutcomeUnknown: It may have.
+            NotAuthorized: A person has to consent first.
+            McpFailure: The server refused.
+        """
+        loop = asyncio.get_running_loop()
+        report = opened.call.progress if opened else None
+        async with asyncio.timeout(self._limits.silence_s) as silence:
+            if opened:
+                opened.ends_with(silence)
+
+            async def progressed(progress: float, total: float | None, message: str | None) -> None:
+                is_still = opened is not None and opened.is_asking
+                if not silence.expired() and not is_still:
+                    silence.reschedule(loop.time() + self._limits.silence_s)
+                if report:
+                    report(progress, total, message)
+
+            with self.complaints(server):
+                answer = await client.session.send_request(
+                    request, AnyResult, progress_callback=progressed
+                )
+                return answer.model_extra or {}
+
+    @contextlib.contextmanager
+    def complaints(self, server: str) -> Generator[None]:
+        """Turn the library's errors into failures, and end a link that they break."""
+        try:
+            yield
+        except MCPError as error:
+            failure = failure_of(server, error, self.masked, self.cause)
+            if isinstance(failure, NotDelivered | OutcomeUnknown):
+                # Perhaps the server was replaced by one that speaks another era.
+                self.verdict = None
+                self._ended()
+            raise failure from None
+        except ValidationError:
+            what = "its answer is not what the protocol wants"
+            raise OutcomeUnknown(server, what) from None
 
     @property
     def cause(self) -> str | None:
@@ -146,10 +207,10 @@ class Link:
                 self._ended()
                 await asyncio.sleep(self._last_words_s)
                 await _close(stack)
-        except TimeoutError:
-            self._fail(f"it did not answer within {self._limits.connect_s:g} seconds")
+        except TimeoutError as error:
+            self._fail(error, f"it did not answer within {self._limits.connect_s:g} seconds")
         except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - transports raise what they like
-            self._fail(_words(error) or self._way.failure or "it broke the connection")
+            self._fail(error, _words(error) or self._way.failure or "it broke the connection")
         finally:
             self._client = None
             self._opened.set()
@@ -163,12 +224,13 @@ class Link:
             if self._unused_for() >= self._limits.unused_s:
                 return
 
-    def _fail(self, what: str) -> None:
-        what = self.masked(what)
-        log.info("mcp connection failed", server=self._account.name, reason=what)
+    def _fail(self, error: BaseException, what: str) -> None:
+        log.info(
+            "mcp connection failed", server=self._account.name, error=error_kind(_first(error))
+        )
         if not self._opened.is_set():
             self.verdict = None
-            self._failure = what
+            self._failure = self.masked(what)
             self._refusal = self._way.refusal
 
     def _new_client(self) -> Client:
@@ -213,7 +275,13 @@ async def _close(stack: contextlib.AsyncExitStack) -> None:
 
 def _words(error: BaseException) -> str | None:
     """Return what an error says, if it is meant for people."""
-    while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    error = _first(error)
     is_meant = isinstance(error, MCPError | OSError)
     return said(str(error)).rstrip(".") if is_meant else None
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return an error or, of a group of them, the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error

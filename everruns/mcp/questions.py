@@ -1,40 +1,32 @@
 """What servers ask people in the middle of a call, as questions, and the answers on their way back.
 
-A server asks with a form, a flat object of named values, or with an address to open. Each value
-becomes one question. An answer that is not what the form wants is asked for again.
+An answer that is not what the server's form wants is asked for again.
 
 Source: the protocol's "Elicitation" (2026-07-28); docs/mcp.md, "Questions".
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from math import isfinite
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
-from everruns.domain.base import KIB
-from everruns.domain.questions import MAX_OPTIONS, Option, Question
-from everruns.domain.suspensions import MAX_ID_CHARACTERS, MAX_QUESTIONS, Suspension
+from everruns.domain.questions import Question
+from everruns.domain.suspensions import MAX_QUESTIONS, Suspension
+from everruns.log import error_kind
 from everruns.mcp.call import AskNow
-from everruns.mcp.failures import InputRequired, McpFailure, said
-from everruns.mcp.names import cut_with_hash
+from everruns.mcp.elicitations import questions_of, response_to
+from everruns.mcp.failures import InputRequired, McpFailure
 from everruns.tools.base import Ask, Resumption, Suspend, ToolContext, ToolError
 
 MAX_ROUNDS = 10
-MAX_ADDRESS_BYTES = 8 * KIB
 # For a server that only wants its call to be sent again.
 WAIT_S = 1.0
-NOTHING = "-"
-YES, NO, DONE, CANCEL = "Yes", "No", "Done", "Cancel"
-TO_CHOOSE = "Choose from the options."
 NOW = "now"
 """Stands for the server's key in the ids of questions that have none."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-Schema = Mapping[str, Any]
 
 
 def suspend(
@@ -108,7 +100,7 @@ async def _answer_now(
             if not problems:
                 return responses[NOW]
     except ToolError as failure:
-        log.info("mcp question not asked", server=server, reason=str(failure))
+        log.info("mcp question not asked", server=server, error=error_kind(failure))
     return {"action": "cancel"}
 
 
@@ -124,7 +116,7 @@ def _responses(
     with _reading(server):
         for key, request in requests.items():
             wrong: dict[str, str] = {}
-            response = _response(key, request.get("params", {}), replies, wrong)
+            response = response_to(key, request.get("params", {}), replies, wrong)
             # It is sent like this only once nobody is asked again.
             responses[key] = {"action": "cancel"} if wrong else response
             problems |= wrong
@@ -155,7 +147,7 @@ def _asked(server: str, requests: Mapping[str, Any], problems: Mapping[str, str]
         questions = [
             _with_problem(question, problems.get(question.id))
             for key, request in requests.items()
-            for question in _questions(server, key, request)
+            for question in questions_of(server, key, request)
         ]
     if not 1 <= len(questions) <= MAX_QUESTIONS:
         raise McpFailure(f"The MCP server {server} asks for {len(questions)} values at once.")
@@ -173,72 +165,6 @@ def _reading(server: str) -> Generator[None]:
         raise McpFailure(f"The MCP server {server} asks with a form that cannot be read.") from None
 
 
-def _identity(key: str, name: str = "") -> str:
-    """Return the id of the question for one value of a request; no two values share one."""
-    whole = f"{key}.{name}"
-    # Without a dot in the key, the first one separates the two.
-    if "." not in key and len(whole) <= MAX_ID_CHARACTERS:
-        return whole
-    return cut_with_hash(whole, (key, name), MAX_ID_CHARACTERS)
-
-
-def _questions(server: str, key: str, request: Any) -> Iterator[Question]:
-    fields = cast("Mapping[str, Any]", request if isinstance(request, dict) else {})
-    if fields.get("method") != "elicitation/create":
-        raise McpFailure(f"The MCP server {server} asks for something that nobody here can give.")
-    params: Mapping[str, Any] = fields.get("params", {})
-    message = f"{server}: {said(str(params.get('message', '')))}"
-    if params.get("mode") == "url":
-        opened = f"{message} Open {_address(server, params['url'])} and come back."
-        yield _choice(_identity(key), opened, [DONE, CANCEL])
-        return
-    properties = _properties(params)
-    if not properties:
-        yield _choice(_identity(key), message, [YES, NO])
-    for name, schema in properties.items():
-        if (count := len(_labels(schema))) > MAX_OPTIONS:
-            raise McpFailure(
-                f"The MCP server {server} asks to choose among {count} values; at most "
-                f"{MAX_OPTIONS} can be shown."
-            )
-        yield _question(_identity(key, name), message, name, schema, name in _required(params))
-
-
-def _address(server: str, url: str) -> str:
-    """Return an address as it is, since a part of it would lead elsewhere."""
-    if not url or url.split() != [url]:
-        raise ValueError("not an address")
-    if (size := len(url.encode())) > MAX_ADDRESS_BYTES:
-        raise McpFailure(
-            f"The MCP server {server} asks to open an address of {size} bytes; at most "
-            f"{MAX_ADDRESS_BYTES} can be shown."
-        )
-    return url
-
-
-def _question(
-    identity: str, message: str, name: str, schema: Schema, is_required: bool
-) -> Question:
-    title = said(str(schema.get("title") or name))
-    about = said(str(schema.get("description", "")))
-    words = f"{message}\n{title}{f' ({about})' if about else ''}"
-    if "default" in schema:
-        words += f"\nDefault: {said(str(schema['default']))}"
-    labels = _labels(schema)
-    if labels:
-        optional = [] if is_required else [NOTHING]
-        many = schema.get("type") == "array"
-        return _choice(identity, words, [*labels, *optional], many=many)
-    if not is_required or "default" in schema:
-        words += f"\nAnswer {NOTHING} to leave it out."
-    return Question(id=identity, question=words, kind="text")
-
-
-def _choice(identity: str, words: str, labels: Sequence[str], *, many: bool = False) -> Question:
-    options = [Option(label=label) for label in labels]
-    return Question(id=identity, question=words, options=options, multi_select=many)
-
-
 def _with_problem(question: Question, problem: str | None) -> Question:
     if problem is None:
         return question
@@ -248,123 +174,3 @@ def _with_problem(question: Question, problem: str | None) -> Question:
 def _reply(answer: Mapping[str, Any]) -> list[str]:
     own = answer.get("other_text")
     return [*answer.get("selected", []), *([] if own is None else [own.strip()])]
-
-
-def _confirmation(
-    key: str,
-    params: Mapping[str, Any],
-    replies: Mapping[str, list[str]],
-    problems: dict[str, str],
-) -> dict[str, Any]:
-    is_address = params.get("mode") == "url"
-    yes, no = (DONE, CANCEL) if is_address else (YES, NO)
-    reply = replies.get(_identity(key), [no])
-    if reply == [yes]:
-        return {"action": "accept"} if is_address else {"action": "accept", "content": {}}
-    if reply != [no]:
-        problems[_identity(key)] = TO_CHOOSE
-    return {"action": "decline"}
-
-
-def _response(
-    key: str,
-    params: Mapping[str, Any],
-    replies: Mapping[str, list[str]],
-    problems: dict[str, str],
-) -> dict[str, Any]:
-    properties = _properties(params)
-    if params.get("mode") == "url" or not properties:
-        return _confirmation(key, params, replies, problems)
-    content: dict[str, Any] = {}
-    for name, schema in properties.items():
-        identity = _identity(key, name)
-        reply = replies.get(identity, [NOTHING])
-        if reply == [NOTHING]:
-            if "default" in schema:
-                content[name] = schema["default"]
-            elif name in _required(params):
-                problems[identity] = "An answer is needed."
-            continue
-        try:
-            content[name] = _value(schema, reply)
-        except ValueError as error:
-            problems[identity] = str(error)
-    return {"action": "accept", "content": content}
-
-
-def _value(schema: Schema, reply: Sequence[str]) -> Any:
-    """Return a reply in the type that the form wants.
-
-    Raises:
-        ValueError: It is not of this type; the message is for the person.
-    """
-    labels = _labels(schema)
-    match schema.get("type"):
-        case "array":
-            return _chosen(reply, labels, schema)
-        case "boolean":
-            return _chosen(reply, labels)[0]
-        case "integer":
-            return _number(int, reply[0], "A whole number is needed.", schema)
-        case "number":
-            return _number(float, reply[0], "A number is needed.", schema)
-        case _:
-            if labels:
-                return _chosen(reply, labels)[0]
-            return _text(reply[0], schema)
-
-
-def _chosen(
-    reply: Sequence[str], labels: Mapping[str, Any], schema: Schema | None = None
-) -> list[Any]:
-    """Return the values of what was chosen: one, or as many as the schema of an array allows."""
-    if not reply or not labels.keys() >= set(reply):
-        raise ValueError(TO_CHOOSE)
-    least, most = (schema.get("minItems"), schema.get("maxItems")) if schema else (1, 1)
-    if (least is not None and len(reply) < least) or (most is not None and len(reply) > most):
-        raise ValueError(f"Choose {least or 1} to {most or len(labels)} of the options.")
-    return [labels[label] for label in reply]
-
-
-def _number(kind: type[int] | type[float], text: str, problem: str, schema: Schema) -> float:
-    try:
-        value = kind(text)
-    except ValueError:
-        raise ValueError(problem) from None
-    if not isfinite(value):
-        raise ValueError(problem)
-    least, most = schema.get("minimum"), schema.get("maximum")
-    if (least is not None and value < least) or (most is not None and value > most):
-        bounds = f"from {least}" if least is not None else ""
-        raise ValueError(f"A number {bounds}{f' to {most}' if most is not None else ''} is needed.")
-    return value
-
-
-def _text(text: str, schema: Schema) -> str:
-    least, most = schema.get("minLength"), schema.get("maxLength")
-    if (least is not None and len(text) < least) or (most is not None and len(text) > most):
-        raise ValueError(f"A text of {least or 0} to {most or 'any'} characters is needed.")
-    return text
-
-
-def _labels(schema: Schema) -> dict[str, Any]:
-    """Return the values to choose from, by what people are shown."""
-    if schema.get("type") == "boolean":
-        return {YES: True, NO: False}
-    if schema.get("type") == "array":
-        schema = cast("Schema", schema.get("items", {}))
-    named: list[Any] = schema.get("oneOf") or schema.get("anyOf") or []
-    if named:
-        return {said(str(one.get("title") or one["const"])): one["const"] for one in named}
-    names: list[Any] = schema.get("enumNames") or []
-    values: list[Any] = schema.get("enum") or []
-    shown = names if len(names) == len(values) else values
-    return {said(str(name)): value for name, value in zip(shown, values, strict=True)}
-
-
-def _properties(params: Mapping[str, Any]) -> dict[str, Schema]:
-    return params.get("requestedSchema", {}).get("properties", {})
-
-
-def _required(params: Mapping[str, Any]) -> list[str]:
-    return params.get("requestedSchema", {}).get("required", [])

@@ -132,7 +132,10 @@ async def _watch(process: Process, received: Any) -> None:
 
 
 async def _log(process: Process, server: str, masked: Callable[[str], str]) -> None:
-    """Log what the program writes to its standard error, up to a limit; drain the rest."""
+    """Log what the program writes to its standard error, up to a limit; drain the rest.
+
+    At the level debug, which no other line with foreign words has: it may be about conversations.
+    """
     errors = cast("asyncio.StreamReader", process.stderr)
     lines = 0
     async with aclosing(_texts(errors)) as texts:
@@ -140,7 +143,7 @@ async def _log(process: Process, server: str, masked: Callable[[str], str]) -> N
             # A secret may have several lines, so they are masked before they are told apart.
             for line in masked(text).splitlines() or [""]:
                 if lines < MAX_LOGGED_LINES and line.strip():
-                    log.info("mcp server", server=server, says=line[:MAX_LOGGED_CHARACTERS])
+                    log.debug("mcp server", server=server, says=line[:MAX_LOGGED_CHARACTERS])
                 lines += 1
             if lines >= MAX_LOGGED_LINES:
                 break

@@ -17,6 +17,7 @@ from everruns.domain.base import Model
 from everruns.domain.mcp_servers import McpAccount
 from everruns.domain.suspensions import Suspension
 from everruns.ids import now_ms
+from everruns.log import error_kind
 from everruns.mcp.authorization import subject_of
 from everruns.mcp.call import Task, TaskRequest
 from everruns.mcp.connections import Connections
@@ -219,7 +220,7 @@ class Tasks:
         try:
             await self._ask(TaskRequest("tasks/cancel", handle.id), context)
         except ToolError as failure:
-            log.info("mcp task not cancelled", server=self._account.name, reason=str(failure))
+            log.info("mcp task not cancelled", server=self._account.name, error=error_kind(failure))
 
 
 _ENDED: Mapping[str, str] = {"failed": "has failed", "cancelled": "was cancelled"}

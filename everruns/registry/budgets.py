@@ -26,9 +26,10 @@ from everruns.domain.llm import resolve_model
 from everruns.errors import AgentNotFound, BudgetNotFound, Conflict, InvalidRequest, SessionNotFound
 from everruns.ids import DEFAULT_ORGANIZATION_ID, format_time, now_ms
 from everruns.providers.catalogue import has_price
-from everruns.registry.database import Database
+from everruns.registry.database import Database, receipt_of
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
+from everruns.storage.receipts import Receipt
 from everruns.turn_failures import BudgetUnpriced
 
 
@@ -65,20 +66,30 @@ class Budgets:
             InvalidRequest: It is in dollars, and the price of the subject's model is not known
                 (``BUDGET_UNPRICED``).
             Conflict: The subject has the maximum number of active budgets.
+            IdempotencyKeyReused: The key was used with a different body.
         """
+        key = idempotency or Idempotency.of_call()
+        async with self._database.keyed(key.key):
+            if answer := await self._database.earlier_answer(idempotency):
+                return BudgetShown.model_validate_json(answer)
+            created = self._wanted(wanted, key)
+            return await self._changed(
+                await self._database.control.write(self._create, created, idempotency)
+            )
+
+    def _wanted(self, wanted: BudgetInput, key: Idempotency) -> Budget:
         now = format_time(self._clock())
-        budget = Budget.model_validate(
+        return Budget.model_validate(
             {
                 **dict(wanted),
-                "id": (idempotency or Idempotency.of_call()).new_id("budget"),
+                "id": key.new_id("budget"),
                 "organization_id": DEFAULT_ORGANIZATION_ID,
                 "created_at": now,
                 "updated_at": now,
             }
         )
-        return await self._changed(await self._database.control.write(self._create, budget))
 
-    def _create(self, budget: Budget) -> Standing:
+    def _create(self, budget: Budget, idempotency: Idempotency | None) -> Standing:
         subject_id = budget.subject_id
         session = None
         agent_id: str | None = subject_id
@@ -93,8 +104,10 @@ class Budgets:
         if budget.currency == "usd":
             wishes = [session and session.model_id, agent and agent.default_model_id]
             self._refuse_unpriced(wishes)
-        self._put(budget)
-        return self._standing(budget)
+        standing = self._standing(budget)
+        answer = standing.shown.model_dump_json()
+        self._put(budget, receipt_of(idempotency, answer, budget.id))
+        return standing
 
     @remote(Repeat.YES)
     async def get(self, budget_id: str) -> BudgetShown:
@@ -257,6 +270,21 @@ class Budgets:
             self._update(budget_id, {"status": "active"})
         return len(paused)
 
+    # Of all
+
+    async def most_used(self, limit: int) -> float:
+        """Return the largest part that is used of one of the newest active budgets.
+
+        Args:
+            limit: How many budgets to look at.
+
+        Returns:
+            1 and more if one is exhausted; 0 if there are none.
+        """
+        standings = await self._database.bulk.read(self._list, None, None, limit)
+        active = [standing.used for standing in standings if standing.budget.status == "active"]
+        return max(active, default=0.0)
+
     # Shared steps
 
     def _refuse_unpriced(self, wishes: Sequence[str | None]) -> None:
@@ -284,14 +312,14 @@ class Budgets:
             raise _not_found(budget_id)
         return budget
 
-    def _put(self, budget: Budget) -> None:
+    def _put(self, budget: Budget, receipt: Receipt | None = None) -> None:
         in_force = {known.id for known in self._store.budgets.list(None, [budget.subject_id])}
         if budget.status != "disabled" and len(in_force - {budget.id}) >= MAX_BUDGETS:
             raise Conflict(
                 f"{budget.subject_id} has {MAX_BUDGETS} active budgets, the maximum. "
                 "Disable one first."
             )
-        if not self._store.budgets.put(budget):
+        if not self._store.budgets.put(budget, receipt):
             raise SessionNotFound(f"Session {budget.subject_id} not found")
 
     def _standing(self, budget: Budget) -> Standing:

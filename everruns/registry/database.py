@@ -92,6 +92,7 @@ class Database:
         control: What sessions, turns and changes of resources wait for: small calls.
         bulk: Lists, messages and pages of events, which may read a lot.
         files: The files of workspaces, and what deletes them.
+        history: What is copied of all sessions for the archive.
         forks: Copies of the logs of forks, which may take seconds.
     """
 
@@ -100,6 +101,7 @@ class Database:
         self.control = Lane("requests", readers=store.reads_at_once, max_calls=2_000)
         self.bulk = Lane("lists and pages", readers=2, max_calls=256)
         self.files = Lane("file operations", readers=1, max_calls=256)
+        self.history = Lane("reads of all sessions", readers=1, max_calls=16)
         self.forks = Lane("forks", readers=1, max_calls=64)
         self._keyed: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._appender = ThreadPoolExecutor(1, "store-appender")
@@ -140,7 +142,7 @@ class Database:
         """Wait for running writes, then close the store."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._appender, lambda: None)
-        lanes = (self.control, self.bulk, self.files, self.forks)
+        lanes = (self.control, self.bulk, self.files, self.history, self.forks)
         await asyncio.gather(*(lane.settle() for lane in lanes))
         await loop.run_in_executor(self._appender, self.store.close)
         for lane in lanes:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from everruns.domain.files import File
+from everruns.domain.files import File, FileCondition
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.workspaces import Workspace, owner_id
 from everruns.errors import Conflict
@@ -64,13 +64,14 @@ class Files:
         content: bytes,
         encoding: str,
         idempotency: Idempotency | None = None,
+        condition: FileCondition | None = None,
         *,
         by_tool: bool = False,
     ) -> File:
-        """Create or replace a file and the directories above it."""
+        """Create or replace a file and the directories above it, if a condition holds."""
         return await self._change(
             workspace_id,
-            lambda files: files.write(path, content, encoding),
+            _on(path, condition, lambda files: files.write(path, content, encoding)),
             lambda files: as_changed(files.read(path), content, encoding, is_readonly=False),
             idempotency,
             by_tool=by_tool,
@@ -109,11 +110,12 @@ class Files:
         encoding: str | None,
         is_readonly: bool | None,
         idempotency: Idempotency | None = None,
+        condition: FileCondition | None = None,
     ) -> File:
-        """Change an existing file; ``None`` leaves a field as it is."""
+        """Change an existing file, if a condition holds; ``None`` leaves a field as it is."""
         return await self._change(
             workspace_id,
-            lambda files: files.update(path, content, encoding, is_readonly),
+            _on(path, condition, lambda files: files.update(path, content, encoding, is_readonly)),
             lambda files: as_changed(
                 files.read(path), content, encoding, is_readonly=bool(is_readonly)
             ),
@@ -158,14 +160,15 @@ class Files:
         workspace_id: str,
         path: str,
         idempotency: Idempotency | None = None,
+        condition: FileCondition | None = None,
         *,
         recursive: bool = False,
         by_tool: bool = False,
     ) -> bool:
-        """Delete a file or directory; return whether there was one."""
+        """Delete a file or directory, if a condition holds; return whether there was one."""
         return await self._change(
             workspace_id,
-            lambda files: files.delete(path, recursive=recursive),
+            _on(path, condition, lambda files: files.delete(path, recursive=recursive)),
             lambda files: True if files.read(path) is None else None,
             idempotency,
             by_tool=by_tool,
@@ -224,6 +227,20 @@ class Files:
             return
         if self._store.workspaces.find(workspace_id) is None:
             raise ToolError("The session and its files were deleted.")
+
+
+def _on(
+    path: str, condition: FileCondition | None, change: Callable[[WorkspaceFiles], Answer]
+) -> Callable[[WorkspaceFiles], Answer]:
+    """Return a change that is made only if the condition holds of the path."""
+    if condition is None:
+        return change
+
+    def change_if_it_holds(files: WorkspaceFiles) -> Answer:
+        files.require(path, condition)
+        return change(files)
+
+    return change_if_it_holds
 
 
 def _check_active(workspace: Workspace) -> None:

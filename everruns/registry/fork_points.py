@@ -9,13 +9,13 @@ Source: docs/contract.md, "Fork".
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from everruns.domain.events import TURN_ENDS, Event, EventType
+from everruns.domain.events import TURN_ENDS, TURN_OUTCOMES, Event, EventType
+from everruns.domain.excerpts import preview_of
 from everruns.domain.forks import InsideTurn
 from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
 from everruns.domain.retries import Ranges, disjoint
 from everruns.domain.sessions import SessionSummary
-from everruns.domain.state import PREVIEW_CHARACTERS
 from everruns.errors import Conflict, InvalidRequest
 from everruns.storage.logs import EventQuery, LogStore
 
@@ -130,13 +130,14 @@ def summary_at(logs: LogStore, session_id: str, sequence: int, forked: Event) ->
         ),
         started_at=starts[0].envelope["ts"] if starts else None,
         finished_at=ended.envelope["ts"] if ended else None,
+        last_outcome=TURN_OUTCOMES[ended.type] if ended else None,
         updated_at=forked.envelope["ts"],
     )
 
 
 def _preview(messages: Iterator[Message], role: str) -> str | None:
-    texts = (message.text[:PREVIEW_CHARACTERS] for message in messages if message.role == role)
-    return next(filter(None, texts), None)
+    previews = (preview_of(message) for message in messages if message.role == role)
+    return next(filter(None, previews), None)
 
 
 def _messages(

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from everruns.errors import EverrunsError, StoreOverloaded, StoreUnavailable
+from everruns.log import no_ids
 from everruns.storage.logs import Verdict
 
 Entry = TypeVar("Entry")
@@ -70,7 +71,7 @@ class GroupCommit(Generic[Entry]):
         futures: list[asyncio.Future[Verdict]] = [loop.create_future() for _ in entries]
         self._waiting.extend(zip(entries, futures, strict=True))
         if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
+            self._writer = asyncio.create_task(self._write(), context=no_ids())
         return list(await asyncio.gather(*futures))
 
     async def _write(self) -> None:

@@ -13,6 +13,7 @@ from everruns.domain.events import EventType, NewEvent
 from everruns.domain.sessions import OPEN_STATUSES, SessionSummary
 from everruns.domain.snapshots import DUE_EVENTS
 from everruns.errors import (
+    CapacityExhausted,
     Conflict,
     EverrunsError,
     PlacedElsewhere,
@@ -20,12 +21,15 @@ from everruns.errors import (
     SessionUnreadable,
 )
 from everruns.ids import format_time, now_ms
+from everruns.log import error_kind
 from everruns.registry.database import Database
 from everruns.registry.life import Life
 from everruns.registry.logs import LoadedSession, Logs
 from everruns.registry.placement import Placement
 from everruns.remote import Repeat, remote
 from everruns.storage.logs import Append, LogHead
+from everruns.telemetry.meters import Meters
+from everruns.telemetry.metrics import PLACEMENTS_REFUSED, TURNS, TURNS_RESUMED
 
 MAX_HANDED_BYTES = 256 * KIB
 
@@ -69,6 +73,8 @@ class Hosting:
     Attributes:
         relieve: Asks a host, by name, to release its idle sessions; returns how many it released.
             Set by the code that can reach hosts.
+        all_known: Set unless hosts of an earlier life of the registry have not said yet which
+            sessions they hold. A session that is not placed waits for it, unless it is new.
         hands_over_new_only: Whether hosts have the store open themselves. Reading a log is most of
             the work of placing a session, so then it is theirs. Set by the code that starts hosts.
 
@@ -77,15 +83,21 @@ class Hosting:
         logs: The logs of sessions.
         placement: Which host holds which session.
         life: The registry's, in which sessions are taken.
+        meters: Count what is refused and what is resumed.
     """
 
-    def __init__(self, database: Database, logs: Logs, placement: Placement, life: Life) -> None:
+    def __init__(
+        self, database: Database, logs: Logs, placement: Placement, life: Life, meters: Meters
+    ) -> None:
         self._database = database
         self._logs = logs
         self._placement = placement
         self._life = life
+        self._meters = meters
         self._making_room = asyncio.Lock()
         self._lost_with: dict[str, int] = {}
+        self.all_known = asyncio.Event()
+        self.all_known.set()
         self.hands_over_new_only = False
         self.relieve: Callable[[str], Awaitable[int]] = _no_relief
 
@@ -97,7 +109,7 @@ class Hosting:
             SessionNotFound: There is none with this id.
             CapacityExhausted: Every host is full.
         """
-        if host := self._placement.find(session_id):
+        if host := await self._find(session_id):
             return self._location(host)
         await self._logs.length(session_id)
         return self._location(await self._choose_host(session_id))
@@ -108,7 +120,15 @@ class Hosting:
         Raises:
             CapacityExhausted: Every host is full.
         """
-        return self._placement.find(session_id) or await self._choose_host(session_id)
+        return await self._find(session_id) or await self._choose_host(session_id)
+
+    async def _find(self, session_id: str) -> str | None:
+        """Return the host that holds a session, when it is known whether one does."""
+        host = self._placement.find(session_id)
+        if host is not None or self.all_known.is_set() or self._logs.is_new(session_id):
+            return host
+        await self.all_known.wait()
+        return self._placement.find(session_id)
 
     def is_up(self, host: str) -> bool:
         """Tell whether a host is up, as far as known."""
@@ -120,7 +140,11 @@ class Hosting:
     async def _choose_host(self, session_id: str) -> str:
         if not self._placement.has_room:
             await self._make_room()
-        return self._placement.place(session_id)
+        try:
+            return self._placement.place(session_id)
+        except CapacityExhausted:
+            self._meters.add(PLACEMENTS_REFUSED)
+            raise
 
     @remote(Repeat.YES, timeout_s=30)
     async def place_loaded(self, session_id: str) -> tuple[Location, LoadedSession | None]:
@@ -134,7 +158,7 @@ class Hosting:
             SessionNotFound: There is none with this id, and its host would not find out by itself.
             CapacityExhausted: Every host is full.
         """
-        if host := self._placement.find(session_id):
+        if host := await self._find(session_id):
             return self._location(host), None
         length = await self._length(session_id)
         host = await self._choose_host(session_id)
@@ -175,7 +199,7 @@ class Hosting:
                     await self.relieve(host)
                 except EverrunsError as error:
                     # A lost host has nothing to release; the watch handles it.
-                    log.warning("host not relieved", host=host, code=error.code)
+                    log.warning("host not relieved", host=host, error=error_kind(error))
 
     @remote(Repeat.YES, timeout_s=60)
     async def load(self, session_id: str, host: str, *, whole: bool = False) -> LoadedSession:
@@ -190,6 +214,7 @@ class Hosting:
             PlacedElsewhere: Another host holds it, or this one has no room.
             SessionNotFound: There is none with this id.
         """
+        await self._find(session_id)
         claim = self._claim(session_id, host)
         try:
             loaded = await self._take(session_id, whole=whole)
@@ -207,6 +232,7 @@ class Hosting:
         Raises:
             PlacedElsewhere: Another host holds it, or this one has no room.
         """
+        await self._find(session_id)
         claim = self._claim(session_id, host)
         # Whoever was given its row from memory from now on could no longer append.
         self._logs.forget(session_id)
@@ -269,6 +295,10 @@ class Hosting:
         database = self._database
         return await database.control.read(database.store.sessions.unfinished, now_ms())
 
+    def note_resumed(self) -> None:
+        """Record that an open turn which no host held was taken up again."""
+        self._meters.add(TURNS_RESUMED)
+
     async def quarantine(self, session_id: str) -> str | None:
         """End the open turn of a session that cannot be loaded, without folding its log.
 
@@ -303,8 +333,11 @@ class Hosting:
             output_preview=session.output_preview,
             started_at=session.started_at,
             finished_at=format_time(now),
+            last_outcome="failed",
             updated_at=format_time(now),
         )
         events = [failed.at(session_id, sequence, now)]
         await self._logs.end(Append(session_id, sequence, events, summary, taken.holder))
+        # No host has stored this, so nobody else measures it.
+        self._meters.add(TURNS, "failed", unreadable.code)
         return started.turn_id

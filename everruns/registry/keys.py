@@ -8,6 +8,7 @@ import structlog
 from everruns.domain.keys import MAX_KEYS, ApiKey
 from everruns.errors import AgentNotFound, Conflict, EverrunsError, NotFound
 from everruns.ids import now_ms
+from everruns.log import error_kind
 from everruns.registry.database import Database
 from everruns.remote import CALL_TIMEOUT_S, Repeat, remote
 
@@ -117,7 +118,7 @@ class ApiKeys:
             try:
                 keys = await self.list()
             except EverrunsError as error:
-                log.warning("API keys not followed", code=error.code)
+                log.warning("API keys not followed", error=error_kind(error))
             else:
                 if seen is not None and keys != seen:
                     self._advance()

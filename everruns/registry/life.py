@@ -10,6 +10,7 @@ import asyncio
 import structlog
 
 from everruns.errors import EverrunsError
+from everruns.log import error_kind
 from everruns.registry.database import Database
 
 CHECK_EVERY_S = 3.0
@@ -60,7 +61,7 @@ class Life:
         try:
             newest = await self._database.control.read(self._store.registry.newest_life)
         except EverrunsError as error:
-            log.warning("newest registry not known", code=error.code)
+            log.warning("newest registry not known", error=error_kind(error))
             return
         if newest > self._number:
             self.end()

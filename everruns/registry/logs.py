@@ -17,6 +17,8 @@ from everruns.remote import Repeat, remote
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, LogHead, Verdict
 from everruns.storage.pages import is_last
 from everruns.storage.sessions import StoredLog
+from everruns.telemetry.meters import Meters
+from everruns.telemetry.metrics import APPEND_BATCHES, APPENDS
 
 REMEMBERED_NEW = 2048
 
@@ -72,15 +74,17 @@ class Logs:
 
     Args:
         database: Keeps the logs, and lets only their newest holder continue them.
+        meters: Count appends.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, meters: Meters | None = None) -> None:
         self._database = database
+        self._meters = meters or Meters()
         self._store = database.store
         # Created here and not taken since: their logs are empty and need no read, and their first
         # holder's number is still to be handed out.
         self._new: dict[str, Session] = {}
-        self._commits: GroupCommit[Append] = GroupCommit(database.append)
+        self._commits: GroupCommit[Append] = GroupCommit(self._commit)
 
     @remote(Repeat.YES)
     async def get(self, session_id: str) -> Session:
@@ -170,6 +174,11 @@ class Logs:
             if self._store.budgets.is_budgeted(append.session_id)
         )
         return Appended(verdicts, self.revision, budgeted)
+
+    async def _commit(self, appends: Sequence[Append]) -> Sequence[Verdict]:
+        self._meters.add(APPENDS, amount=len(appends))
+        self._meters.add(APPEND_BATCHES)
+        return await self._database.append(appends)
 
     @remote(Repeat.YES, timeout_s=30)
     async def put_snapshot(self, snapshot: Snapshot) -> None:

@@ -184,7 +184,7 @@ class McpAuthorizations:
         outcome, reason = "used", ""
         if not consent.is_used and await self._vault.use_consent(stored, consent):
             outcome, reason = await self._outcome(server, stored, consent, code, issuer, error)
-            log.info("mcp consent", server=server.name, outcome=outcome, reason=reason)
+            log.info("mcp consent", server=server.name, outcome=outcome)
         return FinishedConsent(outcome, server.name, consent.end_user, reason, consent.asked_by)
 
     async def _outcome(

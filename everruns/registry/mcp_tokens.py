@@ -144,7 +144,7 @@ class McpTokens:
             async with self.places.take(PLACE_WAIT_S):
                 granted = await self._client.renew(server.name, before)
         except Refused as refused:
-            log.info("mcp authorization ended", server=server.name, code=refused.code)
+            log.info("mcp authorization ended", server=server.name, error=type(refused).__name__)
             if refused.code != "invalid_grant":
                 await self._vault.forget_client(server)
             await self._expire(server, claimed)

@@ -9,6 +9,7 @@ import structlog
 
 from everruns.errors import EverrunsError
 from everruns.ids import now_ms
+from everruns.log import error_kind
 from everruns.registry.database import Database
 
 KEPT_MS = 7 * 24 * 3600 * 1000
@@ -29,7 +30,7 @@ class Receipts:
             try:
                 await self.forget_old(now_ms())
             except EverrunsError as error:
-                log.warning("old receipts not forgotten", code=error.code)
+                log.warning("old receipts not forgotten", error=error_kind(error))
             await asyncio.sleep(INTERVAL_S)
 
     async def forget_old(self, now: int) -> None:

@@ -17,9 +17,12 @@ from everruns.registry.agents import Agents
 from everruns.registry.backups import Backups
 from everruns.registry.budgets import Budgets
 from everruns.registry.database import Database
+from everruns.registry.demonstration import seed_demonstration
 from everruns.registry.file_search import FileSearch
 from everruns.registry.files import Files
 from everruns.registry.forks import Forks
+from everruns.registry.gauges import Gauges
+from everruns.registry.history import History
 from everruns.registry.hosting import Hosting
 from everruns.registry.inquiries import Inquiries
 from everruns.registry.keys import ApiKeys
@@ -31,6 +34,7 @@ from everruns.registry.mcp_inquiries import McpInquiries
 from everruns.registry.mcp_servers import McpServers
 from everruns.registry.mcp_tokens import McpTokens
 from everruns.registry.mcp_vault import McpVault
+from everruns.registry.overview import Overviews
 from everruns.registry.placement import Placement
 from everruns.registry.providers import Providers
 from everruns.registry.receipts import Receipts
@@ -40,6 +44,7 @@ from everruns.registry.workspaces import Workspaces
 from everruns.remote import Repeat, remote
 from everruns.settings import Settings
 from everruns.storage.store import Store
+from everruns.telemetry.meters import Meters
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -81,6 +86,7 @@ class Registry:
         sessions: The sessions.
         forks: New sessions with the history of others.
         logs: The logs of sessions.
+        history: All sessions and logs, for whoever keeps a copy.
         hosting: Which host holds which session.
         workspaces: The workspaces.
         files: The files of workspaces.
@@ -90,6 +96,9 @@ class Registry:
         receipts: The answers to requests with an ``Idempotency-Key``.
         life: From its start until another registry begins over the same store.
         placement: The rules and the state of ``hosting``.
+        meters: Take what is measured here.
+        gauges: What is measured by looking.
+        overviews: What is known of all, for people.
 
     Args:
         store: The store; closed with the registry.
@@ -135,8 +144,10 @@ class Registry:
             self._database, self.providers, self.mcp_servers, capabilities, self._revision
         )
         self.life = Life(self._database)
-        self.logs = Logs(self._database)
-        self.hosting = Hosting(self._database, self.logs, placement, self.life)
+        self.meters = Meters()
+        self.logs = Logs(self._database, self.meters)
+        self.history = History(self._database)
+        self.hosting = Hosting(self._database, self.logs, placement, self.life, self.meters)
         self.sessions = Sessions(
             self._database,
             self.providers,
@@ -152,6 +163,8 @@ class Registry:
         self.keys = ApiKeys(self._database)
         self.backups = Backups(self._database)
         self.receipts = Receipts(self._database)
+        self.overviews = Overviews(self._database, placement)
+        self.gauges = Gauges(self._database, placement, self.budgets, self.meters)
 
     async def seed(self, settings: Settings, *, has_local_model: bool) -> None:
         """Add the providers of a fresh installation.
@@ -190,6 +203,10 @@ class Registry:
                         {"name": name, "provider_type": name, "api_key": key, "is_default": True}
                     )
                 )
+
+    async def seed_demonstration(self) -> None:
+        """Add the agent that shows what agents do to an installation that has none, once."""
+        await seed_demonstration(self.agents, self.providers)
 
     @remote(Repeat.YES)
     async def configuration(self, agent_id: str | None) -> Configuration:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from everruns.address import Address
+from everruns.domain.cluster import Activity
+from everruns.own_process import MachineUse, ProcessUse
 
 HASH_BYTES = 8
 
@@ -57,6 +59,27 @@ class HostReport:
     size_bytes: int
     node: str = ""
     address: Address | None = None
+
+
+@dataclass(frozen=True)
+class HostFigures:
+    """What a host is doing, for people.
+
+    Attributes:
+        process: What its process uses.
+        machine: What its machine uses.
+        turns_running: Turns that can go on.
+        turns_waiting: Turns in its memory that wait for somebody, or for a time.
+        streams: Places in sessions that are being followed.
+        activity: What its turns have come to since it started.
+    """
+
+    process: ProcessUse
+    machine: MachineUse
+    turns_running: int
+    turns_waiting: int
+    streams: int
+    activity: Activity
 
 
 def _hash(session_id: str) -> int:

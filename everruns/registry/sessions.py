@@ -10,6 +10,7 @@ from everruns.domain.controls import effective_controls
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.imports import imported_log
 from everruns.domain.messages import Message
+from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller, Session, SessionInput, SessionPatch
 from everruns.domain.workspaces import own_workspace_id
 from everruns.errors import SessionNotFound, WorkspaceNotFound
@@ -32,7 +33,7 @@ from everruns.registry.workspace_files import initial_files
 from everruns.remote import Repeat, remote
 from everruns.storage.logs import FIRST_HOLDER, Append, Verdict
 from everruns.storage.receipts import Receipt
-from everruns.storage.sessions import NewSession, SessionQuery
+from everruns.storage.sessions import AgentSessions, NewSession, SessionQuery
 
 
 class Sessions:
@@ -271,6 +272,14 @@ class Sessions:
         """Return a page of sessions; sessions of an archived agent stay readable."""
         sessions, total = await self._database.bulk.read(self._store.sessions.list, query)
         return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)
+
+    @remote(Repeat.YES, timeout_s=30)
+    async def count_by_agent(
+        self, agent_ids: Sequence[str], within: Grant | None
+    ) -> Mapping[str, AgentSessions]:
+        """Return how many sessions each of these agents has, for those that have some."""
+        count = self._store.sessions.count_by_agent
+        return await self._database.bulk.read(count, agent_ids, within)
 
     @remote(Repeat.KEYED)
     async def delete(self, session_id: str, idempotency: Idempotency | None = None) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from everruns.domain.agents import InitialFile
-from everruns.domain.files import File
-from everruns.errors import FileNotFound, InvalidRequest
+from everruns.domain.files import File, FileCondition
+from everruns.errors import FileNotFound, InvalidRequest, PreconditionFailed
 from everruns.ids import ID_PATTERN, format_time, now_ms
 from everruns.registry.file_rules import (
     FileRefused,
@@ -46,6 +46,26 @@ class WorkspaceFiles:
         """Return a file or directory with its content, or ``None``."""
         path = normalize_path(path)
         return self._root() if path == "/" else self._files.find(self._id, path)
+
+    def require(self, path: str, condition: FileCondition) -> None:
+        """Check that a condition holds of a path.
+
+        Raises:
+            FileRefused: It does not.
+        """
+        if condition.holds(self.read(path)):
+            return
+        if condition.match is None:
+            raise FileRefused(
+                f"File '{normalize_path(path)}' is there already. Choose another path, or read it"
+                " and send its ETag as If-Match to replace it",
+                PreconditionFailed,
+            )
+        raise FileRefused(
+            f"File '{normalize_path(path)}' was changed or deleted since it was read. Read it"
+            " again, and repeat the change with its new ETag",
+            PreconditionFailed,
+        )
 
     def write(
         self,

@@ -15,6 +15,7 @@ import structlog
 from everruns.capabilities.offered import OfferedTool
 from everruns.domain.turns import LeftCall
 from everruns.errors import EverrunsError
+from everruns.log import error_kind, no_ids
 from everruns.runtime.context import TurnContext
 from everruns.runtime.environment import Environment
 from everruns.runtime.session import LiveSession
@@ -51,7 +52,7 @@ class Abandoning:
         if len(self._tasks) >= AT_ONCE:
             log.warning("tools not told of abandoned calls", session_id=session.id, calls=len(left))
             return
-        task = asyncio.create_task(self._tell(session, left, context))
+        task = asyncio.create_task(self._tell(session, left, context), context=no_ids())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -60,7 +61,7 @@ class Abandoning:
         try:
             return await self._environment.context(session)
         except EverrunsError as error:
-            log.warning("tools not told", session_id=session.id, reason=error.message)
+            log.warning("tools not told", session_id=session.id, error=error_kind(error))
             return None
 
     async def close(self) -> None:
@@ -81,7 +82,7 @@ class Abandoning:
                 for one in left:
                     await self._tell_one(session, one, context)
         except (EverrunsError, TimeoutError) as error:
-            log.warning("tools not told", session_id=session.id, reason=str(error) or "timed out")
+            log.warning("tools not told", session_id=session.id, error=error_kind(error))
 
     async def _tell_one(self, session: LiveSession, left: LeftCall, context: TurnContext) -> None:
         tool = context.offered.toolbox.find(left.call.name)
@@ -91,6 +92,6 @@ class Abandoning:
         try:
             await tool.abandon(left.state, surroundings)
         except ToolError as refusal:
-            log.info("call not abandoned", session_id=session.id, reason=str(refusal))
+            log.info("call not abandoned", session_id=session.id, error=error_kind(refusal))
         except Exception:
             log.exception("call not abandoned", session_id=session.id, tool=left.call.name)

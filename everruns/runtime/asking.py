@@ -17,6 +17,7 @@ from everruns.domain.tools import ToolCall
 from everruns.domain.turns import OpenTurn
 from everruns.domain.waits import Unanswered, WaitRule
 from everruns.errors import EverrunsError
+from everruns.log import error_kind
 from everruns.runtime.session import LiveSession
 from everruns.runtime.waiting import answers_of_asker, question_asked, question_closed
 from everruns.tools.base import ToolError
@@ -124,7 +125,7 @@ async def _close(asked: Asked, unanswered: Unanswered) -> None:
         await asked.session.append(build)
     except EverrunsError as error:
         # Whoever takes the session up closes it.
-        log.info("question not closed", session_id=asked.session.id, reason=error.message)
+        log.info("question not closed", session_id=asked.session.id, error=error_kind(error))
 
 
 class _Listener:

@@ -26,10 +26,12 @@ from everruns.domain.token_estimates import (
 )
 from everruns.domain.turns import OpenTurn, turn_context
 from everruns.ids import new_id, now_ms
+from everruns.log import error_kind
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest
 from everruns.providers.catalogue import priced
 from everruns.runtime.context import TurnContext
 from everruns.runtime.feed.draft import Draft
+from everruns.runtime.outcomes import timed
 from everruns.runtime.session import LiveSession
 from everruns.runtime.summary_request import restated, summary_request, summary_tokens
 from everruns.runtime.tool_step import still_open
@@ -118,16 +120,10 @@ class Compacting:
         return await self._compact("request_too_large", tokens, room)
 
     def _request_tokens(self) -> int:
-        """Return how long the next request is, as far as is known."""
-        state = self._session.state
-        tokens = state.size.tokens
-        if tokens is None:
-            history = shown(state.history, state.compaction, state.session_id)
-            tokens = conversation_tokens([*history, *state.unread])
-        return tokens if state.size.is_whole else tokens + self._instruction_tokens()
+        return request_tokens(self._context, self._session.state)
 
     def _instruction_tokens(self) -> int:
-        return instruction_tokens(self._context.system_prompt, self._context.offered.listed)
+        return _instruction_tokens(self._context)
 
     async def _compact(self, reason: CompactionReason, tokens: int, room: int) -> bool:
         session = self._session
@@ -181,13 +177,15 @@ class Compacting:
                 "conversation trimmed without a summary",
                 session_id=session.id,
                 turn_id=self._turn_id,
-                code=failure.code if failure else None,
+                error=error_kind(failure) if failure else None,
             )
         outcome = {
             "strategy": "summarization" if summary is not None else "trim",
             "summary": summary,
             "model": self._context.model.qualified_name,
+            "message_id": draft.message_id,
             "usage": usage.wire() if usage else None,
+            **timed(draft),
             "error": {"message": failure.message, "code": failure.code} if failure else None,
         }
 
@@ -208,6 +206,19 @@ class Compacting:
         turn = still_open(state, self._turn_id)
         instructions = self._instruction_tokens()
         return compacted(state, turn, plan, instructions, {"duration_ms": duration_ms, **outcome})
+
+
+def request_tokens(context: TurnContext, state: SessionState) -> int:
+    """Return how long the next request of a session is, as far as is known."""
+    tokens = state.size.tokens
+    if tokens is None:
+        history = shown(state.history, state.compaction, state.session_id)
+        tokens = conversation_tokens([*history, *state.unread])
+    return tokens if state.size.is_whole else tokens + _instruction_tokens(context)
+
+
+def _instruction_tokens(context: TurnContext) -> int:
+    return instruction_tokens(context.system_prompt, context.offered.listed)
 
 
 def stated_limit(reason: str) -> int | None:

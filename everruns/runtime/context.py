@@ -15,6 +15,7 @@ from everruns.domain.compaction import SEARCH_HISTORY, CompactionRule, shown
 from everruns.domain.controls import AnswerControls, Controls, effective_controls
 from everruns.domain.llm import OfferedModel, ProviderAccount, resolve_model
 from everruns.domain.loops import Loop, find_loop
+from everruns.domain.prompts import PromptPart, joined_prompt
 from everruns.domain.sessions import Session
 from everruns.domain.state import SessionState
 from everruns.domain.structured_output import corrections
@@ -37,7 +38,7 @@ class TurnContext:
     Attributes:
         model: The model that answers.
         account: Its provider, with the key.
-        system_prompt: The prompts of agent and session, then those of their capabilities.
+        prompts: The prompts of agent and session, then those of their capabilities.
         offered: The tools that the model may call.
         agent: The session's agent, if it has one.
         approval: Which calls require approval, and whose.
@@ -53,7 +54,7 @@ class TurnContext:
 
     model: OfferedModel
     account: ProviderAccount
-    system_prompt: str
+    prompts: Sequence[PromptPart]
     offered: OfferedTools
     agent: Agent | None
     approval: ApprovalRule
@@ -65,6 +66,11 @@ class TurnContext:
     controls: AnswerControls
     to_prepare: Sequence[Resolved]
     compaction: CompactionRule
+
+    @property
+    def system_prompt(self) -> str:
+        """All prompts as one."""
+        return joined_prompt(self.prompts)
 
     @property
     def room_tokens(self) -> int | None:
@@ -185,12 +191,13 @@ def turn_context(
         added.append((SEARCH_COMPACTED, {}))
     searched = configs.get(TOOL_SEARCH.id, {})
     offered = offer_tools(used, added, declared, state.prepared, searched, settings)
+    silence = what_silence_means(question_wait) if ASK_USER.id in configs else None
     prompts = [
-        agent.system_prompt if agent else None,
-        session.system_prompt,
+        PromptPart("agent", (agent.system_prompt if agent else None) or ""),
+        PromptPart("session", session.system_prompt or ""),
         *system_prompts(used, state.prepared),
-        what_silence_means(question_wait) if ASK_USER.id in configs else None,
-        offered.note,
+        PromptPart("capability", silence or "", ASK_USER.id),
+        PromptPart("server", offered.note or ""),
     ]
     parallel = session.parallel_tool_calls
     if parallel is None and agent:
@@ -198,7 +205,7 @@ def turn_context(
     return TurnContext(
         model=model,
         account=account,
-        system_prompt="\n\n".join(prompt for prompt in prompts if prompt),
+        prompts=[prompt for prompt in prompts if prompt.text],
         offered=offered,
         agent=agent,
         approval=ApprovalRule.of(

@@ -14,6 +14,8 @@ from everruns.domain.prepared import find_changes
 from everruns.domain.state import SessionState
 from everruns.domain.suspensions import answers_for_tool
 from everruns.domain.tools import ToolCall
+from everruns.domain.trace_context import TurnTrace
+from everruns.domain.turns import OpenTurn
 from everruns.errors import InvalidRequest, SessionTooLarge
 from everruns.providers.base import Driver
 from everruns.providers.catalogue import has_price
@@ -94,6 +96,11 @@ class Environment:
     def model_call_timeout_s(self) -> float:
         """Seconds that a model's answer may take, retries included."""
         return self._settings.model_call_timeout_s
+
+    @property
+    def max_queued_messages(self) -> int:
+        """How many messages may wait for a session's turn to read them."""
+        return self._settings.max_queued_messages
 
     def heed(self, revision: int) -> None:
         """Record the registry's revision."""
@@ -191,6 +198,21 @@ class Environment:
             opened = self._drivers[account.provider.id] = OpenedDriver(configured, account, driver)
         return opened.driver
 
+    def traceparent(self, turn: OpenTurn, identity: str) -> str | None:
+        """Return what a request says that is made for a turn within one of its spans.
+
+        Args:
+            turn: The turn.
+            identity: The id of what the span shows.
+
+        Returns:
+            The trace context; ``None`` if nothing is to be said, since there are no traces.
+        """
+        if self._settings.trace_endpoint is None and turn.traceparent is None:
+            return None
+        trace = TurnTrace.of(turn.id, turn.traceparent, self._settings.trace_sample)
+        return trace.traceparent(identity)
+
     def files(self, session: LiveSession) -> SessionFiles:
         """Return a session's files."""
         return SessionFiles(self._registry.files, session.resource.workspace_id)
@@ -233,6 +255,7 @@ class Environment:
             if suspended
             else None,
             history=CompactedHistory.of(self._registry.logs, session.state),
+            traceparent=self.traceparent(turn, call.id) if turn else None,
         )
 
     def _surroundings(self, session: LiveSession, agent: Agent | None) -> dict[str, Any]:

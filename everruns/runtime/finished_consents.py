@@ -10,6 +10,7 @@ from everruns.domain.mcp_authorizations import CONNECTED, QUESTION_ID, AskedBy, 
 from everruns.domain.questions import Answer, QuestionAnswers
 from everruns.domain.waits import Wait
 from everruns.errors import EverrunsError
+from everruns.log import error_kind
 from everruns.runtime.runtime import Runtime
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -52,7 +53,7 @@ async def _answer(runtime: Runtime, asked_by: AskedBy, *, is_declined: bool) -> 
             )
             await runtime.sessions.take(asked_by.session_id, given)
     except EverrunsError as error:
-        log.info("consent not answered", session_id=asked_by.session_id, code=error.code)
+        log.info("consent not answered", session_id=asked_by.session_id, error=error_kind(error))
 
 
 def _question_id(wait: Wait) -> str | None:

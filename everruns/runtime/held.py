@@ -1,6 +1,7 @@
 """The sessions that a host holds in memory: loading, releasing and bounding them."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ import structlog
 
 from everruns.domain.snapshots import SnapshotUnusable
 from everruns.errors import CapacityExhausted, EverrunsError, PlacedElsewhere, SessionUnreadable
+from everruns.log import error_kind, no_ids
 from everruns.registry.group_commit import GroupCommit
 from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
@@ -19,6 +21,16 @@ from everruns.runtime.session import LiveSession
 from everruns.runtime.unreadable import UnreadableSessions
 from everruns.settings import Settings
 from everruns.storage.logs import Append, LogHead, Verdict
+from everruns.telemetry.labels import SUCCESS, error_label
+from everruns.telemetry.meters import Meters
+from everruns.telemetry.metrics import (
+    ACTIVATION_DURATION,
+    ACTIVATIONS,
+    APPEND_WAIT,
+    LIVE_BYTES,
+    SESSIONS_LIVE,
+    TURNS_RUNNING,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +45,7 @@ class HeldSessions:
         environment: Learns what each load and append tells of the configuration.
         settings: The deployment's settings.
         on_loaded: Receives each session that has been loaded.
+        meters: Take what is measured.
 
     Attributes:
         digest: The digest of all that are here or loading.
@@ -47,6 +60,7 @@ class HeldSessions:
         environment: Environment,
         settings: Settings,
         on_loaded: Callable[[LiveSession], None],
+        meters: Meters,
     ) -> None:
         self._name = name
         self._registry = registry
@@ -54,6 +68,7 @@ class HeldSessions:
         self._environment = environment
         self._settings = settings
         self._on_loaded = on_loaded
+        self._meters = meters
         self._log = GroupCommit[Append](self._append)
         self._sessions: dict[str, asyncio.Future[LiveSession]] = {}
         self.digest = Digest()
@@ -65,7 +80,9 @@ class HeldSessions:
 
     async def _append(self, appends: Sequence[Append]) -> Sequence[Verdict]:
         """Store events; the answer tells what has changed for turns."""
+        started_s = time.perf_counter()
         appended = await self._registry.logs.append(appends)
+        self._meters.observe(APPEND_WAIT, time.perf_counter() - started_s)
         self._environment.heed(appended.revision)
         self._environment.heed_budgets([one.session_id for one in appends], appended.budgeted)
         return appended.verdicts
@@ -99,7 +116,7 @@ class HeldSessions:
             raise PlacedElsewhere(f"Session {session_id} is on a host that is stopping.")
         held = self._sessions.get(session_id)
         if held is None:
-            loading = asyncio.ensure_future(self._load(session_id, loaded))
+            loading = asyncio.create_task(self._load(session_id, loaded), context=no_ids())
             held = self._sessions[session_id] = loading
             self.digest = self.digest.plus(session_id)
             held.add_done_callback(lambda loaded: self._forget_failed(session_id, loaded))
@@ -111,12 +128,12 @@ class HeldSessions:
         return held
 
     async def _load(self, session_id: str, loaded: LoadedSession | None) -> LiveSession:
-        await self._check_room(session_id)
         try:
-            session = await self._made_live(session_id, loaded)
-        except SessionUnreadable:
-            await self._registry.hosting.release(session_id, self._name)
+            session = await self._activate(session_id, loaded)
+        except EverrunsError as error:
+            self._meters.add(ACTIVATIONS, error_label(error.code))
             raise
+        self._meters.add(ACTIVATIONS, SUCCESS)
         self.trim()
         turn = session.state.turn
         if turn is not None and turn.waiting_for and not session.resource.waiting_for:
@@ -125,9 +142,19 @@ class HeldSessions:
         self._on_loaded(session)
         return session
 
+    async def _activate(self, session_id: str, loaded: LoadedSession | None) -> LiveSession:
+        await self._check_room(session_id)
+        try:
+            return await self._made_live(session_id, loaded)
+        except SessionUnreadable:
+            await self._registry.hosting.release(session_id, self._name)
+            raise
+
     async def _made_live(self, session_id: str, loaded: LoadedSession | None) -> LiveSession:
         self._unreadable.check(session_id)
         load = self._loading.load
+        started_s = time.perf_counter()
+        is_handed = loaded is not None
         loaded = loaded or await load(session_id, self._name)
         session = self._folded(loaded)
         if session is None:
@@ -135,6 +162,8 @@ class HeldSessions:
             session = self._folded(replace(whole, lost_with=loaded.lost_with))
         if session is None:
             raise SessionUnreadable.of(session_id)
+        if not is_handed:
+            self._meters.observe(ACTIVATION_DURATION, time.perf_counter() - started_s)
         self._environment.heed(loaded.revision)
         self._environment.heed_budgets((), [session_id] if loaded.is_budgeted else ())
         return session
@@ -152,7 +181,7 @@ class HeldSessions:
                 loaded.snapshot,
             )
         except SnapshotUnusable as error:
-            log.warning("snapshot not used", session_id=session_id, reason=str(error))
+            log.warning("snapshot not used", session_id=session_id, error=error_kind(error))
             return None
         except Exception as error:  # Folding a damaged log can raise anything.
             raise self._unreadable.note(session_id, error) from error
@@ -175,7 +204,7 @@ class HeldSessions:
             async with self._writing_snapshot:
                 await session.write_snapshot(self._registry.logs.put_snapshot)
         except EverrunsError as error:
-            log.warning("snapshot not stored", session_id=session.id, code=error.code)
+            log.warning("snapshot not stored", session_id=session.id, error=error_kind(error))
 
     def release(self, session: LiveSession) -> None:
         """Let go of a closed session, without waiting for it."""
@@ -183,7 +212,7 @@ class HeldSessions:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something in a task that nobody waits for."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=no_ids())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -208,6 +237,20 @@ class HeldSessions:
     def quiet(self) -> list[LiveSession]:
         """The sessions that have neither turn nor reader."""
         return [session for session in self.loaded.values() if session.is_quiet]
+
+    @property
+    def turns(self) -> tuple[int, int]:
+        """How many open turns can proceed, and how many wait for somebody or for a time."""
+        open_turns = [session for session in self.loaded.values() if session.state.turn is not None]
+        running = sum(session.is_busy for session in open_turns)
+        return running, len(open_turns) - running
+
+    def refresh_gauges(self) -> None:
+        """Set the gauges of what this host holds."""
+        running, _ = self.turns
+        self._meters.set(TURNS_RUNNING, running)
+        self._meters.set(SESSIONS_LIVE, self.digest.count)
+        self._meters.set(LIVE_BYTES, self.size_bytes)
 
     async def close_all(self, sessions: Sequence[LiveSession]) -> None:
         """Close sessions and let go of them."""

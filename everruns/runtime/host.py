@@ -4,57 +4,58 @@ On a cluster each session actor is one host; in one process there is one.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-
-import structlog
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from everruns.address import OwnAddress
 from everruns.capabilities.base import Capabilities
 from everruns.domain.approvals import Decider
 from everruns.domain.controls import Controls
-from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
-from everruns.domain.messages import ContentPart, Message, SendMessage
+from everruns.domain.messages import Message, SendMessage
+from everruns.domain.model_context import ModelContext
 from everruns.domain.retries import RetriedTurn
-from everruns.domain.state import SessionState
 from everruns.domain.turns import suspended_calls
-from everruns.errors import (
-    EverrunsError,
-    IdempotencyKeyReused,
-    Overloaded,
-    PlacedElsewhere,
-)
+from everruns.errors import Conflict, PlacedElsewhere
+from everruns.own_process import own_machine, own_process
 from everruns.providers.local import LocalModel
 from everruns.registry.logs import LoadedSession
 from everruns.registry.registry import Registry
-from everruns.registry.reports import HostReport
+from everruns.registry.reports import HostFigures, HostReport
 from everruns.remote import Repeat, remote
 from everruns.runtime.abandoning import Abandoning
-from everruns.runtime.attachments import attached
 from everruns.runtime.environment import Environment
-from everruns.runtime.external_input import Accepted, ExternalInput, accept
+from everruns.runtime.external_input import Accepted, take
 from everruns.runtime.feed.feeds import Feeds
 from everruns.runtime.feed.poll import Poll, Reading
 from everruns.runtime.held import HeldSessions
+from everruns.runtime.hibernation import Hibernation
 from everruns.runtime.loading import Loading
-from everruns.runtime.outcomes import received
-from everruns.runtime.retrying import controls_of, retried
+from everruns.runtime.model_context import model_context
+from everruns.runtime.retrying import retry
+from everruns.runtime.sending import send
 from everruns.runtime.session import LiveSession
-from everruns.runtime.turn import end_turn
-from everruns.runtime.turn_tasks import TurnTasks, stop
-from everruns.runtime.waiting import discarded
+from everruns.runtime.submission import ExternalInput
+from everruns.runtime.turn_tasks import TurnTasks, halt, stop
 from everruns.settings import Settings
 from everruns.storage.logs import LogHead
+from everruns.telemetry.activity import Totals
+from everruns.telemetry.meters import Meters
+from everruns.telemetry.observing import Observer
+from everruns.turn_failures import NoModel
 
 # A full host releases every session that has neither turn nor reader.
 RELIEF_QUIET_S = 0.0
 
 
-log = structlog.get_logger(__name__)
+async def _nothing() -> None:
+    pass
 
 
 class SessionHost:
     """Holds live sessions.
+
+    A call that is about one session raises ``SessionNotFound`` if that does not exist, and
+    ``PlacedElsewhere`` if another host holds it; besides these, what the call says.
 
     Args:
         name: The host's name in placement.
@@ -66,11 +67,16 @@ class SessionHost:
         node: The node that it is on; empty where there are no nodes.
         address: Returns where this host takes calls; ``None`` if that is nowhere but here.
         loading: Where it gets sessions from, if not from the registry.
+        observers: Learn of the events of its sessions once they are stored.
+        meters: Take what is measured besides.
 
     Attributes:
         name: The host's name in placement.
         environment: The environment that the turns of its sessions share.
         held: The sessions.
+        tidy: Releases idle sessions while the host runs.
+        at_close: Finishes what was left for later of what the host has done. Set by the code that
+            starts the host.
     """
 
     def __init__(
@@ -83,22 +89,38 @@ class SessionHost:
         node: str = "",
         address: OwnAddress | None = None,
         loading: Loading | None = None,
+        observers: Sequence[Observer] = (),
+        meters: Meters | None = None,
     ) -> None:
         self.name = name
         self._node = node
         self._address = address
         self.environment = Environment(registry, capabilities, settings, local_model)
         self._registry = registry
-        self._settings = settings
+        self._totals = Totals()
+        self._observers = (self._totals, *observers)
+        meters = meters or Meters()
         self._turns = TurnTasks(self.environment, lambda: self.held)
         self._abandoning = Abandoning(self.environment)
         self.held = HeldSessions(
-            name, registry, loading or registry.hosting, self.environment, settings, self._begin
+            name,
+            registry,
+            loading or registry.hosting,
+            self.environment,
+            settings,
+            self._begin,
+            meters,
         )
         self._feeds = Feeds(self.held.hold, registry.logs.events, settings.delta_pace_ms / 1000)
+        self._hibernation = Hibernation(
+            name, self.held, self._feeds, registry.hosting, settings.hibernate_after_s, meters
+        )
+        self.tidy = self._hibernation.run
+        self.at_close: Callable[[], Awaitable[None]] = _nothing
 
     def _begin(self, session: LiveSession) -> None:
         session.abandon = self._abandoning.begin
+        session.observers = self._observers
         self._turns.run(session)
 
     # Requests from the edge
@@ -110,129 +132,54 @@ class SessionHost:
         sent: SendMessage,
         idempotency: Idempotency,
         loaded: LoadedSession | None = None,
+        traceparent: str | None = None,
     ) -> Message:
         """Store a user message and make sure that a turn reads it: a new one or the running one.
 
         Args:
             session_id: The session.
-            sent: The message.
+            sent: The message; see ``sending.send`` for it, the rest and what is raised.
             idempotency: Gives a retry the message of the first attempt.
             loaded: The session as it was placed here, so that it need not be loaded. Should it
                 have gone on elsewhere meanwhile, the append is refused.
-
-        Returns:
-            The stored message; for a retry, the message that the first attempt stored.
-
-        Raises:
-            IdempotencyKeyReused: The key was used with a different body.
-            InvalidRequest: The model does not take one of the controls, or a file of the message
-                cannot be read.
-            Overloaded: The running turn has too many unread messages.
-            UnknownModel: No active provider offers the model that the controls name.
-            PlacedElsewhere: The session is not on this host.
-            SessionNotFound: The session does not exist.
-            SessionTooLarge: The session has reached its size limit.
+            traceparent: The trace context of the request, if it had one.
         """
         session = await self.held.get(session_id, loaded)
-        content: Sequence[ContentPart] = ()
-        if idempotency.key not in session.state.idempotency:
-            if sent.controls is not None:
-                await self.environment.check_wanted(session, sent.controls)
-            content = await attached(sent.message.content, self.environment.files(session))
-
-        def build(state: SessionState, now: int) -> list[NewEvent]:
-            if earlier := state.idempotency.get(idempotency.key):
-                request, _ = earlier
-                if request != idempotency.request:
-                    raise IdempotencyKeyReused(
-                        "This Idempotency-Key was used with a different request body. "
-                        "Use a new key."
-                    )
-                return []
-            if len(state.unread) >= self._settings.max_queued_messages:
-                raise Overloaded(
-                    "The session has too many unread messages. Try again shortly.",
-                    None,
-                    1.0,
-                )
-            self.environment.check_size(state)
-            # The message supersedes the answers that the turn is waiting for.
-            instead = discarded(state.turn, now) if state.turn else []
-            return [*received(state, sent, content, idempotency, now), *instead]
-
-        await session.append(build)
+        sequence = await send(session, sent, idempotency, self.environment, traceparent)
         self._turns.run(session)
-        _, sequence = session.state.idempotency[idempotency.key]
         return await session.message(sequence, self._registry.logs.events)
 
     @remote(Repeat.KEYED)
     async def retry(
-        self, session_id: str, wanted: Controls | None, idempotency: Idempotency
+        self,
+        session_id: str,
+        wanted: Controls | None,
+        idempotency: Idempotency,
+        traceparent: str | None = None,
     ) -> RetriedTurn:
-        """Start the last turn again with the same input; what it said leaves the conversation.
+        """Start the last turn again with the same input; see ``retrying.retry``.
 
-        Returns:
-            The new turn; for a retry of the call, the turn that the first attempt started.
-
-        Raises:
-            Conflict: A turn is open, or there is none to retry.
-            IdempotencyKeyReused: The key was used with a different body.
-            InvalidRequest: The model does not take one of the controls.
-            UnknownModel: No active provider offers the model that the controls name.
-            PlacedElsewhere: The session is not on this host.
-            SessionNotFound: The session does not exist.
-            SessionTooLarge: The session has reached its size limit.
+        What the turn said leaves the conversation.
         """
         session = await self.held.get(session_id)
-        if wanted is not None and idempotency.key not in session.state.retries:
-            controls = controls_of(session.state, wanted)
-            await self.environment.check_wanted(session, controls or wanted)
-
-        def build(state: SessionState, _now: int) -> list[NewEvent]:
-            new = retried(state, wanted, idempotency)
-            if new:
-                self.environment.check_size(state)
-            return new
-
-        await session.append(build)
+        retried = await retry(session, wanted, idempotency, self.environment, traceparent)
         self._turns.run(session)
-        return session.state.retries[idempotency.key][1]
+        return retried
 
     @remote(Repeat.YES)
     async def take(
         self, session_id: str, given: ExternalInput, by: Decider, *, is_repeated: bool = False
     ) -> Accepted:
-        """Store input that the turn waits for; when all of it is there, the turn continues.
+        """Store input that the turn waits for; see ``external_input.take``.
 
-        Args:
-            session_id: The session.
-            given: The input. Parts that are already stored are skipped.
-            by: Who gives it.
-            is_repeated: Whether a lost host may already have stored it.
-
-        Raises:
-            NotWaiting: The session is not waiting for this yet.
-            CallClosed: A call got its result in another way, and takes no more input.
-            Conflict: Different input is stored in its place.
-            MayNotDecide: Somebody else decides about the call.
-            InvalidRequest: It does not match what was requested.
-            PlacedElsewhere: The session is not on this host.
-            SessionNotFound: The session does not exist.
+        When all of it is there, the turn continues.
         """
         session = await self.held.get(session_id)
         # The input may repeat what was given long ago.
         await session.complete(self._registry.logs.events)
-        outcome: Accepted | None = None
-
-        def build(state: SessionState, now: int) -> list[NewEvent]:
-            nonlocal outcome
-            events, outcome = accept(state, given, by, now, is_repeated=is_repeated)
-            return events
-
-        await session.append(build)
+        accepted = await take(session, given, by, is_repeated=is_repeated)
         self._turns.run(session)
-        assert outcome is not None  # noqa: S101
-        return outcome
+        return accepted
 
     @remote(Repeat.YES)
     async def cancel(
@@ -245,39 +192,38 @@ class SessionHost:
     ) -> bool:
         """End a turn of the session now; return whether this call ended it.
 
-        Args:
-            session_id: The session.
-            turn_id: The turn. If it has already ended, nothing changes.
-            reason: Why, for the log.
-            is_repeated: Whether a lost host may already have ended it.
-
-        Raises:
-            PlacedElsewhere: The session is not on this host.
-            SessionNotFound: The session does not exist.
+        See ``TurnTasks.cancel``.
         """
         session = await self.held.get(session_id)
-        turn = session.state.turn
-        if turn is None or turn.id != turn_id:
-            return is_repeated and session.state.cancelled_turn == turn_id
-        session.stopped_turn = turn.id
-        await stop(session)
-        data = {"reason": reason or "cancelled"}
-        ended = await end_turn(session, turn.id, EventType.SESSION_CANCELLED, data)
-        self._turns.run(session)
-        return ended
+        return await self._turns.cancel(session, turn_id, reason, is_repeated=is_repeated)
 
     @remote(Repeat.YES)
     async def refresh(self, session_id: str) -> None:
-        """Let the next step of a session's turn see what a client has changed of the session.
-
-        Raises:
-            PlacedElsewhere: The session is not on this host.
-            SessionNotFound: The session does not exist.
-        """
+        """Let the next step of a session's turn see what a client has changed of the session."""
         session = await self.held.get(session_id)
         # One after another, so that what was read first does not replace what was read later.
         async with session.refreshing:
             session.resource = await self._registry.logs.get(session_id)
+
+    @remote(Repeat.YES, timeout_s=60)
+    async def context(self, session_id: str, offset: int | None, limit: int) -> ModelContext:
+        """Return what the session's model would be shown at its next call.
+
+        Args:
+            session_id: The session.
+            offset: How many of the messages are skipped; ``None`` for the last page.
+            limit: How many messages are returned at most.
+
+        Raises:
+            Conflict: No offered model is named, and there is no default.
+            InvalidRequest: The model does not take one of the controls.
+        """
+        session = await self.held.get(session_id)
+        try:
+            context = await self.environment.context(session)
+        except NoModel as error:
+            raise Conflict(error.message) from None
+        return model_context(context, session.resource, session.state, offset, limit)
 
     @remote(Repeat.YES)
     async def activate(self, session_id: str) -> None:
@@ -286,15 +232,9 @@ class SessionHost:
 
     @remote(Repeat.YES)
     async def delete(self, session_id: str) -> None:
-        """Delete a session: end its turn and streams, and free its resources.
-
-        Raises:
-            PlacedElsewhere: The session is not on this host.
-            SessionNotFound: The session does not exist.
-        """
+        """Delete a session: end its turn and streams, and free its resources."""
         session = await self.held.get(session_id)
-        session.stopped_turn = session.state.turn.id if session.state.turn else None
-        await stop(session)
+        await halt(session)
         left = suspended_calls(session.state.turn)
         context = await self._abandoning.context_of(session) if left else None
         try:
@@ -329,6 +269,19 @@ class SessionHost:
         address = await self._address(on_network) if self._address else None
         return HostReport(self.held.digest, self.held.size_bytes, self._node, address)
 
+    @remote(Repeat.YES, timeout_s=5)
+    async def figures(self) -> HostFigures:
+        """Return what this host is doing."""
+        running, waiting = self.held.turns
+        return HostFigures(
+            own_process(),
+            own_machine(),
+            running,
+            waiting,
+            self._feeds.subscriptions,
+            self._totals.activity,
+        )
+
     @remote(Repeat.YES)
     async def heads(self) -> Mapping[str, LogHead]:
         """Return where this host believes the log of each session that it holds to stand.
@@ -353,28 +306,10 @@ class SessionHost:
         await self.held.close_all(resting)
         return self.held.digest.count
 
-    async def tidy(self) -> None:
-        """Release idle sessions while the host runs."""
-        interval = min(5.0, self._settings.hibernate_after_s / 2)
-        while True:
-            await asyncio.sleep(interval)
-            try:
-                await self.hibernate(self._settings.hibernate_after_s)
-            except EverrunsError as error:
-                log.warning("sessions not released", host=self.name, code=error.code)
-
     @remote(Repeat.YES, timeout_s=30)
     async def hibernate(self, quiet_s: float) -> int:
         """Release sessions that had no turn or reader for so many seconds; return how many."""
-        self._feeds.forget_silent()
-        quiet_since = asyncio.get_running_loop().time() - quiet_s
-        quiet = [session for session in self.held.quiet if session.touched <= quiet_since]
-        # What an append outside a turn has closed when it failed: nobody else lets go of it.
-        closed = [session for session in self.held.loaded.values() if session.is_left_over]
-        await self.held.close_all([*quiet, *closed])
-        if quiet or closed:
-            await self._registry.hosting.note_size(self.name, self.held.size_bytes)
-        return len(quiet) + len(closed)
+        return await self._hibernation.release(quiet_s)
 
     @remote(Repeat.YES)
     async def close(self) -> None:
@@ -390,3 +325,4 @@ class SessionHost:
             session.close()
         await self._abandoning.close()
         await self.environment.close()
+        await self.at_close()

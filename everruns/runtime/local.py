@@ -1,7 +1,9 @@
 """The runtime in one process, for embedding and for tests: the product needs no cluster."""
 
 import asyncio
+from collections.abc import Sequence
 
+from everruns.archive.analyst import Analyst
 from everruns.capabilities.base import Capabilities
 from everruns.mcp.oauth.client import OAuthClient
 from everruns.mcp.probe import Probe
@@ -15,6 +17,7 @@ from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from everruns.storage.store import Store
+from everruns.telemetry.observing import Observer
 
 HOST = "local"
 
@@ -29,6 +32,7 @@ class LocalRuntime(Runtime):
         local_model: Starts a model on this machine and returns its base URL, if there
             is one.
         mcp_probe: Connects to MCP servers to test them, instead of the client.
+        observers: Learn of events once they are stored.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class LocalRuntime(Runtime):
         capabilities: Capabilities,
         local_model: LocalModel | None = None,
         mcp_probe: McpProbe | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         placement = Placement(
             settings.sessions_per_actor,
@@ -55,12 +60,20 @@ class LocalRuntime(Runtime):
             settings.mcp_programs,
             OAuthClient.at(settings.browser_url, allow_private=settings.allow_private_addresses),
         )
-        self.host = SessionHost(HOST, registry, capabilities, settings, local_model)
+        self.host = SessionHost(
+            HOST,
+            registry,
+            capabilities,
+            settings,
+            local_model,
+            observers=observers,
+            meters=registry.meters,
+        )
         registry.hosting.relieve = lambda _host: self.host.hibernate(RELIEF_QUIET_S)
         self._settings = settings
         self._has_local_model = local_model is not None
         self._tasks: list[asyncio.Task[None]] = []
-        super().__init__(registry, self._find_host)
+        super().__init__(registry, self._find_host, Analyst(settings.data_dir, registry.history))
 
     async def _find_host(self, _name: str) -> SessionHost:
         return self.host
@@ -82,5 +95,6 @@ class LocalRuntime(Runtime):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._reconciler.close()
+        await self.analyst.close()
         await self.host.close()
         await self.registry.close()

@@ -43,12 +43,14 @@ class OfferedTools:
         client_tools: The client-side tools, by name; tools of the toolbox take precedence.
         listed: Those whose definitions the model is shown in each request.
         deferred: Those that it can search for.
+        groups: The tools by what they come from; those that the server adds are in none.
     """
 
     toolbox: Toolbox
     client_tools: Mapping[str, ToolDefinition]
     listed: Sequence[ToolDefinition]
     deferred: DeferredTools
+    groups: Sequence[ToolGroup]
 
     @property
     def note(self) -> str | None:
@@ -113,12 +115,12 @@ def offer_tools(
     client_tools = _client_tools(declared, toolbox)
     definitions = [*toolbox.definitions, *client_tools.values()]
     names = frozenset(tool.name for tool in definitions)
-    if names & SEARCHING:
-        # A tool of somebody else has a name that is needed: then everything is listed.
-        return OfferedTools(toolbox, client_tools, definitions, DeferredTools())
     groups = own_tools(
         [*tool_groups(used, prepared), ToolGroup(CLIENT_SOURCE, tuple(client_tools))]
     )
+    if names & SEARCHING:
+        # A tool of somebody else has a name that is needed: then everything is listed.
+        return OfferedTools(toolbox, client_tools, definitions, DeferredTools(), groups)
     most = most_listed(config, settings.max_listed_tools)
     chosen = _offered(choose_deferred(groups, most, always_listed(config)), names)
     hidden = {name for group in chosen for name in group.tools}
@@ -133,6 +135,7 @@ def offer_tools(
         client_tools,
         [*listed, SEARCH_DEFINITION, CALL_DEFINITION] if chosen else listed,
         deferred,
+        groups,
     )
 
 

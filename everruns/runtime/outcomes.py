@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from everruns.domain.events import EventType, NewEvent
-from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import (
     ContentPart,
     Message,
     OutputPart,
-    SendMessage,
     TextPart,
     ThinkingBlock,
     ToolCallPart,
@@ -30,45 +28,6 @@ from everruns.runtime.context import TurnContext
 from everruns.runtime.feed.draft import Draft
 from everruns.runtime.offered_tools import OfferedTools
 from everruns.turn_failures import OutputInvalid, TurnFailure
-
-
-def received(
-    state: SessionState,
-    sent: SendMessage,
-    content: Sequence[ContentPart],
-    idempotency: Idempotency,
-    now: int,
-) -> list[NewEvent]:
-    """Return the events of a send: the message, and a new turn unless one is open.
-
-    Args:
-        state: The session's state.
-        sent: The message, as it was sent.
-        content: Its parts, with what was read of its files.
-        idempotency: Its key, and the digest of the request.
-        now: The time in ms.
-    """
-    message = Message(
-        id=new_id("message"),
-        session_id=state.session_id,
-        role="user",
-        content=list(content),
-        sequence=state.sequence + 1,
-        controls=sent.controls,
-        metadata=sent.metadata,
-        tags=sent.tags,
-        created_at=format_time(now),
-    )
-    context = (
-        turn_context(state.turn)
-        if state.turn
-        else {"turn_id": new_id("turn"), "input_message_id": message.id}
-    )
-    keyed = {"idempotency": {"key": idempotency.key, "request": idempotency.request}}
-    created = NewEvent(EventType.MESSAGE_CREATED, {"message": message.wire()}, {**context, **keyed})
-    if state.turn:
-        return [created]
-    return [created, NewEvent(EventType.SESSION_STARTED, context, context)]
 
 
 def answered(
@@ -103,6 +62,7 @@ def answered(
             "usage": usage.wire(),
             "model": context.model.qualified_name,
             "finish_reason": answer.finish_reason,
+            **timed(draft),
             "input_sequence": draft.input_sequence,
             **refused,
             **{name: message_ids for name, message_ids in left_out.items() if message_ids},
@@ -123,6 +83,11 @@ def answered(
         "final_message_id": draft.message_id,
     }
     return [said, NewEvent(EventType.SESSION_COMPLETED, completed, turn_context(turn))]
+
+
+def timed(draft: Draft) -> dict[str, Any]:
+    """Return the field of an event's data that says how long a draft's model call took."""
+    return {"timing": draft.timing.wire()} if draft.timing else {}
 
 
 def prepared(turn: OpenTurn, changes: dict[str, Any]) -> NewEvent:

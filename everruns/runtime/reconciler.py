@@ -15,6 +15,7 @@ from everruns.errors import (
     Overloaded,
     Unavailable,
 )
+from everruns.log import error_kind
 from everruns.registry.hosting import Hosting
 from everruns.runtime.feed.streams import FindHost
 
@@ -86,7 +87,7 @@ class Reconciler:
             try:
                 await self.look()
             except EverrunsError as error:
-                log.warning("reconciler could not look", code=error.code)
+                log.warning("reconciler could not look", error=error_kind(error))
             try:
                 async with asyncio.timeout(INTERVAL_S):
                     await self._wake.wait()
@@ -115,7 +116,7 @@ class Reconciler:
                 self._wake_soon()
                 return
             except EverrunsError as error:
-                log.warning("turn not resumed", session_id=session_id, code=error.code)
+                log.warning("turn not resumed", session_id=session_id, error=error_kind(error))
                 continue
             task = asyncio.create_task(self._resume(host, session_id))
             self._activating[session_id] = Activating(host, task)
@@ -132,11 +133,12 @@ class Reconciler:
                 await (await self._find_host(host)).activate(session_id)
             self._failed.pop(session_id, None)
             self._retry_s = RETRY_S
+            self._hosting.note_resumed()
             log.info("turn resumed", session_id=session_id, host=host)
         except (Unavailable, Overloaded, Conflict, NotFound) as error:
             # The cause lies outside the session and is transient. A host that was lost just now may
             # have been lost before this call has failed, so nobody else wakes the reconciler.
-            log.warning("turn not resumed", session_id=session_id, code=error.code)
+            log.warning("turn not resumed", session_id=session_id, error=error_kind(error))
             self._wake_soon()
         except Exception as error:  # noqa: BLE001 - one session must not stop the others
             await self._note_failure(session_id, error)
@@ -151,13 +153,15 @@ class Reconciler:
         try:
             turn_id = await self._hosting.quarantine(session_id)
         except EverrunsError as unstored:
-            log.warning("session not quarantined", session_id=session_id, code=unstored.code)
+            log.warning(
+                "session not quarantined", session_id=session_id, error=error_kind(unstored)
+            )
             return
         log.error(
             "session quarantined",
             session_id=session_id,
             turn_id=turn_id,
-            error=type(error).__name__,
+            error=error_kind(error),
         )
 
     def close(self) -> None:

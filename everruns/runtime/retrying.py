@@ -7,10 +7,53 @@ from everruns.domain.controls import Controls
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message
-from everruns.domain.retries import effective_retry, superseded_ranges
+from everruns.domain.retries import RetriedTurn, effective_retry, superseded_ranges
 from everruns.domain.state import SessionState
+from everruns.domain.trace_context import TRACEPARENT
 from everruns.errors import Conflict, IdempotencyKeyReused
 from everruns.ids import new_id
+from everruns.runtime.environment import Environment
+from everruns.runtime.session import LiveSession
+
+
+async def retry(
+    session: LiveSession,
+    wanted: Controls | None,
+    idempotency: Idempotency,
+    environment: Environment,
+    traceparent: str | None = None,
+) -> RetriedTurn:
+    """Store the start of the session's last turn with the same input.
+
+    Args:
+        session: The session.
+        wanted: Options for the answers, instead of those of the user's message.
+        idempotency: The call's key, and the digest of the request.
+        environment: Knows the models and the size limit.
+        traceparent: The trace context of the request, if it had one.
+
+    Returns:
+        The new turn; for a repeated call, the turn that was stored first.
+
+    Raises:
+        Conflict: A turn is open, or there is none to retry.
+        IdempotencyKeyReused: The key was used with a different body.
+        InvalidRequest: The model does not take one of the controls.
+        SessionTooLarge: The session has reached its size limit.
+        UnknownModel: No active provider offers the model that the controls name.
+    """
+    if wanted is not None and idempotency.key not in session.state.retries:
+        controls = controls_of(session.state, wanted)
+        await environment.check_wanted(session, controls or wanted)
+
+    def build(state: SessionState, _now: int) -> list[NewEvent]:
+        new = retried(state, wanted, idempotency, traceparent)
+        if new:
+            environment.check_size(state)
+        return new
+
+    await session.append(build)
+    return session.state.retries[idempotency.key][1]
 
 
 def inputs_of(state: SessionState) -> list[Message]:
@@ -47,9 +90,18 @@ def controls_of(state: SessionState, wanted: Controls | None) -> Controls | None
 
 
 def retried(
-    state: SessionState, wanted: Controls | None, idempotency: Idempotency
+    state: SessionState,
+    wanted: Controls | None,
+    idempotency: Idempotency,
+    traceparent: str | None = None,
 ) -> list[NewEvent]:
     """Return the event of a retry; none if a call with this key has already stored it.
+
+    Args:
+        state: The session's state.
+        wanted: Options for the answers, instead of those of the user's message.
+        idempotency: The call's key, and the digest of the request.
+        traceparent: The trace context of the request, if it had one.
 
     Raises:
         Conflict: There is nothing to retry.
@@ -74,4 +126,5 @@ def retried(
         **({"controls": controls.wire()} if controls is not None else {}),
     }
     keyed = {"idempotency": {"key": idempotency.key, "request": idempotency.request}}
-    return [NewEvent(EventType.SESSION_STARTED, data, {**turn, **keyed})]
+    traced = {TRACEPARENT: traceparent} if traceparent else {}
+    return [NewEvent(EventType.SESSION_STARTED, data, {**turn, **keyed, **traced})]

@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
-from everruns.domain.base import MIB
-from everruns.domain.events import MESSAGE_EVENTS, Event, NewEvent, ToolProgress, body_bytes
+from everruns.domain.events import Event, NewEvent, ToolProgress, body_bytes
 from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
 from everruns.domain.sessions import Session, SessionSummary
@@ -14,21 +12,19 @@ from everruns.domain.snapshots import Snapshot, is_due, resume, snapshot_of
 from everruns.domain.state import SessionState, fold
 from everruns.domain.token_estimates import BYTES_OF_A_TOKEN, conversation_tokens
 from everruns.domain.turns import LeftCall, left_by
-from everruns.errors import EverrunsError, PlacedElsewhere, SessionUnreadable, StoreUnavailable
+from everruns.errors import EverrunsError, PlacedElsewhere, StoreUnavailable
 from everruns.ids import now_ms
 from everruns.registry.group_commit import GroupCommit
+from everruns.runtime.earlier_messages import read_messages
 from everruns.runtime.feed.draft import Draft
-from everruns.storage.logs import Append, EventQuery, LogHead
+from everruns.runtime.recent_events import RecentEvents
+from everruns.storage.logs import Append, EventQuery, LogHead, ReadEvents
+from everruns.telemetry.observing import Observed, Observer
 
-RECENT_EVENTS = 256
-# So little that the host's other sessions do not wait for the messages to be decoded.
-EARLIER_EVENTS = 1_000
-EARLIER_BYTES = MIB
 STORE_PATIENCE_S = 30.0
 STORE_RETRY_S = 0.25
 
 Build = Callable[[SessionState, int], Sequence[NewEvent]]
-ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
 
 
 class Watcher(Protocol):
@@ -75,6 +71,7 @@ class LiveSession:
         lost_with: How many open turns, including this one, lost their host together; 0 if none did.
         suspicion: Evidence that the open turn crashes its host.
         abandon: Called with suspended calls that have ended without their tools.
+        observers: Learn of its events once they are stored.
     """
 
     def __init__(
@@ -104,8 +101,8 @@ class LiveSession:
         self.lost_with = lost_with
         self.suspicion = resource.suspicion
         self.abandon: Callable[[LiveSession, Sequence[LeftCall]], None] | None = None
-        self._recent = list(events[-RECENT_EVENTS:])
-        self._recent_bytes = body_bytes(self._recent)
+        self.observers: Sequence[Observer] = ()
+        self._recent = RecentEvents(events)
         read_bytes = body_bytes(events)
         # Up to which event, and how many bytes of events, the newest snapshot goes; and its size.
         self._covered = self.state.sequence - len(events), self.state.size_bytes - read_bytes
@@ -123,7 +120,7 @@ class LiveSession:
     @property
     def size_bytes(self) -> int:
         """What it takes of the memory: the recent events, and what the state keeps of all."""
-        return self._recent_bytes + self._state_bytes
+        return self._recent.size_bytes + self._state_bytes
 
     @property
     def is_left_over(self) -> bool:
@@ -178,10 +175,8 @@ class LiveSession:
             self._check_held()
             now = max(now_ms(), self.state.last_ms)
             expected = self.state.sequence + 1
-            events = [
-                new.at(self.id, expected + place, now)
-                for place, new in enumerate(build(self.state, now))
-            ]
+            built = build(self.state, now)
+            events = [new.at(self.id, expected + place, now) for place, new in enumerate(built)]
             if not events:
                 return events
             # Applied before the commit, whose summary needs it. Readers see nothing until the
@@ -196,9 +191,19 @@ class LiveSession:
             await self._commit(events, self.state.summary)
             self.suspicion = 0
             self._remember(events)
+            self._tell_observers(events, built)
             if left and self.abandon:
                 self.abandon(self, left)
             return events
+
+    def _tell_observers(self, events: Sequence[Event], built: Sequence[NewEvent]) -> None:
+        if self.observers:
+            observed = [
+                Observed(event, new.data, new.context)
+                for event, new in zip(events, built, strict=True)
+            ]
+            for observer in self.observers:
+                observer.appended(self.resource, observed)
 
     def _held_bytes(self) -> int:
         """Return about how many bytes the messages in memory have."""
@@ -211,28 +216,10 @@ class LiveSession:
             StoreUnavailable: They cannot be read now.
         """
         async with self._completing:
-            wanted = set(self.state.earlier)
-            if not wanted:
-                return
-            messages: list[Message] = []
-            size_bytes = 0
-            query = EventQuery(
-                types=MESSAGE_EVENTS,
-                after=min(wanted) - 1,
-                before=max(wanted) + 1,
-                limit=EARLIER_EVENTS,
-                size_bytes=EARLIER_BYTES,
-            )
-            while len(messages) < len(wanted):
-                events = await read_events(self.id, query)
-                if not events:
-                    raise SessionUnreadable.of(self.id)
-                found = [event for event in events if event.sequence in wanted]
-                messages += map(message_of, found)
-                size_bytes += body_bytes(found)
-                query = replace(query, after=events[-1].sequence)
-            self.state.join_earlier(messages)
-            self._state_bytes += size_bytes
+            if self.state.earlier:
+                messages, size_bytes = await read_messages(self.id, self.state.earlier, read_events)
+                self.state.join_earlier(messages)
+                self._state_bytes += size_bytes
 
     async def message(self, sequence: int, read_events: ReadEvents) -> Message:
         """Return the message of an event, from memory or from the log."""
@@ -248,7 +235,7 @@ class LiveSession:
         async with self._writing:
             if self.closed or not self.needs_snapshot:
                 return
-            snapshot = snapshot_of(self.state, self._recent[-1])
+            snapshot = snapshot_of(self.state, self._recent.last)
             covered = self.state.sequence, self.state.size_bytes
         try:
             await store(snapshot)
@@ -300,13 +287,7 @@ class LiveSession:
                 raise
 
     def _remember(self, events: list[Event]) -> None:
-        self._recent += events
-        size_bytes = body_bytes(events)
-        self._recent_bytes += size_bytes
-        self._state_bytes += size_bytes
-        if len(self._recent) > 2 * RECENT_EVENTS:
-            self._recent_bytes -= body_bytes(self._recent[:-RECENT_EVENTS])
-            del self._recent[:-RECENT_EVENTS]
+        self._state_bytes += self._recent.add(events)
         if self.draft and self.state.history and self.state.history[-1].id == self.draft.message_id:
             self.draft = None
         turn = self.state.turn
@@ -319,12 +300,7 @@ class LiveSession:
 
     def events_after(self, sequence: int) -> list[Event] | None:
         """Return the stored events after a sequence; ``None`` if they are no longer in memory."""
-        if not self._recent:
-            return []
-        first = self._recent[0].sequence
-        if sequence + 1 < first:
-            return None
-        return self._recent[sequence + 1 - first :]
+        return self._recent.after(sequence)
 
     def report(self, call_id: str, tool_name: str, text: str) -> None:
         """Show readers how far a running tool is; only the latest of each call is kept.

@@ -18,9 +18,9 @@ from everruns.domain.turns import OpenTurn
 from everruns.runtime.asking import Asked
 from everruns.runtime.context import TurnContext
 from everruns.runtime.environment import Environment
-from everruns.runtime.external_input import rejection
 from everruns.runtime.outcomes import called, returned
 from everruns.runtime.session import LiveSession
+from everruns.runtime.submitted_decisions import rejection
 from everruns.runtime.waiting import approval_requested, result_requested, suspended
 
 UNKNOWN_OUTCOME = (

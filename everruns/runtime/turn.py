@@ -10,6 +10,7 @@ Source: docs/contract.md, "Turns".
 import asyncio
 import random
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -21,7 +22,8 @@ from everruns.domain.prepared import Prepared
 from everruns.domain.state import SessionState
 from everruns.domain.turns import OpenTurn, turn_context
 from everruns.errors import EverrunsError, InvalidRequest, SecretsUnreadable, SessionTooLarge
-from everruns.ids import new_id
+from everruns.ids import new_id, now_ms
+from everruns.log import error_kind
 from everruns.providers.base import (
     Driver,
     ModelAnswer,
@@ -34,7 +36,7 @@ from everruns.runtime.compacting import Compacting
 from everruns.runtime.context import TurnContext
 from everruns.runtime.environment import Environment
 from everruns.runtime.feed.draft import Draft
-from everruns.runtime.outcomes import answered, broken_off, prepared
+from everruns.runtime.outcomes import answered, broken_off, prepared, timed
 from everruns.runtime.session import LiveSession
 from everruns.runtime.structured_answers import with_output
 from everruns.runtime.tool_step import ToolStep, TurnOver, still_open
@@ -224,6 +226,9 @@ class Turn:
         self, driver: Driver, request: ModelRequest, draft: Draft
     ) -> ModelAnswer:
         """Fill the draft within the time limit of an answer."""
+        turn = still_open(self._session.state, self._id)
+        traceparent = self._environment.traceparent(turn, draft.message_id)
+        request = replace(request, traceparent=traceparent)
         total_s = self._environment.model_call_timeout_s
         total = asyncio.timeout(total_s)
         try:
@@ -236,10 +241,13 @@ class Turn:
                 f"The model's answer took longer than {total_s:g} seconds. The text so far is "
                 "kept; request less at a time, or raise model_call_timeout_s."
             ) from None
+        finally:
+            draft.ended_ms = now_ms()
 
     async def _stream(self, driver: Driver, request: ModelRequest, draft: Draft) -> ModelAnswer:
         """Fill the draft; retry while nothing of it was shown."""
         for attempt in range(MODEL_RETRIES + 1):
+            draft.attempts += 1
             try:
                 return await self._stream_once(driver, request, draft)
             except ModelFailure as failure:
@@ -252,7 +260,7 @@ class Turn:
                     "model call retried",
                     session_id=self._session.id,
                     turn_id=self._id,
-                    code=failure.code,
+                    error=error_kind(failure),
                 )
                 await asyncio.sleep(wait)
         raise AssertionError("unreachable")
@@ -266,12 +274,12 @@ class Turn:
                 match chunk:
                     case TextDelta(text):
                         first = not draft.text.length
-                        draft.text.append(text)
+                        draft.write(text)
                         session.notify(urgent=first)
                         _check_length(draft)
                     case ReasoningDelta(text):
                         first = not draft.reasoning.length
-                        draft.reasoning.append(text)
+                        draft.reason(text)
                         session.notify(urgent=first)
                         _check_length(draft)
                     case UsageSoFar(usage):
@@ -287,7 +295,9 @@ class Turn:
         try:
             await end_turn(self._session, self._id, EventType.SESSION_FAILED, {"error": error})
         except EverrunsError as unstored:
-            log.warning("failed turn not recorded", session_id=self._session.id, code=unstored.code)
+            log.warning(
+                "failed turn not recorded", session_id=self._session.id, error=error_kind(unstored)
+            )
 
 
 async def end_turn(
@@ -319,12 +329,17 @@ async def end_turn(
 
 
 def _unfinished(draft: Draft | None) -> dict[str, Any]:
-    """Return the ending's data about the model call that it interrupts."""
-    usage = unfinished_usage(draft) if draft else None
-    if draft is None or draft.request is None or usage is None:
+    """Return the ending's data about the model call that it interrupts, or that has failed."""
+    if draft is None or draft.request is None:
         return {}
-    model = draft.request.model.qualified_name
-    return {"unfinished": {"model": model, "usage": usage.wire()}}
+    usage = unfinished_usage(draft)
+    call = {
+        "message_id": draft.message_id,
+        "model": draft.request.model.qualified_name,
+        **({"usage": usage.wire()} if usage else {}),
+        **timed(draft),
+    }
+    return {"unfinished": call}
 
 
 def _check_length(draft: Draft) -> None:

@@ -5,12 +5,16 @@ from collections.abc import Callable
 
 import structlog
 
+from everruns.domain.events import EventType
+from everruns.domain.turns import OpenTurn
 from everruns.domain.waits import NEVER_MS
 from everruns.ids import now_ms
+from everruns.log import error_kind, no_ids, working_on
 from everruns.runtime.environment import Environment
 from everruns.runtime.held import HeldSessions
 from everruns.runtime.session import LiveSession
-from everruns.runtime.turn import Turn
+from everruns.runtime.turn import Turn, end_turn
+from everruns.telemetry.turn_ids import turn_ids
 
 CANCEL_PATIENCE_S = 0.5
 
@@ -46,12 +50,37 @@ class TurnTasks:
             loop = asyncio.get_running_loop()
             session.alarm = loop.call_later(waits_ms / 1000, self.run, session)
             return
-        session.task = asyncio.create_task(Turn(session, self._environment).run(), name=session.id)
-        session.task.add_done_callback(lambda task: self._left(session, task))
+        session.task = asyncio.create_task(self._run_turn(session, turn), name=session.id)
+        session.task.add_done_callback(lambda task: self._left(session, task), context=no_ids())
+
+    async def cancel(
+        self, session: LiveSession, turn_id: str, reason: str | None, *, is_repeated: bool
+    ) -> bool:
+        """End a turn of the session now; return whether this call ended it.
+
+        Args:
+            session: The session.
+            turn_id: The turn. If it has already ended, nothing changes.
+            reason: Why, for the log.
+            is_repeated: Whether a lost host may already have ended it.
+        """
+        turn = session.state.turn
+        if turn is None or turn.id != turn_id:
+            return is_repeated and session.state.cancelled_turn == turn_id
+        await halt(session)
+        data = {"reason": reason or "cancelled"}
+        ended = await end_turn(session, turn_id, EventType.SESSION_CANCELLED, data)
+        self.run(session)
+        return ended
+
+    async def _run_turn(self, session: LiveSession, turn: OpenTurn) -> None:
+        # Not with the ids of the request that started it: it outlives that, and serves others.
+        with working_on(turn_ids(session.resource, turn.id)):
+            await Turn(session, self._environment).run()
 
     def _left(self, session: LiveSession, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
-            log.warning("turn interrupted", session_id=session.id, error=str(error))
+            log.warning("turn interrupted", session_id=session.id, error=error_kind(error))
             session.close()
         held = self._held()
         held.write_snapshot(session)
@@ -61,6 +90,12 @@ class TurnTasks:
             # A message may have started the next turn while this one's task was ending.
             self.run(session)
             held.trim()
+
+
+async def halt(session: LiveSession) -> None:
+    """Stop the session's open turn, which is not to continue here or elsewhere."""
+    session.stopped_turn = session.state.turn.id if session.state.turn else None
+    await stop(session)
 
 
 async def stop(session: LiveSession) -> None:

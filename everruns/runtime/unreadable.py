@@ -8,6 +8,7 @@ import asyncio
 import structlog
 
 from everruns.errors import SessionUnreadable
+from everruns.log import error_kind
 
 REMEMBER_S = 10.0
 REMEMBERED = 1000
@@ -35,7 +36,7 @@ class UnreadableSessions:
         """Remember an unreadable session and log the cause; return the error to raise."""
         if session_id not in self._until:
             # Not its text, which may quote the conversation.
-            log.error("session unreadable", session_id=session_id, error=type(error).__name__)
+            log.error("session unreadable", session_id=session_id, error=error_kind(error))
         self._until.pop(session_id, None)
         if len(self._until) >= REMEMBERED:
             del self._until[next(iter(self._until))]

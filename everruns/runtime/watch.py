@@ -12,23 +12,31 @@ to follow.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 import structlog
 
 from everruns.errors import EverrunsError, HostLost
+from everruns.log import error_kind
 from everruns.registry.registry import Registry
 from everruns.registry.reports import Digest, HostReport
 from everruns.runtime.feed.streams import FindHost
+from everruns.telemetry.metrics import HOSTS_LOST
 
 REPORT_EVERY_S = 5.0
 ANSWER_WITHIN_S = 5.0
 ADOPT_WITHIN_S = 2.0
+# A host on a busy machine may be slower; only sessions that it may hold have to wait for it.
+ADOPT_LATE_WITHIN_S = 10.0
 # So that the time of each is its own: connecting to a thousand hosts takes seconds.
 ADOPT_AT_ONCE = 64
 RETRY_S = 0.25
 
 log = structlog.get_logger(__name__)
+
+
+async def _none_up() -> Collection[str]:
+    return ()
 
 
 class HostWatch:
@@ -40,6 +48,8 @@ class HostWatch:
         on_lost: Called when sessions have lost their host.
         on_network: Tells whether there are callers on other nodes, for which hosts take calls from
             the network.
+        hosts_up: Returns the names of the hosts whose processes are up, as far as is known of them
+            without asking them.
 
     Attributes:
         changed: Set when a host has come up or been lost.
@@ -51,35 +61,71 @@ class HostWatch:
         find_host: FindHost,
         on_lost: Callable[[], None],
         on_network: Callable[[], bool] = lambda: False,
+        hosts_up: Callable[[], Awaitable[Collection[str]]] = _none_up,
     ) -> None:
         self._registry = registry
         self._placement = registry.placement
         self._find_host = find_host
         self._on_lost = on_lost
         self._on_network = on_network
+        self._hosts_up = hosts_up
+        self._adopting: asyncio.Task[None] | None = None
         self._watching: dict[str, asyncio.Task[None]] = {}
         self.changed = asyncio.Event()
 
     async def adopt(self, names: Iterable[str]) -> None:
         """Adopt the hosts of an earlier life of the registry, with the sessions they hold.
 
-        Nothing may be placed before this returns. A host that does not answer at once is taken for
-        lost: its sessions may be placed elsewhere, and it starts empty when it answers. The hosts
-        keep their numbers and go on appending. A session that was taken from its host, or of which
-        the log says more than the host, was lost to another one before, and has to leave.
+        Nothing may be placed before this returns. The hosts keep their numbers and go on appending.
+        A session that was taken from its host, or of which the log says more than the host, was
+        lost to another one before, and has to leave.
+
+        A host that does not answer at once is taken for lost if its process is: its sessions may be
+        placed elsewhere, and it starts empty when it answers. If its process is up, it is waited
+        for, and so are the sessions that it may hold; see ``Hosting.all_known``.
         """
         at_once = asyncio.Semaphore(ADOPT_AT_ONCE)
+        late: list[str] = []
 
         async def adopt(name: str) -> None:
             async with at_once:
-                await self._adopt(name)
+                if not await self._adopt(name, ADOPT_WITHIN_S):
+                    late.append(name)
 
         await asyncio.gather(*map(adopt, names))
+        for name in late:
+            self._placement.host_lost(name)
+        if late:
+            self._registry.hosting.all_known.clear()
+            self._adopting = asyncio.create_task(self._adopt_late(late))
 
-    async def _adopt(self, name: str) -> None:
+    async def _adopt_late(self, names: Iterable[str]) -> None:
+        """Adopt hosts that have not answered at once, as long as their processes are up."""
+        attempts = {
+            name: asyncio.create_task(self._adopt(name, ADOPT_LATE_WITHIN_S)) for name in names
+        }
+        try:
+            while waiting := {name for name, attempt in attempts.items() if not attempt.done()}:
+                await asyncio.wait([attempts[name] for name in waiting], timeout=RETRY_S)
+                for name in waiting.difference(await self._hosts_up()):
+                    attempts[name].cancel()
+        except EverrunsError as error:
+            log.warning("session hosts not waited for", error=error_kind(error))
+        finally:
+            for attempt in attempts.values():
+                attempt.cancel()
+        adopted = await asyncio.gather(*attempts.values(), return_exceptions=True)
+        for name, is_adopted in zip(attempts, adopted, strict=True):
+            if is_adopted is not True:
+                self._give_up(name, HostLost("It has not answered in time."))
+        self._registry.hosting.all_known.set()
+        self._on_lost()
+
+    async def _adopt(self, name: str, within_s: float) -> bool:
+        """Adopt a host or give it up; return ``False`` if it has not answered in time."""
         try:
             host = await self._find_host(name)
-            async with asyncio.timeout(ADOPT_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 report = await host.report(0, on_network=self._on_network())
                 held = await host.heads()
             # The host is not to blame if the store is slow.
@@ -87,11 +133,18 @@ class HostWatch:
             self._placement.host_started(name, held.keys() - behind, report.node)
             self._note(name, report)
             if strays := held.keys() - self._placement.hosts[name]:
-                async with asyncio.timeout(ADOPT_WITHIN_S):
+                async with asyncio.timeout(within_s):
                     await host.leave(list(strays))
-        except (EverrunsError, TimeoutError) as error:
-            log.warning("session host not taken over", host=name, error=repr(error))
-            self._placement.host_lost(name)
+        except TimeoutError:
+            return False
+        except EverrunsError as error:
+            self._give_up(name, error)
+        self.watch(name)
+        return True
+
+    def _give_up(self, name: str, error: EverrunsError) -> None:
+        log.warning("session host not taken over", host=name, error=error_kind(error))
+        self._placement.host_lost(name)
         self.watch(name)
 
     def watch(self, name: str) -> None:
@@ -143,11 +196,13 @@ class HostWatch:
             log.info("session host is left", host=name, moved=left)
             await host.close()
         except EverrunsError as error:
-            log.warning("session host not emptied", host=name, code=error.code)
+            log.warning("session host not emptied", host=name, error=error_kind(error))
         return True
 
     def close(self) -> None:
         """Stop watching all hosts."""
+        if self._adopting is not None:
+            self._adopting.cancel()
         for watching in self._watching.values():
             watching.cancel()
 
@@ -165,7 +220,7 @@ class HostWatch:
                 await self._lost(name, error)
                 await asyncio.sleep(RETRY_S)
             except EverrunsError as error:
-                log.warning("session host not watched", host=name, code=error.code)
+                log.warning("session host not watched", host=name, error=error_kind(error))
                 await asyncio.sleep(RETRY_S)
             except Exception:  # The watch over a host must not end while the registry runs.
                 log.exception("session host not watched", host=name)
@@ -202,7 +257,7 @@ class HostWatch:
             await host.leave(list(await host.heads()))
         self._placement.host_started(name, node=report.node)
         self._placement.note_address(name, report.address)
-        log.info("session host is up", host=name, node=report.node, left=report.held.count)
+        log.info("session host is up", host=name, about_node=report.node, left=report.held.count)
         self.changed.set()
 
     async def _compare(self, name: str, digest: Digest, before: set[str]) -> set[str]:
@@ -230,12 +285,13 @@ class HostWatch:
         if name not in self._placement.hosts:
             return
         sessions = set(self._placement.hosts[name])
-        log.warning("session host lost", host=name, sessions=len(sessions), error=str(lost))
+        log.warning("session host lost", host=name, sessions=len(sessions), error=error_kind(lost))
         try:
             # Stored before the sessions become free, because their next host must know.
             await self._registry.hosting.note_lost(sessions)
         except EverrunsError as error:
-            log.warning("lost turns not noted", host=name, code=error.code)
+            log.warning("lost turns not noted", host=name, error=error_kind(error))
         self._placement.host_lost(name)
+        self._registry.meters.add(HOSTS_LOST)
         self.changed.set()
         self._on_lost()

@@ -195,6 +195,8 @@ class ToolContext(SessionContext):
         report_progress: Shows those who follow the session how far the call is: a short text, of
             which only the latest is kept. Tools may call it as often as they like, in any thread.
         ask: Asks the user while the call runs; ``None`` where nobody can be asked.
+        traceparent: The W3C trace context of the call, for requests to services that take part in
+            its trace; ``None`` if there is no trace.
     """
 
     config: dict[str, Any]
@@ -204,6 +206,7 @@ class ToolContext(SessionContext):
     cancellation: Event = field(default_factory=Event, compare=False)
     report_progress: Callable[[str], None] = field(default=lambda _text: None, compare=False)
     ask: Ask | None = field(default=None, compare=False)
+    traceparent: str | None = None
 
     @property
     def is_cancelled(self) -> bool:

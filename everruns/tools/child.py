@@ -9,7 +9,7 @@ import resource
 import select
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import BinaryIO
 
@@ -18,6 +18,8 @@ IDLE_TIMEOUT_S = 30.0
 # Turns of sessions go first where processors are scarce.
 NICENESS = 10
 STARTED, ANSWERED, FAILED = b"S", b"A", b"F"
+
+Function = Callable[[Iterator[bytes]], bytes]
 
 _LENGTH = struct.Struct("!q")
 _NO_MORE = -1
@@ -60,10 +62,15 @@ def _frames(stream: BinaryIO) -> Iterator[bytes]:
         yield frame
 
 
-def _run(function_name: str, frames: Iterator[bytes]) -> bytes:
+def _named(function_name: str) -> Function:
     module, _, name = function_name.partition(":")
+    function: Function = getattr(import_module(module), name)
+    return function
+
+
+def _run(function: Function, frames: Iterator[bytes]) -> bytes:
     try:
-        return ANSWERED + getattr(import_module(module), name)(frames)
+        return ANSWERED + function(frames)
     except Exception as error:  # noqa: BLE001 - reported to the caller, by name only
         return FAILED + type(error).__name__.encode()
 
@@ -79,20 +86,22 @@ def _limit_cpu(seconds: float) -> None:
 def main() -> None:
     """Run functions until the parent hangs up or sends nothing for a while."""
     os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     # Output of a function must not mix with the answers.
     sys.stdout = sys.stderr
     while select.select([requests], [], [], IDLE_TIMEOUT_S)[0]:
         try:
-            name, seconds = (read_frame(requests) or b"").decode().split(" ")
+            name, seconds, memory_bytes = (read_frame(requests) or b"").decode().split(" ")
         except EOFError:
             return
+        # Before it has started: its time is for its work.
+        function = _named(name)
         _limit_cpu(float(seconds))
+        resource.setrlimit(resource.RLIMIT_AS, (int(memory_bytes), int(memory_bytes)))
         answers.write(STARTED)
         answers.flush()
         frames = _frames(requests)
-        answer = _run(name, frames)
+        answer = _run(function, frames)
         # A function may return before it has read all frames.
         for _ in frames:
             pass

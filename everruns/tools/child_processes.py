@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from asyncio import CancelledError, get_running_loop
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -18,7 +18,15 @@ from threading import Lock, Timer
 from typing import BinaryIO, cast
 
 from everruns.domain.base import MIB
-from everruns.tools.child import ANSWERED, STARTED, read_frame, write_end, write_frame
+from everruns.tools.child import (
+    ANSWERED,
+    MAX_MEMORY_BYTES,
+    STARTED,
+    Function,
+    read_frame,
+    write_end,
+    write_frame,
+)
 
 MAX_ANSWER_BYTES = 16 * MIB
 MAX_WAITING = 32
@@ -27,8 +35,6 @@ START_TIMEOUT_S = 30.0
 CONVERSIONS = 2
 # Children are replaced now and then, so that leaks do not grow.
 MAX_RUNS = 200
-
-Function = Callable[[Iterator[bytes]], bytes]
 
 
 class ChildFailure(Exception):
@@ -50,7 +56,8 @@ class ChildrenBusy(ChildFailure):
 class _Child:
     """A process and the pipes to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_bytes: int) -> None:
+        self._memory_bytes = memory_bytes
         self.runs = 0
         self.timed_out = False
         self._process = subprocess.Popen(
@@ -71,9 +78,10 @@ class _Child:
 
     def starts(self, function: Function, timeout_s: float) -> bool:
         """Request a function; return whether the process was alive to receive it."""
-        name = f"{function.__module__}:{function.__qualname__} {timeout_s}"
+        called = f"{function.__module__}:{function.__qualname__}"
+        request = f"{called} {timeout_s} {self._memory_bytes}"
         with suppress(OSError), self._killed_after(START_TIMEOUT_S):
-            write_frame(self.requests, name.encode())
+            write_frame(self.requests, request.encode())
             self.requests.flush()
             return self.answers.read(1) == STARTED
         return False
@@ -160,9 +168,11 @@ class ChildProcesses:
 
     Args:
         count: How many functions run at a time; others wait.
+        memory_bytes: Address space of each process.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, memory_bytes: int = MAX_MEMORY_BYTES) -> None:
+        self._memory_bytes = memory_bytes
         self._threads = ThreadPoolExecutor(count, "child-process")
         self._lock = Lock()
         self._idle: list[_Child] = []
@@ -221,7 +231,7 @@ class ChildProcesses:
         while True:
             with self._lock:
                 idle = self._idle.pop() if self._idle else None
-            child = idle or _Child()
+            child = idle or _Child(self._memory_bytes)
             if child.starts(function, timeout_s):
                 return child
             # An idle process may have ended in the meantime.

@@ -38,7 +38,9 @@ OPEN: dict[str, Right] = {
     "POST /sessions/{session_id}/fork": "create_sessions",
     "POST /sessions/{session_id}/retry": "send",
     "POST /sessions/{session_id}/cancel": "send",
+    "GET /sessions/{session_id}/context": "read",
     "GET /sessions/{session_id}/messages": "read",
+    "GET /usage": "read",
     "POST /sessions/{session_id}/messages": "send",
     "GET /sessions/{session_id}/export": "read",
     "GET /sessions/{session_id}/events": "read",
@@ -72,12 +74,15 @@ OPEN: dict[str, Right] = {
     "POST /workspaces/{workspace_id}/fs/_/grep": "read",
     "POST /workspaces/{workspace_id}/fs/_/stat": "read",
 }
+# What they tell is what the credential itself may do.
+FOR_EVERY_CREDENTIAL = {"GET /deployment"}
 FOR_KEYS = {"POST /access-tokens", "POST /channels/{channel}/runtime-auth"}
 KEEPING_SCOPE = {
     "GET /agents",
     "GET /sessions",
     "POST /sessions",
     "POST /access-tokens",
+    "GET /usage",
     "GET /mcp-servers/{mcpserver_id}/authorizations",
     "POST /mcp-servers/{mcpserver_id}/authorizations",
     "DELETE /mcp-servers/{mcpserver_id}/authorizations/{mcpauthorization_id}",
@@ -181,6 +186,7 @@ def test_routes_are_open_as_the_table_says_and_no_others(app: FastAPI):
 
     assert {r.operation: r.right for r in routes if r.right is not None} == OPEN
     assert {r.operation for r in routes if r.is_for_keys} == FOR_KEYS
+    assert {r.operation for r in routes if r.is_for_all} == FOR_EVERY_CREDENTIAL
     assert {r.operation for r in routes if r.keeps_scope} == KEEPING_SCOPE
     assert {r.path_format for r in routes if r.is_stream} == STREAMS
 
@@ -194,9 +200,8 @@ def test_a_route_is_as_open_on_one_face_as_on_the_other(app: FastAPI):
 
 
 async def test_a_route_that_is_not_declared_is_for_keys_without_limits(app: FastAPI, desk: Desk):
-    closed = [
-        route for route in routes_of(app) if route.operation not in OPEN.keys() | FOR_KEYS | FOR_ALL
-    ]
+    open_ = OPEN.keys() | FOR_KEYS | FOR_ALL | FOR_EVERY_CREDENTIAL
+    closed = [route for route in routes_of(app) if route.operation not in open_]
     assert len(closed) > 50
 
     for scope in SCOPES:
@@ -272,6 +277,7 @@ async def test_a_new_route_is_closed_until_it_is_opened(app: FastAPI):
 
     assert route.right is None
     assert not route.is_for_keys
+    assert not route.is_for_all
 
 
 def test_a_route_is_not_opened_whose_path_nothing_checks():

@@ -135,3 +135,18 @@ async def test_an_unknown_agent_is_not_found(client: httpx.AsyncClient, method: 
     assert response.json() == {
         "error": {"message": f"Agent {UNKNOWN} not found", "code": "AGENT_NOT_FOUND"}
     }
+
+
+async def test_a_list_counts_the_sessions_of_its_agents_if_asked(client: httpx.AsyncClient):
+    idle, busy = await create(client, name="idle"), await create(client, name="busy")
+    for _ in range(2):
+        await client.post(f"/v1/agents/{busy['id']}/sessions", json={})
+
+    counted = (await client.get("/v1/agents", params={"session_counts": "true"})).json()["data"]
+    plain = (await client.get("/v1/agents")).json()["data"]
+
+    assert plain == [busy, idle]
+    assert counted == [
+        {**busy, "session_count": 2, "active_session_count": 0},
+        {**idle, "session_count": 0, "active_session_count": 0},
+    ]

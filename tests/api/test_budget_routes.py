@@ -46,6 +46,19 @@ async def test_a_created_budget_is_read_back(client: httpx.AsyncClient, budget: 
     assert budget["metadata"] == {"team": "a"}
 
 
+async def test_a_budget_that_is_asked_for_twice_with_one_key_is_created_once(
+    client: httpx.AsyncClient, agent: dict
+):
+    key = {"Idempotency-Key": "one"}
+    first = await client.post(BUDGETS, json=wanted(agent), headers=key)
+    again = await client.post(BUDGETS, json=wanted(agent), headers=key)
+    other = await client.post(BUDGETS, json=wanted(agent, limit=9), headers=key)
+
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert other.json()["error"]["code"] == "IDEMPOTENCY_KEY_REUSED"
+    assert await ids(client, BUDGETS) == [first.json()["id"]]
+
+
 async def test_budgets_are_listed_bare_by_their_subject(
     client: httpx.AsyncClient, budget: dict, session: dict, agent: dict
 ):

@@ -16,7 +16,7 @@ from everruns.settings import Settings
 
 Clients = Callable[..., Awaitable[httpx.AsyncClient]]
 
-# One of each kind: both faces, health, documentation, and a route that is not there.
+# One of each kind: both faces, health, documentation, console, and a route that is not there.
 PATHS = (
     "/v1/agents",
     "/api/v1/agents",
@@ -25,6 +25,7 @@ PATHS = (
     "/swagger-ui/",
     "/swagger-ui/start.js",
     "/api-doc/openapi.json",
+    "/sessions",
     "/nothing",
 )
 FRIEND = "http://localhost:3000"

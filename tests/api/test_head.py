@@ -19,6 +19,7 @@ async def session_path(server: httpx.AsyncClient) -> str:
     [
         "/health",
         "/ready",
+        "/",
         "/v1/agents",
         "/api/v1/models",
         "/swagger-ui/",

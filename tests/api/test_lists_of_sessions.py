@@ -28,6 +28,15 @@ async def ids(client: httpx.AsyncClient, path: str, **query: object) -> list[str
     return [session["id"] for session in page["data"]]
 
 
+async def eventually_found(
+    client: httpx.AsyncClient, path: str, count: int, **query: object
+) -> None:
+    for _ in range(5000):
+        if len(await ids(client, path, **query)) == count:
+            return
+    raise AssertionError(f"there are no {count} sessions with {query}")
+
+
 async def test_a_session_says_for_which_end_user_it_is(client: httpx.AsyncClient, face: str):
     session = await created(client, face, end_user="customer-42", tags=["vip"])
     nobody = await created(client, face)
@@ -50,6 +59,28 @@ async def test_sessions_are_found_by_tags_status_and_waiting(client: httpx.Async
     assert await ids(client, path, status="started") == [vip["id"], both["id"]]
     assert await ids(client, path, status="waitingfortoolresults") == []
     assert await ids(client, path, waiting="true") == []
+
+
+async def test_sessions_are_found_by_how_their_last_turn_ended(
+    client: httpx.AsyncClient, face: str
+):
+    failing = {"name": "failing", "settings": {"fail": {"code": "PROVIDER_REJECTED"}}}
+    for provider in (failing, {"name": "talking", "settings": {"reply": "Yes."}}):
+        await client.post(f"{face}/llm-providers", json=provider | {"provider_type": "simulated"})
+    path = f"{face}/sessions"
+    found: dict[str, str] = {}
+    for name in ("failing", "talking"):
+        found[name] = (await created(client, face, model_id=f"{name}/simulated-1"))["id"]
+        await client.post(f"{path}/{found[name]}/messages", json={"content": "Is it?"})
+    await created(client, face)
+    # Both have ended.
+    await eventually_found(client, path, 2, status="idle")
+
+    assert await ids(client, path, last_outcome="failed") == [found["failing"]]
+    assert await ids(client, path, last_outcome="completed") == [found["talking"]]
+    assert await ids(client, path, last_outcome="cancelled") == []
+    read = (await client.get(f"{path}/{found['failing']}")).json()
+    assert (read["status"], read["last_outcome"]) == ("idle", "failed")
 
 
 async def test_sessions_are_sorted_and_bounded_by_time(client: httpx.AsyncClient, face: str):
@@ -83,6 +114,7 @@ async def test_an_agents_sessions_are_filtered_too(client: httpx.AsyncClient, fa
     "query",
     [
         {"status": "open"},
+        {"last_outcome": "lost"},
         {"waiting": "yes"},
         {"created_after": "yesterday"},
         {"updated_before": "2026-01-01"},

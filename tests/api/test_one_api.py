@@ -25,8 +25,12 @@ async def test_both_faces_have_the_same_routes_but_for_the_stream(client: httpx.
         ("get", "/sessions/{session_id}/sse"),
         ("get", "/channels/{channel}/sessions/{session_id}/sse"),
     }
-    # There, the events are always listed.
+    # There, the events are always listed; and whoever operates a server does it here.
     assert routes(document, "/v1") - routes(document, "/api/v1") == {
+        ("get", "/cluster"),
+        ("get", "/deployment"),
+        ("get", "/usage"),
+        ("post", "/sql"),
         ("get", "/sessions/{session_id}/events/list"),
         ("get", "/channels/{channel}/sessions/{session_id}/events/list"),
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from actors.local_model import local_model_installed
+from actors.local_model import ANSWER_TOKENS, CONTEXT_TOKENS, local_model_installed
 from everruns.domain.controls import AnswerControls
 from everruns.domain.llm import OfferedModel, Provider, ProviderAccount
 from everruns.domain.messages import (
@@ -22,6 +22,7 @@ from everruns.domain.output_schemas import find_violation_quickly
 from everruns.domain.structured_output import read_value, readings
 from everruns.domain.tools import ToolDefinition
 from everruns.providers.base import Driver, ModelAnswer, ModelRequest, TextDelta
+from everruns.providers.catalogue import profile_of
 from everruns.providers.connections import Connections
 from everruns.providers.registry import open_driver
 from everruns.turn_failures import ContextTooLong
@@ -32,10 +33,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 NOW = "2026-11-01T00:00:00.000Z"
-SERVER = """
+MODEL = "smollm2-135m-instruct"
+SHORT_ANSWER_TOKENS = 24
+SERVER = f"""
 import sys
-from actors.local_model import LocalModelActor
-running = LocalModelActor()
+from actors import local_model
+local_model.ANSWER_TOKENS = {SHORT_ANSWER_TOKENS}
+running = local_model.LocalModelActor()
 print(*running.address(), flush=True)
 sys.stdin.read()
 """
@@ -96,7 +100,7 @@ def request(*messages: Message, **fields: Any) -> ModelRequest:
         provider_id="provider_1",
         provider_name="real",
         provider_type="local",
-        model_id="smollm2-135m-instruct",
+        model_id=MODEL,
         display_name="SmolLM2",
         created_at=NOW,
         updated_at=NOW,
@@ -118,6 +122,24 @@ async def test_it_answers_and_counts(driver: Driver):
     assert end.finish_reason in {"stop", "length"}
     assert end.usage.input_tokens > 0
     assert 0 < end.usage.output_tokens <= 16
+
+
+async def test_an_answer_of_no_given_length_ends_all_the_same(driver: Driver):
+    endless = message("user", "Count from 1 to 10000: 1, 2, 3,")
+
+    _, end = await answer(driver, request(endless, controls=AnswerControls(temperature=0)))
+
+    assert end.finish_reason == "length"
+    assert end.usage.output_tokens == SHORT_ANSWER_TOKENS
+
+
+def test_the_catalogue_knows_its_limits():
+    profile = profile_of("local", MODEL)
+
+    assert profile
+    assert profile.limits
+    assert profile.limits.context == CONTEXT_TOKENS
+    assert profile.limits.output == ANSWER_TOKENS
 
 
 async def test_it_ends_before_a_stop_sequence(driver: Driver):

@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -125,21 +126,31 @@ class Turn:
         self.context = replace(self.context, ask=ask)
 
 
+@pytest.fixture(scope="module")
+def addresses() -> Iterator[dict[str, str]]:
+    """The protocol's test server over each transport that many connections share."""
+    ports = {"sse": free_port(), "http": free_port()}
+    arguments = {"sse": ("sse", "/sse"), "http": ("streamableHttp", "/mcp")}
+    with ExitStack() as started:
+        yield {
+            transport: started.enter_context(
+                running([str(find_node()), str(EVERYTHING), argument], ports[transport], path)
+            )
+            for transport, (argument, path) in arguments.items()
+        }
+
+
 @pytest.fixture(params=["stdio", "sse", "http"])
-async def everything(request):
-    node = str(find_node())
+async def everything(request, addresses: dict[str, str]):
     connections = Connections(Limits(connect_s=60, list_ttl_s=0, least_list_ttl_s=0))
     if request.param == "stdio":
-        command = [node, str(EVERYTHING), "stdio"]
+        command = [str(find_node()), str(EVERYTHING), "stdio"]
         account = McpAccount(name="everything", type="stdio", command=command)
-        yield Turn(account, connections)
     else:
-        port = free_port()
-        argument, path = ("sse", "/sse") if request.param == "sse" else ("streamableHttp", "/mcp")
-        with running([node, str(EVERYTHING), argument], port, path) as url:
-            await listens(port)
-            yield Turn(McpAccount(name="everything", type=request.param, url=url), connections)
-            await connections.close()
+        url = addresses[request.param]
+        await listens(urlsplit(url).port)
+        account = McpAccount(name="everything", type=request.param, url=url)
+    yield Turn(account, connections)
     await connections.close()
 
 

@@ -75,6 +75,7 @@ list_queries = st.builds(
     include_archived=st.booleans(),
     status=st.none() | st.sampled_from(["started", "active", "idle", "waitingfortoolresults"]),
     waiting=st.sampled_from([None, True, "tool_call", "question", "approval"]),
+    last_outcome=st.sampled_from([None, None, "completed", "failed", "cancelled"]),
     tags=st.lists(tags, max_size=2),
     end_user=st.sampled_from([None, None, "alice"]),
     created_from_ms=milliseconds,
@@ -109,6 +110,7 @@ summaries = st.builds(
     SessionSummary,
     status=st.sampled_from(["active", "idle", "waitingfortoolresults"]),
     waiting_for=st.lists(waits, max_size=2),
+    last_outcome=st.sampled_from([None, "completed", "failed"]),
     preview=maybe_texts,
     output_preview=maybe_texts,
     started_at=st.none() | times,
@@ -361,6 +363,7 @@ class StoresAgree(RuleBasedStateMachine):
         self.both("mcp_servers.list")
         self.both("api_keys.list")
         self.both("sessions.unfinished")
+        self.both("sessions.count")
         self.both("receipts.find", "k")
         for number in (1, 2, 3):
             self.both("sessions.find", f"session_{number:032x}")

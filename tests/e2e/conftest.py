@@ -8,16 +8,11 @@ import pytest
 from actors.clusters.ports import free_port
 from bench.server import Server
 from tests.aimock import AimockServer
+from tests.e2e.surroundings import Surroundings, ill_surroundings
 from tests.servers import small_server
+from tests.side_by_side import started_once
 
 DRAINING_S = 2
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """One server for all tests here; ``test_violent_ends``, which comes last, ends it by force."""
-    with small_server(EVERRUNS_ALLOW_PRIVATE_ADDRESSES="true") as server:
-        yield server
 
 
 @pytest.fixture(scope="session")
@@ -27,19 +22,34 @@ def dashboard_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def replicated(dashboard_port: int) -> Iterator[Server]:
-    """A server with two replicas and API keys; the last test of ``test_graceful_motion`` stops it.
+def desk_port() -> int:
+    """Where the support desk may be, whose pages call the server with two replicas."""
+    return free_port()
 
-    Files that use it have names which come before that one.
+
+@pytest.fixture(scope="session")
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Surroundings:
+    """Where the server with two replicas is started."""
+    return started_once.start(ill_surroundings(tmp_path_factory.mktemp("traps")))
+
+
+@pytest.fixture(scope="session")
+def replicated(dashboard_port: int, desk_port: int, surroundings: Surroundings) -> Server:
+    """A server with two replicas and API keys; the last test of the files that use it stops it.
+
+    It serves the examples' pages, and is started where nothing may be trusted.
     """
-    with small_server(
+    server = small_server(
+        folder=surroundings.folder,
         EVERRUNS_AUTH="api_keys",
         EVERRUNS_REPLICAS="2",
         EVERRUNS_DASHBOARD="true",
         EVERRUNS_DASHBOARD_PORT=str(dashboard_port),
+        EVERRUNS_ALLOWED_ORIGINS=f"http://127.0.0.1:{desk_port}",
         RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S=str(DRAINING_S),
-    ) as server:
-        yield server
+        **surroundings.environment,
+    )
+    return started_once.start(server)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from threading import Thread
 
 import grpc
 import httpx
@@ -18,74 +17,28 @@ import pytest
 
 from actors.processes import wait
 from bench.server import Server
+from tests.e2e.command_line import by_key
 from tests.e2e.conversation import say, start_session
+from tests.e2e.surroundings import Surroundings
 from tests.servers import small_server
 
 pytestmark = pytest.mark.timeout(600)
 
 RESTART_S = 120.0
-TRAPS = ("secrets", "json", "ray", "sitecustomize", "usercustomize", "serve_app", "zipfile")
-PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "grpc_proxy")
 RESTARTED = ("ray::RegistryActor", "ray::SessionActor", "ray::ServeReplica")
 
 
-class Proxy:
-    """A proxy that counts who comes."""
-
-    def __init__(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.requests: list[bytes] = []
-        Thread(target=self._take, daemon=True).start()
-
-    def _take(self) -> None:
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return  # closed
-            with connection:
-                connection.settimeout(5)
-                try:
-                    self.requests.append(connection.recv(200))
-                except TimeoutError:
-                    self.requests.append(b"")
-
-
 @pytest.fixture(scope="module")
-def proxy() -> Iterator[Proxy]:
-    proxy = Proxy()
-    yield proxy
-    proxy.socket.close()
-
-
-@pytest.fixture(scope="module")
-def sprung(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of modules that shadow others and leave a mark in ``marks`` when they are run."""
-    folder = tmp_path_factory.mktemp("traps")
-    marks = folder / "marks"
-    marks.mkdir()
-    for name in TRAPS:
-        code = f"open({str(marks / name)!r}, 'w').close()\n"
-        (folder / f"{name}.py").write_text(code)
-    (folder / ".env").write_text("EVERRUNS_AUTH=api_keys\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(proxy: Proxy, sprung: Path) -> Iterator[Server]:
+def server(replicated: Server) -> Server:
     """A server with a dashboard that is started in a folder of traps."""
-    environment = {
-        "EVERRUNS_DASHBOARD": "true",
-        **dict.fromkeys(PROXIES, proxy.address),
-        "NO_PROXY": "",
-        "no_proxy": "",
-        # The command itself is run as a module here, from the folder with the traps.
-        "PYTHONSAFEPATH": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    with small_server(folder=sprung, **environment) as server:
-        yield server
+    return replicated
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[httpx.Client]:
+    headers = by_key(server.data_dir, "doors")
+    with httpx.Client(base_url=server.address, headers=headers, timeout=60) as client:
+        yield client
 
 
 def processes(server: Server) -> list[psutil.Process]:
@@ -135,22 +88,22 @@ def test_two_servers_that_start_at_once_both_come_up_with_ports_of_their_own() -
 
 
 def test_nothing_in_the_folder_it_is_started_in_is_run_or_read(
-    server: Server, sprung: Path
+    client: httpx.Client, server: Server, surroundings: Surroundings
 ) -> None:
-    with httpx.Client(base_url=server.address, timeout=60) as client:
-        session = start_session(client, default_model_id="simulated/simulated-1")
+    session = start_session(client, default_model_id="simulated/simulated-1")
 
-        assert say(client, session, "hi")[-1]["type"] == "session.completed"
+    assert say(client, session, "hi")[-1]["type"] == "session.completed"
+    assert surroundings.sprung == []
+    assert httpx.get(f"{server.address}/v1/agents").status_code == 401
 
-    assert [path.name for path in (sprung / "marks").iterdir()] == []
 
-
-def test_no_loopback_traffic_goes_to_a_proxy(server: Server, proxy: Proxy) -> None:
+def test_no_loopback_traffic_goes_to_a_proxy(server: Server, surroundings: Surroundings) -> None:
     assert httpx.get(f"{server.address}/ready", trust_env=False).is_success
     # Ray's dashboard asks which cloud it is in, at addresses that mean the same for a proxy.
-    loopback = [asked for asked in proxy.requests if b"127.0.0.1" in asked or b"localhost" in asked]
+    asked_for = surroundings.proxy.requests
+    loopback = [asked for asked in asked_for if b"127.0.0.1" in asked or b"localhost" in asked]
     assert loopback == []
-    assert all(b"169.254.169.254" in asked or b"metadata" in asked for asked in proxy.requests)
+    assert all(b"169.254.169.254" in asked or b"metadata" in asked for asked in asked_for)
 
 
 def test_a_caller_without_the_certificate_ends_no_process_of_the_cluster(server: Server) -> None:
@@ -189,14 +142,13 @@ def test_no_other_user_can_enter_the_folder_of_its_sockets_and_logs(server: Serv
 
 
 def test_only_the_api_can_be_reached_from_elsewhere_while_a_stream_is_open(
-    server: Server,
+    client: httpx.Client, server: Server
 ) -> None:
-    with httpx.Client(base_url=server.address, timeout=60) as client:
-        session = start_session(client, default_model_id="simulated/simulated-1")
-        with client.stream("GET", f"/v1/sessions/{session}/events") as stream:
-            next(stream.iter_lines())
+    session = start_session(client, default_model_id="simulated/simulated-1")
+    with client.stream("GET", f"/v1/sessions/{session}/events") as stream:
+        next(stream.iter_lines())
 
-            assert open_to_others(server) == []
+        assert open_to_others(server) == []
 
 
 def test_what_is_restarted_opens_nothing_to_others(server: Server) -> None:

@@ -1,11 +1,9 @@
 """Replicas are replaced, die and stop: clients see the contract and nothing else."""
 
 import asyncio
-import json
 import re
 import signal
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,15 @@ import psutil
 import pytest
 
 from bench.server import Server
-from tests.e2e.command_line import create_key, everruns
+from tests.e2e.command_line import by_key, everruns
 from tests.e2e.conversation import post, start_session
+from tests.e2e.follower import Follower, stored_sequences
 from tests.waiting import eventually
 
 STOP_WITHIN_S = 30
 REVOKED_WITHIN_S = 10
-REDEPLOY_WITHIN_S = 120
-RECONNECT_S = 0.1
+REDEPLOY_WITHIN_S = 240
+BETWEEN_REQUESTS_S = 0.1
 SESSIONS = 4
 MORE_THAN_WERE_CONNECTED = 400
 
@@ -36,7 +35,7 @@ def server(replicated: Server) -> Server:
 @pytest.fixture(scope="module")
 def key(server: Server) -> dict[str, str]:
     """The header that brings an API key."""
-    return by_key(server, "tests")
+    return by_key(server.data_dir, "tests")
 
 
 @pytest.fixture
@@ -49,11 +48,6 @@ async def caller(server: Server, key: dict[str, str]) -> AsyncIterator[httpx.Asy
 def client(server: Server, key: dict[str, str]) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.address, headers=key, timeout=30) as client:
         yield client
-
-
-def by_key(server: Server, name: str) -> dict[str, str]:
-    """Return the header that brings a new API key."""
-    return {"Authorization": f"Bearer {create_key(server.data_dir, name)}"}
 
 
 def revoke_key(server: Server, name: str) -> None:
@@ -94,47 +88,11 @@ def deploy(server: Server, dashboard_port: int, **settings: Any) -> None:
     assert answer.is_success, answer.text
 
 
-class Follower:
-    """Reads a session's events for ever: reconnects with the last id, as a browser does."""
-
-    def __init__(self, caller: httpx.AsyncClient, session_id: str) -> None:
-        self.session_id = session_id
-        self.sequences: list[int] = []
-        self.endings: Counter[str] = Counter()
-        self._caller = caller
-        self._last_id = ""
-
-    async def follow(self) -> None:
-        while True:
-            await self.read_one_stream()
-            await asyncio.sleep(RECONNECT_S)
-
-    async def read_one_stream(self) -> None:
-        """Read until the server ends the stream, and note how it did."""
-        url = f"/v1/sessions/{self.session_id}/events?after_sequence=0"
-        event = ""
-        headers = {"Last-Event-ID": self._last_id}
-        try:
-            async with self._caller.stream("GET", url, headers=headers, timeout=None) as stream:
-                assert stream.status_code == 200
-                async for line in stream.aiter_lines():
-                    name, _, value = line.partition(": ")
-                    if name == "event":
-                        event = value
-                    elif name == "id":
-                        self._last_id = value
-                    elif name == "data" and "sequence" in (data := json.loads(value)):
-                        self.sequences.append(data["sequence"])
-        except httpx.HTTPError as error:
-            event = repr(error)
-        self.endings[event] += 1
-
-
 async def test_a_key_counts_in_every_replica_until_it_is_revoked(
     server: Server, client: httpx.Client, caller: httpx.AsyncClient
 ) -> None:
     session_id = start_session(client, default_model_id="simulated/simulated-1")
-    headers = by_key(server, "laptop")
+    headers = by_key(server.data_dir, "laptop")
 
     async def status() -> int:
         """Ask over a new connection, which HAProxy gives to the other replica."""
@@ -220,7 +178,7 @@ async def test_replicas_are_replaced_under_load_without_a_failed_request_or_a_lo
             (await caller.get(path)).raise_for_status()
             (await caller.get(f"{path}/messages")).raise_for_status()
             requests += 3
-            await asyncio.sleep(RECONNECT_S)
+            await asyncio.sleep(BETWEEN_REQUESTS_S)
 
     talking = [asyncio.create_task(talk(follower.session_id)) for follower in followers]
     await asyncio.to_thread(deploy, server, dashboard_port, replicas=2, heartbeat_s=11)
@@ -232,7 +190,11 @@ async def test_replicas_are_replaced_under_load_without_a_failed_request_or_a_lo
     await asyncio.gather(*talking)
 
     for follower in followers:
-        await eventually(lambda follower=follower: follower.sequences == log(client, follower))
+        await eventually(
+            lambda follower=follower: (
+                follower.sequences == stored_sequences(client, follower.session_id)
+            )
+        )
         assert set(follower.endings) == {"disconnecting"}
     await eventually(lambda: len(replicas(server)) == 2, REDEPLOY_WITHIN_S)
     assert requests > 100
@@ -242,20 +204,6 @@ async def test_replicas_are_replaced_under_load_without_a_failed_request_or_a_lo
 
 def _failed(task: "asyncio.Task[None]") -> bool:
     return task.done() and task.exception() is not None
-
-
-def log(client: httpx.Client, follower: Follower) -> list[int]:
-    """Return the sequences of a session's stored events."""
-    sequences: list[int] = []
-    while True:
-        events = client.get(
-            f"/v1/sessions/{follower.session_id}/events",
-            params={"after_sequence": sequences[-1] if sequences else 0, "limit": 1000},
-            headers={"accept": "application/json"},
-        ).json()["data"]
-        if not events:
-            return sequences
-        sequences += [event["sequence"] for event in events]
 
 
 async def test_a_stopped_server_sends_its_readers_away_and_ends_in_time(

@@ -99,7 +99,7 @@ def test_without_its_token_one_line_says_how_it_is_given(
 
     assert refused.returncode == 1
     assert says in refused.stderr
-    assert refused.stderr.count("\n") == 2, refused.stderr
+    assert refused.stderr.count("\n") == 1, refused.stderr
 
 
 def test_a_misspelt_setting_is_told_in_one_line_and_what_runs_goes_on(cluster: RayCluster) -> None:
@@ -143,15 +143,21 @@ def stop_by_ctrl_c(server: Foreground) -> None:
 
 def test_a_server_is_stopped_and_started_again_on_its_port(cluster: RayCluster) -> None:
     port = free_port()
-    for _ in range(2):
-        with cluster.running(serve(cluster, "--port", str(port))) as server:
-            banner = server.wait_for("Stop with Ctrl-C")
-            assert f"Everruns is ready at http://127.0.0.1:{port}" in banner
-            assert "could not be loaded: broken (ModuleNotFoundError: No module" in banner
-            assert status_of(f"http://127.0.0.1:{port}") == 200
-            stop_by_ctrl_c(server)
-        assert is_port_free("127.0.0.1", port)
-        assert "Traceback" not in server.printed
+    with cluster.running(serve(cluster, "--port", str(port))) as server:
+        banner = server.wait_for("Stop with Ctrl-C")
+        assert f"Everruns is ready at http://127.0.0.1:{port}" in banner
+        assert "could not be loaded: broken (ModuleNotFoundError: No module" in banner
+        assert status_of(f"http://127.0.0.1:{port}") == 200
+        stop_by_ctrl_c(server)
+    assert is_port_free("127.0.0.1", port)
+    assert "Traceback" not in server.printed
+
+    with cluster.running(serve(cluster, "--port", str(port))) as again:
+        again.wait_for(f"Everruns is ready at http://127.0.0.1:{port}")
+        assert status_of(f"http://127.0.0.1:{port}") == 200
+        # Another stop would take ten seconds more; the cluster ends after the last test here.
+        again.process.kill()
+        again.process.wait()
 
 
 # Three more starts; each takes a quarter of a minute.

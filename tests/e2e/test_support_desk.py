@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from actors.clusters.ports import free_port
+from bench.server import Server
 from tests.chromium import Page, open_page
-from tests.e2e.command_line import everruns
+from tests.e2e.command_line import create_key
 from tests.faults.processes import Role, in_role, kill
 from tests.servers import small_server
 from tests.waiting import eventually
@@ -100,39 +101,20 @@ async def shows(page: Page, lines: list[str]) -> None:
         pytest.fail(f"The page shows {seen}, not {lines}")
 
 
-# The second takes another start of the server.
-@pytest.mark.parametrize(
-    "dies", [Role.SESSION_ACTOR, pytest.param(Role.EVERYTHING, marks=pytest.mark.long)]
-)
-async def test_a_refund_is_made_once_and_the_chat_goes_on_whatever_dies(
-    tmp_path: Path, dies: Role
-) -> None:
-    server_port, desk_port = free_port(), free_port()
-    environment = {
-        "EVERRUNS_DATA_DIR": str(tmp_path / "data"),
-        "EVERRUNS_AUTH": "api_keys",
-        "EVERRUNS_ALLOWED_ORIGINS": f"http://127.0.0.1:{desk_port}",
-    }
-    api_key = everruns("keys", "create", "desk", **environment).stdout.strip()
-    desk = Desk(tmp_path, f"http://127.0.0.1:{server_port}", api_key, desk_port)
+async def refund(desk: Desk, folder: Path, disaster: Callable[[], None]) -> None:
+    """Check that a refund is made once, through a disaster that the backend does not outlive."""
     with ExitStack() as lives:
-        server = lives.enter_context(small_server(server_port, **environment))
         backend = lives.enter_context(desk.running())
         assert await desk.asked("GET", "/operator/approvals")
-        async with open_page(f"{desk.address}/?customer=ada", tmp_path / "profile") as page:
+        async with open_page(f"{desk.address}/?customer=ada", folder / "profile") as page:
             await page.evaluate(
                 f"document.getElementById('text').value = {json.dumps(COMPLAINT)};"
                 "document.getElementById('form').requestSubmit()"
             )
             await shows(page, HELD)
 
-            everything = [server.process, *server.process.children(recursive=True)]
-            if dies is Role.EVERYTHING:
-                kill(backend, *everything)
-                psutil.wait_procs(everything, PATIENCE_S)
-                lives.enter_context(small_server(server_port, **environment))
-            else:
-                kill(backend, *in_role(dies, everything))
+            kill(backend)
+            disaster()
             backend = lives.enter_context(desk.running())
             (call,) = await desk.held()
             decision = {key: call[key] for key in ("session_id", "tool_call_id")}
@@ -152,3 +134,41 @@ async def test_a_refund_is_made_once_and_the_chat_goes_on_whatever_dies(
             assert await desk.asked("GET", "/operator/approvals")
             await page.evaluate("location.reload()")
             await shows(page, DONE)
+
+
+async def test_a_refund_is_made_once_and_the_chat_goes_on_when_session_actors_die(
+    replicated: Server, desk_port: int, tmp_path: Path
+) -> None:
+    api_key = create_key(replicated.data_dir, "desk")
+    desk = Desk(tmp_path, replicated.address, api_key, desk_port)
+
+    def disaster() -> None:
+        processes = replicated.process.children(recursive=True)
+        kill(*in_role(Role.SESSION_ACTOR, processes))
+
+    await refund(desk, tmp_path, disaster)
+
+
+# Two starts of a server.
+@pytest.mark.long
+async def test_a_refund_is_made_once_and_the_chat_goes_on_when_everything_dies(
+    tmp_path: Path,
+) -> None:
+    server_port, desk_port = free_port(), free_port()
+    environment = {
+        "EVERRUNS_DATA_DIR": str(tmp_path / "data"),
+        "EVERRUNS_AUTH": "api_keys",
+        "EVERRUNS_ALLOWED_ORIGINS": f"http://127.0.0.1:{desk_port}",
+    }
+    api_key = create_key(environment["EVERRUNS_DATA_DIR"], "desk")
+    desk = Desk(tmp_path, f"http://127.0.0.1:{server_port}", api_key, desk_port)
+    with ExitStack() as lives:
+        server = lives.enter_context(small_server(server_port, **environment))
+
+        def disaster() -> None:
+            everything = [server.process, *server.process.children(recursive=True)]
+            kill(*everything)
+            psutil.wait_procs(everything, PATIENCE_S)
+            lives.enter_context(small_server(server_port, **environment))
+
+        await refund(desk, tmp_path, disaster)

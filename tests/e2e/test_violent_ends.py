@@ -3,6 +3,7 @@
 So this file comes last of those that use it.
 """
 
+import re
 import signal
 import subprocess
 from collections import Counter
@@ -18,14 +19,16 @@ import pytest
 from actors.processes import is_alive, wait
 from bench.server import Server
 from tests.aimock import NODE_ROOT, find_node
-from tests.e2e.conversation import start_session
+from tests.e2e.conversation import post, start_session
 from tests.servers import small_server
+from tests.terminal import Terminal, running_in_terminal
 
 PATIENCE_S = 60
 ASK_AGAIN_S = 0.02
 REFUSED = "refused"
 # What is left of the server is waited for in this time.
 END_WITHIN_S = 40
+ANSWER = ["these", "words", "are", "simulated", "and", "mean", "nothing", "at", "all"] * 6
 
 
 @contextmanager
@@ -42,6 +45,21 @@ def event_source(address: str, session_id: str, notes: Path) -> Generator[Path]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def talking(address: str) -> Generator[Terminal]:
+    """Talk on a terminal with a model that is in the middle of its answer."""
+    settings = {"tokens": len(ANSWER), "tokens_per_s": 6}
+    slow = {"name": "slow-talker", "provider_type": "simulated", "settings": settings}
+    with httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
+        post(client, "/v1/llm-providers", slow)
+        session_id = start_session(client, default_model_id="slow-talker/simulated-1")
+    with running_in_terminal("chat", "--session", session_id, "--server", address) as terminal:
+        terminal.wait_for("^>$")
+        terminal.enter("Talk.")
+        terminal.wait_for("^these words are")
+        yield terminal
 
 
 def connections(notes: Path) -> int:
@@ -107,7 +125,10 @@ def test_a_killed_server_comes_back_on_its_port_and_serves_readers_again_until_r
     with httpx.Client(base_url=server.address, timeout=PATIENCE_S) as client:
         session_id = start_session(client, default_model_id="simulated/simulated-1")
     everything = [server.process, *server.process.children(recursive=True)]
-    with event_source(server.address, session_id, tmp_path / "notes") as notes:
+    with (
+        event_source(server.address, session_id, tmp_path / "notes") as notes,
+        talking(server.address) as terminal,
+    ):
         wait(lambda: connections(notes) == 1, PATIENCE_S)
         assert connections(notes) == 1
 
@@ -128,6 +149,11 @@ def test_a_killed_server_comes_back_on_its_port_and_serves_readers_again_until_r
                 assert answers["success"] > 10
             _, left = psutil.wait_procs(everything, timeout=0)
             assert left == []
+            terminal.wait_for("tokens in", everywhere=True)
+            said = terminal.everything
+            assert re.search("The connection was lost for .* s", said)
+            assert said.count("> Talk.") == 1
+            assert said.partition("The answer was interrupted.")[2].split()[: len(ANSWER)] == ANSWER
 
             lose(second, "gcs_server")
 

@@ -9,10 +9,12 @@ pytest.register_assert_rewrite("tests.faults.checks", "tests.faults.broken_wire"
 
 from actors.processes import wait  # noqa: E402
 from bench.postgres import PostgresServer  # noqa: E402
+from tests.collector import Collector, collecting_in_background  # noqa: E402
 from tests.faults.processes import Role  # noqa: E402
 from tests.faults.report import REPORT  # noqa: E402
 from tests.faults.slow_wire import SlowWire  # noqa: E402
 from tests.faults.talk import World, cluster_of, cluster_world, running_world  # noqa: E402
+from tests.side_by_side import started_once  # noqa: E402
 
 # Ray spreads them by chance, and every node should have some.
 SESSION_ACTORS = 6
@@ -22,20 +24,29 @@ STATEMENT_TIMEOUT = "-c%20statement_timeout%3D2s"
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The server under test, the model it asks, and the tools it runs."""
-    # Small enough to be filled.
-    with running_world(tmp_path_factory.mktemp("faults"), SESSIONS_PER_ACTOR="128") as world:
-        yield world
+def collector() -> Collector:
+    """What takes the traces of the server under test."""
+    return started_once.start(collecting_in_background())
 
 
 @pytest.fixture(scope="session")
-def database() -> Iterator[PostgresServer]:
+def world(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The server under test, the model it asks, and the tools it runs."""
+    settings = {
+        # Small enough to be filled.
+        "SESSIONS_PER_ACTOR": "128",
+        "TRACE_ENDPOINT": collector.url,
+    }
+    return started_once.start(running_world(tmp_path_factory.mktemp("faults"), **settings))
+
+
+@pytest.fixture(scope="session")
+def database() -> PostgresServer:
     """PostgreSQL as it is deployed, with a count of the statements that it executes."""
     settings = {"shared_preload_libraries": "pg_stat_statements"}
-    with PostgresServer(durable=True, settings=settings) as server:
-        server.execute("CREATE EXTENSION pg_stat_statements")
-        yield server
+    server = started_once.start(PostgresServer(durable=True, settings=settings))
+    server.execute("CREATE EXTENSION pg_stat_statements")
+    return server
 
 
 @pytest.fixture(scope="session")
@@ -45,22 +56,20 @@ def database_name(database: PostgresServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def wire(database: PostgresServer) -> Iterator[SlowWire]:
+def wire(database: PostgresServer) -> SlowWire:
     """What is between the server under test and PostgreSQL."""
-    with SlowWire(database.socket).carrying() as wire:
-        yield wire
+    return started_once.start(SlowWire(database.socket).carrying())
 
 
 @pytest.fixture(scope="session")
 def world_on_postgres(
     wire: SlowWire, database_name: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
+) -> World:
     """A server under test that stores in PostgreSQL."""
     address = f"postgres@127.0.0.1:{wire.port}/{database_name}?options={STATEMENT_TIMEOUT}"
-    with running_world(
-        tmp_path_factory.mktemp("postgres"), DATABASE_URL=f"postgresql://{address}"
-    ) as world:
-        yield world
+    folder = tmp_path_factory.mktemp("postgres")
+    world = running_world(folder, DATABASE_URL=f"postgresql://{address}")
+    return started_once.start(world)
 
 
 @pytest.fixture(scope="session", params=["DuckDB", "PostgreSQL"])

@@ -28,7 +28,7 @@ class Role(StrEnum):
 TITLES = {
     Role.SESSION_ACTOR: "ray::SessionActor",
     Role.REGISTRY: "ray::RegistryActor",
-    Role.REPLICA: "ray::ServeReplica:everruns:api",
+    Role.REPLICA: ("ray::ServeReplica:everruns:api", "ray::ApiActor"),
 }
 
 

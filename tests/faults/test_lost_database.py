@@ -14,6 +14,7 @@ from tests.faults.processes import Role, paused
 from tests.faults.talk import World
 
 PATIENCE_S = 60
+MODEL = "simulated/simulated-1"
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def client(world_on_postgres: World) -> Iterator[httpx.Client]:
 @pytest.fixture
 def talk(client: httpx.Client) -> str:
     """A session that had a turn, so that a replica knows where it is."""
-    session_id = start_session(client, default_model_id="simulated/simulated-1")
+    session_id = start_session(client, default_model_id=MODEL)
     say(client, session_id, "Hello.")
     return session_id
 
@@ -65,7 +66,8 @@ def test_a_killed_registry_finds_the_sessions_where_they_are(
     assert read_turn(client, talk)[-1]["type"] == "session.completed"
     assert texts(client, talk)[2] == say_again["content"][0]["text"] == "Again."
     # What needs a registry waits for the next one.
-    assert say(client, start_session(client), "Hello.")[-1]["type"] == "session.completed"
+    later = start_session(client, default_model_id=MODEL)
+    assert say(client, later, "Hello.")[-1]["type"] == "session.completed"
     assert registry_of(world_on_postgres).pid != first.pid
 
 

@@ -23,8 +23,9 @@ WAITING = """
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
+    """Two servers for all tests here, of which the last one ends the primary."""
     with synchronous_pair() as pair:
         yield pair
 

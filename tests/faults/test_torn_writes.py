@@ -192,7 +192,7 @@ def test_what_follows_the_last_record_and_is_none_is_cut_off_and_kept(
 
     kept = tmp_path / "data" / f"{LOG_FILE}.torn-at-{len(crashed.log)}"
     assert kept.read_bytes() == tail
-    assert [line["event"] for line in logs] == ["torn_write_cut_off"]
+    assert [line["event"] for line in logs] == ["torn write cut off"]
     assert logs[0]["kept"] == str(kept)
 
 

@@ -23,6 +23,7 @@ import psutil
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conversations import Conversation, simulated, when_there_is_room
+from tests.ray_nodes import starting_a_node
 
 PLAY_TIMEOUT_S = 180.0
 CPUS = 2
@@ -49,7 +50,8 @@ class NodeCluster:
 
     def add_node(self) -> Any:
         """Start one more node."""
-        return self.ray.add_node(**NODE)
+        with starting_a_node():
+            return self.ray.add_node(**NODE)
 
     def kill_node(self, node: Any) -> None:
         """Kill all processes of a node."""
@@ -157,10 +159,17 @@ def _set_up(folder: str, head_cpus: int, settings: dict[str, Any]) -> None:
 
     head = {**NODE, "num_cpus": head_cpus, "include_dashboard": False}
     head |= {"_system_config": SLOW_TO_BURY}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    with starting_a_node():
+        cluster = Cluster(initialize_head=True, head_node_args=head)
     ray.init(cluster.address, namespace="everruns", log_to_driver=False, logging_level="ERROR")
     own = Settings(
-        data_dir=Path(folder) / "data", openai_api_key=None, anthropic_api_key=None, **settings
+        **{
+            "data_dir": Path(folder) / "data",
+            "openai_api_key": None,
+            "anthropic_api_key": None,
+            "demonstration": False,
+            **settings,
+        }
     )
     _started.update(cluster=cluster, settings=own.public())
 

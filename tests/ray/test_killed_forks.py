@@ -34,38 +34,39 @@ def conversation() -> list[Message]:
     ]
 
 
-@pytest.mark.parametrize("key", [None, "key"])
 @pytest.mark.parametrize("begun_s", [0, 0.05, 0.15, 0.4])
-async def test_a_fork_survives_the_death_of_the_registry(
-    ray_runtime: Runtime, key: str | None, begun_s: float
+async def test_forks_survive_the_death_of_the_registry_with_a_key_and_without(
+    ray_runtime: Runtime, begun_s: float
 ):
     content = "x" * 50_000
     files = [{"path": f"/{number}", "content": content} for number in range(FILES)]
     sessions = ray_runtime.sessions
     wanted = SessionInput.model_validate({"title": "many turns", "initial_files": files})
     source = await sessions.create(wanted, conversation=conversation())
-    title = f"fork {key} {begun_s}"
-    fork_as = ForkInput.model_validate({"title": title})
-    idempotency = Idempotency.of("fork", f"{key} {begun_s}", b"") if key else None
+    keys = [None, Idempotency.of("fork", f"key {begun_s}", b"")]
+    fork_as = [ForkInput(title=f"fork {number} {begun_s}") for number in range(len(keys))]
 
-    forking = asyncio.create_task(sessions.fork(source.id, fork_as, idempotency))
-    # The moment varies on purpose: nothing shows from outside how far the copy is.
+    forking = [
+        asyncio.create_task(sessions.fork(source.id, named, key))
+        for named, key in zip(fork_as, keys, strict=True)
+    ]
+    # The moment varies on purpose: nothing shows from outside how far the copies are.
     await asyncio.sleep(begun_s)
     kill(REGISTRY)
-    fork = await forking
+    forks = await asyncio.gather(*forking)
 
     own = await log_of(ray_runtime, source.id)
-    copied = await log_of(ray_runtime, fork.id)
-    assert copied[:-1] == [event.copied(fork.id) for event in own]
-    assert copied[-1].type == "session.forked"
-    assert await sessions.get(fork.id) == fork
-    listed = await ray_runtime.files.list(fork.workspace_id, "/")
-    assert [file.size_bytes for file in listed] == [len(content)] * FILES
-    found = await sessions.list(SessionQuery(search=title))
-    assert [session.id for session in found.data] == [fork.id]
-    if idempotency is not None:
-        again = await sessions.fork(source.id, fork_as, idempotency)
-        assert again == fork
+    for fork, named, key in zip(forks, fork_as, keys, strict=True):
+        copied = await log_of(ray_runtime, fork.id)
+        assert copied[:-1] == [event.copied(fork.id) for event in own]
+        assert copied[-1].type == "session.forked"
+        assert await sessions.get(fork.id) == fork
+        listed = await ray_runtime.files.list(fork.workspace_id, "/")
+        assert [file.size_bytes for file in listed] == [len(content)] * FILES
+        found = await sessions.list(SessionQuery(search=named.title))
+        assert [session.id for session in found.data] == [fork.id]
+        if key is not None:
+            assert await sessions.fork(source.id, named, key) == fork
 
 
 async def log_of(runtime: Runtime, session_id: str) -> list[Event]:

@@ -177,7 +177,9 @@ async def test_what_may_not_be_repeated_is_not(actor, name: str):
 async def test_what_is_not_declared_cannot_be_called(actor, name: str):
     with pytest.raises(AttributeError, match="no attribute 'keep_to_yourself'"):
         await stub(name).keep_to_yourself()
-    answer: Any = actor.call.remote(msgspec.msgpack.encode(("target", "keep_to_yourself", [], {})))
+    answer: Any = actor.call.remote(
+        msgspec.msgpack.encode(("target", "keep_to_yourself", [], {}, {}))
+    )
     with pytest.raises(EverrunsError, match=r"no remote method target\.keep_to_yourself"):
         contract_of(Target)["say"].decode_answer(await answer)
 

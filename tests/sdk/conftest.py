@@ -1,23 +1,15 @@
 """The official SDK against the whole server, as ``everruns serve`` runs it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from everruns_sdk import Agent, Everruns, Session
 
 from bench.server import Server
-from tests.servers import small_server
 from tests.waiting import PATIENCE_S, POLL_S
 
 MODEL = "simulated/simulated-1"
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """One server for all tests here, on which only their agents and providers are."""
-    with small_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import yaml
 from pydantic import SecretStr
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli
+from ray.serve.exceptions import RayServeException
 from ray.serve.schema import ServeDeploySchema
 
 import serve_app
@@ -191,6 +192,11 @@ def test_the_configured_deployment_is_the_one_that_the_application_has() -> None
     deployment = serve_app.app({"data_dir": "/tmp"})._bound_deployment
 
     assert [entry["name"] for entry in application["deployments"]] == [deployment.name]
+
+
+def test_ray_serve_refuses_to_serve_what_is_to_be_served_without_it() -> None:
+    with pytest.raises(RayServeException, match="serving is direct, but this is Ray Serve"):
+        serve_app.app({"data_dir": "/tmp", "serving": "direct"})
 
 
 def test_a_worker_has_the_time_that_its_drain_takes() -> None:

@@ -104,3 +104,44 @@ def test_ports_for_calls_between_nodes_are_a_range():
 def test_what_is_no_range_of_ports_is_refused(ports: str):
     with pytest.raises(InvalidRequest, match="node_ports: must be a range of ports such as"):
         load_settings(node_ports=ports)
+
+
+@pytest.mark.parametrize(
+    ("old", "now"),
+    [
+        ("true", "on"),
+        ("False", "off"),
+        ("1", "on"),
+        ("no", "off"),
+        ("ON", "on"),
+        ("n", "off"),
+        ("on_demand", "on_demand"),
+    ],
+)
+def test_a_yes_or_no_about_the_dashboard_is_understood(
+    old: str, now: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EVERRUNS_DASHBOARD", old)
+
+    assert load_settings().dashboard == now
+
+
+@pytest.mark.parametrize(("flag", "now"), [(True, "on"), (False, "off"), (None, "on_demand")])
+def test_the_flags_for_the_dashboard_are_a_yes_and_a_no(
+    flag: bool | None, now: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("EVERRUNS_DASHBOARD", raising=False)
+
+    assert load_settings(dashboard=flag).dashboard == now
+
+
+@pytest.mark.parametrize(
+    "more", [{"replicas": 2}, {"max_replicas": 2}, {"ray_address": "127.0.0.1:6379"}]
+)
+def test_serving_without_ray_serve_is_refused_where_that_is_needed(more: dict[str, object]):
+    (name,) = more
+    with pytest.raises(InvalidRequest, match=rf"serving is direct.* but {name} asks for more"):
+        load_settings(serving="direct", **more).check_serving()
+
+    load_settings(serving="serve", **more).check_serving()
+    load_settings(serving="direct").check_serving()

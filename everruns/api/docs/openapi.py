@@ -17,10 +17,10 @@ from everruns.api.docs.request_schemas import separate_requests
 from everruns.api.docs.schema_rules import state_rules
 from everruns.api.http.access import GuardedRoute
 from everruns.api.http.auth import QUERY_PARAMETER
-from everruns.api.http.errors import RETRY_STATUSES, error_classes, status_of
+from everruns.api.http.errors import RETRY_STATUSES, status_of
 from everruns.api.http.faces import Face
 from everruns.api.http.reads import KEY_PARAMETER
-from everruns.errors import EverrunsError, PlacedElsewhere, SequenceConflict
+from everruns.errors import EverrunsError, PlacedElsewhere, SequenceConflict, error_classes
 from everruns.turn_failures import BudgetUnpriced, TurnFailure
 
 DESCRIPTION = """A durable runtime for AI agents.
@@ -70,8 +70,12 @@ TAGS = {
     "workspace_files": "The files of a workspace.",
     "raw_files": "The bytes of a workspace's files.",
     "budgets": "Spending limits of sessions and agents.",
+    "usage": "Tokens, money, turns and tool calls.",
+    "sql": "Queries of all sessions.",
     "access_tokens": "Short-lived credentials with few rights, for browsers.",
     "api_keys": "The credentials of programs.",
+    "cluster": "Nodes, and the server's processes on them.",
+    "deployment": "What the server is, and what the caller may do.",
     "health": "Liveness and readiness of the server.",
 }
 ERROR: dict[str, Any] = {
@@ -103,6 +107,7 @@ RESPONSES = {
     404: ("NotFound", "The resource does not exist."),
     408: ("RequestTimedOut", "The body did not arrive in time."),
     409: ("Conflict", "The request conflicts with the state of the resource."),
+    412: ("PreconditionFailed", "The file is not as `If-Match` or `If-None-Match` requires."),
     413: ("TooLarge", "The body is too large."),
     429: ("Overloaded", "Too many requests; retry after `Retry-After` seconds."),
     500: ("Unforeseen", "The server failed unexpectedly."),
@@ -211,6 +216,8 @@ def _error_statuses(path: str, operation: dict[str, Any]) -> Iterator[int]:
     keyed = KEY_PARAMETER in operation.get("parameters", ())
     if "requestBody" in operation or keyed or "409" in operation["responses"]:
         yield 409
+    if "412" in operation["responses"]:
+        yield 412
     if "requestBody" in operation or keyed:
         yield from (408, 413)
     yield from (429, 500, 503)

@@ -50,7 +50,7 @@ START = f"""SwaggerUIBundle({{
 
 
 def is_documentation(path: str) -> bool:
-    """Tell whether a path is one of the documentation's; the root leads there."""
+    """Tell whether a path is one of the documentation's; without a console the root leads there."""
     return (
         path == "/"
         or (path.startswith("/swagger-ui") and path[11:12] in ("", "/"))

@@ -7,19 +7,16 @@ fewer events than were asked for only if there are no more, or if they are so la
 Source: docs/sdk.md, "Lists of events".
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from everruns.api.events.requests import EventsRequest, place_of
 from everruns.api.http.vocabulary import ShownEvent, Vocabulary
-from everruns.domain.events import Event
 from everruns.ids import EventPlace
-from everruns.storage.logs import EventQuery
+from everruns.storage.logs import EventQuery, ReadEvents
 from everruns.storage.pages import MAX_PAGE_BYTES, is_last
 
 MOST_AT_ONCE = 1000
-
-ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
 
 
 class EventPages:

@@ -17,10 +17,8 @@ from everruns.api.http.vocabulary import ShownEvent, Vocabulary
 from everruns.domain.base import Flag, Model
 from everruns.domain.forms import id_form
 from everruns.errors import InvalidCursor, InvalidRequest
-from everruns.ids import EventPlace, read_event_id
+from everruns.ids import MAX_SEQUENCE, EventPlace, read_event_id
 
-# What event ids can hold, as the face with the larger sequences counts it.
-MAX_SEQUENCE = 2**36 - 1
 LISTS = {"types", "exclude", "tags"}
 
 # Names of the parameters, by what takes them.

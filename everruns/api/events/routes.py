@@ -21,6 +21,8 @@ from everruns.ids import EventPlace
 from everruns.runtime.feed.batch import Batch
 from everruns.runtime.feed.cursor import Cursor
 from everruns.settings import Settings
+from everruns.telemetry.meters import Meters
+from everruns.telemetry.metrics import STREAM_RECONNECTS
 
 
 class EventRoutes:
@@ -102,6 +104,9 @@ class EventRoutes:
             return StreamHeaders()
         settings: Settings = request.app.state.settings
         vocabulary = self._seen_by(request)
+        if start is not None:
+            meters: Meters = request.app.state.meters
+            meters.add(STREAM_RECONNECTS)
         cursor = Cursor() if start is None else vocabulary.cursor(start)
         frames = Frames(vocabulary.begin(session_id, start), wanted)
         return EventStream(

@@ -41,6 +41,7 @@ class Access:
         right: The right with which others may; without one they may not.
         is_for_keys: Whether every API key may, limited or not: the route passes on what the key
             itself may do.
+        is_for_all: Whether everybody may: the route tells senders what they themselves may do.
         is_stream: Whether an access token may be in the query, because ``EventSource`` sends no
             header.
         keeps_scope: Whether the route keeps to the sender's scope in what it does, because it
@@ -49,6 +50,7 @@ class Access:
 
     right: Right | None = None
     is_for_keys: bool = False
+    is_for_all: bool = False
     is_stream: bool = False
     keeps_scope: bool = False
 
@@ -72,6 +74,7 @@ class GuardedRoute(JsonRoute):
         self.is_alias = is_alias
         self.is_stream = access.is_stream
         self.is_for_keys = access.is_for_keys
+        self.is_for_all = access.is_for_all
         self.right: Right | None = access.right
         self.keeps_scope = access.keeps_scope
         if (self.right or self.is_for_keys) and not self.keeps_scope:
@@ -106,7 +109,7 @@ class GuardedRoute(JsonRoute):
             raise Forbidden("An access token cannot make other tokens. Use the API key.")
         if self.right is not None:
             principal.grant.require(self.right)
-        elif not self.is_for_keys:
+        elif not (self.is_for_keys or self.is_for_all):
             raise Forbidden("This is only for API keys without limits.")
         for name in request.path_params.keys() & CHECKS.keys():
             await CHECKS[name](request, principal.grant)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from everruns.api.console import is_console
 from everruns.api.docs.pages import is_documentation
 from everruns.api.http.key_ring import KeyRing
 from everruns.domain.access_tokens import PREFIX, invalid_token, read_token
@@ -37,6 +38,7 @@ class Authentication:
         keys: The keys that are valid.
         is_required: Whether requests without a credential are refused.
         docs: Whether the documentation is served, to everyone.
+        console: Whether the files of the console are served, to everyone.
         clock: Returns the time, in milliseconds since the epoch.
     """
 
@@ -47,12 +49,14 @@ class Authentication:
         *,
         is_required: bool,
         docs: bool,
+        console: bool,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._app = app
         self._keys = keys
         self._is_required = is_required
         self._docs = docs
+        self._console = console
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,8 +69,11 @@ class Authentication:
         """
         if scope["type"] == "http":
             token = take_query_token(scope)
-            is_open = scope["path"] in OPEN_PATHS or (
-                self._docs and is_documentation(scope["path"])
+            path = scope["path"]
+            is_open = (
+                path in OPEN_PATHS
+                or (self._docs and is_documentation(path))
+                or (self._console and is_console(path))
             )
             if token is not None and is_open:
                 raise misplaced_token()

@@ -16,7 +16,8 @@ from functools import lru_cache
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from everruns.api.docs.pages import PAGE_HEADERS, is_documentation
+from everruns.api import console
+from everruns.api.docs import pages as documentation
 from everruns.api.http.errors import error_answer
 from everruns.domain.mcp_authorizations import CALLBACK_PATH
 from everruns.errors import EverrunsError, HostNotAllowed, InvalidRequest, OriginNotAllowed
@@ -45,6 +46,8 @@ SINGLE = frozenset(
         b"end-user",
         b"host",
         b"idempotency-key",
+        b"if-match",
+        b"if-none-match",
         b"last-event-id",
         b"origin",
         b"sec-fetch-dest",
@@ -69,13 +72,13 @@ SAME_ORIGIN: Header = (b"cross-origin-resource-policy", b"same-origin")
 VARY: Header = (b"vary", b"Origin")
 EXPOSED: Header = (
     b"access-control-expose-headers",
-    b"Allow, Retry-After, WWW-Authenticate, X-Request-ID",
+    b"Allow, ETag, Retry-After, WWW-Authenticate, X-Request-ID",
 )
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": (
         "Accept, Authorization, Cache-Control, Content-Type, End-User, Everruns-Change-Reason, "
-        "Idempotency-Key, Last-Event-ID, X-Org-Id"
+        "Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Traceparent, X-Org-Id"
     ),
     "Access-Control-Max-Age": "600",
 }
@@ -123,7 +126,8 @@ class Door:
         self._takes_origins = ANYTHING in settings.allowed_origins
         # A cached response for one origin must not be served to another.
         shared = (*SAFETY, VARY) if settings.allowed_origins else SAFETY
-        self._page_headers = (*shared, SAME_ORIGIN, *PAGE_HEADERS)
+        self._documentation_headers = (*shared, SAME_ORIGIN, *documentation.PAGE_HEADERS)
+        self._console_headers = (*shared, SAME_ORIGIN, *console.PAGE_HEADERS)
         self._api_headers = (*shared, SAME_ORIGIN, API_POLICY)
         self._cross_origin_headers = (*shared, EXPOSED, API_POLICY)
 
@@ -155,7 +159,10 @@ class Door:
     def _added_headers(self, path: str, origin: bytes | None) -> tuple[Header, ...]:
         if origin is not None:
             return (*self._cross_origin_headers, (b"access-control-allow-origin", origin))
-        return self._page_headers if is_documentation(path) else self._api_headers
+        if console.is_console(path):
+            return self._console_headers
+        is_documentation = documentation.is_documentation(path)
+        return self._documentation_headers if is_documentation else self._api_headers
 
     def _check_host(self, headers: Mapping[bytes, bytes]) -> Host:
         header = headers.get(b"host", b"")
@@ -235,11 +242,16 @@ def _is_own(header: bytes, host: Host) -> bool:
 def opens_page(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     """Tell whether a user follows a link to a page of this server, which no other page can read.
 
-    Those are the documentation, and the page to which authorization servers send people back.
+    Those are the console, the documentation, and the page to which authorization servers send
+    people back.
     """
     return (
         scope["method"] in ("GET", "HEAD")
-        and (is_documentation(scope["path"]) or scope["path"] == CALLBACK_PATH)
+        and (
+            console.is_console(scope["path"])
+            or documentation.is_documentation(scope["path"])
+            or scope["path"] == CALLBACK_PATH
+        )
         and headers.get(b"sec-fetch-mode") == b"navigate"
         and headers.get(b"sec-fetch-dest") == b"document"
     )

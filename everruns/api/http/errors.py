@@ -32,13 +32,15 @@ from everruns.errors import (
     NotFound,
     NotImplementedHere,
     Overloaded,
+    PreconditionFailed,
     RequestTimedOut,
     RouteNotFound,
     TooLarge,
     Unauthorized,
     Unavailable,
 )
-from everruns.ids import is_id, new_id
+from everruns.ids import is_id
+from everruns.log import current_ids
 
 STATUSES: Mapping[type[EverrunsError], int] = {
     InvalidRequest: 400,
@@ -48,12 +50,15 @@ STATUSES: Mapping[type[EverrunsError], int] = {
     MethodNotAllowed: 405,
     RequestTimedOut: 408,
     Conflict: 409,
+    PreconditionFailed: 412,
     TooLarge: 413,
     Overloaded: 429,
     EverrunsError: 500,
     NotImplementedHere: 501,
     Unavailable: 503,
 }
+# Where an answer that reports an error leaves its code in the scope of its request.
+ERROR_CODE = "everruns.error_code"
 RETRY_STATUSES = frozenset({429, 503})
 DEFAULT_RETRY_AFTER_S = 1.0
 SHOWN_PROBLEMS = 5
@@ -90,10 +95,21 @@ def error_answer(error: EverrunsError, headers: Mapping[str, str] | None = None)
         answer_headers["Retry-After"] = str(max(1, math.ceil(seconds)))
     if status == 401:
         answer_headers["WWW-Authenticate"] = "Bearer"
-    body = {"error": {"message": error.message[:LONGEST_MESSAGE], "code": error.code}}
-    return Response(
-        orjson.dumps(body), status, headers=answer_headers, media_type="application/json"
-    )
+    return ErrorAnswer(error, status, answer_headers)
+
+
+class ErrorAnswer(Response):
+    """A response that reports an error, and leaves its code in the request's scope."""
+
+    def __init__(self, error: EverrunsError, status: int, headers: Mapping[str, str]) -> None:
+        body = {"error": {"message": error.message[:LONGEST_MESSAGE], "code": error.code}}
+        super().__init__(orjson.dumps(body), status, headers, media_type="application/json")
+        self._code = error.code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        scope[ERROR_CODE] = self._code
+        await super().__call__(scope, receive, send)
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
@@ -174,17 +190,6 @@ def _parameters_answer(error: RequestValidationError) -> InvalidRequest:
     return invalid_request(place, named)
 
 
-def error_classes(root: type[EverrunsError] = EverrunsError) -> Iterator[type[EverrunsError]]:
-    """Yield an error class and its subclasses that belong to the product, each once.
-
-    Libraries create subclasses at run time, as Ray does for errors raised in actors.
-    """
-    if root.__module__.startswith("everruns."):
-        yield root
-        for child in root.__subclasses__():
-            yield from error_classes(child)
-
-
 class ErrorBoundary:
     """Reports every failure in our shape.
 
@@ -215,13 +220,8 @@ class ErrorBoundary:
                 raise
             await error_answer(error)(scope, receive, send)
         except Exception:
-            request_id = new_id("request")
-            log.exception(
-                "request failed",
-                request_id=request_id,
-                method=scope["method"],
-                path=scope["path"],
-            )
+            request_id = current_ids()["request_id"]
+            log.exception("request failed")
             if has_begun:
                 raise
             unforeseen = EverrunsError(

@@ -15,6 +15,7 @@ import structlog
 
 from everruns.domain.keys import ApiKey, hash_secret
 from everruns.errors import EverrunsError, Unavailable
+from everruns.log import error_kind, no_ids
 from everruns.registry.keys import ApiKeys, KnownKeys
 
 FOLLOW_S = 20.0
@@ -90,13 +91,14 @@ class KeyRing:
             Unavailable: The registry must be asked but does not answer.
         """
         await self._wait_for_keys()
-        if not self._knows(key_id):
+        if self.known(key_id) is None:
             # Another process may have used it first.
             await self._look()
-        return self._knows(key_id)
+        return self.known(key_id) is not None
 
-    def _knows(self, key_id: str) -> bool:
-        return any(key.id == key_id for key in self._keys)
+    def known(self, key_id: str) -> ApiKey | None:
+        """Return the key with this id, if it is known here already."""
+        return next((key for key in self._keys if key.id == key_id), None)
 
     def _match(self, offered: str) -> ApiKey | None:
         matching = [key for key in self._keys if compare_digest(offered, key.hash)]
@@ -114,7 +116,7 @@ class KeyRing:
     async def _look(self) -> None:
         """Wait until the registry has been asked after this call."""
         if self._next_look is None:
-            self._next_look = asyncio.create_task(self._ask_soon())
+            self._next_look = asyncio.create_task(self._ask_soon(), context=no_ids())
             self._looks.add(self._next_look)
             self._next_look.add_done_callback(self._looked)
         # A cancelled request must not cancel the answer for the others.
@@ -141,7 +143,7 @@ class KeyRing:
             try:
                 self._take(await self._source.read(self._revision, FOLLOW_S))
             except EverrunsError as error:
-                log.warning("API keys not followed", code=error.code)
+                log.warning("API keys not followed", error=error_kind(error))
                 await asyncio.sleep(RETRY_S)
             except Exception:  # An unexpected error must not keep revoked keys valid.
                 log.exception("API keys not followed")

@@ -20,6 +20,14 @@ KEY_PARAMETER: dict[str, Any] = {
     "description": "A retry with the same key and body gets the first response.",
     "schema": {"type": "string", "pattern": rf"^[\x20-\x7e]{{1,{LONGEST_KEY}}}$"},
 }
+TRACEPARENT_PARAMETER: dict[str, Any] = {
+    "name": "traceparent",
+    "in": "header",
+    "required": False,
+    "description": "The W3C trace context of the caller, which the turn's spans become a part of. "
+    "What is not one is ignored.",
+    "schema": {"type": "string"},
+}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from everruns.api.http.input import is_strict, validate
 from everruns.api.http.reads import LONGEST_KEY
 from everruns.domain.base import Model
 from everruns.domain.idempotency import Idempotency
+from everruns.domain.trace_context import TRACEPARENT, TraceParent
 from everruns.errors import InvalidId, InvalidRequest
 from everruns.ids import is_id
 
@@ -84,3 +85,10 @@ def _scope_of(request: Request) -> str:
     path = route.path_format.format_map(request.path_params)
     sender = principal_of(request.scope).id
     return f"{sender} {path}" if sender else path
+
+
+def read_traceparent(request: Request) -> str | None:
+    """Return the trace context of a request; ``None`` if it has none or several."""
+    given = request.headers.getlist(TRACEPARENT)
+    parent = TraceParent.parse(given[0]) if len(given) == 1 else None
+    return str(parent) if parent else None

@@ -82,6 +82,7 @@ class Routes:
         right: Right | None = None,
         *,
         is_for_keys: bool = False,
+        is_for_all: bool = False,
         is_stream: bool = False,
         keeps_scope: bool = False,
         reads: Reads | None = None,
@@ -93,6 +94,7 @@ class Routes:
             operation: Its methods and its path, e.g. ``GET /agents/{agent_id}``.
             right: The right that it needs. Without one it is for API keys without limits alone.
             is_for_keys: See ``Access``.
+            is_for_all: See ``Access``.
             is_stream: See ``Access``.
             keeps_scope: See ``Access``.
             reads: What the function reads of a request by itself.
@@ -100,7 +102,11 @@ class Routes:
         """
         *methods, path = operation.split()
         access = Access(
-            right, is_for_keys=is_for_keys, is_stream=is_stream, keeps_scope=keeps_scope
+            right,
+            is_for_keys=is_for_keys,
+            is_for_all=is_for_all,
+            is_stream=is_stream,
+            keeps_scope=keeps_scope,
         )
 
         def declare(handler: Declared) -> Declared:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from everruns.api.http.parameters import Moment, Search
 from everruns.domain.base import Tag
+from everruns.domain.events import TurnOutcome
 from everruns.domain.forms import PRINTABLE
 from everruns.domain.sessions import SessionStatus
 from everruns.domain.waits import WaitType
@@ -24,6 +25,10 @@ Waiting = Annotated[
         description="Only sessions whose turn waits for outside input: a `tool_call`'s result, "
         "a `question`'s answer or an `approval`; `true` means any of these."
     ),
+]
+OfOutcome = Annotated[
+    TurnOutcome | None,
+    Query(description="Only sessions whose last turn ended so, and that have no open one."),
 ]
 Tagged = Annotated[
     list[Tag],
@@ -58,6 +63,7 @@ async def _session_query(
     search: Search = None,
     status: OfStatus = None,
     waiting: Waiting = None,
+    last_outcome: OfOutcome = None,
     tag: Tagged = [],  # noqa: B006 - the framework copies it, and wants a list
     end_user: OfEndUser = None,
     created_after: CreatedAfter = None,
@@ -71,6 +77,7 @@ async def _session_query(
         search=search,
         status=status,
         waiting=True if waiting == "true" else waiting,
+        last_outcome=last_outcome,
         tags=tag,
         end_user=end_user,
         created_from_ms=created_after,

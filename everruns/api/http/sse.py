@@ -17,6 +17,7 @@ from everruns.api.http.progress import SLICE_BYTES, SLICE_TIMEOUT_S, Progress, s
 from everruns.api.http.vocabulary import ShownEvent
 from everruns.errors import EverrunsError
 from everruns.ids import now_ms
+from everruns.log import error_kind
 from everruns.runtime.feed.batch import Batch
 
 RETRY_MS = 100
@@ -170,7 +171,7 @@ class EventStream(Response):
                 await self._write(Outlet(send), gone, ending)
         except (OSError, TimeoutError):
             # It gets no last word: that would wait behind all that it has not taken.
-            log.info("stream ended for a reader that does not read", path=scope["path"])
+            log.info("stream ended for a reader that does not read")
             abort_connection(scope)
         finally:
             gone.cancel()
@@ -183,7 +184,7 @@ class EventStream(Response):
         try:
             await self._watch(writing, outlet, gone, ending)
         except EverrunsError as error:
-            log.warning("stream broke off", code=error.code)
+            log.warning("stream broke off", error=error_kind(error))
             _end(ending, CONNECTION_CYCLE)
         finally:
             writing.cancel()

@@ -3,9 +3,10 @@
 Source: docs/contract.md, "Resources", Agent.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
 from everruns.api.http.answers import answer
 from everruns.api.http.pages import page_of
@@ -16,14 +17,18 @@ from everruns.api.http.parameters import (
     Offset,
     Search,
     TheRuntime,
+    Truth,
     runtime_of,
 )
 from everruns.api.http.requests import read_key
 from everruns.api.http.routes import Routes
 from everruns.api.http.senders import TheGrant
-from everruns.domain.agents import Agent, AgentInput, AgentPatch
+from everruns.domain.agents import Agent, AgentInput, AgentPatch, ListedAgent
 from everruns.domain.base import Page
+from everruns.domain.rights import Grant
+from everruns.runtime.runtime import Runtime
 from everruns.storage.pages import ListQuery
+from everruns.storage.sessions import AgentSessions
 
 EXAMPLE = {
     "name": "research-assistant",
@@ -43,17 +48,40 @@ async def list_agents(
     runtime: TheRuntime,
     grant: TheGrant,
     search: Search = None,
+    session_counts: Annotated[
+        Truth, Query(description="Whether to count the sessions of each agent.")
+    ] = False,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
-) -> Page[Agent]:
+) -> Page[ListedAgent]:
     """List the active agents, newest first."""
-    if grant is not None:
-        found = [await runtime.agents.find(identity) for identity in grant.agent_ids]
-        agents = [agent for agent in found if agent is not None and agent.status == "active"]
-        agents.sort(key=lambda agent: (agent.created_at, agent.id), reverse=True)
-        return page_of(agents, offset, limit, search, _searched)
     query = ListQuery(search=search, offset=offset, limit=limit)
-    return await runtime.agents.list(query)
+    page = await (runtime.agents.list(query) if grant is None else _granted(runtime, grant, query))
+    counts: Mapping[str, AgentSessions] | None = None
+    if session_counts:
+        if grant is not None:
+            grant.require("read")
+        agent_ids = [agent.id for agent in page.data]
+        counts = await runtime.sessions.count_by_agent(agent_ids, grant)
+    listed = [_listed(agent, counts) for agent in page.data]
+    return Page(data=listed, total=page.total, offset=offset, limit=limit)
+
+
+async def _granted(runtime: Runtime, grant: Grant, query: ListQuery) -> Page[Agent]:
+    """Return a page of the agents of a grant."""
+    found = [await runtime.agents.find(identity) for identity in grant.agent_ids]
+    agents = [agent for agent in found if agent is not None and agent.status == "active"]
+    agents.sort(key=lambda agent: (agent.created_at, agent.id), reverse=True)
+    return page_of(agents, query.offset, query.limit, query.search, _searched)
+
+
+def _listed(agent: Agent, counts: Mapping[str, AgentSessions] | None) -> ListedAgent:
+    listed = ListedAgent.model_construct(**dict(agent))
+    if counts is None:
+        return listed
+    count = counts.get(agent.id, AgentSessions(0, 0))
+    changes = {"session_count": count.stored, "active_session_count": count.open}
+    return listed.model_copy(update=changes)
 
 
 def _searched(agent: Agent) -> str:

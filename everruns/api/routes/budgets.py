@@ -6,8 +6,9 @@ Source: docs/contract.md, "Budget".
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Body, Query
+from fastapi import Query, Request, Response
 
+from everruns.api.http.answers import answer
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
     BudgetId,
@@ -15,7 +16,10 @@ from everruns.api.http.parameters import (
     Offset,
     SessionId,
     TheRuntime,
+    runtime_of,
 )
+from everruns.api.http.reads import Reads
+from everruns.api.http.requests import read_body, read_key
 from everruns.api.http.routes import Routes
 from everruns.domain.base import Model
 from everruns.domain.budgets import (
@@ -63,13 +67,17 @@ async def list_budgets(
     return await runtime.budgets.list(subject_type, subject_id, limit)
 
 
-@routes.add("POST /budgets", status_code=201)
-async def create_budget(
-    wanted: Annotated[BudgetInput, Body(openapi_examples={"dollars": {"value": EXAMPLE}})],
-    runtime: TheRuntime,
-) -> BudgetShown:
+@routes.add(
+    "POST /budgets",
+    status_code=201,
+    response_model=BudgetShown,
+    reads=Reads(BudgetInput, {"dollars": EXAMPLE}, is_keyed=True),
+)
+async def create_budget(request: Request) -> Response:
     """Create a budget; its subject's spending is charged to it from now on."""
-    return await runtime.budgets.create(wanted)
+    wanted = await read_body(request, BudgetInput)
+    budgets = runtime_of(request).budgets
+    return answer(await budgets.create(wanted, await read_key(request)))
 
 
 @routes.add("GET /budgets/{budget_id}")

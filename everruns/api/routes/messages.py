@@ -18,8 +18,8 @@ from everruns.api.http.parameters import (
     Truth,
     runtime_of,
 )
-from everruns.api.http.reads import Reads
-from everruns.api.http.requests import id_of, read_body, read_key
+from everruns.api.http.reads import TRACEPARENT_PARAMETER, Reads
+from everruns.api.http.requests import id_of, read_body, read_key, read_traceparent
 from everruns.api.http.routes import Routes
 from everruns.domain.base import Page
 from everruns.domain.messages import Message, SendMessage
@@ -28,8 +28,16 @@ MESSAGE = {"message": {"role": "user", "content": [{"type": "text", "text": "Wha
 SHORTHAND = {"content": "What time is it?"}
 
 SENDS = Reads(
-    SendMessage, {"message": MESSAGE, "shorthand": SHORTHAND}, ids=["session"], is_keyed=True
+    SendMessage,
+    {"message": MESSAGE, "shorthand": SHORTHAND},
+    ids=["session"],
+    parameters=[TRACEPARENT_PARAMETER],
+    is_keyed=True,
 )
+
+IncludeSuperseded = Annotated[
+    Truth, Query(description="Whether to include messages that retries took out; they are marked.")
+]
 
 routes = Routes("messages")
 
@@ -52,7 +60,9 @@ async def sent_message(request: Request) -> Message:
     sent = await read_body(request, SendMessage)
     check_controls(request, sent.controls)
     await check_files(request, session_id, sent.message)
-    return await runtime_of(request).sessions.send(session_id, sent, await read_key(request))
+    return await runtime_of(request).sessions.send(
+        session_id, sent, await read_key(request), read_traceparent(request)
+    )
 
 
 @routes.add("GET /sessions/{session_id}/messages", "read")
@@ -61,10 +71,7 @@ async def list_messages(
     runtime: TheRuntime,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
-    include_superseded: Annotated[
-        Truth,
-        Query(description="Whether to include messages that retries took out; they are marked."),
-    ] = False,
+    include_superseded: IncludeSuperseded = False,
 ) -> Page[Message]:
     """List a session's messages, oldest first."""
     return await runtime.sessions.messages(

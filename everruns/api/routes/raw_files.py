@@ -9,6 +9,16 @@ from urllib.parse import quote
 
 from fastapi import Request, Response
 
+from everruns.api.http.answers import answer
+from everruns.api.http.conditions import (
+    CONDITION_PARAMETERS,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    PRECONDITIONS,
+    TAG_HEADER,
+    read_condition,
+    tagged,
+)
 from everruns.api.http.parameters import TheRuntime, WorkspaceId, runtime_of
 from everruns.api.http.reads import Reads
 from everruns.api.http.requests import id_of
@@ -38,7 +48,10 @@ routes = Routes("raw_files")
     f"GET {PATH}",
     "read",
     response_class=Response,
-    responses={200: {"content": BINARY}, 409: {"description": "Conflict"}},
+    responses={
+        200: {"content": BINARY, "headers": TAG_HEADER},
+        409: {"description": "Conflict"},
+    },
 )
 async def download_file(
     workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime
@@ -49,7 +62,7 @@ async def download_file(
         raise Conflict(f"Path '{file.path}' is a directory, not a file.")
     name = quote(file.name, safe="")
     # A browser stores the file and never runs it as a page of this origin.
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", **tagged(file)}
     return Response(file.content, media_type=_type_of(file), headers=headers)
 
 
@@ -65,18 +78,25 @@ def _type_of(file: File) -> str:
     f"PUT {PATH}",
     "files",
     response_model=FileInfo,
-    responses={409: {"description": "Conflict"}},
-    reads=Reads(content=BINARY, ids=["workspace"], parameters=[PATH_PARAMETER]),
+    responses={409: {"description": "Conflict"}, **PRECONDITIONS},
+    reads=Reads(
+        content=BINARY, ids=["workspace"], parameters=[PATH_PARAMETER, *CONDITION_PARAMETERS]
+    ),
 )
-async def upload_file(request: Request) -> FileInfo:
-    """Store the request's body as a file; an existing file at the path is replaced."""
+async def upload_file(request: Request) -> Response:
+    """Store the request's body as a file, in place of one at the path if that has not changed."""
+    given = request.headers
+    condition = read_condition(given.get(IF_MATCH), given.get(IF_NONE_MATCH))
     workspace_id = id_of(request, "workspace")
     content = await request.body()
     encoding = "text" if _is_text(content) else "base64"
     runtime = runtime_of(request)
     workspace = await runtime.workspaces.get(workspace_id)
     path = request.path_params["path"]
-    return info_of(workspace, await runtime.files.write(workspace_id, path, content, encoding))
+    file = await runtime.files.write(workspace_id, path, content, encoding, condition=condition)
+    shown = answer(info_of(workspace, file), 200)
+    shown.headers.update(tagged(file))
+    return shown
 
 
 def _is_text(content: bytes) -> bool:

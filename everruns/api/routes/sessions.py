@@ -13,6 +13,7 @@ from everruns.api.http.answers import answer
 from everruns.api.http.input import is_strict
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
+    MAX_OFFSET,
     AgentId,
     Limit,
     Offset,
@@ -20,14 +21,15 @@ from everruns.api.http.parameters import (
     TheRuntime,
     runtime_of,
 )
-from everruns.api.http.reads import Reads
-from everruns.api.http.requests import id_of, read_body, read_key
+from everruns.api.http.reads import TRACEPARENT_PARAMETER, Reads
+from everruns.api.http.requests import id_of, read_body, read_key, read_traceparent
 from everruns.api.http.routes import Routes
 from everruns.api.http.senders import TheGrant
 from everruns.api.http.session_query import WantedSessions
 from everruns.domain.base import Model, Page
 from everruns.domain.forks import ForkInput
 from everruns.domain.forms import id_form
+from everruns.domain.model_context import ModelContext
 from everruns.domain.retries import RetriedTurn, RetryInput
 from everruns.domain.sessions import Session, SessionInput, SessionPatch
 from everruns.errors import AgentNotFound, InvalidRequest
@@ -148,6 +150,31 @@ async def get_session(session_id: SessionId, runtime: TheRuntime) -> Session:
     return await runtime.sessions.with_waits(session)
 
 
+@routes.add(
+    "GET /sessions/{session_id}/context",
+    "read",
+    responses={409: {"description": "Conflict"}},
+)
+async def get_context(
+    session_id: SessionId,
+    runtime: TheRuntime,
+    grant: TheGrant,
+    offset: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            le=MAX_OFFSET,
+            description="Number of messages to skip; without it, the last page.",
+        ),
+    ] = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> ModelContext:
+    """Read what the session's model would be shown at its next call, with its tokens."""
+    shown = await runtime.sessions.context(session_id, offset, limit)
+    may_read_agents = grant is None or "read_agents" in grant.rights
+    return shown if may_read_agents else shown.without_instructions()
+
+
 @routes.add("PATCH /sessions/{session_id}", "manage_sessions")
 async def update_session(
     session_id: SessionId, patch: SessionPatch, runtime: TheRuntime, grant: TheGrant
@@ -182,6 +209,7 @@ async def cancel_session(session_id: SessionId, runtime: TheRuntime) -> Cancelle
         {"with another model": RETRY_EXAMPLE},
         is_required=False,
         ids=["session"],
+        parameters=[TRACEPARENT_PARAMETER],
         is_keyed=True,
     ),
 )
@@ -191,4 +219,5 @@ async def retry_turn(request: Request) -> Response:
     wanted = await read_body(request, RetryInput, NOTHING)
     check_controls(request, wanted.controls)
     retry = runtime_of(request).sessions.retry
-    return answer(await retry(session_id, wanted.controls, await read_key(request)))
+    key, traceparent = await read_key(request), read_traceparent(request)
+    return answer(await retry(session_id, wanted.controls, key, traceparent))

@@ -7,10 +7,11 @@ from hashlib import blake2s
 from itertools import groupby
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Response
 from pydantic import Field
 from starlette.convertors import PathConvertor, register_url_convertor
 
+from everruns.api.http.conditions import PRECONDITIONS, TAG_HEADER, TheCondition, tagged
 from everruns.api.http.parameters import TheRuntime, Truth, WorkspaceId
 from everruns.api.http.routes import Routes
 from everruns.domain.base import MIB, Flag, Model
@@ -148,51 +149,77 @@ async def list_files(
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
-@routes.add(f"GET {AT_PATH}", "read")
+@routes.add(f"GET {AT_PATH}", "read", responses={200: {"headers": TAG_HEADER}})
 async def read_file(
-    workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime, recursive: Recursive = False
+    workspace_id: WorkspaceId,
+    path: PathInUrl,
+    runtime: TheRuntime,
+    response: Response,
+    recursive: Recursive = False,
 ) -> SessionFile | FileList:
-    """Read a file, or list a directory."""
+    """Read a file, with its `ETag`, or list a directory."""
     workspace, file = await read_entry(runtime, workspace_id, path)
     if not file.is_directory:
-        return _file(workspace, file)
+        return _shown(workspace, file, response)
     entries = await runtime.files.list(workspace_id, file.path, recursive=recursive)
     return FileList(data=[info_of(workspace, entry) for entry in entries])
 
 
-@routes.add(f"POST {AT_PATH}", "files", status_code=201)
+@routes.add(f"POST {AT_PATH}", "files", status_code=201, responses={201: {"headers": TAG_HEADER}})
 async def create_file(
-    workspace_id: WorkspaceId, path: PathInUrl, wanted: FileInput, runtime: TheRuntime
+    workspace_id: WorkspaceId,
+    path: PathInUrl,
+    wanted: FileInput,
+    runtime: TheRuntime,
+    response: Response,
 ) -> SessionFile:
     """Create a file or directory at an unused path, with its parent directories."""
     content = None if wanted.is_directory else _content(wanted.content, wanted.encoding)
     workspace = await runtime.workspaces.get(workspace_id)
     create = runtime.files.create
     file = await create(workspace_id, path, content, wanted.encoding, wanted.is_readonly)
-    return _file(workspace, file)
+    return _shown(workspace, file, response)
 
 
-@routes.add(f"PUT {AT_PATH}", "files")
+@routes.add(f"PUT {AT_PATH}", "files", responses=PRECONDITIONS)
 async def update_file(
-    workspace_id: WorkspaceId, path: PathInUrl, patch: FilePatch, runtime: TheRuntime
+    workspace_id: WorkspaceId,
+    path: PathInUrl,
+    patch: FilePatch,
+    runtime: TheRuntime,
+    condition: TheCondition,
+    response: Response,
 ) -> SessionFile:
-    """Change a file. A read-only file must be made writable first."""
+    """Change a file, if it has not changed meanwhile. First make a read-only one writable."""
     content = None
     if patch.content is not None:
         content = _content(patch.content, patch.encoding or "text")
     workspace = await runtime.workspaces.get(workspace_id)
     update = runtime.files.update
-    return _file(
-        workspace, await update(workspace_id, path, content, patch.encoding, patch.is_readonly)
+    file = await update(
+        workspace_id, path, content, patch.encoding, patch.is_readonly, condition=condition
     )
+    return _shown(workspace, file, response)
 
 
-@routes.add(f"DELETE {AT_PATH}", "files", responses={409: {"description": "Conflict"}})
+@routes.add(
+    f"DELETE {AT_PATH}",
+    "files",
+    responses={
+        409: {"description": "Conflict"},
+        412: PRECONDITIONS[412],
+    },
+)
 async def delete_file(
-    workspace_id: WorkspaceId, path: PathInUrl, runtime: TheRuntime, recursive: Recursive = False
+    workspace_id: WorkspaceId,
+    path: PathInUrl,
+    runtime: TheRuntime,
+    condition: TheCondition,
+    recursive: Recursive = False,
 ) -> FileDeleted:
-    """Delete a file or directory."""
-    deleted = await runtime.files.delete(workspace_id, path, recursive=recursive)
+    """Delete a file, if it has not changed meanwhile, or a directory."""
+    delete = runtime.files.delete
+    deleted = await delete(workspace_id, path, recursive=recursive, condition=condition)
     return FileDeleted(deleted=deleted)
 
 
@@ -263,6 +290,13 @@ def _content(content: str, encoding: Encoding) -> bytes:
 def info_of(workspace: Workspace, file: File) -> FileInfo:
     """Return what is shown of a file or directory without its content."""
     return FileInfo(**_fields(workspace, file))
+
+
+def _shown(workspace: Workspace, file: File, response: Response) -> SessionFile:
+    """Return what is shown of a file, and put its tag into the response."""
+    if not file.is_directory:
+        response.headers.update(tagged(file))
+    return _file(workspace, file)
 
 
 def _file(workspace: Workspace, file: File) -> SessionFile:

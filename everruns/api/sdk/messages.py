@@ -7,14 +7,14 @@ wrong with it, is in the message's metadata.
 Source: docs/sdk.md, "Structured answers".
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 
 from everruns.api.http.answers import answer
-from everruns.api.http.parameters import DEFAULT_LIMIT, Limit, Offset, SessionId, TheRuntime, Truth
+from everruns.api.http.parameters import DEFAULT_LIMIT, Limit, Offset, SessionId, TheRuntime
 from everruns.api.http.routes import Routes
-from everruns.api.routes.messages import SENDS, list_messages, sent_message
+from everruns.api.routes.messages import SENDS, IncludeSuperseded, list_messages, sent_message
 from everruns.domain.base import Page
 from everruns.domain.messages import Message
 
@@ -40,10 +40,7 @@ async def list_sdk_messages(
     runtime: TheRuntime,
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
-    include_superseded: Annotated[
-        Truth,
-        Query(description="Whether to include messages that retries took out; they are marked."),
-    ] = False,
+    include_superseded: IncludeSuperseded = False,
 ) -> Page[Message]:
     """List a session's messages, oldest first."""
     page = await list_messages(

@@ -14,6 +14,7 @@ from everruns.domain.controls import Controls
 from everruns.domain.messages import Message
 from everruns.domain.parts import ResultPart
 from everruns.domain.prepared import Prepared
+from everruns.domain.timing import Timing
 from everruns.domain.tools import ToolCall
 from everruns.domain.usage import Usage
 from everruns.domain.waits import OnTimeout, Unanswered, WaitType
@@ -60,6 +61,7 @@ class MessageCreated(Model):
     usage: Usage | None = None
     model: str | None = None
     finish_reason: str | None = None
+    timing: Timing | None = None
 
 
 class Stretch(Model):
@@ -215,7 +217,9 @@ class ContextCompacted(ContextCompacting):
         None, description="What still holds, whatever the summary says: task list, decisions."
     )
     model: str | None = Field(None, description="The model that was asked for the summary.")
+    message_id: str | None = Field(None, description="The id of that model call.")
     usage: Usage | None = None
+    timing: Timing | None = None
     error: Failure | None = Field(None, description="Why there is no summary, if it failed.")
     duration_ms: int
 
@@ -231,10 +235,16 @@ class TurnCompleted(Model):
 
 
 class Unfinished(Model):
-    """An interrupted model call with its known or estimated tokens."""
+    """A model call that was interrupted or has failed."""
 
+    message_id: str | None = Field(
+        None, description="The message that it was to write; older events do not name it."
+    )
     model: str
-    usage: Usage
+    usage: Usage | None = Field(
+        None, description="Its known or estimated tokens, if the model had started to answer."
+    )
+    timing: Timing | None = None
 
 
 class TurnFailed(Model):

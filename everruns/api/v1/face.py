@@ -1,7 +1,7 @@
 """The face `/v1`: the API itself."""
 
 from everruns.api.http.faces import Face
-from everruns.api.routes import messages
+from everruns.api.routes import cluster, deployment, messages, sql, usage
 from everruns.api.routes.shared import SHARED
 from everruns.api.v1 import agents, events
 
@@ -14,6 +14,10 @@ V1 = Face(
         events.of_channels,
         agents.routes,
         agents.documents,
+        cluster.routes,
+        deployment.routes,
+        usage.routes,
+        sql.routes,
     ],
     is_strict=True,
 )

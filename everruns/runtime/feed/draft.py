@@ -4,7 +4,9 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 from everruns.domain.messages import OutputPart
+from everruns.domain.timing import Timing
 from everruns.domain.usage import Usage
+from everruns.ids import now_ms
 from everruns.providers.base import ModelRequest
 from everruns.turn_failures import OutputInvalid
 
@@ -58,6 +60,10 @@ class Draft:
         reported: The provider's token counts so far; ``None`` before the model has started.
         output: What came of it as a structured answer, once it is complete.
         failure: Why no answer can be checked against the schema, so that the turn fails.
+        started_ms: When its model call began.
+        first_token_ms: When its first text or reasoning came.
+        ended_ms: When its model call ended, however it ended.
+        attempts: How often the provider was asked.
     """
 
     message_id: str
@@ -69,8 +75,39 @@ class Draft:
     reported: Usage | None = None
     output: OutputPart | None = None
     failure: OutputInvalid | None = None
+    started_ms: int = field(default_factory=now_ms)
+    first_token_ms: int | None = None
+    ended_ms: int | None = None
+    attempts: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been written yet."""
         return not (self.text.length or self.reasoning.length)
+
+    def write(self, text: str) -> None:
+        """Append a piece of the text."""
+        self._note_first_token()
+        self.text.append(text)
+
+    def reason(self, text: str) -> None:
+        """Append a piece of the readable reasoning."""
+        self._note_first_token()
+        self.reasoning.append(text)
+
+    def _note_first_token(self) -> None:
+        if self.first_token_ms is None:
+            self.first_token_ms = now_ms()
+
+    @property
+    def timing(self) -> Timing | None:
+        """The course of its model call so far; ``None`` if no model was asked."""
+        if self.request is None:
+            return None
+        return Timing(
+            started_ms=self.started_ms,
+            first_token_ms=self.first_token_ms,
+            ended_ms=self.ended_ms or now_ms(),
+            attempts=max(self.attempts, 1),
+            provider=self.request.model.provider_type,
+        )

@@ -13,9 +13,9 @@ from everruns.domain.events import Event
 from everruns.runtime.feed.pace import LONGEST_PACE_S
 from everruns.runtime.feed.poll import Poll, Reading
 from everruns.runtime.feed.reading import size_of
-from everruns.runtime.feed.subscription import ReadEvents, Subscription
+from everruns.runtime.feed.subscription import Subscription
 from everruns.runtime.session import LiveSession
-from everruns.storage.logs import EventQuery
+from everruns.storage.logs import EventQuery, ReadEvents
 
 # What one answer holds at most, but for its last reading.
 ANSWER_SIZE = 4 * MIB
@@ -50,6 +50,11 @@ class Feed:
         self._gathered_at = 0.0
         self._waiting_polls = 0
         self._heard_at = self._now()
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions it has."""
+        return len(self._subscriptions)
 
     @property
     def is_silent(self) -> bool:
@@ -184,6 +189,11 @@ class Feeds:
         if feed is None or feed.life != poll.life:
             return None
         return await feed.poll(poll)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions all feeds have together."""
+        return sum(feed.subscriptions for feed in self._feeds.values())
 
     def forget_silent(self) -> None:
         """Forget the replicas that have gone without a word."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 
 from everruns.errors import EverrunsError, NotFound
+from everruns.log import error_kind
 from everruns.runtime.feed.batch import Batch
 from everruns.runtime.feed.cursor import Cursor, Place
 from everruns.runtime.feed.pace import Pace
@@ -82,7 +83,9 @@ class Streams:
                         self._remember_failure(session_id, error)
                         raise
                     log.debug(
-                        "stream waits for its session", session_id=session_id, code=error.code
+                        "stream waits for its session",
+                        session_id=session_id,
+                        error=error_kind(error),
                     )
                 status = answer.reading.status if answer else "moved"
                 if answer is not None and status == "open":

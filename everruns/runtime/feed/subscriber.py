@@ -15,6 +15,7 @@ import structlog
 
 from everruns.errors import EverrunsError
 from everruns.ids import new_id
+from everruns.log import error_kind, no_ids
 from everruns.runtime.feed.batch import Batch
 from everruns.runtime.feed.cursor import Place
 from everruns.runtime.feed.pace import Pace
@@ -157,7 +158,7 @@ class Subscriber:
         self._groups[group.key] = self._new[group.key] = self._at[place] = group
         self._changed.set()
         if self._following is None or self._following.done():
-            self._following = asyncio.create_task(self._follow())
+            self._following = asyncio.create_task(self._follow(), context=no_ids())
             self._following.add_done_callback(self._ended)
         return group
 
@@ -183,7 +184,7 @@ class Subscriber:
                     call = None
                     await self._hand_on(fed)
         except EverrunsError as error:
-            log.info("session host not followed", subscriber=self._name, error=error.code)
+            log.info("session host not followed", subscriber=self._name, error=error_kind(error))
             self._give_up()
         finally:
             if call:

@@ -1,7 +1,7 @@
 """A subscription: what a host knows of the readers that stand at one place of a session."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -17,11 +17,10 @@ from everruns.runtime.feed.reading import (
     start_cursor,
 )
 from everruns.runtime.session import LiveSession
-from everruns.storage.logs import EventQuery
+from everruns.storage.logs import EventQuery, ReadEvents
 
 READ_PAGE = 256
 
-ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
 Look = Callable[["Subscription"], None]
 
 log = structlog.get_logger(__name__)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from everruns.storage.data_directory.opening import open_store
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
+from tests.data_directories import open_new_store
 from tests.postgres import postgres_store
 
 
@@ -19,7 +19,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
                 yield store
             return
         case "duckdb":
-            store = open_store(tmp_path / "data")
+            store = open_new_store(tmp_path / "data")
         case _:
             store = MemoryStore()
     yield store

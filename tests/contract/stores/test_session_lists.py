@@ -6,7 +6,7 @@ from everruns.domain.rights import Grant
 from everruns.domain.sessions import Caller
 from everruns.domain.waits import NEVER_MS
 from everruns.ids import parse_time
-from everruns.storage.sessions import SessionQuery
+from everruns.storage.sessions import AgentSessions, SessionQuery
 from everruns.storage.store import Store
 from tests.stored import append, events, listed, session, time, wait
 
@@ -25,6 +25,28 @@ def test_sessions_are_listed_newest_first_by_agent_and_text(store: Store) -> Non
     assert numbers(SessionQuery(search="weather")) == ([3, 2, 1], 3)
     assert numbers(SessionQuery(search="weather", agent_id="agent_1", limit=1)) == ([2], 2)
     assert numbers(SessionQuery(agent_id="agent_2")) == ([], 0)
+
+
+def test_a_search_finds_what_the_title_and_the_first_message_are_now(store: Store) -> None:
+    store.sessions.insert(session(1, title="Straße nach Süden"))
+    store.sessions.insert(session(2))
+    store.sessions.update(session(1, title="Harbour", updated_at=time(9)))
+    store.logs.append([append(2, events(2, 1), preview="Is it STORMY?")])
+
+    assert listed(store, search="harbour") == [1]
+    assert listed(store, search="straße") == []
+    assert listed(store, search="stormy") == [2]
+    assert listed(store, search="%") == []
+
+    store.sessions.delete(session(2).id)
+    assert listed(store, search="stormy") == []
+
+
+def test_a_search_finds_no_text_across_two_fields(store: Store) -> None:
+    store.sessions.insert(session(1, title="rain", preview="bow"))
+
+    assert listed(store, search="rain") == [1]
+    assert listed(store, search="rainbow") == []
 
 
 def test_sessions_are_listed_by_what_they_do_and_wait_for(store: Store) -> None:
@@ -54,6 +76,23 @@ def test_sessions_are_listed_by_what_they_do_and_wait_for(store: Store) -> None:
 
     store.logs.append([append(3, events(3, 2), status="idle")])
     assert listed(store, waiting=True) == [5, 4]
+
+
+def test_sessions_are_listed_by_how_their_last_turn_ended(store: Store) -> None:
+    for number in range(1, 5):
+        store.sessions.insert(session(number, preview="it has failed"))
+    for number, outcome in {1: "failed", 2: "completed", 3: "cancelled"}.items():
+        ended = append(number, events(number, 1), status="idle", last_outcome=outcome)
+        store.logs.append([ended])
+
+    assert listed(store, last_outcome="failed") == [1]
+    assert listed(store, last_outcome="completed") == [2]
+    assert listed(store, last_outcome="cancelled") == [3]
+    assert listed(store, status="idle") == [3, 2, 1]
+    assert store.sessions.count().waiting == {}
+
+    store.logs.append([append(1, events(1, 2), status="active")])
+    assert listed(store, last_outcome="failed") == []
 
 
 def test_sessions_are_listed_by_all_of_their_tags_and_by_their_end_user(store: Store) -> None:
@@ -185,3 +224,53 @@ def test_a_turn_that_sleeps_is_left_out_until_it_is_due_and_waits_for_nobody(sto
     assert store.sessions.unfinished(2000) == [session(1).id, session(2).id]
     assert store.sessions.list(SessionQuery(waiting=True)) == ([], 0)
     assert store.sessions.list(SessionQuery(status="active"))[1] == 2
+
+
+def test_sessions_are_counted_by_what_their_turns_do(store: Store) -> None:
+    states = {
+        1: {"status": "idle"},
+        2: {"status": "active"},
+        3: {"status": "waitingfortoolresults", "waiting_for": [wait("approval")]},
+        4: {
+            "status": "waitingfortoolresults",
+            "waiting_for": [wait("approval"), wait("tool_call")],
+        },
+        5: {"status": "active", "sleeps": True},
+    }
+    store.sessions.insert(session(6))
+    for number, state in states.items():
+        store.sessions.insert(session(number))
+        store.logs.append([append(number, events(number, 1), **state)])
+
+    counts = store.sessions.count()
+
+    assert (counts.stored, counts.open) == (6, 4)
+    assert dict(counts.waiting) == {"approval": 2, "tool_call": 1, "sleeps": 1}
+
+
+def test_the_turn_that_is_quiet_for_longest_is_one_that_waits_for_nobody(store: Store) -> None:
+    for number in (1, 2, 3):
+        store.sessions.insert(session(number))
+        state = {"status": "active", "updated_at": time(10 * number), "sleeps": number == 1}
+        store.logs.append([append(number, events(number, 1), **state)])
+    assert store.sessions.count().quiet_since_ms == parse_time(time(20))
+
+
+def test_no_turn_is_quiet_where_none_is_open(store: Store) -> None:
+    store.sessions.insert(session(1))
+    assert store.sessions.count().quiet_since_ms is None
+
+
+def test_the_sessions_of_agents_are_counted_with_those_whose_turns_are_open(store: Store) -> None:
+    for number in range(1, 5):
+        store.sessions.insert(session(number, end_user="ada" if number == 1 else None))
+    store.sessions.insert(session(5, agent_id="agent_2"))
+    store.sessions.insert(session(6, agent_id=None))
+    for number, status in {1: "active", 2: "waitingfortoolresults", 3: "idle"}.items():
+        store.logs.append([append(number, events(number, 1), status=status)])
+    asked = ["agent_1", "agent_3"]
+
+    assert store.sessions.count_by_agent(asked) == {"agent_1": AgentSessions(4, 2)}
+    of_ada = Grant(rights=["read"], agent_ids=asked, end_user="ada")
+    assert store.sessions.count_by_agent(asked, of_ada) == {"agent_1": AgentSessions(1, 1)}
+    assert store.sessions.count_by_agent([]) == {}

@@ -106,6 +106,7 @@ def test_a_session_says_what_its_last_append_summed_up(store: Store) -> None:
         "output_preview": "out",
         "started_at": time(10),
         "finished_at": time(11),
+        "last_outcome": "failed",
         "updated_at": time(12),
     }
     store.logs.append([append(1, events(1, 1, 2), **summary)])

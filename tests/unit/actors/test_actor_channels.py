@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,26 @@ from everruns.errors import HostLost
 from tests.waiting import eventually
 
 HERE, THERE = "this node", "another node"
+ENDED = Address(Path("nowhere"), b"", "another node", Endpoint("127.0.0.4", 1, b""))
 SILENT = Address(Path("nowhere"), b"", "a silent node", Endpoint("127.0.0.5", 1, b""))
 
 
 class Handle:
     """An actor as Ray has it: it tells its address, or nothing at all."""
 
-    def __init__(self, address: Address | None = None) -> None:
+    def __init__(self, address: Address | None = None, after_s: float = 0) -> None:
         self.asked = 0
         self.address: Any = self
         self._address = address
+        self._after_s = after_s
 
-    def remote(self, _node: str) -> "asyncio.Future[Address]":
+    async def remote(self, _node: str) -> Address:
         self.asked += 1
-        told = asyncio.get_running_loop().create_future()
-        if self._address is not None:
-            told.set_result(self._address)
-        return told
+        if self._address is None:
+            await asyncio.Event().wait()
+        await asyncio.sleep(self._after_s)
+        assert self._address is not None
+        return self._address
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +86,8 @@ async def test_an_actor_that_has_moved_is_met_before_it_is_certain_that_its_mach
 
 
 async def test_an_actor_that_ended_is_looked_for_at_once(address: Address):
-    gone = replace(address, endpoint=Endpoint("127.0.0.4", 1, b""))
     handle = Handle(address)
-    assert await channel_to(handle, gone).call(b"hi", 5) == b"hihi"
+    assert await channel_to(handle, ENDED).call(b"hi", 5) == b"hihi"
     assert handle.asked == 1
 
 
@@ -98,6 +100,28 @@ async def test_an_actor_of_which_neither_its_machine_nor_ray_says_anything_is_lo
     with pytest.raises(HostLost):
         await channel_to(handle, SILENT).call(b"hi", 60)
     assert handle.asked == 1
+
+
+async def test_a_host_that_ray_is_starting_again_is_lost_sooner(monkeypatch: pytest.MonkeyPatch):
+    """Its callers can ask the registry where its sessions are now."""
+    monkeypatch.setattr(rpc_actor, "AGAIN_WITHIN_S", 600.0)
+    monkeypatch.setattr(rpc_actor, "HOST_AGAIN_WITHIN_S", 0.01)
+    with pytest.raises(HostLost):
+        await channel_to(Handle(), ENDED).call(b"hi", 600)
+
+
+async def test_a_host_for_which_ray_is_slow_to_answer_is_found_at_last(
+    address: Address, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rpc_actor, "HOST_AGAIN_WITHIN_S", 0.02)
+    channel = channel_to(Handle(address, after_s=0.2), ENDED)
+
+    async def call() -> bytes:
+        while True:
+            with suppress(HostLost):
+                return await channel.call(b"hi", 600)
+
+    assert await asyncio.wait_for(call(), 60) == b"hihi"
 
 
 class Connected:

@@ -5,6 +5,7 @@ from typing import Any
 
 import psutil
 import pytest
+from ray.exceptions import RayError
 from ray.serve.schema import (
     ApplicationStatusOverview,
     DeploymentStatusOverview,
@@ -23,16 +24,16 @@ everruns.errors.InvalidRequest: The settings file /x.toml cannot be read: no suc
 """
 
 
-def status(message: str) -> ServeStatus:
+def status(message: str, now: str = "DEPLOY_FAILED") -> ServeStatus:
     deployment = DeploymentStatusOverview(
-        status="DEPLOY_FAILED",
+        status="UPDATING",
         status_trigger=DeploymentStatusTrigger.REPLICA_STARTUP_FAILED,
         replica_states={},
         message=message,
     )
     overview = ApplicationStatusOverview(
-        status="DEPLOY_FAILED",
-        message="",
+        status=now,
+        message="Deploying failed:\nFailed to update the deployments ['api'].",
         last_deployed_time_s=0.0,
         deployments={"api": deployment},
     )
@@ -44,22 +45,80 @@ def status(message: str) -> ServeStatus:
     [
         (status(REPLICA), "The settings file /x.toml cannot be read: no such file."),
         (status(""), "Failed to update the deployments ['api']."),
-        (ServeStatus(), "Failed to update the deployments ['api']."),
     ],
 )
 def test_the_reason_is_that_of_the_replica_if_there_is_one(
     monkeypatch: pytest.MonkeyPatch, now: ServeStatus, says: str
 ) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise RuntimeError("Deploying failed:\nFailed to update the deployments ['api'].")
-
-    monkeypatch.setattr(application.serve, "run", fail)
     monkeypatch.setattr(application.serve, "status", lambda: now)
+
+    with pytest.raises(Unavailable) as refused:
+        application.check_deployed(application.Proxies([]))
+
+    assert refused.value.message == f"The API did not start: {says}"
+
+
+@pytest.mark.parametrize("now", [ServeStatus(), status(REPLICA, "DEPLOYING")])
+def test_what_serve_still_tries_to_start_has_not_failed(
+    monkeypatch: pytest.MonkeyPatch, now: ServeStatus
+) -> None:
+    monkeypatch.setattr(application.serve, "status", lambda: now)
+
+    application.check_deployed(application.Proxies([]))
+
+
+def test_a_serve_that_ends_during_the_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RayError("The actor died:\nThe controller has ended.")
+
+    monkeypatch.setattr(application.serve, "status", fail)
+
+    with pytest.raises(Unavailable) as refused:
+        application.check_deployed(application.Proxies([]))
+
+    assert refused.value.message == "Ray Serve does not answer: The controller has ended."
+
+
+def test_a_proxy_that_does_not_start_is_told_and_one_that_starts_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed, starting = object(), object()
+
+    def fail(_: Any) -> None:
+        raise RayError("The actor died:\nHAProxy cannot listen on port 9300.")
+
+    monkeypatch.setattr(application.ray, "wait", lambda *_, **__: ([failed], [starting]))
+    monkeypatch.setattr(application.ray, "get", fail)
+
+    with pytest.raises(Unavailable) as refused:
+        application.Proxies([failed, starting]).check()
+
+    assert refused.value.message == "Ray Serve did not start: HAProxy cannot listen on port 9300."
+
+
+def test_an_application_that_serve_does_not_take_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError("Deploying failed:\nThe controller has ended.")
+
+    monkeypatch.setattr(application.serve, "run_many", refuse)
 
     with pytest.raises(Unavailable) as refused:
         application.deploy(load_settings())
 
-    assert refused.value.message == f"The API did not start: {says}"
+    assert refused.value.message == "The API did not start: The controller has ended."
+
+
+def test_proxies_that_take_longer_than_serve_waits_do_not_end_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def give_up(*_: Any, **__: Any) -> None:
+        raise TimeoutError("Proxies not available after 60s.")
+
+    monkeypatch.setattr(application.serve, "run_many", give_up)
+
+    application.deploy(load_settings())
 
 
 def test_a_balancer_that_has_ended_by_itself_does_not_keep_the_rest_from_ending(

@@ -11,11 +11,12 @@ from typing import Any
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from actors.calls import frames, listener, network, socket_files
 from actors.calls.certificate import new_certificate
 from actors.calls.direct import DirectConnection, DirectServer
-from actors.calls.handshake import CHALLENGE_BYTES
+from actors.calls.handshake import CHALLENGE_BYTES, PROOF_BYTES
 from actors.clusters.ports import free_ports
 from everruns.address import Address, Endpoint
 from tests.waiting import eventually
@@ -286,6 +287,18 @@ async def test_a_request_before_the_handshake_is_not_read(
     assert server.asked == []
     monkeypatch.undo()
     assert await still_serves(server, connect)
+
+
+async def test_the_log_says_why_somebody_was_refused(server: Server):
+    with capture_logs() as lines:
+        reader, writer = await over_tls(await server.endpoint())
+        writer.write(bytes(CHALLENGE_BYTES + PROOF_BYTES))
+        assert await ended(reader)
+    writer.transport.abort()
+    (line,) = lines
+    assert line["error"] == (
+        "ConnectionRefusedError: The process at the other end does not know the secret."
+    )
 
 
 async def test_whoever_says_nothing_over_tls_is_hung_up_on(

@@ -19,14 +19,14 @@ WARM = 1
 
 @pytest.mark.parametrize(("reserved_cpus", "most"), [(0.0, 6), (0.5, 6 + WARM), (1.0, 3 + WARM)])
 async def test_nodes_that_join_or_leave_later_count(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reserved_cpus: float, most: int
+    tmp_path: Path, reserved_cpus: float, most: int
 ) -> None:
-    monkeypatch.setattr(room, "LOOK_EVERY_S", 0.01)
     placement = Placement(sessions_per_host=1, warm_hosts=WARM, max_hosts=1)
     placement.host_started("session-actor-0", node="a")
     nodes = Nodes({"a": 2.0}, {})
     settings = Settings(data_dir=tmp_path)
-    pool = SessionActorPool(placement, cast("Any", None), settings, reserved_cpus, lambda: nodes)
+    watch = cast("Any", None)
+    pool = SessionActorPool(placement, watch, settings, reserved_cpus, lambda: nodes, 0.01)
     keeping = asyncio.ensure_future(pool.keep())
     try:
         await eventually(lambda: placement.hosts_for_cpus == 2)
@@ -43,7 +43,6 @@ async def test_nodes_that_join_or_leave_later_count(
 @pytest.fixture
 def waiting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Placement, SessionActorPool]:
     """A pool with one actor that is up, and one that has been awaited for too long."""
-    monkeypatch.setattr(room, "LOOK_EVERY_S", 0.0)
     monkeypatch.setattr(room, "INTERVAL_S", 0.0)
     monkeypatch.setattr(room, "START_TIMEOUT_S", 0.0)
     monkeypatch.setattr(room, "has_room", lambda _cpus: False)
@@ -57,6 +56,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Placement,
         Settings(data_dir=tmp_path),
         0.5,
         lambda: Nodes({"a": 1.0}, {}),
+        look_every_s=0.0,
     )
     monkeypatch.setattr(room, "ray", SimpleNamespace(get_actor=_no_actor, kill=None))
     monkeypatch.setattr(pool, "_start_one", lambda: None)
@@ -96,15 +96,14 @@ async def test_one_that_is_no_longer_wanted_is_given_up(waiting) -> None:
 
 
 async def test_sessions_share_actors_that_reserve_more_than_a_cpu_before_a_node_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(room, "LOOK_EVERY_S", 0.0)
     placement = Placement(sessions_per_host=10, warm_hosts=1, max_hosts=1)
     placement.host_started("session-actor-0", node="a")
     placement.place("s0")
     nodes = Nodes({"a": 2.0}, {})
     settings = Settings(data_dir=tmp_path)
-    pool = SessionActorPool(placement, cast("Any", None), settings, 2.0, lambda: nodes)
+    pool = SessionActorPool(placement, cast("Any", None), settings, 2.0, lambda: nodes, 0.0)
     await pool._follow_nodes()
     assert placement.hosts_to_start() == 0
 

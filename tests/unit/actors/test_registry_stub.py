@@ -85,3 +85,9 @@ async def test_a_registry_that_has_stopped_is_not_looked_for(served: Served, tmp
 def test_a_command_that_calls_the_registry_does_not_load_ray():
     loaded = "import sys, actors.calls.registry_stub; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
+
+
+def test_a_process_that_finds_the_registry_does_not_load_what_the_database_needs():
+    # Ray imports the actor's module there.
+    loaded = "import sys, actors.registry; sys.exit('sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from ray.exceptions import RayError
+from structlog.testing import capture_logs
 
 from actors import standby as room
 from actors.calls import network
@@ -237,6 +238,20 @@ async def test_a_second_that_cannot_be_started_is_tried_again(
     await eventually(lambda: cluster.started)
     keeping.cancel()
     assert not cluster.errors
+
+
+async def test_the_log_has_no_password_that_an_error_quotes(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("actors.standby_keeper.KEEP_EVERY_S", 0.01)
+    cluster.nodes = Nodes({"here": 2.0, "there": 2.0}, {})
+    cluster.errors.append(ValueError("postgresql://app:passw0rd@db/app is away"))
+    with capture_logs() as lines:
+        keeping = asyncio.create_task(cluster.keeper.keep())
+        await eventually(lambda: cluster.started)
+        keeping.cancel()
+    assert [line["error"] for line in lines] == ["ValueError"]
+    assert "passw0rd" not in str(lines)
 
 
 @pytest.mark.parametrize("node", ["here", "drained"])

@@ -13,6 +13,7 @@ from actors.calls.dispatch import dispatch
 from actors.calls.stub import stub
 from everruns.domain.idempotency import Idempotency
 from everruns.errors import EverrunsError, HostLost, SessionNotFound
+from everruns.log import current_ids, working_on
 from everruns.remote import Repeat, remote
 from everruns.tools.base import ToolError
 
@@ -43,6 +44,10 @@ class Target:
             "product": SessionNotFound("Session s not found", None, 2.5),
             "tool": ToolError("I refuse."),
         }[kind]
+
+    @remote(Repeat.NO)
+    async def ids(self) -> dict[str, str]:
+        return dict(current_ids())
 
     async def inner(self) -> None:
         """Not declared, so not to be called."""
@@ -177,10 +182,10 @@ async def test_a_call_without_a_key_gets_one_of_its_own(target: Target, call: Ca
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        (("target", "inner", [], {}), "There is no remote method target.inner."),
-        (("target", "missing", [], {}), "There is no remote method target.missing."),
-        (("target", "__init__", [], {}), "There is no remote method target.__init__."),
-        (("nothing", "say", [], {}), "There is no remote method nothing.say."),
+        (("target", "inner", [], {}, {}), "There is no remote method target.inner."),
+        (("target", "missing", [], {}, {}), "There is no remote method target.missing."),
+        (("target", "__init__", [], {}, {}), "There is no remote method target.__init__."),
+        (("nothing", "say", [], {}, {}), "There is no remote method nothing.say."),
         ("no request", "The bytes received are not a request."),
     ],
 )
@@ -190,3 +195,11 @@ async def test_what_cannot_be_carried_out_is_answered_with_the_reason(
     answer = await LossyChannel(target).call(msgspec.msgpack.encode(request_), 1)
     with pytest.raises(EverrunsError, match=says):
         contract_of(Target)["say"].decode_answer(answer)
+
+
+async def test_a_call_is_logged_with_its_callers_ids_and_its_own_name(target: Target):
+    caller = stub(Target, LossyChannel(target), "target")
+    with working_on({"request_id": "request-1", "call": "host.send"}):
+        assert await caller.ids() == {"request_id": "request-1", "call": "target.ids"}
+        assert current_ids()["call"] == "host.send"
+    assert await caller.ids() == {"call": "target.ids"}

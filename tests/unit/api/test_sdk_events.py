@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from everruns.api.events.requests import MAX_SEQUENCE
 from everruns.api.http.vocabulary import ShownEvent
 from everruns.api.sdk.event_types import SdkEvent
 from everruns.api.sdk.events import EVERRUNS, FINENESS, LONGEST, SEQUENCES_PER_EVENT
@@ -19,7 +18,7 @@ from everruns.api.sdk.table import RULES
 from everruns.domain.events import Delta, Event, EventType, Passing
 from everruns.domain.messages import ThinkingBlock
 from everruns.domain.sessions import Session
-from everruns.ids import GENERIC_HARNESS_ID, event_id, made_ms, new_id, read_event_id
+from everruns.ids import GENERIC_HARNESS_ID, MAX_SEQUENCE, event_id, made_ms, new_id, read_event_id
 from everruns.registry.group_commit import GroupCommit
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.draft import Draft

@@ -2,7 +2,7 @@
 
 import pytest
 
-from everruns.api.http.errors import error_answer, error_classes, status_of
+from everruns.api.http.errors import error_answer, status_of
 from everruns.errors import (
     AgentNotFound,
     CapacityExhausted,
@@ -15,6 +15,7 @@ from everruns.errors import (
     TooLarge,
     Unauthorized,
     UnknownModel,
+    error_classes,
 )
 
 

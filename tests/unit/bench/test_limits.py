@@ -18,6 +18,7 @@ from everruns.ids import new_id
         ("ray::RegistryActor.call", "registry"),
         ("ray::SessionActor", "session actor"),
         ("ray::ServeReplica:everruns:api", "API replica"),
+        ("ray::ApiActor", "API replica"),
         ("ray::ProxyActor", "Serve proxy"),
         ("/usr/bin/haproxy -db -f /tmp/x/haproxy.cfg", "HAProxy"),
         ("ray::IDLE", "idle Ray worker"),

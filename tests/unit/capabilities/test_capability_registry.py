@@ -127,7 +127,7 @@ def test_order_of_the_list_is_the_order_of_tools_and_prompts():
     assert ids(resolved) == ["test_weather", "noop", "test_math"]
     names = [definition.name for definition in build_toolbox(resolved).definitions]
     assert names == ["get_weather", "get_forecast", "add", "subtract", "multiply", "divide"]
-    weather, math = system_prompts(resolved)
+    weather, math = (part.text for part in system_prompts(resolved))
     assert "weather" in weather
     assert "math" in math
 

@@ -149,6 +149,14 @@ def test_previews_show_the_first_question_and_the_newest_answer():
     assert summary.output_preview == "second answer"
 
 
+def test_previews_hold_no_nul_character():
+    log = LogWriter()
+    log.user("a question")
+    log.agent("an ans\0wer")
+    log.end()
+    assert log.state.summary.output_preview == "an answer"
+
+
 def test_a_session_is_finished_only_while_no_turn_is_open():
     log = LogWriter()
     log.user("one")
@@ -160,6 +168,23 @@ def test_a_session_is_finished_only_while_no_turn_is_open():
     assert finished.finished_at is not None
     assert again.finished_at is None
     assert again.started_at == finished.started_at
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (EventType.SESSION_COMPLETED, "completed"),
+        (EventType.SESSION_FAILED, "failed"),
+        (EventType.SESSION_CANCELLED, "cancelled"),
+    ],
+)
+def test_a_session_says_how_its_last_turn_ended(end: EventType, outcome: str):
+    log = LogWriter()
+    log.user("one")
+    log.end(end)
+    ended = log.state.summary
+    log.user("two")
+    assert (ended.last_outcome, log.state.summary.last_outcome) == (outcome, None)
 
 
 def test_a_message_that_a_model_refused_stays_out_of_what_it_is_sent():

@@ -1,6 +1,7 @@
 """Connections: shared, bounded, closed when unused, and reopened when lost."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import httpx2
@@ -29,6 +30,20 @@ async def test_a_tool_is_called_in_a_process_that_did_not_prepare_it(turns):
         run = ServerTools(server.account(), turns.connections).run
         assert await run(prepared, {}, context()) == "done"
         assert server.asked("tools/list") == []
+
+
+@pytest.mark.parametrize("revision", [MODERN, SESSIONS])
+async def test_a_server_is_told_of_the_trace_of_a_call(turns, revision: str):
+    definition = ToolDefinition(name="mcp_shop__act", description="", parameters={})
+    prepared = PreparedTool(definition=definition, reference={"tool": "act"})
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    async with ScriptedServer(revision=revision) as server:
+        run = ServerTools(server.account(), turns.connections).run
+        await run(prepared, {}, replace(context(), traceparent=traceparent))
+        await run(prepared, {}, context())
+        traced, untraced = (call.message["params"] for call in server.asked("tools/call"))
+    assert traced["_meta"]["traceparent"] == traceparent
+    assert "traceparent" not in untraced.get("_meta", {})
 
 
 async def test_arguments_are_repeated_in_headers_where_the_servers_list_wants_it(turns):

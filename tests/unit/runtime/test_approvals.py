@@ -8,8 +8,9 @@ from everruns.domain.agents import AgentInput, AgentPatch
 from everruns.domain.approvals import Decider, ToolApprovals
 from everruns.domain.tools import ToolResults
 from everruns.errors import CallClosed, Conflict, InvalidRequest, MayNotDecide, NotWaiting
-from everruns.runtime.external_input import Accepted, rejection
+from everruns.runtime.external_input import Accepted
 from everruns.runtime.local import LocalRuntime
+from everruns.runtime.submitted_decisions import rejection
 from everruns.runtime.waiting import NOT_APPROVED
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.base import Tool

@@ -5,7 +5,7 @@ import threading
 
 from everruns.domain.events import TURN_ENDS, EventType
 from everruns.providers.base import TextDelta
-from everruns.runtime import host
+from everruns.runtime import turn_tasks
 from everruns.storage.memory.logs import MemoryLogs
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
@@ -180,7 +180,7 @@ async def test_cancelling_is_done_within_a_second_even_if_the_model_does_not_let
 async def test_a_message_stored_just_as_the_turn_was_stopped_does_not_set_it_going(monkeypatch):
     gate = Gate()
     driver = ScriptedDriver(says("so far", gate), says("Second."))
-    stop = host.stop
+    stop = turn_tasks.stop
     async with local_runtime(driver) as runtime:
         talk = await Conversation.begin(runtime)
 
@@ -190,9 +190,9 @@ async def test_a_message_stored_just_as_the_turn_was_stopped_does_not_set_it_goi
 
         await talk.send("first")
         await gate.reached.wait()
-        monkeypatch.setattr(host, "stop", stop_then_send)
+        monkeypatch.setattr(turn_tasks, "stop", stop_then_send)
         assert await runtime.sessions.cancel(talk.id)
-        monkeypatch.setattr(host, "stop", stop)
+        monkeypatch.setattr(turn_tasks, "stop", stop)
         assert await talk.texts() == ["user: first", "user: second", "agent: so far"]
         assert len(driver.requests) == 1
 

@@ -26,10 +26,10 @@ from everruns.domain.sessions import SessionInput
 from everruns.errors import NotFound, Overloaded, Unavailable
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
-from everruns.storage.data_directory.opening import open_store
 from everruns.storage.logs import EventQuery
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
+from tests.data_directories import open_new_store
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
 
@@ -343,7 +343,7 @@ class JournaledClusterMachine(ClusterMachine):
 
     def open_store(self) -> Store:
         folder = self.clock.enter_context(TemporaryDirectory())
-        store = open_store(Path(folder))
+        store = open_new_store(Path(folder))
         self.clock.callback(store.close)
         return store
 

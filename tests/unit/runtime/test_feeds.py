@@ -15,7 +15,8 @@ from everruns.runtime.feed.draft import Draft
 from everruns.runtime.feed.feeds import Feeds
 from everruns.runtime.feed.poll import Poll, Reading, Subscribe
 from everruns.runtime.feed.subscription import Subscription
-from everruns.runtime.session import RECENT_EVENTS, LiveSession
+from everruns.runtime.recent_events import RECENT_EVENTS
+from everruns.runtime.session import LiveSession
 from everruns.storage.logs import FIRST_HOLDER, EventQuery
 from tests.logs import LogWriter
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from everruns.archive.analyst import Analyst
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.messages import SendMessage
 from everruns.domain.sessions import SessionInput
@@ -41,7 +42,8 @@ class TwoHosts:
             name: SessionHost(name, self.registry, load_capabilities(), settings) for name in "AB"
         }
         self.placement.host_started("A")
-        self.runtime = Runtime(self.registry, self._find_host)
+        analyst = Analyst(settings.data_dir, self.registry.history)
+        self.runtime = Runtime(self.registry, self._find_host, analyst)
 
     async def _find_host(self, name: str) -> SessionHost:
         return self.hosts[name]

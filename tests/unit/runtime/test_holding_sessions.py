@@ -14,7 +14,7 @@ from everruns.errors import (
 )
 from everruns.registry.hosting import Location
 from everruns.registry.logs import LoadedSession
-from everruns.runtime import runtime as places
+from everruns.runtime import routes as places
 from everruns.runtime import session as session_module
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.poll import Poll, Subscribe

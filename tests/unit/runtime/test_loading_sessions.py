@@ -136,7 +136,7 @@ async def test_a_first_message_costs_two_calls_to_the_registry():
         runtime.registry.hosting.load = counted
         await talk.say("one")
         await runtime.host.hibernate(0)
-        runtime.sessions._forget(talk.id)
+        runtime.sessions._routes.forget(talk.id)
         await talk.say("two")
         assert loads == [], "placing it has brought what its host needs"
 
@@ -157,7 +157,7 @@ async def test_what_was_handed_over_too_late_is_refused_and_the_message_is_store
             return (Location(HOST), stale) if len(asked) == 1 else await place(session_id)
 
         runtime.registry.hosting.place_loaded = late
-        runtime.sessions._forget(talk.id)
+        runtime.sessions._routes.forget(talk.id)
         assert await talk.say("two") == "Answer 1."
         assert len(asked) > 1
         assert [text for text in await talk.texts() if text.startswith("user")] == [

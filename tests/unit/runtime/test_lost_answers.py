@@ -22,12 +22,12 @@ from everruns.domain.workspaces import WorkspaceInput
 from everruns.errors import AgentNotFound, HostLost, ProviderNotFound
 from everruns.registry.registry import Registry
 from everruns.runtime.runtime import Runtime
-from everruns.storage.data_directory.opening import open_store
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.pages import ListQuery
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.store import Store
 from tests.conversations import Conversation
+from tests.data_directories import open_new_store
 from tests.postgres import postgres_store
 from tests.simulated_processes import SimulatedLoop
 from tests.simulation import HOSTS, RING_BELL, Cluster
@@ -43,7 +43,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         with postgres_store() as store:
             yield store
         return
-    store = MemoryStore() if request.param == "memory" else open_store(tmp_path)
+    store = MemoryStore() if request.param == "memory" else open_new_store(tmp_path)
     yield store
     store.close()
 

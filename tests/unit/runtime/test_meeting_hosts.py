@@ -20,7 +20,7 @@ async def test_a_host_is_met_where_placement_says_before_it_is_called():
             return local.host
 
         local.registry.placement.note_address(HOST, ADDRESS)
-        replica = Runtime(local.registry, find_host, lambda *told: seen.append(told))
+        replica = Runtime(local.registry, find_host, local.analyst, lambda *told: seen.append(told))
         talk = await Conversation.begin(replica)
         assert await talk.say("hi") == "Hello."
         assert seen[:2] == [(HOST, ADDRESS), HOST]

@@ -9,7 +9,8 @@ from everruns.registry.group_commit import GroupCommit
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.draft import Draft
 from everruns.runtime.feed.reading import READING_SIZE, read_session, size_of, start_cursor
-from everruns.runtime.session import RECENT_EVENTS, LiveSession
+from everruns.runtime.recent_events import RECENT_EVENTS
+from everruns.runtime.session import LiveSession
 from everruns.storage.logs import FIRST_HOLDER
 from tests.logs import SESSION_ID, LogWriter
 

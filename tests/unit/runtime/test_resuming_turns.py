@@ -145,7 +145,8 @@ async def test_a_resumed_turn_takes_messages_and_can_be_cancelled():
 async def test_one_session_that_cannot_be_loaded_does_not_stop_the_others():
     session, log = await whole_turn()
     store = store_after_a_crash(session, log[:2])
-    broken = session.model_copy(update={"id": "session_" + "0" * 32, "created_at": "2000"})
+    old = {"id": "session_" + "0" * 32, "created_at": "2000-01-01T00:00:00.000Z"}
+    broken = session.model_copy(update=old)
     store.sessions.insert(broken)
     bad = [Event(broken.id, 1, "event_x", "message.created", None, 1, b"not json")]
     store.contents.sessions[broken.id].events = bad

@@ -11,7 +11,7 @@ from everruns.domain.events import Delta, Event, EventType, Passing
 from everruns.domain.logged_messages import message_of
 from everruns.domain.messages import Message
 from everruns.ids import read_event_id
-from everruns.runtime import session
+from everruns.runtime import recent_events
 from everruns.runtime.feed import subscription
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.feed.poll import Poll, Reading
@@ -163,7 +163,7 @@ async def test_many_readers_of_many_sessions_each_get_their_own():
 
 async def test_a_long_log_is_replayed_in_pages(monkeypatch):
     monkeypatch.setattr(subscription, "READ_PAGE", 20)
-    monkeypatch.setattr(session, "RECENT_EVENTS", 10)
+    monkeypatch.setattr(recent_events, "RECENT_EVENTS", 10)
 
     async def answer(request):
         done = sum(message.role == "agent" for message in request.messages)

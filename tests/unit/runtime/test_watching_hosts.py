@@ -10,7 +10,7 @@ import pytest
 from everruns.address import Address, Endpoint
 from everruns.capabilities.registry import load_capabilities
 from everruns.domain.sessions import SessionInput
-from everruns.errors import EverrunsError, HostLost
+from everruns.errors import EverrunsError, HostLost, PlacedElsewhere
 from everruns.registry.hosting import Location
 from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
@@ -167,7 +167,7 @@ async def test_placement_tells_where_a_host_takes_calls_as_it_is_now(
 async def test_an_adopted_host_is_asked_for_its_address(watch: HostWatch, far_callers: list[str]):
     far_callers.append("a replica")
     for _ in range(3):  # It fails twice.
-        await watch._adopt("host")
+        await watch._adopt("host", room.ADOPT_WITHIN_S)
     assert watch._placement.addresses == {"host": ON_NETWORK}
 
 
@@ -228,7 +228,7 @@ async def test_a_registry_that_starts_anew_asks_each_host_what_it_holds(
         session = await watch._registry.sessions.create(SessionInput(title=f"{number}"))
         host.holds.add(session.id)
     for _ in range(3):  # It fails twice.
-        await watch._adopt("host")
+        await watch._adopt("host", room.ADOPT_WITHIN_S)
     assert watch._placement.hosts == {"host": host.holds}
     assert watch._placement.digests == {"host": Digest.of(host.holds)}
 
@@ -267,13 +267,113 @@ async def test_of_many_hosts_a_few_at_a_time_are_taken_over_so_that_each_has_its
     monkeypatch.setattr(room, "ADOPT_AT_ONCE", 2)
     host._failures, adopt, asked = 0, watch._adopt, set[str]()
 
-    async def counted(name: str) -> None:
+    async def counted(name: str, within_s: float) -> bool:
         asked.add(name)
         assert len(asked) <= room.ADOPT_AT_ONCE
-        await adopt(name)
+        is_adopted = await adopt(name, within_s)
         asked.remove(name)
+        return is_adopted
 
     watch._adopt = counted
     names = {f"host-{number}" for number in range(6)}
     await watch.adopt(names)
     assert watch._placement.hosts.keys() == names
+
+
+class SlowHost(Host):
+    """A host that answers when it is allowed to."""
+
+    def __init__(self) -> None:
+        super().__init__(failures=0)
+        self.answers = asyncio.Event()
+
+    async def report(self, wait_s: float, *, on_network: bool) -> HostReport:
+        await self.answers.wait()
+        return await super().report(wait_s, on_network=on_network)
+
+
+@pytest.fixture
+def up() -> set[str]:
+    """The hosts whose processes are up."""
+    return {"host"}
+
+
+@pytest.fixture
+async def late(up: set[str], monkeypatch: pytest.MonkeyPatch):
+    """A watch over a host of an earlier life that has not answered at once."""
+    monkeypatch.setattr(room, "ADOPT_WITHIN_S", 0.02)
+    monkeypatch.setattr(room, "RETRY_S", 0.01)
+    slow = SlowHost()
+
+    async def find_host(_name: str) -> Host:
+        return slow
+
+    async def hosts_up() -> set[str]:
+        return up
+
+    registry = Registry(MemoryStore(), load_capabilities(), Placement(10, 1, 4))
+    watch = HostWatch(registry, find_host, lambda: None, hosts_up=hosts_up)
+    yield watch, slow
+    watch.close()
+    await registry.close()
+
+
+Late = tuple[HostWatch, SlowHost]
+
+
+async def known_session(watch: HostWatch) -> str:
+    """A session that an earlier life of the registry has created."""
+    session = await watch._registry.sessions.create(SessionInput())
+    watch._registry.logs.forget(session.id)
+    return session.id
+
+
+async def test_a_session_waits_for_a_late_host_that_may_hold_it(late: Late):
+    watch, slow = late
+    session_id = await known_session(watch)
+    slow.holds.add(session_id)
+    await watch.adopt(["host"])
+    watch._placement.host_started("other")
+    placing = asyncio.create_task(watch._registry.hosting.place_loaded(session_id))
+    slow.answers.set()
+    location, loaded = await placing
+    assert (location.host, loaded) == ("host", None)
+
+
+async def test_a_late_host_does_not_hold_up_new_sessions(late: Late):
+    watch, _slow = late
+    await watch.adopt(["host"])
+    watch._placement.host_started("other")
+    session = await watch._registry.sessions.create(SessionInput())
+    assert (await watch._registry.hosting.place(session.id)).host == "other"
+
+
+async def test_a_host_does_not_get_a_session_that_a_late_one_holds(late: Late):
+    watch, slow = late
+    session_id = await known_session(watch)
+    slow.holds.add(session_id)
+    await watch.adopt(["host"])
+    watch._placement.host_started("other")
+    claiming = asyncio.create_task(watch._registry.hosting.claim(session_id, "other"))
+    slow.answers.set()
+    with pytest.raises(PlacedElsewhere):
+        await claiming
+
+
+async def test_a_late_host_is_given_up_when_its_process_ends(late: Late, up: set[str]):
+    watch, _slow = late
+    session_id = await known_session(watch)
+    await watch.adopt(["host"])
+    watch._placement.host_started("other")
+    placing = asyncio.create_task(watch._registry.hosting.place(session_id))
+    up.clear()
+    assert (await placing).host == "other"
+
+
+async def test_a_host_that_stays_silent_is_given_up(late: Late, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(room, "ADOPT_LATE_WITHIN_S", 0.05)
+    watch, _slow = late
+    session_id = await known_session(watch)
+    await watch.adopt(["host"])
+    watch._placement.host_started("other")
+    assert (await watch._registry.hosting.place(session_id)).host == "other"

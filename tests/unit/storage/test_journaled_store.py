@@ -35,6 +35,8 @@ from everruns.storage.memory.store import MemoryStore
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.logs import SqlLogs
 from everruns.storage.sql.sessions import SqlSessions
+from everruns.storage.store import Backlog
+from tests.data_directories import open_new_store
 from tests.waiting import PATIENCE_S
 
 Answer = TypeVar("Answer")
@@ -101,7 +103,7 @@ class Lives(RuleBasedStateMachine):
         self.later = list(MORE_SESSIONS)
         self.memory = MemoryStore()
         self.folder = self.make_folder()
-        self.store = open_store(self.folder)
+        self.store = open_new_store(self.folder)
         for session_id in SESSIONS:
             self.insert(session_id)
         self.put_budget(BUDGETS[0], AGENT, "active")
@@ -300,7 +302,7 @@ def test_all_lives_are_one(
 
 @pytest.fixture
 def store(tmp_path: Path):
-    store = open_store(tmp_path)
+    store = open_new_store(tmp_path)
     store.sessions.insert(session(SESSIONS[0]))
     yield store
     store.close()
@@ -330,6 +332,26 @@ def test_while_the_database_refuses_appends_go_on_and_readers_learn_why(
         assert store.logs.append([append(SESSIONS[0], 2, 1)]) == [None]
     found = in_the_end(lambda: store.logs.read(SESSIONS[0], EventQuery()))
     assert [event.sequence for event in found] == [1, 2]
+
+
+def test_the_backlog_is_what_the_database_does_not_have_and_how_long_it_has_waited(
+    store: JournaledStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(applier, "RETRY_S", 0.01)
+    with monkeypatch.context() as full:
+        refuse_appends(full)
+        store.logs.append([append(SESSIONS[0], 1, 1)])
+        first = store.backlog
+        assert first.size_bytes > 0
+        assert store.backlog.waited_s > first.waited_s > 0
+    in_the_end(lambda: store.logs.read(SESSIONS[0], EventQuery()))
+    assert store.backlog == Backlog(0, 0.0)
+
+
+def test_a_session_that_was_taken_makes_no_backlog_that_waits(store: JournaledStore):
+    store.logs.read(SESSIONS[0], EventQuery())
+    store._ahead.take(SESSIONS[0], 0)
+    assert store.backlog.waited_s == 0
 
 
 def test_the_database_is_tried_again_whatever_went_wrong(

@@ -1,13 +1,15 @@
 """What the store does so that it answers as fast with many sessions as with few."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event, insert, true
+from sqlalchemy import Connection, Engine, event, insert, true
 
 from everruns.domain.events import EventType, NewEvent
 from everruns.domain.files import File
@@ -46,17 +48,34 @@ def make_file(number: int, path: str, size_bytes: int = 0) -> StoredFile:
     return StoredFile(f"workspace_{number}", file)
 
 
-def filled_engine(created: list[int]) -> Engine:
-    engine = duckdb_engine(f":memory:{uuid4().hex}")
+def empty_engine(database: str = "") -> Engine:
+    engine = duckdb_engine(database or f":memory:{uuid4().hex}")
     metadata.create_all(engine)
+    return engine
+
+
+def insert_sessions(connection: Connection, created: list[int]) -> None:
     rows = [session_row(make_session(number, ms)) for number, ms in enumerate(created)]
+    connection.execute(insert(sessions), rows)
+
+
+def filled_engine(created: list[int], database: str = "") -> Engine:
+    engine = empty_engine(database)
     with engine.begin() as connection:
-        connection.execute(insert(sessions), rows)
+        insert_sessions(connection, created)
     return engine
 
 
 def store_of(engine: Engine) -> SqlStore:
     return SqlStore(DuckDB(engine), Cipher(bytes(32)))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """A database with tables, in which no example leaves a row."""
+    engine = empty_engine()
+    yield engine
+    engine.dispose()
 
 
 @given(
@@ -65,15 +84,17 @@ def store_of(engine: Engine) -> SqlStore:
     offset=st.integers(0, 9),
     limit=st.integers(0, 9),
 )
-def test_a_page_is_the_same_whatever_bound_it_is_looked_for_in(created, since, offset, limit):
-    engine = filled_engine(created)
+def test_a_page_is_the_same_whatever_bound_it_is_looked_for_in(
+    engine, created, since, offset, limit
+):
     query = ListQuery(offset=offset, limit=limit)
     with engine.connect() as connection:
+        insert_sessions(connection, created)
         bounded, whole = (
             select_page(connection, sessions.c.created_ms, true(), query, bound)
             for bound in (since, None)
         )
-    engine.dispose()
+        connection.rollback()
 
     assert bounded == whole
 
@@ -115,6 +136,18 @@ def append(number: int, first: int) -> Append:
     return Append(session_id, first, [new.at(session_id, first, 1)], SessionSummary(), FIRST_HOLDER)
 
 
+@pytest.fixture(scope="module")
+def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with 99 sessions, most with events and files, which is only copied."""
+    file = tmp_path_factory.mktemp("filled") / "everruns.duckdb"
+    store = store_of(filled_engine(list(range(1, 100)), str(file)))
+    for sequence, size_bytes in ((1, 0), (2, INLINE_BYTES + 1)):
+        store.logs.append([append(number, sequence) for number in range(1, 50)])
+        store.files.put([make_file(number, f"/{sequence}", size_bytes) for number in range(1, 50)])
+    store.close()
+    return file
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -150,15 +183,11 @@ def append(number: int, first: int) -> Append:
         "files to delete",
     ],
 )
-def test_what_a_session_has_is_found_by_its_index(call: Callable[[SqlStore], object]) -> None:
-    engine = filled_engine(list(range(1, 100)))
+def test_what_a_session_has_is_found_by_its_index(
+    filled_file: Path, tmp_path: Path, call: Callable[[SqlStore], object]
+) -> None:
+    engine = duckdb_engine(shutil.copy(filled_file, tmp_path))
     store = store_of(engine)
-    for sequence in (1, 2):
-        store.logs.append([append(number, sequence) for number in range(1, 50)])
-        sizes = {1: 0, 2: INLINE_BYTES + 1}
-        store.files.put(
-            [make_file(number, f"/{sequence}", sizes[sequence]) for number in range(1, 50)]
-        )
     run: list[tuple[str, Any]] = []
 
     def note(_connection, _cursor, statement, parameters, *_) -> None:

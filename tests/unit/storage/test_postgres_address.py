@@ -42,8 +42,14 @@ def test_several_hosts_and_the_search_for_the_primary_pass():
     assert told["target_session_attrs"] == "read-write"
 
 
-def test_a_malformed_address_is_not_quoted():
-    with pytest.raises(InvalidRequest) as refused:
-        complete(SecretStr("postgresql://u:passw0rd@[db/everruns"))
+def test_a_socket_without_a_file_may_be_named():
+    assert completed("postgresql:///everruns?host=@everruns")["host"] == "@everruns"
+
+
+# What follows an unencoded @ would be taken for a host, what precedes a / for a port.
+@pytest.mark.parametrize("rest", ["passw0rd@[db", "p@passw0rd@db", "passw0rd/@db"])
+def test_a_malformed_address_is_not_quoted(rest: str):
+    with pytest.raises(InvalidRequest, match="percent-encoded") as refused:
+        complete(SecretStr(f"postgresql://u:{rest}/everruns"))
 
     assert "passw0rd" not in refused.value.message

@@ -1,0 +1,94 @@
+"""Metrics through Ray: what a process measures goes to the agent of its node.
+
+The agent shows the metrics of all processes of the node to Prometheus. Ray's calls cost some
+microseconds each, so they are made once a second and not where something is measured.
+"""
+
+import asyncio
+import atexit
+from collections.abc import Callable
+
+from ray.util.metrics import Counter, Gauge, Histogram
+
+from everruns.telemetry.meters import Labels, Meters
+from everruns.telemetry.metrics import LOOP_LAG, METRICS, Metric, Process
+
+EVERY_S = 1.0
+
+
+def export_metrics(
+    meters: Meters, process: Process, refresh: Callable[[], None]
+) -> asyncio.Task[None]:
+    """Hand what a process measures to Ray, every second and when the process ends.
+
+    Args:
+        meters: What it measures.
+        process: Which kind of process it is.
+        refresh: Sets the gauges that are known by looking; called each time.
+
+    Returns:
+        The task that does it, which has to be kept.
+    """
+    for metric in METRICS:
+        if metric.kind == "counter" and metric.process == process and not metric.labels:
+            meters.begin(metric)
+    export = _Export(meters)
+    # A process that is killed loses its last second, and what Ray has not passed on since.
+    atexit.register(export.flush)
+
+    async def keep() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due_s = loop.time() + EVERY_S
+            await asyncio.sleep(EVERY_S)
+            meters.set(LOOP_LAG, max(loop.time() - due_s, 0.0), process)
+            refresh()
+            export.flush()
+
+    return asyncio.ensure_future(keep())
+
+
+class _Counter(Counter):
+    """A counter of Ray that can be shown before there is anything to count."""
+
+    def add(self, amount: float, tags: dict[str, str]) -> None:
+        """Add to it, or nothing."""
+        self._record(amount, tags)
+
+
+class _Export:
+    """The metrics of this process at Ray, each made when it is first needed.
+
+    Args:
+        meters: What the process measures.
+    """
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self._counters: dict[Metric, _Counter] = {}
+        self._gauges: dict[Metric, Gauge] = {}
+        self._histograms: dict[Metric, Histogram] = {}
+
+    def flush(self) -> None:
+        """Hand over what was measured since the last time; gauges every time, or Ray drops them."""
+        measured = self._meters.take()
+        for (metric, labels), amount in measured.counts.items():
+            if metric not in self._counters:
+                self._counters[metric] = _Counter(metric.name, metric.meaning, metric.labels)
+            self._counters[metric].add(amount, _tags(metric, labels))
+        for (metric, labels), value in measured.gauges.items():
+            if metric not in self._gauges:
+                self._gauges[metric] = Gauge(metric.name, metric.meaning, metric.labels)
+            self._gauges[metric].set(value, _tags(metric, labels))
+        for (metric, labels), values in measured.observations.items():
+            if metric not in self._histograms:
+                self._histograms[metric] = Histogram(
+                    metric.name, metric.meaning, list(metric.bounds), metric.labels
+                )
+            tags = _tags(metric, labels)
+            for value in values:
+                self._histograms[metric].observe(value, tags)
+
+
+def _tags(metric: Metric, labels: Labels) -> dict[str, str]:
+    return dict(zip(metric.labels, labels, strict=True))

@@ -1,0 +1,1 @@
+"""``everruns chat``: a conversation with an agent on a terminal."""

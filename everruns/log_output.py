@@ -1,0 +1,71 @@
+"""Writing lines of the log: those that say how things went are gathered for a moment.
+
+A write for each line costs more than the line itself, because in a worker of Ray it wakes a thread
+that copies what is written to a file.
+"""
+
+import asyncio
+import atexit
+import threading
+from typing import TextIO
+
+GATHER_S = 0.1
+MAX_GATHERED = 1_000
+
+
+class GatheringLogger:
+    """Writes to a stream, the last of ``structlog``'s steps.
+
+    Lines of the levels ``debug`` and ``info`` are written within ``GATHER_S`` seconds where an
+    event loop runs, further ones at once. The order of lines is kept.
+
+    Args:
+        stream: Where lines go.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lines: list[str] = []
+        self._lock = threading.Lock()
+        # The event loop that is going to write what is gathered.
+        self._writing_on: asyncio.AbstractEventLoop | None = None
+        atexit.register(self.flush)
+
+    def info(self, line: str) -> None:
+        """Write a line soon."""
+        loop = _running_loop()
+        with self._lock:
+            self._lines.append(line)
+            is_full = len(self._lines) >= MAX_GATHERED
+            if loop is not None and loop is self._writing_on and not is_full:
+                return
+        if loop is None or is_full:
+            self.flush()
+        else:
+            self._writing_on = loop
+            loop.call_later(GATHER_S, self.flush)
+
+    def error(self, line: str) -> None:
+        """Write a line now, and those before it."""
+        with self._lock:
+            self._lines.append(line)
+        self.flush()
+
+    debug = info
+    warning = error
+    critical = error
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        with self._lock:
+            lines, self._lines, self._writing_on = self._lines, [], None
+            if lines:
+                self._stream.write("".join(f"{line}\n" for line in lines))
+                self._stream.flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
