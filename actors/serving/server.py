@@ -32,6 +32,7 @@ READY_TIMEOUT_S = 120.0
 POLL_S = 0.1
 READY_POLL_TIMEOUT_S = 5.0
 CHECK_EVERY_S = 1.0
+STREAM = {"accept": "text/event-stream"}
 # A server that was killed may hold the database for a moment longer.
 HOPELESS_AFTER_S = 5.0
 
@@ -176,8 +177,11 @@ def _wait_until_ready(address: str, check: Callable[[], None]) -> None:
 def _problem(address: str) -> EverrunsError | None:
     """Return why the API is not ready."""
     try:
-        # Never through a proxy, whatever the environment names.
-        answer = httpx.get(f"{address}/ready", timeout=READY_POLL_TIMEOUT_S, trust_env=False)
+        # Never through a proxy, whatever the environment names. HAProxy passes a request like a
+        # stream's only to replicas, while others reach Serve's own proxy before it knows of any.
+        answer = httpx.get(
+            f"{address}/ready", headers=STREAM, timeout=READY_POLL_TIMEOUT_S, trust_env=False
+        )
         if answer.is_success:
             return None
         error = answer.json()["error"]
