@@ -80,7 +80,8 @@ def app(arguments: dict[str, Any]) -> Application:
         # A new version is up before the old one stops.
         max_surge_percent=100,
         ray_actor_options={"num_cpus": 0},
-        logging_config={"enable_access_log": False},
+        # A line of the access log that is switched off is made all the same, at the level INFO.
+        logging_config={"enable_access_log": False, "log_level": "WARNING"},
         **replica_options(settings),
     )(replica)
     return deployment.bind()

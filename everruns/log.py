@@ -42,16 +42,19 @@ def configure_log(level: LogLevel = "info", *, actor: str = "", node: str = "") 
         node: The node that it is on; the same.
     """
     process = {name: value for name, value in (("actor", actor), ("node", node)) if value}
+    output = GatheringLogger(sys.stderr, _as_json)
 
-    # One step and not one for each field: a request costs a line, and so does a turn.
-    def as_line(_logger: Any, method: str, event: EventDict) -> str:
-        event.update(process, level=method, timestamp=datetime.now(UTC))
-        return _as_json(event)
+    class Lines(structlog.make_filtering_bound_logger(_LEVELS[level.upper()])):
+        # One step in place of a chain of them: a request costs a line, and so does a turn.
+        def _proxy_to_logger(
+            self, method_name: str, event: str | None = None, **fields: Any
+        ) -> None:
+            line = replace_exception(None, method_name, add_ids(None, method_name, fields))
+            line.update(process, event=event, level=method_name, timestamp=datetime.now(UTC))
+            getattr(output, method_name)(line)
 
-    output = GatheringLogger(sys.stderr)
     structlog.configure(
-        processors=[add_ids, replace_exception, as_line],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.upper()]),
+        wrapper_class=Lines,
         logger_factory=lambda *_: output,
         cache_logger_on_first_use=True,
     )
@@ -135,7 +138,7 @@ def _as_json(line: Mapping[str, Any]) -> str:
     try:
         return orjson.dumps(line, _shown, orjson.OPT_UTC_Z).decode()
     except TypeError:  # A text with half of a surrogate pair, or a number of more than 64 bits.
-        return json.dumps(line, default=_shown)
+        return json.dumps(line, default=_shown, skipkeys=True)
 
 
 def _shown(value: object) -> str:

@@ -80,7 +80,7 @@ class TurnTrace:
         """
         if parent := TraceParent.parse(traceparent):
             return cls(turn_id, parent.trace_id, parent.span_id, parent.is_sampled)
-        own = turn_id.rpartition("_")[2]
+        own = _own_trace_id(turn_id)
         is_sampled = int(own[-_RANDOM_DIGITS:], 16) < share * 16**_RANDOM_DIGITS
         return cls(turn_id, own, None, is_sampled)
 
@@ -97,3 +97,18 @@ class TurnTrace:
     def traceparent(self, identity: str = "") -> str:
         """Return what a request says that is made within one of the turn's spans."""
         return str(TraceParent(self.trace_id, self.span_id(identity), self.is_sampled))
+
+
+def trace_id_of(turn_id: str, traceparent: str | None) -> str:
+    """Return the id of a turn's trace.
+
+    Args:
+        turn_id: The turn.
+        traceparent: That of the request that began it, if it had one.
+    """
+    parent = TraceParent.parse(traceparent)
+    return parent.trace_id if parent else _own_trace_id(turn_id)
+
+
+def _own_trace_id(turn_id: str) -> str:
+    return turn_id.rpartition("_")[2]

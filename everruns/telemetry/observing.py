@@ -5,15 +5,13 @@ that is known of turns (metrics, traces, log lines) is derived from their events
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from everruns.domain.events import Event, EventType
 from everruns.domain.sessions import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """An event that has been stored, with its content as it was before it was encoded.
 
     Attributes:

@@ -1,7 +1,7 @@
 """The ids with which the work of a turn is logged."""
 
 from everruns.domain.sessions import Session
-from everruns.domain.trace_context import TurnTrace
+from everruns.domain.trace_context import trace_id_of
 
 
 def turn_ids(session: Session, turn_id: str, traceparent: str | None = None) -> dict[str, str]:
@@ -12,6 +12,6 @@ def turn_ids(session: Session, turn_id: str, traceparent: str | None = None) -> 
         turn_id: The turn.
         traceparent: The trace context of the request that began it, if that had one.
     """
-    trace_id = TurnTrace.of(turn_id, traceparent, 0).trace_id
+    trace_id = trace_id_of(turn_id, traceparent)
     ids = {"session_id": session.id, "turn_id": turn_id, "trace_id": trace_id}
     return ids if session.agent_id is None else {**ids, "agent_id": session.agent_id}
