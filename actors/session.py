@@ -24,6 +24,7 @@ from everruns.settings_loading import load_settings
 from everruns.telemetry.ended_turns import EndedTurns
 from everruns.telemetry.meters import Meters
 from everruns.telemetry.metrics import SPANS_DROPPED
+from everruns.telemetry.observing import GatheredObservers
 from everruns.telemetry.turn_log import log_turn
 from everruns.telemetry.turn_meters import TurnMeters
 
@@ -59,6 +60,7 @@ class SessionActor(RpcActor):
             with_contents=own.trace_content and traces is not None,
         )
         self._traces = traces
+        self._observers = GatheredObservers([self._ended_turns, TurnMeters(meters)])
         self._host = SessionHost(
             name,
             registry,
@@ -68,18 +70,23 @@ class SessionActor(RpcActor):
             self.node,
             self.own_address,
             OwnLoading(registry.hosting, logs) if logs else None,
-            observers=[self._ended_turns, TurnMeters(meters)],
+            observers=[self._observers],
             meters=meters,
         )
         self._host.at_close = self._report_the_rest
         collect_rarely()
-        self._exporting = export_metrics(meters, "session actor", self._host.held.refresh_gauges)
+        self._exporting = export_metrics(meters, "session actor", self._refresh_meters)
         self._meeting = asyncio.ensure_future(_meet(registry))
         self._tidying = asyncio.ensure_future(self._host.tidy())
         self._reporting = asyncio.ensure_future(self._ended_turns.run())
         self._tracing = asyncio.ensure_future(traces.run()) if traces else None
 
+    def _refresh_meters(self) -> None:
+        self._observers.settle()
+        self._host.held.refresh_gauges()
+
     async def _report_the_rest(self) -> None:
+        self._observers.settle()
         await self._ended_turns.close(TURNS_TIMEOUT_S)
         if self._traces:
             await self._traces.close(TRACES_TIMEOUT_S)

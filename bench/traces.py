@@ -81,7 +81,6 @@ async def running(endpoint: str | None) -> AsyncIterator[LocalRuntime]:
     await runtime.registry.providers.add(ProviderInput.model_validate(wanted))
     try:
         yield runtime
-        ended.settle()
         if traces:
             await traces.close(30)
     finally:

@@ -50,7 +50,8 @@ def configure_log(level: LogLevel = "info", *, actor: str = "", node: str = "") 
             self, method_name: str, event: str | None = None, **fields: Any
         ) -> None:
             line = replace_exception(None, method_name, add_ids(None, method_name, fields))
-            line.update(process, event=event, level=method_name, timestamp=datetime.now(UTC))
+            line.update(process, event=event, level=method_name)
+            line.setdefault("timestamp", datetime.now(UTC))
             getattr(output, method_name)(line)
 
     structlog.configure(

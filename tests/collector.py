@@ -173,7 +173,6 @@ async def traced_runtime(
             runtimes.append(runtime)
             yield runtime
             await ended.close(5.0)
-        ended.settle()
         await traces.close(5.0)
     finally:
         for task in tasks:

@@ -11,7 +11,7 @@ from actors.processes import collect_rarely
 from actors.runtime import RayRuntime
 from actors.serving.connections import bound_connections
 from everruns.api.app import create_app
-from everruns.api.http.measuring import refresh_gauges
+from everruns.api.http.measuring import refresh_meters
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
 from everruns.settings_loading import load_settings
@@ -32,7 +32,7 @@ def build_api(settings: dict[str, Any], name: str) -> FastAPI:
     configure_log(own.log_level, actor=name, node=ray.get_runtime_context().get_node_id())
     meters = Meters()
     application = create_app(RayRuntime(settings), own, load_capabilities(), meters)
-    refresh = partial(refresh_gauges, application)
+    refresh = partial(refresh_meters, application)
     application.state.exporting = export_metrics(meters, "API replica", refresh)
     bound_connections()
     collect_rarely()

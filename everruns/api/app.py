@@ -19,6 +19,7 @@ from everruns.api.http.errors import ErrorBoundary, answer_error
 from everruns.api.http.faces import Face
 from everruns.api.http.key_ring import KeyRing
 from everruns.api.http.request_log import RequestLog
+from everruns.api.http.request_records import RequestRecords
 from everruns.api.http.sse import OpenStreams
 from everruns.api.http.unread import UnreadBodies
 from everruns.api.routes import health, oauth
@@ -62,6 +63,7 @@ def create_app(
         meters: Take what is measured of requests and streams.
     """
     meters = meters or Meters()
+    requests = RequestRecords(meters, has_lines=settings.log_requests)
     open_streams = OpenStreams()
     keys = KeyRing(runtime.keys, open_streams.keep_only)
     app = Application(
@@ -73,7 +75,7 @@ def create_app(
         # Nobody collects what the framework would trace, and it looks for a collector each time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
-            Middleware(RequestLog, meters, has_lines=settings.log_requests),
+            Middleware(RequestLog, requests),
             Middleware(UnreadBodies),
             Middleware(Door, settings),
             Middleware(ErrorBoundary),
@@ -97,6 +99,7 @@ def create_app(
     app.state.open_streams = open_streams
     app.state.keys = keys
     app.state.meters = meters
+    app.state.requests = requests
     app.router.routes += _routes()
     if settings.console:
         add_console(app)
@@ -121,6 +124,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     async with keys.following():
         yield
         end_streams(app)
+    requests: RequestRecords = app.state.requests
+    requests.settle()
 
 
 def end_streams(app: FastAPI) -> None:

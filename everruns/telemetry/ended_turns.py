@@ -1,7 +1,7 @@
 """Records of turns that have ended, for those who report them.
 
-Events are taken note of where they are appended, and folded later by a task. What is reported of a
-turn that began on another host is read from the store.
+Events are folded in the order of the log. What is reported of a turn that began on another host is
+read from the store.
 """
 
 import asyncio
@@ -18,17 +18,12 @@ from everruns.storage.logs import EventQuery
 from everruns.telemetry.observing import Observed
 from everruns.telemetry.turn_records import TurnRecord, extended
 
-# Appends that wait to be folded. At the fastest that is a second's worth.
-MAX_WAITING = 10_000
 # Turns that are folded at a time; those of sessions that have left are the first to go.
 MAX_OPEN = 20_000
 MAX_OPEN_WITH_CONTENTS = 256
 # Turns that wait to be read from the store.
 MAX_UNREAD = 1_000
 READ_PAGE = 500
-# Appends are folded together with those of so many seconds: what is done for many at once finds its
-# code in the processor's cache, and wakes the process once.
-GATHER_S = 0.25
 
 Report = Callable[[Session, TurnRecord], None]
 """Reports a turn, or arranges for that: it is called in the event loop and must not wait."""
@@ -58,37 +53,26 @@ class EndedTurns:
         self._reports = reports
         self._with_contents = with_contents
         self._max_open = MAX_OPEN_WITH_CONTENTS if with_contents else MAX_OPEN
-        self._waiting: deque[tuple[Session, Sequence[Observed]]] = deque()
         self._open: OrderedDict[str, TurnRecord] = OrderedDict()
         self._unread: deque[tuple[Session, str]] = deque()
-        self._has_news = asyncio.Event()
+        self._wants_reading = asyncio.Event()
         self.unreported = 0
 
     def appended(self, session: Session, observed: Sequence[Observed]) -> None:
-        """Take note of events; see ``Observer``."""
-        if len(self._waiting) >= MAX_WAITING:
-            # What is known of open turns has gaps from here on: they are read at their ends.
-            self._open.clear()
-            self._lose(sum(one.event.type in TURN_ENDS for one in observed))
-            return
-        self._waiting.append((session, observed))
-        self._has_news.set()
+        """Fold events, and report the turns that end with them; see ``Observer``."""
+        try:
+            for one in observed:
+                self._fold(session, one)
+        except Exception:  # Neither the turn itself nor those of other sessions may end of it.
+            log.exception("turn not reported", session_id=session.id)
+            self._lose(1)
 
     async def run(self) -> None:
-        """Fold events and hand on records while the host runs."""
-        async with asyncio.TaskGroup() as tasks:
-            wants_reading = asyncio.Event()
-            tasks.create_task(self._fold_all(wants_reading))
-            tasks.create_task(self._read_all(wants_reading))
-
-    async def _fold_all(self, wants_reading: asyncio.Event) -> None:
+        """Read the turns that began on other hosts, and hand on their records, while it runs."""
         while True:
-            await self._has_news.wait()
-            await asyncio.sleep(GATHER_S)
-            self._has_news.clear()
-            self.settle()
-            if self._unread:
-                wants_reading.set()
+            await self._wants_reading.wait()
+            self._wants_reading.clear()
+            await self._read_waiting()
 
     async def close(self, within_s: float) -> None:
         """Report what waits, as far as that is quickly done, before the process ends.
@@ -96,23 +80,11 @@ class EndedTurns:
         Args:
             within_s: Seconds that it may take.
         """
-        self.settle()
         try:
             async with asyncio.timeout(within_s):
                 await self._read_waiting()
         except TimeoutError:
             self._lose(len(self._unread))
-
-    def settle(self) -> None:
-        """Fold what waits now."""
-        while self._waiting:
-            session, observed = self._waiting.popleft()
-            try:
-                for one in observed:
-                    self._fold(session, one)
-            except Exception:  # The turns of other sessions must be reported.
-                log.exception("turn not reported", session_id=session.id)
-                self._lose(1)
 
     def _fold(self, session: Session, one: Observed) -> None:
         event = one.event
@@ -133,14 +105,9 @@ class EndedTurns:
             self._report(session, record)
         elif len(self._unread) < MAX_UNREAD:
             self._unread.append((session, event.turn_id))
+            self._wants_reading.set()
         else:
             self._lose(1)
-
-    async def _read_all(self, wants_reading: asyncio.Event) -> None:
-        while True:
-            await wants_reading.wait()
-            wants_reading.clear()
-            await self._read_waiting()
 
     async def _read_waiting(self) -> None:
         while self._unread:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from everruns.domain.events import Event, EventType
 from everruns.domain.sessions import Session
+from everruns.gathering import Gathering
 
 
 class Observed(NamedTuple):
@@ -54,3 +55,28 @@ class Observer(Protocol):
             observed: The events.
         """
         ...
+
+
+class GatheredObservers:
+    """Tells observers of events a moment later, those of many turns together; an ``Observer``.
+
+    Args:
+        observers: They are told one after another.
+    """
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+        self._gathering = Gathering[tuple[Session, Sequence[Observed]]](self._tell)
+
+    def appended(self, session: Session, observed: Sequence[Observed]) -> None:
+        """Take note of events; see ``Observer``."""
+        self._gathering.add((session, observed))
+
+    def settle(self) -> None:
+        """Tell the observers of what has been appended up to now."""
+        self._gathering.settle()
+
+    def _tell(self, appended: Sequence[tuple[Session, Sequence[Observed]]]) -> None:
+        for observer in self._observers:
+            for session, observed in appended:
+                observer.appended(session, observed)

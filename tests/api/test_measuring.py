@@ -4,10 +4,9 @@ import asyncio
 from collections import Counter
 
 import httpx
-import pytest
 from fastapi import FastAPI
 
-from everruns.api.http.measuring import refresh_gauges
+from everruns.api.http.measuring import refresh_meters
 from everruns.ids import new_id
 from everruns.telemetry.meters import Meters
 from everruns.telemetry.metrics import (
@@ -20,14 +19,10 @@ from everruns.telemetry.metrics import (
 from tests.api.conftest import serving
 
 
-@pytest.fixture
-def meters(app: FastAPI) -> Meters:
+def counted(app: FastAPI, metric: Metric) -> dict:
+    """What was counted since the last time."""
+    refresh_meters(app)
     meters: Meters = app.state.meters
-    meters.take()
-    return meters
-
-
-def counted(meters: Meters, metric: Metric) -> dict:
     return {
         labels: amount
         for (found, labels), amount in meters.take().counts.items()
@@ -36,33 +31,33 @@ def counted(meters: Meters, metric: Metric) -> dict:
 
 
 async def test_answers_count_by_the_template_of_their_route(
-    client: httpx.AsyncClient, meters: Meters
+    client: httpx.AsyncClient, app: FastAPI
 ):
     for _ in range(2):
         await client.get(f"/v1/sessions/{new_id('session')}")
     await client.post("/v1/sessions", json={})
-    assert counted(meters, HTTP_REQUESTS) == {
+    assert counted(app, HTTP_REQUESTS) == {
         ("/v1/sessions/{session_id}", "GET", "4xx"): 2,
         ("/v1/sessions", "POST", "2xx"): 1,
     }
 
 
 async def test_paths_and_methods_that_clients_make_up_count_together(
-    client: httpx.AsyncClient, meters: Meters
+    client: httpx.AsyncClient, app: FastAPI
 ):
     for number in range(3):
         await client.request(f"MADEUP{number}", f"/v1/made-up-{number}")
-    assert counted(meters, HTTP_REQUESTS) == {("other", "other", "4xx"): 3}
+    assert counted(app, HTTP_REQUESTS) == {("other", "other", "4xx"): 3}
 
 
 async def test_errors_count_by_code_wherever_they_come_from(
-    client: httpx.AsyncClient, meters: Meters
+    client: httpx.AsyncClient, app: FastAPI
 ):
     await client.get("/v1/nowhere")
     await client.get(f"/v1/sessions/{new_id('session')}")
     await client.post("/v1/agents", content="{")
     await client.get("/v1/agents", headers={"Host": "elsewhere.example"})
-    assert counted(meters, HTTP_ERRORS) == {
+    assert counted(app, HTTP_ERRORS) == {
         ("ROUTE_NOT_FOUND",): 1,
         ("SESSION_NOT_FOUND",): 1,
         ("INVALID_JSON",): 1,
@@ -79,12 +74,10 @@ async def test_what_says_that_the_server_is_full_is_shown_from_the_start(
         assert shown[HTTP_ERRORS, (code,)] == 0
 
 
-async def test_a_stream_counts_while_it_is_read_and_again_if_it_continues(
-    app: FastAPI, meters: Meters
-):
+async def test_a_stream_counts_while_it_is_read_and_again_if_it_continues(app: FastAPI):
     def streams_open() -> float:
-        refresh_gauges(app)
-        return meters.take().gauges[STREAMS_OPEN, ()]
+        refresh_meters(app)
+        return app.state.meters.take().gauges[STREAMS_OPEN, ()]
 
     reconnects: Counter = Counter()
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
@@ -92,7 +85,7 @@ async def test_a_stream_counts_while_it_is_read_and_again_if_it_continues(
         path = f"/v1/sessions/{session_id}/events"
         async with client.stream("GET", path, params={"after_sequence": 0}) as stream:
             await anext(stream.aiter_lines())
-            reconnects.update(counted(meters, STREAM_RECONNECTS))
+            reconnects.update(counted(app, STREAM_RECONNECTS))
             assert streams_open() == 1
         async with asyncio.timeout(10):
             while streams_open():

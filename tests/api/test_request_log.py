@@ -1,16 +1,20 @@
 """Each request has an id and a line in the log, which quotes nothing of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from everruns.ids import new_id
 from everruns.log import add_ids, replace_exception
 from everruns.runtime.local import LocalRuntime
+
+Requests = Callable[[], list[EventDict]]
 
 SAID = "cabbage-in-the-cellar"
 
@@ -21,38 +25,52 @@ def logged() -> Iterator[list[EventDict]]:
         yield lines
 
 
-def requests(lines: list[EventDict]) -> list[EventDict]:
-    return [line for line in lines if line["event"] == "request"]
+@pytest.fixture
+def requests(app: FastAPI, logged: list[EventDict]) -> Requests:
+    """Returns the lines of the requests up to now."""
+
+    def settled() -> list[EventDict]:
+        app.state.requests.settle()
+        return [line for line in logged if line["event"] == "request"]
+
+    return settled
 
 
-async def test_a_request_is_logged_by_its_route(client: httpx.AsyncClient, logged: list[EventDict]):
+async def test_a_request_is_logged_by_its_route(client: httpx.AsyncClient, requests: Requests):
     session = (await client.post("/v1/sessions", json={})).json()["id"]
     await client.get(f"/v1/sessions/{session}")
 
-    created, read = requests(logged)
+    created, read = requests()
     assert (created["method"], created["route"], created["status"]) == ("POST", "/v1/sessions", 201)
     assert (read["route"], read["session_id"]) == ("/v1/sessions/{session_id}", session)
     assert read["duration_ms"] > 0
     assert read["request_id"] != created["request_id"]
 
 
-async def test_a_client_may_name_its_request(client: httpx.AsyncClient, logged: list[EventDict]):
+async def test_a_line_says_when_its_request_ended(client: httpx.AsyncClient, requests: Requests):
+    await client.get("/v1/agents")
+    ended = datetime.now(UTC)
+    (line,) = requests()
+    assert ended - timedelta(seconds=5) < line["timestamp"] <= ended
+
+
+async def test_a_client_may_name_its_request(client: httpx.AsyncClient, requests: Requests):
     await client.get("/v1/agents", headers={"X-Request-ID": "order-1234"})
-    (line,) = requests(logged)
+    (line,) = requests()
     assert line["request_id"] == "order-1234"
 
 
 @pytest.mark.parametrize("given", [f"{SAID} with spaces", "x" * 65, "short", '"quoted"...'])
 async def test_a_name_that_does_not_look_like_an_id_is_replaced(
-    client: httpx.AsyncClient, logged: list[EventDict], given: str
+    client: httpx.AsyncClient, requests: Requests, given: str
 ):
     await client.get("/v1/agents", headers={"X-Request-ID": given})
-    (line,) = requests(logged)
+    (line,) = requests()
     assert line["request_id"].startswith("request_")
 
 
 async def test_nothing_that_its_sender_words_is_in_the_line(
-    client: httpx.AsyncClient, logged: list[EventDict]
+    client: httpx.AsyncClient, requests: Requests, logged: list[EventDict]
 ):
     headers = {"Authorization": f"Bearer {SAID}", "End-User": SAID}
     await client.get(f"/v1/{SAID}", headers=headers)
@@ -62,26 +80,26 @@ async def test_nothing_that_its_sender_words_is_in_the_line(
     await client.post("/v1/agents", content=SAID, headers=headers)
     await client.get(f"/v1/sessions/{new_id('session')}/files/{SAID}", headers=headers)
 
-    assert [line["status"] >= 400 for line in requests(logged)] == 6 * [True]
+    assert [line["status"] >= 400 for line in requests()] == 6 * [True]
     assert SAID not in str(logged)
 
 
 async def test_probes_are_logged_only_if_they_fail(
     client: httpx.AsyncClient,
-    logged: list[EventDict],
+    requests: Requests,
     runtime: LocalRuntime,
     monkeypatch: pytest.MonkeyPatch,
 ):
     await client.get("/health")
     await client.get("/ready")
-    assert requests(logged) == []
+    assert requests() == []
 
     async def fail() -> NoReturn:
         raise KeyError(SAID)
 
     monkeypatch.setattr(runtime, "ready", fail)
     await client.get("/ready")
-    assert [line["status"] for line in requests(logged)] == [500]
+    assert [line["status"] for line in requests()] == [500]
 
 
 async def test_a_fault_is_logged_under_the_id_that_its_client_is_told(

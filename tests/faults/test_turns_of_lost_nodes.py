@@ -10,11 +10,13 @@ import pytest
 from bench.cluster.namespaces import missing
 from bench.cluster.nodes import Node
 from tests.faults.client import Client, connected
-from tests.faults.cluster import ClusterService, bring_back
+from tests.faults.cluster import ClusterService, bring_back, processes_on
 from tests.faults.model import Answer, Say, Stop
+from tests.faults.processes import Role
 from tests.faults.report import REPORT, Outcome
 from tests.faults.storm import count
 from tests.faults.talk import Talk, World, cluster_of
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.long,
@@ -24,6 +26,7 @@ pytestmark = [
 
 TURNS = 200
 # So many starts keep a small machine busy.
+STARTED_WITHIN_S = 60.0
 RUNNING_WITHIN_S = 100.0
 ENDED_WITHIN_S = 150.0
 
@@ -63,6 +66,10 @@ async def lose(world: World, nodes: list[Node], what: str, *, is_silent: bool) -
     if is_silent:
         # A client learns of that by its own time limit alone, or by a balancer's.
         service.away.update(nodes)
+    # One that was lost before has none at first.
+    await eventually(
+        lambda: any(processes_on(node, Role.SESSION_ACTOR) for node in nodes), STARTED_WITHIN_S
+    )
     async with (
         connected(lambda: service.address, ENDED_WITHIN_S) as client,
         AsyncExitStack() as stack,
@@ -72,7 +79,6 @@ async def lose(world: World, nodes: list[Node], what: str, *, is_silent: bool) -
             node: {talk.session_id for talk in talks if is_on(service, talk, node)}
             for node in nodes
         }
-        # One that was lost before may carry none yet.
         node, on_it = max(held.items(), key=lambda item: len(item[1]))
         assert on_it, "No session is on the node."
         service.away.difference_update(nodes)

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
 from structlog.testing import capture_logs
 
 from everruns.domain.events import Event
@@ -13,7 +12,6 @@ from everruns.domain.sessions import Session
 from everruns.errors import StoreUnavailable
 from everruns.storage.logs import EventQuery
 from everruns.storage.memory.store import MemoryStore
-from everruns.telemetry import ended_turns
 from everruns.telemetry.ended_turns import EndedTurns, ReadEvents
 from everruns.telemetry.turn_log import log_turn
 from everruns.telemetry.turn_records import TurnRecord
@@ -127,17 +125,6 @@ async def test_a_report_that_fails_does_not_end_the_others():
         await talk.say("and?")
         await eventually(lambda: len(seen) == 2)
     assert turns.unreported == 1
-
-
-async def test_a_host_that_falls_behind_counts_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ended_turns, "MAX_WAITING", 2)
-    reports = Reports()
-    driver = ScriptedDriver(calls(call("nothing")), says("Done."))
-    # Nobody folds: the task does not run.
-    async with local_runtime(driver, observers=[reports.turns]) as runtime:
-        talk = await Conversation.begin(runtime)
-        await talk.say("hi")
-    assert reports.turns.unreported == 1
 
 
 async def test_one_line_says_what_happened_in_a_turn():

@@ -1,0 +1,46 @@
+"""Gathering: what happens often is handled a moment later, together with what came meanwhile.
+
+Code that has just run takes a fraction of the time that it takes between a thousand other things,
+and a process is woken once for all of it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from everruns.log import no_ids
+
+GATHER_S = 0.25
+MAX_GATHERED = 1_000
+
+Item = TypeVar("Item")
+
+
+class Gathering(Generic[Item]):
+    """Hands over items within ``GATHER_S`` seconds, or as soon as there are ``MAX_GATHERED``.
+
+    It is used in one event loop, and whoever uses it settles it before the loop ends.
+
+    Args:
+        take: Handles items, in the order in which they came. It is called in the event loop, so it
+            must not wait; what it raises is logged by the loop.
+    """
+
+    def __init__(self, take: Callable[[Sequence[Item]], None]) -> None:
+        self._take = take
+        self._items: list[Item] = []
+
+    def add(self, item: Item) -> None:
+        """Take note of an item."""
+        self._items.append(item)
+        if len(self._items) == 1:
+            asyncio.get_running_loop().call_later(GATHER_S, self.settle)
+        elif len(self._items) >= MAX_GATHERED:
+            self.settle()
+
+    def settle(self) -> None:
+        """Hand over what has been gathered, now."""
+        items, self._items = self._items, []
+        if items:
+            # They come from many pieces of work, not only from that which runs now.
+            no_ids().run(self._take, items)
