@@ -25,6 +25,7 @@ from everruns.runtime.tracing import open_traces
 from everruns.settings import Settings
 from everruns.storage.memory.store import MemoryStore
 from everruns.telemetry.ended_turns import EndedTurns
+from everruns.telemetry.observing import GatheredObservers
 from everruns.telemetry.turn_log import log_turn
 
 TURNS = 200
@@ -74,13 +75,15 @@ async def running(endpoint: str | None) -> AsyncIterator[LocalRuntime]:
     tasks = [asyncio.ensure_future(ended.run())]
     if traces:
         tasks.append(asyncio.ensure_future(traces.run()))
-    runtime = LocalRuntime(MemoryStore(), settings, load_capabilities(), observers=[ended])
+    observers = GatheredObservers([ended])
+    runtime = LocalRuntime(MemoryStore(), settings, load_capabilities(), observers=[observers])
     runtimes.append(runtime)
     await runtime.start()
     wanted = {"name": "s", "provider_type": "simulated", "settings": {"script": SCRIPT}}
     await runtime.registry.providers.add(ProviderInput.model_validate(wanted))
     try:
         yield runtime
+        observers.settle()
         if traces:
             await traces.close(30)
     finally:
