@@ -14,7 +14,7 @@ import structlog
 
 from actors.calls.rpc_actor import ActorChannel, RpcActor
 from actors.calls.stub import stub
-from actors.names import ANALYST, HEAD_NODE, MAX_CONCURRENCY, NAMESPACE, describe_actor
+from actors.names import ANALYST, HEAD_NODE, MAX_CONCURRENCY, describe_actor, detached
 from actors.processes import collect_rarely
 from actors.stubs import remote_registry
 from everruns.archive.analyst import Analyst
@@ -88,19 +88,14 @@ def remote_analyst(settings: dict[str, Any]) -> Analyst:
 
 
 def _ensure_analyst(settings: dict[str, Any]) -> Any:
-    return (
-        ray.remote(AnalystActor)
-        .options(
-            name=ANALYST,
-            namespace=NAMESPACE,
-            lifetime="detached",
-            num_cpus=0,
-            resources=HEAD_NODE,
-            max_concurrency=MAX_CONCURRENCY,
-            get_if_exists=True,
-        )
-        .remote(settings)
+    started = detached(
+        AnalystActor,
+        ANALYST,
+        resources=HEAD_NODE,
+        max_concurrency=MAX_CONCURRENCY,
+        get_if_exists=True,
     )
+    return started.remote(settings)
 
 
 async def keep_archive(registry: Registry, analyst: Analyst) -> None:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.names import LOCAL_MODEL, NAMESPACE, describe_actor, find_actor
+from actors.names import LOCAL_MODEL, describe_actor, detached, find_actor
 from everruns.providers.local import LocalModelAddress
 from everruns.turn_failures import ProviderUnavailable
 
@@ -106,18 +106,11 @@ def _ensure_actor() -> Any:
     It outlives the session actor that asks first, because others use it too.
     """
     node = ray.get_runtime_context().get_node_id()
-    return (
-        ray.remote(LocalModelActor)
-        .options(
-            name=_name_on(node),
-            namespace=NAMESPACE,
-            lifetime="detached",
-            num_cpus=0,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
-            get_if_exists=True,
-        )
-        .remote()
+    on_node = NodeAffinitySchedulingStrategy(node, soft=False)
+    started = detached(
+        LocalModelActor, _name_on(node), scheduling_strategy=on_node, get_if_exists=True
     )
+    return started.remote()
 
 
 def end_local_model(node: str) -> None:

@@ -25,6 +25,18 @@ MAX_CONCURRENCY = 10_000
 ANSWER_WITHIN_S = 2.5
 
 
+def detached(actor: type, name: str, **options: Any) -> Any:
+    """Return an actor class whose ``remote`` starts an actor that outlives whoever starts it.
+
+    Args:
+        actor: The plain class.
+        name: The actor's name, by which ``find_actor`` finds it.
+        options: Ray's options besides. An actor reserves no CPUs unless they say so.
+    """
+    fixed = {"name": name, "namespace": NAMESPACE, "lifetime": "detached"}
+    return ray.remote(actor).options(**fixed, **{"num_cpus": 0, **options})
+
+
 def find_actor(name: str) -> Any:
     """Return an actor of this application.
 

@@ -13,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.departures import Departures
 from actors.local_model import end_local_model
-from actors.names import MAX_CONCURRENCY, NAMESPACE, SESSION_ACTOR
+from actors.names import MAX_CONCURRENCY, NAMESPACE, SESSION_ACTOR, detached, find_actor
 from actors.nodes import Nodes, has_room, read_nodes
 from actors.session import SessionActor
 from everruns.registry.placement import Placement
@@ -180,10 +180,9 @@ class SessionActorPool:
         self._asked[name] = node
         self._awaited[name] = _now()
         try:
-            ray.remote(SessionActor).options(
-                name=name,
-                namespace=NAMESPACE,
-                lifetime="detached",
+            detached(
+                SessionActor,
+                name,
                 max_restarts=-1,
                 num_cpus=self._reserved_cpus,
                 # Ray's own way to spread takes node after node, however full.
@@ -235,7 +234,7 @@ class SessionActorPool:
         node = self._placement.nodes.get(name)
         self._watch.forget(name)
         with suppress(ValueError, RayError):  # It has already ended.
-            ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
+            ray.kill(find_actor(name), no_restart=True)
         if node and not self._placement.hosts_on([node]):
             # What is left there would keep the node from going.
             end_local_model(node)

@@ -21,10 +21,10 @@ from actors.monitoring import keep_monitoring
 from actors.names import (
     HEAD_NODE,
     MAX_CONCURRENCY,
-    NAMESPACE,
     REGISTRIES,
     REGISTRY,
     describe_actor,
+    detached,
     find_actor,
 )
 from actors.pool import LOOK_EVERY_S, LOOK_SELDOM_S, SessionActorPool
@@ -304,22 +304,17 @@ def ensure_registry(settings: dict[str, Any], name: str = REGISTRY, node: str | 
         name: Which of the two.
         node: Where to start it, if it can be; Ray chooses unless this is given.
     """
-    return (
-        ray.remote(RegistryActor)
-        .options(
-            name=name,
-            namespace=NAMESPACE,
-            lifetime="detached",
-            max_restarts=-1,
-            num_cpus=0,
-            # With the data directory, unless the database is a server.
-            resources=HEAD_NODE if load_settings(**settings).database_url is None else None,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True) if node else None,
-            max_concurrency=MAX_CONCURRENCY,
-            get_if_exists=True,
-        )
-        .remote(settings)
+    started = detached(
+        RegistryActor,
+        name,
+        max_restarts=-1,
+        # With the data directory, unless the database is a server.
+        resources=HEAD_NODE if load_settings(**settings).database_url is None else None,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True) if node else None,
+        max_concurrency=MAX_CONCURRENCY,
+        get_if_exists=True,
     )
+    return started.remote(settings)
 
 
 async def _session_actors_up() -> Collection[str]:

@@ -8,13 +8,21 @@ import ray
 from ray.exceptions import RayError
 
 from actors.clusters.companions import NOBODY
+from actors.clusters.ports import Listeners
 from actors.names import API, REGISTRIES, SESSION_ACTOR
+from actors.serving.leftovers import is_own_cluster
 from everruns.errors import Unavailable
 from everruns.runtime.surroundings import Node, Process, Surroundings
 
+# On loopback an answer comes at once, unless the dashboard hangs.
+DASHBOARD_ANSWERS_WITHIN_S = 0.2
+ASK_DASHBOARD_EVERY_S = 3.0
 HEAD = "node:__internal_head__"
 # Ray Serve names its actors so, with the application and the deployment of ``serve_app``.
 REPLICA = "SERVE_REPLICA::everruns#api#"
+
+
+_dashboards = Listeners(DASHBOARD_ANSWERS_WITHIN_S, ASK_DASHBOARD_EVERY_S)
 
 
 def look() -> Surroundings:
@@ -47,10 +55,17 @@ def look() -> Surroundings:
 
 
 def _find_dashboard() -> str | None:
-    """Return the dashboard's address, which its process leaves in Ray's store of keys."""
+    """Return the address that the dashboard's process leaves in Ray's store of keys."""
     worker: Any = import_module("ray._private.worker").global_worker
-    address: bytes | None = worker.gcs_client.internal_kv_get(b"dashboard", b"dashboard")
-    return None if address in (None, NOBODY) else f"http://{address.decode()}"
+    noted: bytes | None = worker.gcs_client.internal_kv_get(b"dashboard", b"dashboard")
+    if noted in (None, NOBODY):
+        return None
+    address = noted.decode()
+    # One that was killed leaves its address. On a cluster of others, whose dashboard runs all the
+    # time, it may listen where people reach it and this process does not.
+    if is_own_cluster() and not _dashboards.has(address):
+        return None
+    return f"http://{address}"
 
 
 def _node(node: Any) -> Node:

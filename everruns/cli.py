@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from everruns.commands.agents import agents
+from everruns.commands.budgets import budgets
 from everruns.commands.chat.command import chat
 from everruns.commands.configuration import config
 from everruns.commands.copies import backup, migrate
@@ -46,6 +47,7 @@ cli.add_typer(sessions, name="sessions", rich_help_panel=ANYWHERE)
 cli.add_typer(agents, name="agents", rich_help_panel=ANYWHERE)
 cli.add_typer(providers, name="providers", rich_help_panel=ANYWHERE)
 cli.command(rich_help_panel=ANYWHERE)(models)
+cli.add_typer(budgets, name="budgets", rich_help_panel=ANYWHERE)
 cli.add_typer(traces, name="traces", rich_help_panel=ANYWHERE)
 cli.command(rich_help_panel=ANYWHERE)(usage)
 cli.command(rich_help_panel=ANYWHERE)(sql)

@@ -59,7 +59,7 @@ STARTED_ONCE = {
 # They come first: what is long and begins last keeps one process busy alone.
 LONG_FILES = (
     "tests/api/test_schemathesis.py",
-    "tests/unit/storage/test_journaled_store.py",
+    "tests/unit/storage/test_journaled_lives.py",
     "tests/unit/runtime/test_cluster_model.py",
     "tests/api/test_generated_clients.py",
     "tests/unit/storage/test_many_sessions.py",

@@ -75,6 +75,8 @@ class DirectServer:
     async def address(self, *, on_network: bool = False) -> Address:
         """Start to listen and return the address.
 
+        A caller that is cancelled does not end the opening: nobody could close what it opens.
+
         Args:
             on_network: Whether callers on other nodes need it. If it cannot listen on the network,
                 the address has no endpoint.
@@ -82,6 +84,9 @@ class DirectServer:
         Raises:
             OSError: The socket on this node cannot be created.
         """
+        return await asyncio.shield(asyncio.ensure_future(self._opened(on_network)))
+
+    async def _opened(self, on_network: bool) -> Address:
         async with self._opening:
             if self._address is None:
                 listening, path = await asyncio.to_thread(socket_files.listen, BACKLOG)
@@ -110,15 +115,16 @@ class DirectServer:
 
     async def close(self) -> None:
         """Accept no more connections, and close the existing ones."""
-        if self._address is None:
-            return
-        for listener in self._listeners:
-            await listener.close()
-        self._listeners.clear()
-        for connection in self._connections:
-            connection.transport.abort()
-        await asyncio.sleep(0)  # The event loop closes their sockets in its next round.
-        socket_files.remove(self._address.path)
+        async with self._opening:
+            if self._address is None:
+                return
+            for listener in self._listeners:
+                await listener.close()
+            self._listeners.clear()
+            for connection in self._connections:
+                connection.transport.abort()
+            await asyncio.sleep(0)  # The event loop closes their sockets in its next round.
+            socket_files.remove(self._address.path)
 
     async def _admit_near(self, client: socket.socket) -> None:
         socket_files.refuse_other_user(client)

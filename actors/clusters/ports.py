@@ -3,6 +3,8 @@
 import atexit
 import random
 import socket
+from collections.abc import Callable
+from time import monotonic
 
 from everruns.errors import Unavailable
 
@@ -104,11 +106,44 @@ def _claim_block(count: int) -> range:
     raise Unavailable(f"No {count} consecutive free ports were found. Close some servers.")
 
 
-def is_listening(address: str) -> bool:
-    """Tell whether somebody takes connections at an address such as ``127.0.0.1:8265``."""
+def is_listening(address: str, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
+    """Tell whether somebody takes connections at an address such as ``127.0.0.1:8265``.
+
+    Args:
+        address: Host and port.
+        timeout_s: Seconds that taking one may last.
+    """
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S):
+        with socket.create_connection((host, int(port)), timeout_s):
             return True
     except (OSError, ValueError):
         return False
+
+
+class Listeners:
+    """Tells whether somebody takes connections at addresses, from up to some seconds ago.
+
+    Args:
+        timeout_s: Seconds that taking one may last.
+        remember_s: Seconds for which an answer is kept.
+        clock: Returns a time in seconds that never goes back.
+    """
+
+    def __init__(
+        self, timeout_s: float, remember_s: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._remember_s = remember_s
+        self._clock = clock
+        self._last: tuple[str, bool, float] | None = None
+
+    def has(self, address: str) -> bool:
+        """Tell whether somebody listens at an address; the answer for the last one is kept."""
+        if self._last is not None:
+            known, listens, until = self._last
+            if known == address and self._clock() < until:
+                return listens
+        listens = is_listening(address, self._timeout_s)
+        self._last = address, listens, self._clock() + self._remember_s
+        return listens

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 import structlog
 
-from actors.names import API, MAX_CONCURRENCY, NAMESPACE, describe_actor
+from actors.names import API, MAX_CONCURRENCY, describe_actor, detached
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -97,15 +97,5 @@ class ApiActor:
 
 def start_api(settings: dict[str, Any], port: int, pages: Path) -> Any:
     """Return the actor, which begins to start; see ``ApiActor``."""
-    return (
-        ray.remote(ApiActor)
-        .options(
-            name=API,
-            namespace=NAMESPACE,
-            lifetime="detached",
-            max_restarts=-1,
-            num_cpus=0,
-            max_concurrency=MAX_CONCURRENCY,
-        )
-        .remote(settings, port, pages)
-    )
+    started = detached(ApiActor, API, max_restarts=-1, max_concurrency=MAX_CONCURRENCY)
+    return started.remote(settings, port, pages)

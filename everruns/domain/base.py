@@ -1,5 +1,6 @@
 """The base of all resources: immutability, tolerance of unknown fields, limits on text."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
@@ -7,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 Item = TypeVar("Item")
+Listed = TypeVar("Listed")
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -38,15 +40,31 @@ class Model(BaseModel):
 
 
 class Page(Model, Generic[Item]):
-    """One page of a list.
+    """One page of a list; the next one begins at ``offset`` plus ``limit``.
 
-    Source: docs/contract.md, "Resources".
+    Source: docs/contract.md, "Requests".
     """
 
     data: list[Item]
     total: int = Field(description="Total number of items.")
-    offset: int
-    limit: int
+    offset: int = Field(description="Number of items before this page.")
+    limit: int = Field(
+        description="Number of items that were asked for, or that this page has if it ends early."
+    )
+
+    @staticmethod
+    def of(data: Sequence[Listed], total: int, offset: int, limit: int) -> "Page[Listed]":
+        """Return a page with its limit lowered if it ends before all that were asked for.
+
+        Args:
+            data: Its items: as many as were asked for and there are, or fewer if they are large.
+            total: How many items there are on all pages together.
+            offset: How many items were skipped.
+            limit: How many items were asked for.
+        """
+        ends_early = 0 < len(data) < min(limit, total - offset)
+        covered = len(data) if ends_early else limit
+        return Page(data=list(data), total=total, offset=offset, limit=covered)
 
 
 def max_bytes(limit: int) -> AfterValidator:

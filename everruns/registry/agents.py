@@ -171,7 +171,7 @@ class Agents:
     async def list(self, query: ListQuery) -> Page[Agent]:
         """Return a page of the active agents."""
         agents, total = await self._database.bulk.read(self._store.agents.list, query)
-        return Page(data=agents, total=total, offset=query.offset, limit=query.limit)
+        return Page.of(agents, total, query.offset, query.limit)
 
     @remote(Repeat.YES)
     async def update(self, agent_id: str, patch: AgentPatch) -> Agent:

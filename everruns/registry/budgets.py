@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from everruns.domain.base import Page
 from everruns.domain.budgets import (
     MAX_BUDGETS,
     Budget,
@@ -29,6 +30,7 @@ from everruns.providers.catalogue import has_price
 from everruns.registry.database import Database, receipt_of
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
+from everruns.storage.budgets import BudgetQuery
 from everruns.storage.receipts import Receipt
 from everruns.turn_failures import BudgetUnpriced
 
@@ -122,21 +124,15 @@ class Budgets:
         return self._standing(self._find(budget_id))
 
     @remote(Repeat.YES)
-    async def list(
-        self, subject_type: str | None, subject_id: str | None, limit: int
-    ) -> Sequence[BudgetShown]:
-        """Return the active budgets, newest first; ``None`` matches any subject."""
-        subject_ids = None if subject_id is None else [subject_id]
-        standings = await self._database.bulk.read(self._list, subject_type, subject_ids, limit)
-        return [standing.shown for standing in standings]
+    async def list(self, query: BudgetQuery) -> Page[BudgetShown]:
+        """Return a page of the active budgets."""
+        standings, total = await self._database.bulk.read(self._list, query)
+        shown = [standing.shown for standing in standings]
+        return Page.of(shown, total, query.offset, query.limit)
 
-    def _list(
-        self,
-        subject_type: str | None,
-        subject_ids: Sequence[str] | None,
-        limit: int | None = None,
-    ) -> Sequence[Standing]:
-        return self._standings(self._store.budgets.list(subject_type, subject_ids, limit))
+    def _list(self, query: BudgetQuery) -> tuple[Sequence[Standing], int]:
+        listed, total = self._store.budgets.list(query)
+        return self._standings(listed), total
 
     @remote(Repeat.YES)
     async def update(self, budget_id: str, patch: BudgetPatch) -> BudgetShown:
@@ -199,15 +195,17 @@ class Budgets:
         return self._standing(budget)
 
     @remote(Repeat.YES)
-    async def ledger(self, budget_id: str, offset: int, limit: int) -> Sequence[LedgerEntry]:
-        """Return entries of a budget's ledger, newest first.
+    async def ledger(self, budget_id: str, offset: int, limit: int) -> Page[LedgerEntry]:
+        """Return a page of a budget's ledger, newest first.
 
         Raises:
             BudgetNotFound: There is none with this id.
         """
-        return await self._database.bulk.read(self._ledger, budget_id, offset, limit)
+        read = self._database.bulk.read
+        entries, total = await read(self._ledger, budget_id, offset, limit)
+        return Page.of(entries, total, offset, limit)
 
-    def _ledger(self, budget_id: str, offset: int, limit: int) -> Sequence[LedgerEntry]:
+    def _ledger(self, budget_id: str, offset: int, limit: int) -> tuple[Sequence[LedgerEntry], int]:
         return self._store.ledger.list(self._find(budget_id).id, offset, limit)
 
     @remote(Repeat.YES)
@@ -249,7 +247,8 @@ class Budgets:
         session = self._store.sessions.find(session_id)
         if session is None:
             raise SessionNotFound(f"Session {session_id} not found")
-        return self._list(None, [session_id, *([session.agent_id] if session.agent_id else [])])
+        subjects = [session_id, *([session.agent_id] if session.agent_id else [])]
+        return self._standings(self._store.budgets.list_of(subjects))
 
     @remote(Repeat.NO)
     async def resume_session(self, session_id: str) -> int:
@@ -281,7 +280,8 @@ class Budgets:
         Returns:
             1 and more if one is exhausted; 0 if there are none.
         """
-        standings = await self._database.bulk.read(self._list, None, None, limit)
+        query = BudgetQuery(limit=limit)
+        standings, _ = await self._database.bulk.read(self._list, query)
         active = [standing.used for standing in standings if standing.budget.status == "active"]
         return max(active, default=0.0)
 
@@ -313,7 +313,7 @@ class Budgets:
         return budget
 
     def _put(self, budget: Budget, receipt: Receipt | None = None) -> None:
-        in_force = {known.id for known in self._store.budgets.list(None, [budget.subject_id])}
+        in_force = {known.id for known in self._store.budgets.list_of([budget.subject_id])}
         if budget.status != "disabled" and len(in_force - {budget.id}) >= MAX_BUDGETS:
             raise Conflict(
                 f"{budget.subject_id} has {MAX_BUDGETS} active budgets, the maximum. "

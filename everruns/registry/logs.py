@@ -130,7 +130,7 @@ class Logs:
             else message
             for message in map(message_of, events)
         ]
-        return Page(data=page, total=total, offset=offset, limit=limit)
+        return Page.of(page, total, offset, limit)
 
     @remote(Repeat.YES, timeout_s=60)
     async def events(self, session_id: str, query: EventQuery) -> Sequence[Event]:

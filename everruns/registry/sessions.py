@@ -271,7 +271,7 @@ class Sessions:
     async def list(self, query: SessionQuery) -> Page[Session]:
         """Return a page of sessions; sessions of an archived agent stay readable."""
         sessions, total = await self._database.bulk.read(self._store.sessions.list, query)
-        return Page(data=sessions, total=total, offset=query.offset, limit=query.limit)
+        return Page.of(sessions, total, query.offset, query.limit)
 
     @remote(Repeat.YES, timeout_s=30)
     async def count_by_agent(

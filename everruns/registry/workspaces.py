@@ -69,7 +69,7 @@ class Workspaces:
         be found through its session.
         """
         workspaces, total = await self._database.bulk.read(self._store.workspaces.list, query)
-        return Page(data=workspaces, total=total, offset=query.offset, limit=query.limit)
+        return Page.of(workspaces, total, query.offset, query.limit)
 
     @remote(Repeat.YES)
     async def update(self, workspace_id: str, patch: WorkspacePatch) -> Workspace:

@@ -124,7 +124,7 @@ def _page(
         for said in page
     ]
     offset = len(messages) - len(page) if is_last else start
-    return Page(data=data, total=len(messages), offset=offset, limit=limit)
+    return Page.of(data, len(messages), offset, limit)
 
 
 def _size_bytes(message: Message) -> int:

@@ -6,12 +6,27 @@ that are acknowledged after it was put, not for earlier ones.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Protocol
 
 from everruns.domain.budgets import Budget, LedgerEntry
+from everruns.storage.pages import ListQuery
 from everruns.storage.receipts import Receipt
+
+
+@dataclass(frozen=True)
+class BudgetQuery(ListQuery):
+    """A query for a page of the active budgets.
+
+    Attributes:
+        subject_type: Only budgets of this kind of subject.
+        subject_id: Only budgets of this subject.
+    """
+
+    subject_type: str | None = None
+    subject_id: str | None = None
 
 
 class BudgetStore(Protocol):
@@ -33,13 +48,12 @@ class BudgetStore(Protocol):
         """Tell whether a subject has active budgets. Answers at once, from memory."""
         ...
 
-    def list(
-        self,
-        subject_type: str | None = None,
-        subject_ids: Collection[str] | None = None,
-        limit: int | None = None,
-    ) -> list[Budget]:
-        """Return the active budgets, newest first; ``None`` matches any subject."""
+    def list_of(self, subject_ids: Collection[str]) -> list[Budget]:
+        """Return the active budgets of some subjects, newest first."""
+        ...
+
+    def list(self, query: BudgetQuery) -> tuple[list[Budget], int]:
+        """Return a page of the active budgets, newest first, and how many match in all."""
         ...
 
 
@@ -66,6 +80,6 @@ class LedgerStore(Protocol):
         """
         ...
 
-    def list(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
-        """Return entries of a budget's ledger, newest first."""
+    def list(self, budget_id: str, offset: int, limit: int) -> tuple[list[LedgerEntry], int]:
+        """Return a page of a budget's ledger, newest first, and how many entries it has."""
         ...

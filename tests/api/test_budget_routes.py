@@ -72,6 +72,32 @@ async def test_budgets_are_listed_bare_by_their_subject(
     assert await ids(client, f"{SESSIONS}/{session['id']}/budgets") == both
 
 
+async def test_budgets_are_listed_page_by_page(
+    client: httpx.AsyncClient, budget: dict, agent: dict
+):
+    of_agent = (await client.post(BUDGETS, json=wanted(agent))).json()
+
+    whole = (await client.get("/v1/budgets")).json()
+    second = (await client.get("/v1/budgets?offset=1&limit=1")).json()
+    of_agents = (await client.get("/v1/budgets?subject_type=agent")).json()
+
+    assert whole == {"data": [of_agent, budget], "total": 2, "offset": 0, "limit": 20}
+    assert second == {"data": [budget], "total": 2, "offset": 1, "limit": 1}
+    assert (of_agents["data"], of_agents["total"]) == ([of_agent], 1)
+    assert (await client.get("/v1/budgets?limit=101")).status_code == 400
+
+
+async def test_a_ledger_is_listed_page_by_page(client: httpx.AsyncClient, budget: dict):
+    path = f"/v1/budgets/{budget['id']}"
+    for amount in (1, 2, 3):
+        await client.post(f"{path}/top-up", json={"amount": amount})
+
+    page = (await client.get(f"{path}/ledger?offset=1&limit=1")).json()
+
+    assert [entry["amount"] for entry in page["data"]] == [-2]
+    assert (page["total"], page["offset"], page["limit"]) == (3, 1, 1)
+
+
 async def test_a_patch_changes_what_is_sent(client: httpx.AsyncClient, budget: dict):
     path = f"{BUDGETS}/{budget['id']}"
 

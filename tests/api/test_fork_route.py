@@ -209,7 +209,7 @@ async def test_usage_starts_at_zero_and_budgets_stay_behind(client: httpx.AsyncC
     assert used == last[-1]["data"]["usage"]["input_tokens"]
     assert spent > 0
     ledger = await client.get(f"/v1/budgets/{made['id']}/ledger")
-    assert ledger.json() == []
+    assert ledger.json()["data"] == []
 
 
 async def test_files_are_copied_shared_or_left_as_asked(client: httpx.AsyncClient, at: str):

@@ -20,6 +20,7 @@ from tests.e2e.command_line import everruns
 
 UP_WITHIN_S = 240.0
 LISTED_WITHIN_S = 60.0
+LINKED_WITHIN_S = 60.0
 ADDRESS = re.compile(r"Ray's dashboard is at (http://\S+)")
 
 
@@ -51,6 +52,11 @@ def is_open(url: str) -> bool:
     parts = httpx.URL(url)
     with socket.socket() as caller:
         return caller.connect_ex((parts.host, parts.port)) == 0
+
+
+def link(server: Server) -> str | None:
+    """Return the address of the dashboard that the server tells."""
+    return httpx.get(f"{server.address}/v1/cluster", timeout=30).json().get("ray_dashboard")
 
 
 def has_metrics(page: str) -> bool:
@@ -97,6 +103,18 @@ def test_one_that_was_killed_is_no_hindrance(server: Server, tmp_path: Path) -> 
 
     with running(server, tmp_path) as (second, _):
         assert is_open(second)
+
+
+def test_the_state_of_the_cluster_has_its_link_while_it_answers(
+    server: Server, tmp_path: Path
+) -> None:
+    with running(server, tmp_path) as (url, process):
+        wait(lambda: link(server) == url, LINKED_WITHIN_S, "There is no link.")
+
+        process.kill()
+        wait(lambda: not is_open(url), UP_WITHIN_S, "It outlives the command.")
+
+        wait(lambda: link(server) is None, LINKED_WITHIN_S, "A dead link is told.")
 
 
 def test_metrics_are_read_and_drawn_without_it(server: Server) -> None:

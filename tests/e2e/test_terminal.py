@@ -95,6 +95,26 @@ def test_sessions_are_listed_and_shown(
     assert "in-the-terminal/simulated-1" in run(server, "models", "in-the-terminal").stdout
 
 
+def test_budgets_are_listed_by_their_subject(
+    server: Server, client: httpx.Client, conversation: tuple[str, list[dict[str, Any]]]
+) -> None:
+    session_id, _ = conversation
+    other_id = post(client, "/v1/sessions", {})["id"]
+    for subject_id, currency in ((session_id, "tokens"), (other_id, "usd")):
+        subject = {"subject_type": "session", "subject_id": subject_id}
+        post(client, "/v1/budgets", {**subject, "currency": currency, "limit": 5000})
+
+    whole = run(server, "budgets", "list").stdout
+    of_one = json.loads(
+        run(server, "budgets", "list", "--session", session_id, "-o", "json").stdout
+    )
+
+    assert re.search(rf"{session_id} +active +5,000 tokens +5,000 tokens", whole)
+    assert re.search(rf"{other_id} +active +\$5,000.00", whole)
+    assert [budget["subject_id"] for budget in of_one["data"]] == [session_id]
+    assert of_one["total"] == 1
+
+
 def test_events_are_one_a_line(
     server: Server, conversation: tuple[str, list[dict[str, Any]]]
 ) -> None:

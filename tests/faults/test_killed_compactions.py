@@ -84,7 +84,7 @@ async def check_compacted_once(talk: Talk, budget_id: str) -> None:
     spent = [tokens(usage) for usage in (*usages, compacted["usage"])]
     assert len(spent) == EXCHANGES + 2
     ledger = await talk.client.get(f"/v1/budgets/{budget_id}/ledger", limit=100)
-    assert sorted(entry["amount"] for entry in ledger) == sorted(spent)
+    assert sorted(entry["amount"] for entry in ledger["data"]) == sorted(spent)
     session = await talk.client.get(f"/v1/sessions/{talk.session_id}")
     assert tokens(session["usage"]) == sum(spent)
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from everruns.domain.base import Page
+from everruns.domain.base import Model, Page
+from everruns.storage.pages import cut
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=Model)
 
 
 def page_of(
@@ -26,5 +27,5 @@ def page_of(
     """
     if search:
         items = [item for item in items if search.lower() in text(item).lower()]
-    data = list(items[offset : offset + limit])
-    return Page(data=data, total=len(items), offset=offset, limit=limit)
+    data = cut(items[offset : offset + limit], lambda item: len(item.model_dump_json()))
+    return Page.of(data, len(items), offset, limit)

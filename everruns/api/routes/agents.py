@@ -64,7 +64,7 @@ async def list_agents(
         agent_ids = [agent.id for agent in page.data]
         counts = await runtime.sessions.count_by_agent(agent_ids, grant)
     listed = [_listed(agent, counts) for agent in page.data]
-    return Page(data=listed, total=page.total, offset=offset, limit=limit)
+    return Page(data=listed, total=page.total, offset=page.offset, limit=page.limit)
 
 
 async def _granted(runtime: Runtime, grant: Grant, query: ListQuery) -> Page[Agent]:

@@ -21,7 +21,7 @@ from everruns.api.http.parameters import (
 from everruns.api.http.reads import Reads
 from everruns.api.http.requests import read_body, read_key
 from everruns.api.http.routes import Routes
-from everruns.domain.base import Model
+from everruns.domain.base import Model, Page
 from everruns.domain.budgets import (
     BudgetCheck,
     BudgetInput,
@@ -32,6 +32,7 @@ from everruns.domain.budgets import (
     SubjectType,
     TopUp,
 )
+from everruns.storage.budgets import BudgetQuery
 
 EXAMPLE = {
     "subject_type": "session",
@@ -42,7 +43,14 @@ EXAMPLE = {
 }
 
 
+OfSubjectType = Annotated[
+    SubjectType | None, Query(description="Only budgets of this kind of subject.")
+]
+OfSubject = Annotated[SubjectId | None, Query(description="Only budgets of this subject.")]
+
 routes = Routes("budgets")
+# Not on the face of the SDK, which reads bare lists.
+pages = Routes("budgets")
 
 
 class Resumed(Model):
@@ -52,19 +60,27 @@ class Resumed(Model):
     resumed_budgets: int
 
 
-@routes.add("GET /budgets")
+@pages.add("GET /budgets")
 async def list_budgets(
     runtime: TheRuntime,
-    subject_type: Annotated[
-        SubjectType | None, Query(description="Only budgets of this kind of subject.")
-    ] = None,
-    subject_id: Annotated[
-        SubjectId | None, Query(description="Only budgets of this subject.")
-    ] = None,
+    subject_type: OfSubjectType = None,
+    subject_id: OfSubject = None,
+    offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
-) -> Sequence[BudgetShown]:
+) -> Page[BudgetShown]:
     """List the active budgets, newest first."""
-    return await runtime.budgets.list(subject_type, subject_id, limit)
+    query = BudgetQuery(
+        subject_type=subject_type, subject_id=subject_id, offset=offset, limit=limit
+    )
+    return await runtime.budgets.list(query)
+
+
+@pages.add("GET /budgets/{budget_id}/ledger")
+async def list_ledger(
+    budget_id: BudgetId, runtime: TheRuntime, offset: Offset = 0, limit: Limit = DEFAULT_LIMIT
+) -> Page[LedgerEntry]:
+    """List a budget's charges (positive) and top-ups (negative), newest first."""
+    return await runtime.budgets.ledger(budget_id, offset, limit)
 
 
 @routes.add(
@@ -104,14 +120,6 @@ async def disable_budget(budget_id: BudgetId, runtime: TheRuntime) -> None:
 async def top_up_budget(budget_id: BudgetId, added: TopUp, runtime: TheRuntime) -> BudgetShown:
     """Top up a budget."""
     return await runtime.budgets.top_up(budget_id, added)
-
-
-@routes.add("GET /budgets/{budget_id}/ledger")
-async def list_ledger(
-    budget_id: BudgetId, runtime: TheRuntime, offset: Offset = 0, limit: Limit = DEFAULT_LIMIT
-) -> Sequence[LedgerEntry]:
-    """List a budget's charges (positive) and top-ups (negative), newest first."""
-    return await runtime.budgets.ledger(budget_id, offset, limit)
 
 
 @routes.add("GET /budgets/{budget_id}/check")

@@ -2,7 +2,7 @@
 
 from everruns.api.http.faces import Face
 from everruns.api.routes.shared import SHARED
-from everruns.api.sdk import agents, event_routes, messages, not_offered, runtime_tokens
+from everruns.api.sdk import agents, budgets, event_routes, messages, not_offered, runtime_tokens
 
 # The SDK never requests a second page.
 SDK = Face(
@@ -14,6 +14,7 @@ SDK = Face(
         event_routes.of_channels,
         agents.routes,
         agents.documents,
+        budgets.routes,
         runtime_tokens.routes,
         not_offered.routes,
     ],

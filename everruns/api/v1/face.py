@@ -1,7 +1,7 @@
 """The face `/v1`: the API itself."""
 
 from everruns.api.http.faces import Face
-from everruns.api.routes import cluster, deployment, messages, sql, usage
+from everruns.api.routes import budgets, cluster, deployment, messages, sql, usage
 from everruns.api.routes.shared import SHARED
 from everruns.api.v1 import agents, events
 
@@ -14,6 +14,7 @@ V1 = Face(
         events.of_channels,
         agents.routes,
         agents.documents,
+        budgets.pages,
         cluster.routes,
         deployment.routes,
         usage.routes,

@@ -18,6 +18,7 @@ class JournaledBudgets:
         self.find = budgets.find
         self.is_budgeted = budgets.is_budgeted
         self.list = budgets.list
+        self.list_of = budgets.list_of
 
     def put(self, budget: Budget, receipt: Receipt | None = None) -> bool:
         """Store a budget, replacing the one with its id, unless its session is gone."""
@@ -42,6 +43,6 @@ class JournaledLedger:
         """Return the sum of each ledger with entries, including everything acknowledged."""
         return self._ahead.settled().ledger.totals(budget_ids, since)
 
-    def list(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
-        """Return entries of a budget's ledger, newest first."""
+    def list(self, budget_id: str, offset: int, limit: int) -> tuple[list[LedgerEntry], int]:
+        """Return a page of a budget's ledger, newest first, and how many entries it has."""
         return self._ahead.settled().ledger.list(budget_id, offset, limit)

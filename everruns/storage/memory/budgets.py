@@ -5,7 +5,9 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from everruns.domain.budgets import Budget, LedgerEntry, total
-from everruns.storage.memory.contents import Contents
+from everruns.storage.budgets import BudgetQuery
+from everruns.storage.memory.contents import Contents, age, page_of
+from everruns.storage.pages import ListQuery
 from everruns.storage.receipts import Receipt
 
 
@@ -36,23 +38,24 @@ class MemoryBudgets:
             in_force = self._contents.budgets_in_force()
         return any(budget.subject_id == subject_id for budget in in_force)
 
-    def list(
-        self,
-        subject_type: str | None = None,
-        subject_ids: Collection[str] | None = None,
-        limit: int | None = None,
-    ) -> list[Budget]:
-        """Return the active budgets, newest first."""
+    def list_of(self, subject_ids: Collection[str]) -> list[Budget]:
+        """Return the active budgets of some subjects, newest first."""
+        with self._contents.lock:
+            in_force = self._contents.budgets_in_force()
+        found = [budget for budget in in_force if budget.subject_id in subject_ids]
+        return sorted(found, key=age, reverse=True)
+
+    def list(self, query: BudgetQuery) -> tuple[list[Budget], int]:
+        """Return a page of the active budgets, newest first, and how many match in all."""
         with self._contents.lock:
             in_force = self._contents.budgets_in_force()
         found = [
             budget
             for budget in in_force
-            if (subject_type is None or budget.subject_type == subject_type)
-            and (subject_ids is None or budget.subject_id in subject_ids)
+            if query.subject_type in (None, budget.subject_type)
+            and query.subject_id in (None, budget.subject_id)
         ]
-        found.sort(key=lambda budget: (budget.created_at, budget.id), reverse=True)
-        return found[:limit]
+        return page_of(found, query, lambda budget: (budget.id,))
 
 
 class MemoryLedger:
@@ -84,9 +87,9 @@ class MemoryLedger:
             }
         return {budget_id: total(entries) for budget_id, entries in counted.items() if entries}
 
-    def list(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
-        """Return entries of a budget's ledger, newest first."""
+    def list(self, budget_id: str, offset: int, limit: int) -> tuple[list[LedgerEntry], int]:
+        """Return a page of a budget's ledger, newest first, and how many entries it has."""
         with self._contents.lock:
             entries = [*self._contents.ledgers.get(budget_id, {}).values()]
-        entries.sort(key=lambda entry: (entry.created_at, entry.id), reverse=True)
-        return entries[offset : offset + limit]
+        query = ListQuery(offset=offset, limit=limit)
+        return page_of(entries, query, lambda entry: (entry.id,))

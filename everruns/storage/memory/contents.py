@@ -24,7 +24,7 @@ from everruns.storage.mcp_authorizations import StoredAuthorization
 from everruns.storage.pages import ListQuery, cut
 from everruns.storage.receipts import Receipt
 
-Resource = TypeVar("Resource", Agent, Session, Workspace)
+Resource = TypeVar("Resource", Agent, Session, Workspace, Budget, LedgerEntry)
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Contents:
             self.ledgers.setdefault(entry.budget_id, {}).setdefault(entry.id, entry)
 
 
-def age(resource: Agent | Session | Workspace) -> tuple[str, str]:
+def age(resource: Agent | Session | Workspace | Budget | LedgerEntry) -> tuple[str, str]:
     """Return what sorts resources from the oldest to the newest."""
     return resource.created_at, resource.id
 

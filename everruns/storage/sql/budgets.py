@@ -7,10 +7,12 @@ from sqlalchemy import Connection, and_, delete, select, true
 
 from everruns.domain.budgets import Budget
 from everruns.domain.charges import CHARGED_EVENTS, charges
+from everruns.storage.budgets import BudgetQuery
 from everruns.storage.logs import Append
 from everruns.storage.receipts import Receipt
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.ledger import delete_ledgers, enter
+from everruns.storage.sql.lists import full, select_page
 from everruns.storage.sql.receipts import remember
 from everruns.storage.sql.session_statements import keep_session
 from everruns.storage.sql.statements import upsert
@@ -119,24 +121,28 @@ class SqlBudgets:
         """Take note that a session and its budgets are deleted."""
         self._budgeted.discard(session_id)
 
-    def list(
-        self,
-        subject_type: str | None = None,
-        subject_ids: Collection[str] | None = None,
-        limit: int | None = None,
-    ) -> list[Budget]:
-        """Return the active budgets, newest first."""
+    def list_of(self, subject_ids: Collection[str]) -> list[Budget]:
+        """Return the active budgets of some subjects, newest first."""
         c = budgets.c
-        matching = and_(
-            _IN_FORCE,
-            true() if subject_type is None else c.subject_type == subject_type,
-            true() if subject_ids is None else c.subject_id.in_(subject_ids),
-        )
+        of_subjects = and_(_IN_FORCE, c.subject_id.in_(subject_ids))
         newest_first = c.created_at.desc(), c.id.desc()
-        statement = select(c.document).where(matching).order_by(*newest_first).limit(limit)
+        statement = select(c.document).where(of_subjects).order_by(*newest_first)
         with self._database.reading() as connection:
             documents = connection.execute(statement).scalars().all()
         return [Budget.model_validate_json(document) for document in documents]
+
+    def list(self, query: BudgetQuery) -> tuple[list[Budget], int]:
+        """Return a page of the active budgets, newest first, and how many match in all."""
+        c = budgets.c
+        kind, subject_id = query.subject_type, query.subject_id
+        matching = and_(
+            _IN_FORCE,
+            true() if kind is None else c.subject_type == kind,
+            true() if subject_id is None else c.subject_id == subject_id,
+        )
+        with self._database.reading() as connection:
+            rows, total = select_page(connection, c.created_at, matching, query)
+        return [Budget.model_validate_json(row["document"]) for row in full(rows)], total
 
 
 def _row(budget: Budget) -> Row:

@@ -8,8 +8,10 @@ from sqlalchemy import Connection, and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from everruns.domain.budgets import LedgerEntry, exact
+from everruns.storage.pages import ListQuery
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.dialects import is_duckdb
+from everruns.storage.sql.lists import full, select_page
 from everruns.storage.sql.tables import Row, budgets, ledger
 
 
@@ -48,14 +50,12 @@ class SqlLedger:
             rows = connection.execute(statement.group_by(c.budget_id)).all()
         return {budget_id: Decimal(amount) for budget_id, amount in rows}
 
-    def list(self, budget_id: str, offset: int, limit: int) -> list[LedgerEntry]:
-        """Return entries of a budget's ledger, newest first."""
-        c = ledger.c
-        newest_first = c.created_at.desc(), c.id.desc()
-        statement = select(c.document).where(c.budget_id == budget_id).order_by(*newest_first)
+    def list(self, budget_id: str, offset: int, limit: int) -> tuple[list[LedgerEntry], int]:
+        """Return a page of a budget's ledger, newest first, and how many entries it has."""
+        c, query = ledger.c, ListQuery(offset=offset, limit=limit)
         with self._database.reading() as connection:
-            documents = connection.execute(statement.offset(offset).limit(limit)).scalars().all()
-        return [LedgerEntry.model_validate_json(document) for document in documents]
+            rows, total = select_page(connection, c.created_at, c.budget_id == budget_id, query)
+        return [LedgerEntry.model_validate_json(row["document"]) for row in full(rows)], total
 
 
 def enter(connection: Connection, entries: Sequence[LedgerEntry]) -> None:

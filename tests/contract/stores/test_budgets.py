@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from everruns.domain.budgets import LedgerEntry
 from everruns.domain.events import EventType, NewEvent
+from everruns.storage.budgets import BudgetQuery
 from everruns.storage.store import Store
 from tests.stored import answer, append, budget, session, time
 
@@ -15,10 +16,15 @@ def test_budgets_in_force_are_listed_newest_first_by_subject(store: Store) -> No
     for stored in (first, second, budget(3, "agent_1", status="disabled")):
         store.budgets.put(stored)
 
-    assert store.budgets.list() == [second, first]
-    assert store.budgets.list(limit=1) == [second]
-    assert store.budgets.list("agent") == [first]
-    assert store.budgets.list(None, [one.id, other.id]) == [second]
+    assert store.budgets.list(BudgetQuery()) == ([second, first], 2)
+    assert store.budgets.list(BudgetQuery(limit=1)) == ([second], 2)
+    assert store.budgets.list(BudgetQuery(offset=1)) == ([first], 2)
+    assert store.budgets.list(BudgetQuery(offset=2)) == ([], 2)
+    assert store.budgets.list(BudgetQuery(subject_type="agent")) == ([first], 1)
+    assert store.budgets.list(BudgetQuery(subject_id=one.id)) == ([second], 1)
+    assert store.budgets.list(BudgetQuery(subject_type="agent", subject_id=one.id)) == ([], 0)
+    assert store.budgets.list_of([one.id, other.id]) == [second]
+    assert store.budgets.list_of(["agent_1", one.id]) == [second, first]
     assert store.budgets.find("budget_3") == budget(3, "agent_1", status="disabled")
     assert store.budgets.find("budget_4") is None
     subjects = ("agent_1", one.id, other.id, None)
@@ -50,7 +56,7 @@ def test_an_answer_is_charged_to_its_session_and_its_agent(store: Store) -> None
 
     totals = store.ledger.totals(["budget_1", "budget_2", "budget_3"])
     assert totals == {"budget_1": 45, "budget_2": Decimal("0.3")}
-    newest, oldest = store.ledger.list("budget_2", 0, 10)
+    (newest, oldest), _ = store.ledger.list("budget_2", 0, 10)
     since = {"budget_2": newest.created_at}
     assert store.ledger.totals(["budget_1", "budget_2"], since) == {
         "budget_1": 45,
@@ -58,7 +64,7 @@ def test_an_answer_is_charged_to_its_session_and_its_agent(store: Store) -> None
     }
     assert store.ledger.totals(["budget_2"], {"budget_2": time(10**9)}) == {}
     assert (newest.amount, newest.ref_id, newest.session_id) == (0.2, "message_2", session(1).id)
-    assert store.ledger.list("budget_2", 1, 10) == [oldest]
+    assert store.ledger.list("budget_2", 1, 10) == ([oldest], 2)
 
 
 def test_a_call_that_was_broken_off_is_charged_once(store: Store) -> None:
@@ -110,7 +116,7 @@ def test_an_entry_is_kept_as_it_was_put_first(store: Store) -> None:
     store.ledger.put(entry)
     store.ledger.put(entry.model_copy(update={"amount": -5}))
 
-    assert store.ledger.list("budget_1", 0, 10) == [entry]
+    assert store.ledger.list("budget_1", 0, 10) == ([entry], 1)
     assert store.ledger.totals(["budget_1"]) == {"budget_1": Decimal("-0.1")}
 
 

@@ -45,7 +45,7 @@ def top_up(store: Store) -> bool:
 
 
 def has_top_up(store: Store) -> bool:
-    return bool(store.ledger.list(BUDGET.id, 0, 10))
+    return store.ledger.list(BUDGET.id, 0, 10) != ([], 0)
 
 
 KEPT = [(put_snapshot, has_snapshot), (put_budget, has_budget), (top_up, has_top_up)]

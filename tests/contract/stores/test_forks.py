@@ -257,7 +257,7 @@ def test_a_fork_comes_with_its_receipt_and_neither_with_budgets_nor_charges(stor
 
     assert store.receipts.find("key") == receipt
     assert not store.budgets.is_budgeted(session(2).id)
-    assert store.ledger.list(budget(2, "agent_1").id, 0, 10) == []
+    assert store.ledger.list(budget(2, "agent_1").id, 0, 10) == ([], 0)
 
 
 def test_a_fork_is_loaded_from_the_snapshot_of_its_source(store: Store) -> None:

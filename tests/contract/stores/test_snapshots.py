@@ -102,9 +102,10 @@ def test_a_snapshot_can_be_stored_as_soon_as_its_events_are(store: Store, log: L
     assert load(store).events == new[1:]
 
 
-def test_a_copy_of_the_store_has_the_snapshots(tmp_path: Path, log: LogWriter, store: Store):
-    if not isinstance(store, JournaledStore):
-        pytest.skip("Only a data directory is copied by its store.")
+# Only a data directory is copied by its store.
+@pytest.mark.parametrize("store", ["duckdb"], indirect=True)
+@pytest.mark.usefixtures("log")
+def test_a_copy_of_the_store_has_the_snapshots(tmp_path: Path, store: JournaledStore):
     store.sessions.put_snapshot(snapshot(8, LARGE))
     (tmp_path / "copy").mkdir()
     store.copy_to(tmp_path / "copy" / "everruns.duckdb")

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from actors.calls import direct, frames, listener, socket_files
 from actors.calls.direct import DirectConnection, DirectServer
 from everruns.address import Address
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 SERVE = """
 import asyncio
@@ -310,3 +311,59 @@ async def test_a_folder_that_others_can_enter_is_not_trusted(address: Address, c
     address.path.parent.chmod(0o755)
     with pytest.raises(PermissionError, match="private"):
         await connect(address)
+
+
+class SlowListening:
+    """Makes a socket listen as always, once it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+        self.paths: list[Path] = []
+        self._listen = socket_files.listen
+
+    def __call__(self, backlog: int) -> tuple[socket.socket, Path]:
+        self.begun.set()
+        assert self.may_go_on.wait(PATIENCE_S)
+        listening, path = self._listen(backlog)
+        self.paths.append(path)
+        return listening, path
+
+
+@pytest.fixture
+def slow_listening(monkeypatch: pytest.MonkeyPatch) -> SlowListening:
+    slow_listening = SlowListening()
+    monkeypatch.setattr(socket_files, "listen", slow_listening)
+    return slow_listening
+
+
+async def test_a_caller_that_gives_up_leaves_no_socket_behind(
+    answers: Answers, slow_listening: SlowListening
+):
+    server = DirectServer(answers.answer)
+    first = asyncio.create_task(server.address())
+    await eventually(slow_listening.begun.is_set)
+
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    slow_listening.may_go_on.set()
+    address = await server.address()
+    await server.close()
+
+    assert first.cancelled()
+    assert slow_listening.paths == [address.path]
+    assert not address.path.exists()
+
+
+async def test_a_server_that_is_closed_while_it_begins_to_listen_leaves_no_socket_behind(
+    answers: Answers, slow_listening: SlowListening
+):
+    server = DirectServer(answers.answer)
+    opening = asyncio.create_task(server.address())
+    await eventually(slow_listening.begun.is_set)
+
+    closing = asyncio.create_task(server.close())
+    slow_listening.may_go_on.set()
+    await opening
+    await closing
+
+    assert [path.exists() for path in slow_listening.paths] == [False]

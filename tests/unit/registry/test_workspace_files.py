@@ -1,29 +1,15 @@
 """The rules of a session's file system."""
 
 import pickle
-import posixpath
-from contextlib import suppress
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from everruns.domain.agents import InitialFile
-from everruns.domain.files import File
-from everruns.errors import FileNotFound, InvalidRequest
+from everruns.errors import FileNotFound
 from everruns.ids import new_id
 from everruns.registry import file_rules
 from everruns.registry import workspace_files as module
-from everruns.registry.file_rules import (
-    MAX_DEPTH,
-    MAX_FILE_BYTES,
-    MAX_PATH_BYTES,
-    FileRefused,
-    normalize_path,
-)
-from everruns.registry.workspace_files import WorkspaceFiles, initial_files
-from everruns.storage.files import StoredFile
+from everruns.registry.file_rules import MAX_DEPTH, MAX_FILE_BYTES, FileRefused
+from everruns.registry.workspace_files import WorkspaceFiles
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.base import ToolError
 
@@ -40,108 +26,6 @@ def write(workspace: WorkspaceFiles, *paths: str) -> None:
 
 def paths(workspace: WorkspaceFiles) -> list[str]:
     return [entry.path for entry in workspace.list("/", recursive=True)]
-
-
-# Paths
-
-
-RESERVED = [
-    "/_",
-    "_/stat",
-    "/_/stat",
-    "/./_/stat",
-    "//_//stat",
-    "/a/../_/stat",
-    "/_/./x",
-    "/../_/x",
-]
-
-
-@pytest.mark.parametrize("path", RESERVED)
-def test_nothing_is_stored_under_the_reserved_directory_however_it_is_written(
-    workspace: WorkspaceFiles, path: str
-) -> None:
-    write(workspace, "/a/file")
-    for store in (
-        lambda: workspace.write(path, b"", "text"),
-        lambda: workspace.create(path, b"", "text"),
-        lambda: workspace.create_directory(path),
-        lambda: workspace.copy("/a/file", path),
-        lambda: workspace.move("/a/file", path),
-        lambda: workspace.move("/a", path),
-    ):
-        with pytest.raises(FileRefused, match="reserved for actions"):
-            store()
-    with pytest.raises(InvalidRequest, match=r"initial_files\.0: .* reserved"):
-        initial_files("workspace_1", [InitialFile(path=path, content="")])
-    assert paths(workspace) == ["/a", "/a/file"]
-
-
-def test_names_that_only_begin_like_the_reserved_directory_are_free(
-    workspace: WorkspaceFiles,
-) -> None:
-    write(workspace, "/_a", "/a/_/b")
-    assert paths(workspace) == ["/_a", "/a", "/a/_", "/a/_/b"]
-
-
-def test_what_an_earlier_version_stored_there_can_be_changed_and_moved_away() -> None:
-    store = MemoryStore()
-    store.files.put([StoredFile("workspace_1", File("/_", False, False, "text", 0, "", ""))])
-    workspace = WorkspaceFiles(store.files, "workspace_1")
-    workspace.write("/_", b"new", "text")
-    workspace.move("/_", "/kept")
-    assert paths(workspace) == ["/kept"]
-
-
-@pytest.mark.parametrize(
-    ("path", "normal"),
-    [
-        ("/a/b.txt", "/a/b.txt"),
-        ("a/b.txt", "/a/b.txt"),
-        ("//a///b/", "/a/b"),
-        ("/a/../b", "/b"),
-        ("/../../etc/passwd", "/etc/passwd"),
-        ("/a/./b", "/a/b"),
-        (".", "/"),
-        ("/", "/"),
-        ("/workspace/a", "/workspace/a"),
-        ("/ä b/c", "/ä b/c"),
-        ("C:\\a", "/C:\\a"),
-    ],
-)
-def test_path_is_made_absolute_and_plain(path, normal):
-    assert normalize_path(path) == normal
-
-
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [
-        ("", "must not be empty"),
-        ("/a\0b", "NUL"),
-        ("/\ud800", "not valid Unicode"),
-        ("/" + "a" * MAX_PATH_BYTES, "longer than"),
-        ("/a" * (MAX_DEPTH + 1), "deeper than"),
-    ],
-)
-def test_path_that_breaks_a_rule_is_refused(path, words):
-    with pytest.raises(ToolError, match=words):
-        normalize_path(path)
-
-
-@given(st.text(alphabet="ab./\\ ä", min_size=1, max_size=60))
-def test_normal_path_never_leaves_the_root_and_stays_the_same(path):
-    normal = normalize_path(path)
-    assert normal.startswith("/")
-    assert ".." not in normal.split("/")
-    assert "//" not in normal
-    assert normal == "/" or not normal.endswith("/")
-    assert normalize_path(normal) == normal
-
-
-@given(st.text(min_size=1))
-def test_any_text_is_a_path_or_refused(path):
-    with suppress(ToolError):
-        assert normalize_path(path).startswith("/")
 
 
 # Reading and writing
@@ -287,9 +171,6 @@ def test_root_cannot_be_deleted(workspace):
         workspace.delete("/..", recursive=True)
 
 
-# The files a workspace starts with
-
-
 # What people do that tools do not
 
 
@@ -382,124 +263,3 @@ def test_copy_is_another_file(workspace):
     for source, words in (("/d", "only files"), ("/none", "not found")):
         with pytest.raises(ToolError, match=words):
             workspace.copy(source, "/x")
-
-
-# Files that come with a session
-
-
-def test_initial_files_leave_what_is_there(workspace):
-    there = [entry.file for entry in initial_files("w1", [initial("/a/b", "old")])]
-    added = initial_files("w1", [initial("/a/b", "new"), initial("/a/c")], there)
-    assert [stored.file.path for stored in added] == ["/a/c"]
-    with pytest.raises(InvalidRequest, match="'/a/b' is a file"):
-        initial_files("w1", [initial("/a/b/c")], there)
-
-
-def initial(path: str, content: str = "", **fields) -> InitialFile:
-    return InitialFile(path=path, content=content, **fields)
-
-
-def test_initial_files_come_with_their_directories():
-    files = initial_files("w1", [initial("/a/b.txt", "hi", is_readonly=True)])
-    assert [(stored.workspace_id, stored.file.path) for stored in files] == [
-        ("w1", "/a"),
-        ("w1", "/a/b.txt"),
-    ]
-    assert files[1].file.content == b"hi"
-    assert files[1].file.is_readonly
-
-
-def test_initial_file_may_be_base64():
-    (stored,) = initial_files("w1", [initial("/a", "/w==", encoding="base64")])
-    assert stored.file.content == b"\xff"
-    assert stored.file.encoding == "base64"
-
-
-@pytest.mark.parametrize(
-    ("files", "words"),
-    [
-        ([initial("/ok"), initial("/a\0")], "initial_files.1: Invalid path"),
-        ([initial("/a"), initial("/a/b")], "initial_files.1: Path '/a' is a file"),
-        (
-            [initial("/a", "*", encoding="base64")],
-            "initial_files.0: The content is not valid base64",
-        ),
-        (
-            [initial("/a", "Ä", encoding="base64")],
-            "initial_files.0: The content is not valid base64",
-        ),
-        ([initial("/")], "initial_files.0: Path '/' is a directory"),
-        ([initial("/a", is_readonly=True), initial("//a")], "initial_files.1: File is read-only"),
-    ],
-)
-def test_initial_file_that_breaks_a_rule_is_refused_by_its_place(files, words):
-    with pytest.raises(InvalidRequest, match=words):
-        initial_files("w1", files)
-
-
-NAMES = st.sampled_from(["/a", "/b", "/a/x", "/a/y", "/a/x/1", "/a/x/2", "/b/z"])
-
-
-class AnyOrder(RuleBasedStateMachine):
-    """Whatever is done, in any order, what is there is a tree."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.workspace = WorkspaceFiles(MemoryStore().files, "w1")
-        self.contents: dict[str, bytes] = {}
-
-    @rule(path=NAMES, content=st.binary(max_size=3))
-    def write(self, path: str, content: bytes) -> None:
-        try:
-            self.workspace.write(path, content, "base64")
-        except ToolError:
-            return
-        self.contents[path] = content
-
-    @rule(source=NAMES, to=NAMES)
-    def move(self, source: str, to: str) -> None:
-        try:
-            self.workspace.move(source, to)
-        except ToolError:
-            return
-        for name in list(self.contents):
-            if name == source or name.startswith(source + "/"):
-                self.contents[to + name.removeprefix(source)] = self.contents.pop(name)
-
-    @rule(source=NAMES, to=NAMES)
-    def copy(self, source: str, to: str) -> None:
-        try:
-            self.workspace.copy(source, to)
-        except ToolError:
-            return
-        self.contents[to] = self.contents[source]
-
-    @rule(path=NAMES, recursive=st.booleans())
-    def delete(self, path: str, recursive: bool) -> None:
-        try:
-            self.workspace.delete(path, recursive=recursive)
-        except ToolError:
-            return
-        for name in list(self.contents):
-            if name == path or name.startswith(path + "/"):
-                del self.contents[name]
-
-    @invariant()
-    def files_hold_what_was_written_last(self) -> None:
-        entries = self.workspace.list("/", recursive=True)
-        files = {entry.path for entry in entries if not entry.is_directory}
-        assert files == self.contents.keys()
-        for path, content in self.contents.items():
-            file = self.workspace.read(path)
-            assert file is not None
-            assert file.content == content
-
-    @invariant()
-    def every_parent_is_a_directory(self) -> None:
-        for entry in self.workspace.list("/", recursive=True):
-            parent = self.workspace.read(posixpath.dirname(entry.path))
-            assert parent is not None
-            assert parent.is_directory
-
-
-TestAnyOrder = AnyOrder.TestCase

@@ -158,7 +158,7 @@ async def spent_when_cancelled(*chunks: ModelChunk) -> Usage:
         ledger = await runtime.registry.budgets.ledger(budget.id, 0, 10)
         told = ending.data.get("unfinished", {}).get("usage", {})
         assert Usage.model_validate(told) == usage
-        charged = [(entry.amount, entry.ref_type, entry.ref_id) for entry in ledger]
+        charged = [(entry.amount, entry.ref_type, entry.ref_id) for entry in ledger.data]
         tokens = usage.input_tokens + usage.output_tokens
         assert charged == ([(tokens, "turn", ending.data["turn_id"])] if tokens else [])
         return usage
@@ -297,4 +297,4 @@ async def test_a_top_up_of_a_budget_that_renews_counts_in_its_period_alone():
         assert (await budgets.top_up(budget.id, TopUp(amount=0.1))).balance == 10.1
         budgets._clock = lambda: parse_time(budget.renews_at)
         assert (await budgets.get(budget.id)).balance == 10
-        assert len(await budgets.ledger(budget.id, 0, 10)) == 1
+        assert (await budgets.ledger(budget.id, 0, 10)).total == 1

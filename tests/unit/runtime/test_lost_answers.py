@@ -22,6 +22,7 @@ from everruns.domain.workspaces import WorkspaceInput
 from everruns.errors import AgentNotFound, HostLost, ProviderNotFound
 from everruns.registry.registry import Registry
 from everruns.runtime.runtime import Runtime
+from everruns.storage.budgets import BudgetQuery
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.pages import ListQuery
 from everruns.storage.sessions import SessionQuery
@@ -118,14 +119,14 @@ async def create_workspace(registry: Registry) -> None:
 async def create_budget(registry: Registry) -> None:
     agent = await registry.agents.get_by_name("a")
     created = await registry.budgets.create(budget(agent.id))
-    assert [one.id for one in await registry.budgets.list(None, None, 10)] == [created.id]
+    assert [one.id for one in (await registry.budgets.list(BudgetQuery())).data] == [created.id]
 
 
 async def top_up(registry: Registry) -> None:
     agent = await registry.agents.get_by_name("a")
     created = await registry.budgets.create(budget(agent.id))
     await registry.budgets.top_up(created.id, TopUp(amount=5))
-    assert len(await registry.budgets.ledger(created.id, 0, 10)) == 1
+    assert (await registry.budgets.ledger(created.id, 0, 10)).total == 1
 
 
 def budget(agent_id: str) -> BudgetInput:

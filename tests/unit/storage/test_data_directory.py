@@ -4,8 +4,10 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from pydantic import SecretStr
@@ -20,6 +22,7 @@ from everruns.storage.journal.store import JournaledStore
 
 API_KEY = "sk-very-secret-key"
 TIME = "2026-01-01T00:00:00.000Z"
+NOBODY = 65534
 OTHER_KEY = SecretStr("A" * 43 + "=")
 
 
@@ -29,6 +32,22 @@ def umask() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
+
+
+@contextmanager
+def owned_by_an_ordinary_user() -> Generator[Path]:
+    """Give a folder of an ordinary user, and be that user: root may write everywhere."""
+    is_root = os.geteuid() == 0
+    # Pytest's own folders are closed to other users.
+    with TemporaryDirectory() as name:
+        if is_root:
+            os.chown(name, NOBODY, -1)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            if is_root:
+                os.seteuid(0)
 
 
 def put_provider(store: JournaledStore) -> None:
@@ -123,11 +142,13 @@ def test_a_path_that_is_no_directory_says_so(tmp_path: Path) -> None:
             open_store(path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_is_read_only_says_so(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(StoreUnavailable, match="can read and write"):
-        open_store(tmp_path)
+    # All that it imports is read before, as this user.
+    open_store(tmp_path / "other").close()
+    with owned_by_an_ordinary_user() as folder:
+        folder.chmod(0o500)
+        with pytest.raises(StoreUnavailable, match="can read and write"):
+            open_store(folder)
 
 
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
