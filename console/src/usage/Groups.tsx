@@ -4,7 +4,7 @@ import { Choice } from "../parts/Choice";
 import { isNameIn } from "../parts/names";
 import { Failed, State } from "../parts/State";
 import { Table } from "../parts/Table";
-import type { UsageSearch } from "../routes";
+import type { UsageSearch } from "../searches";
 import { FigureCells, FigureHeads, figureOf, sorted } from "./figures";
 import type { Changes, Period } from "./period";
 import { type Filter, useUsage, useUsageFile } from "./queries";

@@ -2,7 +2,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { Curl } from "../../parts/Curl";
 import { Failed, Loading } from "../../parts/State";
-import type { SessionSearch } from "../../routes";
+import type { SessionSearch } from "../../searches";
 import { EventBar } from "./EventBar";
 import { EventDetail } from "./EventDetail";
 import { EventList } from "./EventList";
