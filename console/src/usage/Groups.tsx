@@ -117,8 +117,14 @@ function GroupName({ division, row, onChange }: GroupNameProps) {
         >
           {row.agent_name ?? key}
         </button>
-        <Link to="/agents/$agentId" params={{ agentId: key }}>
-          open
+        <Link
+          to="/agents/$agentId"
+          params={{ agentId: key }}
+          className={styles.open}
+          title="Open this agent"
+          aria-label={`Open ${row.agent_name ?? key}`}
+        >
+          ↗
         </Link>
       </span>
     );

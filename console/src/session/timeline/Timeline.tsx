@@ -131,6 +131,7 @@ function Waterfall({ turns, scale, onPoint }: WaterfallProps) {
             axisStartMs={axis.startMs}
             axisLengthMs={axis.lengthMs}
             isOpenAtFirst={turn === newest}
+            isWaiting={turn.isOpen && activity.kind === "waiting"}
             onPoint={onPoint}
           />
         );
