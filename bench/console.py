@@ -1,16 +1,21 @@
 """Measures the console in a real browser: ``python -m bench.console``.
 
-How long a long session takes to open, and what the page's main thread does for each delta of an
-answer, in conversations of different length. The model is simulated, and its server runs on
+How large the built files are and how soon the start screen is seen; how long a long session takes
+to open, and what the page's main thread does for each delta of an answer, in conversations of
+different length. The model is simulated, and its server runs on
 the same machine as the browser, so the cost of a delta is given as CPU time of the page's main
 thread.
 """
 
 import asyncio
+import gzip
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -19,6 +24,9 @@ from playwright.async_api import Browser, Locator, Page, expect
 from bench.browser import browsing
 from bench.server import running_server
 
+BUILT = Path(__file__).parents[1] / "everruns" / "console"
+STARTS = 5
+FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
 LENGTHS = (10, 100, 1_000, 10_000)
 ANSWER_WORDS = 400
 WORDS_PER_S = 40
@@ -34,7 +42,7 @@ LINES = (
 
 
 async def main() -> None:
-    """Measure, and print a row for each length."""
+    """Measure, and print a line for the start and a row for each length."""
     with running_server(EVERRUNS_DASHBOARD="false") as server:
         async with (
             httpx.AsyncClient(base_url=server.address, timeout=60) as client,
@@ -43,6 +51,7 @@ async def main() -> None:
             model = {"reply": "word " * ANSWER_WORDS, "tokens_per_s": WORDS_PER_S}
             provider = {"name": "talker", "provider_type": "simulated", "settings": model}
             (await client.post("/v1/llm-providers", json=provider)).raise_for_status()
+            await _print_start(browser, server.address)
             print("| Messages | Opened | Main thread a delta | of it script | Heap |")
             print("|---|---|---|---|---|")
             for length in LENGTHS:
@@ -54,6 +63,42 @@ async def main() -> None:
                     f"| {cost['script']:.2f} ms | {cost['heap']:.0f} MB |",
                     flush=True,
                 )
+
+
+def _built_sizes() -> tuple[int, int]:
+    """Return the bytes that the page loads first, compressed, and those of all files."""
+    page = (BUILT / "index.html").read_text()
+    named = [BUILT / path for path in re.findall(r'(?:src|href)="/([^"]+)"', page)]
+    first = [BUILT / "index.html", *(file for file in named if file.suffix in {".js", ".css"})]
+    every = [file for file in BUILT.rglob("*") if file.is_file()]
+    return (
+        sum(len(gzip.compress(file.read_bytes(), mtime=0)) for file in first),
+        sum(file.stat().st_size for file in every),
+    )
+
+
+async def _print_start(browser: Browser, address: str) -> None:
+    """Print what is loaded first, and the medians of when the start screen is seen."""
+    first, every = _built_sizes()
+    print(f"Loaded first: {first / 1000:.0f} kB compressed; all files: {every / 1e6:.2f} MB")
+    visits = [await _start_ms(browser, address) for _ in range(STARTS)]
+    for place, files in enumerate(("nothing", "the page's files")):
+        painted = median(visit[place][0] for visit in visits)
+        filled = median(visit[place][1] for visit in visits)
+        print(f"Start with {files} cached: {painted:.0f} ms to paint, {filled:.0f} ms to fill")
+
+
+async def _start_ms(browser: Browser, address: str) -> list[tuple[float, float]]:
+    """Return when the start screen is painted and filled, at a first visit and at the next."""
+    found: list[tuple[float, float]] = []
+    async with _page(browser, address) as page:
+        for _ in range(2):
+            began = time.perf_counter()
+            await page.goto("/")
+            await expect(page.get_by_role("heading", level=1)).to_be_visible()
+            filled_ms = (time.perf_counter() - began) * 1000
+            found.append((await page.evaluate(FIRST_PAINT), filled_ms))
+    return found
 
 
 async def _import(client: httpx.AsyncClient, length: int) -> str:

@@ -9,6 +9,7 @@ import io
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -100,7 +101,11 @@ TALKS = (
 
 async def main(folder: Path) -> None:
     """Take the pictures."""
-    with running_server(EVERRUNS_DASHBOARD="false") as server:
+    with (
+        # The default data directory, so that commands need no flag for it.
+        TemporaryDirectory() as home,
+        running_server(HOME=home, EVERRUNS_DATA_DIR=f"{home}/.everruns") as server,
+    ):
         async with (
             httpx.AsyncClient(base_url=server.address, timeout=60) as client,
             browsing() as browser,
@@ -169,6 +174,9 @@ async def _photograph(
         await expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=PATIENCE_MS)
         loading = page.get_by_role("status", name="Loading")
         await expect(loading).to_have_count(0, timeout=PATIENCE_MS)
+        # What a process uses is known at the second look.
+        unknown = page.get_by_title("Of one CPU").filter(has_not_text="%")
+        await expect(unknown).to_have_count(0, timeout=PATIENCE_MS)
         # Charts and lists draw themselves after their data has come.
         await page.wait_for_timeout(SETTLED_MS)
         suffix = "" if theme == "light" else f"-{theme}"

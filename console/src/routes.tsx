@@ -6,6 +6,7 @@ import {
   createRouter,
   lazyRouteComponent,
 } from "@tanstack/react-router";
+import type { SessionSearch, SessionsSearch, UsageSearch } from "./searches";
 import { Broken } from "./shell/Broken";
 import { NotFound } from "./shell/NotFound";
 import { Shell } from "./shell/Shell";
@@ -22,17 +23,6 @@ const start = createRoute({
   component: lazyRouteComponent(() => import("./start/Start"), "Start"),
 });
 
-/** Which sessions are listed. */
-export interface SessionsSearch {
-  search?: string;
-  status?: string;
-  waiting?: string;
-  outcome?: string;
-  agent?: string;
-  since?: string;
-  page?: string;
-}
-
 const sessions = createRoute({
   getParentRoute: () => root,
   path: "/sessions",
@@ -40,18 +30,6 @@ const sessions = createRoute({
     texts(search, ["search", "status", "waiting", "outcome", "agent", "since", "page"]),
   component: lazyRouteComponent(() => import("./sessions/Sessions"), "Sessions"),
 });
-
-/** Which view of a session is shown, and which of its events or files is open. */
-export interface SessionSearch {
-  view?: string;
-  event?: string;
-  type?: string;
-  turn?: string;
-  file?: string;
-  line?: string;
-  find?: string;
-  scale?: string;
-}
 
 const session = createRoute({
   getParentRoute: () => root,
@@ -101,18 +79,6 @@ const capabilities = createRoute({
     texts(search, ["capability", "server", "page"]),
   component: lazyRouteComponent(() => import("./capabilities/Capabilities"), "Capabilities"),
 });
-
-/** Which usage is shown: its period, measure, grouping, order, and filters. */
-export interface UsageSearch {
-  period?: string;
-  from?: string;
-  to?: string;
-  show?: string;
-  group?: string;
-  sort?: string;
-  agent?: string;
-  model?: string;
-}
 
 const usage = createRoute({
   getParentRoute: () => root,

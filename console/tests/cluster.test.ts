@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { Schemas } from "../src/api/client";
-import { pageOf, tunnelTo } from "../src/cluster/dashboard";
 import { cpuShare, perSecond, uptimeMs } from "../src/cluster/rates";
 
 const STARTED = "2026-12-01T00:00:00Z";
@@ -60,27 +59,4 @@ describe("what an actor does in a second", () => {
 it("knows how long a process has run, if it knows when it was started", () => {
   expect(uptimeMs({ started_at: STARTED }, "2026-12-01T00:01:00Z")).toBe(60_000);
   expect(uptimeMs({}, "2026-12-01T00:01:00Z")).toBeUndefined();
-});
-
-describe("the Ray dashboard", () => {
-  const address = "http://127.0.0.1:8265";
-
-  it("has a page for each actor and node", () => {
-    expect(pageOf(address, "actors", "a1")).toBe("http://127.0.0.1:8265/#/actors/a1");
-    expect(pageOf(address, "cluster/nodes", "n1")).toBe("http://127.0.0.1:8265/#/cluster/nodes/n1");
-  });
-
-  it("on the loopback of another machine is reached through a tunnel", () => {
-    expect(tunnelTo(address, "agents.example.com")).toBe(
-      "ssh -L 8265:127.0.0.1:8265 agents.example.com",
-    );
-  });
-
-  it.each([
-    [address, "127.0.0.1"],
-    [address, "localhost"],
-    ["http://10.0.0.7:8265", "agents.example.com"],
-  ])("at %s is reached from a page at %s without one", (at, host) => {
-    expect(tunnelTo(at, host)).toBeNull();
-  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { refusalOf, refusalOfPath } from "../src/session/files/limits";
+import { countLines, isEditable, refusalOf, refusalOfPath } from "../src/session/files/limits";
 import { withSlashes } from "../src/session/files/queries";
 import { type FileInfo, nodeIn, parentOf, pathIn, rowsOf, treeOf } from "../src/session/files/tree";
 
@@ -118,5 +118,22 @@ describe("Uploads", () => {
     const files = [file("/a", { is_readonly: true }), folder("/b")];
     expect(refusalOf([{ path: "/a", size: 1 }], files)).toContain("read-only");
     expect(refusalOf([{ path: "/b", size: 1 }], files)).toContain("a folder");
+  });
+});
+
+describe("the lines of a file", () => {
+  it.each([
+    ["", 0],
+    ["one", 1],
+    ["one\n", 1],
+    ["one\ntwo", 2],
+    ["\n\n", 2],
+  ])("are counted: %j has %i", (text, count) => {
+    expect(countLines(text)).toBe(count);
+  });
+
+  it("can be so many that a field for them would stop the page", () => {
+    expect(isEditable("a\n".repeat(50_000))).toBe(true);
+    expect(isEditable("a\n".repeat(50_001))).toBe(false);
   });
 });

@@ -91,7 +91,7 @@ describe("hostile Markdown", () => {
   it("cuts a line of five million characters until all of it is wanted", () => {
     const { container } = render(<Markdown text={"x".repeat(5_000_000)} />);
     expect(container.querySelector("pre")?.textContent?.length).toBe(20_000);
-    expect(screen.getByRole("button").textContent).toBe("Show all 5,000,000 characters");
+    expect(screen.getByRole("button", { name: "Show all 5,000,000 characters" })).toBeDefined();
   });
 });
 

@@ -4,7 +4,7 @@ import type { Transcript, Turn } from "../src/session/log/types";
 import type { LogEvent } from "../src/session/log/wire";
 import { axesOf, placeOf } from "../src/session/timeline/axis";
 import { type Bar, barsOf, spanOf } from "../src/session/timeline/bars";
-import { describe as inWords, nameOf } from "../src/session/timeline/words";
+import { describe as inWords, nameOf, outcomeOf } from "../src/session/timeline/words";
 
 const NOTHING = { startMs: 0, endMs: 0, lengthMs: 1 };
 const START = Date.parse("2026-01-31T10:00:00.000Z");
@@ -256,6 +256,18 @@ describe("The axis", () => {
     const instant = { startMs: 5, endMs: 5 };
     const [axis] = axesOf([instant], "turn");
     expect(placeOf(instant, axis ?? NOTHING)).toEqual({ start: 0, length: 0 });
+  });
+});
+
+describe("A turn that has not ended", () => {
+  const turn = turnOf(ASKED, BEGUN);
+
+  it("is running", () => {
+    expect(outcomeOf(turn, false)).toBe("running");
+  });
+
+  it("waits while somebody is to act", () => {
+    expect(outcomeOf(turn, true)).toBe("waits");
   });
 });
 

@@ -4,6 +4,7 @@ import type { Schemas } from "../api/client";
 import { agentName } from "../api/displayNames";
 import { exact } from "../parts/formats";
 import { Table } from "../parts/Table";
+import { TableHead } from "../parts/TableHead";
 import { Time } from "../parts/Time";
 import styles from "./Agents.module.css";
 import { modelName } from "./models";
@@ -15,24 +16,16 @@ export function AgentsTable({ agents }: { agents: readonly Schemas["ListedAgent"
   const models = useModels();
   return (
     <Table label="Agents">
-      <thead>
-        <tr>
-          <th scope="col">Name</th>
-          <th scope="col">Model</th>
-          <th scope="col" className={styles.wide}>
-            Capabilities
-          </th>
-          <th scope="col" className={styles.wide}>
-            Tags
-          </th>
-          <th scope="col" data-number>
-            Sessions
-          </th>
-          <th scope="col" data-number>
-            Updated
-          </th>
-        </tr>
-      </thead>
+      <TableHead
+        columns={[
+          "Name",
+          "Model",
+          { name: "Capabilities", className: styles.wide },
+          { name: "Tags", className: styles.wide },
+          { name: "Sessions", isNumber: true },
+          { name: "Updated", isNumber: true },
+        ]}
+      />
       <tbody>
         {agents.map((agent) => (
           <tr key={agent.id}>

@@ -9,8 +9,8 @@ import { Toggle } from "../parts/form/Toggle";
 import { isObject } from "../parts/json";
 import { State } from "../parts/State";
 import type { CapabilityChoice } from "./draft";
-import type { SectionOf } from "./Editor";
 import styles from "./Editor.module.css";
+import type { SectionOf } from "./section";
 
 type Info = Schemas["CapabilityInfo"];
 

@@ -12,13 +12,8 @@ import { LimitsSection } from "./LimitsSection";
 import { ModelSection } from "./ModelSection";
 import { agentProblems } from "./problems";
 import { ServersSection } from "./ServersSection";
+import type { SectionOf } from "./section";
 import { ToolsSection } from "./ToolsSection";
-
-/** What a section of the editor needs. */
-export interface SectionOf {
-  draft: Draft;
-  change: <Field extends keyof Draft>(field: Field, value: Draft[Field]) => void;
-}
 
 /** What is to be saved. */
 export interface Edited {

@@ -6,9 +6,9 @@ import { SelectField } from "../parts/form/SelectField";
 import { TextAreaField, TextField } from "../parts/form/TextField";
 import { Toggle } from "../parts/form/Toggle";
 import type { InitialFile } from "./draft";
-import type { SectionOf } from "./Editor";
 import styles from "./Editor.module.css";
 import { readFile } from "./files";
+import type { SectionOf } from "./section";
 
 /** Files that every new session of the agent begins with. */
 export function FilesSection({ draft, change }: SectionOf) {

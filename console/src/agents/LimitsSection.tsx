@@ -3,7 +3,7 @@ import { Section } from "../parts/form/Section";
 import { SelectField } from "../parts/form/SelectField";
 import { SchemaForm } from "../parts/form/schema/SchemaForm";
 import type { WaitRule } from "./draft";
-import type { SectionOf } from "./Editor";
+import type { SectionOf } from "./section";
 import { WAIT } from "./shapes";
 
 /** How far a turn may go, and how long it waits for the client. */

@@ -5,8 +5,8 @@ import { SchemaForm } from "../parts/form/schema/SchemaForm";
 import { modelNamed } from "../parts/models";
 import { Failed } from "../parts/State";
 import type { Controls } from "./draft";
-import type { SectionOf } from "./Editor";
 import { factsOf, modelGroups } from "./models";
+import type { SectionOf } from "./section";
 import { CONTROLS } from "./shapes";
 
 const DEFAULT = "default";

@@ -6,7 +6,7 @@ import { TextField } from "../parts/form/TextField";
 import { isSame } from "../parts/json";
 import { ServerFields } from "../parts/ServerFields";
 import type { Draft, OwnServer } from "./draft";
-import type { SectionOf } from "./Editor";
+import type { SectionOf } from "./section";
 
 interface NamedServer {
   name: string;

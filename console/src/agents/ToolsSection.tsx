@@ -7,7 +7,7 @@ import { SchemaForm } from "../parts/form/schema/SchemaForm";
 import { TextAreaField, TextField } from "../parts/form/TextField";
 import { isObject } from "../parts/json";
 import type { ClientTool, WaitRule } from "./draft";
-import type { SectionOf } from "./Editor";
+import type { SectionOf } from "./section";
 import { WAIT } from "./shapes";
 
 const NEW: ClientTool = {

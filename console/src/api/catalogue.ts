@@ -19,7 +19,7 @@ export function useModels() {
   });
 }
 
-/** Return the capabilities: the built-in ones, those of packages, and active MCP servers. */
+/** Return the capabilities: built-in, of packages, and active MCP servers; last those for tests. */
 export function useCapabilities() {
   return useQuery({
     queryKey: ["capabilities"],
@@ -29,6 +29,12 @@ export function useCapabilities() {
           api.GET("/v1/capabilities", { params: { query: { offset, limit: LONGEST_PAGE } } }),
         ),
       ),
+    select: withTestsLast,
     staleTime: FRESH_MS,
   });
+}
+
+function withTestsLast(all: Schemas["CapabilityInfo"][]): Schemas["CapabilityInfo"][] {
+  const isForTests = ({ category }: Schemas["CapabilityInfo"]) => category === "Testing";
+  return [...all.filter((info) => !isForTests(info)), ...all.filter(isForTests)];
 }

@@ -1,14 +1,16 @@
 import { bytes, exact } from "../parts/formats";
 import { Meter } from "../parts/Meter";
 import { Table } from "../parts/Table";
+import { TableHead } from "../parts/TableHead";
 import styles from "./Cluster.module.css";
 import { InDashboard } from "./dashboard";
-import { count, nodeName, ProcessCells, ProcessHeads } from "./processColumns";
+import { count, PROCESS_COLUMNS, ProcessCells } from "./processColumns";
 import type { Observed } from "./queries";
-import { cpuShare, perSecond, secondsBetween } from "./rates";
+import { perSecond, secondsBetween } from "./rates";
 
 /** The session actors: which sessions are placed where, and what runs there. */
-export function Actors({ observed: { state, before } }: { observed: Observed }) {
+export function Actors({ observed }: { observed: Observed }) {
+  const { state, before } = observed;
   const most = Math.max(1, ...state.session_actors.map((actor) => actor.sessions));
   const seconds = secondsBetween(before, state);
   // They keep their places, whatever order the server names them in.
@@ -19,30 +21,19 @@ export function Actors({ observed: { state, before } }: { observed: Observed }) 
     <section className={styles.section}>
       <h2>Session actors</h2>
       <Table label="Session actors">
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Status</th>
-            <th scope="col">Sessions</th>
-            <th scope="col" data-number>
-              Size
-            </th>
-            <th scope="col" data-number>
-              Running
-            </th>
-            <th scope="col" data-number>
-              Waiting
-            </th>
-            <th scope="col" data-number>
-              Readers
-            </th>
-            <th scope="col" data-number title="Model calls completed per second">
-              Calls/s
-            </th>
-            <ProcessHeads />
-            <th scope="col">Node</th>
-          </tr>
-        </thead>
+        <TableHead
+          columns={[
+            "Name",
+            "Status",
+            "Sessions",
+            { name: "Size", isNumber: true },
+            { name: "Running", isNumber: true },
+            { name: "Waiting", isNumber: true },
+            { name: "Readers", isNumber: true },
+            { name: "Calls/s", isNumber: true, title: "Model calls completed per second" },
+            ...PROCESS_COLUMNS,
+          ]}
+        />
         <tbody>
           {actors.map((actor) => {
             const earlier = before?.session_actors.find(({ name }) => name === actor.name);
@@ -62,12 +53,7 @@ export function Actors({ observed: { state, before } }: { observed: Observed }) 
                 <td data-number>{count(actor.turns_waiting)}</td>
                 <td data-number>{count(actor.streams)}</td>
                 <td data-number>{rate(perSecond(actor, earlier, seconds, "model_calls"))}</td>
-                <ProcessCells
-                  process={actor}
-                  cpu={cpuShare(actor, earlier, seconds)}
-                  at={state.at}
-                />
-                <td>{nodeName(actor, state.nodes)}</td>
+                <ProcessCells process={actor} earlier={earlier} observed={observed} />
               </tr>
             );
           })}

@@ -1,9 +1,11 @@
 import { Curl } from "../parts/Curl";
+import { useDeployment } from "../parts/deployment";
 import { Head } from "../parts/Head";
 import { State } from "../parts/State";
 import { Actors } from "./Actors";
 import styles from "./Cluster.module.css";
 import { AboutDashboard, DashboardAddress } from "./dashboard";
+import { offerOf } from "./dashboardOffer";
 import { Nodes } from "./Nodes";
 import { Processes } from "./Processes";
 import { type Observed, useCluster } from "./queries";
@@ -28,6 +30,7 @@ export function Cluster() {
 
 function Everything({ observed }: { observed: Observed }) {
   const { state } = observed;
+  const deployment = useDeployment();
   return (
     <DashboardAddress value={state.ray_dashboard ?? null}>
       <div className={styles.sections}>
@@ -42,7 +45,12 @@ function Everything({ observed }: { observed: Observed }) {
         <Actors observed={observed} />
         <Processes observed={observed} />
         <Nodes nodes={state.nodes} />
-        {state.nodes.length > 0 && <AboutDashboard />}
+        {state.nodes.length > 0 && deployment.data !== undefined && (
+          <AboutDashboard
+            offer={offerOf(deployment.data.settings)}
+            head={state.nodes.find((node) => node.is_head)?.hostname ?? undefined}
+          />
+        )}
         <Curl path="/v1/cluster" />
       </div>
     </DashboardAddress>

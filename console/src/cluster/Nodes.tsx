@@ -2,6 +2,7 @@ import type { Schemas } from "../api/client";
 import { bytes, exact } from "../parts/formats";
 import { Meter } from "../parts/Meter";
 import { Table } from "../parts/Table";
+import { TableHead } from "../parts/TableHead";
 import styles from "./Cluster.module.css";
 import { InDashboard } from "./dashboard";
 
@@ -14,17 +15,9 @@ export function Nodes({ nodes }: { nodes: readonly Schemas["NodeState"][] }) {
         <p className={styles.quiet}>This server is one process, without a cluster.</p>
       ) : (
         <Table label="Nodes">
-          <thead>
-            <tr>
-              <th scope="col">Name</th>
-              <th scope="col">Status</th>
-              <th scope="col" data-number>
-                Processes
-              </th>
-              <th scope="col">Load</th>
-              <th scope="col">Memory</th>
-            </tr>
-          </thead>
+          <TableHead
+            columns={["Name", "Status", { name: "Processes", isNumber: true }, "Load", "Memory"]}
+          />
           <tbody>
             {nodes.map((node) => (
               <tr key={node.id}>

@@ -1,11 +1,11 @@
 import type { Schemas } from "../api/client";
 import { shortId } from "../parts/formats";
 import { Table } from "../parts/Table";
+import { TableHead } from "../parts/TableHead";
 import styles from "./Cluster.module.css";
 import { InDashboard } from "./dashboard";
-import { nodeName, ProcessCells, ProcessHeads } from "./processColumns";
+import { PROCESS_COLUMNS, ProcessCells } from "./processColumns";
 import type { Observed } from "./queries";
-import { cpuShare, secondsBetween } from "./rates";
 
 interface Row {
   key: string;
@@ -16,8 +16,8 @@ interface Row {
 }
 
 /** The processes that hold no sessions: registry, standby, replicas of the API. */
-export function Processes({ observed: { state, before } }: { observed: Observed }) {
-  const seconds = secondsBetween(before, state);
+export function Processes({ observed }: { observed: Observed }) {
+  const { state, before } = observed;
   const rows: Row[] = [
     {
       key: "registry",
@@ -49,17 +49,9 @@ export function Processes({ observed: { state, before } }: { observed: Observed 
     <section className={styles.section}>
       <h2>Other processes</h2>
       <Table label="Other processes">
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">What it does</th>
-            <th scope="col" data-number>
-              PID
-            </th>
-            <ProcessHeads />
-            <th scope="col">Node</th>
-          </tr>
-        </thead>
+        <TableHead
+          columns={["Name", "What it does", { name: "PID", isNumber: true }, ...PROCESS_COLUMNS]}
+        />
         <tbody>
           {rows.map(({ key, name, role, process, before: earlier }) => (
             <tr key={key}>
@@ -70,12 +62,7 @@ export function Processes({ observed: { state, before } }: { observed: Observed 
               </th>
               <td className={styles.quiet}>{role}</td>
               <td data-number>{process.pid ?? "–"}</td>
-              <ProcessCells
-                process={process}
-                cpu={cpuShare(process, earlier, seconds)}
-                at={state.at}
-              />
-              <td>{nodeName(process, state.nodes)}</td>
+              <ProcessCells process={process} earlier={earlier} observed={observed} />
             </tr>
           ))}
         </tbody>

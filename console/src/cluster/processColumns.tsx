@@ -2,38 +2,31 @@
 
 import type { Schemas } from "../api/client";
 import { bytes, duration, exact } from "../parts/formats";
+import type { Column } from "../parts/TableHead";
 import styles from "./Cluster.module.css";
-import { uptimeMs } from "./rates";
+import type { Observed } from "./queries";
+import { cpuShare, secondsBetween, uptimeMs } from "./rates";
 
-/** The heads of the columns that every process has. */
-export function ProcessHeads() {
-  return (
-    <>
-      <th scope="col" data-number>
-        CPU
-      </th>
-      <th scope="col" data-number>
-        Memory
-      </th>
-      <th scope="col" data-number>
-        Restarts
-      </th>
-      <th scope="col" data-number>
-        Up for
-      </th>
-    </>
-  );
-}
+/** The columns that every process has. */
+export const PROCESS_COLUMNS: readonly (string | Column)[] = [
+  { name: "CPU", isNumber: true },
+  { name: "Memory", isNumber: true },
+  { name: "Restarts", isNumber: true },
+  { name: "Up for", isNumber: true },
+  "Node",
+];
 
 interface ProcessCellsProps {
   process: Schemas["ProcessState"];
-  cpu: number | undefined;
-  at: string;
+  /** The same process in the state before, if it was there. */
+  earlier: Schemas["ProcessState"] | undefined;
+  observed: Observed;
 }
 
-/** What is known of every process: CPU, memory, restarts, and how long it has run. */
-export function ProcessCells({ process, cpu, at }: ProcessCellsProps) {
-  const up = uptimeMs(process, at);
+/** What is known of every process: CPU, memory, restarts, how long it has run, and its node. */
+export function ProcessCells({ process, earlier, observed: { state, before } }: ProcessCellsProps) {
+  const cpu = cpuShare(process, earlier, secondsBetween(before, state));
+  const up = uptimeMs(process, state.at);
   return (
     <>
       <td data-number title="Of one CPU, since the last update">
@@ -44,12 +37,13 @@ export function ProcessCells({ process, cpu, at }: ProcessCellsProps) {
         {count(process.restarts)}
       </td>
       <td data-number>{up === undefined ? "–" : duration(up)}</td>
+      <td>{nodeName(process, state.nodes)}</td>
     </>
   );
 }
 
 /** Return the name of a process's node. */
-export function nodeName(
+function nodeName(
   process: Pick<Schemas["ProcessState"], "node_id">,
   nodes: readonly Schemas["NodeState"][],
 ): string {

@@ -35,6 +35,7 @@ export function curl(origin: string, method: string, path: string, body?: unknow
   return words.join(" ");
 }
 
-function quoted(text: string): string {
+/** Return a word as a shell takes it. */
+export function quoted(text: string): string {
   return /^[\w:/.?=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

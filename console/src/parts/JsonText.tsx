@@ -1,7 +1,7 @@
 import { useState } from "react";
-import { withVisibleControls } from "./controls";
 import { exact } from "./formats";
 import styles from "./Json.module.css";
+import { Stretches } from "./Stretches";
 
 const SHOWN_AT_FIRST = 400;
 
@@ -14,7 +14,7 @@ export function JsonText({ value }: { value: unknown }) {
   const shown = showsAll ? value : headOf(value);
   return (
     <span className={styles.text}>
-      {JSON.stringify(withVisibleControls(shown))}
+      <Stretches text={JSON.stringify(shown)} />
       {shown.length < value.length && (
         <button
           type="button"

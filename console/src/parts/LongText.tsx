@@ -1,26 +1,43 @@
 import { useState } from "react";
 import { Button } from "./Button";
-import { withVisibleControls } from "./controls";
+import { saveAs } from "./blobs";
+import { CopyButton } from "./CopyButton";
 import { exact } from "./formats";
 import styles from "./LongText.module.css";
+import { Stretches } from "./Stretches";
 
 const MAX_LINES = 200;
 const MAX_CHARACTERS = 20_000;
 
-/** A text in a fixed-width font; a long one is cut until the reader asks for all of it. */
-export function LongText({ text }: { text: string }) {
+interface LongTextProps {
+  text: string;
+  /** Whether something around it copies the text already. */
+  isCopiedAround?: boolean;
+}
+
+/** A text in a fixed-width font; of a long one the beginning, until the reader wants all of it. */
+export function LongText({ text, isCopiedAround = false }: LongTextProps) {
   const [showsAll, setShowsAll] = useState(false);
-  const end = showsAll ? text.length : endOfHead(text);
+  const endOfShown = endOfHead(text);
+  const isLong = endOfShown < text.length;
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard. */}
       <pre className={styles.text} tabIndex={0} dir="auto">
-        {withVisibleControls(text.slice(0, end))}
+        <Stretches text={showsAll ? text : text.slice(0, endOfShown)} />
       </pre>
-      {end < text.length && (
-        <Button tone="quiet" className={styles.all} onClick={() => setShowsAll(true)}>
-          Show all {exact(text.length)} characters
-        </Button>
+      {isLong && (
+        <div className={styles.actions}>
+          {!showsAll && (
+            <Button tone="quiet" onClick={() => setShowsAll(true)}>
+              Show all {exact(text.length)} characters
+            </Button>
+          )}
+          {!isCopiedAround && <CopyButton label="Copy all" text={() => text} />}
+          <Button tone="quiet" onClick={() => saveAs(new Blob([text]), "text.txt")}>
+            Save as a file
+          </Button>
+        </div>
       )}
     </>
   );

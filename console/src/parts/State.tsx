@@ -36,9 +36,14 @@ export function State<Data>({ query, empty, isEmpty, rows = 3, children }: State
   return (
     <>
       {trouble}
-      {isEmpty?.(data) ? <div className={styles.empty}>{empty}</div> : children(data)}
+      {isEmpty?.(data) ? <Empty>{empty}</Empty> : children(data)}
     </>
   );
+}
+
+/** What stands where nothing is, usually with a way to begin. */
+export function Empty({ children }: { children: ReactNode }) {
+  return <div className={styles.empty}>{children}</div>;
 }
 
 /** Room for what is being read. It appears late, so that quick answers do not flicker. */

@@ -2,6 +2,7 @@ import type { Schemas } from "../api/client";
 import { Button } from "../parts/Button";
 import { brief } from "../parts/formats";
 import { Table } from "../parts/Table";
+import { ACTIONS, TableHead } from "../parts/TableHead";
 import styles from "./Providers.module.css";
 
 interface ModelsProps {
@@ -15,24 +16,16 @@ export function Models({ models, onTest, isTesting }: ModelsProps) {
   if (models.length === 0) return <p className={styles.quiet}>This provider offers no models.</p>;
   return (
     <Table label="Models">
-      <thead>
-        <tr>
-          <th scope="col">Model</th>
-          <th scope="col" data-number title="Tokens that fit into a request">
-            Context
-          </th>
-          <th scope="col" data-number title="US dollars per million tokens">
-            Input $/M
-          </th>
-          <th scope="col" data-number title="US dollars per million tokens">
-            Output $/M
-          </th>
-          <th scope="col">Supports</th>
-          <th scope="col">
-            <span className="visually-hidden">Actions</span>
-          </th>
-        </tr>
-      </thead>
+      <TableHead
+        columns={[
+          "Model",
+          { name: "Context", isNumber: true, title: "Tokens that fit into a request" },
+          { name: "Input $/M", isNumber: true, title: "US dollars per million tokens" },
+          { name: "Output $/M", isNumber: true, title: "US dollars per million tokens" },
+          "Supports",
+          ACTIONS,
+        ]}
+      />
       <tbody>
         {models.map((model) => (
           <tr key={model.id}>

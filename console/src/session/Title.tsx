@@ -27,7 +27,7 @@ export function Title({ session }: { session: Session }) {
   if (isEdited) {
     return (
       <div className={styles.title}>
-        <h1 className={styles.hidden}>{title}</h1>
+        <h1 className="visually-hidden">{title}</h1>
         <RenameField session={session} onClose={close} />
       </div>
     );

@@ -6,6 +6,7 @@ import { Confirm } from "../parts/Confirm";
 import { useCopy } from "../parts/copying";
 import { useDeleteSession } from "../parts/sessionChanges";
 import { useShortcuts } from "../parts/shortcuts";
+import { ACTIONS, TableHead } from "../parts/TableHead";
 import type { Session } from "./queries";
 import { ROW_LINK, SessionRow } from "./SessionRow";
 import styles from "./SessionTable.module.css";
@@ -49,32 +50,18 @@ export function SessionTable({ sessions }: { sessions: readonly Session[] }) {
   return (
     <>
       <table ref={table} className={styles.table}>
-        <thead>
-          <tr>
-            <th scope="col">Session</th>
-            <th scope="col" className={styles.state}>
-              State
-            </th>
-            <th scope="col" className={styles.agent}>
-              Agent
-            </th>
-            <th scope="col" className={styles.number}>
-              Tokens
-            </th>
-            <th scope="col" className={styles.number}>
-              Cost
-            </th>
-            <th scope="col" className={styles.created}>
-              Created
-            </th>
-            <th scope="col" className={styles.updated}>
-              Updated
-            </th>
-            <th scope="col" className={styles.actions}>
-              <span className="visually-hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
+        <TableHead
+          columns={[
+            "Session",
+            { name: "State", className: styles.state },
+            { name: "Agent", className: styles.agent },
+            { name: "Tokens", className: styles.number },
+            { name: "Cost", className: styles.number },
+            { name: "Created", className: styles.created },
+            { name: "Updated", className: styles.updated },
+            { ...ACTIONS, className: styles.actions },
+          ]}
+        />
         <tbody>
           {sessions.map((session) => (
             <SessionRow

@@ -1,6 +1,6 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import tabs from "../parts/Tabs.module.css";
-import type { SessionsSearch } from "../routes";
+import type { SessionsSearch } from "../searches";
 import { type Filters, searchOf, WAITS } from "./filters";
 import styles from "./States.module.css";
 

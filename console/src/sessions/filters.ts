@@ -1,7 +1,7 @@
 /** What the address says about which sessions are listed, and what the server is asked for. */
 
 import { pageNumber } from "../api/pages";
-import type { SessionsSearch } from "../routes";
+import type { SessionsSearch } from "../searches";
 
 /** How many sessions a page has. */
 export const PAGE_SIZE = 50;

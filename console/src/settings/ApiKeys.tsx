@@ -7,6 +7,7 @@ import { Confirm } from "../parts/Confirm";
 import { Curl } from "../parts/Curl";
 import { State } from "../parts/State";
 import { Table } from "../parts/Table";
+import { ACTIONS, TableHead } from "../parts/TableHead";
 import { Time } from "../parts/Time";
 import { NewApiKey } from "./NewApiKey";
 import { useApiKeys, useRevokedApiKey } from "./queries";
@@ -41,17 +42,7 @@ export function ApiKeys({ auth }: { auth: Schemas["Deployment"]["auth"] }) {
       >
         {(list) => (
           <Table label="API keys">
-            <thead>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">Ends in</th>
-                <th scope="col">May</th>
-                <th scope="col">Created</th>
-                <th scope="col">
-                  <span className="visually-hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
+            <TableHead columns={["Name", "Ends in", "May", "Created", ACTIONS]} />
             <tbody>
               {list.map((key) => (
                 <tr key={key.id}>

@@ -1,5 +1,6 @@
 import type { Schemas } from "../api/client";
 import { Table } from "../parts/Table";
+import { TableHead } from "../parts/TableHead";
 import styles from "./Settings.module.css";
 
 type Setting = Schemas["ShownSetting"];
@@ -28,13 +29,7 @@ export function Configuration({ settings }: { settings: readonly Setting[] }) {
 function SettingsTable({ label, settings }: { label: string; settings: readonly Setting[] }) {
   return (
     <Table label={label}>
-      <thead>
-        <tr>
-          <th scope="col">Setting</th>
-          <th scope="col">Value</th>
-          <th scope="col">Meaning</th>
-        </tr>
-      </thead>
+      <TableHead columns={["Setting", "Value", "Meaning"]} />
       <tbody>
         {settings.map((setting) => (
           <tr key={setting.name}>

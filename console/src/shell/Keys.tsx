@@ -5,6 +5,7 @@ import { Icon } from "./icons";
 import styles from "./Keys.module.css";
 import overlay from "./overlay.module.css";
 import { PLACES } from "./places";
+import tool from "./tool.module.css";
 
 const SECTIONS: readonly { name: string; keys: readonly (readonly [string, string])[] }[] = [
   {
@@ -50,7 +51,7 @@ export function Keys({ onClose }: { onClose: () => void }) {
         <Dialog.Popup className={overlay.window}>
           <div className={`${overlay.head} ${styles.head}`}>
             <Dialog.Title>Keys</Dialog.Title>
-            <Dialog.Close className={overlay.close} aria-label="Close">
+            <Dialog.Close className={tool.tool} aria-label="Close">
               <Icon name="close" />
             </Dialog.Close>
           </div>

@@ -5,6 +5,7 @@ import overlay from "./overlay.module.css";
 import { Places } from "./Places";
 import styles from "./Shell.module.css";
 import type { Server } from "./server";
+import tool from "./tool.module.css";
 
 interface MenuProps {
   waiting: number;
@@ -22,7 +23,7 @@ export function Menu({ waiting, server, onClose, onKeys }: MenuProps) {
         <Dialog.Popup className={overlay.sheet}>
           <div className={overlay.head}>
             <Dialog.Title className={styles.name}>Everruns</Dialog.Title>
-            <Dialog.Close className={overlay.close} aria-label="Close">
+            <Dialog.Close className={tool.tool} aria-label="Close">
               <Icon name="close" />
             </Dialog.Close>
           </div>

@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import tabs from "../parts/Tabs.module.css";
 import { Icon } from "./icons";
 import styles from "./Places.module.css";
 import { placesFor } from "./places";
@@ -23,7 +24,7 @@ export function Places({ waiting, hasLimits, onGo }: PlacesProps) {
               <Link
                 to={to}
                 activeOptions={{ exact: to === "/", includeSearch: false }}
-                className={styles.place}
+                className={`${tabs.tab} ${styles.place}`}
                 onClick={onGo}
               >
                 <Icon name={icon} />
@@ -44,7 +45,7 @@ export function Waiting({ count }: { count: number }) {
   return (
     <span className={styles.waiting} title={words}>
       <span aria-hidden="true">{count > 99 ? "99+" : count}</span>
-      <span className={styles.heard}>, {words}</span>
+      <span className="visually-hidden">, {words}</span>
     </span>
   );
 }

@@ -7,6 +7,7 @@ import { Icon } from "./icons";
 import { Places, Waiting } from "./Places";
 import styles from "./Shell.module.css";
 import { useServer } from "./server";
+import tool from "./tool.module.css";
 import { useKeys } from "./useKeys";
 import { useWaitingCount } from "./waiting";
 
@@ -41,7 +42,7 @@ export function Shell() {
         <header className={styles.bar}>
           <button
             type="button"
-            className={styles.tool}
+            className={tool.tool}
             aria-label="Menu"
             onClick={() => setOpened("menu")}
           >
@@ -53,7 +54,7 @@ export function Shell() {
               <Waiting count={waiting} />
             </Link>
           )}
-          <button type="button" className={styles.tool} aria-label="Search" onClick={openPalette}>
+          <button type="button" className={tool.tool} aria-label="Search" onClick={openPalette}>
             <Icon name="search" />
           </button>
         </header>

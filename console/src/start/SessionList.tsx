@@ -4,7 +4,7 @@ import { sessionName } from "../api/displayNames";
 import { exact } from "../parts/formats";
 import { Time } from "../parts/Time";
 import { waitsIn } from "../parts/waits";
-import type { SessionsSearch } from "../routes";
+import type { SessionsSearch } from "../searches";
 import styles from "./SessionList.module.css";
 
 interface SessionListProps {

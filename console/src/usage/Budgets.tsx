@@ -12,6 +12,7 @@ import { shortId } from "../parts/formats";
 import { Meter } from "../parts/Meter";
 import { State } from "../parts/State";
 import { Table } from "../parts/Table";
+import { ACTIONS, TableHead } from "../parts/TableHead";
 import { Time } from "../parts/Time";
 import { useBudgets } from "./queries";
 import { TopUp } from "./TopUp";
@@ -55,20 +56,16 @@ export function Budgets() {
       >
         {(list) => (
           <Table label="Budgets">
-            <thead>
-              <tr>
-                <th scope="col">For</th>
-                <th scope="col">Left</th>
-                <th scope="col" data-number>
-                  Limit
-                </th>
-                <th scope="col">Renews</th>
-                <th scope="col">Status</th>
-                <th scope="col">
-                  <span className="visually-hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
+            <TableHead
+              columns={[
+                "For",
+                "Left",
+                { name: "Limit", isNumber: true },
+                "Renews",
+                "Status",
+                ACTIONS,
+              ]}
+            />
             <tbody>
               {list.map((budget) => (
                 <BudgetRow key={budget.id} budget={budget} />

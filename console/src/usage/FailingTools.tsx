@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { duration, exact } from "../parts/formats";
 import { State } from "../parts/State";
 import { Table } from "../parts/Table";
+import { TableHead } from "../parts/TableHead";
 import type { Period } from "./period";
 import { useFailingTools } from "./queries";
 import styles from "./Usage.module.css";
@@ -25,21 +26,15 @@ export function FailingTools({ period, agentId }: FailingToolsProps) {
       >
         {(rows) => (
           <Table label="Failing tools">
-            <thead>
-              <tr>
-                <th scope="col">Tool</th>
-                <th scope="col" data-number>
-                  Failed
-                </th>
-                <th scope="col" data-number>
-                  Calls
-                </th>
-                <th scope="col" data-number>
-                  p50
-                </th>
-                <th scope="col">Most frequent error</th>
-              </tr>
-            </thead>
+            <TableHead
+              columns={[
+                "Tool",
+                { name: "Failed", isNumber: true },
+                { name: "Calls", isNumber: true },
+                { name: "p50", isNumber: true },
+                "Most frequent error",
+              ]}
+            />
             <tbody>
               {rows.map((tool) => (
                 <tr key={tool.name}>

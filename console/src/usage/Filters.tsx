@@ -1,6 +1,6 @@
 import { AgentName } from "../parts/agents/AgentName";
 import { Button } from "../parts/Button";
-import type { UsageSearch } from "../routes";
+import type { UsageSearch } from "../searches";
 import styles from "./Filters.module.css";
 import type { Changes } from "./period";
 

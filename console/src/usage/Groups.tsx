@@ -4,7 +4,7 @@ import { Choice } from "../parts/Choice";
 import { isNameIn } from "../parts/names";
 import { Failed, State } from "../parts/State";
 import { Table } from "../parts/Table";
-import type { UsageSearch } from "../routes";
+import type { UsageSearch } from "../searches";
 import { FigureCells, FigureHeads, figureOf, sorted } from "./figures";
 import type { Changes, Period } from "./period";
 import { type Filter, useUsage, useUsageFile } from "./queries";
@@ -117,8 +117,14 @@ function GroupName({ division, row, onChange }: GroupNameProps) {
         >
           {row.agent_name ?? key}
         </button>
-        <Link to="/agents/$agentId" params={{ agentId: key }}>
-          open
+        <Link
+          to="/agents/$agentId"
+          params={{ agentId: key }}
+          className={styles.open}
+          title="Open this agent"
+          aria-label={`Open ${row.agent_name ?? key}`}
+        >
+          ↗
         </Link>
       </span>
     );

@@ -2,7 +2,7 @@
 
 import { dayBefore, daysBetween } from "../parts/days";
 import { isNameIn } from "../parts/names";
-import type { UsageSearch } from "../routes";
+import type { UsageSearch } from "../searches";
 
 /** The periods that have a name, with how many days they have. */
 const PERIODS = { "1d": 1, "7d": 7, "30d": 30, "90d": 90 } as const;

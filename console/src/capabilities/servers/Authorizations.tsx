@@ -7,6 +7,7 @@ import { Id } from "../../parts/Id";
 import { Pages } from "../../parts/Pages";
 import { State } from "../../parts/State";
 import { Table } from "../../parts/Table";
+import { ACTIONS, TableHead } from "../../parts/TableHead";
 import { Time } from "../../parts/Time";
 import styles from "../Capabilities.module.css";
 import { AUTHORIZATIONS_PER_PAGE, useAuthorizations, useEndAuthorization } from "../queries";
@@ -70,17 +71,7 @@ interface AuthorizationTableProps {
 function AuthorizationTable({ authorizations, onEnd }: AuthorizationTableProps) {
   return (
     <Table label="Authorizations">
-      <thead>
-        <tr>
-          <th scope="col">End user</th>
-          <th scope="col">Agent</th>
-          <th scope="col">State</th>
-          <th scope="col">Since</th>
-          <th scope="col">
-            <span className="visually-hidden">Actions</span>
-          </th>
-        </tr>
-      </thead>
+      <TableHead columns={["End user", "Agent", "State", "Since", ACTIONS]} />
       <tbody>
         {authorizations.map((one) => (
           <tr key={one.id}>

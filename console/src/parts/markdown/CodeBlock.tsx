@@ -31,7 +31,7 @@ export function CodeBlock({ code, language, isGrowing = false }: CodeBlockProps)
       </figcaption>
       {endOfHead(code) < code.length ? (
         <div className={styles.long}>
-          <LongText text={code} />
+          <LongText text={code} isCopiedAround />
         </div>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard.

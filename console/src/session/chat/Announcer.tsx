@@ -1,6 +1,5 @@
 import { useEffect, useRef, useState } from "react";
 import { isOpened, useFollower } from "../followed";
-import styles from "./Announcer.module.css";
 import { announcements } from "./announcements";
 
 const KEPT = 5;
@@ -23,7 +22,12 @@ export function Announcer() {
     });
   }, [follower]);
   return (
-    <div role="log" aria-live="polite" aria-label="News of this session" className={styles.hidden}>
+    <div
+      role="log"
+      aria-live="polite"
+      aria-label="News of this session"
+      className="visually-hidden"
+    >
       {said.map(({ key: place, words }) => (
         <p key={place}>{words}</p>
       ))}

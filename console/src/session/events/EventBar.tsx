@@ -2,7 +2,7 @@ import { Button } from "../../parts/Button";
 import { CopyButton } from "../../parts/CopyButton";
 import { shortId } from "../../parts/formats";
 import { SearchField } from "../../parts/SearchField";
-import type { SessionSearch } from "../../routes";
+import type { SessionSearch } from "../../searches";
 import styles from "./Events.module.css";
 import { type EventFilter, GROUPS, typesInAddress } from "./filter";
 

@@ -1,8 +1,8 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { Curl } from "../../parts/Curl";
-import { Failed, Loading } from "../../parts/State";
-import type { SessionSearch } from "../../routes";
+import { Empty, Failed, Loading } from "../../parts/State";
+import type { SessionSearch } from "../../searches";
 import { EventBar } from "./EventBar";
 import { EventDetail } from "./EventDetail";
 import { EventList } from "./EventList";
@@ -95,7 +95,7 @@ interface NothingProps {
 function Nothing({ isLoading, isFiltered, sessionId }: NothingProps) {
   if (isLoading) return <Loading rows={12} />;
   return (
-    <div className={styles.nothing}>
+    <Empty>
       {isFiltered ? (
         <p>
           No event matches the filter.{" "}
@@ -107,7 +107,7 @@ function Nothing({ isLoading, isFiltered, sessionId }: NothingProps) {
         <p>There are no events yet. Whatever happens in the session appears here.</p>
       )}
       <Curl path={`/v1/sessions/${sessionId}/events/list`} />
-    </div>
+    </Empty>
   );
 }
 

@@ -1,6 +1,6 @@
 /** Which events of a log are shown, as the address says. */
 
-import type { SessionSearch } from "../../routes";
+import type { SessionSearch } from "../../searches";
 import type { KnownEvent, LogEvent } from "../log/wire";
 
 export type EventType = KnownEvent["type"];

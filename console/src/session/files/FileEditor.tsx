@@ -1,6 +1,7 @@
 import { useId, useRef, useState } from "react";
 import { Button } from "../../parts/Button";
 import { UnsavedChanges } from "../../parts/form/UnsavedChanges";
+import { LongText } from "../../parts/LongText";
 import { Failed } from "../../parts/State";
 import styles from "./FileEditor.module.css";
 import { MAX_FILE_BYTES } from "./limits";
@@ -81,7 +82,7 @@ export function FileEditor({ workspaceId, opened, isChanged, onClose }: FileEdit
           <p>{conflict.message} Your text is not saved.</p>
           <details>
             <summary>Its current content</summary>
-            <pre>{conflict.theirs.content}</pre>
+            <LongText text={conflict.theirs.content ?? ""} />
           </details>
           <Button tone="danger" isBusy={save.isPending} onClick={() => submit(conflict.theirs.tag)}>
             Replace it with mine

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { asFailure } from "../../api/failures";
 import { Button } from "../../parts/Button";
 import { saveAs } from "../../parts/blobs";
@@ -11,6 +11,7 @@ import { FileContent } from "./FileContent";
 import { FileEditor } from "./FileEditor";
 import { FileLink } from "./FileLink";
 import styles from "./FileView.module.css";
+import { isEditable } from "./limits";
 import { readBytes, useFile, type WorkspaceFile } from "./queries";
 import { type FileInfo, parentOf } from "./tree";
 
@@ -27,6 +28,8 @@ export function FileView({ workspaceId, info, files }: FileViewProps) {
   const [opened, setOpened] = useState<WorkspaceFile | null>(null);
   const [failure, setFailure] = useState<Error | null>(null);
   const folder = parentOf(info.path);
+  const text = file.data?.encoding === "text" ? (file.data.content ?? "") : "";
+  const canEdit = useMemo(() => isEditable(text), [text]);
 
   async function download() {
     try {
@@ -48,12 +51,13 @@ export function FileView({ workspaceId, info, files }: FileViewProps) {
         <p className={styles.about}>
           {bytes(info.size_bytes)}, changed <Time at={info.updated_at} />
           {info.is_readonly && ", read-only"}
+          {!canEdit && ", with too many lines to edit it here"}
         </p>
         {opened === null && (
           <>
             {file.data?.encoding === "text" && (
               <Button
-                disabled={info.is_readonly || file.isPlaceholderData}
+                disabled={info.is_readonly || file.isPlaceholderData || !canEdit}
                 onClick={() => setOpened(file.data ?? null)}
               >
                 Edit

@@ -1,5 +1,6 @@
 import { withVisibleControls } from "../../parts/controls";
 import { bytes } from "../../parts/formats";
+import { TableHead } from "../../parts/TableHead";
 import { Time } from "../../parts/Time";
 import { FileLink } from "./FileLink";
 import styles from "./FolderView.module.css";
@@ -9,17 +10,13 @@ import type { Node } from "./tree";
 export function FolderTable({ entries }: { entries: readonly Node[] }) {
   return (
     <table className={styles.entries}>
-      <thead>
-        <tr>
-          <th scope="col">Name</th>
-          <th scope="col" className={styles.number}>
-            Size
-          </th>
-          <th scope="col" className={styles.number}>
-            Changed
-          </th>
-        </tr>
-      </thead>
+      <TableHead
+        columns={[
+          "Name",
+          { name: "Size", className: styles.number },
+          { name: "Changed", className: styles.number },
+        ]}
+      />
       <tbody>
         {entries.map(({ path, name, info, children }) => (
           <tr key={path}>

@@ -10,6 +10,9 @@ const MAX_ENTRIES = 1000;
 const MAX_PATH_BYTES = 4096;
 const MAX_DEPTH = 64;
 
+/** Browsers need seconds to lay out a field of more lines, and long for each letter. */
+const MAX_EDITED_LINES = 50_000;
+
 /** The limits as a sentence. */
 export const LIMITS = "A workspace holds up to 1,000 entries, 1 MB each and 64 MB together.";
 
@@ -58,6 +61,21 @@ export function refusalOfPath(path: string): string | null {
     return "A path has up to 4,096 bytes.";
   if (parts.length > MAX_DEPTH) return "A path goes up to 64 folders deep.";
   return null;
+}
+
+/** Tell whether a text can be edited in a field without stopping the page. */
+export function isEditable(text: string): boolean {
+  return countLines(text) <= MAX_EDITED_LINES;
+}
+
+/** Return how many lines a text has; what ends the last one begins no other. */
+export function countLines(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; count++) {
+    const end = text.indexOf("\n", at);
+    at = end === -1 ? text.length : end + 1;
+  }
+  return count;
 }
 
 /** Return how many bytes files have together. */

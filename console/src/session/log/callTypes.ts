@@ -1,6 +1,6 @@
 /** Tool calls and what becomes of them: results, approvals, questions. */
 
-import type { ItemBase } from "./itemTypes";
+import type { ItemBase } from "./itemBase";
 import type { Decider, Message, ResultPart, Unanswered, Wait } from "./wire";
 
 /**

@@ -1,21 +1,11 @@
 /** What a turn consists of: messages, calls, compactions and other events. */
 
 import type { ToolCallItem } from "./callTypes";
+import type { ItemBase } from "./itemBase";
 import type { LogEvent, Message, Timing, Usage } from "./wire";
 
 /** One thing in a turn, in the order of the log. */
 export type Item = UserItem | AnswerItem | ToolCallItem | CompactionItem | ForkItem | EventItem;
-
-/** What every item has. */
-export interface ItemBase {
-  /** Unique in the session, and the same for as long as the item is there. */
-  readonly key: string;
-  /** The event with which it began. */
-  readonly sequence: number;
-  readonly atMs: number;
-  /** Whether a retry has taken it out of the conversation. */
-  readonly isSuperseded: boolean;
-}
 
 /** A user's message; its text, images and files are the parts of `message.content`. */
 export interface UserItem extends ItemBase {

@@ -3,7 +3,8 @@ import { useMemo, useState } from "react";
 import { Button } from "../../parts/Button";
 import { Curl } from "../../parts/Curl";
 import { useNow } from "../../parts/now";
-import { Failed, Loading } from "../../parts/State";
+import { Empty, Failed, Loading } from "../../parts/State";
+import { TableHead } from "../../parts/TableHead";
 import tabs from "../../parts/Tabs.module.css";
 import { isOpened, useFollowed, useFollower } from "../followed";
 import type { Turn } from "../log/types";
@@ -108,20 +109,14 @@ function Waterfall({ turns, scale, onPoint }: WaterfallProps) {
 
   return (
     <table className={styles.table} onPointerLeave={() => onPoint(null)}>
-      <thead>
-        <tr>
-          <th scope="col">What</th>
-          <th scope="col" className={styles.number}>
-            After
-          </th>
-          <th scope="col" className={styles.number}>
-            Took
-          </th>
-          <th scope="col" className={styles.track}>
-            <span className="visually-hidden">Bar</span>
-          </th>
-        </tr>
-      </thead>
+      <TableHead
+        columns={[
+          "What",
+          { name: "After", className: styles.number },
+          { name: "Took", className: styles.number },
+          { name: "Bar", isOnlySaid: true, className: styles.track },
+        ]}
+      />
       {turns.map((turn, place) => {
         const span = spans[place];
         const axis = axes[place];
@@ -136,6 +131,7 @@ function Waterfall({ turns, scale, onPoint }: WaterfallProps) {
             axisStartMs={axis.startMs}
             axisLengthMs={axis.lengthMs}
             isOpenAtFirst={turn === newest}
+            isWaiting={turn.isOpen && activity.kind === "waiting"}
             onPoint={onPoint}
           />
         );
@@ -148,9 +144,9 @@ const NO_BARS = [] as const;
 
 function Nothing({ sessionId }: { sessionId: string }) {
   return (
-    <div className={styles.nothing}>
+    <Empty>
       <p>There is no turn yet. When a message is sent, what its turn does is drawn here.</p>
       <Curl method="POST" path={`/v1/sessions/${sessionId}/messages`} body={{ content: "Hello" }} />
-    </div>
+    </Empty>
   );
 }

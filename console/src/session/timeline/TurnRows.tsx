@@ -17,6 +17,8 @@ interface TurnRowsProps {
   axisStartMs: number;
   axisLengthMs: number;
   isOpenAtFirst: boolean;
+  /** Whether somebody is to act, so that it can go on. */
+  isWaiting: boolean;
   onPoint: (shown: Shown | null) => void;
 }
 
@@ -29,12 +31,13 @@ export const TurnRows = memo(function TurnRows({
   axisStartMs,
   axisLengthMs,
   isOpenAtFirst,
+  isWaiting,
   onPoint,
 }: TurnRowsProps) {
   const [wasToggled, setToggled] = useState(false);
   const isOpen = isOpenAtFirst !== wasToggled;
   const axis = { startMs: axisStartMs, lengthMs: axisLengthMs };
-  const outcome = outcomeOf(turn);
+  const outcome = outcomeOf(turn, isWaiting);
   const name = nameOf(turn);
   const shown: Shown = {
     name: outcome === null ? name : `${name} (${outcome})`,

@@ -42,8 +42,8 @@ export function nameOf(turn: Turn): string {
 }
 
 /** Return how a turn ended, if it did not just complete. */
-export function outcomeOf({ outcome, isOpen }: Turn): string | null {
-  if (isOpen) return "running";
+export function outcomeOf({ outcome, isOpen }: Turn, isWaiting: boolean): string | null {
+  if (isOpen) return isWaiting ? "waits" : "running";
   if (outcome?.kind === "failed") return `failed ${outcome.code}`;
   return outcome?.kind === "cancelled" ? "cancelled" : null;
 }
