@@ -2,6 +2,7 @@
 
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { answered, api, type Schemas } from "../api/client";
+import { everyItem, LONGEST_PAGE } from "../api/pages";
 import { download } from "../parts/download";
 import { useKeyed } from "../parts/idempotency";
 import { usageReport } from "../parts/usageReport";
@@ -65,10 +66,14 @@ export function useBudgetsOf(agentId: string) {
   return useQuery({
     queryKey: ["budgets", { agentId }],
     queryFn: () =>
-      answered(
-        api.GET("/v1/budgets", {
-          params: { query: { subject_type: "agent", subject_id: agentId } },
-        }),
+      everyItem<Schemas["BudgetShown"]>((offset) =>
+        answered(
+          api.GET("/v1/budgets", {
+            params: {
+              query: { subject_type: "agent", subject_id: agentId, offset, limit: LONGEST_PAGE },
+            },
+          }),
+        ),
       ),
   });
 }

@@ -1,7 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../api/client";
-import { LONGEST_PAGE } from "../api/pages";
 import { AgentName } from "../parts/agents/AgentName";
 import { Button } from "../parts/Button";
 import { DisableBudget } from "../parts/budgets/DisableBudget";
@@ -33,7 +32,7 @@ export function Budgets() {
       <State
         query={budgets}
         rows={2}
-        isEmpty={(list) => list.length === 0}
+        isEmpty={(page) => page.data.length === 0}
         empty={
           <>
             <p>
@@ -54,7 +53,7 @@ export function Budgets() {
           </>
         }
       >
-        {(list) => (
+        {(page) => (
           <Table label="Budgets">
             <TableHead
               columns={[
@@ -67,16 +66,17 @@ export function Budgets() {
               ]}
             />
             <tbody>
-              {list.map((budget) => (
+              {page.data.map((budget) => (
                 <BudgetRow key={budget.id} budget={budget} />
               ))}
             </tbody>
           </Table>
         )}
       </State>
-      {budgets.data?.length === LONGEST_PAGE && (
+      {budgets.data !== undefined && budgets.data.total > budgets.data.data.length && (
         <p className={styles.quiet}>
-          These are the newest {LONGEST_PAGE} budgets. The page of each agent has its own.
+          These are the newest {budgets.data.data.length} of {budgets.data.total} budgets. The page
+          of each agent has its own.
         </p>
       )}
       {isAdding && <NewBudget onClose={() => setAdding(false)} />}

@@ -76,7 +76,7 @@ export interface FailingTool {
   usualError: string;
 }
 
-/** Return the newest budgets: the server lists no more of them than that. */
+/** Return the newest budgets, and how many there are: each session may have some. */
 export function useBudgets() {
   return useQuery({
     queryKey: ["budgets"],
