@@ -1,10 +1,15 @@
 """What a node of a cluster runs on: a machine of its own, or what stands for one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import psutil
+
+from actors.processes import wait
+
+STOP_TIMEOUT_S = 10.0
+STANDING = {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
 
 
 class NotPossibleHereError(Exception):
@@ -75,9 +80,27 @@ class Machine(Protocol):
         ...
 
     def pause(self) -> None:
-        """Stop all its processes where they stand."""
+        """Stop all its processes where they stand; return when they do."""
         ...
 
     def resume(self) -> None:
         """Let them go on."""
         ...
+
+
+def wait_until_stopped(processes: Sequence[psutil.Process]) -> None:
+    """Return when processes stand still: a signal that stops them is obeyed a moment later.
+
+    Raises:
+        TimeoutError: Some do not.
+    """
+    wait(lambda: not any(map(_is_running, processes)), STOP_TIMEOUT_S)
+    if any(map(_is_running, processes)):
+        raise TimeoutError(f"Some processes still run {STOP_TIMEOUT_S:.0f} s after being stopped.")
+
+
+def _is_running(process: psutil.Process) -> bool:
+    try:
+        return process.status() not in STANDING
+    except psutil.NoSuchProcess:
+        return False

@@ -14,7 +14,7 @@ from shutil import which
 
 import psutil
 
-from bench.cluster.machines import NotPossibleHereError
+from bench.cluster.machines import NotPossibleHereError, wait_until_stopped
 from bench.cluster.quota import Quota
 
 COMMAND_TIMEOUT_S = 20.0
@@ -256,8 +256,9 @@ class NamespaceMachine:
             raise NotPossibleHereError("This kernel cannot delay packets (netem).") from error
 
     def pause(self) -> None:
-        """Stop all its processes where they stand."""
+        """Stop all its processes where they stand; return when they do."""
         self._signal("STOP")
+        wait_until_stopped(self.processes())
 
     def resume(self) -> None:
         """Let them go on."""

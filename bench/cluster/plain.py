@@ -12,7 +12,7 @@ from uuid import uuid4
 import psutil
 
 from actors.clusters.ports import free_ports
-from bench.cluster.machines import NotPossibleHereError
+from bench.cluster.machines import NotPossibleHereError, wait_until_stopped
 
 MARK = "CLUSTER_NODE"
 LOOPBACK = "127.0.0.1"
@@ -117,9 +117,11 @@ class PlainMachine:
         raise NotPossibleHereError(f"Packets cannot be {delay_ms} ms late. {NO_NETWORK}")
 
     def pause(self) -> None:
-        """Stop all its processes where they stand."""
-        for process in self.processes():
+        """Stop all its processes where they stand; return when they do."""
+        processes = self.processes()
+        for process in processes:
             process.suspend()
+        wait_until_stopped(processes)
 
     def resume(self) -> None:
         """Let them go on."""
