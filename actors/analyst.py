@@ -88,14 +88,14 @@ def remote_analyst(settings: dict[str, Any]) -> Analyst:
 
 
 def _ensure_analyst(settings: dict[str, Any]) -> Any:
-    started = detached(
+    actor = detached(
         AnalystActor,
         ANALYST,
         resources=HEAD_NODE,
         max_concurrency=MAX_CONCURRENCY,
         get_if_exists=True,
     )
-    return started.remote(settings)
+    return actor.remote(settings)
 
 
 async def keep_archive(registry: Registry, analyst: Analyst) -> None:

@@ -107,10 +107,10 @@ def _ensure_actor() -> Any:
     """
     node = ray.get_runtime_context().get_node_id()
     on_node = NodeAffinitySchedulingStrategy(node, soft=False)
-    started = detached(
+    actor = detached(
         LocalModelActor, _name_on(node), scheduling_strategy=on_node, get_if_exists=True
     )
-    return started.remote()
+    return actor.remote()
 
 
 def end_local_model(node: str) -> None:

@@ -24,7 +24,7 @@ def export_metrics(
     Args:
         meters: What it measures.
         process: Which kind of process it is.
-        refresh: Sets the gauges that are known by looking; called each time.
+        refresh: Brings the meters up to date; called each time.
 
     Returns:
         The task that does it, which has to be kept.

@@ -31,7 +31,7 @@ def detached(actor: type, name: str, **options: Any) -> Any:
     Args:
         actor: The plain class.
         name: The actor's name, by which ``find_actor`` finds it.
-        options: Ray's options besides. An actor reserves no CPUs unless they say so.
+        options: Further options of Ray's. ``num_cpus`` is 0 unless it is given.
     """
     fixed = {"name": name, "namespace": NAMESPACE, "lifetime": "detached"}
     return ray.remote(actor).options(**fixed, **{"num_cpus": 0, **options})

@@ -304,7 +304,7 @@ def ensure_registry(settings: dict[str, Any], name: str = REGISTRY, node: str | 
         name: Which of the two.
         node: Where to start it, if it can be; Ray chooses unless this is given.
     """
-    started = detached(
+    actor = detached(
         RegistryActor,
         name,
         max_restarts=-1,
@@ -314,7 +314,7 @@ def ensure_registry(settings: dict[str, Any], name: str = REGISTRY, node: str | 
         max_concurrency=MAX_CONCURRENCY,
         get_if_exists=True,
     )
-    return started.remote(settings)
+    return actor.remote(settings)
 
 
 async def _session_actors_up() -> Collection[str]:

@@ -26,7 +26,7 @@ _dashboards = Listeners(DASHBOARD_ANSWERS_WITHIN_S, ASK_DASHBOARD_EVERY_S)
 
 
 def look() -> Surroundings:
-    """Ask Ray; it takes some milliseconds.
+    """Ask Ray; it takes some milliseconds, and 0.2 s more while the dashboard hangs.
 
     Raises:
         Unavailable: Ray does not know its nodes, or does not tell its actors any more.
@@ -61,8 +61,8 @@ def _find_dashboard() -> str | None:
     if noted in (None, NOBODY):
         return None
     address = noted.decode()
-    # One that was killed leaves its address. On a cluster of others, whose dashboard runs all the
-    # time, it may listen where people reach it and this process does not.
+    # One that was killed leaves its address. On a cluster that somebody else started, it may listen
+    # where people reach it and this process does not.
     if is_own_cluster() and not _dashboards.has(address):
         return None
     return f"http://{address}"

@@ -1,4 +1,4 @@
-"""Gathering: what happens often is handled a moment later, together with what came meanwhile.
+"""Gathering: what happens often is handled a moment later, together with what has come meanwhile.
 
 Code that has just run takes a fraction of the time that it takes between a thousand other things,
 and a process is woken once for all of it.
@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from everruns.log import no_ids
+import structlog
 
-GATHER_S = 0.25
-MAX_GATHERED = 1_000
+from everruns.log import no_ids
+from everruns.log_output import GATHER_S, MAX_GATHERED
 
 Item = TypeVar("Item")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Gathering(Generic[Item]):
@@ -23,7 +25,7 @@ class Gathering(Generic[Item]):
 
     Args:
         take: Handles items, in the order in which they came. It is called in the event loop, so it
-            must not wait; what it raises is logged by the loop.
+            must not wait. What it raises is logged: whoever adds an item has nothing to do with it.
     """
 
     def __init__(self, take: Callable[[Sequence[Item]], None]) -> None:
@@ -43,4 +45,10 @@ class Gathering(Generic[Item]):
         items, self._items = self._items, []
         if items:
             # They come from many pieces of work, not only from that which runs now.
-            no_ids().run(self._take, items)
+            no_ids().run(self._handle, items)
+
+    def _handle(self, items: Sequence[Item]) -> None:
+        try:
+            self._take(items)
+        except Exception:
+            log.exception("gathered items not handled", items=len(items))

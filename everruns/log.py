@@ -50,8 +50,7 @@ def configure_log(level: LogLevel = "info", *, actor: str = "", node: str = "") 
             self, method_name: str, event: str | None = None, **fields: Any
         ) -> None:
             line = replace_exception(None, method_name, add_ids(None, method_name, fields))
-            line.update(process, event=event, level=method_name)
-            line.setdefault("timestamp", datetime.now(UTC))
+            line.update(process, event=event, level=method_name, timestamp=datetime.now(UTC))
             getattr(output, method_name)(line)
 
     structlog.configure(
@@ -139,12 +138,22 @@ def _as_json(line: Mapping[str, Any]) -> str:
     try:
         return orjson.dumps(line, _shown, orjson.OPT_UTC_Z).decode()
     except TypeError:  # A text with half of a surrogate pair, or a number of more than 64 bits.
+        return _as_lenient_json(line)
+
+
+def _as_lenient_json(line: Mapping[str, Any]) -> str:
+    try:
         return json.dumps(line, default=_shown, skipkeys=True)
+    except (TypeError, ValueError, RecursionError) as error:  # Others were gathered with it.
+        kept = {name: _shown(line[name]) for name in ("event", "level", "timestamp")}
+        return json.dumps({**kept, "unencodable": error_kind(error)})
 
 
 def _shown(value: object) -> str:
     """Return what a line has in place of a value that JSON does not know."""
     match value:
+        case str():
+            return value
         case BaseException():
             return error_kind(value)
         case datetime():

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+# Gathered things wait so long at most, and so many at a time.
 GATHER_S = 0.25
 MAX_GATHERED = 1_000
 
@@ -22,19 +23,20 @@ class GatheringLogger:
     """Writes to a stream, the last of ``structlog``'s steps.
 
     Lines of the levels ``debug`` and ``info`` are written within ``GATHER_S`` seconds where an
-    event loop runs, further ones at once. The order of lines is kept. The fields of a line are
-    encoded when it is written, so they must not change.
+    event loop runs; those of higher levels at once, and all of them where none runs. The order of
+    lines is kept. The fields of a line are encoded when it is written, so they must not change.
 
     Args:
         stream: Where lines go.
-        encode: Returns the text of a line.
+        encode: Returns the text of a line, and raises nothing.
     """
 
     def __init__(self, stream: TextIO, encode: Callable[[Line], str]) -> None:
         self._stream = stream
         self._encode = encode
         self._lines: list[Line] = []
-        self._lock = threading.Lock()
+        # The garbage collector may end an object that logs while a line is encoded.
+        self._lock = threading.RLock()
         # The event loop that is going to write what is gathered.
         self._writing_on: asyncio.AbstractEventLoop | None = None
         atexit.register(self.flush)

@@ -65,6 +65,7 @@ class DirectServer:
         self._listeners: list[Listener] = []
         self._refused = ""
         self._opening = asyncio.Lock()
+        self._is_closed = False
         self._connections: WeakSet[ServerConnection] = WeakSet()
 
     @property
@@ -82,12 +83,14 @@ class DirectServer:
                 the address has no endpoint.
 
         Raises:
-            OSError: The socket on this node cannot be created.
+            OSError: The socket on this node cannot be created, or the server is closed.
         """
         return await asyncio.shield(asyncio.ensure_future(self._opened(on_network)))
 
     async def _opened(self, on_network: bool) -> Address:
         async with self._opening:
+            if self._is_closed:
+                raise OSError("This server is closed.")
             if self._address is None:
                 listening, path = await asyncio.to_thread(socket_files.listen, BACKLOG)
                 self._address = Address(path, new_secret(), self._node)
@@ -116,6 +119,7 @@ class DirectServer:
     async def close(self) -> None:
         """Accept no more connections, and close the existing ones."""
         async with self._opening:
+            self._is_closed = True
             if self._address is None:
                 return
             for listener in self._listeners:

@@ -122,7 +122,7 @@ def is_listening(address: str, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
 
 
 class Listeners:
-    """Tells whether somebody takes connections at addresses, from up to some seconds ago.
+    """Tells whether an address takes connections; an answer may be some seconds old.
 
     Args:
         timeout_s: Seconds that taking one may last.

@@ -11,7 +11,7 @@ from actors.processes import collect_rarely
 from actors.runtime import RayRuntime
 from actors.serving.connections import bound_connections
 from everruns.api.app import create_app
-from everruns.api.http.measuring import refresh_meters
+from everruns.api.http.request_records import refresh_meters
 from everruns.capabilities.registry import load_capabilities
 from everruns.log import configure_log
 from everruns.settings_loading import load_settings

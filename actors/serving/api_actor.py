@@ -97,5 +97,5 @@ class ApiActor:
 
 def start_api(settings: dict[str, Any], port: int, pages: Path) -> Any:
     """Return the actor, which begins to start; see ``ApiActor``."""
-    started = detached(ApiActor, API, max_restarts=-1, max_concurrency=MAX_CONCURRENCY)
-    return started.remote(settings, port, pages)
+    actor = detached(ApiActor, API, max_restarts=-1, max_concurrency=MAX_CONCURRENCY)
+    return actor.remote(settings, port, pages)

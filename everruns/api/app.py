@@ -18,7 +18,7 @@ from everruns.api.http.door import Door
 from everruns.api.http.errors import ErrorBoundary, answer_error
 from everruns.api.http.faces import Face
 from everruns.api.http.key_ring import KeyRing
-from everruns.api.http.request_log import RequestLog
+from everruns.api.http.request_ids import RequestIds
 from everruns.api.http.request_records import RequestRecords
 from everruns.api.http.sse import OpenStreams
 from everruns.api.http.unread import UnreadBodies
@@ -75,7 +75,7 @@ def create_app(
         # Nobody collects what the framework would trace, and it looks for a collector each time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
-            Middleware(RequestLog, requests),
+            Middleware(RequestIds, requests),
             Middleware(UnreadBodies),
             Middleware(Door, settings),
             Middleware(ErrorBoundary),

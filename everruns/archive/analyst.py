@@ -42,6 +42,7 @@ class Analyst:
         self._history = history
         self._archive: Archive | None = None
         self._opening = asyncio.Lock()
+        self._is_closed = False
         self._lanes: Mapping[QueryKind, Lane] = {"sql": Lane(), "usage": Lane()}
         self._fresh_at = -MAX_AGE_S
         self._used_at = time.monotonic()
@@ -97,6 +98,8 @@ class Analyst:
 
     async def _open(self) -> Archive:
         async with self._opening:
+            if self._is_closed:
+                raise Unavailable("Queries are no longer answered here.", None, 1.0)
             if self._archive is None:
                 try:
                     opened = await asyncio.to_thread(Archive, self._folder, self._history)
@@ -153,6 +156,7 @@ class Analyst:
         for lane in self._lanes.values():
             lane.close()
         async with self._opening:
+            self._is_closed = True
             if self._archive is not None:
                 await self._archive.close()
 

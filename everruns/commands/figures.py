@@ -61,7 +61,8 @@ def money(usd: float | None) -> str:
     """Return an amount of US dollars; small ones with more digits."""
     if usd is None:
         return UNKNOWN
-    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
+    amount, sign = abs(usd), "-" if usd < 0 else ""
+    return f"{sign}${amount:,.2f}" if amount >= 1 or not amount else f"{sign}${amount:.4f}"
 
 
 def local(time: str) -> str:

@@ -128,7 +128,7 @@ def _page(
 
 
 def _size_bytes(message: Message) -> int:
-    return len(message.model_dump_json())
+    return len(message.model_dump_json().encode())
 
 
 class _Kinds:

@@ -63,7 +63,7 @@ class EndedTurns:
         try:
             for one in observed:
                 self._fold(session, one)
-        except Exception:  # Neither the turn itself nor those of other sessions may end of it.
+        except Exception:  # Neither the turn itself nor those of other sessions may fail with it.
             log.exception("turn not reported", session_id=session.id)
             self._lose(1)
 

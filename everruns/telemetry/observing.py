@@ -7,9 +7,13 @@ that is known of turns (metrics, traces, log lines) is derived from their events
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+import structlog
+
 from everruns.domain.events import Event, EventType
 from everruns.domain.sessions import Session
 from everruns.gathering import Gathering
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Observed(NamedTuple):
@@ -46,9 +50,9 @@ class Observer(Protocol):
     def appended(self, session: Session, observed: Sequence[Observed]) -> None:
         """Take note of the next events of a session, in the order of its log.
 
-        It is called after each append in the event loop that runs the turns, so it neither waits
-        nor raises and leaves work for later. A turn that was started by another host has earlier
-        events, which are in the store.
+        It is called in the event loop that runs the turns, so it does not wait: after each append,
+        or a moment later with others (``GatheredObservers``). A turn that was started by another
+        host has earlier events, which are in the store.
 
         Args:
             session: The session as its client created and changed it.
@@ -79,4 +83,7 @@ class GatheredObservers:
     def _tell(self, appended: Sequence[tuple[Session, Sequence[Observed]]]) -> None:
         for observer in self._observers:
             for session, observed in appended:
-                observer.appended(session, observed)
+                try:
+                    observer.appended(session, observed)
+                except Exception:  # Other sessions and observers must not miss theirs.
+                    log.exception("events not observed", session_id=session.id)

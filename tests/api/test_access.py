@@ -15,6 +15,7 @@ from tests.api.desks import SCOPES, Desk, code_of, desk_of
 OUT_OF_SCOPE = {"AGENT_NOT_FOUND", "SESSION_NOT_FOUND", "WORKSPACE_NOT_FOUND"}
 # Of nobody in particular: what they answer shows nothing of anybody.
 FOR_ALL = {"GET /health", "GET /ready", "GET /oauth/callback", "GET /oauth/client"}
+
 # What a credential with limits may use, and with which right. Everything else is closed to it: a
 # route that is missing here must not be open, and a line here is what a review looks at.
 OPEN: dict[str, Right] = {

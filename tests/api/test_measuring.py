@@ -6,7 +6,7 @@ from collections import Counter
 import httpx
 from fastapi import FastAPI
 
-from everruns.api.http.measuring import refresh_meters
+from everruns.api.http.request_records import refresh_meters
 from everruns.ids import new_id
 from everruns.telemetry.meters import Meters
 from everruns.telemetry.metrics import (

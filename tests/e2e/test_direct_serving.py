@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from actors.processes import wait
 from bench.server import Server
 from tests.e2e.command_line import everruns
 from tests.e2e.conversation import post, say, start_session, types
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.timeout(600)
 
 STOP_WITHIN_S = 30
 BACK_WITHIN_S = 120
+LOGGED_WITHIN_S = 30
 TURNS = {"tokens": 200, "tokens_per_s": 20}
 
 
@@ -73,9 +75,12 @@ def test_the_state_of_the_cluster_has_the_process(server: Server, client: httpx.
 def test_its_log_is_in_that_of_the_server(server: Server, client: httpx.Client) -> None:
     assert client.get("/nowhere").status_code == 404
 
-    shown = everruns("logs", "-o", "json", EVERRUNS_DATA_DIR=server.data_dir)
+    def is_logged() -> bool:
+        shown = everruns("logs", "-o", "json", EVERRUNS_DATA_DIR=server.data_dir)
+        return '"actor":"api"' in shown.stdout.replace(" ", "")
 
-    assert '"actor":"api"' in shown.stdout.replace(" ", ""), shown.stderr
+    wait(is_logged, LOGGED_WITHIN_S)
+    assert is_logged()
 
 
 async def test_a_killed_process_cuts_streams_that_go_on_and_answers_who_asks_meanwhile(

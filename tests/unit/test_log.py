@@ -93,6 +93,23 @@ def test_a_text_that_is_no_unicode_is_logged_all_the_same():
     assert line["timestamp"].endswith("Z")
 
 
+def test_a_line_that_cannot_be_encoded_says_so_and_takes_no_other_with_it():
+    first, second = printed("""
+        import asyncio
+        import structlog
+        from everruns.log import configure_log
+        configure_log("info")
+        async def main():
+            circle = []
+            circle.append(circle)
+            structlog.get_logger().info("odd", value=circle)
+            structlog.get_logger().info("even")
+        asyncio.run(main())
+    """)
+    assert (first["event"], first["level"], first["unencodable"]) == ("odd", "info", "ValueError")
+    assert second["event"] == "even"
+
+
 def test_work_is_logged_with_its_own_ids_and_no_others():
     with working_on({"request_id": "r1"}):
         with working_on({"turn_id": "t1"}):

@@ -27,5 +27,5 @@ def page_of(
     """
     if search:
         items = [item for item in items if search.lower() in text(item).lower()]
-    data = cut(items[offset : offset + limit], lambda item: len(item.model_dump_json()))
+    data = cut(items[offset : offset + limit], lambda item: len(item.model_dump_json().encode()))
     return Page.of(data, len(items), offset, limit)

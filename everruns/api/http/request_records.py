@@ -2,21 +2,22 @@
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Scope
 
 from everruns.api.http.auth import principal_of
 from everruns.api.http.errors import ERROR_CODE
+from everruns.api.http.sse import OpenStreams
 from everruns.errors import CapacityExhausted, Overloaded, StoreOverloaded
 from everruns.gathering import Gathering
 from everruns.ids import is_id
 from everruns.telemetry.labels import error_label, method_label
 from everruns.telemetry.meters import OTHER, Meters
-from everruns.telemetry.metrics import HTTP_ERRORS, HTTP_REQUESTS
+from everruns.telemetry.metrics import HTTP_ERRORS, HTTP_REQUESTS, STREAMS_OPEN
 
 # Asked every second by whoever watches over the process.
 _QUIET_PATHS = frozenset({"/health", "/ready"})
@@ -31,14 +32,12 @@ class Answered(NamedTuple):
         request_id: Its id.
         scope: What the application knows of it.
         status: The answer's; ``None`` if none had begun.
-        ended_s: When it ended, by the system's clock.
         duration_s: How long it took.
     """
 
     request_id: str
     scope: Scope
     status: int | None
-    ended_s: float
     duration_s: float
 
 
@@ -73,7 +72,7 @@ class RequestRecords:
         """
         if self._has_lines and (status != 200 or scope["path"] not in _QUIET_PATHS):
             duration_s = time.perf_counter() - began_s
-            self._ended.add(Answered(request_id, scope, status, time.time(), duration_s))
+            self._ended.add(Answered(request_id, scope, status, duration_s))
 
     def settle(self) -> None:
         """Count and log what has happened up to now."""
@@ -104,7 +103,6 @@ def _fields(answered: Answered) -> dict[str, Any]:
         # With names for what varies in the path.
         "route": getattr(scope.get("route"), "path", None),
         "duration_ms": round(answered.duration_s * 1000, 1),
-        "timestamp": datetime.fromtimestamp(answered.ended_s, UTC),
     }
     if answered.status is not None:
         fields["status"] = answered.status
@@ -114,3 +112,12 @@ def _fields(answered: Answered) -> dict[str, Any]:
     if (key_id := principal_of(scope).key_id) is not None:
         fields["key_id"] = key_id
     return fields
+
+
+def refresh_meters(app: FastAPI) -> None:
+    """Bring the meters of an application up to date, before somebody takes what they have."""
+    requests: RequestRecords = app.state.requests
+    requests.settle()
+    meters: Meters = app.state.meters
+    open_streams: OpenStreams = app.state.open_streams
+    meters.set(STREAMS_OPEN, len(open_streams))

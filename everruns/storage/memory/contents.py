@@ -168,4 +168,4 @@ def page_of(
     found = list(resources)
     first = nsmallest if ascending else nlargest
     page = first(query.offset + query.limit, found, key=time)[query.offset :]
-    return cut(page, lambda resource: len(resource.model_dump_json())), len(found)
+    return cut(page, lambda resource: len(resource.model_dump_json().encode())), len(found)

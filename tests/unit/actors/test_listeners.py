@@ -74,7 +74,16 @@ def test_another_address_is_asked_at_once(listeners: Listeners, listener: socket
     assert listeners.has(address_of(listener))
 
 
-def test_one_that_hangs_is_not_waited_for(listeners: Listeners) -> None:
+def test_one_that_hangs_is_not_waited_for(
+    listeners: Listeners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, waits = socket.create_connection, list[float | None]()
+
+    def connecting(address: tuple[str, int], timeout: float | None = None) -> socket.socket:
+        waits.append(timeout)
+        return connect(address, timeout)
+
+    monkeypatch.setattr(socket, "create_connection", connecting)
     with socket.socket() as hanging, socket.socket() as first, socket.socket() as second:
         hanging.bind(("127.0.0.1", 0))
         hanging.listen(0)
@@ -84,6 +93,7 @@ def test_one_that_hangs_is_not_waited_for(listeners: Listeners) -> None:
             caller.connect_ex(hanging.getsockname())
 
         assert not listeners.has(address_of(hanging))
+    assert waits == [TIMEOUT_S]
 
 
 @pytest.mark.parametrize("address", ["", "nowhere", "127.0.0.1:port", "127.0.0.1:99999999"])

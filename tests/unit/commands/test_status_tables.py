@@ -134,4 +134,5 @@ def test_figures_are_short():
         "50 ms", "4.2 s", "3 min", "3 h", "2 d 4 h",
     ]  # fmt: skip
     assert [money(m) for m in (0, 0.0042, 1234.5, None)] == ["$0.00", "$0.0042", "$1,234.50", "-"]
+    assert [money(m) for m in (-0.0042, -12.5)] == ["-$0.0042", "-$12.50"]
     assert (rate(0.5), rate(1250), count(None)) == ("0.50", "1,250", "-")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from everruns.domain.events import Event
@@ -12,6 +13,7 @@ from everruns.domain.sessions import Session
 from everruns.errors import StoreUnavailable
 from everruns.storage.logs import EventQuery
 from everruns.storage.memory.store import MemoryStore
+from everruns.telemetry import ended_turns
 from everruns.telemetry.ended_turns import EndedTurns, ReadEvents
 from everruns.telemetry.turn_log import log_turn
 from everruns.telemetry.turn_records import TurnRecord
@@ -106,6 +108,24 @@ async def test_a_turn_that_cannot_be_read_is_counted():
             await eventually(lambda: turns.unreported == 1)
     assert [line["turns"] for line in lines if line["event"] == "turns not reported"] == [1]
     assert PRIVATE not in str(lines)
+
+
+async def test_turns_that_begin_elsewhere_are_counted_where_too_many_wait_to_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(ended_turns, "MAX_UNREAD", 0)
+    store, gate, reports = MemoryStore(), Gate(), Reports()
+    async with local_runtime(ScriptedDriver(says("Hel", gate)), store=store) as runtime:
+        talk = await Conversation.begin(runtime)
+        await talk.send("hi")
+        await gate.reached.wait()
+    driver = ScriptedDriver(says("Hello."))
+    async with (
+        reports.running() as turns,
+        local_runtime(driver, store=store, observers=[turns]),
+    ):
+        await eventually(lambda: turns.unreported == 1)
+    assert reports.records == []
 
 
 async def test_a_report_that_fails_does_not_end_the_others():

@@ -1,4 +1,4 @@
-"""The layer of the application through which each request comes first: it gives it an id."""
+"""The outermost layer of the application, which gives each request an id."""
 
 import re
 import time
@@ -18,7 +18,7 @@ _ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _STATUS = "everruns.status"
 
 
-class RequestLog:
+class RequestIds:
     """Gives whatever is logged for a request its id, and notes how the request is answered.
 
     Args:
