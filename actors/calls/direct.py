@@ -83,14 +83,17 @@ class DirectServer:
                 the address has no endpoint.
 
         Raises:
-            OSError: The socket on this node cannot be created, or the server is closed.
+            OSError: The socket on this node cannot be created, or the server was closed before it
+                had an address.
         """
         return await asyncio.shield(asyncio.ensure_future(self._opened(on_network)))
 
     async def _opened(self, on_network: bool) -> Address:
         async with self._opening:
             if self._is_closed:
-                raise OSError("This server is closed.")
+                if self._address is None:
+                    raise OSError("This server is closed.")
+                return self._address
             if self._address is None:
                 listening, path = await asyncio.to_thread(socket_files.listen, BACKLOG)
                 self._address = Address(path, new_secret(), self._node)
