@@ -12,14 +12,17 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 import psycopg
+
+from actors.processes import is_alive, wait
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -165,8 +168,17 @@ class PostgresServer:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """Kill the server's first process at once; the others notice and end."""
-        self._end(signal.SIGKILL)
+        """Kill all processes of the server; return when none is left.
+
+        Those that the first has left behind would notice, but answer for a moment until then.
+        """
+        if self._server is not None:
+            others = psutil.Process(self._server.pid).children(recursive=True)
+            self._end(signal.SIGKILL)
+            for process in others:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            wait(lambda: not any(map(is_alive, others)), STOP_TIMEOUT_S)
 
     def _end(self, how: signal.Signals) -> None:
         if self._server is not None:
