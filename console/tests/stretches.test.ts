@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { linesOf, stretchesOf } from "../src/parts/Stretches";
+import { linesOf, rowsOf, stretchesOf } from "../src/parts/Stretches";
 
 const LENGTH = 20_000;
 
@@ -30,6 +30,16 @@ describe("the stretches of a long text", () => {
     for (const stretch of stretchesOf("x".repeat(3 * LENGTH))) {
       expect(stretch.length).toBeLessThanOrEqual(LENGTH);
     }
+  });
+});
+
+describe("the rows that a stretch is taken to have", () => {
+  it.each([
+    ["one for each short line", "a\n".repeat(500), 500],
+    ["one for an empty line", "\n\n", 2],
+    ["several for a line that is broken", "x".repeat(1_000), 10],
+  ])("are %s", (_, text, rows) => {
+    expect(rowsOf(text)).toBe(rows);
   });
 });
 

@@ -1,6 +1,7 @@
 """Texts of megabytes: the page stays usable, and all of them can be had."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,37 @@ TEXTS = {
 # What the page's main thread may compute for one step, whatever else the machine does.
 STEP_CPU_S = 3.0
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+# How the row of the answer begins.
+ANSWER = re.compile("^agent")
+LINE_PX = 24
+# Whether the line at the mark of a file is this one; where there is no text yet, it is not.
+IS_MARKED = """([text, wanted]) => {
+  const { top, bottom } = text.parentElement.lastElementChild.getBoundingClientRect();
+  const { left } = text.getBoundingClientRect();
+  const range = document.caretRangeFromPoint(left + 20, (top + bottom) / 2);
+  const { data } = range?.startContainer ?? {};
+  if (data === undefined) return false;
+  const begin = data.lastIndexOf("\\n", range.startOffset - 1) + 1;
+  return data.slice(begin).startsWith(wanted + "\\n");
+}"""
+# Whether the first line of a text that scrolls ends with these words, at the right of what is seen.
+ENDS_AT_RIGHT = """([text, wanted]) => {
+  const { right, top } = text.getBoundingClientRect();
+  const range = document.caretRangeFromPoint(right - 12, top + 18);
+  const { data } = range?.startContainer ?? {};
+  if (data === undefined) return false;
+  const end = data.indexOf("\\n");
+  return data.slice(0, end).endsWith(wanted) && range.startOffset >= end - 2;
+}"""
+PX_ABOVE = """(name) =>
+  name.getBoundingClientRect().top - name.parentElement.getBoundingClientRect().top"""
+# Whether these words are seen at the bottom of the text of an answer.
+TEXT_AT_BOTTOM = """(wanted) => {
+  const text = document.querySelector("article[aria-label=Answer] pre");
+  const { left, bottom } = text.getBoundingClientRect();
+  const { data } = document.caretRangeFromPoint(left + 20, bottom - 20)?.startContainer ?? {};
+  return data?.endsWith(wanted) ?? false;
+}"""
 EXTREMES = ("one line without a space", "as many lines as can be")
 of_each_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 of_extreme_texts = pytest.mark.parametrize("text", [TEXTS[name] for name in EXTREMES], ids=EXTREMES)
@@ -110,7 +142,7 @@ async def test_a_conversation_with_a_text_of_5_mb_stays_usable(
     session_id = await imported(seeds, {"type": "text", "text": text + END})
     page, main_thread = await opened(await visit(seeds), f"/sessions/{session_id}")
     answer = answers(page).first
-    await expect(answer).to_contain_text(text[:2])
+    await expect(answer.get_by_role("button", name="Show all")).to_be_visible()
     opened_s = await main_thread.used_s()
     assert opened_s < STEP_CPU_S
 
@@ -141,16 +173,30 @@ async def test_all_of_a_text_of_5_mb_can_be_copied_and_saved(
     assert await saved(page, answer.get_by_role("button", name="Save as a file")) == text + END
 
 
-@pytest.mark.parametrize("view", ["timeline", "events", "context"])
+async def test_the_end_key_leads_to_the_end_of_a_text_of_many_lines(seeds: Seeds, visit: Visiting):
+    session_id = await imported(seeds, {"type": "text", "text": "a\n" * 200_000 + END})
+    page = await (await visit(seeds)).open(f"/sessions/{session_id}")
+    answer = answers(page).first
+    await answer.get_by_role("button", name="Show all").click()
+    await expect(answer.get_by_role("button", name="Show all")).to_have_count(0)
+
+    await answer.locator("pre").press("End")
+
+    await page.wait_for_function(TEXT_AT_BOTTOM, arg=END.strip())
+
+
+@pytest.mark.parametrize(
+    ("view", "row"), [("timeline", "Show me the log."), ("events", ANSWER), ("context", ANSWER)]
+)
 async def test_the_other_views_of_a_text_of_5_mb_stay_usable(
-    seeds: Seeds, visit: Visiting, view: str
+    seeds: Seeds, visit: Visiting, view: str, row: str | re.Pattern[str]
 ):
     session_id = await imported(seeds, {"type": "text", "text": TEXTS["as many lines as can be"]})
 
     address = f"/sessions/{session_id}?view={view}"
     page, main_thread = await opened(await visit(seeds), address)
 
-    await expect(page.get_by_role("main")).to_contain_text("Show me the log.")
+    await expect(page.get_by_role("main").get_by_text(row).first).to_be_visible()
     assert await main_thread.used_s() < STEP_CPU_S
 
 
@@ -180,6 +226,26 @@ async def test_the_event_with_a_text_of_5_mb_can_be_read_and_copied(
     assert copied["data"]["message"]["content"][0]["text"] == text
 
 
+async def test_the_name_of_a_long_text_in_an_event_stays_at_its_beginning(
+    seeds: Seeds, visit: Visiting
+):
+    session_id = await imported(seeds, {"type": "text", "text": "word " * 20_000})
+    address = f"/sessions/{session_id}?view=events&type=message.created"
+    page = await (await visit(seeds)).open(address)
+    await page.get_by_role("main").get_by_text("agent: ").click()
+    event = page.get_by_role("region", name="Event", exact=False)
+    show_all = event.get_by_role("button", name="Show all")
+    while await show_all.count() == 0:
+        await event.locator("[role=treeitem][aria-expanded=false] > *").first.click()
+    item = event.get_by_role("treeitem").filter(has=page.get_by_text("Show all")).last
+    name = await item.get_by_text("text", exact=True).element_handle()
+
+    await show_all.click()
+    await expect(show_all).to_have_count(0)
+
+    assert await name.evaluate(PX_ABOVE) < LINE_PX
+
+
 @of_each_text
 async def test_the_longest_file_that_a_workspace_takes_can_be_read_and_downloaded(
     seeds: Seeds, visit: Visiting, text: str
@@ -189,7 +255,8 @@ async def test_the_longest_file_that_a_workspace_takes_can_be_read_and_downloade
     address = f"/sessions/{session_id}?view=files&file=/big.log"
     page, main_thread = await opened(await visit(seeds), address)
     file = page.get_by_role("article").filter(has_text="big.log")
-    await expect(file.locator("pre").last).to_contain_text(content[:2])
+    # The numbers of the lines and the lines.
+    await expect(file.locator("pre")).to_have_count(2)
 
     assert await main_thread.used_s() < STEP_CPU_S
     assert await file.locator("pre").last.evaluate("(all) => all.textContent") == content
@@ -203,15 +270,25 @@ async def test_a_line_far_down_in_a_long_file_is_marked_where_it_is(seeds: Seeds
     text = page.get_by_role("article").filter(has_text="big.log").locator("pre").last
     await expect(text).to_contain_text("line 40000")
 
-    in_view = """(text) => {
-      const { top, bottom } = text.parentElement.lastElementChild.getBoundingClientRect();
-      const { left } = text.getBoundingClientRect();
-      const range = document.caretRangeFromPoint(left + 20, (top + bottom) / 2);
-      const { data } = range.startContainer;
-      const begin = data.lastIndexOf("\\n", range.startOffset) + 1;
-      return data.slice(begin, data.indexOf("\\n", begin));
-    }"""
-    assert await text.evaluate(in_view) == "line 40000"
+    # It is scrolled to when the text has been drawn.
+    pre = await text.element_handle()
+    await page.wait_for_function(IS_MARKED, arg=[pre, "line 40000"])
+
+
+@pytest.mark.parametrize("others", ["", "short\n" * 30_000], ids=["alone", "among many"])
+async def test_a_long_line_of_a_file_can_be_scrolled_to_its_end(
+    seeds: Seeds, visit: Visiting, others: str
+):
+    session_id = await uploaded(seeds, f"{'x' * 2_000}!\n{others}")
+    page = await (await visit(seeds)).open(f"/sessions/{session_id}?view=files&file=/big.log")
+    text = page.get_by_role("article").filter(has_text="big.log").locator("pre").last
+    await expect(text).to_contain_text("x!")
+    pre = await text.element_handle()
+
+    await page.wait_for_function("(text) => text.scrollWidth > text.clientWidth", arg=pre)
+    await text.evaluate("(text) => text.scrollTo({ left: text.scrollWidth })")
+
+    await page.wait_for_function(ENDS_AT_RIGHT, arg=[pre, "!"])
 
 
 async def test_a_file_of_too_many_lines_is_not_put_into_a_field(seeds: Seeds, visit: Visiting):
@@ -219,5 +296,5 @@ async def test_a_file_of_too_many_lines_is_not_put_into_a_field(seeds: Seeds, vi
 
     page = await (await visit(seeds)).open(f"/sessions/{session_id}?view=files&file=/big.log")
 
-    await expect(page.get_by_role("main")).to_contain_text("too many lines to edit it here")
+    await expect(page.get_by_role("main")).to_contain_text("too many lines to edit here")
     await expect(page.get_by_role("button", name="Edit")).to_be_disabled()

@@ -45,10 +45,11 @@ function Everything({ observed }: { observed: Observed }) {
         <Actors observed={observed} />
         <Processes observed={observed} />
         <Nodes nodes={state.nodes} />
-        {state.nodes.length > 0 && deployment.data !== undefined && (
+        {state.nodes.length > 0 && !deployment.isPending && (
           <AboutDashboard
-            offer={offerOf(deployment.data.settings)}
-            head={state.nodes.find((node) => node.is_head)?.hostname ?? undefined}
+            offer={offerOf(deployment.data?.settings)}
+            nodes={state.nodes}
+            pageHost={window.location.hostname}
           />
         )}
         <Curl path="/v1/cluster" />

@@ -1,6 +1,7 @@
 /** The Ray dashboard: where it is, and its pages for nodes and actors. */
 
 import { createContext, type ReactNode, useContext } from "react";
+import type { Schemas } from "../api/client";
 import { Command } from "../parts/Curl";
 import styles from "./Cluster.module.css";
 import type { DashboardOffer } from "./dashboardOffer";
@@ -36,12 +37,14 @@ export function InDashboard({ kind, id, children }: InDashboardProps) {
 
 interface AboutDashboardProps {
   offer: DashboardOffer;
-  /** The host name of the cluster's head node, if it is known. */
-  head: string | undefined;
+  /** The nodes of the cluster. */
+  nodes: readonly Pick<Schemas["NodeState"], "hostname" | "is_head">[];
+  /** The host name in the address of this page. */
+  pageHost: string;
 }
 
 /** How to reach the dashboard or, while it does not run, who starts it and how. */
-export function AboutDashboard({ offer, head }: AboutDashboardProps) {
+export function AboutDashboard({ offer, nodes, pageHost }: AboutDashboardProps) {
   const address = useContext(DashboardAddress);
   if (address === null) {
     return (
@@ -51,9 +54,11 @@ export function AboutDashboard({ offer, head }: AboutDashboardProps) {
       </p>
     );
   }
-  // A server's own dashboard listens on loopback only.
-  const isOwn = offer.starter !== "joined" && isLoopback(address);
-  const tunnel = tunnelTo(address, isOwn ? window.location.hostname : (head ?? "HEAD"));
+  const owner = ownerOf(offer, address);
+  // With one node, a page on the same machine as its server is on that of the dashboard, too.
+  const isOnPageHost = owner === "server" || (nodes.length === 1 && LOOPBACK.test(pageHost));
+  const head = nodes.find((node) => node.is_head)?.hostname ?? "HEAD";
+  const tunnel = tunnelTo(address, isOnPageHost ? pageHost : head);
   return (
     <div className={styles.section}>
       <p className={styles.quiet}>
@@ -61,21 +66,43 @@ export function AboutDashboard({ offer, head }: AboutDashboardProps) {
         <a href={address} target="_blank" rel="noopener noreferrer">
           Ray dashboard
         </a>
-        , with the logs and stack traces of each process.{" "}
-        {isOwn ? (
-          <>
-            It asks for a token, which <code>everruns token{offer.flag}</code> prints on the machine
-            of the server.
-          </>
-        ) : (
-          "It belongs to the cluster that this server has joined, and may ask for that cluster's token."
-        )}
+        , with the logs and stack traces of each process. <Token owner={owner} flag={offer.flag} />
         {tunnel !== null &&
-          ` It listens on ${isOwn ? "that machine" : "the head node"} only. This makes it reachable from another:`}
+          ` It listens on ${owner === "server" ? "that machine" : "the head node"} only. This makes it reachable from another machine:`}
       </p>
       {tunnel !== null && <Command text={tunnel} />}
     </div>
   );
+}
+
+/** Who owns a dashboard that runs: this server, a cluster that it has joined, or one of the two. */
+type Owner = "server" | "cluster" | "untold";
+
+function ownerOf({ starter }: DashboardOffer, address: string): Owner {
+  // A server's own dashboard listens on loopback only.
+  if (starter === "joined" || !isLoopback(address)) return "cluster";
+  return starter === "untold" ? "untold" : "server";
+}
+
+function Token({ owner, flag }: { owner: Owner; flag: string }) {
+  switch (owner) {
+    case "server":
+      return (
+        <>
+          It asks for a token, which <code>everruns token{flag}</code> prints on the machine of the
+          server.
+        </>
+      );
+    case "cluster":
+      return "It belongs to the cluster that this server has joined, and may ask for that cluster's token.";
+    case "untold":
+      return (
+        <>
+          If it asks for a token, <code>everruns token</code> prints it on the machine of the
+          server, unless the server has joined a Ray cluster: then it is that cluster's token.
+        </>
+      );
+  }
 }
 
 function NotRunning({ offer: { starter, flag } }: { offer: DashboardOffer }) {
@@ -90,8 +117,8 @@ function NotRunning({ offer: { starter, flag } }: { offer: DashboardOffer }) {
     case "on":
       return (
         <>
-          The server starts it when it starts itself (<code>dashboard = on</code>); now it does not
-          answer. It comes back when the server is started again.
+          It starts with the server (<code>dashboard = on</code>), but is not answering now. It
+          comes back when the server is started again.
         </>
       );
     case "off":

@@ -78,8 +78,8 @@ export function FileEditor({ workspaceId, opened, isChanged, onClose }: FileEdit
       )}
       {save.error !== null && conflict === null && <Failed error={save.error} />}
       {conflict !== null && (
-        <div role="alert" className={styles.changed}>
-          <p>{conflict.message} Your text is not saved.</p>
+        <div className={styles.changed}>
+          <p role="alert">{conflict.message} Your text is not saved.</p>
           <details>
             <summary>Its current content</summary>
             <LongText text={conflict.theirs.content ?? ""} />

@@ -51,7 +51,7 @@ export function FileView({ workspaceId, info, files }: FileViewProps) {
         <p className={styles.about}>
           {bytes(info.size_bytes)}, changed <Time at={info.updated_at} />
           {info.is_readonly && ", read-only"}
-          {!canEdit && ", with too many lines to edit it here"}
+          {!canEdit && ", too many lines to edit here"}
         </p>
         {opened === null && (
           <>
