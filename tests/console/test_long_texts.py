@@ -25,7 +25,7 @@ TEXTS = {
     "as many lines as can be": "a\n" * (SIZE // 2),
 }
 # What the page's main thread may compute for one step, whatever else the machine does.
-STEP_CPU_S = 3.0
+STEP_CPU_S = 5.0
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 # How the row of the answer begins.
 ANSWER = re.compile("^agent")

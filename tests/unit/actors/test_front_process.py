@@ -70,7 +70,11 @@ class Served:
         return found[0] if found else None
 
     def _is_here(self, process: psutil.Process) -> bool:
-        return any(self.port == one.laddr.port for one in process.net_connections("inet"))
+        try:
+            sockets = process.net_connections("inet")
+        except psutil.NoSuchProcess:  # It has ended since it was listed.
+            return False
+        return any(self.port == one.laddr.port for one in sockets)
 
     def caller(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE_S)
