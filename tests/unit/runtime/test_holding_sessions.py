@@ -34,7 +34,7 @@ async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was():
         talk = await Conversation.begin(runtime)
         await talk.say("one")
         await eventually(lambda: not runtime.host.held._sessions)
-        assert await runtime.registry.hosting.holder(talk.id) is None
+        await eventually(lambda: runtime.registry.placement.find(talk.id) is None)
         assert await talk.say("two") == "Two."
         assert driver.read(1) == ["user: one", "agent: One.", "user: two"]
 
@@ -350,7 +350,7 @@ async def test_tidying_goes_on_after_the_registry_was_away():
             talk = await Conversation.begin(runtime)
             await runtime.host.activate(talk.id)
             await eventually(lambda: not runtime.host.held._sessions)
-        assert await runtime.registry.hosting.holder(talk.id) is None
+        await eventually(lambda: runtime.registry.placement.find(talk.id) is None)
         assert HOST in runtime.registry.placement.hosts
 
 

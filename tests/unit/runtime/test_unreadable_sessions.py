@@ -78,7 +78,7 @@ async def test_requests_to_it_get_its_code_and_it_is_held_nowhere():
             with pytest.raises(SessionUnreadable):
                 await talk.send("two")
         await eventually(lambda: not runtime.host.held._sessions)
-        assert await runtime.registry.hosting.holder(talk.id) is None
+        await eventually(lambda: runtime.registry.placement.find(talk.id) is None)
 
 
 async def test_it_can_be_deleted():
