@@ -18,7 +18,6 @@ from tests.waiting import eventually
 
 CONVERSATIONS = 20
 ROUND_TRIP_S = 0.05
-FIRST_EVENT_ROUND_TRIPS = 10
 # Longer than a server waits for what it stores.
 REFUSED_WITHIN_S = 75.0
 # How often the statement that appends was executed, and how many appends it stored.
@@ -67,7 +66,6 @@ async def test_many_conversations_at_once_share_the_round_trips(
         print(f"first event after {median(first_s):.2f} s, {max(first_s):.2f} s at most")
         print(f"{appends} appends in {statements} statements")
         assert not client.repeated
-        assert median(first_s) < FIRST_EVENT_ROUND_TRIPS * ROUND_TRIP_S
         assert appends >= 2 * statements
         for talk in talks:
             await talk.check([])
