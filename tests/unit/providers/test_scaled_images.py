@@ -115,16 +115,21 @@ async def test_what_was_not_used_for_longest_is_given_up_for_new_ones():
 async def test_an_image_that_is_not_ready_in_time_stays_as_it_is_until_the_next_request(
     monkeypatch,
 ):
-    awaited, stopped, wanted = ScaledImages(10**6), ScaledImages(10**6), [(LONG, Bounds(side=50))]
+    kept, wanted = ScaledImages(10**6), [(LONG, Bounds(side=50))]
     with monkeypatch.context() as patched:
         patched.setattr(scaled_images, "TIMEOUT_S", 0)
-        assert await awaited.scaled(wanted) == [None]
+        assert await kept.scaled(wanted) == [None]
+
+    assert await kept.scaled(wanted) != [None]
+
+
+async def test_an_image_that_took_too_long_stays_as_it_is_until_the_next_request(monkeypatch):
+    kept, wanted = ScaledImages(10**6), [(LONG, Bounds(side=50))]
     with monkeypatch.context() as patched:
         patched.setattr("everruns.tools.scaling.SCALE_TIMEOUT_S", 0.0)
-        assert await stopped.scaled(wanted) == [None]
+        assert await kept.scaled(wanted) == [None]
 
-    assert await awaited.scaled(wanted) != [None]
-    assert await stopped.scaled(wanted) != [None]
+    assert await kept.scaled(wanted) != [None]
 
 
 async def test_an_image_that_cannot_be_made_smaller_is_tried_once(monkeypatch):
