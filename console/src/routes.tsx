@@ -56,7 +56,7 @@ const newAgent = createRoute({
 const agent = createRoute({
   getParentRoute: () => root,
   path: "/agents/$agentId",
-  // The session in which the agent is tried beside its editor.
+  // The session in which the agent is tried next to its editor.
   validateSearch: (search: Record<string, unknown>): { try?: string } => texts(search, ["try"]),
   component: lazyRouteComponent(() => import("./agents/Agent"), "Agent"),
 });

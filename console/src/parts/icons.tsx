@@ -1,4 +1,4 @@
-/** Small signs. They stand beside words or in named buttons, so nobody hears them. */
+/** Small signs. They stand next to words or in named buttons, so nobody hears them. */
 
 import type { ReactNode } from "react";
 

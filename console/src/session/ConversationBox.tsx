@@ -11,7 +11,7 @@ import { FollowedSession, isOpened, useFollowed } from "./followed";
 import { useFollowing } from "./following";
 import { Live } from "./Live";
 
-/** A session's conversation in a box of its own, beside something else. */
+/** A session's conversation in a box of its own, next to something else. */
 export function ConversationBox({ sessionId }: { sessionId: string }) {
   const follower = useFollowing(sessionId);
   return (

@@ -47,7 +47,7 @@ class PieceEmitter implements Emitter {
     this.open.pop();
   }
 
-  // The highlighter's own names for the same, which it uses beside them.
+  // The highlighter's own names for the same, which it uses as well.
   openNode(name: string): void {
     this.startScope(name);
   }

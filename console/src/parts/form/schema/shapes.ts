@@ -201,10 +201,10 @@ function resolved(schema: unknown, root: unknown): Record<string, unknown> | und
   for (let step = 0; step <= DEEPEST; step += 1) {
     if (!isObject(rules)) return undefined;
     if (typeof rules.$ref !== "string") return rules;
-    const { $ref: place, ...beside } = rules;
+    const { $ref: place, ...others } = rules;
     const target = at(root, place);
     if (!isObject(target)) return undefined;
-    rules = { ...target, ...beside };
+    rules = { ...target, ...others };
   }
   return undefined;
 }
