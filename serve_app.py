@@ -13,10 +13,8 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.exceptions import RayServeException
 
-from actors.serving.api import build_api
 from actors.serving.replica import listen_on_the_nodes_address_only, when_draining
 from actors.serving.replicas import replica_options
-from everruns.api.app import end_streams
 from everruns.errors import InvalidRequest
 from everruns.settings_loading import check_variables, load_settings
 
@@ -41,6 +39,10 @@ def api_builder(settings: dict[str, Any]) -> Callable[[], FastAPI]:
     """
 
     def build() -> FastAPI:
+        # Here and not above, where the process that deploys the application would import it all.
+        from actors.serving.api import build_api  # noqa: PLC0415
+        from everruns.api.app import end_streams  # noqa: PLC0415
+
         replica = serve.get_replica_context().replica_id.unique_id
         application = build_api(settings, f"api-{replica}")
         when_draining(partial(end_streams, application))

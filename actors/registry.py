@@ -13,7 +13,8 @@ import structlog
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.analyst import keep_archive, remote_analyst
-from actors.calls.registry_stub import publish, registry_targets
+from actors.calls.registry_address import publish
+from actors.calls.registry_stub import registry_targets
 from actors.calls.rpc_actor import RpcActor
 from actors.local_model import local_model, local_model_installed
 from actors.metrics import export_metrics

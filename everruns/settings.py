@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         description="Most API replicas in a joined cluster, one for every 2,000 requests and "
         "streams under way; 0 means no more than `replicas`.",
     )
-    warm_session_actors: int = Field(2, ge=1, description="Empty session actors kept ready.")
+    warm_session_actors: int = Field(1, ge=1, description="Empty session actors kept ready.")
     max_session_actors: int = Field(
         0,
         ge=0,

@@ -1,19 +1,13 @@
-"""The registry's stub in another process, and how a command finds the registry without Ray.
-
-The registry records its address and its secret in its data directory: read access to the data
-directory gives full access to the registry.
-"""
+"""The registry's stub in another process, and how a command calls the registry without Ray."""
 
 import asyncio
-import json
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from actors.calls.direct import DirectConnection
+from actors.calls.registry_address import read
 from actors.calls.stub import Channel, stub
-from everruns.address import Address
 from everruns.errors import HostLost
 from everruns.registry.agents import Agents
 from everruns.registry.backups import Backups
@@ -33,7 +27,6 @@ from everruns.registry.sessions import Sessions
 from everruns.registry.workspaces import Workspaces
 
 PATIENCE_S = 30.0
-ADDRESS_FILE = "registry.address"
 
 
 def registry_stub(
@@ -97,7 +90,7 @@ async def registry_of(data_dir: Path) -> AsyncGenerator[Registry]:
         HostLost: No registry answers.
     """
     try:
-        connection = await DirectConnection.connect(_read(data_dir / ADDRESS_FILE))
+        connection = await DirectConnection.connect(read(data_dir))
     except (OSError, ValueError, KeyError) as error:
         raise HostLost(f"No server answers for the data directory {data_dir}.") from error
     try:
@@ -119,24 +112,3 @@ class SingleConnection:
                 return await self._connection.call(request)
         except OSError as error:
             raise HostLost("The server has stopped or does not answer.", None, 1.0) from error
-
-
-def publish(data_dir: Path, address: Address) -> None:
-    """Record the address of a data directory's registry, replacing that of an earlier life."""
-    content = json.dumps({"socket": str(address.path), "secret": address.secret.hex()})
-    path = data_dir / ADDRESS_FILE
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(content)
-    new.replace(path)
-
-
-def withdraw(data_dir: Path) -> None:
-    """Delete the recorded address of a data directory's registry."""
-    (data_dir / ADDRESS_FILE).unlink(missing_ok=True)
-
-
-def _read(path: Path) -> Address:
-    noted = json.loads(path.read_text())
-    return Address(Path(noted["socket"]), bytes.fromhex(noted["secret"]))

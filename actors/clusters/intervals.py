@@ -1,4 +1,4 @@
-"""How often Ray's processes look at what seldom changes on one machine.
+"""How often Ray's processes look at what seldom changes on one machine, and at themselves.
 
 Their defaults suit clusters of many nodes. On an idle server they cause a third of its use of a
 core: see docs/performance.md, "The floor". No request waits for any of them, and the death of a
@@ -25,4 +25,12 @@ INTERVALS = {
     "RAY_local_fs_monitor_interval_ms": str(5 * SECOND_MS),
     "RAY_kill_idle_workers_interval_ms": str(2 * SECOND_MS),
     "RAY_debug_dump_period_milliseconds": str(60 * SECOND_MS),
+    # What the GCS asks raylets for, on behalf of an autoscaler that one machine does not have.
+    "RAY_gcs_pull_resource_loads_period_milliseconds": str(10 * SECOND_MS),
+    # Whether Ray's own event loops are late.
+    "RAY_io_context_event_loop_lag_collection_interval_ms": str(10 * SECOND_MS),
+    "RAY_io_context_monitor_probe_interval_ms": str(10 * SECOND_MS),
+    # What each of these loops has handled is counted at every wake of every process, and appears in
+    # those dumps alone.
+    "RAY_event_stats": "0",
 }

@@ -7,7 +7,6 @@ import structlog
 from actors.clusters.ports import check_port_free, free_port
 from actors.clusters.start import start_ray, stop_ray
 from actors.clusters.watch import RayWatch
-from actors.serving.ending import end_application
 from actors.serving.leftovers import end_leftovers
 from actors.serving.place import Place
 from actors.serving.ways import load_serving
@@ -72,6 +71,9 @@ class OwnCluster:
             load_serving(self._settings).abandon()
             end_leftovers(self._settings.data_dir)
         else:
+            # Not above: it takes half a second to import, and Ray starts before.
+            from actors.serving.ending import end_application  # noqa: PLC0415
+
             end_application(self._settings)
         stop_ray()
         end_leftovers(self._settings.data_dir)

@@ -9,7 +9,7 @@ from actors.processes import is_alive, list_children
 from everruns.errors import Unavailable
 
 NAMES = frozenset({"gcs_server", "raylet"})
-POLL_S = 0.2
+POLL_S = 1.0
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,6 @@ WARM_UP = 5
 HIBERNATE_AFTER_S = 1.0
 # A host looks for quiet sessions every half of that.
 SURELY_HIBERNATED_S = 3 * HIBERNATE_AFTER_S
-WARM_SESSION_ACTORS = 2
 SIMULATED = {"provider_type": "simulated", "settings": {"tokens": 20}}
 WARM = "warm"
 NEW = "new"
@@ -34,7 +33,7 @@ def measure(out: Console, checkout: Checkout) -> list[Report]:
     with running_server(
         checkout=checkout, EVERRUNS_HIBERNATE_AFTER_S=str(HIBERNATE_AFTER_S)
     ) as server:
-        wait_for_session_actors(server, WARM_SESSION_ACTORS)
+        wait_for_session_actors(server)
         wait_for_rest(server)
         taken = uvloop.run(_measure(server))
     out.print(f"  sent {REPETITIONS} messages to each kind of session")

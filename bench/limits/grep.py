@@ -31,7 +31,6 @@ SECONDS = 20.0
 FIRST_SEARCH_WITHIN_S = 60.0
 POLL_S = 0.2
 WARM_UP_TURNS = 20
-WARM_SESSION_ACTORS = 2
 TARGET_MS = 100.0
 WITHOUT, WITH = "without", "with"
 
@@ -41,7 +40,7 @@ def measure(out: Console, checkout: Checkout) -> list[Report]:
     with running_server(
         checkout=checkout, EVERRUNS_DASHBOARD="false", EVERRUNS_MAX_ITERATIONS=MAX_ITERATIONS
     ) as server:
-        wait_for_session_actors(server, WARM_SESSION_ACTORS)
+        wait_for_session_actors(server)
         first_ms, searches = uvloop.run(_measure(server))
     out.print(f"  {searches} searches meanwhile")
     p99_ms = {name: percentile(each, 99) for name, each in first_ms.items()}

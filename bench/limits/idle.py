@@ -23,7 +23,6 @@ from bench.limits.starting import DIRECT, DIRECT_NAME, running_empty
 from bench.server import Server, running_server
 
 SECONDS = 20.0
-WARM_SESSION_ACTORS = 2
 STORED_SESSIONS = 100_000
 LONG_EVENTS = 7
 EMPTY_NAME, SERVER_NAME, FILLED_NAME = (
@@ -91,7 +90,7 @@ def measure(out: Console, checkout: Checkout, *, direct: bool = False) -> list[R
                 running_server(checkout=checkout, **DIRECT)
             )
         for server in list(servers.values())[1:]:
-            wait_for_session_actors(server, WARM_SESSION_ACTORS)
+            wait_for_session_actors(server)
         for server in servers.values():
             wait_for_rest(server)
         found = _watch(servers)

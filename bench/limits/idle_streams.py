@@ -21,7 +21,6 @@ STREAMS = 5_000
 # As many as two session actors hold without being half full, which would start a third.
 SESSIONS = 1_000
 BUSY = "tokens-1000-rate-50"
-WARM_SESSION_ACTORS = 2
 SECONDS = 20.0
 TARGET_OPEN_S = 10.0
 TARGET_PERCENT = 5.0
@@ -51,7 +50,7 @@ def measure(out: Console, checkout: Checkout) -> list[Report]:
         running_model() as model_url,
         running_server(checkout=checkout, EVERRUNS_DASHBOARD="false") as server,
     ):
-        wait_for_session_actors(server, WARM_SESSION_ACTORS)
+        wait_for_session_actors(server)
         found = uvloop.run(_measure(server, model_url))
     out.print(f"  {STREAMS:,} streams opened in {found.open_s:.1f} s")
     return [_report(found)]

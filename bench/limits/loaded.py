@@ -21,7 +21,6 @@ STREAMS = 500
 MODEL = "tokens-1000-rate-50"
 QUICK = "tokens-20"
 WARM_UP_SESSIONS = 40
-WARM_SESSION_ACTORS = 2
 SHOWN_MS = 1.0
 TARGET_TOKENS_PER_S = 22_000.0
 TARGET_FIRST_EVENT_MS = 1000.0
@@ -56,7 +55,7 @@ def measure(out: Console, checkout: Checkout) -> list[Report]:
         running_model() as model_url,
         running_server(checkout=checkout, EVERRUNS_DASHBOARD="false") as server,
     ):
-        wait_for_session_actors(server, WARM_SESSION_ACTORS)
+        wait_for_session_actors(server)
         found = uvloop.run(_measure(server, model_url))
     out.print(f"  {STREAMS} streams: {found.tokens_per_s:,.0f} tokens/s")
     return [_report(found)]

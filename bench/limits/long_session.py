@@ -18,7 +18,6 @@ from bench.server import Server, running_server
 # A multiple of what a turn leaves, so that none is open.
 EVENTS = 100_002
 REPETITIONS = 7
-WARM_SESSION_ACTORS = 2
 SIMULATED = {"name": "bench", "provider_type": "simulated", "settings": {"tokens": 20}}
 TARGET_MS = 300.0
 
@@ -36,7 +35,7 @@ def measure(out: Console, checkout: Checkout) -> list[Report]:
             EVERRUNS_HIBERNATE_AFTER_S=str(HIBERNATE_AFTER_S),
             EVERRUNS_MAX_SESSION_BYTES=str(2**30),
         ) as server:
-            wait_for_session_actors(server, WARM_SESSION_ACTORS)
+            wait_for_session_actors(server)
             wait_for_rest(server)
             first, *later = uvloop.run(_measure(server, session_id))
     return [

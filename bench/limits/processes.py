@@ -100,7 +100,7 @@ def total_memory_mb(found: Mapping[int, Usage]) -> float:
     return sum(usage.memory_mb for usage in found.values())
 
 
-def wait_for_session_actors(server: Server, count: int, timeout_s: float = 120.0) -> None:
+def wait_for_session_actors(server: Server, count: int = 1, timeout_s: float = 120.0) -> None:
     """Return when so many session actors are up.
 
     Raises:

@@ -8,7 +8,7 @@ from itertools import count
 
 import psutil
 
-from actors.calls.registry_stub import ADDRESS_FILE
+from actors.calls.registry_address import ADDRESS_FILE
 from bench.cluster.nodes import FailedCommandError, Node
 from bench.cluster.running import Cluster
 from tests.faults.processes import Role, end_of, in_role, kill

@@ -39,7 +39,7 @@ TARGETS: dict[str, type] = {
 def called() -> Iterator[tuple[str, str]]:
     """Every target and method of it that is called where the target may be in another process."""
     places = [*(ROOT / "everruns/api").rglob("*.py"), *(ROOT / "everruns/runtime").glob("*.py")]
-    for path in [*places, ROOT / "actors/serving/server.py"]:
+    for path in [*places, ROOT / "actors/serving/starting.py"]:
         # The first two run where the registry is, and the last has everything in one process.
         if path.name in {"watch.py", "reconciler.py", "local.py"}:
             continue

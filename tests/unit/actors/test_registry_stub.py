@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.calls import registry_stub
 from actors.calls.direct import DirectServer
 from actors.calls.dispatch import dispatch
-from actors.calls.registry_stub import publish, registry_of, registry_targets, withdraw
+from actors.calls.registry_address import ADDRESS_FILE, publish, withdraw
+from actors.calls.registry_stub import registry_of, registry_targets
 from everruns.capabilities.registry import load_capabilities
 from everruns.errors import AgentNotFound, HostLost
 from everruns.registry.placement import Placement
@@ -45,7 +45,7 @@ async def test_a_command_calls_the_registry_of_a_data_directory(served: Served, 
 
 
 async def test_only_the_user_can_read_the_address(served: Served, tmp_path: Path):
-    assert (tmp_path / registry_stub.ADDRESS_FILE).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / ADDRESS_FILE).stat().st_mode & 0o777 == 0o600
 
 
 async def test_where_no_registry_runs_none_answers(tmp_path: Path):
@@ -84,6 +84,14 @@ async def test_a_registry_that_has_stopped_is_not_looked_for(served: Served, tmp
 
 def test_a_command_that_calls_the_registry_does_not_load_ray():
     loaded = "import sys, actors.calls.registry_stub; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
+
+
+def test_ray_starts_before_what_serves_the_api_is_imported():
+    loaded = (
+        "import sys, actors.serving.server;"
+        "sys.exit(not {'ray.serve', 'aiohttp', 'everruns.registry'}.isdisjoint(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
 
 
