@@ -6,14 +6,19 @@ microseconds each, so they are made once a second and not where something is mea
 
 import asyncio
 import atexit
+import time
 from collections.abc import Callable
+from math import isinf
 
-from ray.util.metrics import Counter, Gauge, Histogram
+from ray.util.metrics import Counter, Gauge
 
-from everruns.telemetry.meters import Labels, Meters
+from everruns.telemetry.meters import Distribution, Labels, Meters
 from everruns.telemetry.metrics import LOOP_LAG, METRICS, Metric, Process
 
 EVERY_S = 1.0
+# Half of the time after which Ray passes on what there is. Histograms are many gauges.
+HISTOGRAMS_EVERY_S = 5.0
+BOUND = "le"
 
 
 def export_metrics(
@@ -34,7 +39,7 @@ def export_metrics(
             meters.begin(metric)
     export = _Export(meters)
     # A process that is killed loses its last second, and what Ray has not passed on since.
-    atexit.register(export.flush)
+    atexit.register(export.flush_all)
 
     async def keep() -> None:
         loop = asyncio.get_running_loop()
@@ -56,6 +61,32 @@ class _Counter(Counter):
         self._record(amount, tags)
 
 
+class _Histogram:
+    """A histogram in the form in which Prometheus has them, as gauges that only grow.
+
+    Ray's own passes each value on to the agent of the node, which counts it there, one by one, as
+    the middle of its bucket.
+
+    Args:
+        metric: What is observed.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        name, meaning, labels = metric.name, metric.meaning, metric.labels
+        self._buckets = Gauge(f"{name}_bucket", meaning, (*labels, BOUND))
+        self._count = Gauge(f"{name}_count", meaning, labels)
+        self._sum = Gauge(f"{name}_sum", meaning, labels)
+
+    def show(self, labels: Labels, distribution: Distribution) -> None:
+        """Show all that was observed until now."""
+        tags = _tags(self._metric, labels)
+        for bound, count in distribution.up_to():
+            self._buckets.set(count, {**tags, BOUND: "+Inf" if isinf(bound) else str(bound)})
+        self._count.set(distribution.count, tags)
+        self._sum.set(distribution.sum, tags)
+
+
 class _Export:
     """The metrics of this process at Ray, each made when it is first needed.
 
@@ -67,7 +98,13 @@ class _Export:
         self._meters = meters
         self._counters: dict[Metric, _Counter] = {}
         self._gauges: dict[Metric, Gauge] = {}
-        self._histograms: dict[Metric, Histogram] = {}
+        self._histograms: dict[Metric, _Histogram] = {}
+        self._histograms_at = 0.0
+
+    def flush_all(self) -> None:
+        """Hand over everything, histograms too."""
+        self._histograms_at = 0.0
+        self.flush()
 
     def flush(self) -> None:
         """Hand over what was measured since the last time; gauges every time, or Ray drops them."""
@@ -80,14 +117,13 @@ class _Export:
             if metric not in self._gauges:
                 self._gauges[metric] = Gauge(metric.name, metric.meaning, metric.labels)
             self._gauges[metric].set(value, _tags(metric, labels))
-        for (metric, labels), values in measured.observations.items():
+        if (now := time.monotonic()) < self._histograms_at:
+            return
+        self._histograms_at = now + HISTOGRAMS_EVERY_S
+        for (metric, labels), distribution in measured.distributions.items():
             if metric not in self._histograms:
-                self._histograms[metric] = Histogram(
-                    metric.name, metric.meaning, list(metric.bounds), metric.labels
-                )
-            tags = _tags(metric, labels)
-            for value in values:
-                self._histograms[metric].observe(value, tags)
+                self._histograms[metric] = _Histogram(metric)
+            self._histograms[metric].show(labels, distribution)
 
 
 def _tags(metric: Metric, labels: Labels) -> dict[str, str]:

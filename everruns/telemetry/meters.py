@@ -4,8 +4,12 @@ Measuring costs a few dictionary operations. What is measured here goes to Ray o
 ``actors.metrics``); in tests it is simply read.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
+from math import inf
 
 from everruns.telemetry.metrics import Metric
 
@@ -15,28 +19,56 @@ OTHER = "other"
 MAX_SERIES = 500
 """Series of a metric in one process, besides the one for all others."""
 
-MAX_OBSERVATIONS = 10_000
-"""Observed values that are kept until they are taken."""
-
 Labels = tuple[str, ...]
 Series = tuple[Metric, Labels]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What was measured since the last time.
+class Distribution:
+    """How values are spread that were observed since the process began.
+
+    Args:
+        bounds: The upper bounds of the buckets, in ascending order.
 
     Attributes:
-        counts: What was added to each counter.
+        sum: Of the values.
+    """
+
+    __slots__ = ("_bounds", "_buckets", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._buckets = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def add(self, value: float) -> None:
+        """Take a value into account."""
+        self._buckets[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+    @property
+    def count(self) -> int:
+        """How many values there were."""
+        return sum(self._buckets)
+
+    def up_to(self) -> Iterator[tuple[float, int]]:
+        """Return for each bound, and at last for infinity, how many values do not exceed it."""
+        bounds = (*self._bounds, inf)
+        return zip(bounds, accumulate(self._buckets), strict=True)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured.
+
+    Attributes:
+        counts: What was added to each counter since the last time.
         gauges: The latest value of each gauge, whether or not it was set since.
-        observations: The values that were observed for each histogram.
+        distributions: The values that were observed for each histogram since the process began.
     """
 
     counts: dict[Series, float] = field(default_factory=lambda: defaultdict[Series, float](float))
     gauges: dict[Series, float] = field(default_factory=dict[Series, float])
-    observations: dict[Series, list[float]] = field(
-        default_factory=lambda: defaultdict[Series, list[float]](list)
-    )
+    distributions: dict[Series, Distribution] = field(default_factory=dict[Series, Distribution])
 
 
 class Meters:
@@ -49,7 +81,6 @@ class Meters:
     def __init__(self) -> None:
         self._measured = Measured()
         self._known: dict[Metric, set[Labels]] = defaultdict(set)
-        self._observed = 0
 
     def add(self, metric: Metric, *labels: str, amount: float = 1.0) -> None:
         """Add to a counter; an amount that is not positive changes nothing."""
@@ -72,19 +103,18 @@ class Meters:
         self._measured.gauges[self._known_series(metric, labels)] = value
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
-        """Add a value to a histogram; what goes beyond ``MAX_OBSERVATIONS`` at a time is lost."""
-        if self._observed < MAX_OBSERVATIONS:
-            self._observed += 1
-            observations, series = self._measured.observations, (metric, labels)
-            if series not in observations:
-                series = self._known_series(metric, labels)
-            observations[series].append(value)
+        """Add a value to a histogram."""
+        distributions = self._measured.distributions
+        known = distributions.get((metric, labels))
+        if known is None:
+            series = self._known_series(metric, labels)
+            known = distributions.setdefault(series, Distribution(metric.bounds))
+        known.add(value)
 
     def take(self) -> Measured:
-        """Return what was measured since the last time; gauges keep their values."""
+        """Return what was measured; only counters begin anew."""
         taken = self._measured
-        self._measured = Measured(gauges=dict(taken.gauges))
-        self._observed = 0
+        self._measured = Measured(gauges=dict(taken.gauges), distributions=taken.distributions)
         return taken
 
     def _known_series(self, metric: Metric, labels: Labels) -> Series:

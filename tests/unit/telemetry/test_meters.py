@@ -1,10 +1,12 @@
 """Meters: what a process measures, until somebody takes it."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everruns.telemetry.meters import MAX_OBSERVATIONS, MAX_SERIES, OTHER, Meters
+from everruns.telemetry.meters import MAX_SERIES, OTHER, Distribution, Meters
 from everruns.telemetry.metrics import METRICS, TOOL_CALLS, TURN_DURATION, TURNS_OPEN, TURNS_STARTED
 
 
@@ -37,20 +39,31 @@ def test_a_gauge_keeps_its_value():
     assert meters.take().gauges == {(TURNS_OPEN, ()): 3}
 
 
-def test_a_histogram_gets_each_value_once():
+def test_a_histogram_has_all_values_since_the_process_began():
     meters = Meters()
     meters.observe(TURN_DURATION, 0.5, "completed")
+    meters.take()
     meters.observe(TURN_DURATION, 1.5, "completed")
 
-    assert meters.take().observations == {(TURN_DURATION, ("completed",)): [0.5, 1.5]}
-    assert meters.take().observations == {}
+    distribution = meters.take().distributions[TURN_DURATION, ("completed",)]
+    assert (distribution.count, distribution.sum) == (2, 2.0)
 
 
-def test_values_that_nobody_takes_are_bounded():
-    meters = Meters()
-    for _ in range(MAX_OBSERVATIONS + 1):
-        meters.observe(TURN_DURATION, 1.0, "completed")
-    assert len(meters.take().observations[TURN_DURATION, ("completed",)]) == MAX_OBSERVATIONS
+@given(
+    st.sets(st.floats(0, 100), min_size=1).map(lambda bounds: tuple(sorted(bounds))),
+    st.lists(st.floats(-1, 200)),
+)
+def test_a_bucket_has_the_values_that_do_not_exceed_its_bound(
+    bounds: tuple[float, ...], values: list[float]
+):
+    distribution = Distribution(bounds)
+    for value in values:
+        distribution.add(value)
+
+    expected = [(bound, sum(value <= bound for value in values)) for bound in (*bounds, math.inf)]
+    assert list(distribution.up_to()) == expected
+    assert distribution.count == len(values)
+    assert math.isclose(distribution.sum, sum(values), abs_tol=1e-6)
 
 
 @given(st.lists(st.text(max_size=5), max_size=3 * MAX_SERIES))

@@ -66,8 +66,13 @@ def measured(*events: tuple[EventType, dict[str, Any]], ts: int | None = None) -
     ]
     TurnMeters(meters).appended(SESSION, observed)
     taken = meters.take()
+    # Of a histogram, how many values there are and their sum.
+    observed_sums = {
+        series: (distribution.count, distribution.sum)
+        for series, distribution in taken.distributions.items()
+    }
     found: dict[Metric, Any] = {}
-    for (metric, labels), value in [*taken.counts.items(), *taken.observations.items()]:
+    for (metric, labels), value in [*taken.counts.items(), *observed_sums.items()]:
         found.setdefault(metric, {})[labels] = value
     return found
 
@@ -80,13 +85,14 @@ def test_a_turn_counts_when_it_starts_and_when_it_completes():
 
 def test_a_turn_lasts_from_the_time_in_its_id_to_its_last_event():
     found = measured((EventType.SESSION_COMPLETED, {}), ts=now_ms() + 5_000)
-    (seconds,) = found[TURN_DURATION][("completed",)]
+    count, seconds = found[TURN_DURATION][("completed",)]
+    assert count == 1
     assert 4.9 < seconds < 5.1
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_duration():
     found = measured((EventType.SESSION_COMPLETED, {}), ts=1_000)
-    assert found[TURN_DURATION] == {("completed",): [0]}
+    assert found[TURN_DURATION] == {("completed",): (1, 0)}
 
 
 def test_a_failed_turn_counts_with_its_code():
@@ -104,8 +110,8 @@ def test_an_answer_is_a_model_call_with_its_tokens_and_its_cost():
     }
     assert found[COST] == {(MODEL,): 0.25}
     assert found[MODEL_RETRIES] == {(MODEL, "openai"): 2}
-    assert found[MODEL_CALL_DURATION] == {(MODEL,): [2.0]}
-    assert found[MODEL_FIRST_TOKEN] == {(MODEL,): [0.25]}
+    assert found[MODEL_CALL_DURATION] == {(MODEL,): (1, 2.0)}
+    assert found[MODEL_FIRST_TOKEN] == {(MODEL,): (1, 0.25)}
 
 
 def test_an_answer_that_only_calls_tools_has_no_first_text():
@@ -161,7 +167,7 @@ def test_a_tool_call_counts_by_its_outcome_with_its_duration():
     result = {"name": "add", "success": False, "duration_ms": 40}
     found = measured((EventType.TOOL_RESULT, result))
     assert found[TOOL_CALLS] == {("add", "error"): 1}
-    assert found[TOOL_DURATION] == {("add",): [0.04]}
+    assert found[TOOL_DURATION] == {("add",): (1, 0.04)}
 
 
 def test_a_call_that_nobody_answered_counts_as_unanswered():
