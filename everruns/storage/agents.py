@@ -1,10 +1,22 @@
 """What a store promises about agents."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from everruns.domain.agents import Agent
 from everruns.storage.pages import ListQuery
 from everruns.storage.receipts import Receipt
+
+
+@dataclass(frozen=True)
+class AgentQuery(ListQuery):
+    """A query for a page of the active agents.
+
+    Attributes:
+        search: Only agents whose id, names or description contain this text, ignoring case.
+    """
+
+    search: str | None = None
 
 
 class AgentStore(Protocol):
@@ -22,6 +34,6 @@ class AgentStore(Protocol):
         """Return the newest active agent of this name."""
         ...
 
-    def list(self, query: ListQuery) -> tuple[list[Agent], int]:
+    def list(self, query: AgentQuery) -> tuple[list[Agent], int]:
         """Return a page of the active agents and how many match in all."""
         ...

@@ -27,7 +27,7 @@ from everruns.domain.agents import Agent, AgentInput, AgentPatch, ListedAgent
 from everruns.domain.base import Page
 from everruns.domain.rights import Grant
 from everruns.runtime.runtime import Runtime
-from everruns.storage.pages import ListQuery
+from everruns.storage.agents import AgentQuery
 from everruns.storage.sessions import AgentSessions
 
 EXAMPLE = {
@@ -55,7 +55,7 @@ async def list_agents(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ListedAgent]:
     """List the active agents, newest first."""
-    query = ListQuery(search=search, offset=offset, limit=limit)
+    query = AgentQuery(search=search, offset=offset, limit=limit)
     page = await (runtime.agents.list(query) if grant is None else _granted(runtime, grant, query))
     counts: Mapping[str, AgentSessions] | None = None
     if session_counts:
@@ -67,7 +67,7 @@ async def list_agents(
     return Page(data=listed, total=page.total, offset=page.offset, limit=page.limit)
 
 
-async def _granted(runtime: Runtime, grant: Grant, query: ListQuery) -> Page[Agent]:
+async def _granted(runtime: Runtime, grant: Grant, query: AgentQuery) -> Page[Agent]:
     """Return a page of the agents of a grant."""
     found = [await runtime.agents.find(identity) for identity in grant.agent_ids]
     agents = [agent for agent in found if agent is not None and agent.status == "active"]
