@@ -169,7 +169,7 @@ class Agents:
 
     @remote(Repeat.YES)
     async def list(self, query: AgentQuery) -> Page[Agent]:
-        """Return a page of the active agents."""
+        """Return a page of agents, of the active ones unless ids are given."""
         agents, total = await self._database.bulk.read(self._store.agents.list, query)
         return Page.of(agents, total, query.offset, query.limit)
 

@@ -1,5 +1,6 @@
 """What a store promises about agents."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,12 +11,14 @@ from everruns.storage.receipts import Receipt
 
 @dataclass(frozen=True)
 class AgentQuery(ListQuery):
-    """A query for a page of the active agents.
+    """A query for a page of agents, of the active ones unless ids are given.
 
     Attributes:
+        ids: Only agents with these ids, archived ones too.
         search: Only agents whose id, names or description contain this text, ignoring case.
     """
 
+    ids: Collection[str] = ()
     search: str | None = None
 
 
@@ -35,5 +38,5 @@ class AgentStore(Protocol):
         ...
 
     def list(self, query: AgentQuery) -> tuple[list[Agent], int]:
-        """Return a page of the active agents and how many match in all."""
+        """Return a page of agents and how many match in all."""
         ...

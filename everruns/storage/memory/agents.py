@@ -35,9 +35,11 @@ class MemoryAgents:
         return (agent for agent in self._contents.agents.values() if agent.status == "active")
 
     def list(self, query: AgentQuery) -> tuple[list[Agent], int]:
-        """Return a page of the active agents and how many match in all."""
+        """Return a page of agents and how many match in all."""
         with self._contents.lock:
-            agents = tuple(self._active())
+            known = self._contents.agents
+            by_id = [known[agent_id] for agent_id in set(query.ids) if agent_id in known]
+            agents = by_id if query.ids else list(self._active())
         found = containing(
             query.search,
             agents,

@@ -41,10 +41,11 @@ class SqlAgents:
         return _agent(rows[0]) if rows else None
 
     def list(self, query: AgentQuery) -> tuple[list[Agent], int]:
-        """Return a page of the active agents and how many match in all."""
+        """Return a page of agents and how many match in all."""
         c = agents.c
         contained = contains(query.search, c.id, c.name, c.display_name, c.description)
-        matching = and_(c.status == "active", contained)
+        is_listed = c.id.in_(query.ids) if query.ids else c.status == "active"
+        matching = and_(is_listed, contained)
         with self._database.reading() as connection:
             found, total = select_page(connection, c.created_at, matching, query)
             rows = AGENTS.whole(connection, full(found))

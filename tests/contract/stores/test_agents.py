@@ -1,5 +1,7 @@
 """What every store does with agents."""
 
+from typing import Any
+
 import pytest
 
 from everruns.domain.agents import CapabilityConfig
@@ -83,3 +85,18 @@ def test_a_search_is_a_text_contained_in_any_case(
     agents, total = store.agents.list(AgentQuery(search=search))
     assert [each.id for each in agents] == [agent(number).id for number in found]
     assert total == len(found)
+
+
+def test_agents_are_listed_by_their_ids_archived_or_not(store: Store) -> None:
+    for number, status in ((1, "active"), (2, "archived"), (3, "active"), (4, "active")):
+        store.agents.put(agent(number, name=f"Number {number}", status=status))
+    some = [agent(number).id for number in (1, 2, 3, 9)]
+
+    def listed(**query: Any) -> tuple[list[str], int]:
+        found, total = store.agents.list(AgentQuery(ids=some, **query))
+        return [each.name for each in found], total
+
+    assert listed() == (["Number 3", "Number 2", "Number 1"], 3)
+    assert listed(offset=1, limit=1) == (["Number 2"], 3)
+    assert listed(search="number 2") == (["Number 2"], 1)
+    assert listed(search="number 4") == ([], 0)
