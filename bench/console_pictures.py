@@ -16,6 +16,7 @@ import httpx
 from PIL import Image
 from playwright.async_api import Browser, expect
 
+from bench.agents import make_agent, post
 from bench.browser import browsing
 from bench.server import running_server
 
@@ -119,21 +120,16 @@ async def _furnish(client: httpx.AsyncClient) -> Mapping[str, str]:
     """Fill the server; return the ids that stand in addresses."""
     ids: dict[str, str] = {}
     for name, settings in SCRIPTS.items():
-        provider = {
-            "name": f"house-{name}",
-            "provider_type": "simulated",
-            "settings": settings,
-            "models": [{"model_id": "simulated-1", "cost": PRICE}],
-        }
-        model = (await _post(client, "/v1/llm-providers", provider))["models"][0]["id"]
-        agent = {
-            "name": name,
-            "description": f"The {name} of the office.",
-            "system_prompt": "You work for a shop that sells lamps.\n\nBe brief and exact.",
-            "default_model_id": model,
-            "capabilities": CAPABILITIES[name],
-        }
-        ids[name] = (await _post(client, "/v1/agents", agent))["id"]
+        ids[name] = await make_agent(
+            client,
+            f"house-{name}",
+            settings,
+            PRICE,
+            name=name,
+            description=f"The {name} of the office.",
+            system_prompt="You work for a shop that sells lamps.\n\nBe brief and exact.",
+            capabilities=CAPABILITIES[name],
+        )
     for name, title, words in TALKS:
         await _talk(client, ids[name], title, words)
     ids["refund"] = await _talk(
@@ -144,18 +140,12 @@ async def _furnish(client: httpx.AsyncClient) -> Mapping[str, str]:
 
 async def _talk(client: httpx.AsyncClient, agent_id: str, title: str, words: str) -> str:
     path = f"/v1/agents/{agent_id}/sessions"
-    session_id = (await _post(client, path, {"title": title}))["id"]
-    await _post(client, f"/v1/sessions/{session_id}/messages", {"content": words})
+    session_id = (await post(client, path, {"title": title}))["id"]
+    await post(client, f"/v1/sessions/{session_id}/messages", {"content": words})
     async with asyncio.timeout(PATIENCE_MS / 1000):
         while (await client.get(f"/v1/sessions/{session_id}")).json()["status"] == "active":
             await asyncio.sleep(0.1)
     return session_id
-
-
-async def _post(client: httpx.AsyncClient, path: str, body: object) -> Any:
-    answer = await client.post(path, json=body)
-    answer.raise_for_status()
-    return answer.json()
 
 
 async def _photograph(

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
+from bench.agents import make_agent, post
+
 TURN_TIMEOUT_S = 60.0
 ENDS = ("event: session.completed", "event: session.failed", "event: session.cancelled")
 COST = {"input": 2.0, "output": 8.0}
@@ -57,37 +59,33 @@ class Lively:
     async def _make_agents(self, client: httpx.AsyncClient) -> None:
         mark = time.time_ns()
         for name, settings in PROVIDERS.items():
-            provider = {
-                "name": f"{name}-{mark}",
-                "provider_type": "simulated",
-                "settings": settings,
-                "models": [{"model_id": "simulated-1", "cost": COST}],
-            }
-            model = (await _post(client, "/v1/llm-providers", provider))["models"][0]["id"]
-            agent = {
-                "name": f"{name}-{mark}",
-                "system_prompt": "Be brief.",
-                "default_model_id": model,
-                "capabilities": ["test_math"],
-            }
-            self._agents[name] = (await _post(client, "/v1/agents", agent))["id"]
+            unique = f"{name}-{mark}"
+            self._agents[name] = await make_agent(
+                client,
+                unique,
+                settings,
+                COST,
+                name=unique,
+                system_prompt="Be brief.",
+                capabilities=["test_math"],
+            )
 
     async def _put_budget(self, client: httpx.AsyncClient) -> None:
         budget = {"subject_type": "agent", "subject_id": self._agents["writer"]}
-        await _post(client, "/v1/budgets", {**budget, "currency": "tokens", "limit": 1_000_000})
+        await post(client, "/v1/budgets", {**budget, "currency": "tokens", "limit": 1_000_000})
 
     async def _visit(self, client: httpx.AsyncClient, until: Callable[[], bool]) -> None:
         while not until():
             agent = random.choice([*PROVIDERS, "clerk", "writer"])
             path = f"/v1/agents/{self._agents[agent]}/sessions"
-            session_id = (await _post(client, path, {}))["id"]
+            session_id = (await post(client, path, {}))["id"]
             for _ in range(random.randint(1, 4)):
                 await _trying_again(lambda: self._turn(client, session_id))  # noqa: B023
             await client.get("/v1/nowhere")
 
     async def _turn(self, client: httpx.AsyncClient, session_id: str) -> None:
         words = "please " * 40
-        await _post(client, f"/v1/sessions/{session_id}/messages", {"content": words})
+        await post(client, f"/v1/sessions/{session_id}/messages", {"content": words})
         path, last_id = f"/v1/sessions/{session_id}/events", ""
         async with client.stream("GET", path) as stream:
             async for line in stream.aiter_lines():
@@ -106,9 +104,3 @@ async def _trying_again(turn: Callable[[], Awaitable[None]]) -> None:
         await turn()
     except httpx.HTTPError:
         await turn()
-
-
-async def _post(client: httpx.AsyncClient, path: str, body: dict) -> dict:
-    answer = await client.post(path, json=body)
-    answer.raise_for_status()
-    return answer.json()

@@ -6,12 +6,14 @@ and a process is woken once for all of it.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 import structlog
 
-from everruns.log import no_ids
-from everruns.log_output import GATHER_S, MAX_GATHERED
+# Gathered things wait so long at most, and so many at a time.
+GATHER_S = 0.25
+MAX_GATHERED = 1_000
 
 Item = TypeVar("Item")
 
@@ -44,8 +46,9 @@ class Gathering(Generic[Item]):
         """Hand over what has been gathered, now."""
         items, self._items = self._items, []
         if items:
-            # They come from many pieces of work, not only from that which runs now.
-            no_ids().run(self._handle, items)
+            # They come from many pieces of work, not only from that which runs now, so lines have
+            # the ids of none. The log gathers its lines, too, so that it cannot be imported here.
+            Context().run(self._handle, items)
 
     def _handle(self, items: Sequence[Item]) -> None:
         try:

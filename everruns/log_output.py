@@ -11,9 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-# Gathered things wait so long at most, and so many at a time.
-GATHER_S = 0.25
-MAX_GATHERED = 1_000
+from everruns.gathering import GATHER_S, MAX_GATHERED
 
 Line = Mapping[str, Any]
 """The fields of a line."""

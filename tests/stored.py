@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from everruns.domain.agents import Agent
-from everruns.domain.budgets import Budget
+from everruns.domain.budgets import Budget, LedgerEntry
 from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.files import File
 from everruns.domain.keys import ApiKey
@@ -161,6 +161,17 @@ def budget(number: int, subject_id: str, **fields: object) -> Budget:
         "updated_at": time(number),
     }
     return Budget.model_validate(defaults | fields)
+
+
+def top_up(number: int, budget_id: str, **fields: object) -> LedgerEntry:
+    defaults = {
+        "id": f"ledger_{number:032x}",
+        "budget_id": budget_id,
+        "amount": -1.0,
+        "meter_source": "top_up",
+        "created_at": time(number),
+    }
+    return LedgerEntry.model_validate(defaults | fields)
 
 
 def answer(number: int, place: int, tokens: int = 0, usd: float | None = None) -> Append:

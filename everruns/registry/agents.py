@@ -17,7 +17,7 @@ from everruns.registry.mcp_servers import McpServers
 from everruns.registry.providers import Providers
 from everruns.registry.revision import Revision
 from everruns.remote import Repeat, remote
-from everruns.storage.pages import ListQuery
+from everruns.storage.agents import AgentQuery
 
 REMEMBERED_AGENTS = 1000
 MAX_REMEMBERED_BYTES = 64 * KIB
@@ -168,8 +168,8 @@ class Agents:
         return agent
 
     @remote(Repeat.YES)
-    async def list(self, query: ListQuery) -> Page[Agent]:
-        """Return a page of the active agents."""
+    async def list(self, query: AgentQuery) -> Page[Agent]:
+        """Return a page of agents, of the active ones unless ids are given."""
         agents, total = await self._database.bulk.read(self._store.agents.list, query)
         return Page.of(agents, total, query.offset, query.limit)
 

@@ -13,7 +13,7 @@ from everruns.domain.llm import ProviderInput
 from everruns.ids import DEMONSTRATION_AGENT_ID
 from everruns.registry.agents import Agents
 from everruns.registry.providers import Providers
-from everruns.storage.pages import ListQuery
+from everruns.storage.agents import AgentQuery
 
 NAME = "demonstration"
 MODEL = f"{NAME}/simulated-1"
@@ -80,7 +80,7 @@ async def seed_demonstration(agents: Agents, providers: Providers) -> None:
         providers: The providers; a default one must be there already.
     """
     existed = await agents.find(DEMONSTRATION_AGENT_ID) is not None
-    if existed or (await agents.list(ListQuery(limit=1))).total:
+    if existed or (await agents.list(AgentQuery(limit=1))).total:
         return
     if all(provider.name != NAME for provider in await providers.list()):
         # A start that was interrupted here has added it already.

@@ -17,8 +17,8 @@ from everruns.errors import Conflict, WorkspaceNotFound
 from everruns.ids import format_time, now_ms
 from everruns.registry.database import Database
 from everruns.remote import Repeat, remote
-from everruns.storage.pages import ListQuery
 from everruns.storage.store import Store
+from everruns.storage.workspaces import WorkspaceQuery
 
 
 class Workspaces:
@@ -62,7 +62,7 @@ class Workspaces:
         return await self._database.control.read(workspace_of, self._store, workspace_id)
 
     @remote(Repeat.YES)
-    async def list(self, query: ListQuery) -> Page[Workspace]:
+    async def list(self, query: WorkspaceQuery) -> Page[Workspace]:
         """Return a page of the shared workspaces.
 
         Workspaces owned by sessions are omitted: they would hide the few shared ones, and each can

@@ -1,10 +1,25 @@
 """What a store promises about agents."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Protocol
 
 from everruns.domain.agents import Agent
 from everruns.storage.pages import ListQuery
 from everruns.storage.receipts import Receipt
+
+
+@dataclass(frozen=True)
+class AgentQuery(ListQuery):
+    """A query for a page of agents, of the active ones unless ids are given.
+
+    Attributes:
+        ids: Only agents with these ids, archived ones too.
+        search: Only agents whose id, names or description contain this text, ignoring case.
+    """
+
+    ids: Collection[str] = ()
+    search: str | None = None
 
 
 class AgentStore(Protocol):
@@ -22,6 +37,6 @@ class AgentStore(Protocol):
         """Return the newest active agent of this name."""
         ...
 
-    def list(self, query: ListQuery) -> tuple[list[Agent], int]:
-        """Return a page of the active agents and how many match in all."""
+    def list(self, query: AgentQuery) -> tuple[list[Agent], int]:
+        """Return a page of agents and how many match in all."""
         ...

@@ -18,14 +18,10 @@ class ListQuery:
     """A query for a page of a list, newest first. A page may have fewer items if they are large.
 
     Attributes:
-        search: Only items whose name, title or id contains this text, ignoring case.
-        include_archived: Whether archived workspaces are listed too.
         offset: Number of items to skip.
         limit: Maximum number of items to return.
     """
 
-    search: str | None = None
-    include_archived: bool = False
     offset: int = 0
     limit: int = 20
 

@@ -24,6 +24,7 @@ class SessionQuery(ListQuery):
     Times are in milliseconds since the epoch.
 
     Attributes:
+        search: Only sessions whose id, title or beginning contains this text, ignoring case.
         agent_id: Only sessions of this agent.
         caller: Only sessions of this caller.
         within: Only sessions that this grant covers.
@@ -43,6 +44,7 @@ class SessionQuery(ListQuery):
         ascending: Whether the oldest come first.
     """
 
+    search: str | None = None
     agent_id: str | None = None
     caller: Caller | None = None
     within: Grant | None = None

@@ -150,3 +150,33 @@ async def test_a_list_counts_the_sessions_of_its_agents_if_asked(client: httpx.A
         {**busy, "session_count": 2, "active_session_count": 0},
         {**idle, "session_count": 0, "active_session_count": 0},
     ]
+
+
+async def test_a_list_finds_agents_by_their_ids_archived_ones_too(client: httpx.AsyncClient):
+    archived, active, _ = [await create(client, name=name) for name in ("a", "b", "c")]
+    await client.delete(f"/v1/agents/{archived['id']}")
+
+    wanted = {"id": [active["id"], archived["id"], UNKNOWN]}
+    page = (await client.get("/v1/agents", params=wanted)).json()
+
+    found = [(agent["id"], agent["status"]) for agent in page["data"]]
+    assert found == [(active["id"], "active"), (archived["id"], "archived")]
+    assert page["total"] == 2
+
+
+@pytest.mark.parametrize("face", ["/v1", "/api/v1"])
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        (["agent_1"], "id.0: "),
+        ([""], "id.0: "),
+        ([UNKNOWN] * 101, "id: "),
+    ],
+)
+async def test_a_list_by_ids_refuses_invalid_and_more_than_100_ids(
+    client: httpx.AsyncClient, face: str, ids: list[str], words: str
+):
+    response = await client.get(f"{face}/agents", params={"id": ids})
+
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith(words)

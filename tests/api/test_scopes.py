@@ -62,6 +62,21 @@ async def test_lists_of_agents_show_what_is_in_scope(desk: Desk, scope: str):
         assert page["total"] == count
 
 
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_agents_are_found_by_id_in_scope_alone_archived_or_not(desk: Desk, scope: str):
+    own, other = desk.own["agent_id"], desk.others["agent_id"]
+    headers = await desk.credential(scope, ["read_agents"])
+
+    async def found(*ids: str) -> list[str]:
+        page = await desk.client.get("/v1/agents", params={"id": ids}, headers=headers)
+        return [agent["id"] for agent in page.json()["data"]]
+
+    assert await found(own, other) == [own]
+    assert await found(other) == []
+    await desk.client.delete(f"/v1/agents/{own}", headers=desk.owner)
+    assert await found(own, other) == [own]
+
+
 @pytest.mark.parametrize("scope", ["key", "agent", "end user"])
 @pytest.mark.parametrize("path", ["/v1/sessions", "/api/v1/sessions", "/v1/agents/{}/sessions"])
 async def test_a_session_is_created_for_the_sender_and_of_its_agent_as_it_is(

@@ -41,7 +41,8 @@ async def test_a_budget_and_an_api_key_are_for_an_agent_that_is_searched(
     await expect(page.get_by_text("Copy it now")).to_be_visible()
 
     assert [key["agent_ids"] for key in (await seeds.get("/v1/api-keys"))["data"]] == [[oldest]]
-    assert not [url for url in visited.requests if "/v1/agents?" in url and "limit=100" in url]
+    lists = [url for url in visited.requests if "/v1/agents?" in url and "id=agent_" not in url]
+    assert not [url for url in lists if "limit=100" in url]
 
 
 async def test_the_list_of_agents_has_their_numbers_of_sessions_from_one_request(
@@ -58,3 +59,23 @@ async def test_the_list_of_agents_has_their_numbers_of_sessions_from_one_request
     await expect(rows.filter(has_text="clerk").get_by_role("link", name="1")).to_be_visible()
     await expect(rows.filter(has_text="writer").get_by_role("link", name="0")).to_be_visible()
     assert not [url for url in visited.requests if "agent_id=" in url]
+
+
+async def test_the_agents_of_sessions_and_of_budgets_are_named_by_one_request_each_archived_or_not(
+    seeds: Seeds, visit: Visiting
+):
+    model = await seeds.model("plain")
+    agents = {name: await seeds.agent(name, model) for name in ("clerk", "writer", "retired")}
+    for name, agent_id in agents.items():
+        await seeds.session(agent_id, f"Talk with the {name}")
+        budget = {"subject_type": "agent", "subject_id": agent_id}
+        await seeds.post("/v1/budgets", {**budget, "currency": "tokens", "limit": 1000})
+    await seeds.api.delete(f"/v1/agents/{agents['retired']}")
+
+    for path in ("/sessions", "/usage"):
+        visited = await visit(seeds)
+        page = await visited.open(path)
+        for name in agents:
+            await expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+        asked = [url for url in visited.requests if "id=agent_" in url or "/v1/agents/" in url]
+        assert len(asked) == 1

@@ -1,6 +1,8 @@
-"""Lists of sessions in PostgreSQL read an index instead of all sessions."""
+"""Lists in PostgreSQL read an index instead of a whole table."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,10 +15,12 @@ from everruns.storage.postgres.opening import open_postgres
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.store import SqlStore
 from tests.postgres import CIPHER, database_with_tables
-from tests.stored import session
+from tests.stored import budget, session, time, top_up
 
-# What migration 0018 has added.
+# Undoes migrations 0018 and 0019.
 OLDER = (
+    "DROP INDEX ledger_budget_id",
+    "CREATE INDEX ledger_budget_id ON ledger (budget_id)",
     "DROP TABLE session_texts",
     "DROP FUNCTION keep_session_text CASCADE",
     "DROP FUNCTION searched_text",
@@ -49,6 +53,38 @@ def engine(address: SecretStr) -> Iterator[Engine]:
     engine.dispose()
 
 
+@contextmanager
+def store_on(address: SecretStr, engine: Engine) -> Generator[SqlStore]:
+    pool = autocommit_pool(complete(address))
+    store = SqlStore(Postgres(engine, pool), CIPHER, budgets_are_shared=True)
+    yield store
+    store.close()
+
+
+@contextmanager
+def statements_of(engine: Engine) -> Generator[list[tuple[str, Any]]]:
+    """Give the list of what is run meanwhile, with its parameters."""
+    run: list[tuple[str, Any]] = []
+
+    def note(_connection, _cursor, statement, parameters, *_) -> None:
+        run.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield run
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def plans(engine: Engine, run: list[tuple[str, Any]]) -> list[str]:
+    with engine.connect() as connection:
+        # So few rows are read faster than any index.
+        for method in ("seqscan", "bitmapscan"):
+            connection.execute(text(f"SET enable_{method} = off"))
+        return [
+            "\n".join(connection.exec_driver_sql("EXPLAIN " + statement, parameters).scalars())
+            for statement, parameters in run
+        ]
+
+
 @pytest.mark.parametrize(
     ("query", "index"),
     [
@@ -64,31 +100,47 @@ def engine(address: SecretStr) -> Iterator[Engine]:
 def test_the_sessions_of_a_page_are_found_in_an_index_alone(
     address: SecretStr, engine: Engine, query: dict[str, Any], index: str
 ) -> None:
-    store = SqlStore(
-        Postgres(engine, autocommit_pool(complete(address))), CIPHER, budgets_are_shared=True
-    )
-    for number in range(1, 31):
-        store.sessions.insert(session(number))
-    run: list[tuple[str, Any]] = []
+    with store_on(address, engine) as store:
+        for number in range(1, 31):
+            store.sessions.insert(session(number))
+        with statements_of(engine) as run:
+            store.sessions.list(SessionQuery(limit=2, **query))
 
-    def note(_connection, _cursor, statement, parameters, *_) -> None:
-        run.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    store.sessions.list(SessionQuery(limit=2, **query))
-    event.remove(engine, "before_cursor_execute", note)
-
-    with engine.connect() as connection:
-        # So few sessions are read faster than any index.
-        for method in ("seqscan", "bitmapscan"):
-            connection.execute(text(f"SET enable_{method} = off"))
-        page, *_ = [
-            "\n".join(connection.exec_driver_sql("EXPLAIN " + statement, parameters).scalars())
-            for statement, parameters in run
-            if "FROM sessions" in statement
-        ]
+    page, *_ = [plan for plan in plans(engine, run) if " on sessions" in plan]
     assert f"Index Only Scan using {index} on sessions" in page
-    store.close()
+
+
+def test_a_page_of_a_ledger_is_read_from_an_index_without_sorting(
+    address: SecretStr, engine: Engine
+) -> None:
+    with store_on(address, engine) as store:
+        store.budgets.put(budget(1, "agent_1"))
+        for number in range(1, 31):
+            store.ledger.put(top_up(number, "budget_1"))
+        with statements_of(engine) as run:
+            store.ledger.list("budget_1", 20, 2)
+
+    page, count = plans(engine, run)
+    scan = "Index Only Scan using ledger_budget_id on ledger"
+    assert re.search(rf"Limit .*\n *->  {scan}", page)
+    assert scan in count
+
+
+def test_the_spending_of_a_period_is_summed_from_an_index_alone(
+    address: SecretStr, engine: Engine
+) -> None:
+    with store_on(address, engine) as store:
+        store.budgets.put(budget(1, "agent_1"))
+        for number in range(1, 31):
+            store.ledger.put(top_up(number, "budget_1"))
+        with statements_of(engine) as run:
+            store.ledger.totals(["budget_1"], {"budget_1": time(20)})
+
+    (totals,) = plans(engine, run)
+    assert "Index Only Scan using ledger_budget_id on ledger" in totals
+    (condition,) = [line for line in totals.splitlines() if "Index Cond" in line]
+    assert "budget_id" in condition
+    assert "created_at" in condition
 
 
 def test_an_older_database_gets_what_a_new_one_has(address: SecretStr, engine: Engine) -> None:

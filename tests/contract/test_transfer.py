@@ -19,13 +19,13 @@ from everruns import cli
 from everruns.domain.budgets import LedgerEntry
 from everruns.domain.snapshots import Snapshot
 from everruns.errors import Conflict, InvalidRequest, StoreUnavailable
+from everruns.storage.agents import AgentQuery
 from everruns.storage.data_directory.lock import lock_data_directory
 from everruns.storage.data_directory.opening import DATABASE_FILE, open_store
 from everruns.storage.duckdb.database import DuckDB
 from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.files import StoredFile
 from everruns.storage.opening import open_configured_store
-from everruns.storage.pages import ListQuery
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.tables import metadata, providers, unfinished_forks
@@ -33,6 +33,7 @@ from everruns.storage.store import Store
 from everruns.storage.transfer import source, target
 from everruns.storage.transfer.copying import copy_data_directory
 from everruns.storage.transfer.digest import digest
+from everruns.storage.workspaces import WorkspaceQuery
 from tests.postgres import postgres_server
 from tests.stored import (
     account,
@@ -149,12 +150,12 @@ def what_is_stored(store: Store) -> dict[str, object]:
     numbers = range(SESSIONS)
     life = store.registry.newest_life()
     return {
-        "agents": (store.agents.list(ListQuery(limit=100)), store.agents.find(agent(2).id)),
+        "agents": (store.agents.list(AgentQuery(limit=100)), store.agents.find(agent(2).id)),
         "providers": store.providers.list(),
         "mcp_servers": store.mcp_servers.list(),
         "mcp_authorizations": store.mcp_authorizations.list(mcp_server(1).id, "authorization"),
         "keys": (store.api_keys.list(), store.api_keys.signing_secret()),
-        "workspaces": store.workspaces.list(ListQuery(limit=100)),
+        "workspaces": store.workspaces.list(WorkspaceQuery(limit=100)),
         "sessions": sessions,
         "logs": [store.sessions.take(session(number).id, life) for number in numbers],
         "snapshot": store.sessions.take(session(2).id, life, 1),

@@ -15,7 +15,7 @@ export const ROW_LINK = "data-row";
 
 interface SessionRowProps {
   session: Session;
-  /** Undefined while it is not known, and of an agent that was archived. */
+  /** Undefined while it is not known. */
   agentName: string | undefined;
   onCopyId: () => void;
   onDelete: () => void;

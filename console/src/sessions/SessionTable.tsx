@@ -1,7 +1,6 @@
 import { useRef, useState } from "react";
-import type { Schemas } from "../api/client";
-import { agentName, sessionName } from "../api/displayNames";
-import { useAgentsById } from "../parts/agents/queries";
+import { sessionName } from "../api/displayNames";
+import { useAgentNames } from "../parts/agents/queries";
 import { Confirm } from "../parts/Confirm";
 import { useCopy } from "../parts/copying";
 import { useDeleteSession } from "../parts/sessionChanges";
@@ -14,9 +13,7 @@ import styles from "./SessionTable.module.css";
 /** Sessions as rows. `j` and `k` go from one to the next, Enter opens one, `c` copies its id. */
 export function SessionTable({ sessions }: { sessions: readonly Session[] }) {
   const table = useRef<HTMLTableElement>(null);
-  const agents = useAgentsById([
-    ...new Set(sessions.flatMap(({ agent_id: id }) => (id ? [id] : []))),
-  ]);
+  const agentNames = useAgentNames(sessions.flatMap(({ agent_id: id }) => id ?? []));
   const [doomed, setDoomed] = useState<Session | null>(null);
   const deletion = useDeleteSession();
   const [copied, copy] = useCopy();
@@ -67,7 +64,7 @@ export function SessionTable({ sessions }: { sessions: readonly Session[] }) {
             <SessionRow
               key={session.id}
               session={session}
-              agentName={nameIn(agents, session.agent_id)}
+              agentName={agentNames.get(session.agent_id ?? "")}
               onCopyId={() => void copy(session.id)}
               onDelete={() => setDoomed(session)}
             />
@@ -98,9 +95,4 @@ export function SessionTable({ sessions }: { sessions: readonly Session[] }) {
       )}
     </>
   );
-}
-
-function nameIn(agents: ReadonlyMap<string, Schemas["Agent"]>, id: string | null | undefined) {
-  const agent = agents.get(id ?? "");
-  return agent === undefined ? undefined : agentName(agent);
 }

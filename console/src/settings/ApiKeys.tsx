@@ -1,7 +1,6 @@
 import { useState } from "react";
 import type { Schemas } from "../api/client";
-import { agentName } from "../api/displayNames";
-import { useAgentsById } from "../parts/agents/queries";
+import { useAgentNames } from "../parts/agents/queries";
 import { Button } from "../parts/Button";
 import { Confirm } from "../parts/Confirm";
 import { Curl } from "../parts/Curl";
@@ -76,12 +75,9 @@ export function ApiKeys({ auth }: { auth: Schemas["Deployment"]["auth"] }) {
 }
 
 function Limits({ apiKey }: { apiKey: Schemas["ApiKeyShown"] }) {
-  const agents = useAgentsById(apiKey.agent_ids);
+  const known = useAgentNames(apiKey.agent_ids);
   if (apiKey.agent_ids.length === 0) return "do everything";
-  const names = apiKey.agent_ids.map((id) => {
-    const agent = agents.get(id);
-    return agent === undefined ? id : agentName(agent);
-  });
+  const names = apiKey.agent_ids.map((id) => known.get(id) ?? id);
   return (
     <>
       {apiKey.rights.join(", ").replaceAll("_", " ")}{" "}

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Schemas } from "../api/client";
-import { AgentName } from "../parts/agents/AgentName";
+import { useAgentNames } from "../parts/agents/queries";
 import { Button } from "../parts/Button";
 import { DisableBudget } from "../parts/budgets/DisableBudget";
 import { inCurrency } from "../parts/budgets/inCurrency";
@@ -53,25 +53,7 @@ export function Budgets() {
           </>
         }
       >
-        {(page) => (
-          <Table label="Budgets">
-            <TableHead
-              columns={[
-                "For",
-                "Left",
-                { name: "Limit", isNumber: true },
-                "Renews",
-                "Status",
-                ACTIONS,
-              ]}
-            />
-            <tbody>
-              {page.data.map((budget) => (
-                <BudgetRow key={budget.id} budget={budget} />
-              ))}
-            </tbody>
-          </Table>
-        )}
+        {(page) => <BudgetTable budgets={page.data} />}
       </State>
       {budgets.data !== undefined && budgets.data.total > budgets.data.data.length && (
         <p className={styles.quiet}>
@@ -84,14 +66,41 @@ export function Budgets() {
   );
 }
 
-function BudgetRow({ budget }: { budget: Budget }) {
+function BudgetTable({ budgets }: { budgets: readonly Budget[] }) {
+  const ofAgents = budgets.filter(({ subject_type: type }) => type === "agent");
+  const agentNames = useAgentNames(ofAgents.map(({ subject_id: id }) => id));
+  return (
+    <Table label="Budgets">
+      <TableHead
+        columns={["For", "Left", { name: "Limit", isNumber: true }, "Renews", "Status", ACTIONS]}
+      />
+      <tbody>
+        {budgets.map((budget) => (
+          <BudgetRow
+            key={budget.id}
+            budget={budget}
+            agentName={agentNames.get(budget.subject_id)}
+          />
+        ))}
+      </tbody>
+    </Table>
+  );
+}
+
+interface BudgetRowProps {
+  budget: Budget;
+  /** Undefined while it is not known, and of a session's budget. */
+  agentName: string | undefined;
+}
+
+function BudgetRow({ budget, agentName }: BudgetRowProps) {
   const [asked, setAsked] = useState<"top-up" | "disable">();
   const amount = (value: number) => inCurrency(value, budget.currency);
   const close = () => setAsked(undefined);
   return (
     <tr>
       <th scope="row">
-        <Subject budget={budget} />
+        <Subject budget={budget} agentName={agentName} />
       </th>
       <td>
         <Meter
@@ -126,7 +135,7 @@ function BudgetRow({ budget }: { budget: Budget }) {
   );
 }
 
-function Subject({ budget }: { budget: Budget }) {
+function Subject({ budget, agentName }: BudgetRowProps) {
   const { subject_id: id } = budget;
   if (budget.subject_type === "session") {
     return (
@@ -137,7 +146,7 @@ function Subject({ budget }: { budget: Budget }) {
   }
   return (
     <Link to="/agents/$agentId" params={{ agentId: id }}>
-      <AgentName id={id} />
+      {agentName ?? shortId(id)}
     </Link>
   );
 }

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
+from pydantic import Field
 
 from everruns.api.http.answers import answer
 from everruns.api.http.pages import page_of
 from everruns.api.http.parameters import (
     DEFAULT_LIMIT,
+    MAX_LIMIT,
     AgentId,
     Limit,
     Offset,
@@ -25,9 +27,9 @@ from everruns.api.http.routes import Routes
 from everruns.api.http.senders import TheGrant
 from everruns.domain.agents import Agent, AgentInput, AgentPatch, ListedAgent
 from everruns.domain.base import Page
-from everruns.domain.rights import Grant
+from everruns.domain.rights import AgentRef, Grant
 from everruns.runtime.runtime import Runtime
-from everruns.storage.pages import ListQuery
+from everruns.storage.agents import AgentQuery
 from everruns.storage.sessions import AgentSessions
 
 EXAMPLE = {
@@ -39,6 +41,14 @@ EXAMPLE = {
 REPLACED: dict[int | str, dict[str, Any]] = {
     200: {"model": Agent, "description": "The agent was replaced"}
 }
+WithIds = Annotated[
+    list[AgentRef],
+    Field(max_length=MAX_LIMIT),
+    Query(
+        alias="id",
+        description="Only agents with this id, archived ones too; repeat it for several.",
+    ),
+]
 
 routes = Routes("agents")
 
@@ -47,6 +57,7 @@ routes = Routes("agents")
 async def list_agents(
     runtime: TheRuntime,
     grant: TheGrant,
+    ids: WithIds = [],  # noqa: B006 - the framework copies it, and wants a list
     search: Search = None,
     session_counts: Annotated[
         Truth, Query(description="Whether to count the sessions of each agent.")
@@ -54,8 +65,8 @@ async def list_agents(
     offset: Offset = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ListedAgent]:
-    """List the active agents, newest first."""
-    query = ListQuery(search=search, offset=offset, limit=limit)
+    """List the active agents, or those with the given ids, newest first."""
+    query = AgentQuery(ids=ids, search=search, offset=offset, limit=limit)
     page = await (runtime.agents.list(query) if grant is None else _granted(runtime, grant, query))
     counts: Mapping[str, AgentSessions] | None = None
     if session_counts:
@@ -67,10 +78,13 @@ async def list_agents(
     return Page(data=listed, total=page.total, offset=page.offset, limit=page.limit)
 
 
-async def _granted(runtime: Runtime, grant: Grant, query: ListQuery) -> Page[Agent]:
+async def _granted(runtime: Runtime, grant: Grant, query: AgentQuery) -> Page[Agent]:
     """Return a page of the agents of a grant."""
-    found = [await runtime.agents.find(identity) for identity in grant.agent_ids]
-    agents = [agent for agent in found if agent is not None and agent.status == "active"]
+    wanted = [each for each in grant.agent_ids if not query.ids or each in query.ids]
+    found = [await runtime.agents.find(identity) for identity in wanted]
+    agents = [
+        agent for agent in found if agent is not None and (query.ids or agent.status == "active")
+    ]
     agents.sort(key=lambda agent: (agent.created_at, agent.id), reverse=True)
     return page_of(agents, query.offset, query.limit, query.search, _searched)
 

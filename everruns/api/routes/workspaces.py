@@ -19,7 +19,7 @@ from everruns.api.http.parameters import (
 from everruns.api.http.routes import Routes
 from everruns.domain.base import Page
 from everruns.domain.workspaces import Workspace, WorkspaceInput, WorkspacePatch
-from everruns.storage.pages import ListQuery
+from everruns.storage.workspaces import WorkspaceQuery
 
 EXAMPLE = {"name": "Quarterly report", "description": "Figures and drafts of the quarterly report."}
 
@@ -38,7 +38,9 @@ async def list_workspaces(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Workspace]:
     """List the shared workspaces, newest first."""
-    query = ListQuery(search=search, include_archived=include_archived, offset=offset, limit=limit)
+    query = WorkspaceQuery(
+        search=search, include_archived=include_archived, offset=offset, limit=limit
+    )
     return await runtime.workspaces.list(query)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from everruns.domain.agents import Agent
-from everruns.storage.memory.contents import Contents, age, page_of
-from everruns.storage.pages import ListQuery
+from everruns.storage.agents import AgentQuery
+from everruns.storage.memory.contents import Contents, age, containing, page_of
 from everruns.storage.receipts import Receipt
 
 
@@ -34,12 +34,15 @@ class MemoryAgents:
     def _active(self) -> Iterable[Agent]:
         return (agent for agent in self._contents.agents.values() if agent.status == "active")
 
-    def list(self, query: ListQuery) -> tuple[list[Agent], int]:
-        """Return a page of the active agents and how many match in all."""
+    def list(self, query: AgentQuery) -> tuple[list[Agent], int]:
+        """Return a page of agents and how many match in all."""
         with self._contents.lock:
-            agents = tuple(self._active())
-        return page_of(
+            known = self._contents.agents
+            by_id = [known[agent_id] for agent_id in set(query.ids) if agent_id in known]
+            agents = by_id if query.ids else list(self._active())
+        found = containing(
+            query.search,
             agents,
-            query,
             lambda agent: (agent.id, agent.name, agent.display_name, agent.description),
         )
+        return page_of(found, query)

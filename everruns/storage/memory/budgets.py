@@ -55,7 +55,7 @@ class MemoryBudgets:
             if query.subject_type in (None, budget.subject_type)
             and query.subject_id in (None, budget.subject_id)
         ]
-        return page_of(found, query, lambda budget: (budget.id,))
+        return page_of(found, query)
 
 
 class MemoryLedger:
@@ -91,5 +91,4 @@ class MemoryLedger:
         """Return a page of a budget's ledger, newest first, and how many entries it has."""
         with self._contents.lock:
             entries = [*self._contents.ledgers.get(budget_id, {}).values()]
-        query = ListQuery(offset=offset, limit=limit)
-        return page_of(entries, query, lambda entry: (entry.id,))
+        return page_of(entries, ListQuery(offset=offset, limit=limit))

@@ -141,10 +141,25 @@ def age(resource: Agent | Session | Workspace | Budget | LedgerEntry) -> tuple[s
     return resource.created_at, resource.id
 
 
+def containing(
+    search: str | None,
+    resources: Iterable[Resource],
+    texts: Callable[[Resource], Sequence[str | None]],
+) -> Iterable[Resource]:
+    """Return the resources of which a text contains the searched one, ignoring case."""
+    if not search:
+        return resources
+    needle = search.lower()
+    return [
+        resource
+        for resource in resources
+        if any(text and needle in text.lower() for text in texts(resource))
+    ]
+
+
 def page_of(
     resources: Iterable[Resource],
     query: ListQuery,
-    texts: Callable[[Resource], Sequence[str | None]],
     time: Callable[[Resource], tuple[Any, str]] = age,
     *,
     ascending: bool = False,
@@ -152,19 +167,11 @@ def page_of(
     """Return a page of resources and how many match in all.
 
     Args:
-        resources: All that match, apart from the searched text.
+        resources: All that match.
         query: The page.
-        texts: Returns the texts of a resource that may contain the searched one.
         time: Returns what the list is sorted by.
         ascending: Whether the oldest come first.
     """
-    if query.search:
-        needle = query.search.lower()
-        resources = [
-            resource
-            for resource in resources
-            if any(text and needle in text.lower() for text in texts(resource))
-        ]
     found = list(resources)
     first = nsmallest if ascending else nlargest
     page = first(query.offset + query.limit, found, key=time)[query.offset :]

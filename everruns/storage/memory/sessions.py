@@ -11,7 +11,7 @@ from everruns.domain.waits import WaitType
 from everruns.storage.append_rule import check_life
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import Append
-from everruns.storage.memory.contents import Contents, StoredSession, age, page_of
+from everruns.storage.memory.contents import Contents, StoredSession, age, containing, page_of
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import (
     AgentSessions,
@@ -192,9 +192,10 @@ class MemorySessions:
             }
             sessions = [stored.session for stored in found]
         return page_of(
-            sessions,
+            containing(
+                query.search, sessions, lambda found: (found.id, found.title, found.preview)
+            ),
             query,
-            lambda session: (session.id, session.title, session.preview),
             lambda session: (times[session.id], session.id),
             ascending=query.ascending,
         )

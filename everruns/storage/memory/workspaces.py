@@ -1,8 +1,8 @@
 """Workspaces in memory."""
 
 from everruns.domain.workspaces import Workspace
-from everruns.storage.memory.contents import Contents, page_of
-from everruns.storage.pages import ListQuery
+from everruns.storage.memory.contents import Contents, containing, page_of
+from everruns.storage.workspaces import WorkspaceQuery
 
 
 class MemoryWorkspaces:
@@ -21,7 +21,7 @@ class MemoryWorkspaces:
         with self._contents.lock:
             return self._contents.workspaces.get(workspace_id)
 
-    def list(self, query: ListQuery) -> tuple[list[Workspace], int]:
+    def list(self, query: WorkspaceQuery) -> tuple[list[Workspace], int]:
         """Return a page of workspaces and how many match in all."""
         with self._contents.lock:
             workspaces = [
@@ -29,4 +29,7 @@ class MemoryWorkspaces:
                 for workspace in self._contents.workspaces.values()
                 if query.include_archived or workspace.status == "active"
             ]
-        return page_of(workspaces, query, lambda found: (found.id, found.name, found.description))
+        found = containing(
+            query.search, workspaces, lambda each: (each.id, each.name, each.description)
+        )
+        return page_of(found, query)

@@ -26,6 +26,10 @@ _BEYOND = (
     "CREATE INDEX sessions_agent_id ON sessions (agent_id, created_ms DESC, id DESC)",
     f"CREATE INDEX sessions_open ON sessions (created_ms, id) WHERE {_IS_OPEN}",
     "CREATE INDEX budgets_subject_id ON budgets (subject_id)",
+    (
+        "CREATE INDEX ledger_budget_id ON ledger (budget_id, created_at DESC, id DESC)"
+        " INCLUDE (amount)"
+    ),
     "CREATE INDEX receipts_resource_id ON receipts (resource_id)",
     "CREATE INDEX receipts_stored_ms ON receipts (stored_ms)",
     # Leaves room in each page for new versions of its rows, and removes old versions soon.

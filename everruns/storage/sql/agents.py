@@ -3,6 +3,7 @@
 from sqlalchemy import and_, select
 
 from everruns.domain.agents import Agent
+from everruns.storage.agents import AgentQuery
 from everruns.storage.pages import ListQuery
 from everruns.storage.receipts import Receipt
 from everruns.storage.sql.chunks import AGENTS
@@ -39,11 +40,12 @@ class SqlAgents:
             rows = AGENTS.whole(connection, found)
         return _agent(rows[0]) if rows else None
 
-    def list(self, query: ListQuery) -> tuple[list[Agent], int]:
-        """Return a page of the active agents and how many match in all."""
+    def list(self, query: AgentQuery) -> tuple[list[Agent], int]:
+        """Return a page of agents and how many match in all."""
         c = agents.c
         contained = contains(query.search, c.id, c.name, c.display_name, c.description)
-        matching = and_(c.status == "active", contained)
+        is_listed = c.id.in_(query.ids) if query.ids else c.status == "active"
+        matching = and_(is_listed, contained)
         with self._database.reading() as connection:
             found, total = select_page(connection, c.created_at, matching, query)
             rows = AGENTS.whole(connection, full(found))

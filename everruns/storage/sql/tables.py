@@ -212,7 +212,8 @@ ledger = Table(
     Column("amount", Numeric(38, 12), nullable=False),
     Column("created_at", Text, nullable=False),
     Column("document", Text, nullable=False),
-    Index("ledger_budget_id", "budget_id"),
+    # PostgreSQL has another of this name, by which it also sorts and sums.
+    Index("ledger_budget_id", "budget_id").ddl_if(dialect="duckdb"),
 )
 
 # One row: the life of the registry that began last, and the revision of what hosts remember.

@@ -4,11 +4,11 @@ from sqlalchemy import Connection, RowMapping, and_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from everruns.domain.workspaces import Workspace
-from everruns.storage.pages import ListQuery
 from everruns.storage.sql.database import Database
 from everruns.storage.sql.lists import contains, select_page
 from everruns.storage.sql.statements import upsert
 from everruns.storage.sql.tables import Row, workspaces
+from everruns.storage.workspaces import WorkspaceQuery
 
 
 class SqlWorkspaces:
@@ -29,7 +29,7 @@ class SqlWorkspaces:
             row = connection.execute(statement).mappings().first()
         return _workspace(row) if row else None
 
-    def list(self, query: ListQuery) -> tuple[list[Workspace], int]:
+    def list(self, query: WorkspaceQuery) -> tuple[list[Workspace], int]:
         """Return a page of workspaces and how many match in all."""
         c = workspaces.c
         matching = contains(query.search, c.id, c.name, c.description)

@@ -1,8 +1,8 @@
 """What every store does with workspaces."""
 
 from everruns.storage.files import StoredFile
-from everruns.storage.pages import ListQuery
 from everruns.storage.store import Store
+from everruns.storage.workspaces import WorkspaceQuery
 from tests.stored import file, session, time, workspace
 
 
@@ -16,7 +16,7 @@ def test_a_stored_workspace_is_found_as_it_was(store: Store) -> None:
 def test_a_workspace_put_again_is_replaced(store: Store) -> None:
     for version in range(3):
         store.workspaces.put(workspace(1, name=f"version {version}"))
-    assert store.workspaces.list(ListQuery()) == ([workspace(1, name="version 2")], 1)
+    assert store.workspaces.list(WorkspaceQuery()) == ([workspace(1, name="version 2")], 1)
 
 
 def test_workspaces_are_listed_newest_first_by_text_and_status(store: Store) -> None:
@@ -25,10 +25,10 @@ def test_workspaces_are_listed_newest_first_by_text_and_status(store: Store) -> 
     archived = workspace(4, name="report", status="archived", archived_at=time(5))
     store.workspaces.put(archived)
 
-    found, total = store.workspaces.list(ListQuery(search="report"))
+    found, total = store.workspaces.list(WorkspaceQuery(search="report"))
     assert [each.id for each in found] == ["workspace_2", "workspace_1"]
     assert total == 2
-    found, total = store.workspaces.list(ListQuery(include_archived=True, limit=1))
+    found, total = store.workspaces.list(WorkspaceQuery(include_archived=True, limit=1))
     assert (found, total) == ([archived], 4)
 
 

@@ -26,8 +26,8 @@ from everruns.errors import (
 )
 from everruns.ids import new_id
 from everruns.registry.registry import Registry
+from everruns.storage.agents import AgentQuery
 from everruns.storage.memory.agents import MemoryAgents
-from everruns.storage.pages import ListQuery
 from tests.waiting import eventually
 
 KEY = Idempotency.of("POST /v1/agents", "key", b"body")
@@ -55,7 +55,7 @@ async def test_an_id_that_exists_is_replaced_and_one_that_does_not_is_created(re
     assert (is_new, is_new_again) == (True, False)
     assert (again.id, again.created_at) == (identity, first.created_at)
     assert (again.description, again.system_prompt) == (None, "new")
-    assert (await registry.agents.list(ListQuery())).total == 1
+    assert (await registry.agents.list(AgentQuery())).total == 1
 
 
 async def test_an_agent_is_looked_up_by_its_name_once(
@@ -131,7 +131,7 @@ async def test_an_agent_that_an_earlier_version_let_grow_is_read_and_can_be_made
     large = agent.model_copy(update={"tools": [ToolDefinition.model_validate(TOOL)] * 9})
     registry.agents._store.agents.put(large)
     registry.agents._known.clear()
-    assert (await registry.agents.list(ListQuery())).data == [large]
+    assert (await registry.agents.list(AgentQuery())).data == [large]
     assert await registry.agents.get(agent.id) == large
     with pytest.raises(TooLarge):
         await registry.agents.update(agent.id, patch(description="e"))
@@ -156,7 +156,7 @@ async def test_a_repeated_key_answers_as_the_first_time_even_at_once(registry: R
     made = await asyncio.gather(*(registry.agents.create(wanted(), KEY) for _ in range(10)))
     assert {agent.id for agent, _ in made} == {made[0][0].id}
     assert all(is_new for _, is_new in made)
-    assert (await registry.agents.list(ListQuery())).total == 1
+    assert (await registry.agents.list(AgentQuery())).total == 1
 
 
 async def test_a_key_with_another_body_is_refused(registry: Registry):
@@ -199,7 +199,7 @@ async def test_changes_made_at_once_are_all_kept(registry: Registry):
 async def test_an_archived_agent_is_gone_but_its_sessions_still_find_it(registry: Registry):
     agent, _ = await registry.agents.create(wanted())
     await registry.agents.archive(agent.id)
-    assert (await registry.agents.list(ListQuery())).total == 0
+    assert (await registry.agents.list(AgentQuery())).total == 0
     for gone in (
         registry.agents.get(agent.id),
         registry.agents.get_by_name("a"),
@@ -223,10 +223,10 @@ async def test_a_change_at_once_with_archiving_does_not_bring_an_agent_back(regi
 
 async def test_lists_come_in_pages_newest_first(registry: Registry):
     made = [(await registry.agents.create(wanted(name=f"n{number}")))[0] for number in range(5)]
-    page = await registry.agents.list(ListQuery(offset=1, limit=2))
+    page = await registry.agents.list(AgentQuery(offset=1, limit=2))
     assert [agent.id for agent in page.data] == [made[3].id, made[2].id]
     assert (page.total, page.offset, page.limit) == (5, 1, 2)
-    found = await registry.agents.list(ListQuery(search="N3"))
+    found = await registry.agents.list(AgentQuery(search="N3"))
     assert [agent.name for agent in found.data] == ["n3"]
 
 
@@ -268,5 +268,5 @@ async def test_a_new_agent_waits_for_no_other_one(registry: Registry, monkeypatc
     released.set()
     slow_agent, _ = await waiting
     assert {agent.id, slow_agent.id} == {
-        each.id for each in (await registry.agents.list(ListQuery())).data
+        each.id for each in (await registry.agents.list(AgentQuery())).data
     }

@@ -10,8 +10,8 @@ from everruns.domain.sessions import Session
 from everruns.ids import DEMONSTRATION_AGENT_ID
 from everruns.registry.demonstration import NAME, SCRIPT
 from everruns.runtime.local import LocalRuntime
+from everruns.storage.agents import AgentQuery
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.pages import ListQuery
 from tests.conversations import Conversation
 from tests.scripts import local_runtime
 
@@ -19,7 +19,7 @@ STEPS = ["tool.call", "tool.call", "tool.call", "tool.approval", "tool.approval"
 
 
 async def agents(runtime: LocalRuntime) -> list[str]:
-    return [agent.name for agent in (await runtime.agents.list(ListQuery())).data]
+    return [agent.name for agent in (await runtime.agents.list(AgentQuery())).data]
 
 
 async def providers(runtime: LocalRuntime) -> list[str]:

@@ -22,11 +22,12 @@ from everruns.domain.workspaces import WorkspaceInput
 from everruns.errors import AgentNotFound, HostLost, ProviderNotFound
 from everruns.registry.registry import Registry
 from everruns.runtime.runtime import Runtime
+from everruns.storage.agents import AgentQuery
 from everruns.storage.budgets import BudgetQuery
 from everruns.storage.memory.store import MemoryStore
-from everruns.storage.pages import ListQuery
 from everruns.storage.sessions import SessionQuery
 from everruns.storage.store import Store
+from everruns.storage.workspaces import WorkspaceQuery
 from tests.conversations import Conversation
 from tests.data_directories import open_new_store
 from tests.postgres import postgres_store
@@ -81,13 +82,13 @@ async def create_session(registry: Registry) -> None:
 async def create_agent(registry: Registry) -> None:
     agent, is_new = await registry.agents.create(AgentInput(name="other"))
     assert is_new
-    assert (await registry.agents.list(ListQuery(search="other"))).data == [agent]
+    assert (await registry.agents.list(AgentQuery(search="other"))).data == [agent]
 
 
 async def copy_agent(registry: Registry) -> None:
     agent = await registry.agents.get_by_name("a")
     copy = await registry.agents.copy(agent.id)
-    assert (await registry.agents.list(ListQuery())).data == [copy, agent]
+    assert (await registry.agents.list(AgentQuery())).data == [copy, agent]
 
 
 async def archive_agent(registry: Registry) -> None:
@@ -112,7 +113,7 @@ async def delete_provider(registry: Registry) -> None:
 
 async def create_workspace(registry: Registry) -> None:
     created = await registry.workspaces.create(WorkspaceInput(name="shared"))
-    page = await registry.workspaces.list(ListQuery())
+    page = await registry.workspaces.list(WorkspaceQuery())
     assert [workspace.id for workspace in page.data] == [created.id]
 
 

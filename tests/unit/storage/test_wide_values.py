@@ -12,12 +12,13 @@ from everruns.domain.events import Event, EventType, NewEvent
 from everruns.domain.files import File
 from everruns.domain.sessions import Session, SessionSummary
 from everruns.storage import pages
+from everruns.storage.agents import AgentQuery
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.duckdb.database import DuckDB
 from everruns.storage.duckdb.engine import duckdb_engine
 from everruns.storage.files import StoredFile
 from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery
-from everruns.storage.pages import ListQuery, cut, is_last
+from everruns.storage.pages import cut, is_last
 from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import NewSession
 from everruns.storage.sql import chunks
@@ -192,11 +193,11 @@ def test_agents_larger_together_than_the_memory_are_listed_page_by_page(
     checkpoint(engine)
     seen: list[str] = []
     while len(seen) < COUNT:
-        page, total = tight.agents.list(ListQuery(search="LARGE", offset=len(seen), limit=1000))
+        page, total = tight.agents.list(AgentQuery(search="LARGE", offset=len(seen), limit=1000))
         assert (len(page), total) == (1, COUNT)
         seen += [found.id for found in page]
     assert seen == [each.id for each in reversed(agents)]
-    assert tight.agents.list(ListQuery(limit=1))[0] == agents[-1:]
+    assert tight.agents.list(AgentQuery(limit=1))[0] == agents[-1:]
 
 
 def test_a_log_larger_than_the_memory_is_loaded_whole_and_read_page_by_page(
@@ -250,7 +251,7 @@ def test_what_an_earlier_version_stored_in_wide_rows_is_moved(tmp_path: Path) ->
     migrate(engine)
 
     store = SqlStore(DuckDB(engine), Cipher(bytes(32)))
-    assert store.agents.list(ListQuery()) == ([narrow, large], 2)
+    assert store.agents.list(AgentQuery()) == ([narrow, large], 2)
     assert store.files.find("workspace_1", "/a") == file("/a", content).file
     assert store.logs.read(SESSION, EventQuery()) == [wide_event]
     with engine.connect() as connection:

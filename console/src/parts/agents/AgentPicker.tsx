@@ -6,7 +6,7 @@ import { useServerProblem } from "../form/context";
 import field from "../form/field.module.css";
 import { shortId } from "../formats";
 import styles from "./AgentPicker.module.css";
-import { useAgentsById, useAgentsNamed } from "./queries";
+import { useAgentNames, useAgentsNamed } from "./queries";
 
 interface AgentPickerProps {
   label: string;
@@ -34,9 +34,8 @@ export function AgentPicker({
   const problem = useServerProblem(name, false);
   const [text, setText] = useState("");
   const found = useAgentsNamed(text);
-  const chosen = useAgentsById(value === null ? [] : [value]);
-  const names = new Map(found.data?.data.map((agent) => [agent.id, agentName(agent)]));
-  for (const agent of chosen.values()) names.set(agent.id, agentName(agent));
+  const names = new Map(useAgentNames(value === null ? [] : [value]));
+  for (const agent of found.data?.data ?? []) names.set(agent.id, agentName(agent));
   const ids = found.data?.data.map((agent) => agent.id) ?? [];
 
   return (

@@ -1,8 +1,9 @@
 /** Agents to choose from and to name, of which there may be any number. */
 
-import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { answered, api, type Schemas } from "../../api/client";
 import { agentName } from "../../api/displayNames";
+import { everyItem, LONGEST_PAGE } from "../../api/pages";
 import { shortId } from "../formats";
 
 type Agent = Schemas["Agent"];
@@ -21,24 +22,24 @@ export function useAgentsNamed(text: string) {
   });
 }
 
-/** Read agents by their ids. One that is missing was archived. */
-export function useAgentsById(ids: readonly string[]): ReadonlyMap<string, Agent> {
-  return useQueries({
-    queries: ids.map((id) => ({
-      queryKey: ["agent", id],
-      queryFn: () =>
-        answered(api.GET("/v1/agents/{agent_id}", { params: { path: { agent_id: id } } })),
-      staleTime: STALE_MS,
-    })),
-    combine: (results) =>
-      new Map(
-        results.flatMap(({ data }) => (data === undefined ? [] : [[data.id, data] as const])),
-      ),
+/** Return the names of agents by their ids, as far as they are known yet. */
+export function useAgentNames(ids: readonly string[]): ReadonlyMap<string, string> {
+  const wanted = [...new Set(ids)].sort();
+  const { data } = useQuery({
+    queryKey: ["agents", "by id", wanted],
+    queryFn: ({ signal }) =>
+      everyItem<Agent>((offset) => {
+        const query = { id: wanted, offset, limit: LONGEST_PAGE };
+        return answered(api.GET("/v1/agents", { params: { query }, signal }));
+      }),
+    enabled: wanted.length > 0,
+    staleTime: STALE_MS,
+    placeholderData: keepPreviousData,
   });
+  return new Map(data?.map((agent) => [agent.id, agentName(agent)]));
 }
 
-/** Return the name of an agent; its id while that is not known, and of one that was archived. */
+/** Return the name of an agent; its id while that is not known. */
 export function useAgentName(id: string): string {
-  const agent = useAgentsById([id]).get(id);
-  return agent === undefined ? shortId(id) : agentName(agent);
+  return useAgentNames([id]).get(id) ?? shortId(id);
 }
