@@ -19,7 +19,7 @@ from everruns.commands.export import export
 from everruns.commands.keys import keys
 from everruns.commands.logs import logs
 from everruns.commands.models import models, providers
-from everruns.commands.output import err, print_line
+from everruns.commands.output import err, print_in_any_encoding, print_line
 from everruns.commands.serve import serve
 from everruns.commands.sessions import sessions
 from everruns.commands.sql import sql
@@ -87,6 +87,7 @@ def show_version() -> None:
 def main() -> None:
     """Run the command line; errors that the user can fix are printed in one line."""
     configure_log()
+    print_in_any_encoding()
     try:
         cli()
     except EverrunsError as error:

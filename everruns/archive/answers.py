@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -271,6 +271,8 @@ def _plain(value: Any) -> Any:
             shown = float(value)
         case datetime():
             shown = _moment(value)
+        case timedelta():
+            shown = _interval(value)
         case bytes():
             shown = b64encode(value).decode()
         case _:
@@ -282,6 +284,14 @@ def _plain(value: Any) -> Any:
 def _moment(value: datetime) -> str:
     moment = value.astimezone(UTC) if value.tzinfo else value
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _interval(value: timedelta) -> str:
+    """Return an interval as text: one that is negative as a positive one with a sign.
+
+    Python would write a minute less as a day less and 23:59:00 more.
+    """
+    return f"-{-value}" if value < timedelta() else str(value)
 
 
 def _since(began: float) -> int:

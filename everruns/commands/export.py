@@ -53,7 +53,10 @@ def export(
 
     async def write(rooms: Rooms) -> tuple[int, int]:
         columns = TextColumn("Exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        with Progress(*columns, console=err, transient=True) as progress:
+        # Where nobody watches, it would leave an empty line.
+        with Progress(
+            *columns, console=err, transient=True, disable=not err.is_terminal
+        ) as progress:
             task = progress.add_task("events", total=None)
 
             def report(done: int, total: int) -> None:

@@ -5,8 +5,11 @@ and nothing is cut. What a server, model or tool says is data: it is printed wit
 that a terminal obeys.
 """
 
+import codecs
+import io
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
@@ -75,6 +78,23 @@ def json_of(value: Any, indent: int | None = None) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return _UNSAFE_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def print_in_any_encoding() -> None:
+    """Let what the encoding of the output does not have be printed as JSON escapes it.
+
+    Otherwise the first such character would end the command, for example in the locale ``C``.
+    """
+    codecs.register_error("escape", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="escape")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def print_json(value: Any) -> None:

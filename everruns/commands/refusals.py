@@ -76,8 +76,10 @@ def refusal(address: str, answer: httpx.Response, content: bytes) -> EverrunsErr
         )
     kind = CLASSES.get(status, EverrunsError)
     hint = f" {HINTS[code]}" if code in HINTS else ""
-    sentence = message if message.endswith((".", "!", "?")) else f"{message}."
-    return kind(f"{sentence}{hint} ({code})", code, _retry_after_s(answer))
+    # Below its first line, the database shows the place of a mistake in a query.
+    first, newline, place = message.partition("\n")
+    sentence = first if first.endswith((".", "!", "?")) else f"{first}."
+    return kind(f"{sentence}{hint} ({code}){newline}{place}", code, _retry_after_s(answer))
 
 
 def _retry_after_s(answer: httpx.Response) -> float | None:

@@ -21,7 +21,7 @@ import httpx
 
 from everruns.commands.finding import find_address, find_key
 from everruns.commands.refusals import refusal
-from everruns.errors import EverrunsError, Overloaded, Unavailable
+from everruns.errors import EverrunsError, InvalidRequest, Overloaded, Unavailable
 from everruns.settings import LOOPBACK_HOSTS
 
 CONNECT_TIMEOUT_S = 5.0
@@ -180,14 +180,18 @@ class Server:
         sent = dict(headers or {})
         if idempotency_key is not None:
             sent["Idempotency-Key"] = idempotency_key
-        request = self._http.build_request(
-            method,
-            path,
-            json=body,
-            params={name: value for name, value in (query or {}).items() if value is not None},
-            headers=sent,
-            timeout=httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S),
-        )
+        try:
+            request = self._http.build_request(
+                method,
+                path,
+                json=body,
+                params={name: value for name, value in (query or {}).items() if value is not None},
+                headers=sent,
+                timeout=httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S),
+            )
+        except UnicodeEncodeError:
+            # Arguments of the command line can be any bytes.
+            raise InvalidRequest("What was given is not text in UTF-8.") from None
         try:
             answer = await self._http.send(request, stream=True)
             try:

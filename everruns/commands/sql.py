@@ -43,10 +43,18 @@ def sql(
 
 
 def _read() -> str:
-    query = sys.stdin.read(LONGEST_QUERY + 1)
-    if len(query) > LONGEST_QUERY:
+    """Return the query that standard input has.
+
+    Raises:
+        InvalidRequest: It is too long, or not text.
+    """
+    content = sys.stdin.buffer.read(LONGEST_QUERY + 1)
+    if len(content) > LONGEST_QUERY:
         raise InvalidRequest("The query is longer than 64 KB.")
-    return query
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest("The query is not text in UTF-8.") from None
 
 
 def _print_rows(answer: dict[str, Any]) -> None:

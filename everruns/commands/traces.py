@@ -109,9 +109,16 @@ class _Export:
         """Send the turns of these sessions, or of those since a time; return how many."""
         with err.status("Reading") as status:
             async for session in self._sessions(session_ids, since_ms):
-                async for turn_id in self._ended_turns(session, since_ms):
-                    await self._send(session, turn_id)
-                    status.update(f"Sent {self._exporter.sent:,} spans of {self._turns:,} turns")
+                try:
+                    async for turn_id in self._ended_turns(session, since_ms):
+                        await self._send(session, turn_id)
+                        status.update(
+                            f"Sent {self._exporter.sent:,} spans of {self._turns:,} turns"
+                        )
+                except NotFound:
+                    if session["id"] in session_ids:
+                        raise
+                    # It was deleted meanwhile, and the others have nothing to do with that.
             await self._flush()
         return self._turns
 

@@ -8,10 +8,11 @@ import typer
 
 from everruns.commands.answers import Form, FormOption, column, note_truncated, print_csv
 from everruns.commands.finding import DataDirOption, KeyFileOption, ServerOption
+from everruns.commands.naming import find_agent
 from everruns.commands.output import print_json, print_table
 from everruns.commands.server import Server, with_server
 from everruns.commands.times import FORMS, time_of
-from everruns.ids import format_time
+from everruns.ids import format_time, is_id
 
 PATH = "/v1/usage"
 
@@ -40,7 +41,9 @@ def usage(
     until: Annotated[
         str | None, typer.Option(help="Before that time, in the same forms. (default: now)")
     ] = None,
-    agent: Annotated[str | None, typer.Option(help="Only of the agent with this id.")] = None,
+    agent: Annotated[
+        str | None, typer.Option(help="Only of the agent with this id or name.")
+    ] = None,
     end_user: Annotated[str | None, typer.Option(help="Only of this end user.")] = None,
     model: Annotated[str | None, typer.Option(help="Only of this model.")] = None,
     output: FormOption = Form.TABLE,
@@ -52,16 +55,17 @@ def usage(
 
     Days and hours are those of UTC. A cost is that of calls whose price is known.
     """
-    query = {
+    query: dict[str, Any] = {
         "group_by": [str(one) for one in by or [Dimension.DAY]],
         "from": _time("--since", since),
         "to": _time("--until", until),
-        "agent_id": agent,
         "end_user": end_user,
         "model": model,
     }
 
     async def ask(api: Server) -> None:
+        if agent is not None:
+            query["agent_id"] = await _agent_id(api, agent)
         if output is Form.CSV:
             await print_csv(api, "GET", PATH, query={**query, "format": "csv"})
             return
@@ -72,6 +76,15 @@ def usage(
             _print_usage(answer)
 
     with_server(ask, server, key_file, data_dir)
+
+
+async def _agent_id(api: Server, given: str) -> str:
+    """Return the id of an agent that was named; by its id it may be one that is deleted.
+
+    Raises:
+        NotFound: No agent has this name.
+    """
+    return given if is_id(given, "agent") else (await find_agent(api, given))["id"]
 
 
 def _time(option: str, given: str | None) -> str | None:

@@ -1,12 +1,13 @@
 """Records of turns that have ended, for those who report them.
 
-Events are folded in the order of the log. What is reported of a turn that began on another host is
-read from the store.
+Events are folded in the order of the log. A turn that was on another host, from its beginning or
+for a while, is read from the store when it ends.
 """
 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -33,6 +34,19 @@ ReadEvents = Callable[[str, EventQuery], Awaitable[Sequence[Event]]]
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class _OpenTurn:
+    """The open turn of a session of which this host has seen all events so far.
+
+    Attributes:
+        record: What they come to.
+        last_sequence: That of the session's newest event here, of the turn or not.
+    """
+
+    record: TurnRecord
+    last_sequence: int
+
+
 class EndedTurns:
     """Reports each turn that ends on this host; an ``Observer``.
 
@@ -53,7 +67,7 @@ class EndedTurns:
         self._reports = reports
         self._with_contents = with_contents
         self._max_open = MAX_OPEN_WITH_CONTENTS if with_contents else MAX_OPEN
-        self._open: OrderedDict[str, TurnRecord] = OrderedDict()
+        self._open: OrderedDict[str, _OpenTurn] = OrderedDict()
         self._unread: deque[tuple[Session, str]] = deque()
         self._wants_reading = asyncio.Event()
         self.unreported = 0
@@ -88,26 +102,38 @@ class EndedTurns:
 
     def _fold(self, session: Session, one: Observed) -> None:
         event = one.event
+        turn = self._open_turn(event)
         if event.turn_id is None:
             return
-        record = self._open.get(event.turn_id)
-        if record is None and _begins_turn(one):
+        if turn is None and _begins_turn(one):
             record = TurnRecord.begin(event, with_contents=self._with_contents)
-            self._open[event.turn_id] = record
+            self._open[event.session_id] = turn = _OpenTurn(record, event.sequence)
             if len(self._open) > self._max_open:
                 self._open.popitem(last=False)
-        if record is not None:
-            record.apply(event, one.data, one.context)
+        if turn is not None:
+            turn.record.apply(event, one.data, one.context)
         if event.type not in TURN_ENDS:
             return
-        self._open.pop(event.turn_id, None)
-        if record is not None:
-            self._report(session, record)
+        self._open.pop(event.session_id, None)
+        if turn is not None:
+            self._report(session, turn.record)
         elif len(self._unread) < MAX_UNREAD:
             self._unread.append((session, event.turn_id))
             self._wants_reading.set()
         else:
             self._lose(1)
+
+    def _open_turn(self, event: Event) -> _OpenTurn | None:
+        """Return the turn that an event goes on with, if this host has seen all before it."""
+        turn = self._open.get(event.session_id)
+        if turn is None:
+            return None
+        if event.sequence != turn.last_sequence + 1:
+            # The session has been on another host in the meantime.
+            del self._open[event.session_id]
+            return None
+        turn.last_sequence = event.sequence
+        return turn if turn.record.turn_id == event.turn_id else None
 
     async def _read_waiting(self) -> None:
         while self._unread:

@@ -9,7 +9,7 @@ Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -37,7 +37,7 @@ LONGEST_RETRY_S = 30.0
 LONGEST_RETRY_AFTER_S = 120.0
 MAX_ANSWER_BYTES = 64 * KIB
 TRY_AGAIN = frozenset({429, 502, 503, 504})
-# A collector that stays away is mentioned once in so long.
+# That a collector stays away is said once in so long, and so is that spans are dropped.
 COMPLAINT_S = 60.0
 
 log = structlog.get_logger(__name__)
@@ -108,7 +108,7 @@ class Exporter:
         self._is_empty.set()
         self._is_closing = False
         self._unmentioned = 0
-        self._complained_s: float | None = None
+        self._complained_s: dict[str, float] = {}
         self.sent = 0
 
     @property
@@ -122,19 +122,17 @@ class Exporter:
 
     def put(self, spans: Sequence[Span]) -> None:
         """Take spans to send; those that do not fit are dropped."""
-        for first in range(0, len(spans), MAX_BATCH_SPANS):
-            some = spans[first : first + MAX_BATCH_SPANS]
-            content = encode_spans(some)
+        for encoded in _encoded(spans):
             is_full = (
-                self._spans + len(some) > MAX_QUEUED_SPANS
-                or self._bytes + len(content) > MAX_QUEUED_BYTES
+                self._spans + encoded.spans > MAX_QUEUED_SPANS
+                or self._bytes + len(encoded.content) > MAX_QUEUED_BYTES
             )
             if is_full:
-                self._drop(len(some), "the queue is full")
+                self._drop(encoded.spans, "the queue is full")
                 continue
-            self._queue.append(_Encoded(len(some), content))
-            self._spans += len(some)
-            self._bytes += len(content)
+            self._queue.append(encoded)
+            self._spans += encoded.spans
+            self._bytes += len(encoded.content)
         if self._queue:
             self._is_empty.clear()
             self._has_more.set()
@@ -166,7 +164,7 @@ class Exporter:
             async with asyncio.timeout(within_s):
                 await self._is_empty.wait()
         except TimeoutError:
-            self._drop(self._spans, "the server stops")
+            self._drop(self._spans, "they were not sent in time")
             return False
         return True
 
@@ -223,8 +221,8 @@ class Exporter:
                     return _Answer("refused", reason=f"HTTP {response.status}")
                 said = await response.content.read(MAX_ANSWER_BYTES)
                 return _Answer("taken", rejected_spans(said), reason="the collector rejected them")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            # What the error says may quote headers.
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
+            # The last one is of names of hosts. What an error says may quote headers.
             return _Answer("later", reason=type(error).__name__)
 
     def _drop(self, spans: int, reason: str) -> None:
@@ -236,11 +234,24 @@ class Exporter:
 
     def _complain(self, event: str, **fields: str | int) -> bool:
         now_s = asyncio.get_running_loop().time()
-        is_due = self._complained_s is None or now_s - self._complained_s >= COMPLAINT_S
+        is_due = now_s - self._complained_s.get(event, -COMPLAINT_S) >= COMPLAINT_S
         if is_due:
-            self._complained_s = now_s
+            self._complained_s[event] = now_s
             log.warning(event, collector=self._collector.url, **fields)
         return is_due
+
+
+def _encoded(spans: Sequence[Span]) -> Iterator[_Encoded]:
+    """Yield spans encoded, in parts that fit into a request; a single span may be larger."""
+    for first in range(0, len(spans), MAX_BATCH_SPANS):
+        some = spans[first : first + MAX_BATCH_SPANS]
+        content = encode_spans(some)
+        if len(content) <= MAX_BATCH_BYTES or len(some) == 1:
+            yield _Encoded(len(some), content)
+        else:
+            half = len(some) // 2
+            yield from _encoded(some[:half])
+            yield from _encoded(some[half:])
 
 
 def retry_after_s(header: str | None) -> float | None:

@@ -97,13 +97,12 @@ class Traces:
     async def _hand_on(self) -> None:
         async with self._handing_on:
             while self._waiting:
-                for session, record, trace in self._next():
-                    await self._hand_on_one(session, record, trace)
+                for _ in range(min(AT_ONCE, len(self._waiting))):
+                    # It waits until it is handed on: what does not come to that is dropped.
+                    await self._hand_on_one(*self._waiting[0])
+                    self._waiting.popleft()
                 # Running turns do not wait for more than a few that have ended.
                 await asyncio.sleep(0)
-
-    def _next(self) -> list[tuple[Session, TurnRecord, TurnTrace]]:
-        return [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
 
     async def _hand_on_one(self, session: Session, record: TurnRecord, trace: TurnTrace) -> None:
         try:
@@ -113,8 +112,9 @@ class Traces:
             self._drop(record)
 
     def _drop(self, record: TurnRecord) -> None:
-        # One for the turn itself and for all that it has called.
-        self._dropped(1 + len(record.model_calls) + len(record.tool_calls))
+        # One for the turn itself, and for all that it has called and waited for.
+        called = len(record.model_calls) + len(record.tool_calls)
+        self._dropped(1 + called + len(record.waits))
 
     async def _spans(self, session: Session, record: TurnRecord, trace: TurnTrace) -> list[Span]:
         owner = Owner(session.agent_id, None, session.end_user)
@@ -136,5 +136,6 @@ class Traces:
             async with asyncio.timeout_at(deadline):
                 await self._hand_on()
         except TimeoutError:
-            self._dropped(len(self._waiting))
+            for _session, record, _trace in self._waiting:
+                self._drop(record)
         await self._exporter.flush(deadline - asyncio.get_running_loop().time())

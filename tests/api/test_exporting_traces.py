@@ -1,7 +1,8 @@
 """Sending the traces of turns that have ended, from the logs of a server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import httpx
 import pytest
@@ -76,6 +77,33 @@ async def test_turns_since_a_time_are_found_in_all_sessions(
     await talk.say("and again")
     assert await exported(app, collector, since=moment) == 2
     assert {span.attributes["session.id"] for span in collector.spans} == {talk.id, other.id}
+
+
+async def test_a_session_that_is_deleted_meanwhile_does_not_end_the_others(
+    app: FastAPI,
+    runtime: LocalRuntime,
+    collector: Collector,
+    talk: Conversation,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    other = await Conversation.begin(runtime, model_id="simulated/simulated-1")
+    await other.say("hi")
+    ended_turns = _Export._ended_turns
+
+    def deleting(self: _Export, session: Mapping[str, Any], since_ms: int | None):
+        async def turns() -> AsyncIterator[str]:
+            if session["id"] == talk.id:
+                await runtime.sessions.delete(talk.id)
+            async for turn_id in ended_turns(self, session, since_ms):
+                yield turn_id
+
+        return turns()
+
+    monkeypatch.setattr(_Export, "_ended_turns", deleting)
+
+    assert await exported(app, collector, since=now_ms() - 60_000) == 1
+
+    assert {span.attributes["session.id"] for span in collector.spans} == {other.id}
 
 
 async def test_the_turns_that_a_fork_has_copied_are_not_its_own(

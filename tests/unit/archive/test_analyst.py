@@ -198,6 +198,16 @@ async def test_values_come_as_json_has_them(analyst: Analyst):
     ]
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+async def test_an_interval_has_one_sign(analyst: Analyst, form: str):
+    query = "SELECT INTERVAL '-5 minutes' AS a, INTERVAL '90 seconds' AS b, INTERVAL '-2 days' AS c"
+
+    answer = await asked(analyst, query, form=form)
+
+    for text in ("-0:05:00", "0:01:30", "-2 days, 0:00:00"):
+        assert text in answer.content.decode()
+
+
 async def test_text_that_is_no_unicode_is_refused_and_not_answered(analyst: Analyst):
     for query in ("SELECT chr(55296)", "SELECT decode('\\xFF'::BLOB)"):
         with pytest.raises(InvalidQuery):

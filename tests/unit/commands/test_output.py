@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,15 @@ from rich.table import Column
 from rich.text import Text
 
 from everruns.commands import output
-from everruns.commands.output import Output, harmless, json_of, print_page, print_table
+from everruns.commands.output import (
+    Output,
+    harmless,
+    json_of,
+    print_in_any_encoding,
+    print_json,
+    print_page,
+    print_table,
+)
 
 
 @pytest.fixture
@@ -92,3 +101,18 @@ def test_json_is_the_same_value_and_can_be_printed(text: str):
     assert json.loads(printed) == {"text": text}
     assert not any(letter in printed for letter in "\x1b\x9b\x7f\u202e\u2066")
     printed.encode()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_the_encoding_of_the_output_lacks_is_printed_escaped(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    value = {"title": "日本 é \U0001f600"}
+
+    print_in_any_encoding()
+    print_json(value)
+
+    sys.stdout.flush()
+    assert json.loads(written.getvalue().decode(encoding)) == value

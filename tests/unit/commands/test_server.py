@@ -165,6 +165,23 @@ async def test_a_list_is_as_long_as_wanted(limit: int, pages: list[tuple[int, in
     assert asked == pages
 
 
+async def test_the_code_of_a_refusal_is_not_put_below_the_place_of_a_mistake():
+    message = 'Referenced column "nope" not found!\n\nLINE 1: SELECT nope\n               ^^^^'
+
+    with pytest.raises(InvalidRequest) as refused:
+        await call(refusing(400, "INVALID_QUERY", message))
+
+    first, *below = refused.value.message.split("\n")
+    assert first == 'Referenced column "nope" not found! (INVALID_QUERY)'
+    assert below == message.split("\n")[1:]
+
+
+@pytest.mark.parametrize("given", [{"body": {"query": "\udcff"}}, {"query": {"search": "\udcff"}}])
+async def test_what_is_no_text_is_refused_before_it_is_sent(given: dict[str, Any]):
+    with pytest.raises(InvalidRequest, match="UTF-8"):
+        await call(lambda _: httpx.Response(200, json={}), **given)
+
+
 async def test_an_empty_answer_is_none():
     assert await call(lambda _: httpx.Response(204), "DELETE") is None
 

@@ -88,6 +88,32 @@ async def test_a_turn_that_began_on_another_host_is_read_from_the_store():
         assert reports.records == await records_in_log(talk)
 
 
+async def test_a_turn_that_was_on_another_host_in_the_meantime_is_read_from_the_store():
+    store, reports = MemoryStore(), Reports()
+    gates = Gate(), Gate()
+    hosts = (
+        (calls(call("nothing", "call_1")), says("Hel", gates[0])),
+        (calls(call("nothing", "call_2")), says("Hel", gates[1])),
+    )
+    async with reports.running() as turns:
+        async with local_runtime(
+            ScriptedDriver(*hosts[0]), store=store, observers=[turns]
+        ) as first:
+            talk = await Conversation.begin(first)
+            await talk.send("hi")
+            await gates[0].reached.wait()
+        async with local_runtime(ScriptedDriver(*hosts[1]), store=store):
+            await gates[1].reached.wait()
+        driver = ScriptedDriver(says("Hello."))
+        async with local_runtime(driver, store=store, observers=[turns]) as runtime:
+            reports.reads = runtime.registry.logs.events
+            talk = Conversation(runtime, talk.session)
+            await reports.count(1)
+            (record,) = reports.records
+            assert (record.outcome, record.iterations) == ("completed", 3)
+            assert reports.records == await records_in_log(talk)
+
+
 async def test_a_turn_that_cannot_be_read_is_counted():
     store, gate, reports = MemoryStore(), Gate(), Reports()
     async with local_runtime(ScriptedDriver(says("Hel", gate)), store=store) as runtime:

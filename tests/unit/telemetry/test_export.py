@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from everruns.telemetry import export
 from everruns.telemetry.export import (
+    MAX_BATCH_BYTES,
     MAX_QUEUED_BYTES,
     MAX_QUEUED_SPANS,
     Collector,
@@ -25,6 +26,7 @@ from everruns.telemetry.export import (
 from everruns.telemetry.spans import Span
 from tests.collector import Collector as Receiver
 from tests.collector import answering, collecting
+from tests.waiting import eventually
 
 SECRET = "Bearer secret-of-the-collector"
 
@@ -172,6 +174,35 @@ async def test_large_spans_are_bounded_by_bytes():
             exporter.put(spans(1, "x" * 1_000_000))
             assert exporter.queued_bytes <= MAX_QUEUED_BYTES
     assert sum(dropped) == 12
+
+
+async def test_a_turn_that_is_larger_than_a_request_is_sent_in_several(receiver: Receiver):
+    dropped: list[int] = []
+    async with exporting(receiver.url, dropped) as exporter:
+        exporter.put(spans(100, "x" * 100_000))
+        assert await exporter.flush(5)
+    assert max(map(len, receiver.bodies)) < 1.1 * MAX_BATCH_BYTES
+    assert len(receiver.spans) + sum(dropped) == 100
+    assert len(receiver.spans) > 75, "as many as the queue has room for"
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 70}.example"])
+async def test_a_host_that_cannot_be_is_tried_again_as_one_that_is_away(host: str):
+    with capture_logs() as logged:
+        async with exporting(f"http://{host}/v1/traces") as exporter:
+            exporter.put(spans(1))
+            await eventually(lambda: logged)
+    assert (logged[0]["event"], logged[0]["reason"]) == ("traces not sent yet", "UnicodeError")
+
+
+async def test_that_spans_are_dropped_is_said_even_if_it_was_just_said_that_they_wait():
+    with capture_logs() as logged:
+        async with exporting("http://127.0.0.1:9/v1/traces") as exporter:
+            exporter.put(spans(3))
+            await eventually(lambda: logged)
+            assert not await exporter.flush(0.05)
+    said = [(line["event"], line.get("spans")) for line in logged]
+    assert said == [("traces not sent yet", None), ("spans dropped", 3)]
 
 
 async def test_complaints_are_rare_and_hold_no_secret():
