@@ -21,7 +21,7 @@ class GatheringLogger:
     """Writes to a stream, the last of ``structlog``'s steps.
 
     Lines of the levels ``debug`` and ``info`` are written within ``GATHER_S`` seconds where an
-    event loop runs; those of higher levels at once, and all of them where none runs. The order of
+    event loop runs; those of higher levels at once, and all of them where none does. The order of
     lines is kept. The fields of a line are encoded when it is written, so they must not change.
 
     Args:
@@ -41,12 +41,12 @@ class GatheringLogger:
 
     def info(self, line: Line) -> None:
         """Write a line soon."""
-        loop = _running_loop()
         with self._lock:
             self._lines.append(line)
             is_full = len(self._lines) >= MAX_GATHERED
-            if loop is not None and loop is self._writing_on and not is_full:
+            if self._is_awaited and not is_full:
                 return
+        loop = _running_loop()
         if loop is None or is_full:
             self.flush()
         else:
@@ -62,6 +62,11 @@ class GatheringLogger:
     debug = info
     warning = error
     critical = error
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether an event loop is going to write what is gathered."""
+        return self._writing_on is not None and not self._writing_on.is_closed()
 
     def flush(self) -> None:
         """Write what was gathered."""
