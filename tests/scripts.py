@@ -26,6 +26,7 @@ from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
 from everruns.telemetry.observing import Observer
 from everruns.tools.base import Tool
+from everruns.tools.function import tool
 
 Step = Callable[[ModelRequest], AsyncGenerator[ModelChunk, None]]
 USAGE = Usage(input_tokens=10, output_tokens=5)
@@ -113,6 +114,12 @@ def calls(*wanted: ToolCall, words: Sequence[str | Gate] = ()) -> Step:
 
 def call(name: str, call_id: str | None = None, **arguments: Any) -> ToolCall:
     return ToolCall(id=call_id or f"call_{name}", name=name, arguments=arguments)
+
+
+@tool()
+async def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
 
 
 @asynccontextmanager
