@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from everruns.capabilities.preparing import PREPARE_TIMEOUT_S
-from everruns.domain.approvals import ToolApprovals
 from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.domain.tools import ToolDefinition
 from everruns.storage.memory.store import MemoryStore
@@ -187,18 +186,13 @@ async def test_what_was_allowed_for_a_tool_does_not_hold_for_a_changed_one():
         async with talk.reading() as reader:
             await reader.until_type("tool.approval")
         (asked,) = await talk.data_of("tool.approval")
-        await allow_always(talk, asked["tool_call_id"])
+        await talk.decide(asked["tool_call_id"], "allow_always")
         await talk.ended()
         await talk.say("two")
         assert len(await talk.data_of("tool.approval")) == 2
         await talk.send("three")
         async with talk.reading() as reader:
             await reader.until(lambda: [e.type for e in reader.events].count("tool.approval") == 3)
-
-
-async def allow_always(talk: Conversation, call_id: str) -> None:
-    decisions = {"decisions": [{"tool_call_id": call_id, "decision": "allow_always"}]}
-    await talk.runtime.sessions.take(talk.id, ToolApprovals.model_validate(decisions))
 
 
 async def test_calls_that_must_run_alone_run_one_after_another():

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 import pytest
 
-from everruns.domain.approvals import ToolApprovals
 from everruns.domain.deferred_tools import CALL_TOOL, SEARCH_TOOLS
 from everruns.domain.prepared import PreparedTool
 from everruns.domain.tools import ToolCall, ToolResults
@@ -264,10 +263,7 @@ async def test_a_call_waits_for_approval_under_the_tools_own_name():
         (asked,) = await talk.data_of("tool.approval")
         assert asked["tool_call"] == {"id": "c1", "name": "close_ticket", "arguments": {"id": 7}}
         assert warehouse.ran == []
-        decision = {"tool_call_id": asked["tool_call_id"], "decision": "allow_always"}
-        await talk.runtime.sessions.take(
-            talk.id, ToolApprovals.model_validate({"decisions": [decision]})
-        )
+        await talk.decide(asked["tool_call_id"], "allow_always")
         await talk.ended()
         await talk.say("and the next")
         assert len(await talk.data_of("tool.approval")) == 2
