@@ -52,6 +52,26 @@ class Gate:
         self.opened.set()
 
 
+class Crossing(Gate):
+    """An open gate that takes a while to pass.
+
+    Attributes:
+        most: Most that were passing through at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+        self._passing = 0
+
+    async def pass_through(self) -> None:
+        self._passing += 1
+        self.most = max(self.most, self._passing)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        self._passing -= 1
+
+
 class ScriptedDriver:
     """Answers each call with the next step and keeps the requests."""
 
