@@ -24,7 +24,7 @@ from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
 from tests.logs import LogWriter
 from tests.unit.registry.stored_turns import talked
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 
 async def test_only_the_host_that_holds_a_session_can_load_it(registry: Registry, placement):
@@ -140,7 +140,7 @@ async def test_what_an_owner_had_under_way_when_the_session_was_taken_is_refused
 
     def slowly(appends):
         begun.set()
-        assert released.wait(10)
+        assert released.wait(PATIENCE_S)
         return append(appends)
 
     monkeypatch.setattr(registry.logs._database.store.logs, "append", slowly)
@@ -255,7 +255,7 @@ async def test_a_session_that_is_being_deleted_is_placed_nowhere_else():
     class SlowSessions(MemorySessions):
         def delete(self, session_id):
             reached.set()
-            assert released.wait(10)
+            assert released.wait(PATIENCE_S)
             return super().delete(session_id)
 
     reached, released = Event(), Event()

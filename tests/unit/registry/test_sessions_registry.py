@@ -31,7 +31,7 @@ from everruns.storage.sessions import SessionQuery
 from everruns.tools.base import ToolError
 from tests.logs import LogWriter
 from tests.unit.registry.stored_turns import stored, talked
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 KEY = Idempotency.of("POST /v1/sessions", "key", b"body")
 
@@ -181,7 +181,7 @@ async def test_sessions_that_are_created_while_others_are_stored_are_stored_toge
     class SlowSessions(MemorySessions):
         def insert_many(self, new):
             batches.append(len(new))
-            assert released.wait(10)
+            assert released.wait(PATIENCE_S)
             super().insert_many(new)
 
     batches: list[int] = []
@@ -195,7 +195,7 @@ async def test_sessions_that_are_created_while_others_are_stored_are_stored_toge
     await eventually(lambda: batches)
     later = [asyncio.create_task(registry.sessions.create(wanted(), key)) for key in keys]
     again = asyncio.create_task(registry.sessions.create(wanted(), keys[0]))
-    await asyncio.sleep(0)
+    await eventually(lambda: len(registry.sessions._creations._waiting) == len(later))
     released.set()
 
     created = await asyncio.gather(first, *later)

@@ -14,6 +14,7 @@ from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
+from tests.waiting import PATIENCE_S
 
 
 async def test_deleting_ends_the_turn_the_streams_and_the_session():
@@ -41,7 +42,7 @@ async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
 
     class SlowSessions(MemorySessions):
         def delete(self, session_id):
-            assert released.wait(10)
+            assert released.wait(PATIENCE_S)
             return super().delete(session_id)
 
     store = MemoryStore()
@@ -60,7 +61,7 @@ async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
             await reading
             assert reader.ended
             with pytest.raises(StopAsyncIteration):
-                await asyncio.wait_for(anext(late), 10)
+                await asyncio.wait_for(anext(late), PATIENCE_S)
         assert not runtime.host.held._sessions
 
 

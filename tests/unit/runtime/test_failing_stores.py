@@ -14,6 +14,7 @@ from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
 from tests.conversations import Conversation
 from tests.scripts import ScriptedDriver, local_runtime, says
+from tests.waiting import PATIENCE_S
 
 
 async def test_a_store_that_is_away_for_a_moment_is_waited_for(monkeypatch):
@@ -84,7 +85,7 @@ async def test_a_session_that_loads_slowly_holds_up_no_other():
     class SlowSessions(MemorySessions):
         def take(self, session_id, life, snapshot_format=None):
             if session_id == slow.id:
-                assert released.wait(10)
+                assert released.wait(PATIENCE_S)
             return super().take(session_id, life, snapshot_format)
 
     store = MemoryStore()

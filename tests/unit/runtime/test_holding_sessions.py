@@ -20,7 +20,7 @@ from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 
 async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was():
@@ -80,7 +80,7 @@ async def test_a_turn_whose_end_is_just_being_stored_is_not_put_to_sleep(monkeyp
         def append(self, appends):
             if any(event.type == "session.completed" for one in appends for event in one.events):
                 reached.set()
-                assert released.wait(10)
+                assert released.wait(PATIENCE_S)
             return super().append(appends)
 
     reached, released = ThreadGate(), ThreadGate()
