@@ -1,7 +1,7 @@
 """What tests of several rooms share: the cluster, started once, and how a run is divided."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -12,6 +12,7 @@ from everruns.errors import CapacityExhausted
 from everruns.runtime.runtime import Runtime
 from everruns.settings import Settings
 from tests.conversations import Conversation
+from tests.data_directories import usual_umask
 from tests.packages import package_paths
 from tests.progress import Progress
 from tests.ray_nodes import starting_a_node
@@ -70,6 +71,13 @@ def pytest_sessionfinish() -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SideBySide:
     """Keep together, in runs of several processes, what shares a file or what is started once."""
     return SideBySide(config, log)
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """Undo what opening a store does to the process."""
+    with usual_umask():
+        yield
 
 
 @pytest.fixture(scope="session")

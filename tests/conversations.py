@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from everruns.domain.approvals import OPERATOR, Decider, ToolApprovals
 from everruns.domain.events import TURN_ENDS, Delta, Event, EventType, Passing
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.llm import Provider, ProviderInput
@@ -12,6 +13,7 @@ from everruns.domain.messages import Message, SendMessage
 from everruns.domain.sessions import Session, SessionInput
 from everruns.errors import CapacityExhausted
 from everruns.ids import new_id
+from everruns.runtime.external_input import Accepted
 from everruns.runtime.feed.cursor import Cursor
 from everruns.runtime.runtime import Runtime
 from everruns.storage.logs import EventQuery
@@ -121,6 +123,14 @@ class Conversation:
         sent = SendMessage.model_validate({"content": text, **fields})
         keyed = Idempotency.of("POST", key, text.encode()) if key else None
         return await self.runtime.sessions.send(self.id, sent, keyed)
+
+    async def decide(
+        self, call_id: str, decision: str, by: Decider = OPERATOR, **fields: Any
+    ) -> Accepted:
+        """Decide about a call that is held."""
+        given = [{"tool_call_id": call_id, "decision": decision, **fields}]
+        approvals = ToolApprovals.model_validate({"decisions": given})
+        return await self.runtime.sessions.take(self.id, approvals, by)
 
     async def say(self, text: str) -> str:
         """Send a message and return the text of the turn's last answer."""

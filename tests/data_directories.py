@@ -1,6 +1,9 @@
 """Data directories for tests: copies of one that has the tables."""
 
+import os
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,3 +28,13 @@ def open_new_store(data_dir: Path) -> JournaledStore:
     """
     shutil.copytree(Path(_migrated().name, "data"), data_dir, dirs_exist_ok=True)
     return open_store(data_dir)
+
+
+@contextmanager
+def usual_umask() -> Generator[None]:
+    """Undo what opening a store does to the process: its files are for their owner alone."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -29,6 +29,7 @@ from everruns.runtime.waiting import (
     resumed,
     suspended,
 )
+from everruns.storage.logs import FIRST_HOLDER, Append
 from everruns.telemetry.turn_records import TurnRecord, extended
 
 QUESTIONS = [Question(id="why", question="Why?", kind="text")]
@@ -178,6 +179,10 @@ class LogWriter:
             sequence=self.state.sequence + 1,
             created_at=format_time(self.now),
         )
+
+    def as_append(self, holder: int = FIRST_HOLDER) -> Append:
+        """All of this log as one append."""
+        return Append(self.session_id, 1, list(self.events), self.state.summary, holder)
 
     def refold(self) -> SessionState:
         """What loading this log anew gives."""

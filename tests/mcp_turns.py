@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from everruns.domain.approvals import ToolApprovals
 from everruns.domain.questions import QuestionAnswers
 from everruns.domain.sessions import SessionPatch
 from everruns.runtime.local import LocalRuntime
@@ -83,12 +82,6 @@ async def held(talk: Conversation, count: int = 1) -> None:
         await reader.until(
             lambda: sum(event.type == "tool.approval" for event in reader.events) >= count
         )
-
-
-async def decide(talk: Conversation, call_id: str, decision: str) -> None:
-    """Decide about a call that is held."""
-    decisions = {"decisions": [{"tool_call_id": call_id, "decision": decision}]}
-    await talk.runtime.sessions.take(talk.id, ToolApprovals.model_validate(decisions))
 
 
 async def has(talk: Conversation, **servers: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from everruns.capabilities.base import Capability
-from everruns.domain.approvals import ToolApprovals
 from everruns.domain.controls import Controls
 from everruns.domain.events import TURN_ENDS
 from everruns.domain.forks import ForkInput
@@ -107,11 +106,6 @@ def calls(*wanted: tuple[str, dict[str, Any]], **fields: Any) -> dict[str, Any]:
     return {"tool_calls": [{"name": name, "arguments": given} for name, given in wanted], **fields}
 
 
-async def decide(talk: Conversation, call_id: str, decision: str, **fields: Any) -> None:
-    given = {"tool_call_id": call_id, "decision": decision, **fields}
-    await talk.runtime.sessions.take(talk.id, ToolApprovals.model_validate({"decisions": [given]}))
-
-
 async def answer(talk: Conversation, **fields: Any) -> None:
     await talk.runtime.sessions.take(talk.id, QuestionAnswers.model_validate(fields))
 
@@ -147,13 +141,13 @@ async def approvals(runtime: LocalRuntime, _gate: Gate) -> Conversation:
     talk = await script(runtime, two, {"text": "Done."}, capabilities=capabilities)
     await talk.send("Delete both")
     first, second = await until_waiting(talk, 2)
-    await decide(talk, second, "reject", reason="Keep it.")
-    await decide(talk, first, "allow")
+    await talk.decide(second, "reject", reason="Keep it.")
+    await talk.decide(first, "allow")
     await talk.ended()
     await talk.send("And again")
     # This decides about the other call too.
     first, _second = await until_waiting(talk, 2)
-    await decide(talk, first, "reject_always")
+    await talk.decide(first, "reject_always")
     await talk.ended()
     return talk
 

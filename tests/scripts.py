@@ -26,6 +26,7 @@ from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
 from everruns.telemetry.observing import Observer
 from everruns.tools.base import Tool
+from everruns.tools.function import tool
 
 Step = Callable[[ModelRequest], AsyncGenerator[ModelChunk, None]]
 USAGE = Usage(input_tokens=10, output_tokens=5)
@@ -49,6 +50,26 @@ class Gate:
 
     def open(self) -> None:
         self.opened.set()
+
+
+class Crossing(Gate):
+    """An open gate that takes a while to pass.
+
+    Attributes:
+        most: Most that were passing through at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+        self._passing = 0
+
+    async def pass_through(self) -> None:
+        self._passing += 1
+        self.most = max(self.most, self._passing)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        self._passing -= 1
 
 
 class ScriptedDriver:
@@ -113,6 +134,12 @@ def calls(*wanted: ToolCall, words: Sequence[str | Gate] = ()) -> Step:
 
 def call(name: str, call_id: str | None = None, **arguments: Any) -> ToolCall:
     return ToolCall(id=call_id or f"call_{name}", name=name, arguments=arguments)
+
+
+@tool()
+async def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
 
 
 @asynccontextmanager

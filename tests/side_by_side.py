@@ -65,7 +65,7 @@ LONG_FILES = (
     "tests/unit/storage/test_many_sessions.py",
     "tests/api/test_documentation.py",
     "tests/unit/providers/test_known_bricks.py",
-    "tests/contract/test_transfer.py",
+    "tests/contract/transfer/",
     "tests/contract/test_stores_agree.py",
 )
 

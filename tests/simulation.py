@@ -6,7 +6,7 @@ to be done, so minutes of a cluster's life take milliseconds.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -23,11 +23,8 @@ from everruns.capabilities.registry import load_capabilities
 from everruns.domain.events import Event
 from everruns.domain.llm import ProviderAccount
 from everruns.domain.sessions import Session
-from everruns.domain.tools import ToolCall
 from everruns.errors import HostLost
-from everruns.ids import new_id
-from everruns.providers.base import Driver, ModelAnswer, ModelChunk, ModelRequest, TextDelta
-from everruns.providers.model_lists import ListedModel
+from everruns.providers.base import Driver
 from everruns.registry.database import Database
 from everruns.registry.logs import Appended, LoadedSession, Logs
 from everruns.registry.placement import Placement
@@ -39,15 +36,13 @@ from everruns.runtime.loading import OwnLoading
 from everruns.runtime.reconciler import Reconciler
 from everruns.runtime.routes import PATIENCE_S
 from everruns.runtime.runtime import Runtime
-from everruns.runtime.summary_request import INSTRUCTIONS
 from everruns.runtime.watch import HostWatch
 from everruns.settings import Settings
-from everruns.storage.logs import FIRST_HOLDER, Append, EventQuery, Verdict
+from everruns.storage.logs import Append, EventQuery
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
 from everruns.tools.function import tool
-from everruns.turn_failures import ContextTooLong
-from tests.scripts import USAGE
+from tests.simulated_model import ScenarioDriver
 from tests.simulated_processes import (
     Process,
     SimulatedLoop,
@@ -55,18 +50,12 @@ from tests.simulated_processes import (
     here,
     start_in_its_process,
 )
+from tests.witness import Witness
 
 Answer = TypeVar("Answer")
 
 HOSTS = ("host-0", "host-1", "host-2")
-RING_BELL = {
-    "name": "ring_bell",
-    "description": "Ring.",
-    "parameters": {"type": "object"},
-    "wait": {"timeout_seconds": 30, "remind_after_seconds": 8},
-}
 RESTART_S = 2.0
-MOST_MESSAGES = 8
 HOSTS_PATIENCE_S = 30.0
 
 
@@ -87,136 +76,6 @@ class SimulatedConnection:
 
     def close(self) -> None:
         """Hold nothing."""
-
-
-class Witness:
-    """Notes who took which session and who appended, in the order in which it happened.
-
-    A number is handed out once, by the newest registry, and one process alone appends with it,
-    until the next number has been handed out.
-    """
-
-    def __init__(self) -> None:
-        self.asked: dict[tuple[str, int | None, bytes], Process] = {}
-        self.violations: list[str] = []
-        self._life = 0
-        self._holders: dict[str, int] = {}
-        self._owners: dict[tuple[str, int], Process] = {}
-        self._lengths: dict[str, int] = {}
-
-    def note_asked(self, appends: Sequence[Append], by: Process) -> None:
-        """Remember who wants to append what."""
-        for append in appends:
-            if append.events:
-                self.asked[_identity(append)] = by
-
-    def note_stored(self, append: Append) -> None:
-        """Remember who appended to whose session, unless it was stored before."""
-        if append.expected <= self._lengths.get(append.session_id, 0):
-            return
-        self._lengths[append.session_id] = append.events[-1].sequence
-        asked = self.asked[_identity(append)]
-        assert append.holder is not None
-        owner = self._owners.setdefault((append.session_id, append.holder), asked)
-        if asked is not owner:
-            self.violations.append(f"{asked.name} wrote what {owner.name} owned")
-        if append.holder != self._holders.get(append.session_id, FIRST_HOLDER):
-            self.violations.append(f"{asked.name} wrote what was taken from it")
-
-    def note_taken(self, session_id: str, life: int, holder: int) -> None:
-        """Remember the number that a registry of this life hands out."""
-        if life != self._life:
-            self.violations.append(f"life {life} handed out a session in life {self._life}")
-        if holder <= self._holders.get(session_id, FIRST_HOLDER):
-            self.violations.append(f"the number {holder} was handed out again")
-        self._holders[session_id] = holder
-
-    def watch(self, store: Any) -> None:
-        """See what is taken from a store and appended to it from now on."""
-        take, append, begin_life = store.sessions.take, store.logs.append, store.registry.begin_life
-
-        def begin_and_note() -> int:
-            self._life = begin_life()
-            return self._life
-
-        def take_and_note(session_id: str, life: int, snapshot_format: int | None = None) -> Any:
-            taken = take(session_id, life, snapshot_format)
-            if taken is not None:
-                self.note_taken(session_id, life, taken.holder)
-            return taken
-
-        def append_and_note(appends: Sequence[Append]) -> list[Verdict]:
-            verdicts = append(appends)
-            for one, verdict in zip(appends, verdicts, strict=True):
-                if verdict is None and one.events:
-                    self.note_stored(one)
-            return verdicts
-
-        store.sessions.take, store.logs.append = take_and_note, append_and_note
-        store.registry.begin_life = begin_and_note
-
-
-def _identity(append: Append) -> tuple[str, int | None, bytes]:
-    """Tell appends apart; two owners can make the same event, but not with the same number."""
-    return append.session_id, append.holder, append.events[0].body
-
-
-class ScenarioDriver:
-    """Says what the user's last message asks for; the first word is what kind of turn it is.
-
-    ``talk``: an answer. ``work``: two calls of a tool that may not be repeated, then an answer.
-    ``crash``: the end of the process, as often as the second word says, then an answer. ``ring``:
-    a call of the client's tool ``ring_bell``, then an answer. ``ask``: a question, then an answer.
-
-    It takes few messages: a conversation that goes on is compacted again and again.
-    """
-
-    def __init__(self, cluster: "Cluster") -> None:
-        self._cluster = cluster
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
-        if request.system_prompt == INSTRUCTIONS:
-            async for chunk in _moments():
-                yield chunk
-            yield ModelAnswer(usage=USAGE)
-            return
-        if len(request.messages) > MOST_MESSAGES:
-            raise ContextTooLong("The prompt is too long.")
-        said = [message for message in request.messages if message.role == "user"]
-        worked = request.messages[-1].role == "tool_result"
-        self._cluster.asked.append(said[-1].text)
-        kind, count, *_ = said[-1].text.split()
-        if kind == "crash" and self._cluster.asked.count(said[-1].text) <= int(count):
-            self._cluster.crash(here.get().name)
-            await here.get().pass_border()
-        async for chunk in _moments():
-            yield chunk
-        wanted = () if worked else tuple(_calls(kind))
-        yield ModelAnswer(tool_calls=wanted, usage=USAGE)
-
-    async def list_models(self) -> Sequence[ListedModel]:
-        return []
-
-
-async def _moments() -> AsyncGenerator[ModelChunk, None]:
-    for word in ("One ", "moment. "):
-        await asyncio.sleep(0.5)
-        await here.get().pass_border()
-        yield TextDelta(word)
-
-
-def _calls(kind: str) -> Iterator[ToolCall]:
-    match kind:
-        case "work":
-            for _ in range(2):
-                yield ToolCall(id=new_id("call"), name="pay", arguments={"token": new_id("token")})
-        case "ring":
-            yield ToolCall(id=new_id("call"), name="ring_bell")
-        case "ask":
-            questions = [{"id": "format", "question": "Which format?", "kind": "text"}]
-            yield ToolCall(id=new_id("call"), name="ask_user", arguments={"questions": questions})
-        case _:
-            pass
 
 
 class SimulatedLogs(Logs):
@@ -328,7 +187,7 @@ class Cluster:
             )
 
             async def scripted(_account: ProviderAccount) -> Driver:
-                return ScenarioDriver(self)
+                return ScenarioDriver(self.asked, self.crash)
 
             host.environment.driver = scripted
             self._targets[process] = {"host": host}

@@ -16,6 +16,7 @@ from everruns.registry.keys import ApiKeys
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 from tests.api.credentials import Headers, bearer, client_of, key_headers, signed
+from tests.waiting import PATIENCE_S
 
 Serve = Callable[[FastAPI], object]
 WaitUntil = Callable[..., Awaitable[None]]
@@ -218,7 +219,7 @@ async def test_a_revoked_key_takes_its_tokens_with_it(guarded: httpx.AsyncClient
 
     await keys.revoke(key_id)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await guarded.get(path, headers=token)).is_success:
             # Nothing in this request waits, and the news must get in.
             await asyncio.sleep(0)
@@ -366,7 +367,7 @@ async def test_an_expired_token_ends_its_stream_and_no_other(
             client.stream("GET", path, headers=headers) as kept,
         ):
             assert expiring.is_success
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 frames = (await expiring.aread()).decode()
             assert frames.endswith(
                 'event: disconnecting\ndata: {"reason":"token_expired","retry_ms":100}\n\n'
@@ -390,6 +391,6 @@ async def test_a_revoked_key_ends_the_streams_of_its_tokens(
         async with client.stream("GET", path) as stream:
             await wait_until(lambda: len(app.state.open_streams) == 1)
             await keys.revoke(key_id)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 frames = (await stream.aread()).decode()
         assert '"reason":"key_revoked"' in frames.splitlines()[-2]

@@ -12,6 +12,7 @@ from everruns.ids import new_id
 from everruns.registry.keys import ApiKeys
 from everruns.settings import Settings
 from tests.api.credentials import bearer, client_of, key_headers
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ async def test_a_revoked_key_is_refused(operator: httpx.AsyncClient):
 
     assert (await operator.delete(f"/v1/api-keys/{made['id']}")).status_code == 204
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await operator.get("/v1/sessions", headers=headers)).status_code != 401:
             await asyncio.sleep(0)
 

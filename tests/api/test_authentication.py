@@ -14,6 +14,7 @@ from everruns.registry.keys import ApiKeys
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 from tests.api.credentials import client_of, key_headers
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ async def test_a_revoked_key_is_refused(
 
     await keys.revoke(key_id)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await guarded.get("/v1/agents", headers=headers)).status_code != 401:
             pass
     assert (await guarded.get("/v1/agents", headers=others)).status_code == 200
@@ -88,7 +89,7 @@ async def test_a_revoked_key_ends_its_streams_and_no_others(
         ):
             await wait_until(lambda: len(app.state.open_streams) == 2)
             await keys.revoke(key_id)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 frames = (await revoked.aread()).decode()
             assert frames.endswith(
                 'event: disconnecting\ndata: {"reason":"key_revoked","retry_ms":100}\n\n'

@@ -14,6 +14,7 @@ from everruns.api.app import end_streams
 from everruns.api.v1.event_types import Event
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
+from tests.waiting import PATIENCE_S
 
 Wait = Callable[..., Awaitable[None]]
 
@@ -62,7 +63,7 @@ async def reading(
 async def until(stream: AsyncIterator[Frame], event: str) -> list[Frame]:
     """Read up to a frame of this type."""
     seen: list[Frame] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         async for frame in stream:
             if frame.event:
                 seen.append(frame)
@@ -279,7 +280,7 @@ async def test_deleting_the_session_ends_its_streams(server: httpx.AsyncClient, 
     async with reading(server, session_id) as stream:
         await until(stream, "connected")
         await server.delete(f"/v1/sessions/{session_id}")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             rest = [frame async for frame in stream if frame.event]
 
     assert rest == []

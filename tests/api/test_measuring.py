@@ -17,6 +17,7 @@ from everruns.telemetry.metrics import (
     Metric,
 )
 from tests.api.conftest import serving
+from tests.waiting import PATIENCE_S
 
 
 def counted(app: FastAPI, metric: Metric) -> dict:
@@ -87,7 +88,7 @@ async def test_a_stream_counts_while_it_is_read_and_again_if_it_continues(app: F
             await anext(stream.aiter_lines())
             reconnects.update(counted(app, STREAM_RECONNECTS))
             assert streams_open() == 1
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while streams_open():
                 await asyncio.sleep(0.01)
     assert reconnects == {(): 1}

@@ -33,6 +33,7 @@ from everruns.ids import GENERIC_HARNESS_ID, is_id
 from everruns.runtime.local import LocalRuntime
 from everruns.settings import Settings
 from everruns.storage.memory.store import MemoryStore
+from tests.waiting import PATIENCE_S
 
 # Refusals of what no schema can say: which things there are, and what cannot be stored.
 BEYOND_SCHEMAS = {
@@ -85,7 +86,7 @@ class BackgroundServer:
 
     def __enter__(self) -> "BackgroundServer":
         self._thread.start()
-        self._ready.wait(10)
+        self._ready.wait(PATIENCE_S)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,6 @@
 """The commands that look into a running server."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -172,14 +171,13 @@ def test_a_command_that_cannot_be_understood_is_a_usage_error(server: Server) ->
 def followed(session_id: str, address: str) -> Iterator["subprocess.Popen[str]"]:
     """Follow a session in a process of its own."""
     command = [sys.executable, "-m", "everruns.cli", "events", session_id, "-f", "-o", "json"]
-    process = subprocess.Popen(
-        [*command, "--server", address], stdout=subprocess.PIPE, text=True, env={**os.environ}
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(ENDS_WITHIN_S)
+    with subprocess.Popen(
+        [*command, "--server", address], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def read_until(process: "subprocess.Popen[str]", event_type: str) -> list[dict[str, Any]]:

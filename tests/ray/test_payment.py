@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from everruns.domain.approvals import Decider, ToolApprovals
+from everruns.domain.approvals import Decider
 from everruns.domain.sessions import SessionInput
 from everruns.runtime.runtime import Runtime
 from tests.conftest import with_room
@@ -31,9 +31,7 @@ async def refund(runtime: Runtime, shop: Shop, end_user: str) -> Conversation:
     await talk.send("My money, please.")
     async with talk.reading() as reader:
         held = await reader.until_type("tool.approval")
-    decision = {"tool_call_id": held.data["tool_call_id"], "decision": "allow"}
-    given = ToolApprovals.model_validate({"decisions": [decision]})
-    await runtime.sessions.take(talk.id, given, Decider(kind="operator"))
+    await talk.decide(held.data["tool_call_id"], "allow", Decider(kind="operator"))
     return talk
 
 

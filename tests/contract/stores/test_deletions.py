@@ -10,6 +10,7 @@ from everruns.domain.budgets import LedgerEntry
 from everruns.domain.snapshots import FORMAT, Snapshot
 from everruns.storage.store import Store
 from tests.stored import append, budget, events, session, time
+from tests.waiting import PATIENCE_S
 
 ROUNDS = 25
 SESSION = session(1)
@@ -74,11 +75,11 @@ def test_what_is_stored_while_a_session_is_deleted_goes_with_it(
             meeting = Barrier(2)
 
             def put_it(meeting: Barrier = meeting) -> bool:
-                meeting.wait(10)
+                meeting.wait(PATIENCE_S)
                 return put(store)
 
             putting = pool.submit(put_it)
-            meeting.wait(10)
+            meeting.wait(PATIENCE_S)
             assert store.sessions.delete(SESSION.id)
             putting.result()
             assert not is_kept(store)

@@ -11,6 +11,7 @@ from everruns.storage.receipts import Receipt
 from everruns.storage.sessions import StoredLog
 from everruns.storage.store import Store
 from tests.stored import append, events, log, session
+from tests.waiting import PATIENCE_S
 
 TOGETHER = 4
 
@@ -109,11 +110,11 @@ def test_what_is_being_appended_when_a_session_is_taken_is_in_its_log_or_refused
             def append_next(
                 meeting: Barrier = meeting, holder: int = holder, length: int = length
             ) -> object:
-                meeting.wait(10)
+                meeting.wait(PATIENCE_S)
                 return store.logs.append([append(1, events(1, length + 1), holder=holder)])[0]
 
             def take_it(meeting: Barrier = meeting) -> StoredLog:
-                meeting.wait(10)
+                meeting.wait(PATIENCE_S)
                 return take(store, 1)
 
             appending = pool.submit(append_next)

@@ -26,10 +26,8 @@ WIDE = 100_000
 def stored(store: Store, log: LogWriter) -> Session:
     """A session with this log."""
     made = session(1, id=log.session_id)
-    summary = log.state.summary
     store.sessions.insert(made)
-    appended = Append(made.id, 1, log.events, summary, FIRST_HOLDER)
-    assert store.logs.append([appended]) == [None]
+    assert store.logs.append([log.as_append()]) == [None]
     return made
 
 

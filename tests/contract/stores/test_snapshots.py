@@ -38,9 +38,7 @@ def log(store: Store) -> LogWriter:
         log.user(f"hi {turn}")
         log.agent("hello")
         log.end()
-    assert store.logs.append(
-        [Append(session.id, 1, list(log.events), log.state.summary, FIRST_HOLDER)]
-    ) == [None]
+    assert store.logs.append([log.as_append()]) == [None]
     return log
 
 
@@ -88,7 +86,7 @@ def test_a_session_is_deleted_with_its_snapshot(store: Store, log: LogWriter):
     assert not store.sessions.put_snapshot(snapshot(8))
     # Nothing of it is left for a session that is restored under the same id.
     store.sessions.insert(session)
-    store.logs.append([Append(SESSION_ID, 1, log.events, log.state.summary, FIRST_HOLDER)])
+    store.logs.append([log.as_append()])
     assert load(store).snapshot is None
 
 

@@ -20,7 +20,7 @@ from everruns.errors import EverrunsError, RegistryReplaced, StoreUnavailable
 from everruns.registry.database import Database
 from everruns.registry.life import Life
 from everruns.storage.memory.store import MemoryStore
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 HERE, THERE = "this node", "another node"
 HOST = "127.0.0.3"
@@ -95,14 +95,14 @@ async def waiting(store: MemoryStore, other: Other) -> AsyncIterator[asyncio.Tas
 
 
 async def test_the_only_registry_begins(store: MemoryStore):
-    await asyncio.wait_for(standing_by(store, None).wait(), 5)
+    await asyncio.wait_for(standing_by(store, None).wait(), PATIENCE_S)
 
 
 async def test_of_two_that_start_at_once_the_first_begins(store: MemoryStore, other: Other):
     other.has_begun = False
-    await asyncio.wait_for(standing_by(store, other).wait(), 5)
+    await asyncio.wait_for(standing_by(store, other).wait(), PATIENCE_S)
     assert other.asked == 1
-    await asyncio.wait_for(standing_by(store, other, is_first=False).wait(), 5)
+    await asyncio.wait_for(standing_by(store, other, is_first=False).wait(), PATIENCE_S)
     assert other.asked == 1 + room.TRIES, "the second gives it some time"
 
 
@@ -121,7 +121,7 @@ async def test_it_takes_over_when_the_other_process_has_ended(
     waiting: asyncio.Task[None], other: Other
 ):
     await other.server.close()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE_S)
 
 
 async def test_it_takes_over_when_the_other_machine_is_silent(
@@ -133,7 +133,7 @@ async def test_it_takes_over_when_the_other_machine_is_silent(
     monkeypatch.setattr(network, "_reach", reach)
     for connection in other.server._connections:
         connection.transport.abort()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE_S)
 
 
 @pytest.mark.parametrize("error", [TimeoutError, ConnectionResetError])

@@ -12,6 +12,7 @@ from everruns.errors import HostLost, Unavailable
 from everruns.registry.database import Database
 from everruns.registry.keys import ApiKeys, KnownKeys
 from everruns.storage.memory.store import MemoryStore
+from tests.waiting import PATIENCE_S
 
 
 class Registry(ApiKeys):
@@ -59,7 +60,7 @@ async def added(registry: ApiKeys, name: str = "laptop") -> tuple[ApiKey, str]:
 
 
 async def refused(ring: KeyRing, secret: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await ring.find(secret) is not None:
             await asyncio.sleep(0)
 

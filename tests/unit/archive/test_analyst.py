@@ -24,7 +24,7 @@ from everruns.errors import InvalidQuery, Overloaded, QueryTooExpensive
 from everruns.registry.database import Database
 from everruns.registry.history import History
 from everruns.storage.memory.store import MemoryStore
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 Processes = Callable[[], list[psutil.Process]]
 
@@ -294,7 +294,7 @@ async def test_a_caller_that_gives_up_while_the_archive_is_opened_keeps_it_from_
         archive = Archive(*arguments)
         opened.append(archive)
         begun.set()
-        may_end.wait(10)
+        may_end.wait(PATIENCE_S)
         return archive
 
     monkeypatch.setattr(module, "Archive", open_slowly)

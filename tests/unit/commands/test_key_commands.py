@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,13 +19,7 @@ from everruns.ids import new_id
 from everruns.storage.data_directory.lock import lock_data_directory
 from everruns.storage.data_directory.opening import open_store
 
-
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """Undo what opening a store does to the process."""
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
+pytestmark = pytest.mark.usefixtures("umask")
 
 
 def keys(data_dir: Path, *words: str) -> Result:

@@ -60,7 +60,8 @@ class Turns:
 
 @pytest.fixture
 def limits() -> Limits:
-    return Limits()
+    """A busy machine takes its time to connect."""
+    return Limits(connect_s=60)
 
 
 @pytest.fixture

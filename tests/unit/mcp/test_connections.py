@@ -1,6 +1,9 @@
 """Connections: shared, bounded, closed when unused, and reopened when lost."""
 
 import asyncio
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -336,3 +339,23 @@ async def test_a_token_goes_to_no_other_origin():
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize("revision", [SESSIONS, MODERN])
+async def test_a_server_whose_secret_is_the_same_for_two_sessions_gets_one_connection(
+    turns, revision
+):
+    async with ScriptedServer(revision=revision) as server:
+        one, same = (server.account(headers={"X-Key": "aaaaaaaa"}) for _ in range(2))
+        other = server.account(headers={"X-Key": "bbbbbbbb"})
+        for account in (one, same, other):
+            await turns.call(account)
+        assert len(server.asked("server/discover")) == 2
+        keys = [seen.headers["x-key"] for seen in server.asked("tools/call")]
+        assert keys == ["aaaaaaaa", "aaaaaaaa", "bbbbbbbb"]
+
+
+def test_the_library_is_not_loaded_until_a_server_is_used():
+    script = "import sys, json, everruns.mcp.capability; print(json.dumps(sorted(sys.modules)))"
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
+    assert not {"mcp", "mcp_types"} & set(json.loads(output))

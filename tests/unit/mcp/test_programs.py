@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 
 from everruns.domain.mcp_servers import McpAccount
 from everruns.mcp.failures import CannotConnect, McpFailure, OutcomeUnknown
-from everruns.mcp.limits import Limits
 from tests.waiting import eventually
 
 PROGRAM = """
@@ -52,11 +51,6 @@ for line in sys.stdin:
 while len(sys.argv) > 2:
     time.sleep(1)
 """
-
-
-@pytest.fixture
-def limits() -> Limits:
-    return Limits(connect_s=60)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from everruns.domain.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from everruns.domain.tools import ToolDefinition
 from everruns.providers.base import (
     Driver,
     ModelAnswer,
@@ -219,6 +220,25 @@ def collect() -> Callable[..., Any]:
         ]
 
     return gather
+
+
+@pytest.fixture
+def read(
+    provider: FakeProvider, ask: Callable[..., ModelRequest], collect: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Answer a driver with these events, in a turn with tools; return the text and the answer."""
+    tools = [
+        ToolDefinition(name=name, description="", parameters={}) for name in ("add", "weather")
+    ]
+
+    async def read(driver: Callable[[Wire], Driver], *events: Any) -> tuple[str, ModelAnswer]:
+        provider.streams(*events)
+        chunks = await collect(driver(provider.wire()), ask("m", tools=tools))
+        text = "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+        assert isinstance(chunks[-1], ModelAnswer)
+        return text, chunks[-1]
+
+    return read
 
 
 @pytest.fixture

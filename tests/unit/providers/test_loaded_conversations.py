@@ -10,6 +10,7 @@ import orjson
 from everruns.domain.deferred_tools import CALL_TOOL, SEARCH_TOOLS
 from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.base import Driver, ModelChunk, ModelRequest
+from tests.anthropic_events import answer
 from tests.many_tools import Warehouse, begin, said_calls
 from tests.scripts import ScriptedDriver, local_runtime, says
 from tests.vendors.table import all_problems
@@ -32,21 +33,12 @@ class Switch:
         return []
 
 
-def answer(stop_reason: str, **content: Any) -> list[dict[str, Any]]:
-    return [
-        {"type": "message_start", "message": {"model": MODEL, "usage": {}}},
-        {"type": "content_block_start", "index": 0, "content_block": content},
-        {"type": "message_delta", "delta": {"stop_reason": stop_reason}, "usage": {}},
-        {"type": "message_stop"},
-    ]
-
-
 def calls(name: str, call_id: str, **arguments: Any) -> list[dict[str, Any]]:
     return answer("tool_use", type="tool_use", id=call_id, name=name, input=arguments)
 
 
 def answers(text: str) -> list[dict[str, Any]]:
-    return answer("end_turn", type="text", text=text)
+    return answer(type="text", text=text)
 
 
 def without_marks(value: Any) -> Any:

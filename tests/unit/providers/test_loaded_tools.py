@@ -18,6 +18,7 @@ from everruns.providers.loaded_tools import loads_found_tools
 from everruns.providers.registry import open_driver
 from everruns.tools.deferred import CALL_DEFINITION, SEARCH_DEFINITION
 from everruns.turn_failures import ProviderRejected
+from tests.anthropic_events import answer
 from tests.vendors.table import all_problems
 
 MODEL = "claude-sonnet-4-5"
@@ -25,12 +26,7 @@ PARAMETERS = {"type": "object", "properties": {"id": {"type": "integer"}}}
 CLOSE = ToolDefinition(name="close_ticket", description="Close it.", parameters=PARAMETERS)
 OPEN = ToolDefinition(name="open_ticket", description="Open it.", parameters=PARAMETERS)
 CLOCK = ToolDefinition(name="clock", description="Tell the time.", parameters={"type": "object"})
-END = [
-    {"type": "message_start", "message": {"model": MODEL, "usage": {}}},
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Ok"}},
-    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}},
-    {"type": "message_stop"},
-]
+END = answer(type="text", text="Ok")
 NAMES_THE_FIELD = "tools.3.custom.defer_loading: Extra inputs are not permitted"
 NAMES_THE_BLOCK = (
     "messages.2.content.0.tool_result.content.0: Input tag 'tool_reference' found using 'type' "

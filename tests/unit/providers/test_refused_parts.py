@@ -11,7 +11,9 @@ from everruns.providers.anthropic import AnthropicDriver
 from everruns.providers.chat_completions import ChatCompletionsDriver
 from everruns.providers.responses import ResponsesDriver
 from everruns.turn_failures import ProviderRejected
+from tests.anthropic_events import answer
 from tests.odd_images import PIXEL
+from tests.response_events import completed, message
 
 IMAGE = ImagePart(base64=PIXEL, media_type="image/png")
 STOP = {"choices": [{"delta": {"content": "ok"}, "finish_reason": "stop"}]}
@@ -46,33 +48,9 @@ def left_out(provider, ask, collect, history) -> Callable[..., Any]:
             case _ if driver is ChatCompletionsDriver:
                 provider.streams(STOP)
             case _ if driver is AnthropicDriver:
-                provider.streams(
-                    {"type": "message_start", "message": {"usage": {"input_tokens": 1}}},
-                    {
-                        "type": "content_block_start",
-                        "index": 0,
-                        "content_block": {"type": "text", "text": "ok"},
-                    },
-                    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
-                    {"type": "message_stop"},
-                )
+                provider.streams(*answer(type="text", text="ok"))
             case _:
-                provider.streams(
-                    {
-                        "type": "response.completed",
-                        "response": {
-                            "status": "completed",
-                            "output": [
-                                {
-                                    "type": "message",
-                                    "id": "m",
-                                    "role": "assistant",
-                                    "content": [{"type": "output_text", "text": "ok"}],
-                                }
-                            ],
-                        },
-                    }
-                )
+                provider.streams(completed(message("ok", id="m")))
         request = ask(model, *history, system_prompt="Be brief.")
         end = (await collect(driver(provider.wire()), request))[-1]
         return tuple(end.without_images), tuple(end.without_messages)

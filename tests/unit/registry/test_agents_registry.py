@@ -28,7 +28,7 @@ from everruns.ids import new_id
 from everruns.registry.registry import Registry
 from everruns.storage.agents import AgentQuery
 from everruns.storage.memory.agents import MemoryAgents
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 KEY = Idempotency.of("POST /v1/agents", "key", b"body")
 
@@ -93,7 +93,7 @@ async def test_a_name_that_is_looked_up_while_agents_change_is_not_remembered(
     def slowly(name: str) -> Agent | None:
         found = find(name)
         begun.set()
-        assert released.wait(10)
+        assert released.wait(PATIENCE_S)
         return found
 
     monkeypatch.setattr(registry.agents._store.agents, "find_by_name", slowly)
@@ -255,14 +255,13 @@ async def test_a_new_agent_waits_for_no_other_one(registry: Registry, monkeypatc
     def slow(self, agent, receipt=None):
         if agent.name == "slow":
             reached.set()
-            assert released.wait(10)
+            assert released.wait(PATIENCE_S)
         put(self, agent, receipt)
 
     monkeypatch.setattr(MemoryAgents, "put", slow)
     waiting = asyncio.create_task(registry.agents.create(wanted(name="slow")))
     await eventually(reached.is_set)
-    async with asyncio.timeout(5):
-        agent, is_new = await registry.agents.create(wanted(name="quick"))
+    agent, is_new = await registry.agents.create(wanted(name="quick"))
     assert is_new
     assert not waiting.done()
     released.set()

@@ -3,7 +3,6 @@
 import asyncio
 
 from everruns.domain.agents import AgentInput
-from everruns.domain.approvals import ToolApprovals
 from everruns.domain.llm import ProviderInput, ProviderPatch
 from everruns.domain.questions import QuestionAnswers
 from everruns.domain.sessions import Session
@@ -112,8 +111,7 @@ async def play(talk: Conversation, decision: str) -> str:
     chosen = {"answers": [{"id": "next", "selected": ["An approval"]}]}
     await talk.runtime.sessions.take(talk.id, QuestionAnswers.model_validate(chosen))
     call_id = await waiting(talk, "approval")
-    given = {"decisions": [{"tool_call_id": call_id, "decision": decision}]}
-    await talk.runtime.sessions.take(talk.id, ToolApprovals.model_validate(given))
+    await talk.decide(call_id, decision)
     await talk.ended()
     return (await talk.messages())[-1].text
 

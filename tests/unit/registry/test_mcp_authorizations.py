@@ -28,6 +28,7 @@ from everruns.registry.placement import Placement
 from everruns.registry.registry import Registry
 from everruns.storage.memory.store import MemoryStore
 from tests.oauth_server import SERVICE, SERVICE_SECRET, OAuthServer
+from tests.waiting import PATIENCE_S
 
 ADA = Subject("agent_1", "ada")
 PUBLIC_URL = "http://localhost:9300"
@@ -144,7 +145,7 @@ async def test_a_token_is_renewed_shortly_before_it_expires(registry: Registry):
         server = await added(registry, oauth)
         old = await connected(registry, server)
         assert old.renew_ms is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (new := await registry.mcp_authorizations.access(server.id, ADA)) == old:
                 await asyncio.sleep(0.05)
     assert new is not None
@@ -197,7 +198,7 @@ async def test_a_caller_that_gives_up_does_not_interrupt_a_renewal(
     server = await added(registry, oauth)
     old = await connected(registry, server)
     waiting = asyncio.create_task(registry.mcp_authorizations.access(server.id, ADA, old.token))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not registry.mcp_authorizations._tokens._renewals:
             await asyncio.sleep(0)
     waiting.cancel()

@@ -7,7 +7,7 @@ from everruns.registry.database import Database
 from everruns.registry.revision import Revision
 from everruns.storage.memory.registry import MemoryRegistry
 from everruns.storage.memory.store import MemoryStore
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 
 async def test_changes_at_once_share_a_number_that_is_newer_than_each(monkeypatch):
@@ -15,7 +15,7 @@ async def test_changes_at_once_share_a_number_that_is_newer_than_each(monkeypatc
 
     def slow(self):
         begun.append(self.revision)
-        assert released.wait(10)
+        assert released.wait(PATIENCE_S)
         return advance(self)
 
     monkeypatch.setattr(MemoryRegistry, "advance_revision", slow)

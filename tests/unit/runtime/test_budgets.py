@@ -14,19 +14,12 @@ from everruns.errors import InvalidRequest
 from everruns.ids import parse_time
 from everruns.providers.base import ModelChunk, ReasoningDelta, TextDelta, UsageSoFar
 from everruns.runtime.local import LocalRuntime
-from everruns.tools.function import tool
 from everruns.turn_failures import ProviderRejected, ProviderUnavailable
 from tests.conversations import Conversation
-from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says, step
+from tests.scripts import Gate, ScriptedDriver, add, call, calls, local_runtime, says, step
 
 # Each scripted answer costs 15 tokens.
 COST = 15
-
-
-@tool()
-async def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
 
 
 async def limit(

@@ -11,7 +11,7 @@ from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 
 def gated_tool(gate: Gate):
@@ -170,7 +170,7 @@ async def test_cancelling_is_done_within_a_second_even_if_the_model_does_not_let
         talk = await Conversation.begin(runtime)
         await talk.send("hi")
         await gate.reached.wait()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE_S):
             assert await runtime.sessions.cancel(talk.id)
         assert (await talk.types())[-1] == "session.cancelled"
         assert (await talk.messages())[-1].text == "Hello "
@@ -204,7 +204,7 @@ async def test_an_answer_that_is_just_being_stored_is_stored_and_then_the_turn_e
         def append(self, appends):
             if b'"role":"agent"' in appends[0].events[0].body:
                 reached.set()
-                assert released.wait(10)
+                assert released.wait(PATIENCE_S)
             return super().append(appends)
 
     driver = ScriptedDriver(calls(call("quick"), words=["Let me see."]))

@@ -14,7 +14,7 @@ from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 
 def patch(**fields: object) -> SessionPatch:
@@ -74,7 +74,7 @@ async def test_a_load_under_way_does_not_keep_what_was_changed_meanwhile():
             loaded = super().take(session_id, life, snapshot_format)
             if self.slow:
                 reached.set()
-                assert released.wait(10)
+                assert released.wait(PATIENCE_S)
             return loaded
 
     reached, released, store = ThreadGate(), ThreadGate(), MemoryStore()

@@ -30,8 +30,9 @@ from everruns.storage.logs import EventQuery
 from everruns.storage.memory.store import MemoryStore
 from everruns.storage.store import Store
 from tests.data_directories import open_new_store
+from tests.simulated_model import RING_BELL
 from tests.simulated_processes import SimulatedLoop
-from tests.simulation import HOSTS, RING_BELL, Cluster
+from tests.simulation import HOSTS, Cluster
 
 SESSIONS = 3
 REPLICAS = ("replica-0", "replica-1")

@@ -8,8 +8,9 @@ import pytest
 
 from everruns.domain.events import TURN_ENDS
 from tests.conversations import Conversation, when_there_is_room
+from tests.simulated_model import MOST_MESSAGES
 from tests.simulated_processes import SimulatedLoop
-from tests.simulation import MOST_MESSAGES, Cluster
+from tests.simulation import Cluster
 
 PATIENCE_S = 120
 

@@ -1,4 +1,4 @@
-"""How a host holds sessions: hibernation, eviction, deletion, moving."""
+"""How a host holds sessions: hibernation, eviction, moving, the end of the host."""
 
 import asyncio
 from threading import Event as ThreadGate
@@ -9,23 +9,18 @@ from everruns.errors import (
     CapacityExhausted,
     PlacedElsewhere,
     SequenceConflict,
-    SessionNotFound,
     StoreUnavailable,
 )
 from everruns.registry.hosting import Location
 from everruns.registry.logs import LoadedSession
 from everruns.runtime import routes as places
-from everruns.runtime import session as session_module
-from everruns.runtime.feed.cursor import Cursor
-from everruns.runtime.feed.poll import Poll, Subscribe
 from everruns.runtime.local import HOST
 from everruns.storage.memory.logs import MemoryLogs
-from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.function import tool
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 
 async def test_a_quiet_session_leaves_memory_and_comes_back_as_it_was():
@@ -85,7 +80,7 @@ async def test_a_turn_whose_end_is_just_being_stored_is_not_put_to_sleep(monkeyp
         def append(self, appends):
             if any(event.type == "session.completed" for one in appends for event in one.events):
                 reached.set()
-                assert released.wait(10)
+                assert released.wait(PATIENCE_S)
             return super().append(appends)
 
     reached, released = ThreadGate(), ThreadGate()
@@ -123,73 +118,6 @@ async def test_a_host_full_of_running_turns_refuses_and_says_when_to_come_back()
         gate.open()
         await busy.ended()
         assert await other.say("hi") == "Two."
-
-
-async def test_deleting_ends_the_turn_the_streams_and_the_session():
-    gate = Gate()
-    driver = ScriptedDriver(says("Hel", gate, "lo"))
-    async with local_runtime(driver) as runtime:
-        talk = await Conversation.begin(runtime)
-        await talk.send("hi")
-        async with talk.reading() as one, talk.reading(Cursor()) as other:
-            await one.until(lambda: one.text == "Hel")
-            await runtime.sessions.delete(talk.id)
-            for reader in (one, other):
-                while not reader.ended:
-                    await reader.next()
-        assert driver.closed == 1
-        assert not runtime.host.held._sessions
-        assert await runtime.registry.hosting.holder(talk.id) is None
-        with pytest.raises(SessionNotFound):
-            await talk.send("hi")
-
-
-async def test_a_stream_that_reconnects_while_its_session_is_deleted_ends():
-    """Nobody may load a session anew while it is being deleted: its readers would wait for ever."""
-    released = ThreadGate()
-
-    class SlowSessions(MemorySessions):
-        def delete(self, session_id):
-            assert released.wait(10)
-            return super().delete(session_id)
-
-    store = MemoryStore()
-    store.sessions = SlowSessions(store.contents)
-    async with local_runtime(ScriptedDriver(says("Hello.")), store=store) as runtime:
-        talk = await Conversation.begin(runtime)
-        await talk.say("hi")
-        async with talk.reading() as reader:
-            await reader.until_type("session.completed")
-            reading = asyncio.create_task(reader.next())
-            deleting = asyncio.create_task(runtime.sessions.delete(talk.id))
-            late = await talk.runtime.sessions.stream(talk.id, Cursor(0))
-            await anext(late)
-            released.set()
-            await deleting
-            await reading
-            assert reader.ended
-            with pytest.raises(StopAsyncIteration):
-                await asyncio.wait_for(anext(late), 10)
-        assert not runtime.host.held._sessions
-
-
-async def test_a_session_at_rest_is_deleted_without_being_loaded():
-    async with local_runtime() as runtime:
-        talk = await Conversation.begin(runtime)
-        await runtime.sessions.delete(talk.id)
-        assert not runtime.host.held._sessions
-        with pytest.raises(SessionNotFound):
-            await runtime.sessions.delete(talk.id)
-
-
-async def test_a_host_deletes_only_what_it_holds():
-    async with local_runtime() as runtime:
-        talk = await Conversation.begin(runtime)
-        runtime.registry.placement.host_started("other")
-        assert runtime.registry.placement.claim(talk.id, "other")
-        with pytest.raises(PlacedElsewhere):
-            await runtime.host.delete(talk.id)
-        assert await runtime.registry.sessions.get(talk.id)
 
 
 async def test_a_stream_and_a_turn_survive_that_their_session_moves():
@@ -250,92 +178,6 @@ async def test_a_session_that_was_lost_between_two_tools_runs_each_at_most_once(
         assert ran == [0, 1]
 
 
-async def test_a_store_that_is_away_for_a_moment_is_waited_for(monkeypatch):
-    monkeypatch.setattr("everruns.runtime.session.STORE_RETRY_S", 0.001)
-    store = MemoryStore()
-    async with local_runtime(ScriptedDriver(says("One.")), store=store) as runtime:
-        talk = await Conversation.begin(runtime)
-        append, failures = store.logs.append, [StoreUnavailable("away")] * 5
-
-        def sometimes(appends):
-            if failures:
-                raise failures.pop()
-            return append(appends)
-
-        store.logs.append = sometimes
-        assert await talk.say("one") == "One."
-
-
-async def test_a_session_that_could_not_be_loaded_is_loaded_by_the_next_request():
-    store = MemoryStore()
-    driver = ScriptedDriver(says("One."))
-    async with local_runtime(driver, store=store) as runtime:
-        talk = await Conversation.begin(runtime)
-        await runtime.host.activate(talk.id)
-        assert await runtime.host.hibernate(0) == 1
-        take, failures = store.sessions.take, [StoreUnavailable("away"), LookupError("unforeseen")]
-
-        def sometimes(*args):
-            if failures:
-                raise failures.pop()
-            return take(*args)
-
-        store.sessions.take = sometimes
-        with pytest.raises(LookupError):
-            await talk.send("one")
-        with pytest.raises(StoreUnavailable):
-            await talk.send("one")
-        assert await talk.say("one") == "One."
-
-
-async def test_a_session_that_cannot_be_loaded_fails_alone_and_leaves_no_trace_on_others():
-    store = MemoryStore()
-    async with local_runtime(store=store) as runtime:
-        good, bad = await Conversation.begin(runtime), await Conversation.begin(runtime)
-        await runtime.host.activate(bad.id)
-        assert await runtime.host.hibernate(0) == 1
-        await runtime.host.activate(good.id)
-        take = store.sessions.take
-
-        def unavailable(session_id, life, snapshot_format):
-            if session_id == bad.id:
-                raise StoreUnavailable("away")
-            return take(session_id, life, snapshot_format)
-
-        store.sessions.take = unavailable
-        both = [Subscribe(0, good.id, Cursor()), Subscribe(1, bad.id, Cursor())]
-        (failed,) = await runtime.host.poll(Poll("replica", 0, 0, both, wait_s=5))
-        assert (failed.key, failed.status) == (1, "failed")
-        assert failed.error.code == "STORE_UNAVAILABLE"
-        assert await runtime.host.poll(Poll("replica", 0, 1, drop=[0])) == []
-        assert not runtime.host.held.loaded[good.id].watchers
-        assert await runtime.host.hibernate(0) == 1
-
-
-async def test_a_session_that_loads_slowly_holds_up_no_other():
-    released = ThreadGate()
-
-    class SlowSessions(MemorySessions):
-        def take(self, session_id, life, snapshot_format=None):
-            if session_id == slow.id:
-                assert released.wait(10)
-            return super().take(session_id, life, snapshot_format)
-
-    store = MemoryStore()
-    store.sessions = SlowSessions(store.contents)
-    driver = ScriptedDriver(says("One."), says("Two."))
-    async with local_runtime(driver, store=store) as runtime:
-        slow, other = await Conversation.begin(runtime), await Conversation.begin(runtime)
-        await slow.say("one")
-        await runtime.host.hibernate(0)
-        async with slow.reading() as waits:
-            waiting = asyncio.create_task(waits.until_type("session.completed"))
-            assert await other.say("two") == "Two."
-            assert not waiting.done()
-            released.set()
-            await waiting
-
-
 async def test_tidying_goes_on_after_the_registry_was_away():
     async with local_runtime(hibernate_after_s=0.02) as runtime:
         release, failures = runtime.registry.hosting.release, [StoreUnavailable("away")]
@@ -392,33 +234,3 @@ async def test_of_many_places_those_remembered_longest_are_looked_up_anew(
         for talk in (first, second, third, third, second, first):
             await talk.say("hi")
         assert looked_up == [first.id, second.id, third.id, first.id]
-
-
-async def test_a_session_that_a_failed_append_closed_is_let_go_and_its_turn_goes_on(monkeypatch):
-    """The store was away for long, and had stored the message all the same."""
-
-    class ForgetfulLogs(MemoryLogs):
-        is_away = False
-
-        def append(self, appends):
-            verdicts = super().append(appends)
-            if self.is_away:
-                raise StoreUnavailable("away")
-            return verdicts
-
-    monkeypatch.setattr(session_module, "STORE_PATIENCE_S", 0.0)
-    monkeypatch.setattr(session_module, "STORE_RETRY_S", 0.0)
-    store = MemoryStore()
-    store.logs = ForgetfulLogs(store.contents)
-    driver = ScriptedDriver(says("One."), says("Two."))
-    async with local_runtime(driver, store=store) as runtime:
-        talk = await Conversation.begin(runtime)
-        await talk.say("one")
-        store.logs.is_away = True
-        with pytest.raises(StoreUnavailable):
-            await talk.send("two")
-        store.logs.is_away = False
-        assert runtime.host.held.loaded[talk.id].closed
-        assert await runtime.host.hibernate(3600) == 1
-        assert not runtime.host.held.loaded
-        assert (await talk.ended()).type == "session.completed"

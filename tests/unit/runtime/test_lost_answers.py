@@ -31,8 +31,9 @@ from everruns.storage.workspaces import WorkspaceQuery
 from tests.conversations import Conversation
 from tests.data_directories import open_new_store
 from tests.postgres import postgres_store
+from tests.simulated_model import RING_BELL
 from tests.simulated_processes import SimulatedLoop
-from tests.simulation import HOSTS, RING_BELL, Cluster
+from tests.simulation import HOSTS, Cluster
 
 Scenario = Callable[[Cluster, Runtime], Awaitable[None]]
 WANTED_AGENT = AgentInput(name="a")

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.mcp_server import Exchange, ScriptedServer, tool
-from tests.mcp_turns import acts, begin, change, decide, has, held, names, runtime_with, shop
+from tests.mcp_turns import acts, begin, change, has, held, names, runtime_with, shop
 from tests.scripts import Gate, ScriptedDriver, says
 
 
@@ -61,7 +61,7 @@ async def test_a_held_call_whose_tool_was_forbidden_meanwhile_does_not_run_when_
         await talk.send("go")
         await held(talk)
         await change(talk, server, require_approval="always", allowed_tools=[])
-        await decide(talk, "c1", "allow")
+        await talk.decide("c1", "allow")
         await talk.ended()
         (result,) = await talk.data_of("tool.result")
     assert "mcp_shop__act" in result["error"]
@@ -74,7 +74,7 @@ async def test_what_was_always_allowed_does_not_hold_for_another_server_of_the_s
         talk = await begin(runtime, one, require_approval="always")
         await talk.send("one")
         await held(talk)
-        await decide(talk, "c1", "allow_always")
+        await talk.decide("c1", "allow_always")
         await talk.ended()
         await has(talk, shop={"url": other.url, "require_approval": "always"})
         await talk.send("two")

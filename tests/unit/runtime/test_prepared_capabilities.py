@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from everruns.capabilities.preparing import PREPARE_TIMEOUT_S
-from everruns.domain.approvals import ToolApprovals
 from everruns.domain.prepared import Prepared, PreparedTool
 from everruns.domain.tools import ToolDefinition
 from everruns.storage.memory.store import MemoryStore
 from everruns.tools.base import SessionContext, ToolContext, ToolError
 from tests.conversations import Conversation
-from tests.scripts import Gate, ScriptedDriver, call, calls, local_runtime, says
+from tests.scripts import Crossing, Gate, ScriptedDriver, call, calls, local_runtime, says
 
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
@@ -187,7 +186,7 @@ async def test_what_was_allowed_for_a_tool_does_not_hold_for_a_changed_one():
         async with talk.reading() as reader:
             await reader.until_type("tool.approval")
         (asked,) = await talk.data_of("tool.approval")
-        await allow_always(talk, asked["tool_call_id"])
+        await talk.decide(asked["tool_call_id"], "allow_always")
         await talk.ended()
         await talk.say("two")
         assert len(await talk.data_of("tool.approval")) == 2
@@ -196,29 +195,14 @@ async def test_what_was_allowed_for_a_tool_does_not_hold_for_a_changed_one():
             await reader.until(lambda: [e.type for e in reader.events].count("tool.approval") == 3)
 
 
-async def allow_always(talk: Conversation, call_id: str) -> None:
-    decisions = {"decisions": [{"tool_call_id": call_id, "decision": "allow_always"}]}
-    await talk.runtime.sessions.take(talk.id, ToolApprovals.model_validate(decisions))
-
-
 async def test_calls_that_must_run_alone_run_one_after_another():
-    running, most = 0, 0
-
-    class Counting(Shelf):
-        async def run(self, tool: PreparedTool, arguments: Any, context: ToolContext) -> Any:
-            nonlocal running, most
-            running += 1
-            most = max(most, running)
-            for _ in range(20):
-                await asyncio.sleep(0)
-            running -= 1
-            return await super().run(tool, arguments, context)
-
-    shelf = Counting(Prepared(tools=[offered("a", runs_alone="x"), offered("b", runs_alone="x")]))
+    crossing = Crossing()
+    tools = [offered("a", runs_alone="x"), offered("b", runs_alone="x")]
+    shelf = Shelf(Prepared(tools=tools), in_tool=crossing)
     driver = ScriptedDriver(calls(call("a", "c1"), call("b", "c2"), call("a", "c3")), says("Ok."))
     async with local_runtime(driver, preparation=shelf) as runtime:
         talk = await Conversation.begin(runtime, capabilities=["kit"])
         await talk.say("go")
         kinds = [kind for kind in await talk.types() if kind.startswith("tool.")]
-    assert most == 1
+    assert crossing.most == 1
     assert kinds == ["tool.call", "tool.result"] * 3

@@ -162,8 +162,7 @@ async def test_a_turn_that_moves_to_a_host_finds_what_was_configured_meanwhile()
         talk = await Conversation.begin(runtime, model_id=model)
         log = LogWriter(talk.id)
         log.user("begun on another host")
-        append = Append(talk.id, 1, log.events, log.state.summary, FIRST_HOLDER)
-        assert (await runtime.registry.logs.append([append])).verdicts == [None]
+        assert (await runtime.registry.logs.append([log.as_append()])).verdicts == [None]
         await runtime.host.activate(talk.id)
         assert (await talk.ended()).type == EventType.SESSION_COMPLETED
         assert (await talk.messages())[-1].text == "From the new provider."

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from everruns.domain.approvals import ToolApprovals
 from everruns.domain.controls import Controls
 from everruns.domain.idempotency import Idempotency
 from everruns.domain.messages import Message
@@ -298,18 +297,15 @@ async def test_a_decision_on_a_superseded_call_comes_too_late_too():
         return "destroyed"
 
     driver = ScriptedDriver(calls(call("destroy", "call_1")), says("Bad."), says("Good."))
-    given = ToolApprovals.model_validate(
-        {"decisions": [{"tool_call_id": "call_1", "decision": "allow"}]}
-    )
     async with local_runtime(driver, destroy) as runtime:
         talk = await Conversation.begin(runtime, capabilities=["kit", "tool_approval"])
         await talk.send("hi")
         async with talk.reading(Cursor(0)) as reader:
             await reader.until_type("tool.approval")
-        await runtime.sessions.take(talk.id, given)
+        await talk.decide("call_1", "allow")
         await talk.ended()
         await retry(talk)
         await talk.ended()
 
         with pytest.raises(CallClosed, match="retry"):
-            await runtime.sessions.take(talk.id, given)
+            await talk.decide("call_1", "allow")

@@ -4,7 +4,6 @@ from everruns.domain.events import EventType
 from everruns.registry.database import Database
 from everruns.registry.logs import Logs
 from everruns.runtime.history import CompactedHistory
-from everruns.storage.logs import FIRST_HOLDER, Append
 from everruns.storage.memory.store import MemoryStore
 from tests.logs import LogWriter
 from tests.stored import session
@@ -16,8 +15,7 @@ def history(log: LogWriter, up_to: int | None = None) -> CompactedHistory:
     store = MemoryStore()
     row = session(1, id=log.session_id)
     store.sessions.insert(row)
-    summary = log.state.summary
-    store.logs.append([Append(log.session_id, 1, log.events, summary, FIRST_HOLDER)])
+    store.logs.append([log.as_append()])
     return CompactedHistory(Logs(Database(store)), log.session_id, up_to or log.state.sequence)
 
 

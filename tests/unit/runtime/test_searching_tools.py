@@ -1,17 +1,13 @@
 """An agent with more tools than it is shown searches for the others and calls them."""
 
-import asyncio
 from typing import Any
 
 import orjson
 import pytest
 
-from everruns.domain.approvals import ToolApprovals
 from everruns.domain.deferred_tools import CALL_TOOL, SEARCH_TOOLS
-from everruns.domain.prepared import PreparedTool
 from everruns.domain.tools import ToolCall, ToolResults
 from everruns.providers.base import ModelAnswer, ModelRequest
-from everruns.tools.base import ToolContext
 from tests.conversations import Conversation
 from tests.many_tools import (
     Warehouse,
@@ -23,7 +19,7 @@ from tests.many_tools import (
     said_calls,
     tool_named,
 )
-from tests.scripts import USAGE, ScriptedDriver, call, calls, local_runtime, says, step
+from tests.scripts import USAGE, Crossing, ScriptedDriver, call, calls, local_runtime, says, step
 
 
 async def test_a_model_with_300_tools_is_shown_two_in_their_place():
@@ -264,10 +260,7 @@ async def test_a_call_waits_for_approval_under_the_tools_own_name():
         (asked,) = await talk.data_of("tool.approval")
         assert asked["tool_call"] == {"id": "c1", "name": "close_ticket", "arguments": {"id": 7}}
         assert warehouse.ran == []
-        decision = {"tool_call_id": asked["tool_call_id"], "decision": "allow_always"}
-        await talk.runtime.sessions.take(
-            talk.id, ToolApprovals.model_validate({"decisions": [decision]})
-        )
+        await talk.decide(asked["tool_call_id"], "allow_always")
         await talk.ended()
         await talk.say("and the next")
         assert len(await talk.data_of("tool.approval")) == 2
@@ -289,26 +282,16 @@ async def test_protective_agents_hold_what_has_effects_but_not_the_search():
 
 
 async def test_calls_that_must_run_alone_do_so():
-    running, most = 0, 0
-
-    class Counting(Warehouse):
-        async def run(self, tool: PreparedTool, arguments: Any, context: ToolContext) -> Any:
-            nonlocal running, most
-            running += 1
-            most = max(most, running)
-            for _ in range(20):
-                await asyncio.sleep(0)
-            running -= 1
-            return await super().run(tool, arguments, context)
-
+    crossing = Crossing()
     driver = ScriptedDriver(
         calls(by_call_tool("close_ticket", "c1", id=1), by_call_tool("list_issue", "c2", id=2)),
         says("Done."),
     )
-    async with local_runtime(driver, preparation=Counting(many(runs_alone="desk"))) as runtime:
+    warehouse = Warehouse(many(runs_alone="desk"), at=crossing)
+    async with local_runtime(driver, preparation=warehouse) as runtime:
         talk = await begin(runtime)
         await talk.say("go")
-    assert most == 1
+    assert crossing.most == 1
 
 
 async def test_the_same_call_again_and_again_is_a_loop_of_that_tool():

@@ -7,7 +7,6 @@ import pytest
 from aiohttp import web
 
 from everruns.domain.agents import AgentInput
-from everruns.domain.approvals import ToolApprovals
 from everruns.domain.messages import SendMessage
 from everruns.domain.trace_context import TraceParent, TurnTrace
 from everruns.runtime import turn
@@ -55,10 +54,7 @@ async def burn(what: str) -> str:
 async def allow(talk: Conversation, call_id: str) -> None:
     async with talk.reading() as reader:
         await reader.until_type("tool.approval")
-    decision = {"tool_call_id": call_id, "decision": "allow"}
-    await talk.runtime.sessions.take(
-        talk.id, ToolApprovals.model_validate({"decisions": [decision]})
-    )
+    await talk.decide(call_id, "allow")
 
 
 async def supervised(runtime: Any, text: str = "hi") -> Conversation:

@@ -17,7 +17,7 @@ from everruns.storage.memory.sessions import MemorySessions
 from everruns.storage.memory.store import MemoryStore
 from tests.conversations import Conversation
 from tests.scripts import Gate, ScriptedDriver, local_runtime, says
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 
 class DamagedSessions(MemorySessions):
@@ -96,7 +96,7 @@ async def test_a_reader_of_it_is_told_and_those_of_other_sessions_notice_nothing
         async with other.reading(Cursor()) as reader:
             stream = await runtime.sessions.stream(talk.id, Cursor(0))
             with pytest.raises(SessionUnreadable):
-                await asyncio.wait_for(anext(stream), 10)
+                await asyncio.wait_for(anext(stream), PATIENCE_S)
             with pytest.raises(SessionUnreadable):
                 await runtime.sessions.stream(talk.id, Cursor(0))
             assert await other.say("hi") == "fine."

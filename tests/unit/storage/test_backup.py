@@ -1,6 +1,5 @@
 """A backup holds everything that was acknowledged when it was begun, while others go on."""
 
-import os
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +23,7 @@ SESSION = f"session_{1:032x}"
 # More than a row may hold, so that it is stored in chunks.
 WIDE = "x" * 100_000
 
-
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
+pytestmark = pytest.mark.usefixtures("umask")
 
 
 @pytest.fixture

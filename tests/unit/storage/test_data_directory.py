@@ -4,7 +4,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,13 +25,7 @@ TIME = "2026-01-01T00:00:00.000Z"
 NOBODY = 65534
 OTHER_KEY = SecretStr("A" * 43 + "=")
 
-
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """Undo what opening a store does to the process."""
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
+pytestmark = pytest.mark.usefixtures("umask")
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from tests.journaled import (
     refuse_appends,
     session,
 )
+from tests.waiting import PATIENCE_S
 
 
 class Lives(RuleBasedStateMachine):
@@ -156,7 +157,7 @@ class Lives(RuleBasedStateMachine):
                 one = [self.by_its_holder(next_)]
                 verdict = self.memory.logs.append(one)[0]
                 assert bool(self.store.logs.append(one)[0]) == bool(verdict)
-                assert verdict or failed.wait(10)
+                assert verdict or failed.wait(PATIENCE_S)
         in_the_end(self.store.sessions.unfinished)
 
     @rule()

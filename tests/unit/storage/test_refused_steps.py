@@ -89,7 +89,7 @@ def test_steps_stored_by_a_commit_that_failed_do_not_take_later_ones_with_them(
     monkeypatch.setattr(applier, "RETRY_S", 0.2)
     failed = fail_after_the_next_append(monkeypatch)
     store.logs.append([append(SESSIONS[0], 1, 2)])
-    assert failed.wait(10)
+    assert failed.wait(PATIENCE_S)
     store.logs.append([append(SESSIONS[0], 3, 1)])
     found = in_the_end(lambda: store.logs.read(SESSIONS[0], EventQuery()))
     assert [event.sequence for event in found] == [1, 2, 3]

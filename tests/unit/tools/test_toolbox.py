@@ -14,6 +14,7 @@ from everruns.tools.base import ToolContext, ToolError
 from everruns.tools.function import FunctionTool, tool
 from everruns.tools.results import MAX_RESULT_BYTES
 from everruns.tools.toolbox import Toolbox
+from tests.waiting import PATIENCE_S
 
 CONTEXT = ToolContext(session_id="session_1", files=None, config={}, call_id="c", turn_id="t")  # type: ignore[arg-type]
 
@@ -122,7 +123,7 @@ async def test_slow_tool_is_given_up_after_its_timeout():
 
     outcome = await outcome_of(sleep)
     assert outcome.result.error == "The tool did not answer within 0.02 seconds."
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), PATIENCE_S)
 
 
 async def test_toolbox_bounds_what_a_tool_allows_itself():
@@ -149,7 +150,7 @@ async def test_tool_that_ignores_its_cancellation_does_not_hold_up_the_turn():
             except asyncio.CancelledError:
                 continue
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         outcome = await outcome_of(stubborn)
     release.set()
     assert outcome.result.error is not None
@@ -181,7 +182,7 @@ async def test_cancelling_the_call_cancels_the_tool():
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), PATIENCE_S)
 
 
 async def test_tool_sees_the_config_of_its_own_capability():
