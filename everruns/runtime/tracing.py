@@ -1,5 +1,6 @@
 """Traces of a host's turns: what they need of the registry and the settings."""
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ if TYPE_CHECKING:
     from everruns.telemetry.traces import Traces
 
 REMEMBERED_NAMES = 1_000
+# After that long, a new name is used.
+REMEMBERED_S = 60.0
 
 
 class AgentNames:
-    """Names of agents, as they were when they were first wanted.
+    """Names of agents, as they were ``REMEMBERED_S`` seconds ago at the earliest.
 
     Args:
         agents: Knows them.
@@ -22,19 +25,21 @@ class AgentNames:
 
     def __init__(self, agents: Agents) -> None:
         self._agents = agents
-        self._names: dict[str, str] = {}
+        self._names: dict[str, tuple[str, float]] = {}
 
     async def __call__(self, agent_id: str) -> str | None:
         """Return an agent's name; ``None`` if there is no such agent any more."""
-        if agent_id not in self._names:
+        now_s = time.monotonic()
+        name, until_s = self._names.get(agent_id, ("", now_s))
+        if now_s >= until_s:
             try:
-                agent = await self._agents.get(agent_id)
+                name = (await self._agents.get(agent_id)).name
             except NotFound:
                 return None
             if len(self._names) >= REMEMBERED_NAMES:
                 self._names.clear()
-            self._names[agent_id] = agent.name
-        return self._names[agent_id]
+            self._names[agent_id] = name, now_s + REMEMBERED_S
+        return name
 
 
 def open_traces(
