@@ -1,6 +1,7 @@
 """What tests of several rooms share: the cluster, started once, and how a run is divided."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 
@@ -32,7 +33,9 @@ hypothesis_settings.load_profile("unhurried")
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Show files as they end, unless every test is to be shown."""
+    """Show files as they end, unless every test is to be shown, and let Ctrl-C end programs."""
+    # A shell that starts the tests in the background lets them ignore it, and all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and config.option.verbose <= 0 and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Progress(terminal))

@@ -22,6 +22,7 @@ from everruns.domain.snapshots import Snapshot
 from everruns.domain.waits import Wait
 from everruns.domain.workspaces import Workspace
 from everruns.ids import parse_time
+from everruns.storage.agents import AgentQuery
 from everruns.storage.data_directory.encryption import Cipher
 from everruns.storage.duckdb.database import DuckDB
 from everruns.storage.duckdb.engine import duckdb_engine
@@ -34,6 +35,7 @@ from everruns.storage.sessions import SessionQuery
 from everruns.storage.sql.store import SqlStore
 from everruns.storage.sql.tables import metadata
 from everruns.storage.store import Store
+from everruns.storage.workspaces import WorkspaceQuery
 from tests.postgres import postgres_store
 
 numbers = st.integers(1, 3)
@@ -58,9 +60,18 @@ files = st.builds(
 )
 tags = st.sampled_from(["a", "b", "c"])
 milliseconds = st.none() | times.map(parse_time)
-list_queries = st.builds(
+pages: dict[str, st.SearchStrategy[Any]] = {
+    "search": maybe_texts | st.sampled_from(["ETA", "É", "%", "_", "/", "\\", "0001"]),
+    "offset": st.integers(0, 3),
+    "limit": st.integers(0, 3),
+}
+agent_queries = st.builds(
+    AgentQuery, **pages, ids=st.lists(numbers.map("agent_{:032x}".format), max_size=2)
+)
+workspace_queries = st.builds(WorkspaceQuery, **pages, include_archived=st.booleans())
+session_queries = st.builds(
     SessionQuery,
-    search=maybe_texts | st.sampled_from(["ETA", "É", "%", "_", "/", "\\", "0001"]),
+    **pages,
     agent_id=st.none() | st.just("agent_1"),
     within=st.none()
     | st.builds(
@@ -72,7 +83,6 @@ list_queries = st.builds(
     ),
     caller=st.none() | st.builds(Caller, st.just("agent_1"), st.sampled_from(["", "alice"])),
     older_than=st.none() | st.tuples(times.map(parse_time), numbers.map("session_{:032x}".format)),
-    include_archived=st.booleans(),
     status=st.none() | st.sampled_from(["started", "active", "idle", "waitingfortoolresults"]),
     waiting=st.sampled_from([None, True, "tool_call", "question", "approval"]),
     last_outcome=st.sampled_from([None, None, "completed", "failed", "cancelled"]),
@@ -84,8 +94,6 @@ list_queries = st.builds(
     updated_until_ms=milliseconds,
     sort=st.sampled_from(["created", "updated"]),
     ascending=st.booleans(),
-    offset=st.integers(0, 3),
-    limit=st.integers(0, 3),
 )
 event_queries = st.builds(
     EventQuery,
@@ -186,11 +194,17 @@ class StoresAgree(RuleBasedStateMachine):
         self.both("agents.find", agent.id)
         self.both("agents.find_by_name", name)
 
-    @rule(query=list_queries)
-    def list_resources(self, query) -> None:
+    @rule(query=agent_queries)
+    def list_agents(self, query) -> None:
         self.both("agents.list", query)
-        self.both("sessions.list", query)
+
+    @rule(query=workspace_queries)
+    def list_workspaces(self, query) -> None:
         self.both("workspaces.list", query)
+
+    @rule(query=session_queries)
+    def list_sessions(self, query) -> None:
+        self.both("sessions.list", query)
 
     @rule(number=numbers, key=st.none() | st.just("sk-key"), created=times)
     def put_provider(self, number, key, created) -> None:
