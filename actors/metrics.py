@@ -12,12 +12,14 @@ from math import isinf
 
 from ray.util.metrics import Counter, Gauge
 
+from everruns.process_environment import get_environment
 from everruns.telemetry.meters import Distribution, Labels, Meters
 from everruns.telemetry.metrics import LOOP_LAG, METRICS, Metric, Process
 
 EVERY_S = 1.0
-# Half of the time after which Ray passes on what there is. Histograms are many gauges.
-HISTOGRAMS_EVERY_S = 5.0
+# How often Ray passes on what there is, in milliseconds, and its default.
+RAY_PASSES_ON = "RAY_metrics_report_interval_ms"
+RAY_PASSES_ON_MS = 10_000
 BOUND = "le"
 
 
@@ -51,6 +53,14 @@ def export_metrics(
             export.flush()
 
     return asyncio.ensure_future(keep())
+
+
+def histograms_every_s() -> float:
+    """Return the seconds after which histograms, which are many gauges, are shown again.
+
+    A gauge that was not set since Ray last passed it on is not passed on again.
+    """
+    return float(get_environment(RAY_PASSES_ON) or RAY_PASSES_ON_MS) / 2000
 
 
 class _Counter(Counter):
@@ -100,6 +110,7 @@ class _Export:
         self._gauges: dict[Metric, Gauge] = {}
         self._histograms: dict[Metric, _Histogram] = {}
         self._histograms_at = 0.0
+        self._histograms_every_s = histograms_every_s()
 
     def flush_all(self) -> None:
         """Hand over everything, histograms too."""
@@ -119,7 +130,7 @@ class _Export:
             self._gauges[metric].set(value, _tags(metric, labels))
         if (now := time.monotonic()) < self._histograms_at:
             return
-        self._histograms_at = now + HISTOGRAMS_EVERY_S
+        self._histograms_at = now + self._histograms_every_s
         for (metric, labels), distribution in measured.distributions.items():
             if metric not in self._histograms:
                 self._histograms[metric] = _Histogram(metric)
