@@ -15,7 +15,7 @@ from rich.table import Table
 
 from bench.checkout import HERE, Checkout, read_checkout
 from bench.load import make_agent, run_load
-from bench.server import Server, running_server
+from bench.server import Server, add_variables, running_server
 
 TOKENS = 20
 WARM_UP_S = 5.0
@@ -85,17 +85,9 @@ def main(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkout", type=read_checkout, help="the folder of the other version")
-    parser.add_argument(
-        "--with",
-        dest="variables",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="a variable for the server of this version, such as EVERRUNS_LOG_REQUESTS=false",
-    )
+    add_variables(parser, "of this version")
     parser.add_argument("--blocks", type=int, default=12)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=8.0)
     given = parser.parse_args()
-    variables = dict(variable.split("=", 1) for variable in given.variables)
-    main(given.checkout, variables, given.blocks, given.clients, given.seconds)
+    main(given.checkout, dict(given.variables), given.blocks, given.clients, given.seconds)

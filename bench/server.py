@@ -1,5 +1,6 @@
 """The server under measurement: as ``everruns serve`` runs it, on a data directory of its own."""
 
+import argparse
 import os
 import re
 import signal
@@ -22,6 +23,31 @@ STOP_TIMEOUT_S = 60.0
 Child = subprocess.Popen[bytes]
 
 ADDRESS = re.compile(r"Everruns is ready at (http://\S+)")
+
+
+def add_variables(parser: argparse.ArgumentParser, which: str) -> None:
+    """Add ``--with NAME=VALUE``, which may be repeated; ``variables`` gets pairs.
+
+    Args:
+        parser: Of a benchmark.
+        which: Which server they are for.
+    """
+    parser.add_argument(
+        "--with",
+        dest="variables",
+        metavar="NAME=VALUE",
+        type=_pair,
+        action="append",
+        default=[],
+        help=f"a variable for the server {which}, such as EVERRUNS_LOG_REQUESTS=false",
+    )
+
+
+def _pair(given: str) -> tuple[str, str]:
+    name, sign, value = given.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{given} is not in the form NAME=VALUE")
+    return name, value
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from rich.table import Table
 from bench.checkout import HERE
 from bench.limits.processes import cpu_by_role, usages, wait_for_rest
 from bench.load import make_agent, run_load
-from bench.server import Server, running_server
+from bench.server import Server, add_variables, running_server
 
 TOKENS = 20
 WARM_UP_S = 8.0
@@ -115,17 +115,9 @@ def main(variables: dict[str, str], blocks: int, clients: int, seconds: float) -
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--with",
-        dest="variables",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="a variable for the server that is watched, such as EVERRUNS_LOG_REQUESTS=false",
-    )
+    add_variables(parser, "that is watched")
     parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=20.0)
     given = parser.parse_args()
-    variables = dict(variable.split("=", 1) for variable in given.variables)
-    main(variables, given.blocks, given.clients, given.seconds)
+    main(dict(given.variables), given.blocks, given.clients, given.seconds)

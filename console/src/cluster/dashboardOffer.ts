@@ -19,7 +19,7 @@ export interface DashboardOffer {
   flag: string;
 }
 
-/** Return how the dashboard starts. There are no settings where the server does not tell them. */
+/** Return how the dashboard starts. Some servers do not tell their settings. */
 export function offerOf(
   settings: readonly Schemas["ShownSetting"][] | null | undefined,
 ): DashboardOffer {
