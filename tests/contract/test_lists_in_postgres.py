@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, event, text
 
+from everruns.storage.budgets import LedgerStore
 from everruns.storage.postgres.database import Postgres
 from everruns.storage.postgres.engine import autocommit_pool, complete, postgres_engine
 from everruns.storage.postgres.opening import open_postgres
@@ -110,15 +111,21 @@ def test_the_sessions_of_a_page_are_found_in_an_index_alone(
     assert f"Index Only Scan using {index} on sessions" in page
 
 
-def test_a_page_of_a_ledger_is_read_from_an_index_without_sorting(
-    address: SecretStr, engine: Engine
-) -> None:
+@pytest.fixture
+def ledger(address: SecretStr, engine: Engine) -> Iterator[LedgerStore]:
+    """The ledger of a budget, with thirty entries."""
     with store_on(address, engine) as store:
         store.budgets.put(budget(1, "agent_1"))
         for number in range(1, 31):
             store.ledger.put(top_up(number, "budget_1"))
-        with statements_of(engine) as run:
-            store.ledger.list("budget_1", 20, 2)
+        yield store.ledger
+
+
+def test_a_page_of_a_ledger_is_read_from_an_index_without_sorting(
+    ledger: LedgerStore, engine: Engine
+) -> None:
+    with statements_of(engine) as run:
+        ledger.list("budget_1", 20, 2)
 
     page, count = plans(engine, run)
     scan = "Index Only Scan using ledger_budget_id on ledger"
@@ -127,14 +134,10 @@ def test_a_page_of_a_ledger_is_read_from_an_index_without_sorting(
 
 
 def test_the_spending_of_a_period_is_summed_from_an_index_alone(
-    address: SecretStr, engine: Engine
+    ledger: LedgerStore, engine: Engine
 ) -> None:
-    with store_on(address, engine) as store:
-        store.budgets.put(budget(1, "agent_1"))
-        for number in range(1, 31):
-            store.ledger.put(top_up(number, "budget_1"))
-        with statements_of(engine) as run:
-            store.ledger.totals(["budget_1"], {"budget_1": time(20)})
+    with statements_of(engine) as run:
+        ledger.totals(["budget_1"], {"budget_1": time(20)})
 
     (totals,) = plans(engine, run)
     assert "Index Only Scan using ledger_budget_id on ledger" in totals
